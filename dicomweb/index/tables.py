@@ -1,0 +1,3 @@
+"""The tables of the study index."""
+
+from __future__ import annotations

@@ -1,0 +1,90 @@
+"""The audit trail: one row per event and patient, written in the transaction of what it records.
+
+Rows are append-only (the database refuses UPDATE and DELETE) and are rendered as FHIR AuditEvent when read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, SmallInteger, Table, Text, func
+
+from healix_fhir.kernel.database import Statement, metadata
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("recorded", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # AuditEvent.action: C create, R read, U update, D delete, E execute
+    Column("action", Text, nullable=False),
+    # what was done, in the words of its protocol: a FHIR interaction, a DICOMweb transaction, a DIMSE service, login
+    Column("subtype", Text, nullable=False),
+    # AuditEvent.outcome: 0 success, 4 minor failure (refused), 8 serious failure, 12 major failure
+    Column("outcome", SmallInteger, nullable=False),
+    Column("client", Text),  # OAuth client_id, or the calling AE title
+    Column("account", Text),  # username
+    Column("address", Text),  # network address of the caller
+    Column("request", Text),  # request id, the same in log and answer
+    Column("patient", Text),  # logical id of the patient concerned
+    Column("entity", Text),  # "Type/id" or a DICOM UID
+    Column("query", Text),  # the search as sent
+    comment="append-only audit trail; see kernel/audit.py",
+)
+Index("audit_event_recorded", audit_event.c.recorded)
+Index("audit_event_patient", audit_event.c.patient, audit_event.c.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asks, from where, in which request: the part of an audit row that is the same for a whole request."""
+
+    client: str | None = None
+    account: str | None = None
+    address: str | None = None
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One event. `action` is AuditEvent.action, `outcome` AuditEvent.outcome (0 success, 4 refused, 8 failed)."""
+
+    origin: Origin
+    action: str
+    subtype: str
+    outcome: int = 0
+    patient: str | None = None
+    entity: str | None = None
+    query: str | None = None
+    recorded: datetime | None = None
+
+
+INSERT = """INSERT INTO audit_event
+  (recorded, action, subtype, outcome, client, account, address, request, patient, entity, query)
+SELECT coalesce(r, now()), a, s, o, c, u, d, q, p, e, t
+FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[],
+            %s::text[], %s::text[], %s::text[]) AS x (r, a, s, o, c, u, d, q, p, e, t)"""
+
+
+def audit_params(rows: Sequence[AuditRow]) -> tuple[list[object], ...]:
+    """The bound parameters of `INSERT`, for statements that embed it."""
+    return (
+        [row.recorded for row in rows],
+        [row.action for row in rows],
+        [row.subtype for row in rows],
+        [row.outcome for row in rows],
+        [row.origin.client for row in rows],
+        [row.origin.account for row in rows],
+        [row.origin.address for row in rows],
+        [row.origin.request for row in rows],
+        [row.patient for row in rows],
+        [row.entity for row in rows],
+        [row.query for row in rows],
+    )
+
+
+def record(rows: Sequence[AuditRow]) -> Statement:
+    """Insert any number of audit rows with one statement."""
+    return Statement(INSERT, audit_params(rows))

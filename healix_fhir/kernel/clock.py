@@ -1,0 +1,16 @@
+"""The server's clock, in one place so that tests can set it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """The current instant in UTC, cut to milliseconds: the precision that FHIR instants are served with."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def instant(moment: datetime) -> str:
+    """`moment` (UTC) as a FHIR instant, always with milliseconds, e.g. `2026-01-02T03:04:05.678Z`."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

@@ -1,0 +1,143 @@
+"""Statements as data, run the same way by asynchronous and synchronous callers.
+
+A use case is written once, as a generator that yields each `Statement` it needs and receives its rows; it never
+sees a connection. `run` drives it over a synchronous connection (DIMSE, job worker, CLI), `arun` over an
+asynchronous one (web). A statement that fails is raised inside the generator, at the `yield`, so that use cases handle database
+errors where they arise. All statements of one run share one transaction, which `transaction` and `atransaction`
+retry when PostgreSQL reports a deadlock or a serialisation failure.
+
+Results are read in binary form: `bytea` arrives as `bytes` without decoding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection, Connection
+from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+from sqlalchemy import MetaData
+
+T = TypeVar("T")
+Row: TypeAlias = tuple[Any, ...]
+RETRIES = 5
+
+metadata = MetaData()
+"""Every table of every room; migrations are compared with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of SQL with its bound parameters, in order of their `%s`.
+
+    `sql` is composed from constants only; every value from outside is in `params`.
+    """
+
+    sql: str
+    params: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement to run. `prepare=None` leaves the choice to psycopg (prepared from its fifth use).
+
+    `prepare=False` forces a plan for the actual values: needed by array predicates (see docs/decisions).
+    """
+
+    sql: str
+    params: Sequence[Any] | dict[str, Any] = ()
+    prepare: bool | None = None
+
+
+Work: TypeAlias = Generator[Statement, list[Row], T]
+"""A use case: yields statements, receives rows, returns its result."""
+
+
+def one(statement: Statement) -> Work[list[Row]]:
+    """The use case that is a single statement."""
+    rows = yield statement
+    return rows
+
+
+def run(connection: Connection[Row], work: Work[T]) -> T:
+    """Drive `work` over a synchronous connection, inside whatever transaction it is in."""
+    with connection.cursor(binary=True) as cursor:
+        try:
+            statement = next(work)
+            while True:
+                try:
+                    cursor.execute(statement.sql, statement.params or None, prepare=statement.prepare)
+                    rows = cursor.fetchall() if cursor.description else []
+                except psycopg.Error as error:
+                    statement = work.throw(error)
+                else:
+                    statement = work.send(rows)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+
+async def arun(connection: AsyncConnection[Row], work: Work[T]) -> T:
+    """Drive `work` over an asynchronous connection, inside whatever transaction it is in."""
+    async with connection.cursor(binary=True) as cursor:
+        try:
+            statement = next(work)
+            while True:
+                try:
+                    await cursor.execute(statement.sql, statement.params or None, prepare=statement.prepare)
+                    rows = await cursor.fetchall() if cursor.description else []
+                except psycopg.Error as error:
+                    statement = work.throw(error)
+                else:
+                    statement = work.send(rows)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+
+def transaction(pool: ConnectionPool[Connection[Row]], make: Callable[[], Work[T]]) -> T:
+    """Run the use case that `make` makes in one transaction of its own; retry it when it lost a race."""
+    for attempt in range(RETRIES):
+        try:
+            with pool.connection() as connection, connection.transaction():
+                return run(connection, make())
+        except (DeadlockDetected, SerializationFailure):
+            if attempt == RETRIES - 1:
+                raise
+            time.sleep(_pause(attempt))
+    raise AssertionError("unreachable")
+
+
+async def atransaction(pool: AsyncConnectionPool[AsyncConnection[Row]], make: Callable[[], Work[T]]) -> T:
+    """Run the use case that `make` makes in one transaction of its own; retry it when it lost a race."""
+    for attempt in range(RETRIES):
+        try:
+            async with pool.connection() as connection, connection.transaction():
+                return await arun(connection, make())
+        except (DeadlockDetected, SerializationFailure):
+            if attempt == RETRIES - 1:
+                raise
+            await asyncio.sleep(_pause(attempt))
+    raise AssertionError("unreachable")
+
+
+def _pause(attempt: int) -> float:
+    return random.uniform(0.005, 0.01) * float(2**attempt)  # noqa: S311 - jitter, not a secret
+
+
+def open_pool(url: str, *, size: int) -> ConnectionPool[Connection[Row]]:
+    """A synchronous pool; connections are made when first needed and checked when handed out after an error."""
+    return ConnectionPool(url, min_size=1, max_size=size, open=True, kwargs={"autocommit": True})
+
+
+async def open_async_pool(url: str, *, size: int) -> AsyncConnectionPool[AsyncConnection[Row]]:
+    """An asynchronous pool, opened on the running event loop."""
+    pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
+        url, min_size=1, max_size=size, open=False, kwargs={"autocommit": True}
+    )
+    await pool.open(wait=True, timeout=30)
+    return pool

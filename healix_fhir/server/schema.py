@@ -1,0 +1,8 @@
+"""All tables of all rooms, for migrations."""
+
+from __future__ import annotations
+
+import smart_auth.tables  # noqa: F401
+from healix_fhir.kernel.database import metadata
+
+__all__ = ["metadata"]

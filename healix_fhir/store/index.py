@@ -1,0 +1,29 @@
+"""The index rows of one resource version: what search/extract makes and store/commit writes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class IndexRows(msgspec.Struct, frozen=True):
+    """Everything the search index holds of one resource. Empty for a deleted one.
+
+    `patients`: logical ids of the patients whose compartments it is in, the main one first.
+    `d`, `d_hi`: first instant, and first instant after, of its main clinical date (UTC); None when it has none.
+    `toks`: hashes of all tokens and uris. `hot`: (h, sys) pairs. `strings`: (param, folded, exact).
+    `dates`: (param, lo, hi), None for an open end. `references`: (param, target_type, target).
+    """
+
+    patients: tuple[str, ...] = ()
+    d: datetime | None = None
+    d_hi: datetime | None = None
+    toks: tuple[int, ...] = ()
+    hot: tuple[tuple[int, int | None], ...] = ()
+    strings: tuple[tuple[int, str, str], ...] = ()
+    dates: tuple[tuple[int, datetime | None, datetime | None], ...] = ()
+    references: tuple[tuple[int, int | None, str], ...] = ()
+
+
+EMPTY = IndexRows()

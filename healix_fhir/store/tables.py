@@ -1,0 +1,139 @@
+"""The tables of resources and of their search index.
+
+Every index row carries `pat` (the patient whose compartment it is in; see smart_auth/access.py) and, where results are
+sorted, `d` (the resource's main clinical date), so that one index answers a search, its access predicate and its order.
+`type` and `param` are the fixed integers of healix_fhir/model/definitions; hashes are kernel/hashing.key64.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    Sequence,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+from healix_fhir.kernel.database import metadata
+
+resource_pk = Sequence("resource_pk", metadata=metadata)
+
+resource = Table(
+    "resource",
+    metadata,
+    Column("pk", BigInteger, resource_pk, primary_key=True, server_default=resource_pk.next_value()),
+    Column("type", SmallInteger, nullable=False),
+    Column("id", Text(collation="C"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("updated", DateTime(timezone=True), nullable=False),
+    Column("pat", BigInteger),
+    Column("d", DateTime(timezone=True)),
+    Column("d_hi", DateTime(timezone=True)),
+    Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    Column("toks", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
+    Column("body", LargeBinary, nullable=False),  # the exact JSON that is served; empty when deleted
+    comment="the current version of each resource",
+)
+Index("resource_type_id", resource.c.type, resource.c.id, unique=True)
+Index("resource_pat_type_d", resource.c.pat, resource.c.type, resource.c.d, resource.c.pk)
+Index("resource_type_d", resource.c.type, resource.c.d, resource.c.pk)
+Index("resource_type_updated", resource.c.type, resource.c.updated, resource.c.pk)
+Index("resource_toks", resource.c.toks, postgresql_using="gin")
+
+resource_history = Table(
+    "resource_history",
+    metadata,
+    Column("type", SmallInteger, primary_key=True),
+    Column("id", Text(collation="C"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("updated", DateTime(timezone=True), nullable=False),
+    Column("pat", BigInteger),
+    Column("deleted", Boolean, nullable=False),
+    Column("method", Text, nullable=False),  # POST, PUT, PATCH or DELETE, for Bundle.entry.request
+    Column("body", LargeBinary, nullable=False),  # zstd; empty when deleted
+    comment="every earlier version of each resource; the current one is in resource",
+)
+
+compartment = Table(
+    "compartment",
+    metadata,
+    Column("pat", BigInteger, primary_key=True),
+    Column("pk", BigInteger, primary_key=True),
+    comment="the second and further patients of resources that are in several patient compartments",
+)
+Index("compartment_pk", compartment.c.pk)
+
+index_token = Table(
+    "index_token",
+    metadata,
+    Column("h", BigInteger, nullable=False),  # hash of parameter and code
+    Column("sys", BigInteger),  # hash of the system; null when there is none
+    Column("pat", BigInteger),
+    Column("d", DateTime(timezone=True)),
+    Column("pk", BigInteger, nullable=False),
+    comment="hot tokens; every token is also in resource.toks",
+)
+Index(
+    "index_token_h_pat_d",
+    index_token.c.h,
+    index_token.c.pat,
+    index_token.c.d,
+    index_token.c.pk,
+    postgresql_include=["sys"],
+)
+Index("index_token_h_d", index_token.c.h, index_token.c.d, index_token.c.pk, postgresql_include=["sys"])
+Index("index_token_pk", index_token.c.pk)
+
+index_string = Table(
+    "index_string",
+    metadata,
+    Column("param", Integer, nullable=False),
+    Column("folded", Text(collation="C"), nullable=False),  # without accents and case
+    Column("exact", Text(collation="C"), nullable=False),
+    Column("pat", BigInteger),
+    Column("pk", BigInteger, nullable=False),
+)
+Index("index_string_folded", index_string.c.param, index_string.c.folded, index_string.c.pk)
+Index("index_string_pk", index_string.c.pk)
+
+index_date = Table(
+    "index_date",
+    metadata,
+    Column("param", Integer, nullable=False),
+    Column("lo", DateTime(timezone=True), nullable=False),  # first instant; -infinity where open
+    Column("hi", DateTime(timezone=True), nullable=False),  # first instant after; infinity where open
+    Column("pat", BigInteger),
+    Column("pk", BigInteger, nullable=False),
+)
+Index("index_date_lo", index_date.c.param, index_date.c.lo, index_date.c.pk)
+Index("index_date_hi", index_date.c.param, index_date.c.hi, index_date.c.pk)
+Index("index_date_pk", index_date.c.pk)
+
+index_reference = Table(
+    "index_reference",
+    metadata,
+    Column("param", Integer, nullable=False),
+    Column("target_type", SmallInteger),  # null for a URL that is not on this server
+    Column("target", Text(collation="C"), nullable=False),  # logical id, or the whole URL or identifier
+    Column("pat", BigInteger),
+    Column("d", DateTime(timezone=True)),
+    Column("pk", BigInteger, nullable=False),
+)
+Index(
+    "index_reference_target",
+    index_reference.c.param,
+    index_reference.c.target,
+    index_reference.c.target_type,
+    index_reference.c.d,
+    index_reference.c.pk,
+)
+Index("index_reference_pk", index_reference.c.pk, index_reference.c.param)

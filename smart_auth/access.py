@@ -1,0 +1,154 @@
+"""What a request may see: one SQL predicate, made from token and relationships, applied on every path to rows.
+
+Each resource and study row carries `pat`, the surrogate key of the patient in whose compartment it is (null when in none); the
+further patients of the few resources that are in several compartments stand in the table `compartment`. A token's
+scopes open types in three contexts: `system` every row; `user` the rows of patients with whom the user has a care
+relationship; `patient` the rows of the token's one patient. Types in `SHARED_TYPES` belong to no patient and are open to
+every context whose scope names them. What is in no compartment and of no shared type is for `system` only.
+
+Spec: SMART App Launch 2.2 scopes; FHIR R4, hl7.org/fhir/R4/compartmentdefinition-patient.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.database import Fragment, Statement, Work
+from healix_fhir.kernel.errors import forbidden
+from smart_auth.scope import Context, Permission, Scope, contexts
+
+EVERYTHING = Fragment("TRUE")
+NOTHING = Fragment("FALSE")
+
+SHARED_TYPES = frozenset(
+    {
+        # directory
+        "Endpoint", "HealthcareService", "InsurancePlan", "Location", "Organization", "OrganizationAffiliation",
+        "Practitioner", "PractitionerRole",
+        # catalogue
+        "Medication", "MedicationKnowledge", "Substance", "DeviceDefinition", "CatalogEntry", "ObservationDefinition",
+        "SpecimenDefinition",
+        # definitions and terminology
+        "ActivityDefinition", "CapabilityStatement", "ChargeItemDefinition", "CodeSystem", "CompartmentDefinition",
+        "ConceptMap", "EventDefinition", "GraphDefinition", "ImplementationGuide", "Library", "Measure",
+        "MessageDefinition", "NamingSystem", "OperationDefinition", "PlanDefinition", "Questionnaire",
+        "SearchParameter", "StructureDefinition", "StructureMap", "TerminologyCapabilities", "ValueSet",
+    }
+)  # fmt: skip
+"""Types that describe no patient. An allow-list: a type not named here is closed unless a compartment opens it."""
+
+
+@dataclass(frozen=True)
+class AccessContext:
+    """Who asks and what for; made from a bearer token once a request, and the only way to rows.
+
+    `patient` is the logical id of the token's patient, `pat` its surrogate key; `practitioner` the logical id of the
+    Practitioner
+    that the user is, where the user is one.
+    """
+
+    scopes: frozenset[Scope]
+    origin: Origin = field(default_factory=Origin)
+    patient: str | None = None
+    pat: int | None = None
+    practitioner: str | None = None
+
+    def require(self, type_name: str, permission: Permission) -> None:
+        """Refuse (Forbidden) unless some scope opens `permission` on `type_name` at all."""
+        if not contexts(self.scopes, type_name, permission):
+            raise forbidden(f"the token's scope does not allow this on {type_name}")
+
+    def allows(self, type_name: str, permission: Permission) -> bool:
+        """Whether some scope opens `permission` on `type_name` at all."""
+        return bool(contexts(self.scopes, type_name, permission))
+
+    def predicate(self, type_name: str, permission: Permission, alias: str) -> Fragment:
+        """The condition on resource or index rows of `type_name`, over `{alias}.pat` and `{alias}.pk`."""
+        within = self.compartments(type_name, permission, f"{alias}.pat")
+        if within in (EVERYTHING, NOTHING):
+            return within
+        further = self.compartments(type_name, permission, "c.pat")
+        return Fragment(
+            f"({within.sql} OR {alias}.pk IN (SELECT c.pk FROM compartment c WHERE {further.sql}))",
+            within.params + further.params,
+        )
+
+    def compartments(self, type_name: str, permission: Permission, column: str) -> Fragment:
+        """The condition on one patient key, the SQL expression `column`; for rows in one compartment at most."""
+        opened = contexts(self.scopes, type_name, permission)
+        if Context.SYSTEM in opened or (opened and type_name in SHARED_TYPES):
+            return EVERYTHING
+        arms = []
+        if Context.PATIENT in opened and self.pat is not None:
+            arms.append(Fragment(f"{column} = %s", (self.pat,)))
+        if Context.USER in opened and self.practitioner is not None:
+            arms.append(
+                Fragment(
+                    f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner = %s"
+                    " AND (v.ends IS NULL OR v.ends > now()))",
+                    (self.practitioner,),
+                )
+            )
+        if not arms:
+            return NOTHING
+        if len(arms) == 1:
+            return arms[0]
+        return Fragment(
+            "(" + " OR ".join(arm.sql for arm in arms) + ")", tuple(param for arm in arms for param in arm.params)
+        )
+
+    def may_hold(self, type_name: str, permission: Permission, patients: Sequence[int]) -> Work[bool]:
+        """Whether a resource of `type_name` in the compartments `patients` (surrogate keys) may be written.
+
+        Every one of its compartments must be open to the caller: an app of one patient cannot put a resource into
+        another patient's record.
+        """
+        within = self.compartments(type_name, permission, "n.pat")
+        if within == EVERYTHING:
+            return True
+        if within == NOTHING or not patients:
+            return False
+        rows = yield Statement(
+            f"SELECT count(*) FROM unnest(%s::bigint[]) AS n (pat) WHERE {within.sql}",
+            (list(patients), *within.params),
+        )
+        return bool(rows[0][0] == len(patients))
+
+
+def patient_keys(ids: Sequence[str]) -> Work[dict[str, int]]:
+    """The surrogate keys of patients by logical id, made on first use; a patient need not exist yet.
+
+    Keys never change or go away, so callers may keep them for ever.
+    """
+    keys = {id_: known for id_ in ids if (known := _KNOWN.get(id_)) is not None}
+    missing = sorted({id_ for id_ in ids if id_ not in keys})
+    if missing:
+        rows = yield Statement(
+            """WITH wanted AS (SELECT DISTINCT unnest(%s::text[]) AS id),
+                    made AS (INSERT INTO patient_key (id) SELECT id FROM wanted ORDER BY id
+                             ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING id, pat)
+               SELECT id, pat FROM made""",
+            (missing,),
+        )
+        keys.update(rows)
+    return keys
+
+
+def remember(keys: dict[str, int]) -> None:
+    """Keep surrogate keys in this process; only after the transaction that made them has committed."""
+    if len(_KNOWN) > KNOWN_LIMIT:
+        _KNOWN.clear()
+    _KNOWN.update(keys)
+
+
+KNOWN_LIMIT = 200_000
+_KNOWN: dict[str, int] = {}
+
+
+def internal(name: str) -> AccessContext:
+    """The server's own access, for consumers and commands that act for no caller; audited under `name`."""
+    return AccessContext(
+        scopes=frozenset({Scope(Context.SYSTEM, "*", frozenset(Permission))}), origin=Origin(client=name)
+    )

@@ -1,0 +1,75 @@
+"""SMART scopes: the grammar of versions 1 and 2 and their algebra, pure.
+
+Spec: SMART App Launch 2.2, hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from healix_fhir.kernel.errors import invalid, unsupported
+
+
+class Permission(StrEnum):
+    """The five permissions of a version 2 scope, in the order in which a scope must list them."""
+
+    CREATE = "c"
+    READ = "r"
+    UPDATE = "u"
+    DELETE = "d"
+    SEARCH = "s"
+
+
+class Context(Enum):
+    """Whose data a scope opens."""
+
+    PATIENT = "patient"
+    USER = "user"
+    SYSTEM = "system"
+
+
+V1_PERMISSIONS = {"read": "rs", "write": "cud", "*": "cruds"}
+
+FHIR_SCOPE = re.compile(
+    r"(?P<context>patient|user|system)/(?P<type>\*|[A-Z][A-Za-z]+)\.(?P<permissions>read|write|\*|c?r?u?d?s?)"
+    r"(?P<query>\?.*)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One clinical scope: `permissions` of `type` (`*` for every type) in `context`."""
+
+    context: Context
+    type: str
+    permissions: frozenset[Permission]
+
+    def allows(self, type_name: str, permission: Permission) -> bool:
+        """Whether this scope, taken alone, opens `permission` on `type_name`."""
+        return permission in self.permissions and self.type in ("*", type_name)
+
+
+def parse(text: str) -> frozenset[Scope]:
+    """The clinical scopes of a space-separated scope string; launch and identity scopes are left out.
+
+    Raises Invalid for a clinical scope that breaks the grammar, Unsupported for a granular one (`?param=value`).
+    """
+    return frozenset(_parse_one(word) for word in text.split() if "/" in word and not word.startswith("launch/"))
+
+
+def _parse_one(word: str) -> Scope:
+    match = FHIR_SCOPE.fullmatch(word)
+    if match is None or not match["permissions"]:
+        raise invalid(f"'{word[:100]}' is not a SMART scope", code="value")
+    if match["query"]:
+        raise unsupported(f"granular scopes are not supported: '{word[:100]}'")
+    letters = V1_PERMISSIONS.get(match["permissions"], match["permissions"])
+    return Scope(Context(match["context"]), match["type"], frozenset(Permission(letter) for letter in letters))
+
+
+def contexts(scopes: Iterable[Scope], type_name: str, permission: Permission) -> frozenset[Context]:
+    """In which contexts `scopes` together open `permission` on `type_name`."""
+    return frozenset(scope.context for scope in scopes if scope.allows(type_name, permission))

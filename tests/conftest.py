@@ -1,0 +1,51 @@
+"""Fixtures that every kind of test shares."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from healix_fhir.kernel import embedded
+from healix_fhir.kernel.database import Row, open_pool
+from healix_fhir.server.migrate import migrate
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL whose database `template` has the whole schema; without fsync, since tests may lose it."""
+    directory: Path = tmp_path_factory.mktemp("postgres")
+    server = embedded.start(directory)
+    url = server.get_uri()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+        connection.execute("CREATE DATABASE template_healix")
+    migrate(server.get_uri(database="template_healix"))
+    yield url
+    server.cleanup()
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """A database of its own for one test, with the whole schema and no rows."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_healix")
+    yield postgres_url.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def pool(database_url: str) -> Iterator[ConnectionPool[Connection[Row]]]:
+    """A synchronous pool on a database of its own."""
+    with open_pool(database_url, size=4) as opened:
+        yield opened
