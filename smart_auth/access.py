@@ -1,10 +1,10 @@
 """What a request may see: one SQL predicate, made from token and relationships, applied on every path to rows.
 
-Each resource and study row carries `pat`, the surrogate key of the patient in whose compartment it is (null when in none); the
-further patients of the few resources that are in several compartments stand in the table `compartment`. A token's
-scopes open types in three contexts: `system` every row; `user` the rows of patients with whom the user has a care
-relationship; `patient` the rows of the token's one patient. Types in `SHARED_TYPES` belong to no patient and are open to
-every context whose scope names them. What is in no compartment and of no shared type is for `system` only.
+Each resource and study row carries `pat`, the surrogate key of the patient in whose compartment it is (null when in
+none); the further patients of the few resources that are in several compartments stand in the table `compartment`. A
+token's scopes open types in three contexts: `system` every row; `user` the rows of patients with whom the user has a
+care relationship; `patient` the rows of the token's one patient. Types in `SHARED_TYPES` belong to no patient and are
+open to every context whose scope names them. What is in no compartment and of no shared type is for `system` only.
 
 Spec: SMART App Launch 2.2 scopes; FHIR R4, hl7.org/fhir/R4/compartmentdefinition-patient.html
 """

@@ -2,9 +2,9 @@
 
 A use case is written once, as a generator that yields each `Statement` it needs and receives its rows; it never
 sees a connection. `run` drives it over a synchronous connection (DIMSE, job worker, CLI), `arun` over an
-asynchronous one (web). A statement that fails is raised inside the generator, at the `yield`, so that use cases handle database
-errors where they arise. All statements of one run share one transaction, which `transaction` and `atransaction`
-retry when PostgreSQL reports a deadlock or a serialisation failure.
+asynchronous one (web). A statement that fails is raised inside the generator, at the `yield`, so that use cases
+handle database errors where they arise. All statements of one run share one transaction, which `transaction` and
+`atransaction` retry when PostgreSQL reports a deadlock or a serialisation failure.
 
 Results are read in binary form: `bytea` arrives as `bytes` without decoding.
 """

@@ -1,9 +1,8 @@
 """The outbox: what happened, written in the transaction in which it happened, delivered to consumers afterwards.
 
 A consumer handles a batch of events in the transaction that removes them from the outbox, so that its own changes
-and the removal stand or fall together: each event takes effect exactly once in the database. Events of one `topic` are handled in
-the order of their commit sequence numbers. A failing event is retried with growing pauses and after `ATTEMPTS` tries it is kept,
-visible in `/metrics`, with the reason in the log.
+and the removal stand or fall together: each event takes effect exactly once in the database. A failing event is
+retried with growing pauses; after `ATTEMPTS` tries it is kept, visible in `/metrics`, with the reason in the log.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def publish(events: Sequence[Event]) -> Statement:
 
 
 def claim(limit: int) -> Work[list[Event]]:
-    """Take the oldest due events out of the outbox, in order; the caller's transaction decides whether they stay out."""
+    """Take the oldest due events out, in order; the caller's transaction decides whether they stay out."""
     rows = yield Statement(
         """DELETE FROM outbox WHERE seq IN (
              SELECT seq FROM outbox WHERE due <= now() AND attempts < %s

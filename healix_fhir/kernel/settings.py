@@ -1,7 +1,7 @@
 """Every setting of the server, read once from `HEALIX_*` environment variables or a `.env` file.
 
-Each field below is one variable: `dimse_port` is `HEALIX_DIMSE_PORT`. All are documented in the README; a test holds the two
-together. Command-line options override them.
+Each field below is one variable: `dimse_port` is `HEALIX_DIMSE_PORT`. All are documented in the README; a test
+holds the two together. Command-line options override them.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ def alembic_config() -> Config:
 def migrate(url: str) -> None:
     """Apply the missing migrations, each in a transaction of its own, under an advisory lock.
 
-    A second caller waits for the first and then finds nothing to do. A killed one leaves whole migrations only; the next
-    start goes on after the last of them.
+    A second caller waits for the first and then finds nothing to do. A killed one leaves whole migrations only; the
+    next start goes on after the last of them.
     """
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
     with engine.connect() as connection:
