@@ -79,6 +79,7 @@ index_token = Table(
     Column("sys", BigInteger),  # hash of the system; null when there is none
     Column("pat", BigInteger),
     Column("d", DateTime(timezone=True)),
+    Column("d_hi", DateTime(timezone=True)),  # so that ge and gt need no look at the resource
     Column("pk", BigInteger, nullable=False),
     comment="hot tokens; every token is also in resource.toks",
 )
@@ -88,9 +89,9 @@ Index(
     index_token.c.pat,
     index_token.c.d,
     index_token.c.pk,
-    postgresql_include=["sys"],
+    postgresql_include=["sys", "d_hi"],
 )
-Index("index_token_h_d", index_token.c.h, index_token.c.d, index_token.c.pk, postgresql_include=["sys"])
+Index("index_token_h_d", index_token.c.h, index_token.c.d, index_token.c.pk, postgresql_include=["sys", "d_hi"])
 Index("index_token_pk", index_token.c.pk)
 
 index_string = Table(
