@@ -1,0 +1,51 @@
+"""The results of interactions, without a transport: the HTTP edge renders them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from healix_fhir.store.stored import Stored, Version
+
+__all__ = ["Entry", "Page", "Response", "Stored", "Version", "Written"]
+
+
+class Written(msgspec.Struct, frozen=True):
+    """The outcome of a create or update. Without `changed` the body equalled what was stored: no new version."""
+
+    stored: Stored
+    created: bool
+    changed: bool
+
+
+class Response(msgspec.Struct, frozen=True):
+    """Bundle.entry.response. `status` is e.g. `201 Created`, `outcome` a whole OperationOutcome as JSON."""
+
+    status: str
+    etag: str | None = None
+    last_modified: datetime | None = None
+    location: str | None = None
+    outcome: bytes | None = None
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry of an answered Bundle; `body` is the resource's JSON as stored.
+
+    `mode` is Bundle.entry.search.mode, `request` the method and the URL relative to the base.
+    """
+
+    full_url: str | None
+    body: bytes | None = None
+    mode: str | None = None
+    request: tuple[str, str] | None = None
+    response: Response | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """An answered Bundle: `kind` is Bundle.type, `links` relation to query string without `?`, relative to the request."""
+
+    kind: str
+    entries: tuple[Entry, ...] = ()
+    total: int | None = None
+    links: dict[str, str] = {}

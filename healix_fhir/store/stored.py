@@ -1,0 +1,68 @@
+"""What the store holds and what it is asked to change, as values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from healix_fhir.store.index import EMPTY, IndexRows
+
+
+class Method(StrEnum):
+    """How a version came to be: the method of Bundle.entry.request."""
+
+    POST = "POST"
+    PUT = "PUT"
+    DELETE = "DELETE"
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """One version of a resource; `body` is the JSON as it is served, empty for a deletion."""
+
+    type: str
+    id: str
+    version: int
+    updated: datetime
+    body: bytes
+
+    @property
+    def etag(self) -> str:
+        """The entity tag. Spec: FHIR R4, hl7.org/fhir/R4/http.html#versioning"""
+        return f'W/"{self.version}"'
+
+
+class Version(msgspec.Struct, frozen=True):
+    """One entry of a resource's history; `stored.body` is empty for a deletion."""
+
+    stored: Stored
+    method: str
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One change to make. `resource` is parsed and valid (None for a deletion), `rows` its index rows.
+
+    `if_match` is the version that must be current. A `POST` carries a new id made by the server.
+    """
+
+    method: Method
+    type: str
+    id: str
+    resource: dict[str, Any] | None = None
+    rows: IndexRows = EMPTY
+    if_match: int | None = None
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What became of a change: the version that is now current.
+
+    `created`: it did not exist, or was deleted. `changed`: a new version was made. `patients`: logical id and surrogate
+    key of the compartments it is in. `stored` is None for the deletion of what is not there.
+    """
+
+    stored: Stored | None
+    created: bool
+    changed: bool
+    patients: tuple[tuple[str, int], ...] = ()
