@@ -43,7 +43,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """An answered Bundle: `kind` is Bundle.type, `links` relation to query string without `?`, relative to the request."""
+    """An answered Bundle: `kind` is Bundle.type, `links` relation to query string without `?`."""
 
     kind: str
     entries: tuple[Entry, ...] = ()
