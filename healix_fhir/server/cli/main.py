@@ -1,0 +1,109 @@
+"""The command `healix`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from healix_fhir.server.cli import accounts, data, peers, viewer
+from healix_fhir.server.cli.console import DataDir, configured, reasons
+
+app = typer.Typer(
+    help="Healix: FHIR R4, SMART on FHIR, DICOMweb and DIMSE over one store.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(accounts.users, name="user")
+app.add_typer(accounts.clients, name="client")
+app.add_typer(accounts.tokens, name="token")
+app.add_typer(peers.app, name="peer")
+app.add_typer(viewer.app, name="viewer")
+app.command("import")(data.import_command)
+app.command()(data.reindex)
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")]
+Port = Annotated[int | None, typer.Option(help="HTTP port (default 8080).")]
+DimsePort = Annotated[int | None, typer.Option(help="DIMSE port (default 11112).")]
+ParentFd = Annotated[int | None, typer.Option(hidden=True)]
+
+
+@app.command()
+def serve(
+    data_dir: DataDir = None,
+    host: Host = None,
+    port: Port = None,
+    dimse_port: DimsePort = None,
+    workers: Annotated[int | None, typer.Option(help="Web worker processes (default 2).")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Load demo data and open DIMSE to every caller.")] = False,
+) -> None:
+    """Run everything in the foreground: database, migrations, web workers, DIMSE SCP, job worker."""
+    from healix_fhir.server.serve import serve as run
+
+    with reasons():
+        run(
+            configured(
+                data_dir=data_dir,
+                host=host,
+                port=port,
+                dimse_port=dimse_port,
+                workers=workers,
+                dimse_unknown_callers="all" if demo else None,
+            ),
+            demo=demo,
+        )
+
+
+@app.command()
+def web(
+    data_dir: DataDir = None,
+    host: Host = None,
+    port: Port = None,
+    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
+    parent_fd: ParentFd = None,
+) -> None:
+    """Run one web worker."""
+    from healix_fhir.server.web import run
+
+    with reasons():
+        run(configured(data_dir=data_dir, host=host, port=port), descriptor=fd, parent=parent_fd)
+
+
+@app.command()
+def dimse(
+    data_dir: DataDir = None, host: Host = None, dimse_port: DimsePort = None, parent_fd: ParentFd = None
+) -> None:
+    """Run the DIMSE SCP."""
+    from healix_fhir.server.dimse import run
+
+    with reasons():
+        run(configured(data_dir=data_dir, host=host, dimse_port=dimse_port), parent=parent_fd)
+
+
+@app.command()
+def worker(data_dir: DataDir = None, parent_fd: ParentFd = None) -> None:
+    """Run the job worker: outbox consumers and durable jobs."""
+    from healix_fhir.server.worker import run
+
+    with reasons():
+        run(configured(data_dir=data_dir), parent=parent_fd)
+
+
+@app.command()
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database's schema up to date."""
+    from healix_fhir.server.cli.console import answer, database
+    from healix_fhir.server.migrate import current
+
+    with database(data_dir) as (_, pool), pool.connection() as connection:
+        answer({"schema": current(connection)})
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The processes of a server: the database, the web workers, the DIMSE SCP and the job worker, and who watches them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+
+from healix_fhir.kernel import embedded
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.settings import PREFIX, Settings
+from healix_fhir.server.migrate import migrate
+
+DRAIN = 30.0
+log = structlog.get_logger("processes")
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[str]:
+    """The URL of the settings' database, running and migrated; the embedded one is left when the block ends."""
+    if settings.database_url:
+        migrate(settings.database_url)
+        yield settings.database_url
+        return
+    server = embedded.start(settings.data_dir)
+    try:
+        migrate(server.get_uri())
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def using_database(settings: Settings, *, child: bool) -> Iterator[Settings]:
+    """The settings with the URL of a running database in them, for one worker process.
+
+    A child of `healix serve` gets the URL from its parent. A worker on its own uses the external database as it is (`healix
+    migrate` brings its schema up to date) or starts the embedded one.
+    """
+    if child or settings.database_url:
+        yield settings
+        return
+    with open_database(settings) as url:
+        yield dataclasses.replace(settings, database_url=url)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening TCP socket that child processes may inherit.
+
+    Raises Unavailable when the address is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise HealixError(Category.UNAVAILABLE, f"cannot listen on {host}:{port}: {error.strerror}") from error
+    listener.listen(2048)
+    listener.set_inheritable(True)
+    return listener
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment that gives a child process the same settings."""
+    values = {PREFIX + item.name.upper(): str(getattr(settings, item.name)) for item in dataclasses.fields(settings)}
+    return dict(os.environ) | values
+
+
+@dataclass
+class Child:
+    """One supervised process: its command and when it was started."""
+
+    name: str
+    arguments: Sequence[str]
+    inherit: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    failures: int = field(default=0)
+
+
+class Supervisor:
+    """Starts the children, starts those that die again with growing pauses, and ends them all in order.
+
+    Each child holds the reading end of a pipe: when this process dies, however it dies, the pipe closes and the children
+    end by themselves (see `end_with_parent`).
+    """
+
+    def __init__(self, settings: Settings, children: Sequence[Child]) -> None:
+        self._environment = environment(settings)
+        self._children = children
+        self._life, self._held = os.pipe()
+
+    def start(self) -> None:
+        """Start every child."""
+        for child in self._children:
+            self._spawn(child)
+
+    def watch(self, stopped: threading.Event) -> None:
+        """Restart children that end, until `stopped` is set."""
+        while not stopped.wait(0.2):
+            for child in self._children:
+                if child.process is not None and child.process.poll() is not None:
+                    self._restart(child, stopped)
+
+    def stop(self) -> None:
+        """Ask every child to drain, wait, and kill what does not end in time."""
+        for child in self._children:
+            if child.process is not None and child.process.poll() is None:
+                child.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + DRAIN
+        for child in self._children:
+            if child.process is None:
+                continue
+            try:
+                child.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("killed, since it did not drain in time", child=child.name)
+                child.process.kill()
+                child.process.wait()
+
+    def _restart(self, child: Child, stopped: threading.Event) -> None:
+        lived = time.monotonic() - child.started
+        child.failures = 0 if lived > DRAIN else child.failures + 1
+        code = child.process.returncode if child.process else None
+        log.warning("ended unexpectedly, starting again", child=child.name, code=code, failures=child.failures)
+        if not stopped.wait(min(10.0, 0.1 * 2**child.failures)):
+            self._spawn(child)
+
+    def _spawn(self, child: Child) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "healix_fhir.server.cli.main",
+            *child.arguments,
+            "--parent-fd",
+            str(self._life),
+        ]
+        child.process = subprocess.Popen(command, env=self._environment, pass_fds=(*child.inherit, self._life))
+        child.started = time.monotonic()
+
+
+def end_with_parent(descriptor: int | None) -> None:
+    """In a child: end like on SIGTERM when the parent's end of the pipe `descriptor` closes."""
+    if descriptor is None:
+        return
+
+    def wait() -> None:
+        os.read(descriptor, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="parent-watch", daemon=True).start()

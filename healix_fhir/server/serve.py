@@ -1,0 +1,86 @@
+"""`healix serve`: the whole server in the foreground."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from healix_fhir.kernel.settings import Settings
+from healix_fhir.server.processes import Child, Supervisor, listen, open_database
+
+READY = 60.0
+
+
+def serve(settings: Settings, *, demo: bool) -> None:
+    """Start every part, print where it answers, and run until SIGTERM or Ctrl-C; then drain and return."""
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    listener = listen(settings.host, settings.port)
+    with open_database(settings) as url:
+        connected = dataclasses.replace(settings, database_url=url)
+        guide = _load_demo(connected) if demo else []
+        supervisor = Supervisor(connected, children(connected, listener.fileno()))
+        supervisor.start()
+        announcer = threading.Thread(target=_announce, args=(connected, guide, stopped), daemon=True)
+        announcer.start()
+        try:
+            supervisor.watch(stopped)
+        finally:
+            supervisor.stop()
+    listener.close()
+
+
+def children(settings: Settings, descriptor: int) -> list[Child]:
+    """The processes of one node: web workers on the shared socket, one DIMSE SCP, one job worker."""
+    return [
+        *(Child(f"web-{n}", ("web", "--fd", str(descriptor)), (descriptor,)) for n in range(settings.workers)),
+        Child("dimse", ("dimse",)),
+        Child("worker", ("worker",)),
+    ]
+
+
+def _load_demo(settings: Settings) -> list[str]:
+    from healix_fhir.server.demo.load import load
+
+    return load(settings)
+
+
+def _announce(settings: Settings, guide: list[str], stopped: threading.Event) -> None:
+    """Print the addresses once the server is ready."""
+    local = f"http://{_reachable(settings.host)}:{settings.port}"
+    deadline = time.monotonic() + READY
+    while not stopped.wait(0.1) and time.monotonic() < deadline:
+        if _ready(f"{local}/readyz"):
+            lines = [
+                "",
+                "Healix is ready.",
+                f"  FHIR      {settings.root}/fhir          (try {settings.root}/fhir/metadata)",
+                f"  DICOMweb  {settings.root}/dicomweb",
+                f"  DIMSE     {settings.host}:{settings.dimse_port}  AE title HEALIX",
+                f"  Pages     {settings.root}/account/",
+                *guide,
+                "",
+            ]
+            sys.stdout.write("\n".join(lines) + "\n")
+            sys.stdout.flush()
+            return
+
+
+def _reachable(host: str) -> str:
+    if host in ("", "0.0.0.0", "::"):  # noqa: S104 - a comparison, not a binding
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own address
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

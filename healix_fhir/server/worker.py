@@ -1,0 +1,83 @@
+"""The job worker: hands outbox events to their consumers, delivers notifications, runs durable jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+
+import psycopg
+import structlog
+from psycopg import Connection
+
+from healix_fhir.kernel import jobs
+from healix_fhir.kernel.consume import drain
+from healix_fhir.kernel.database import Row
+from healix_fhir.kernel.outbox import CHANNEL
+from healix_fhir.kernel.settings import Settings
+from healix_fhir.server.composition import SCHEDULES, consumers, delivery, tasks
+from healix_fhir.server.processes import end_with_parent, using_database
+
+IDLE = 1.0
+AWAY = 2.0
+log = structlog.get_logger("worker")
+
+
+def run(settings: Settings, *, parent: int | None) -> None:
+    """Work until SIGTERM; a job under way is finished or, when it takes too long, given back to the queue."""
+    end_with_parent(parent)
+    with using_database(settings, child=parent is not None) as connected:
+        asyncio.run(_work(connected))
+
+
+async def _work(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    halt = threading.Event()
+    handle = consumers(settings)
+    deliver = delivery(settings)
+    threads = [
+        threading.Thread(target=_repeat, args=(settings.database_url, step, halt), name=name)
+        for name, step in (("outbox", lambda connection: drain(connection, handle)), ("delivery", deliver))
+    ]
+    for thread in threads:
+        thread.start()
+    app = jobs.application(settings.database_url, tasks(settings), SCHEDULES)
+    async with app.open_async():
+        worker = asyncio.create_task(
+            app.run_worker_async(
+                install_signal_handlers=False,
+                concurrency=2,
+                update_heartbeat_interval=jobs.HEARTBEAT,
+                stalled_worker_timeout=jobs.STALLED,
+                shutdown_graceful_timeout=20,
+            )
+        )
+        while not stop.is_set() and not worker.done():
+            count = await jobs.rescue(app)
+            if count:
+                log.warning("jobs of a dead worker taken up again", count=count)
+            await asyncio.wait({asyncio.ensure_future(stop.wait()), worker}, timeout=jobs.HEARTBEAT)
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+    halt.set()
+    for thread in threads:
+        thread.join()
+
+
+def _repeat(url: str, step: Callable[[Connection[Row]], int], halt: threading.Event) -> None:
+    """Call `step` as long as it finds work, and again when an event is announced; connect again when cut off."""
+    while not halt.is_set():
+        try:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(f"LISTEN {CHANNEL}")
+                while not halt.is_set():
+                    if not step(connection):
+                        for _ in connection.notifies(timeout=IDLE, stop_after=1):
+                            pass
+        except psycopg.OperationalError:
+            log.warning("the database is away", thread=threading.current_thread().name)
+            halt.wait(AWAY)
