@@ -44,8 +44,8 @@ def open_database(settings: Settings) -> Iterator[str]:
 def using_database(settings: Settings, *, child: bool) -> Iterator[Settings]:
     """The settings with the URL of a running database in them, for one worker process.
 
-    A child of `healix serve` gets the URL from its parent. A worker on its own uses the external database as it is (`healix
-    migrate` brings its schema up to date) or starts the embedded one.
+    A child of `healix serve` gets the URL from its parent. A worker on its own uses the external database as it is
+    (`healix migrate` brings its schema up to date) or starts the embedded one.
     """
     if child or settings.database_url:
         yield settings
@@ -93,8 +93,8 @@ class Child:
 class Supervisor:
     """Starts the children, starts those that die again with growing pauses, and ends them all in order.
 
-    Each child holds the reading end of a pipe: when this process dies, however it dies, the pipe closes and the children
-    end by themselves (see `end_with_parent`).
+    Each child holds the reading end of a pipe: when this process dies, however it dies, the pipe closes and the
+    children end by themselves (see `end_with_parent`).
     """
 
     def __init__(self, settings: Settings, children: Sequence[Child]) -> None:

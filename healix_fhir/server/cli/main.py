@@ -16,7 +16,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(accounts.users, name="user")
-app.add_typer(accounts.clients, name="client")
 app.add_typer(accounts.tokens, name="token")
 app.add_typer(peers.app, name="peer")
 app.add_typer(viewer.app, name="viewer")

@@ -1,0 +1,64 @@
+"""`healix user` and `healix token`: who may come in."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from healix_fhir.kernel.database import transaction
+from healix_fhir.kernel.errors import invalid
+from healix_fhir.server.cli.console import DataDir, answer, database
+
+users = typer.Typer(help="Accounts.", no_args_is_help=True)
+tokens = typer.Typer(help="Access tokens.", no_args_is_help=True)
+
+
+@users.callback()
+def users_group() -> None:
+    """Accounts."""
+
+
+@tokens.callback()
+def tokens_group() -> None:
+    """Access tokens."""
+
+
+@users.command("create")
+def create_user(
+    username: str,
+    role: Annotated[str, typer.Option(help="patient, practitioner or admin")],
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")],
+    fhir_user: Annotated[str | None, typer.Option(help="Patient/ID or Practitioner/ID that the account is.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Create an account."""
+    from smart_auth import store
+    from smart_auth.oauth import passwords
+
+    with database(data_dir) as (_, pool):
+        password = sys.stdin.readline().rstrip("\r\n") if password_stdin else ""
+        if not password:
+            raise invalid("a password is needed on stdin")
+        hashed = passwords.hash_password(password)
+        transaction(pool, lambda: store.create_user(username, role=role, fhir_user=fhir_user, password_hash=hashed))
+        answer({"username": username, "role": role, "fhir_user": fhir_user})
+
+
+@tokens.command("create")
+def create_token(
+    scope: Annotated[str, typer.Option(help='SMART scopes, e.g. "system/*.cruds" or "patient/*.rs".')],
+    patient: Annotated[str | None, typer.Option(help="Logical id of the patient that patient/… scopes open.")] = None,
+    user: Annotated[str | None, typer.Option(help="Username whose care relationships user/… scopes follow.")] = None,
+    ttl: Annotated[int, typer.Option(help="Seconds until it expires.", min=1)] = 3600,
+    data_dir: DataDir = None,
+) -> None:
+    """Create an access token."""
+    from smart_auth import store
+
+    with database(data_dir) as (_, pool):
+        made = transaction(
+            pool, lambda: store.create_token(scope, patient=patient, username=user, ttl=ttl, client="healix-cli")
+        )
+        answer({"access_token": made, "token_type": "Bearer", "expires_in": ttl, "scope": scope, "patient": patient})
