@@ -12,5 +12,6 @@ def now() -> datetime:
 
 
 def instant(moment: datetime) -> str:
-    """`moment` (UTC) as a FHIR instant, always with milliseconds, e.g. `2026-01-02T03:04:05.678Z`."""
+    """`moment` as a FHIR instant in UTC, always with milliseconds, e.g. `2026-01-02T03:04:05.678Z`."""
+    moment = moment.astimezone(UTC)  # the database answers in its session's time zone
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

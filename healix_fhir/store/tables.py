@@ -39,6 +39,7 @@ resource = Table(
     Column("d", DateTime(timezone=True)),
     Column("d_hi", DateTime(timezone=True)),
     Column("deleted", Boolean, nullable=False, server_default=text("false")),
+    Column("method", Text, nullable=False),  # how this version came to be: POST, PUT, PATCH or DELETE
     Column("toks", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
     Column("body", LargeBinary, nullable=False),  # the exact JSON that is served; empty when deleted
     comment="the current version of each resource",
@@ -58,7 +59,7 @@ resource_history = Table(
     Column("updated", DateTime(timezone=True), nullable=False),
     Column("pat", BigInteger),
     Column("deleted", Boolean, nullable=False),
-    Column("method", Text, nullable=False),  # POST, PUT, PATCH or DELETE, for Bundle.entry.request
+    Column("method", Text, nullable=False),  # as in resource
     Column("body", LargeBinary, nullable=False),  # zstd; empty when deleted
     comment="every earlier version of each resource; the current one is in resource",
 )

@@ -1,0 +1,78 @@
+"""Answer requests that arrive together with one piece of work.
+
+Whatever is asked in the same tick of the event loop is answered together; while `flights` pieces of work are under
+way, what arrives waits and goes with the next. So nobody waits when little is asked, and much costs little.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Coalescer(Generic[T, R]):
+    """`answer` gets up to `limit` items and returns as many results in order; an exception in place of a result is
+    raised to the one who asked. When `answer` itself raises, all of its items get that exception.
+    """
+
+    def __init__(
+        self, answer: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]], *, limit: int, flights: int
+    ) -> None:
+        self._answer = answer
+        self._limit = limit
+        self._free = flights
+        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
+        self._woken = False
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def ask(self, item: T) -> R:
+        """The answer for `item`."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
+        self._waiting.append((item, future))
+        if not self._woken and self._free:
+            self._woken = True
+            loop.call_soon(self._start)
+        return await future
+
+    def _start(self) -> None:
+        """Send off what waits, as far as there are free flights."""
+        self._woken = False
+        while self._free and self._waiting:
+            group = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+            group = [(item, future) for item, future in group if not future.done()]  # callers may have gone
+            if group:
+                self._free -= 1
+                task = asyncio.get_running_loop().create_task(self._fly(group))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _fly(self, group: list[tuple[T, asyncio.Future[R]]]) -> None:
+        try:
+            results = await self._answer([item for item, _ in group])
+            for (_, future), result in zip(group, results, strict=True):
+                _settle(future, result)
+        except Exception as error:  # noqa: BLE001 - it is raised to every caller
+            for _, future in group:
+                _settle(future, error)
+        except asyncio.CancelledError:
+            for _, future in group:
+                future.cancel()
+            raise
+        finally:
+            self._free += 1
+            self._start()
+
+
+def _settle(future: asyncio.Future[R], result: R | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,0 +1,137 @@
+"""Write changes to resources: versions, history, index, compartments, audit and outbox in the caller's transaction.
+
+The number of statements is fixed whatever the number of changes: new resources take one (and one for patients not met
+before); a group with updates or deletions three. Callers whose scopes are bound to patients add one for their check.
+Runs in READ COMMITTED; what exists is locked in the order (type, id).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from psycopg.errors import SerializationFailure, UniqueViolation
+
+from healix_fhir.kernel import clock
+from healix_fhir.kernel.audit import AuditRow
+from healix_fhir.kernel.database import Work
+from healix_fhir.kernel.errors import HealixError, forbidden
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.store.decide import New, Same, decide
+from healix_fhir.store.guard import holdable
+from healix_fhir.store.lock import PERMISSION, Old, lock
+from healix_fhir.store.stored import Change, Committed, Method, Stored
+from healix_fhir.store.write import Row, clear, keys_of, write
+from smart_auth.access import AccessContext, patient_keys
+
+Member = tuple[AccessContext, Change]
+
+INTERACTION = {Method.POST: "create", Method.PUT: "update", Method.DELETE: "delete"}
+
+
+def commit(access: AccessContext, changes: Sequence[Change]) -> Work[list[Committed]]:
+    """Make all of `changes` for one caller; raises the first refusal, so that the transaction leaves nothing.
+
+    No two changes may be about the same resource.
+    """
+    outcomes = yield from commit_each([(access, change) for change in changes])
+    for outcome in outcomes:
+        if isinstance(outcome, HealixError):
+            raise outcome
+    return [outcome for outcome in outcomes if isinstance(outcome, Committed)]
+
+
+def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]]:
+    """Make the changes of several callers; each is made or refused by itself, the database's errors hit all.
+
+    No two may be about the same resource.
+    """
+    refused = _refused(members)
+    keys = yield from patient_keys(_patients(members))
+    existing = [member for member in members if member[1].method is not Method.POST]
+    olds: Mapping[tuple[str, str], Old] = {}
+    if existing:
+        olds = yield from lock(existing)
+    moment = clock.now()
+    decisions: list[New | Same | HealixError] = [
+        refused.get(n) or decide(access, change, olds.get((change.type, change.id)), moment)
+        for n, (access, change) in enumerate(members)
+    ]
+    yield from _check_compartments(members, decisions, keys)
+    rows = [
+        Row(change, decision, _compartments(change, decision, keys))
+        for (_, change), decision in zip(members, decisions, strict=True)
+        if isinstance(decision, New)
+    ]
+    if olds:
+        rows.sort(key=lambda row: (TYPE_ID[row.change.type], row.change.id))
+        if any(row.new.old for row in rows):
+            yield clear(rows)
+    audits = [row for member, decision in zip(members, decisions, strict=True) for row in _audit(*member, decision)]
+    if audits:
+        try:
+            yield write(rows, audits)
+        except UniqueViolation as error:  # another transaction has just made what was not there: decide again
+            raise SerializationFailure("lost a race for a resource id") from error
+    return [_outcome(change, decision, keys) for (_, change), decision in zip(members, decisions, strict=True)]
+
+
+def _refused(members: Sequence[Member]) -> dict[int, HealixError]:
+    """Members whose token lacks the permission on the type altogether."""
+    refused = {}
+    for n, (access, change) in enumerate(members):
+        try:
+            access.require(change.type, PERMISSION[change.method])
+        except HealixError as error:
+            refused[n] = error
+    return refused
+
+
+def _patients(members: Sequence[Member]) -> list[str]:
+    return list(dict.fromkeys(id_ for _, change in members for id_ in change.rows.patients))
+
+
+def _compartments(change: Change, decision: New, keys: Mapping[str, int]) -> tuple[int, ...]:
+    if change.method is Method.DELETE and decision.old is not None:
+        return tuple(key for _, key in decision.old.patients)
+    return keys_of(change.rows.patients, keys)
+
+
+def _check_compartments(
+    members: Sequence[Member], decisions: list[New | Same | HealixError], keys: Mapping[str, int]
+) -> Work[None]:
+    """Refuse new versions in compartments that are not open to their caller."""
+    asked = [
+        (n, access, change.type, PERMISSION[change.method], keys_of(change.rows.patients, keys))
+        for n, (access, change) in enumerate(members)
+        if isinstance(decisions[n], New) and change.method is not Method.DELETE
+    ]
+    allowed = yield from holdable(asked)
+    for n, _, type_name, _, _ in asked:
+        if n not in allowed:
+            decisions[n] = forbidden(f"the token does not allow to put this {type_name} into that patient's record")
+
+
+def _audit(access: AccessContext, change: Change, decision: New | Same | HealixError) -> list[AuditRow]:
+    """One row for each patient concerned, before or after; one without patient where there is none."""
+    if isinstance(decision, HealixError):
+        return []
+    before = [id_ for id_, _ in decision.old.patients] if decision.old else []
+    patients: list[str | None] = [*dict.fromkeys([*change.rows.patients, *before])]
+    created = isinstance(decision, New) and decision.created
+    action = "D" if change.method is Method.DELETE else "C" if created else "U"
+    entity = f"{change.type}/{change.id}"
+    return [
+        AuditRow(access.origin, action, INTERACTION[change.method], patient=patient, entity=entity)
+        for patient in patients or [None]
+    ]
+
+
+def _outcome(change: Change, decision: New | Same | HealixError, keys: Mapping[str, int]) -> Committed | HealixError:
+    if isinstance(decision, HealixError):
+        return decision
+    patients = tuple((id_, keys[id_]) for id_ in change.rows.patients)
+    if isinstance(decision, New):
+        return Committed(decision.stored, decision.created, changed=True, patients=patients)
+    old = decision.old
+    stored = Stored(change.type, change.id, old.version, old.updated, old.body) if old else None
+    return Committed(stored, created=False, changed=False, patients=patients)

@@ -1,0 +1,81 @@
+"""What becomes of one change, given the version that is current: pure rules.
+
+A caller who does not see all of a type may not choose ids: for it an id that exists out of its sight and one that does
+not exist are refused alike, so that the refusal tells nothing.
+
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#update, #delete, #concurrency
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from healix_fhir.kernel.errors import Category, HealixError, forbidden
+from healix_fhir.store.body import stamp
+from healix_fhir.store.lock import PERMISSION, Old
+from healix_fhir.store.stored import Change, Method, Stored
+from smart_auth.access import EVERYTHING, AccessContext
+
+MILLISECOND = timedelta(milliseconds=1)
+
+
+class New(msgspec.Struct, frozen=True):
+    """A version to write over `old` (None: the first)."""
+
+    stored: Stored
+    old: Old | None
+    created: bool
+
+
+class Same(msgspec.Struct, frozen=True):
+    """Nothing to write; `old` is None where nothing was there to delete."""
+
+    old: Old | None
+
+
+def decide(access: AccessContext, change: Change, old: Old | None, moment: datetime) -> New | Same | HealixError:
+    """The version that `change` makes at `moment`, or that it makes none, or why it is refused."""
+    if change.method is Method.DELETE:
+        return _delete(change, old, moment)
+    if old is None:
+        if change.method is Method.PUT and (refusal := _refuse_new(access, change)):
+            return refusal
+        return New(_stored(change, 1, moment), None, created=True)
+    if change.if_match not in (None, old.version):
+        return _precondition(change)
+    if not old.deleted and _stored(change, old.version, old.updated).body == old.body:
+        return Same(old)
+    return New(_stored(change, old.version + 1, _after(old, moment)), old, created=old.deleted)
+
+
+def _delete(change: Change, old: Old | None, moment: datetime) -> New | Same | HealixError:
+    if change.if_match not in (None, old.version if old else None):
+        return _precondition(change)
+    if old is None or old.deleted:
+        return Same(old)
+    return New(Stored(change.type, change.id, old.version + 1, _after(old, moment), b""), old, created=False)
+
+
+def _refuse_new(access: AccessContext, change: Change) -> HealixError | None:
+    if access.predicate(change.type, PERMISSION[change.method], "r") != EVERYTHING:
+        return forbidden(f"the token does not allow an update of {change.type}/{change.id}")
+    return _precondition(change) if change.if_match is not None else None
+
+
+def _stored(change: Change, version: int, updated: datetime) -> Stored:
+    assert change.resource is not None
+    body = stamp(change.resource, change.type, change.id, version, updated)
+    return Stored(change.type, change.id, version, updated, body)
+
+
+def _after(old: Old, moment: datetime) -> datetime:
+    """`moment`, or just after the old version when the clock of another node is ahead: versions go forward in time."""
+    return moment if moment > old.updated else old.updated + MILLISECOND
+
+
+def _precondition(change: Change) -> HealixError:
+    return HealixError(
+        Category.PRECONDITION_FAILED, f"{change.type}/{change.id} does not have the version that If-Match names"
+    )

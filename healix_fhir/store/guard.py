@@ -1,0 +1,61 @@
+"""The access predicate for statements that touch rows of several types or callers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+
+from healix_fhir.kernel.database import Fragment, Statement, Work
+from smart_auth.access import EVERYTHING, NOTHING, AccessContext
+from smart_auth.scope import Permission
+
+
+class Guard:
+    """Distinct predicates, numbered; rows of a statement carry the number of theirs in a column."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Fragment, int] = {}
+
+    def number(self, predicate: Fragment) -> int:
+        """The number of `predicate`; equal predicates share one."""
+        return self._numbers.setdefault(predicate, len(self._numbers))
+
+    def condition(self, column: str) -> Fragment:
+        """The condition that each row satisfies the predicate whose number is in `column`."""
+        if tuple(self._numbers) == (EVERYTHING,):
+            return EVERYTHING
+        arms = [f"({column} = {number} AND {predicate.sql})" for predicate, number in self._numbers.items()]
+        return Fragment(
+            "(" + " OR ".join(arms) + ")", tuple(value for predicate in self._numbers for value in predicate.params)
+        )
+
+
+def holdable(asked: Iterable[tuple[Hashable, AccessContext, str, Permission, Sequence[int]]]) -> Work[set[Hashable]]:
+    """Which of the asked resources their callers may write: (key, caller, type, permission, compartments).
+
+    Every compartment of a resource must be open to its caller, as `AccessContext.may_hold` has it; here for any number
+    of resources and callers with one statement, or none where nothing needs the database.
+    """
+    allowed: set[Hashable] = set()
+    guard = Guard()
+    waiting: list[Hashable] = []
+    numbers: list[int] = []
+    rows: list[int] = []
+    patients: list[int] = []
+    for key, access, type_name, permission, pats in asked:
+        predicate = access.compartments(type_name, permission, "n.pat")
+        if predicate == EVERYTHING:
+            allowed.add(key)
+        elif predicate != NOTHING and pats:
+            rows += [len(waiting)] * len(pats)
+            numbers += [guard.number(predicate)] * len(pats)
+            patients += pats
+            waiting.append(key)
+    if not waiting:
+        return allowed
+    condition = guard.condition("n.guard")
+    found = yield Statement(
+        "SELECT n.asked FROM unnest(%s::int[], %s::int[], %s::bigint[]) AS n (asked, guard, pat)"
+        f" GROUP BY n.asked HAVING bool_and(coalesce({condition.sql}, false))",
+        (rows, numbers, patients, *condition.params),
+    )
+    return allowed | {waiting[number] for (number,) in found}

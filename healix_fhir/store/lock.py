@@ -1,0 +1,65 @@
+"""Find and lock the current versions that a group of changes is about, in one statement and a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.store.guard import Guard
+from healix_fhir.store.stored import Change, Method
+from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
+
+PERMISSION = {Method.POST: Permission.CREATE, Method.PUT: Permission.UPDATE, Method.DELETE: Permission.DELETE}
+
+
+class Old(msgspec.Struct, frozen=True):
+    """The current version of a resource that is about to change. `patients`: (logical id, key), the main one first."""
+
+    pk: int
+    version: int
+    updated: datetime
+    deleted: bool
+    body: bytes
+    patients: tuple[tuple[str, int], ...]
+
+
+def lock(members: Sequence[tuple[AccessContext, Change]]) -> Work[dict[tuple[str, str], Old]]:
+    """The current versions of `members` by (type, id), locked until the transaction ends.
+
+    Only those that the caller may change: what a caller may not see is neither returned nor locked. Locks are taken in
+    the order (type, id), so that no two groups wait for each other.
+    """
+    guard = Guard()
+    numbers = [
+        guard.number(access.predicate(change.type, PERMISSION[change.method], "r")) for access, change in members
+    ]
+    condition = guard.condition("x.guard")
+    rows = yield Statement(
+        f"""SELECT x.n, r.pk, r.version, r.updated, r.deleted, r.body,
+              ARRAY(SELECT k.id FROM patient_key k WHERE k.pat = r.pat)
+                || ARRAY(SELECT k.id FROM compartment c JOIN patient_key k ON k.pat = c.pat WHERE c.pk = r.pk
+                         ORDER BY k.pat),
+              ARRAY(SELECT r.pat WHERE r.pat IS NOT NULL)
+                || ARRAY(SELECT c.pat FROM compartment c WHERE c.pk = r.pk ORDER BY c.pat)
+            FROM unnest(%s::smallint[], %s::text[], %s::int[]) WITH ORDINALITY AS x (type, id, guard, n)
+            JOIN resource r ON r.type = x.type AND r.id = x.id COLLATE "C"
+            WHERE {condition.sql}
+            ORDER BY r.type, r.id
+            FOR UPDATE OF r""",
+        (
+            [TYPE_ID[change.type] for _, change in members],
+            [change.id for _, change in members],
+            numbers,
+            *condition.params,
+        ),
+    )
+    found = {}
+    for n, pk, version, updated, deleted, body, ids, keys in rows:
+        change = members[n - 1][1]
+        found[change.type, change.id] = Old(pk, version, updated, deleted, body, tuple(zip(ids, keys, strict=True)))
+    return found

@@ -1,0 +1,193 @@
+"""Read resources: the current version, one version, the history; the caller's access is inside every statement.
+
+The current version is one indexed point query without parsing. Its audit row is written by the same statement, in the
+transaction whose end the caller waits for: what has been shown is on record, also after a crash (measured in
+docs/decisions). What a caller may not see answers like what does not exist; that something was deleted is told only to
+those who could see it.
+
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#read, #vread, #history
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.database import Fragment, Statement, Work
+from healix_fhir.kernel.errors import Category, HealixError, not_found
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.store.body import unpack
+from healix_fhir.store.guard import Guard
+from healix_fhir.store.stored import Stored, Version
+from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """Who wants to read the current version of what; `type` is a type that exists."""
+
+    access: AccessContext
+    type: str
+    id: str
+
+
+_READ = """
+WITH found AS MATERIALIZED (
+     SELECT x.*, r.pk, r.pat, r.version, r.updated, r.deleted, r.body
+     FROM unnest(%s::smallint[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+            WITH ORDINALITY AS x (type, id, guard, entity, client, account, address, request, n)
+     JOIN resource r ON r.type = x.type AND r.id = x.id COLLATE "C"
+     WHERE {condition}),
+   audited AS (
+     INSERT INTO audit_event (action, subtype, outcome, client, account, address, request, patient, entity)
+     SELECT 'R', 'read', 0, f.client, f.account, f.address, f.request, k.id, f.entity
+     FROM found f
+     LEFT JOIN LATERAL (SELECT f.pat UNION ALL SELECT c.pat FROM compartment c WHERE c.pk = f.pk) AS p (pat) ON true
+     LEFT JOIN patient_key k ON k.pat = p.pat)
+SELECT n, version, updated, deleted, body FROM found"""
+
+
+def read(access: AccessContext, type_name: str, id_: str) -> Work[Stored]:
+    """The current version. Raises NotFound, Gone, or Forbidden where the token opens no read of the type."""
+    (found,) = yield from read_each([Ask(access, type_name, id_)])
+    if isinstance(found, HealixError):
+        raise found
+    return found
+
+
+def read_each(asked: Sequence[Ask]) -> Work[list[Stored | HealixError]]:
+    """The current versions of any number of resources for any callers, each found or refused by itself."""
+    answers: list[Stored | HealixError] = [_permitted(ask) for ask in asked]
+    open_ = [n for n, ask in enumerate(asked) if ask.access.allows(ask.type, Permission.READ)]
+    if not open_:
+        return answers
+    rows = yield _statement([asked[n] for n in open_])
+    for n, version, updated, deleted, body in rows:
+        ask = asked[open_[n - 1]]
+        answers[open_[n - 1]] = gone(ask.type, ask.id) if deleted else Stored(ask.type, ask.id, version, updated, body)
+    return answers
+
+
+def _permitted(ask: Ask) -> HealixError:
+    """What is answered unless a row is found."""
+    try:
+        ask.access.require(ask.type, Permission.READ)
+    except HealixError as error:
+        return error
+    return missing(ask.type, ask.id)
+
+
+def _statement(asked: Sequence[Ask]) -> Statement:
+    guard = Guard()
+    numbers = [guard.number(ask.access.predicate(ask.type, Permission.READ, "r")) for ask in asked]
+    condition = guard.condition("x.guard")
+    origins = [ask.access.origin for ask in asked]
+    return Statement(
+        _READ.format(condition=condition.sql),
+        (
+            [TYPE_ID[ask.type] for ask in asked],
+            [ask.id for ask in asked],
+            numbers,
+            [f"{ask.type}/{ask.id}" for ask in asked],
+            [origin.client for origin in origins],
+            [origin.account for origin in origins],
+            [origin.address for origin in origins],
+            [origin.request for origin in origins],
+            *condition.params,
+        ),
+    )
+
+
+def missing(type_name: str, id_: str) -> HealixError:
+    """The answer for what does not exist and, alike, for what the caller may not see."""
+    return not_found(f"{type_name}/{id_} does not exist")
+
+
+def gone(type_name: str, id_: str) -> HealixError:
+    """The answer for what was deleted, to those who could see it."""
+    return HealixError(Category.GONE, f"{type_name}/{id_} was deleted")
+
+
+_VERSIONS = """
+   SELECT r.version, r.updated, r.deleted, r.method, r.body, false AS packed
+   FROM resource r WHERE r.type = %s AND r.id = %s AND {now}
+   UNION ALL
+   SELECT h.version, h.updated, h.deleted, h.method, h.body, true
+   FROM resource_history h JOIN resource r ON r.type = h.type AND r.id = h.id
+   WHERE h.type = %s AND h.id = %s AND {now} AND {then}"""
+
+
+def _versions(access: AccessContext, type_name: str, id_: str) -> Fragment:
+    """The versions of a resource that the caller may see: it sees the resource as it is now, and as it was then.
+
+    So a resource that moved between records shows nobody the other patient's part of its history.
+    """
+    now = access.predicate(type_name, Permission.READ, "r")
+    then = access.compartments(type_name, Permission.READ, "h.pat")
+    key = (TYPE_ID[type_name], id_)
+    return Fragment(_VERSIONS.format(now=now.sql, then=then.sql), (*key, *now.params, *key, *now.params, *then.params))
+
+
+def vread(access: AccessContext, type_name: str, id_: str, version: int) -> Work[Stored]:
+    """One version. Raises NotFound, Gone where that version is a deletion, or Forbidden."""
+    access.require(type_name, Permission.READ)
+    patients = yield from _patients(access, type_name, id_)
+    seen = _versions(access, type_name, id_)
+    rows = yield Statement(f"SELECT * FROM ({seen.sql}) v WHERE v.version = %s", (*seen.params, version))
+    if not rows:
+        raise not_found(f"{type_name}/{id_} has no version {version}")
+    found = _version(type_name, id_, rows[0])
+    if not found.stored.body:
+        raise gone(type_name, id_)
+    yield _audit(access, "vread", f"{type_name}/{id_}/_history/{version}", patients)
+    return found.stored
+
+
+def history(
+    access: AccessContext, type_name: str, id_: str, *, limit: int, since: datetime | None, before: int | None
+) -> Work[tuple[list[Version], int]]:
+    """Up to `limit` versions, newest first, made at `since` or later and numbered below `before`; and how many in all.
+
+    Raises NotFound or Forbidden; a deleted resource has a history.
+    """
+    access.require(type_name, Permission.READ)
+    patients = yield from _patients(access, type_name, id_)
+    seen = _versions(access, type_name, id_)
+    rows = yield Statement(
+        f"""WITH v AS ({seen.sql}), w AS (SELECT * FROM v WHERE %s::timestamptz IS NULL OR v.updated >= %s)
+            SELECT w.*, (SELECT count(*) FROM w) FROM w WHERE %s::int IS NULL OR w.version < %s
+            ORDER BY w.version DESC LIMIT %s""",
+        (*seen.params, since, since, before, before, limit),
+    )
+    yield _audit(access, "history-instance", f"{type_name}/{id_}", patients)
+    return [_version(type_name, id_, row[:-1]) for row in rows], rows[0][-1] if rows else 0
+
+
+def _patients(access: AccessContext, type_name: str, id_: str) -> Work[list[str]]:
+    """The logical ids of the patients in whose compartments a resource is; NotFound when the caller does not see it."""
+    predicate = access.predicate(type_name, Permission.READ, "r")
+    rows = yield Statement(
+        f"""SELECT ARRAY(SELECT k.id FROM patient_key k
+                         WHERE k.pat = r.pat OR k.pat IN (SELECT c.pat FROM compartment c WHERE c.pk = r.pk))
+            FROM resource r WHERE r.type = %s AND r.id = %s AND {predicate.sql}""",
+        (TYPE_ID[type_name], id_, *predicate.params),
+    )
+    if not rows:
+        raise missing(type_name, id_)
+    return list(rows[0][0])
+
+
+def _audit(access: AccessContext, subtype: str, entity: str, patients: Sequence[str]) -> Statement:
+    concerned: Sequence[str | None] = patients or [None]
+    return record([AuditRow(access.origin, "R", subtype, patient=patient, entity=entity) for patient in concerned])
+
+
+def _version(type_name: str, id_: str, row: Sequence[object]) -> Version:
+    version, updated, _, method, body, packed = row
+    assert isinstance(version, int)
+    assert isinstance(updated, datetime)
+    assert isinstance(body, bytes)
+    return Version(Stored(type_name, id_, version, updated, unpack(body) if packed else body), str(method))

@@ -1,0 +1,169 @@
+"""The statements that write versions: one for new resources, one more where versions are replaced.
+
+All values travel as arrays, so that the number of statements does not depend on how many resources are written.
+Surrogate keys are drawn inside the statement; index rows name theirs by position in the array of keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from healix_fhir.kernel import audit, outbox
+from healix_fhir.kernel.audit import AuditRow
+from healix_fhir.kernel.database import Statement
+from healix_fhir.kernel.outbox import Event
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.store.body import pack
+from healix_fhir.store.decide import New
+from healix_fhir.store.stored import Change, Method
+
+SMALL = 16  # up to here one prepared plan serves; above, planning for the actual sizes costs nothing beside the work
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A version to write with its index rows; `patients`: the keys of its compartments, the main one first."""
+
+    change: Change
+    new: New
+    patients: tuple[int, ...]
+
+
+# `deleted` rows keep compartment and method, so that their callers still see that they are gone.
+_RESOURCE = """
+     INSERT INTO resource (pk, type, id, version, updated, pat, d, d_hi, deleted, method, toks, body)
+     SELECT (TABLE keys)[x.n], x.type, x.id, x.version, x.updated, x.pat, x.d, x.d_hi, x.method = 'DELETE', x.method,
+            t.all_toks[x.first:x.last], x.body
+     FROM (SELECT %s::bigint[] AS all_toks) t,
+          unnest(%s::smallint[], %s::text[], %s::int[], %s::timestamptz[], %s::bigint[], %s::timestamptz[],
+                 %s::timestamptz[], %s::text[], %s::int[], %s::int[], %s::bytea[]) WITH ORDINALITY
+            AS x (type, id, version, updated, pat, d, d_hi, method, first, last, body, n)"""
+
+_REPLACE = """
+     ON CONFLICT (pk) DO UPDATE SET version = excluded.version, updated = excluded.updated, pat = excluded.pat,
+       d = excluded.d, d_hi = excluded.d_hi, deleted = excluded.deleted, method = excluded.method,
+       toks = excluded.toks, body = excluded.body"""
+
+_TEMPLATE = f"""
+WITH keys AS MATERIALIZED (
+     SELECT array_agg(coalesce(k.pk, nextval('resource_pk')) ORDER BY k.n)
+     FROM unnest(%s::bigint[]) WITH ORDINALITY AS k (pk, n)),
+   resources AS ({_RESOURCE}{{replace}}),
+   compartments AS (
+     INSERT INTO compartment (pat, pk)
+     SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat)),
+   tokens AS (
+     INSERT INTO index_token (h, sys, pat, d, pk)
+     SELECT x.h, x.sys, x.pat, x.d, (TABLE keys)[x.n]
+     FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::bigint[], %s::bigint[]) AS x (n, pat, d, h, sys)),
+   strings AS (
+     INSERT INTO index_string (param, folded, exact, pat, pk)
+     SELECT x.param, x.folded, x.exact, x.pat, (TABLE keys)[x.n]
+     FROM unnest(%s::int[], %s::bigint[], %s::int[], %s::text[], %s::text[]) AS x (n, pat, param, folded, exact)),
+   dates AS (
+     INSERT INTO index_date (param, lo, hi, pat, pk)
+     SELECT x.param, coalesce(x.lo, '-infinity'), coalesce(x.hi, 'infinity'), x.pat, (TABLE keys)[x.n]
+     FROM unnest(%s::int[], %s::bigint[], %s::int[], %s::timestamptz[], %s::timestamptz[])
+       AS x (n, pat, param, lo, hi)),
+   refs AS (
+     INSERT INTO index_reference (param, target_type, target, pat, d, pk)
+     SELECT x.param, x.target_type, x.target, x.pat, x.d, (TABLE keys)[x.n]
+     FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::int[], %s::smallint[], %s::text[])
+       AS x (n, pat, d, param, target_type, target)),
+   audited AS ({audit.INSERT}),
+   published AS ({outbox.INSERT} RETURNING 1)
+SELECT pg_notify('{outbox.CHANNEL}', '') FROM published LIMIT 1"""
+
+_CREATE = _TEMPLATE.format(replace="")
+_WRITE = _TEMPLATE.format(replace=_REPLACE)
+
+_CLEAR = """
+WITH histories AS (
+     INSERT INTO resource_history (type, id, version, updated, pat, deleted, method, body)
+     SELECT r.type, r.id, r.version, r.updated, r.pat, r.deleted, r.method, x.body
+     FROM unnest(%(pks)s::bigint[], %(bodies)s::bytea[]) AS x (pk, body) JOIN resource r ON r.pk = x.pk),
+   tokens AS (DELETE FROM index_token WHERE pk = ANY(%(pks)s::bigint[])),
+   strings AS (DELETE FROM index_string WHERE pk = ANY(%(pks)s::bigint[])),
+   dates AS (DELETE FROM index_date WHERE pk = ANY(%(pks)s::bigint[])),
+   refs AS (DELETE FROM index_reference WHERE pk = ANY(%(pks)s::bigint[])),
+   compartments AS (DELETE FROM compartment WHERE pk = ANY(%(pks)s::bigint[]))
+SELECT 1"""
+
+
+def clear(rows: Sequence[Row]) -> Statement:
+    """Move the versions that `rows` replace to the history and take their index rows out."""
+    olds = [row.new.old for row in rows if row.new.old is not None]
+    return Statement(_CLEAR, {"pks": [old.pk for old in olds], "bodies": [pack(old.body) for old in olds]}, False)
+
+
+def write(rows: Sequence[Row], audits: Sequence[AuditRow]) -> Statement:
+    """Write the versions `rows` with their index rows, audit rows and events, and wake the job worker."""
+    replaces = any(row.new.old is not None for row in rows)
+    params = (
+        [row.new.old.pk if row.new.old else None for row in rows],
+        *_resource_params(rows),
+        *_columns(((n, pat) for n, row in _numbered(rows) for pat in row.patients[1:]), 2),
+        *_index_params(rows),
+        *audit.audit_params(audits),
+        *outbox.outbox_params([_event(row) for row in rows]),
+    )
+    return Statement(_WRITE if replaces else _CREATE, params, None if len(rows) <= SMALL else False)
+
+
+def _numbered(rows: Sequence[Row]) -> Iterable[tuple[int, Row]]:
+    return enumerate(rows, 1)
+
+
+def _pat(row: Row) -> int | None:
+    return row.patients[0] if row.patients else None
+
+
+def _resource_params(rows: Sequence[Row]) -> list[list[Any]]:
+    toks: list[int] = []
+    columns = []
+    for row in rows:
+        stored, index = row.new.stored, row.change.rows
+        first = len(toks) + 1
+        toks.extend(index.toks)
+        columns.append(
+            (TYPE_ID[stored.type], stored.id, stored.version, stored.updated, _pat(row), index.d, index.d_hi,
+             str(row.change.method), first, len(toks), stored.body)
+        )  # fmt: skip
+    return [toks, *_columns(columns, 11)]
+
+
+def _index_params(rows: Sequence[Row]) -> list[list[Any]]:
+    tokens: list[tuple[Any, ...]] = []
+    strings: list[tuple[Any, ...]] = []
+    dates: list[tuple[Any, ...]] = []
+    references: list[tuple[Any, ...]] = []
+    for n, row in _numbered(rows):
+        pat, index = _pat(row), row.change.rows
+        d: datetime | None = index.d
+        tokens.extend((n, pat, d, h, system) for h, system in index.hot)
+        strings.extend((n, pat, *string) for string in index.strings)
+        dates.extend((n, pat, *date) for date in index.dates)
+        references.extend((n, pat, d, *reference) for reference in index.references)
+    return [*_columns(tokens, 5), *_columns(strings, 5), *_columns(dates, 5), *_columns(references, 6)]
+
+
+def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """Rows as columns, for unnest."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def _event(row: Row) -> Event:
+    stored = row.new.stored
+    return Event("resource", _payload(stored.type, stored.id, stored.version, row.change.method))
+
+
+def _payload(type_name: str, id_: str, version: int, method: Method) -> dict[str, Any]:
+    return {"type": type_name, "id": id_, "version": version, "method": str(method)}
+
+
+def keys_of(ids: Sequence[str], keys: Mapping[str, int]) -> tuple[int, ...]:
+    """The keys of patients in order, each once."""
+    return tuple(dict.fromkeys(keys[id_] for id_ in ids))

@@ -1,0 +1,74 @@
+"""Single writes of one web process: independent changes that arrive together share one transaction (group commit).
+
+Each change is made or refused by itself. When the database refuses the whole group, its members are tried again one by
+one, so that nobody suffers from another's change. New resources alone need no transaction block: one statement writes
+them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import AsyncConnection
+from psycopg import Error as DatabaseError
+from psycopg_pool import AsyncConnectionPool
+
+from healix_fhir.kernel.database import Row, arun, atransaction
+from healix_fhir.kernel.errors import HealixError
+from healix_fhir.store.coalesce import Coalescer
+from healix_fhir.store.commit import Member, commit_each
+from healix_fhir.store.stored import Change, Committed, Method
+from smart_auth.access import AccessContext, remember
+
+LIMIT = 128
+FLIGHTS = 2
+
+Outcome = Committed | HealixError | DatabaseError
+
+
+class Writer:
+    """Single changes over `pool`."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Row]]) -> None:
+        self._pool = pool
+        self._coalescer: Coalescer[Member, Committed] = Coalescer(self._answer, limit=LIMIT, flights=FLIGHTS)
+
+    async def write(self, access: AccessContext, change: Change) -> Committed:
+        """Make one change; durable on return. Raises what `store.commit.commit` does."""
+        return await self._coalescer.ask((access, change))
+
+    async def _answer(self, members: Sequence[Member]) -> list[Committed | Exception]:
+        outcomes: dict[int, Outcome] = {}
+        for group in _rounds(members):
+            results = await self._group([members[n] for n in group])
+            outcomes |= dict(zip(group, results, strict=True))
+        return [outcomes[n] for n in range(len(members))]
+
+    async def _group(self, members: Sequence[Member]) -> Sequence[Outcome]:
+        try:
+            outcomes = await self._transact(members)
+        except DatabaseError as error:
+            if len(members) == 1:
+                return [error]
+            return [outcome for member in members for outcome in await self._group([member])]
+        remember({id_: key for done in outcomes if isinstance(done, Committed) for id_, key in done.patients})
+        return outcomes
+
+    async def _transact(self, members: Sequence[Member]) -> Sequence[Committed | HealixError]:
+        if all(change.method is Method.POST for _, change in members):
+            async with self._pool.connection() as connection:
+                return await arun(connection, commit_each(members))
+        return await atransaction(self._pool, lambda: commit_each(members))
+
+
+def _rounds(members: Sequence[Member]) -> list[list[int]]:
+    """The members' numbers in groups in which no resource occurs twice, in order of arrival."""
+    rounds: list[list[int]] = []
+    seen: dict[tuple[str, str], int] = {}
+    for n, (_, change) in enumerate(members):
+        turn = seen.get((change.type, change.id), 0)
+        seen[change.type, change.id] = turn + 1
+        if turn == len(rounds):
+            rounds.append([])
+        rounds[turn].append(n)
+    return rounds
