@@ -1,0 +1,61 @@
+"""Who may associate: the checks of an A-ASSOCIATE-RQ before its presentation contexts are looked at.
+
+Spec: PS3.8 9.3.4 (2024d)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dicomweb.dimse import peers
+from dicomweb.dimse.associate import APPLICATION_CONTEXT, PROTOCOL_VERSION, Reject, Request
+from dicomweb.dimse.peers import UNKNOWN_CALLER, Right
+from healix_fhir.kernel.audit import AuditRow, Origin, record
+from healix_fhir.kernel.database import Work
+from smart_auth.access import AccessContext
+from smart_auth.scope import Context, Permission, Scope
+
+STORING = frozenset({Scope(Context.SYSTEM, "ImagingStudy", frozenset({Permission.CREATE}))})
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What callers are measured by: our AE title and the setting `dimse_unknown_callers`."""
+
+    aet: str
+    unknown_callers: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An admitted peer and its rights; `access` is what its objects are stored and audited under."""
+
+    aet: str
+    rights: frozenset[Right]
+    access: AccessContext
+
+
+def admit(house: House, request: Request, address: str) -> Work[Caller | Reject]:
+    """The caller, or why it is rejected; audited either way."""
+    origin = Origin(client=request.calling, address=address)
+    verdict = _refusal(house, request)
+    if verdict is None:
+        peer = yield from peers.find(request.calling)
+        rights = UNKNOWN_CALLER[house.unknown_callers] if peer is None else peer.rights
+        if rights:
+            yield record([AuditRow(origin, "E", "A-ASSOCIATE")])
+            scopes = STORING if Right.STORE in rights else frozenset()
+            return Caller(request.calling, rights, AccessContext(scopes=scopes, origin=origin))
+        verdict = Reject.CALLING_AE_TITLE_NOT_RECOGNIZED
+    yield record([AuditRow(origin, "E", "A-ASSOCIATE", outcome=4)])
+    return verdict
+
+
+def _refusal(house: House, request: Request) -> Reject | None:
+    if not request.version & PROTOCOL_VERSION:
+        return Reject.PROTOCOL_VERSION_NOT_SUPPORTED
+    if request.application_context != APPLICATION_CONTEXT:
+        return Reject.APPLICATION_CONTEXT_NOT_SUPPORTED
+    if request.called != house.aet:
+        return Reject.CALLED_AE_TITLE_NOT_RECOGNIZED
+    return None

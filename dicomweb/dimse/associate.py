@@ -1,0 +1,241 @@
+"""A-ASSOCIATE PDUs: the request taken apart strictly, the acceptance and the rejection encoded.
+
+Lengths are checked before anything is taken, every UID against its syntax, so that nothing later meets a name
+that a peer made up. Items that the standard adds later are skipped, as it demands.
+
+Spec: PS3.8 9.3.2 to 9.3.4 (2024d), PS3.7 Annex D.3.3 (2024d)
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from dicomweb.dimse.pdu import AbortReason, PDUType, ProtocolError, encode
+from dicomweb.uid import is_uid
+
+APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+IMPLEMENTATION_CLASS = "2.25.304092911429136003079454946460225160285"
+IMPLEMENTATION_VERSION = "HEALIX_0.1"
+PROTOCOL_VERSION = 1
+
+FIXED = struct.Struct(">H2x16s16s32s")
+ITEM = struct.Struct(">BxH")
+AE_TITLE = re.compile(rb"[\x20-\x5b\x5d-\x7e]{16}")
+
+
+class Item(int, Enum):
+    """Types of the variable items. Spec: PS3.8 9.3.2 and Annex D (2024d), PS3.7 D.3.3 (2024d)"""
+
+    APPLICATION_CONTEXT = 0x10
+    PRESENTATION_CONTEXT_RQ = 0x20
+    PRESENTATION_CONTEXT_AC = 0x21
+    ABSTRACT_SYNTAX = 0x30
+    TRANSFER_SYNTAX = 0x40
+    USER_INFORMATION = 0x50
+    MAXIMUM_LENGTH = 0x51
+    IMPLEMENTATION_CLASS_UID = 0x52
+    ROLE_SELECTION = 0x54
+    IMPLEMENTATION_VERSION_NAME = 0x55
+
+
+class Reject(Enum):
+    """Result, source and reason of an A-ASSOCIATE-RJ. Spec: PS3.8 Table 9-21 (2024d)"""
+
+    APPLICATION_CONTEXT_NOT_SUPPORTED = (1, 1, 2)
+    CALLING_AE_TITLE_NOT_RECOGNIZED = (1, 1, 3)
+    CALLED_AE_TITLE_NOT_RECOGNIZED = (1, 1, 7)
+    PROTOCOL_VERSION_NOT_SUPPORTED = (1, 2, 2)
+    TEMPORARY_CONGESTION = (2, 3, 1)
+    LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
+
+
+class ContextResult(int, Enum):
+    """Answer to a proposed presentation context. Spec: PS3.8 Table 9-18 (2024d)"""
+
+    ACCEPTANCE = 0
+    USER_REJECTION = 1
+    NO_REASON = 2
+    ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
+    TRANSFER_SYNTAXES_NOT_SUPPORTED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A presentation context as the peer proposes it."""
+
+    id: int
+    abstract_syntax: str
+    transfer_syntaxes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Which roles the requestor would play for a SOP class, or may. Spec: PS3.7 D.3.3.4 (2024d)"""
+
+    scu: bool
+    scp: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An A-ASSOCIATE-RQ. `fixed` is its titles and reserved bytes, which the acceptance repeats.
+
+    `maximum` is the longest P-DATA-TF body that the peer takes, 0 for any.
+    """
+
+    fixed: bytes
+    version: int
+    called: str
+    calling: str
+    application_context: str
+    proposals: tuple[Proposal, ...]
+    maximum: int
+    roles: dict[str, Roles]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A presentation context as this server answers it; `transfer_syntax` counts only on acceptance."""
+
+    id: int
+    result: ContextResult
+    abstract_syntax: str
+    transfer_syntax: str
+
+
+def decode(body: memoryview | bytes) -> Request:
+    """An A-ASSOCIATE-RQ from its body. Raises ProtocolError for anything that the standard does not allow."""
+    data = bytes(body)
+    if len(data) < FIXED.size:
+        raise _invalid("A-ASSOCIATE-RQ is too short")
+    version, called, calling, _ = FIXED.unpack_from(data)
+    application_context, proposals, user = "", [], b""
+    for kind, content in _items(data[FIXED.size :]):
+        if kind == Item.APPLICATION_CONTEXT:
+            application_context = _text(content)
+        elif kind == Item.PRESENTATION_CONTEXT_RQ:
+            proposals.append(_proposal(content))
+        elif kind == Item.USER_INFORMATION:
+            user = content
+    if not proposals or len({proposal.id for proposal in proposals}) != len(proposals):
+        raise _invalid("presentation contexts are missing or repeat an identifier")
+    maximum, roles = _user_information(user)
+    return Request(
+        fixed=data[4 : FIXED.size],
+        version=version,
+        called=_title(called),
+        calling=_title(calling),
+        application_context=application_context,
+        proposals=tuple(proposals),
+        maximum=maximum,
+        roles=roles,
+    )
+
+
+def accept(request: Request, contexts: Sequence[Context], roles: dict[str, Roles], maximum: int) -> bytes:
+    """An A-ASSOCIATE-AC PDU that announces bodies of at most `maximum` bytes.
+
+    The asynchronous operations window is left out, which means one operation at a time.
+    Spec: PS3.8 9.3.3 (2024d), PS3.7 D.3.3.3.2 (2024d)
+    """
+    user = (
+        _item(Item.MAXIMUM_LENGTH, maximum.to_bytes(4, "big"))
+        + _item(Item.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_CLASS.encode())
+        + b"".join(_role_item(uid, role) for uid, role in roles.items())
+        + _item(Item.IMPLEMENTATION_VERSION_NAME, IMPLEMENTATION_VERSION.encode())
+    )
+    body = (
+        struct.pack(">H2x", PROTOCOL_VERSION)
+        + request.fixed
+        + _item(Item.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
+        + b"".join(_context_item(context) for context in contexts)
+        + _item(Item.USER_INFORMATION, user)
+    )
+    return encode(PDUType.A_ASSOCIATE_AC, body)
+
+
+def reject(reason: Reject) -> bytes:
+    """An A-ASSOCIATE-RJ PDU. Spec: PS3.8 9.3.4 (2024d)"""
+    return encode(PDUType.A_ASSOCIATE_RJ, bytes((0, *reason.value)))
+
+
+def _proposal(content: bytes) -> Proposal:
+    if len(content) < 4 or content[0] % 2 == 0:
+        raise _invalid("presentation context without an odd identifier")
+    abstract, transfer = [], []
+    for kind, value in _items(content[4:]):
+        if kind == Item.ABSTRACT_SYNTAX:
+            abstract.append(_uid(value))
+        elif kind == Item.TRANSFER_SYNTAX:
+            transfer.append(_uid(value))
+    if len(abstract) != 1 or not transfer:
+        raise _invalid("presentation context without one abstract syntax and a transfer syntax")
+    return Proposal(content[0], abstract[0], tuple(transfer))
+
+
+def _user_information(content: bytes) -> tuple[int, dict[str, Roles]]:
+    maximum, roles = 0, {}
+    for kind, value in _items(content):
+        if kind == Item.MAXIMUM_LENGTH:
+            if len(value) != 4:
+                raise _invalid("maximum length item of a wrong length")
+            maximum = int.from_bytes(value, "big")
+            if 0 < maximum < 128:
+                raise _invalid("a maximum length that holds no response")
+        elif kind == Item.ROLE_SELECTION:
+            length = int.from_bytes(value[:2], "big")
+            if len(value) != length + 4:
+                raise _invalid("role selection item of a wrong length")
+            roles[_uid(value[2 : 2 + length])] = Roles(scu=value[-2] == 1, scp=value[-1] == 1)
+    return maximum, roles
+
+
+def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
+    position = 0
+    while position < len(data):
+        if len(data) - position < ITEM.size:
+            raise _invalid("half an item")
+        kind, length = ITEM.unpack_from(data, position)
+        position += ITEM.size + length
+        if position > len(data):
+            raise _invalid("an item longer than what holds it")
+        yield kind, data[position - length : position]
+
+
+def _item(kind: Item, content: bytes) -> bytes:
+    return ITEM.pack(kind, len(content)) + content
+
+
+def _context_item(context: Context) -> bytes:
+    transfer = _item(Item.TRANSFER_SYNTAX, context.transfer_syntax.encode())
+    return _item(Item.PRESENTATION_CONTEXT_AC, bytes((context.id, 0, context.result, 0)) + transfer)
+
+
+def _role_item(uid: str, role: Roles) -> bytes:
+    content = len(uid).to_bytes(2, "big") + uid.encode() + bytes((role.scu, role.scp))
+    return _item(Item.ROLE_SELECTION, content)
+
+
+def _uid(value: bytes) -> str:
+    text = _text(value)
+    if not is_uid(text):
+        raise _invalid("not a UID")
+    return text
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0 ").decode("ascii", "replace")
+
+
+def _title(value: bytes) -> str:
+    if not AE_TITLE.fullmatch(value) or not value.strip():
+        raise _invalid("not an AE title")
+    return value.decode("ascii").strip()
+
+
+def _invalid(message: str) -> ProtocolError:
+    return ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, message)

@@ -1,0 +1,133 @@
+"""DIMSE command sets: implicit VR little endian, group 0000 only.
+
+A command is a mapping from element number (the low half of its tag) to an integer (US), or a text (UI, AE, LO).
+
+Spec: PS3.7 6.3 and Annex E (2024d)
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import TypeAlias
+
+from dicomweb.dimse.pdu import AbortReason, ProtocolError
+
+ELEMENT = struct.Struct("<HHI")
+US = struct.Struct("<H")
+UL = struct.Struct("<I")
+LIMIT = 16 * 1024
+NO_DATA_SET = 0x0101
+RESPONSE = 0x8000
+COMMENT_LENGTH = 64
+
+
+class Element(IntEnum):
+    """Elements of group 0000 that this server reads or writes. Spec: PS3.7 Table E.1-1 (2024d)"""
+
+    CommandGroupLength = 0x0000
+    AffectedSOPClassUID = 0x0002
+    RequestedSOPClassUID = 0x0003
+    CommandField = 0x0100
+    MessageID = 0x0110
+    MessageIDBeingRespondedTo = 0x0120
+    Priority = 0x0700
+    CommandDataSetType = 0x0800
+    Status = 0x0900
+    ErrorComment = 0x0902
+    AffectedSOPInstanceUID = 0x1000
+
+
+class CommandField(IntEnum):
+    """Spec: PS3.7 Table E.1-1 (2024d)"""
+
+    C_STORE_RQ = 0x0001
+    C_ECHO_RQ = 0x0030
+    C_CANCEL_RQ = 0x0FFF
+
+
+Value: TypeAlias = int | str
+Command: TypeAlias = Mapping[int, Value]
+
+UNSIGNED_SHORT = {
+    Element.CommandField,
+    Element.MessageID,
+    Element.MessageIDBeingRespondedTo,
+    Element.Priority,
+    Element.CommandDataSetType,
+    Element.Status,
+}
+TEXT = {
+    Element.AffectedSOPClassUID,
+    Element.RequestedSOPClassUID,
+    Element.AffectedSOPInstanceUID,
+    Element.ErrorComment,
+}
+
+
+def decode(data: bytes) -> Command:
+    """The elements of a command set that `Element` names. Raises ProtocolError when it is not one."""
+    command: dict[int, Value] = {}
+    position = 0
+    while position < len(data):
+        if len(data) - position < ELEMENT.size:
+            raise _invalid("a command set that ends in an element")
+        group, element, length = ELEMENT.unpack_from(data, position)
+        position += ELEMENT.size + length
+        if group != 0 or position > len(data):
+            raise _invalid("a command set with a foreign group or a length beyond its end")
+        _take(command, element, data[position - length : position])
+    for needed in (Element.CommandField, Element.CommandDataSetType):
+        if needed not in command:
+            raise _invalid(f"a command set without {needed.name}")
+    return command
+
+
+def encode(command: Command) -> bytes:
+    """A command set with its group length, elements in ascending order."""
+    body = b"".join(_element(element, command[element]) for element in sorted(command))
+    return ELEMENT.pack(0, Element.CommandGroupLength, 4) + UL.pack(len(body)) + body
+
+
+def response(request: Command, status: int, comment: str = "") -> Command:
+    """The response without a data set to `request`. `comment` is cut to what its element holds."""
+    answer: dict[int, Value] = {
+        Element.CommandField: int(request[Element.CommandField]) | RESPONSE,
+        Element.MessageIDBeingRespondedTo: request.get(Element.MessageID, 0),
+        Element.CommandDataSetType: NO_DATA_SET,
+        Element.Status: status,
+    }
+    for element in (Element.AffectedSOPClassUID, Element.AffectedSOPInstanceUID):
+        if element in request:
+            answer[element] = request[element]
+    if comment:
+        answer[Element.ErrorComment] = comment.replace("\\", "/")[:COMMENT_LENGTH]
+    return answer
+
+
+def has_data_set(command: Command) -> bool:
+    """Whether a data set follows the command."""
+    return command[Element.CommandDataSetType] != NO_DATA_SET
+
+
+def _take(command: dict[int, Value], element: int, value: bytes) -> None:
+    if element in UNSIGNED_SHORT:
+        if len(value) != US.size:
+            raise _invalid("a command element of a wrong length")
+        command[element] = US.unpack(value)[0]
+    elif element in TEXT:
+        command[element] = value.rstrip(b"\0 ").decode("ascii", "replace")
+
+
+def _element(element: int, value: Value) -> bytes:
+    if isinstance(value, int):
+        content = US.pack(value)
+    else:
+        content = value.encode("ascii", "replace")
+        content += (b" " if element == Element.ErrorComment else b"\0") * (len(content) % 2)
+    return ELEMENT.pack(0, element, len(content)) + content
+
+
+def _invalid(message: str) -> ProtocolError:
+    return ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, message)

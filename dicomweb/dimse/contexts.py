@@ -1,0 +1,89 @@
+"""Presentation contexts: which this server accepts, and in which transfer syntax.
+
+Objects are kept as they come, so every transfer syntax that carries its own pixel data is welcome. Where a peer offers
+several in one context, ours is the first of `TRANSFER_SYNTAXES`: the uncompressed ones, which every peer can send,
+then the lossless ones, so that our choice never makes a peer throw information away.
+
+Spec: PS3.8 9.3.2.2 and 9.3.3.2 (2024d), PS3.5 Annex A (2024d), PS3.7 D.3.3.4 (2024d)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from dicomweb.dimse.associate import Context, ContextResult, Proposal, Request, Roles
+from dicomweb.dimse.peers import Right
+from dicomweb.dimse.storage_classes import STORAGE_CLASSES
+
+VERIFICATION = "1.2.840.10008.1.1"
+
+TRANSFER_SYNTAXES = (
+    "1.2.840.10008.1.2.1",  # Explicit VR Little Endian
+    "1.2.840.10008.1.2",  # Implicit VR Little Endian
+    "1.2.840.10008.1.2.1.99",  # Deflated Explicit VR Little Endian
+    "1.2.840.10008.1.2.2",  # Explicit VR Big Endian
+    "1.2.840.10008.1.2.1.98",  # Encapsulated Uncompressed Explicit VR Little Endian
+    "1.2.840.10008.1.2.4.201",  # High-Throughput JPEG 2000 (Lossless Only)
+    "1.2.840.10008.1.2.4.202",  # High-Throughput JPEG 2000 with RPCL Options (Lossless Only)
+    "1.2.840.10008.1.2.4.80",  # JPEG-LS Lossless
+    "1.2.840.10008.1.2.4.90",  # JPEG 2000 (Lossless Only)
+    "1.2.840.10008.1.2.4.92",  # JPEG 2000 Part 2 Multi-component (Lossless Only)
+    "1.2.840.10008.1.2.4.70",  # JPEG Lossless, First-Order Prediction
+    "1.2.840.10008.1.2.4.57",  # JPEG Lossless (Process 14)
+    "1.2.840.10008.1.2.5",  # RLE Lossless
+    "1.2.840.10008.1.2.4.203",  # High-Throughput JPEG 2000
+    "1.2.840.10008.1.2.4.91",  # JPEG 2000
+    "1.2.840.10008.1.2.4.93",  # JPEG 2000 Part 2 Multi-component
+    "1.2.840.10008.1.2.4.81",  # JPEG-LS Near-Lossless
+    "1.2.840.10008.1.2.4.51",  # JPEG Extended (Process 2 and 4)
+    "1.2.840.10008.1.2.4.50",  # JPEG Baseline (Process 1)
+    "1.2.840.10008.1.2.4.53",  # JPEG Spectral Selection (Process 6 and 8), retired
+    "1.2.840.10008.1.2.4.55",  # JPEG Full Progression (Process 10 and 12), retired
+    "1.2.840.10008.1.2.4.100",  # MPEG2 Main Profile / Main Level
+    "1.2.840.10008.1.2.4.100.1",
+    "1.2.840.10008.1.2.4.101",  # MPEG2 Main Profile / High Level
+    "1.2.840.10008.1.2.4.101.1",
+    "1.2.840.10008.1.2.4.102",  # MPEG-4 AVC/H.264 High Profile / Level 4.1
+    "1.2.840.10008.1.2.4.102.1",
+    "1.2.840.10008.1.2.4.103",  # MPEG-4 AVC/H.264 BD-compatible High Profile / Level 4.1
+    "1.2.840.10008.1.2.4.103.1",
+    "1.2.840.10008.1.2.4.104",  # MPEG-4 AVC/H.264 High Profile / Level 4.2 for 2D Video
+    "1.2.840.10008.1.2.4.104.1",
+    "1.2.840.10008.1.2.4.105",  # MPEG-4 AVC/H.264 High Profile / Level 4.2 for 3D Video
+    "1.2.840.10008.1.2.4.105.1",
+    "1.2.840.10008.1.2.4.106",  # MPEG-4 AVC/H.264 Stereo High Profile / Level 4.2
+    "1.2.840.10008.1.2.4.106.1",
+    "1.2.840.10008.1.2.4.107",  # HEVC/H.265 Main Profile / Level 5.1
+    "1.2.840.10008.1.2.4.108",  # HEVC/H.265 Main 10 Profile / Level 5.1
+)
+"""Accepted transfer syntaxes in order of preference; `.1` below a video syntax is its fragmentable form."""
+
+PREFERENCE = {uid: rank for rank, uid in enumerate(TRANSFER_SYNTAXES)}
+
+SERVICES: Mapping[str, Right] = {VERIFICATION: Right.ECHO} | dict.fromkeys(STORAGE_CLASSES, Right.STORE)
+"""The right that a peer needs for a SOP class."""
+
+
+def negotiate(request: Request, rights: Collection[Right]) -> tuple[list[Context], dict[str, Roles]]:
+    """The answer to each proposed context, and to each role selection: the requestor is never the SCP here.
+
+    A context whose peer gives up the SCU role has no use and is refused.
+    """
+    roles = {uid: Roles(scu=proposed.scu, scp=False) for uid, proposed in request.roles.items()}
+    return [_answer(proposal, rights, roles) for proposal in request.proposals], roles
+
+
+def _answer(proposal: Proposal, rights: Collection[Right], roles: Mapping[str, Roles]) -> Context:
+    offered = [uid for uid in proposal.transfer_syntaxes if uid in PREFERENCE]
+    needed = SERVICES.get(proposal.abstract_syntax)
+    role = roles.get(proposal.abstract_syntax)
+    if needed is None:
+        result = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
+    elif needed not in rights or (role is not None and not role.scu):
+        result = ContextResult.USER_REJECTION
+    elif not offered:
+        result = ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
+    else:
+        result = ContextResult.ACCEPTANCE
+    chosen = min(offered, key=PREFERENCE.__getitem__) if offered else proposal.transfer_syntaxes[0]
+    return Context(proposal.id, result, proposal.abstract_syntax, chosen)

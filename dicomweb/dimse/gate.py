@@ -1,0 +1,227 @@
+"""The door of the DIMSE port: who holds a connection, and for how long, before and after an association.
+
+One thread holds every connection that is not an association: those whose A-ASSOCIATE-RQ has not come whole (state Sta2
+of PS3.8 Table 9-10) and those that are to hang up (Sta13). They cost a small buffer each and have one deadline (ARTIM),
+so thousands of idle or dripping connections keep nobody out. A whole request becomes an association with a thread of
+its own, if the limits allow; it comes back here when it ends.
+
+Spec: PS3.8 9.1.4, 9.1.5 and 9.2 (2024d)
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import TypeAlias
+
+import structlog
+
+from dicomweb.dimse.associate import Reject, reject
+from dicomweb.dimse.limits import Limits
+from dicomweb.dimse.pdu import HEADER, AbortReason, AbortSource, PDUType, ProtocolError, abort, checked_type
+
+log = structlog.get_logger("dimse")
+
+Serve: TypeAlias = Callable[[socket.socket, bytes, str], None]
+"""Serves one association: its connection, the body of its A-ASSOCIATE-RQ, the peer's address. Must not raise."""
+
+TICK = 0.25
+BACKLOG = 256
+CHUNK = 64 << 10
+
+
+def listen(host: str, port: int, *, share: bool = False) -> socket.socket:
+    """A listening socket; with `share`, other processes of this server may listen on the same port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=share)
+    listener.setblocking(False)
+    return listener
+
+
+@dataclass(slots=True, eq=False)
+class Visitor:
+    """A connection that is no association; `leaving` when it only has to hang up."""
+
+    connection: socket.socket
+    address: str
+    deadline: float
+    leaving: bool = False
+    received: bytearray = field(default_factory=bytearray)
+
+
+class Gate:
+    """Accepts connections of `listener` and hands whole association requests to `serve`."""
+
+    def __init__(self, listener: socket.socket, serve: Serve, limits: Limits) -> None:
+        self._listener = listener
+        self._serve = serve
+        self._limits = limits
+        self._selector = selectors.DefaultSelector()
+        self._visitors: dict[Visitor, None] = {}  # in the order of their deadlines
+        self._held = 0
+        self._associations: dict[socket.socket, str] = {}
+        self._ended: deque[socket.socket] = deque()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+
+    def run(self, stop: Event) -> None:
+        """Serve until `stop` is set, then give messages under way their time and close everything."""
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        while not stop.is_set():
+            self._turn()
+        self._selector.unregister(self._listener)
+        self._listener.close()
+        self._drain(time.monotonic() + self._limits.drain)
+        for connection in self._associations:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._drain(time.monotonic() + 2)
+        self._close()
+
+    def _drain(self, deadline: float) -> None:
+        while self._associations and time.monotonic() < deadline:
+            self._turn()
+
+    def _close(self) -> None:
+        for visitor in list(self._visitors):
+            self._drop(visitor)
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def _turn(self) -> None:
+        for key, _ in self._selector.select(TICK):
+            if key.fileobj is self._listener:
+                self._accept()
+            elif key.fileobj == self._wake_read:
+                os.read(self._wake_read, 4096)
+            elif key.data in self._visitors:
+                self._hear(key.data)
+        while self._ended:
+            self._end(self._ended.popleft())
+        now = time.monotonic()
+        while (oldest := next(iter(self._visitors), None)) is not None and oldest.deadline < now:
+            self._drop(oldest)
+
+    def _accept(self) -> None:
+        for _ in range(BACKLOG):
+            try:
+                connection, address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # no file descriptors: those who wait longest give theirs
+                log.warning("cannot accept", reason=str(error))
+                self._drop_oldest()
+                return
+            if len(self._visitors) >= self._limits.waiting:
+                self._drop_oldest()
+            self._admit(Visitor(connection, address[0], time.monotonic() + self._limits.artim))
+
+    def _admit(self, visitor: Visitor) -> None:
+        visitor.connection.setblocking(False)
+        self._visitors[visitor] = None
+        self._selector.register(visitor.connection, selectors.EVENT_READ, visitor)
+
+    def _hear(self, visitor: Visitor) -> None:
+        try:
+            data = visitor.connection.recv(CHUNK if visitor.leaving else self._wanted(visitor))
+            if not data:
+                self._drop(visitor)
+            elif not visitor.leaving:
+                self._take(visitor, data)
+        except ProtocolError as error:
+            log.info("connection aborted", address=visitor.address, reason=str(error))
+            self._dismiss(visitor, abort(AbortSource.SERVICE_PROVIDER, error.reason))
+        except BlockingIOError:
+            return
+        except OSError:
+            self._drop(visitor)
+
+    def _wanted(self, visitor: Visitor) -> int:
+        """How many bytes the PDU still lacks, or its header; never more, so that what follows stays in the socket."""
+        got = len(visitor.received)
+        if got < HEADER.size:
+            return HEADER.size - got
+        length: int = HEADER.unpack_from(visitor.received)[1]
+        return HEADER.size + length - got
+
+    def _take(self, visitor: Visitor, data: bytes) -> None:
+        visitor.received += data
+        self._held += len(data)
+        while self._held > self._limits.waiting_bytes:
+            self._drop_oldest()
+        if len(visitor.received) < HEADER.size or visitor not in self._visitors:
+            return
+        kind, length = HEADER.unpack_from(visitor.received)
+        known = checked_type(kind, length, self._limits.request)
+        if known is PDUType.A_ABORT:
+            self._drop(visitor)
+        elif known is not PDUType.A_ASSOCIATE_RQ:
+            raise ProtocolError(AbortReason.UNEXPECTED_PDU, f"{known.name} before an association")
+        elif len(visitor.received) == HEADER.size + length:
+            self._begin(visitor)
+
+    def _begin(self, visitor: Visitor) -> None:
+        addresses = Counter(self._associations.values())
+        limits = self._limits
+        if len(self._associations) >= limits.associations or addresses[visitor.address] >= limits.per_address:
+            log.warning("association rejected", address=visitor.address, reason=Reject.LOCAL_LIMIT_EXCEEDED.name)
+            self._dismiss(visitor, reject(Reject.LOCAL_LIMIT_EXCEEDED))
+            return
+        self._forget(visitor)
+        self._associations[visitor.connection] = visitor.address
+        body = bytes(memoryview(visitor.received)[HEADER.size :])
+        Thread(target=self._associate, args=(visitor.connection, body, visitor.address), daemon=True).start()
+
+    def _associate(self, connection: socket.socket, body: bytes, address: str) -> None:
+        """The thread of one association."""
+        try:
+            self._serve(connection, body, address)
+        finally:
+            self._ended.append(connection)
+            with suppress(OSError):
+                os.write(self._wake_write, b"!")
+
+    def _end(self, connection: socket.socket) -> None:
+        address = self._associations.pop(connection)
+        self._leave(Visitor(connection, address, 0))
+
+    def _dismiss(self, visitor: Visitor, farewell: bytes) -> None:
+        self._forget(visitor)
+        with suppress(OSError):
+            visitor.connection.send(farewell)
+        self._leave(visitor)
+
+    def _leave(self, visitor: Visitor) -> None:
+        """Say that nothing more comes and wait for the peer to hang up, so that it reads our last PDU."""
+        visitor.leaving = True
+        visitor.deadline = time.monotonic() + self._limits.artim
+        visitor.received = bytearray()
+        try:
+            visitor.connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            visitor.connection.close()
+        else:
+            self._admit(visitor)
+
+    def _drop_oldest(self) -> None:
+        oldest = next(iter(self._visitors), None)
+        if oldest is not None:
+            self._drop(oldest)
+
+    def _drop(self, visitor: Visitor) -> None:
+        self._forget(visitor)
+        visitor.connection.close()
+
+    def _forget(self, visitor: Visitor) -> None:
+        del self._visitors[visitor]
+        self._held -= len(visitor.received)
+        self._selector.unregister(visitor.connection)

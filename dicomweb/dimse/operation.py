@@ -1,0 +1,53 @@
+"""One DIMSE operation: what a service does with a command and the data set that may follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Protocol, TypeAlias
+
+from dicomweb.dimse.associate import Context
+from dicomweb.dimse.command import Command
+
+
+class Status(IntEnum):
+    """Statuses of any service. Spec: PS3.7 Annex C (2024d)"""
+
+    SUCCESS = 0x0000
+    INVALID_SOP_INSTANCE = 0x0117
+    SOP_CLASS_NOT_SUPPORTED = 0x0122
+    UNRECOGNIZED_OPERATION = 0x0211
+
+
+class Operation(Protocol):
+    """Takes the data set as it arrives, then answers. `cancel` is called instead when the association ends before."""
+
+    def write(self, data: memoryview) -> None:
+        """The next piece of the data set; valid during the call only."""
+
+    def finish(self) -> Command:
+        """The response."""
+
+    def cancel(self) -> None:
+        """Leave nothing behind."""
+
+
+Service: TypeAlias = Callable[[Command, Context], Operation]
+"""Begins an operation for a request that came in an accepted presentation context."""
+
+
+class Answer:
+    """The operation that answers at once; a data set that follows is read and dropped."""
+
+    def __init__(self, response: Command) -> None:
+        self._response = response
+
+    def write(self, data: memoryview) -> None:
+        """Drop it."""
+
+    def finish(self) -> Command:
+        """The response given at the start."""
+        return self._response
+
+    def cancel(self) -> None:
+        """Nothing is held."""

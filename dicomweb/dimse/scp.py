@@ -1,0 +1,133 @@
+"""The DIMSE process: associations accepted on one port, served over the study store.
+
+`run` is what `healix dimse` and `healix serve` call. `Scp` serves single connections and is what it is made of.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+
+import psycopg
+import structlog
+from psycopg import Connection
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from dicomweb.archive.opening import open_archive
+from dicomweb.dimse.admission import Caller, House, admit
+from dicomweb.dimse.associate import ContextResult, Reject, Request, accept, decode, reject
+from dicomweb.dimse.association import Association
+from dicomweb.dimse.command import CommandField
+from dicomweb.dimse.contexts import negotiate
+from dicomweb.dimse.echo import echo
+from dicomweb.dimse.gate import Gate, listen
+from dicomweb.dimse.group_commit import GroupCommit
+from dicomweb.dimse.limits import Limits
+from dicomweb.dimse.operation import Service
+from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
+from dicomweb.dimse.store import SERVICE, StoreService
+from dicomweb.dimse.wire import ClosedError, Wire, tune
+from dicomweb.study.receive import Receiver
+from dicomweb.study.store import deposit
+from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.database import Row, one, open_pool, transaction
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.settings import Settings
+
+log = structlog.get_logger("dimse")
+
+AE_TITLE = "HEALIX"
+POOL_SIZE = 4
+SWITCH_INTERVAL = 0.0005
+"""A thread that has received a PDU waits at most this long (seconds) for another one that computes."""
+
+
+@dataclass(frozen=True)
+class Scp:
+    """Serves associations; one for each process, shared by their threads."""
+
+    pool: ConnectionPool[Connection[Row]]
+    receiver: Receiver
+    commit: GroupCommit
+    house: House
+    limits: Limits
+    stop: Event
+
+    def serve(self, connection: socket.socket, body: bytes, address: str) -> None:
+        """One association, from the body of its A-ASSOCIATE-RQ to its end. Does not raise."""
+        tune(connection)
+        wire = Wire(connection, limit=self.limits.pdu, stop=self.stop)
+        with structlog.contextvars.bound_contextvars(address=address), suppress(ClosedError):
+            try:
+                self._associate(wire, body, address)
+            except ProtocolError as error:
+                log.info("association request refused", reason=str(error))
+                wire.write(abort(AbortSource.SERVICE_PROVIDER, error.reason))
+            except (psycopg.Error, PoolTimeout):
+                log.exception("association request failed")
+                wire.write(reject(Reject.TEMPORARY_CONGESTION))
+
+    def _associate(self, wire: Wire, body: bytes, address: str) -> None:
+        request = decode(body)
+        verdict = transaction(self.pool, partial(admit, self.house, request, address))
+        if isinstance(verdict, Reject):
+            log.info("association rejected", calling=request.calling, called=request.called, reason=verdict.name)
+            wire.write(reject(verdict))
+            return
+        with structlog.contextvars.bound_contextvars(calling=verdict.aet):
+            self._converse(wire, request, verdict)
+
+    def _converse(self, wire: Wire, request: Request, caller: Caller) -> None:
+        contexts, roles = negotiate(request, caller.rights)
+        wire.write(accept(request, contexts, roles, self.limits.pdu))
+        accepted = {context.id: context for context in contexts if context.result is ContextResult.ACCEPTANCE}
+        services: dict[CommandField, Service] = {
+            CommandField.C_ECHO_RQ: echo,
+            CommandField.C_STORE_RQ: StoreService(caller, self.receiver, self.commit, self._audit),
+        }
+        Association(wire, accepted, request.maximum, services, self.limits).run()
+
+    def _audit(self, row: AuditRow) -> None:
+        try:
+            transaction(self.pool, partial(one, record([row])))
+        except (psycopg.Error, PoolTimeout):
+            log.exception("a refusal could not be audited", entity=row.entity)
+
+
+def make(settings: Settings, pool: ConnectionPool[Connection[Row]], limits: Limits, stop: Event) -> Scp:
+    """The service over the database of `pool` and the archive of the settings."""
+    archive = open_archive(settings)
+    return Scp(
+        pool=pool,
+        receiver=Receiver(archive, max_object=limits.data_set),
+        commit=GroupCommit(lambda access, received: deposit(pool, archive, access, received, SERVICE)),
+        house=House(AE_TITLE, settings.dimse_unknown_callers),
+        limits=limits,
+        stop=stop,
+    )
+
+
+def run(settings: Settings, stop: Event, *, share_port: bool = False) -> None:
+    """Serve on the settings' host and DIMSE port until `stop` is set; messages under way get time to end.
+
+    `share_port` lets several such processes listen on the port. Raises Unavailable when the port is taken.
+    """
+    associations = settings.dimse_max_associations
+    limits = Limits(
+        associations=associations,
+        per_address=max(1, associations * 3 // 4),
+        data_set=settings.max_store_gb << 30,
+    )
+    try:
+        listener = listen(settings.host, settings.dimse_port, share=share_port)
+    except OSError as error:
+        address = f"{settings.host}:{settings.dimse_port}"
+        raise HealixError(Category.UNAVAILABLE, f"cannot listen on {address}: {error.strerror}") from error
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    with listener, open_pool(settings.database_url, size=POOL_SIZE) as pool:
+        log.info("listening", host=settings.host, port=settings.dimse_port, aet=AE_TITLE)
+        Gate(listener, make(settings, pool, limits, stop).serve, limits).run(stop)

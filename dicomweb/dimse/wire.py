@@ -1,0 +1,106 @@
+"""One connected socket: whole PDUs in, within a size and a time, and PDUs out.
+
+The socket blocks in the kernel, outside the interpreter lock, until a whole body is there, so that a PDU costs two
+system calls. The kernel's receive timeout (`TICK`) only serves to look at the deadlines. Acknowledgements are not
+delayed (`TCP_QUICKACK`, armed again for each PDU because the kernel disarms it): a sender that leaves Nagle's
+algorithm on otherwise waits 40 ms for each object.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from threading import Event
+
+from dicomweb.dimse.pdu import HEADER, PDUType, checked_type
+
+TICK = 0.5
+QUICKACK = getattr(socket, "TCP_QUICKACK", None)
+
+
+class ClosedError(Exception):
+    """The peer closed or reset the connection, in the middle of a PDU or between two."""
+
+
+class ExpiredError(Exception):
+    """The peer sent nothing, or not enough, within its time."""
+
+
+class StoppingError(Exception):
+    """The server stops; raised only where no PDU has begun."""
+
+
+def tune(connection: socket.socket) -> None:
+    """Set the options of an accepted socket: blocking, with a kernel timeout, and without Nagle's delay."""
+    connection.setblocking(True)
+    seconds, fraction = divmod(TICK, 1)
+    tick = struct.pack("ll", int(seconds), int(fraction * 1_000_000))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, tick)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 10, 0))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+class Wire:
+    """Reads PDUs of at most `limit` bytes into one buffer and writes PDUs."""
+
+    def __init__(self, connection: socket.socket, *, limit: int, stop: Event) -> None:
+        self._connection = connection
+        self._limit = limit
+        self._stop = stop
+        self._header = memoryview(bytearray(HEADER.size))
+        self._body = memoryview(bytearray(limit))
+
+    def read(self, *, idle: float, progress: float, interruptible: bool) -> tuple[PDUType, memoryview]:
+        """The next PDU; its body is valid until the next call.
+
+        Waits `idle` seconds for the first byte and then `progress` seconds for the whole. Raises ClosedError,
+        ExpiredError, ProtocolError (type or length, seen before the body is read) and, if `interruptible`,
+        StoppingError.
+        """
+        self._quick()
+        got = self._first(time.monotonic() + idle, interruptible)
+        deadline = time.monotonic() + progress
+        self._fill(self._header, got, deadline)
+        kind, length = HEADER.unpack(self._header)
+        known = checked_type(kind, length, self._limit)
+        body = self._body[:length]
+        self._fill(body, 0, deadline)
+        return known, body
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`. Raises ClosedError, also when the peer takes nothing for ten seconds."""
+        try:
+            self._connection.sendall(data)
+        except OSError as error:
+            raise ClosedError from error
+
+    def _first(self, deadline: float, interruptible: bool) -> int:
+        while not (got := self._receive(self._header)):
+            if interruptible and self._stop.is_set():
+                raise StoppingError
+            if time.monotonic() > deadline:
+                raise ExpiredError
+        return got
+
+    def _fill(self, view: memoryview, got: int, deadline: float) -> None:
+        while got < len(view):
+            got += self._receive(view[got:])
+            if got < len(view) and time.monotonic() > deadline:
+                raise ExpiredError
+
+    def _receive(self, view: memoryview) -> int:
+        try:
+            got = self._connection.recv_into(view, len(view), socket.MSG_WAITALL)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise ClosedError from error
+        if got == 0:
+            raise ClosedError
+        return got
+
+    def _quick(self) -> None:
+        if QUICKACK is not None:
+            self._connection.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
