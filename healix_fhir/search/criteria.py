@@ -1,0 +1,182 @@
+"""Search values to nodes, one function per parameter type.
+
+Spec: FHIR R4, hl7.org/fhir/R4/search.html#ptypes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from healix_fhir.kernel import clock
+from healix_fhir.kernel.ids import is_logical_id
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.search import tokens
+from healix_fhir.search.asked import Asked
+from healix_fhir.search.dates import interval
+from healix_fhir.search.index_facts import frequency, is_patient_link, main_date
+from healix_fhir.search.nodes import (
+    Date,
+    Id,
+    LastUpdated,
+    Node,
+    Or,
+    Prefix,
+    Reference,
+    String,
+    StringMatch,
+    Token,
+)
+from healix_fhir.search.params.reference import target
+from healix_fhir.search.strings import fold
+from healix_fhir.search.values import split, unescape
+
+PATIENT = TYPE_ID["Patient"]
+APPROXIMATELY = 0.1
+"""`ap` widens the interval by this share of its distance from now. Spec: FHIR R4, hl7.org/fhir/R4/search.html#prefix"""
+
+
+def token(asked: Asked, value: str) -> Node:
+    """`code`, `system|code`, `|code` or `system|`; with :of-type, `system|code|value`."""
+    param = asked.parameter.id
+    if asked.modifier == "of-type":
+        parts = [unescape(part) for part in split(value, "|")]
+        if len(parts) != 3 or not all(parts):
+            raise asked.bad_value(value, "of the form system|code|value")
+        return Token(tokens.of_type(param, *parts))
+    if asked.modifier not in ("", "not"):
+        raise asked.bad_modifier()
+    parts = _token_parts(asked, value)
+    how_often = frequency(asked.parameter.code)
+    if how_often is None or not parts[-1]:
+        return Token(_token_key(param, parts))
+    return Token(
+        _token_key(param, parts),
+        hot=True,
+        h=tokens.any_system(param, parts[-1]),
+        system=tokens.system(parts[0]) if len(parts) == 2 and parts[0] else None,
+        any_system=len(parts) == 1,
+        frequency=how_often,
+    )
+
+
+def _token_parts(asked: Asked, value: str) -> list[str]:
+    parts = [unescape(part) for part in split(value, "|")]
+    if len(parts) > 2 or not any(parts):
+        raise asked.bad_value(value, "of the form code, system|code, |code or system|")
+    return parts
+
+
+def _token_key(param: int, parts: list[str]) -> int:
+    if len(parts) == 1:
+        return tokens.any_system(param, parts[0])
+    system, code = parts
+    if not code:
+        return tokens.system_only(param, system)
+    return tokens.in_system(param, system, code) if system else tokens.no_system(param, code)
+
+
+def uri(asked: Asked, value: str) -> Node:
+    """The whole uri, literally."""
+    if asked.modifier not in ("", "not"):
+        raise asked.bad_modifier()
+    return Token(tokens.uri(asked.parameter.id, unescape(value)))
+
+
+def string(asked: Asked, value: str) -> Node:
+    """Starts with the value, folded; :contains and :exact."""
+    match = {"": StringMatch.PREFIX, "contains": StringMatch.CONTAINS, "exact": StringMatch.EXACT}.get(asked.modifier)
+    if match is None:
+        raise asked.bad_modifier()
+    text = unescape(value)
+    folded = fold(text)
+    if not folded and match is not StringMatch.EXACT:
+        raise asked.bad_value(value, "a string that can be searched for")
+    return String(asked.parameter.id, match, folded, text)
+
+
+def date(asked: Asked, value: str) -> Node:
+    """A prefix and a date with the precision it is written with."""
+    prefix, lo, hi = _period(asked, value)
+    main = asked.parameter.code == main_date(asked.type_name)
+    return Date(asked.parameter.id, prefix, lo, hi, main=main)
+
+
+def last_updated(asked: Asked, value: str) -> Node:
+    """Like a date, of meta.lastUpdated."""
+    return LastUpdated(*_period(asked, value))
+
+
+def _period(asked: Asked, value: str) -> tuple[Prefix, datetime | None, datetime | None]:
+    if asked.modifier:
+        raise asked.bad_modifier()
+    prefix, text = (value[:2], value[2:]) if value[:1].isalpha() else ("eq", value)
+    # an unencoded `+` of a zone arrives as a space
+    covered = interval(text.replace(" ", "+")) if prefix in list(Prefix) else None
+    if covered is None:
+        raise asked.bad_value(value, "a date with an optional prefix (eq ne gt lt ge le sa eb ap)")
+    return Prefix(prefix), *(_approximate(*covered) if prefix == Prefix.AP else covered)
+
+
+def _approximate(lo: datetime | None, hi: datetime | None) -> tuple[datetime | None, datetime | None]:
+    now = clock.now()
+    try:
+        return (
+            None if lo is None else lo - abs(now - lo) * APPROXIMATELY,
+            None if hi is None else hi + abs(now - hi) * APPROXIMATELY,
+        )
+    except OverflowError:
+        return None, None
+
+
+def reference(asked: Asked, value: str) -> Node:
+    """`Type/id`, `id` (of any type the parameter may refer to), or a URL; `:Type` names the type of an id.
+
+    With :identifier, the value is a token and meets the identifier that stands in the reference.
+    """
+    if asked.modifier == "identifier":
+        return Token(_token_key(asked.parameter.id, _token_parts(asked, value)))
+    text = unescape(value)
+    if asked.modifier:
+        return _typed(asked, text)
+    if is_logical_id(text):
+        targets = asked.parameter.targets or tuple(TYPE_ID)
+        return Or(tuple(_to(asked, TYPE_ID[name], text) for name in targets if name in TYPE_ID))
+    found = target(text, asked.bases)
+    if found is None or (found[0] is None and ":" not in text):
+        raise asked.bad_value(value, "of the form Type/id, id or URL")
+    return _to(asked, *found)
+
+
+def _typed(asked: Asked, text: str) -> Node:
+    if asked.modifier not in TYPE_ID:
+        raise asked.bad_modifier()
+    id_ = text.removeprefix(f"{asked.modifier}/")
+    if not is_logical_id(id_):
+        raise asked.bad_value(text, f"the id of a {asked.modifier}")
+    return _to(asked, TYPE_ID[asked.modifier], id_)
+
+
+def _to(asked: Asked, target_type: int | None, place: str) -> Reference:
+    patient = target_type == PATIENT and is_patient_link(asked.type_name, asked.parameter)
+    return Reference(asked.parameter.id, target_type, place, patient)
+
+
+def logical_id(asked: Asked, value: str) -> Node:
+    """The logical id of the resource; what cannot be an id matches nothing."""
+    if asked.modifier not in ("", "not"):
+        raise asked.bad_modifier()
+    return Id(value) if is_logical_id(value) else Or(())
+
+
+CRITERIA: Mapping[str, Callable[[Asked, str], Node]] = {
+    "token": token,
+    "uri": uri,
+    "string": string,
+    "date": date,
+    "reference": reference,
+}
+"""What reads a value, by the type of its parameter."""
+
+SPECIAL: Mapping[str, Callable[[Asked, str], Node]] = {"_id": logical_id, "_lastUpdated": last_updated}
+"""Parameters that are columns of the resource."""

@@ -1,0 +1,37 @@
+"""What the index knows of a type beyond its parameters: hot tokens, the main clinical date, links to a patient."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from healix_fhir.model.definitions import PATIENT_COMPARTMENT, SearchParameter, search_parameters
+from healix_fhir.search.params.date import MAIN_DATE
+from healix_fhir.search.params.token import is_hot
+
+COMMONNESS = ("identifier", "code", "component-code", "combo-code")
+"""Hot parameters, those of whose tokens fewest resources share first; the others follow."""
+WHERE = ".where(resolve() is Patient)"
+
+
+def frequency(code: str) -> int | None:
+    """How many resources share one token of the parameter `code`, as a rank; None where its tokens are not hot."""
+    if not is_hot(code):
+        return None
+    return COMMONNESS.index(code) if code in COMMONNESS else len(COMMONNESS)
+
+
+def main_date(type_name: str) -> str | None:
+    """The code of the parameter that is the type's main clinical date."""
+    return MAIN_DATE.get(type_name)
+
+
+@cache
+def is_patient_link(type_name: str, parameter: SearchParameter) -> bool:
+    """Whether a reference of the parameter to a Patient always puts the resource into that patient's compartment."""
+    known = search_parameters(type_name)
+    links = {_path(known[code]) for code in PATIENT_COMPARTMENT.get(type_name, ()) if code in known}
+    return _path(parameter) in links
+
+
+def _path(parameter: SearchParameter) -> str:
+    return parameter.expression.removesuffix(WHERE)

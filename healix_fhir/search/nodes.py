@@ -1,0 +1,153 @@
+"""The expression tree of a search: what must hold of a resource, without a word of SQL.
+
+`search/query` builds it from parameters, `search/plan` chooses where to start, `search/lower` turns nodes into SQL.
+Whatever brings a resource alias into SQL puts a `Visible` node beside it: the access predicate is part of the tree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, StrEnum
+from typing import TypeAlias
+
+from smart_auth.scope import Permission
+
+
+class Prefix(StrEnum):
+    """How a date is compared. Spec: FHIR R4, hl7.org/fhir/R4/search.html#prefix"""
+
+    EQ = "eq"
+    NE = "ne"
+    GT = "gt"
+    LT = "lt"
+    GE = "ge"
+    LE = "le"
+    SA = "sa"
+    EB = "eb"
+    AP = "ap"
+
+
+class StringMatch(Enum):
+    """How a string is compared. Spec: FHIR R4, hl7.org/fhir/R4/search.html#string"""
+
+    PREFIX = "starts with, folded"
+    CONTAINS = "contains, folded"
+    EXACT = "equals"
+
+
+class Stored(Enum):
+    """The narrow tables that hold one row per value of a parameter."""
+
+    STRING = "index_string"
+    DATE = "index_date"
+    REFERENCE = "index_reference"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """Every one of `nodes` holds; of none, everything holds."""
+
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """One of `nodes` holds; of none, nothing holds."""
+
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """`node` does not hold, also where the resource has no value at all."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The resource has a token or uri whose hash is `key` (search/tokens).
+
+    `hot` tells that the same stands in `index_token` under `h` and, unless `any_system`, with `system`. The lower
+    `frequency`, the fewer resources share one token of the parameter.
+    """
+
+    key: int
+    hot: bool = False
+    h: int = 0
+    system: int | None = None
+    any_system: bool = True
+    frequency: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class String:
+    """The parameter has a string that matches: `folded` by search/strings.fold, `text` as asked."""
+
+    param: int
+    match: StringMatch
+    folded: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Date:
+    """The parameter has an interval that compares by `prefix` with [lo, hi); None is an open end.
+
+    `main` tells that it is the type's main clinical date, which every row carries as `d` and `d_hi`.
+    """
+
+    param: int
+    prefix: Prefix
+    lo: datetime | None
+    hi: datetime | None
+    main: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LastUpdated:
+    """`meta.lastUpdated` compares by `prefix` with [lo, hi)."""
+
+    prefix: Prefix
+    lo: datetime | None
+    hi: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The parameter refers to `target`: a logical id of the type `target_type`, or a whole URL where that is None.
+
+    `patient` tells that the parameter puts the resource into the compartment of the patient it refers to.
+    """
+
+    param: int
+    target_type: int | None
+    target: str
+    patient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Id:
+    """The logical id."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """The parameter has no value at all. `stored` is the table of its values, None for the main clinical date."""
+
+    param: int
+    stored: Stored | None
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """The access predicate: the caller may see the resource, of `type_name`, by one of `permissions`."""
+
+    type_name: str
+    permissions: tuple[Permission, ...]
+
+
+Node: TypeAlias = And | Or | Not | Token | String | Date | LastUpdated | Reference | Id | Missing | Visible

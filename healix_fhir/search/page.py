@@ -1,0 +1,71 @@
+"""Where a page of results ended, sealed into a link.
+
+A cursor holds the sort key and the surrogate key of the last row, and a ceiling: the highest surrogate key that was
+given out when the first page was read. Resources made later are above it and do not appear on later pages; a resource
+that is changed or deleted between two pages is found as it then is. So the pages of one search neither repeat a
+resource nor miss one that stays as it was.
+
+It is encrypted as well as signed, since surrogate keys would tell how much the server holds, and bound to the search it
+belongs to. It carries no access: that always comes from the token of the request.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from healix_fhir.kernel.errors import HealixError, invalid
+
+KeyValue: TypeAlias = datetime | str | None
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """The last row of a page: `key` is microseconds since 1970, a logical id, or None for a missing date."""
+
+    ceiling: int
+    pk: int
+    key: int | str | None
+
+    @property
+    def value(self) -> KeyValue:
+        """The sort key as the database compares it."""
+        return EPOCH + self.key * MICROSECOND if isinstance(self.key, int) else self.key
+
+
+def cursor(ceiling: int, pk: int, value: KeyValue) -> Cursor:
+    """The cursor after a row."""
+    return Cursor(ceiling, pk, (value - EPOCH) // MICROSECOND if isinstance(value, datetime) else value)
+
+
+class Signer:
+    """Seals cursors with the server's secret `key`; all nodes of one server share it."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESSIV(hmac.digest(key, b"healix search page", "sha512"))
+
+    def seal(self, at: Cursor, search: str) -> str:
+        """The text of `at` for a link, bound to `search`."""
+        sealed = self._cipher.encrypt(msgspec.msgpack.encode(at), [search.encode()])
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def unseal(self, text: str, search: str) -> Cursor:
+        """The cursor that `seal` made of the same `search`; raises Invalid for every other text."""
+        try:
+            sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            return msgspec.msgpack.decode(self._cipher.decrypt(sealed, [search.encode()]), type=Cursor)
+        except (InvalidTag, binascii.Error, ValueError, msgspec.MsgspecError) as error:
+            raise foreign() from error
+
+
+def foreign() -> HealixError:
+    """The refusal of a cursor that this server did not make for this search."""
+    return invalid("_cursor was not made by this server for this search; start again from the first page", code="value")
