@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from healix_fhir.kernel.coalesce import Coalescer
 from healix_fhir.kernel.database import Row, arun
 from healix_fhir.kernel.errors import HealixError
-from healix_fhir.store.coalesce import Coalescer
 from healix_fhir.store.read import Ask, read_each
 from healix_fhir.store.stored import Stored
 from smart_auth.access import AccessContext

@@ -13,9 +13,9 @@ from psycopg import AsyncConnection
 from psycopg import Error as DatabaseError
 from psycopg_pool import AsyncConnectionPool
 
+from healix_fhir.kernel.coalesce import Coalescer
 from healix_fhir.kernel.database import Row, arun, atransaction
 from healix_fhir.kernel.errors import HealixError
-from healix_fhir.store.coalesce import Coalescer
 from healix_fhir.store.commit import Member, commit_each
 from healix_fhir.store.stored import Change, Committed, Method
 from smart_auth.access import AccessContext, remember
