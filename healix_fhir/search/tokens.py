@@ -5,13 +5,15 @@ A token is indexed under several hashes, one for each way to ask for it; all of 
 at the mark that tells the ways apart, so that no two of them run into each other. A system is a uri and holds no space,
 hence the space between system and code.
 
-Codes are compared without regard to case. R4 asks for case only where the code system is known to be case sensitive, and
-says that in doubt finding too much is safer than finding too little. Systems and uris are compared as they are.
+Codes are compared without regard to case. R4 asks for case only where the code system is known to be case sensitive,
+and says that in doubt finding too much is safer than finding too little. Systems and uris are compared as they are.
 
 Spec: FHIR R4, hl7.org/fhir/R4/search.html#token, hl7.org/fhir/R4/search.html#uri
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 from healix_fhir.kernel.hashing import key64
 
@@ -49,3 +51,13 @@ def uri(param_id: int, value: str) -> int:
 def system(value: str) -> int:
     """The hash of a system as `index_token.sys` holds it."""
     return key64(value)
+
+
+@lru_cache(maxsize=32768)
+def ways(param_id: int, system: str | None, code: str | None) -> tuple[int, ...]:
+    """Every hash that a token is stored under, `any_system` first where it has a code; none for a token of nothing."""
+    if code is None:
+        return (system_only(param_id, system),) if system else ()
+    if not system:
+        return any_system(param_id, code), no_system(param_id, code)
+    return any_system(param_id, code), in_system(param_id, system, code), system_only(param_id, system)

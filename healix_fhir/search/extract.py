@@ -1,0 +1,107 @@
+"""The index rows of a resource, from all its search parameters in one pass.
+
+On first use of a type, its parameters' expressions are compiled and sorted by the property of the resource in which
+they begin, so that a resource pays only for the properties it has. Bad values never raise: resources were validated
+before, and what has no meaning for an index has no row.
+
+Spec: FHIR R4, hl7.org/fhir/R4/search.html
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from healix_fhir.model.definitions import SearchParameter, search_parameters
+from healix_fhir.model.fhirpath.branch import Branch, link
+from healix_fhir.model.fhirpath.path import compile_branches
+from healix_fhir.search import compartments
+from healix_fhir.search.params import date, reference, string, token, uri
+from healix_fhir.search.params.collector import Collector, Emit
+from healix_fhir.search.params.indexed import COLUMNS, is_indexed
+from healix_fhir.store.index import IndexRows
+
+
+class Plan(NamedTuple):
+    """What to do with each property of a resource, and with the resource as a whole."""
+
+    by_property: dict[str, tuple[Emit, ...]]
+    whole: tuple[Emit, ...]
+
+
+def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) -> IndexRows:
+    """The index rows of a valid resource, on a server whose FHIR base URLs are `bases`."""
+    by_property, whole = plan(type_name)
+    rows = Collector(bases)
+    for name, value in resource.items():
+        emits = by_property.get(name)
+        if emits is not None:
+            items = value if type(value) is list else [value]
+            for emit in emits:
+                emit(items, rows)
+    for emit in whole:
+        emit([resource], rows)
+    d, d_hi = rows.main or (None, None)
+    return IndexRows(
+        patients=compartments.patients(resource, type_name, rows.patients),
+        d=d,
+        d_hi=d_hi,
+        toks=tuple(dict.fromkeys(rows.toks)),
+        hot=tuple(dict.fromkeys(rows.hot)),
+        strings=tuple(dict.fromkeys(rows.strings)),
+        dates=tuple(dict.fromkeys(rows.dates)),
+        references=tuple(dict.fromkeys(rows.references)),
+    )
+
+
+@cache
+def plan(type_name: str) -> Plan:
+    """The emitters of every indexed parameter of `type_name`, of its main date and of its compartments."""
+    by_property: dict[str, list[Emit]] = defaultdict(list)
+    whole: list[Emit] = []
+    for branch, emit in _emitters(type_name):
+        first, *rest = branch.steps
+        if isinstance(first, str):
+            by_property[first].append(_after(rest, emit))
+        else:
+            whole.append(_after(branch.steps, emit))
+    return Plan({name: tuple(emits) for name, emits in by_property.items()}, tuple(whole))
+
+
+def _emitters(type_name: str) -> Iterator[tuple[Branch, Emit]]:
+    for parameter in search_parameters(type_name).values():
+        if is_indexed(parameter) and parameter.code not in COLUMNS:
+            for branch in compile_branches(parameter.expression, type_name):
+                emit = _emitter(type_name, parameter, branch)
+                if emit is not None:
+                    yield branch, emit
+    for expression, rank in compartments.links(type_name):
+        for branch in compile_branches(expression, type_name):
+            if branch.type == "Reference":
+                yield branch, compartments.emitter(rank)
+
+
+def _emitter(type_name: str, parameter: SearchParameter, branch: Branch) -> Emit | None:
+    match parameter.type:
+        case "token":
+            return token.emitter(parameter.id, parameter.code, branch.type, branch.binding)
+        case "reference":
+            return reference.emitter(parameter.id, branch.type)
+        case "string":
+            return string.emitter(parameter.id, branch.type)
+        case "uri":
+            return uri.emitter(parameter.id, branch.type)
+        case _ if date.is_main(type_name, parameter.code):
+            return date.main_emitter(branch.type)
+        case _:
+            return date.emitter(parameter.id, branch.type)
+
+
+def _after(steps: Any, emit: Emit) -> Emit:
+    """`emit` on what `steps` lead to."""
+    if not steps:
+        return emit
+    stage = link(steps)
+    return lambda items, rows: emit(stage(items), rows)

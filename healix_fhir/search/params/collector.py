@@ -1,0 +1,27 @@
+"""Where the index rows of one resource are gathered, by the emitters of all its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeAlias
+
+
+class Collector:
+    """The rows found so far. Twice the same row is kept until the end, where one is dropped."""
+
+    __slots__ = ("bases", "dates", "hot", "main", "patients", "references", "strings", "toks")
+
+    def __init__(self, bases: tuple[str, ...]) -> None:
+        self.bases = bases
+        self.toks: list[int] = []
+        self.hot: list[tuple[int, int | None]] = []
+        self.strings: list[tuple[int, str, str]] = []
+        self.dates: list[tuple[int, datetime | None, datetime | None]] = []
+        self.references: list[tuple[int, int | None, str]] = []
+        self.patients: list[tuple[int, str]] = []  # with the rank of the parameter
+        self.main: tuple[datetime | None, datetime | None] | None = None
+
+
+Emit: TypeAlias = Callable[[list[Any], Collector], None]
+"""Adds the rows of some values of one FHIR type to the collector."""

@@ -1,0 +1,144 @@
+"""Token parameters: which hashes a value of each FHIR type is found under, and which parameters are hot.
+
+Spec: FHIR R4, hl7.org/fhir/R4/search.html#token
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from healix_fhir.model.elements import required_codes
+from healix_fhir.search import tokens
+from healix_fhir.search.params.collector import Collector, Emit
+
+HOT = frozenset({"category", "code", "combo-code", "component-code", "identifier"})
+"""Parameters, by code, whose tokens also stand in `index_token`: asked for often, together with patient and date."""
+
+BOOLEAN_SYSTEM = "http://hl7.org/fhir/special-values"
+
+
+def is_hot(code: str) -> bool:
+    """Whether the tokens of the parameter `code` stand in `index_token`, of whatever resource type."""
+    return code in HOT
+
+
+def emitter(param_id: int, code: str, fhir_type: str, binding: str) -> Emit | None:
+    """What adds the tokens of values of `fhir_type`; None for a type that has none."""
+    add = _add_hot(param_id) if is_hot(code) else _add(param_id)
+    if fhir_type == "code":
+        return _codes(add, binding)
+    if fhir_type == "Identifier":
+        return identifiers(param_id, add)
+    make = EMITTERS.get(fhir_type)
+    return None if make is None else make(add)
+
+
+Add = Callable[[Collector, str | None, str | None], None]
+
+
+def _add(param_id: int) -> Add:
+    def add(rows: Collector, system: str | None, code: str | None) -> None:
+        rows.toks += tokens.ways(param_id, system, code)
+
+    return add
+
+
+def _add_hot(param_id: int) -> Add:
+    def add(rows: Collector, system: str | None, code: str | None) -> None:
+        found = tokens.ways(param_id, system, code)
+        rows.toks += found
+        if code is not None:
+            rows.hot.append((found[0], tokens.system(system) if system else None))
+
+    return add
+
+
+def _codings(add: Add) -> Emit:
+    def emit(items: list[Any], rows: Collector) -> None:
+        for coding in items:
+            add(rows, coding.get("system"), coding.get("code"))
+
+    return emit
+
+
+def _concepts(add: Add) -> Emit:
+    def emit(items: list[Any], rows: Collector) -> None:
+        for concept in items:
+            for coding in concept.get("coding", ()):
+                add(rows, coding.get("system"), coding.get("code"))
+
+    return emit
+
+
+def identifiers(param_id: int, add: Add | None = None) -> Emit:
+    """Value and system of identifiers, and the value together with the type for `:of-type`."""
+    put = add or _add(param_id)
+
+    def emit(items: list[Any], rows: Collector) -> None:
+        for identifier in items:
+            value = identifier.get("value")
+            put(rows, identifier.get("system"), value)
+            if value is not None and "type" in identifier:
+                for coding in identifier["type"].get("coding", ()):
+                    code = coding.get("code")
+                    if code is not None:
+                        rows.toks.append(tokens.of_type(param_id, coding.get("system", ""), code, value))
+
+    return emit
+
+
+def _contacts(add: Add) -> Emit:
+    """A phone number or address, with `phone`, `email`, ... as its system."""
+
+    def emit(items: list[Any], rows: Collector) -> None:
+        for contact in items:
+            add(rows, contact.get("system"), contact.get("value"))
+
+    return emit
+
+
+def _booleans(add: Add) -> Emit:
+    def emit(items: list[Any], rows: Collector) -> None:
+        for value in items:
+            add(rows, BOOLEAN_SYSTEM, "true" if value else "false")
+
+    return emit
+
+
+def _texts(add: Add) -> Emit:
+    def emit(items: list[Any], rows: Collector) -> None:
+        for value in items:
+            add(rows, None, value)
+
+    return emit
+
+
+def _codes(add: Add, binding: str) -> Emit:
+    """A bare code: its system is the one that its required binding implies."""
+    systems = implied_systems(binding)
+
+    def emit(items: list[Any], rows: Collector) -> None:
+        for code in items:
+            add(rows, systems.get(code), code)
+
+    return emit
+
+
+@cache
+def implied_systems(binding: str) -> Mapping[str, str]:
+    """The system of each code of a required binding; empty where the codes cannot be listed."""
+    listed = required_codes(binding) if binding else None
+    return {code: system for system, codes in (listed or {}).items() for code in codes}
+
+
+EMITTERS: Mapping[str, Callable[[Add], Emit]] = {
+    "CodeableConcept": _concepts,
+    "Coding": _codings,
+    "ContactPoint": _contacts,
+    "boolean": _booleans,
+    "id": _texts,
+    "string": _texts,
+    "uri": _texts,
+}
