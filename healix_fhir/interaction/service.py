@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from healix_fhir.interaction.result import Page, Stored, Written
-from healix_fhir.kernel.database import Row
-from smart_auth.access import AccessContext
+from healix_fhir.interaction import answer
+from healix_fhir.interaction.accept import change
+from healix_fhir.interaction.batch import batch
+from healix_fhir.interaction.bundle import Parcel, Wanted, open_bundle
+from healix_fhir.interaction.capabilities import Offered, capabilities
+from healix_fhir.interaction.create import create
+from healix_fhir.interaction.delete import delete
+from healix_fhir.interaction.history import history
+from healix_fhir.interaction.read import read
+from healix_fhir.interaction.result import Entry, Page, Stored, Written
+from healix_fhir.interaction.search import Finder
+from healix_fhir.interaction.transaction import prepare, transaction
+from healix_fhir.interaction.update import update
+from healix_fhir.interaction.vread import vread
+from healix_fhir.kernel.database import Row, Work, atransaction
+from healix_fhir.search.page import Signer
+from healix_fhir.store.keys import server_key
+from healix_fhir.store.lock import PERMISSION
+from healix_fhir.store.reader import Reader
+from healix_fhir.store.stored import Change, Method
+from healix_fhir.store.writer import Writer
+from smart_auth.access import AccessContext, remember
+
+T = TypeVar("T")
+LARGE = 256 * 1024
+"""Bodies above this are parsed in a thread, so that the event loop goes on serving others."""
 
 
 class Interactions:
@@ -19,45 +43,97 @@ class Interactions:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Row]], bases: tuple[str, ...]) -> None:
         self.pool = pool
         self.bases = bases
+        self._reader = Reader(pool)
+        self._writer = Writer(pool)
+        self._found: Finder | None = None
 
     async def read(self, access: AccessContext, type_name: str, id_: str) -> Stored:
         """The current version. NotFound when there is none that the caller may see, Gone when it is deleted."""
-        raise NotImplementedError
+        ask = read(access, type_name, id_)
+        return await self._reader.read(ask.access, ask.type, ask.id)
 
     async def vread(self, access: AccessContext, type_name: str, id_: str, version: str) -> Stored:
         """One version by number; answers like `read`."""
-        raise NotImplementedError
+        return await self._run(lambda: vread(access, type_name, id_, version))
 
     async def create(self, access: AccessContext, type_name: str, body: bytes) -> Written:
         """Store a new resource under an id that the server makes."""
-        raise NotImplementedError
+        return await self._write(access, await _off_loop(body, lambda: create(access, type_name, body, self.bases)))
 
     async def update(
         self, access: AccessContext, type_name: str, id_: str, body: bytes, if_match: int | None = None
     ) -> Written:
         """Store a new version, or a new resource under the caller's id. PreconditionFailed against `if_match`."""
-        raise NotImplementedError
+        return await self._write(
+            access, await _off_loop(body, lambda: update(access, type_name, id_, body, self.bases, if_match))
+        )
 
     async def delete(
         self, access: AccessContext, type_name: str, id_: str, if_match: int | None = None
     ) -> Stored | None:
         """Delete; the deletion's version, or None when there was nothing to delete that the caller may see."""
-        raise NotImplementedError
+        done = await self._writer.write(access, delete(access, type_name, id_, if_match))
+        return done.stored
 
     async def history(self, access: AccessContext, type_name: str, id_: str, params: Sequence[tuple[str, str]]) -> Page:
         """The versions of one resource, newest first."""
-        raise NotImplementedError
+        return await self._run(lambda: history(access, type_name, id_, params, self.bases[0]))
 
     async def search(
         self, access: AccessContext, type_name: str, params: Sequence[tuple[str, str]], *, strict: bool = False
     ) -> Page:
         """Search one type."""
-        raise NotImplementedError
+        finder = await self._finder()
+        return await self._run(lambda: finder.search(access, type_name, params, strict=strict))
 
     async def bundle(self, access: AccessContext, body: bytes, *, representation: bool = True) -> Page:
         """Run a batch or transaction; with `representation` the entries of its answer carry the resources."""
-        raise NotImplementedError
+        parcel = await _off_loop(body, lambda: open_bundle(body, self.bases))
+        if parcel.kind == "transaction":
+            return await self._transaction(access, body, parcel, representation)
+        return await batch(parcel, lambda entry: self._entry(access, entry, representation))
 
-    def capabilities(self, root: str) -> dict[str, Any]:
-        """The CapabilityStatement for a server at `root` (without `/fhir`)."""
-        raise NotImplementedError
+    def capabilities(self, root: str, operations: Sequence[Offered]) -> dict[str, Any]:
+        """The CapabilityStatement for a server at `root` (without `/fhir`); see `operation.registry.offered`."""
+        return capabilities(root, operations)
+
+    async def _run(self, make: Callable[[], Work[T]]) -> T:
+        return await atransaction(self.pool, make)
+
+    async def _finder(self) -> Finder:
+        if self._found is None:
+            self._found = Finder(self.bases, Signer(await self._run(lambda: server_key("search page"))))
+        return self._found
+
+    async def _write(self, access: AccessContext, made: Change) -> Written:
+        done = await self._writer.write(access, made)
+        assert done.stored is not None
+        return Written(done.stored, done.created, done.changed)
+
+    async def _transaction(self, access: AccessContext, body: bytes, parcel: Parcel, representation: bool) -> Page:
+        prepared = await _off_loop(body, lambda: prepare(access, parcel, self.bases))
+        finder = await self._finder()
+        page, committed = await self._run(lambda: transaction(access, prepared, finder, representation=representation))
+        remember({id_: key for done in committed for id_, key in done.patients})
+        return page
+
+    async def _entry(self, access: AccessContext, entry: Wanted, representation: bool) -> Entry:
+        """One entry of a batch."""
+        base = self.bases[0]
+        if entry.method == "GET":
+            if entry.id is not None and not entry.path:
+                return answer.found(await self.read(access, entry.type, entry.id), base)
+            finder = await self._finder()
+            return await self._run(lambda: answer.get(access, entry, finder))
+        assert entry.id is not None
+        method = Method(entry.method)
+        access.require(entry.type, PERMISSION[method])
+        if method is Method.DELETE:
+            return answer.deleted(await self.delete(access, entry.type, entry.id, entry.if_match))
+        assert entry.resource is not None
+        made = change(method, entry.resource, entry.type, entry.id, self.bases, entry.if_match)
+        return answer.written(await self._write(access, made), base, representation=representation)
+
+
+async def _off_loop(body: bytes, work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work) if len(body) > LARGE else work()

@@ -5,45 +5,61 @@ Spec: FHIR R4, hl7.org/fhir/R4/operations.html
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import msgspec
 
+from healix_fhir.interaction.accept import known_id, known_type
+from healix_fhir.interaction.capabilities import Offered
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import unsupported
+from healix_fhir.operation.invocation import Invocation, Run
+from healix_fhir.operation.validate import validate
 from smart_auth.access import AccessContext
 
 
-class Invocation(msgspec.Struct, frozen=True):
-    """One call of an operation: the query's parameters and the body, at the level that `type` and `id` tell."""
-
-    params: Sequence[tuple[str, str]] = ()
-    body: bytes = b""
-    type: str | None = None
-    id: str | None = None
-
-
-Run = Callable[[Interactions, AccessContext, Invocation], Awaitable[bytes]]
-
-
 class Operation(msgspec.Struct, frozen=True):
-    """An operation: where it may be called, and what runs it. `run` returns the JSON of the answered resource."""
+    """An operation: its definition, on what it may be called, what runs it, and which of GET and POST call it."""
 
     name: str
     definition: str
     levels: frozenset[str]
     run: Run
+    methods: frozenset[str] = frozenset({"POST"})
 
 
-OPERATIONS: Mapping[str, Operation] = MappingProxyType({})
+OPERATIONS: Mapping[str, Operation] = MappingProxyType(
+    {
+        "validate": Operation(
+            "validate",
+            "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+            frozenset({"type", "instance"}),
+            validate,
+        )
+    }
+)
 
 
-def find(name: str, level: str) -> Operation:
-    """The operation `name` (without `$`) at `level` (`system`, `type` or `instance`); Unsupported by name."""
+def find(name: str, invocation: Invocation) -> Operation:
+    """The operation `name` (without `$`) for a call. Raises Unsupported by name, NotFound for an unknown type or id."""
     operation = OPERATIONS.get(name)
     if operation is None:
         raise unsupported(f"the operation ${name[:64]} is not supported")
-    if level not in operation.levels:
-        raise unsupported(f"the operation ${name} is not supported on the {level} level")
+    if invocation.type is not None:
+        if invocation.id is not None:
+            known_id(invocation.type, invocation.id)
+        known_type(invocation.type)
+    if invocation.level not in operation.levels:
+        raise unsupported(f"the operation ${name} is not supported on the {invocation.level} level")
     return operation
+
+
+async def run(name: str, interactions: Interactions, access: AccessContext, invocation: Invocation) -> bytes:
+    """Call the operation `name` (without `$`): the JSON of the resource that it answers with."""
+    return await find(name, invocation).run(interactions, access, invocation)
+
+
+def offered() -> tuple[Offered, ...]:
+    """What the capability statement says of the operations."""
+    return tuple(Offered(operation.name, operation.definition, operation.levels) for operation in OPERATIONS.values())

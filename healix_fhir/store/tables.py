@@ -139,3 +139,11 @@ Index(
     index_reference.c.pk,
 )
 Index("index_reference_pk", index_reference.c.pk, index_reference.c.param)
+
+server_key = Table(
+    "server_key",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("key", LargeBinary, nullable=False),
+    comment="random keys that all nodes of one server share, by purpose",
+)

@@ -56,9 +56,10 @@ WITH keys AS MATERIALIZED (
      INSERT INTO compartment (pat, pk)
      SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat)),
    tokens AS (
-     INSERT INTO index_token (h, sys, pat, d, pk)
-     SELECT x.h, x.sys, x.pat, x.d, (TABLE keys)[x.n]
-     FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::bigint[], %s::bigint[]) AS x (n, pat, d, h, sys)),
+     INSERT INTO index_token (h, sys, pat, d, d_hi, pk)
+     SELECT x.h, x.sys, x.pat, x.d, x.d_hi, (TABLE keys)[x.n]
+     FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[])
+       AS x (n, pat, d, d_hi, h, sys)),
    strings AS (
      INSERT INTO index_string (param, folded, exact, pat, pk)
      SELECT x.param, x.folded, x.exact, x.pat, (TABLE keys)[x.n]
@@ -143,11 +144,11 @@ def _index_params(rows: Sequence[Row]) -> list[list[Any]]:
     for n, row in _numbered(rows):
         pat, index = _pat(row), row.change.rows
         d: datetime | None = index.d
-        tokens.extend((n, pat, d, h, system) for h, system in index.hot)
+        tokens.extend((n, pat, d, index.d_hi, h, system) for h, system in index.hot)
         strings.extend((n, pat, *string) for string in index.strings)
         dates.extend((n, pat, *date) for date in index.dates)
         references.extend((n, pat, d, *reference) for reference in index.references)
-    return [*_columns(tokens, 5), *_columns(strings, 5), *_columns(dates, 5), *_columns(references, 6)]
+    return [*_columns(tokens, 6), *_columns(strings, 5), *_columns(dates, 5), *_columns(references, 6)]
 
 
 def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -1,0 +1,59 @@
+"""Take a resource in: from the caller's bytes to a change that can be stored.
+
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#create, #update
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from healix_fhir.kernel.errors import invalid, not_found
+from healix_fhir.kernel.ids import is_logical_id
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.validate import check
+from healix_fhir.search.extract import extract
+from healix_fhir.store.stored import Change, Method
+
+
+def known_type(type_name: str) -> None:
+    """Raise NotFound for what is no R4 resource type."""
+    if type_name not in TYPE_ID:
+        raise not_found(f"there is no resource type {type_name[:64]} in FHIR R4")
+
+
+def known_id(type_name: str, id_: str) -> None:
+    """Raise NotFound for a type or an id that cannot exist."""
+    known_type(type_name)
+    if not is_logical_id(id_):
+        raise not_found(f"{type_name}/{id_[:64]} does not exist")
+
+
+def of_type(resource: dict[str, Any], type_name: str) -> None:
+    """Raise Invalid unless `resource` says that it is of `type_name`."""
+    found = resource.get("resourceType")
+    if found != type_name:
+        shown = f"'{found[:64]}'" if isinstance(found, str) else "missing"
+        raise invalid(f"resourceType must be '{type_name}' here, it is {shown}", expression=(type_name,))
+
+
+def with_id(resource: dict[str, Any], id_: str) -> None:
+    """Raise Invalid unless the body of an update carries the id of its URL."""
+    found = resource.get("id")
+    if found is None:
+        raise invalid("an update needs the resource's id in its body", code="required", expression=("Resource.id",))
+    if found != id_:
+        raise invalid("the id in the body is not the id in the URL", code="value", expression=("Resource.id",))
+
+
+def change(
+    method: Method,
+    resource: dict[str, Any],
+    type_name: str,
+    id_: str,
+    bases: tuple[str, ...],
+    if_match: int | None = None,
+) -> Change:
+    """The change that stores `resource` (of the right type) under `id_`. Raises Invalid with every issue found."""
+    resource["id"] = id_
+    check(resource, type_name)
+    return Change(method, type_name, id_, resource, extract(resource, type_name, bases), if_match)

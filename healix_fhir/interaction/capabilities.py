@@ -1,0 +1,103 @@
+"""The CapabilityStatement, made from what runs: the registered interactions, the search parameters that are read, the
+operations that are registered.
+
+Spec: FHIR R4, hl7.org/fhir/R4/capabilitystatement.html, hl7.org/fhir/R4/http.html#capabilities
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from healix_fhir.model.definitions import TYPES, search_parameters
+from healix_fhir.search.criteria import CRITERIA
+
+BUILT = "2026-11-24"
+"""The date of this release: the statement changes with the program only."""
+
+INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
+SYSTEM_INTERACTIONS = ("transaction", "batch")
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """An operation as the statement names it."""
+
+    name: str
+    definition: str
+    levels: frozenset[str]
+
+
+def capabilities(root: str, operations: Sequence[Offered]) -> dict[str, Any]:
+    """The statement of a server at `root` (without `/fhir`)."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "status": "active",
+        "date": BUILT,
+        "kind": "instance",
+        "software": {"name": "Healix", "version": version("healix")},
+        "implementation": {"description": "Healix: clinical data and images", "url": f"{root}/fhir"},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "rest": [
+            {
+                "mode": "server",
+                "security": _security(root),
+                "resource": [_resource(type_name, operations) for type_name in TYPES],
+                "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
+                **_operations(operations, "system"),
+            }
+        ],
+    }
+
+
+def _security(root: str) -> dict[str, Any]:
+    system = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+    return {
+        "cors": True,
+        "service": [{"coding": [{"system": system, "code": "SMART-on-FHIR"}], "text": "OAuth2 by SMART App Launch"}],
+        "description": f"Every request needs a bearer token; see {root}/fhir/.well-known/smart-configuration",
+    }
+
+
+def _resource(type_name: str, operations: Sequence[Offered]) -> dict[str, Any]:
+    shown = {
+        "type": type_name,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{type_name}",
+        "interaction": [{"code": code} for code in INTERACTIONS],
+        "versioning": "versioned",
+        "readHistory": True,
+        "updateCreate": True,
+        "conditionalCreate": False,
+        "conditionalRead": "not-supported",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
+        "referencePolicy": ["literal", "logical", "local"],
+    }
+    return shown | _search(type_name) | _operations(operations, "type", "instance")
+
+
+@cache
+def _search(type_name: str) -> dict[str, Any]:
+    """What of R4's parameters a search reads."""
+    read = [parameter for parameter in search_parameters(type_name).values() if parameter.type in CRITERIA]
+    includes = [f"{type_name}:{parameter.code}" for parameter in read if parameter.type == "reference"]
+    shown: dict[str, Any] = {"searchInclude": includes} if includes else {}
+    return shown | {
+        "searchParam": [
+            {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
+            for parameter in sorted(read, key=lambda parameter: parameter.code)
+        ]
+    }
+
+
+def _operations(operations: Sequence[Offered], *levels: str) -> dict[str, Any]:
+    shown = [
+        {"name": operation.name, "definition": operation.definition}
+        for operation in operations
+        if operation.levels & set(levels)
+    ]
+    return {"operation": shown} if shown else {}

@@ -1,0 +1,56 @@
+"""Categories of refusal as HTTP statuses: for the HTTP edge and for Bundle.entry.response.status.
+
+Spec: FHIR R4, hl7.org/fhir/R4/http.html; RFC 9110 15
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+from healix_fhir.kernel.errors import Category, HealixError, Issue
+from healix_fhir.model.json import encode
+
+STATUS: Mapping[Category, HTTPStatus] = MappingProxyType(
+    {
+        Category.INVALID: HTTPStatus.BAD_REQUEST,
+        Category.UNPROCESSABLE: HTTPStatus.UNPROCESSABLE_ENTITY,
+        Category.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+        Category.FORBIDDEN: HTTPStatus.FORBIDDEN,
+        Category.NOT_FOUND: HTTPStatus.NOT_FOUND,
+        Category.GONE: HTTPStatus.GONE,
+        Category.NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+        Category.NOT_ACCEPTABLE: HTTPStatus.NOT_ACCEPTABLE,
+        Category.UNSUPPORTED_MEDIA: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        Category.CONFLICT: HTTPStatus.CONFLICT,
+        Category.PRECONDITION_FAILED: HTTPStatus.PRECONDITION_FAILED,
+        Category.UNSUPPORTED: HTTPStatus.BAD_REQUEST,
+        Category.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        Category.BUSY: HTTPStatus.TOO_MANY_REQUESTS,
+        Category.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+        Category.FAULT: HTTPStatus.INTERNAL_SERVER_ERROR,
+    }
+)
+"""`Unsupported` is 400: R4 has 501 only for whole interactions, and a caller must not try again elsewhere."""
+
+
+def line(status: HTTPStatus) -> str:
+    """Bundle.entry.response.status: the code and its phrase."""
+    return f"{status.value} {status.phrase}"
+
+
+def outcome(issues: Sequence[Issue]) -> bytes:
+    """The issues as an OperationOutcome. Spec: FHIR R4, hl7.org/fhir/R4/operationoutcome.html"""
+    return encode({"resourceType": "OperationOutcome", "issue": [_issue(issue) for issue in issues]})
+
+
+def error_outcome(error: HealixError) -> bytes:
+    """The OperationOutcome of a refusal: what its caller may know."""
+    return outcome(error.issues)
+
+
+def _issue(issue: Issue) -> dict[str, Any]:
+    shown: dict[str, Any] = {"severity": issue.severity, "code": issue.code, "diagnostics": issue.message}
+    return shown | {"expression": list(issue.expression)} if issue.expression else shown

@@ -1,0 +1,31 @@
+"""One call of an operation, as the HTTP edge hands it over.
+
+Spec: FHIR R4, hl7.org/fhir/R4/operations.html#executing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from healix_fhir.interaction.service import Interactions
+from smart_auth.access import AccessContext
+
+
+class Invocation(msgspec.Struct, frozen=True):
+    """The query's parameters and the body, at the level (`system`, `type`, `instance`) that `type` and `id` tell."""
+
+    params: Sequence[tuple[str, str]] = ()
+    body: bytes = b""
+    type: str | None = None
+    id: str | None = None
+
+    @property
+    def level(self) -> str:
+        """On what the operation is called."""
+        return "instance" if self.id is not None else "type" if self.type is not None else "system"
+
+
+Run = Callable[[Interactions, AccessContext, Invocation], Awaitable[bytes]]
+"""What runs an operation: the JSON of the answered resource, or a HealixError."""
