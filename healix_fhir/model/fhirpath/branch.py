@@ -1,8 +1,8 @@
 """Branches: a FHIRPath expression as the straight paths that it takes through a resource.
 
 The compiler knows the type of every step, so that a choice element is one branch for each of its types, a union the
-branches of both sides, and `as` and `ofType` drop branches before anything runs. A path is a sequence of steps: a string is
-the JSON property to take, a function maps the items so far to the next ones.
+branches of both sides, and `as` and `ofType` drop branches before anything runs. A path is a sequence of steps: a
+string is the JSON property to take, a function maps the items so far to the next ones.
 """
 
 from __future__ import annotations
