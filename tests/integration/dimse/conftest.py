@@ -1,0 +1,110 @@
+"""A gate on a port of its own, with associations that keep what they receive in memory."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Event, Thread
+
+import pytest
+
+from dicomweb.dimse.associate import Context, ContextResult, accept, decode
+from dicomweb.dimse.association import Association
+from dicomweb.dimse.command import Command, CommandField, response
+from dicomweb.dimse.contexts import negotiate
+from dicomweb.dimse.echo import echo
+from dicomweb.dimse.gate import Gate, listen
+from dicomweb.dimse.limits import Limits
+from dicomweb.dimse.operation import Operation
+from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
+from dicomweb.dimse.peers import ALL
+from dicomweb.dimse.wire import ClosedError, Wire, tune
+
+
+@dataclass
+class Kept:
+    """What the operations of a test server saw."""
+
+    whole: list[bytes] = field(default_factory=list)
+    cancelled: list[bytes] = field(default_factory=list)
+
+
+class Keep:
+    """An operation that keeps its data set."""
+
+    def __init__(self, command: Command, kept: Kept) -> None:
+        self._command = command
+        self._kept = kept
+        self._data = bytearray()
+
+    def write(self, data: memoryview) -> None:
+        """Gather."""
+        self._data += data
+
+    def finish(self) -> Command:
+        """Keep."""
+        self._kept.whole.append(bytes(self._data))
+        return response(self._command, 0)
+
+    def cancel(self) -> None:
+        """Note what was lost."""
+        self._kept.cancelled.append(bytes(self._data))
+
+
+@dataclass
+class Server:
+    """A running gate."""
+
+    port: int
+    kept: Kept
+    stop: Event
+    thread: Thread
+
+
+def _serve(kept: Kept, limits: Limits, stop: Event) -> Callable[[socket.socket, bytes, str], None]:
+    def begin(command: Command, context: Context) -> Operation:
+        del context
+        return Keep(command, kept)
+
+    def serve(connection: socket.socket, body: bytes, address: str) -> None:
+        del address
+        tune(connection)
+        wire = Wire(connection, limit=limits.pdu, stop=stop)
+        with suppress(ClosedError):
+            try:
+                asked = decode(body)
+            except ProtocolError as error:
+                wire.write(abort(AbortSource.SERVICE_PROVIDER, error.reason))
+                return
+            contexts, roles = negotiate(asked, ALL)
+            wire.write(accept(asked, contexts, roles, limits.pdu))
+            taken = {item.id: item for item in contexts if item.result is ContextResult.ACCEPTANCE}
+            services = {CommandField.C_ECHO_RQ: echo, CommandField.C_STORE_RQ: begin}
+            Association(wire, taken, asked.maximum, services, limits).run()
+
+    return serve
+
+
+@contextmanager
+def serving(limits: Limits) -> Iterator[Server]:
+    """A gate that runs in a thread while the block lasts."""
+    kept, stop = Kept(), Event()
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    thread = Thread(target=Gate(listener, _serve(kept, limits, stop), limits).run, args=(stop,))
+    thread.start()
+    try:
+        yield Server(port, kept, stop, thread)
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A gate with short times."""
+    with serving(Limits(artim=1.0, progress=1.0, idle=2.0, drain=1.0, data_set=1 << 20)) as running:
+        yield running

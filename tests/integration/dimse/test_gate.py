@@ -1,0 +1,120 @@
+"""The gate keeps serving good peers whatever others do with their connections."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+
+from dicomweb.dimse.limits import Limits
+from tests.integration.dimse.conftest import Server, serving
+from tests.support.dimse import ECHO, Peer, p_data, request, store
+
+LIMITS = Limits(artim=1.0, progress=1.0, idle=5.0, drain=1.0)
+LOCAL_LIMIT_EXCEEDED = (3, bytes((0, 2, 3, 2)))
+
+
+def echo(port: int) -> float:
+    """Associate and verify; the seconds that took."""
+    started = time.monotonic()
+    with Peer(port) as peer:
+        peer.associate()
+        peer.send(p_data(1, 3, ECHO))
+        assert peer.status() == 0
+    return time.monotonic() - started
+
+
+def test_idle_connections_keep_nobody_out() -> None:
+    """With 200 silent connections and 40 associations that say nothing, a C-ECHO completes within a second."""
+    with serving(replace(LIMITS, artim=10)) as server, ExitStack() as open_:
+        for _ in range(200):
+            open_.enter_context(Peer(server.port))
+        for _ in range(40):
+            open_.enter_context(Peer(server.port)).associate()
+        assert echo(server.port) < 1
+
+
+def test_half_sent_requests_end_with_artim(server: Server) -> None:
+    """A request that is not whole within its time is not waited for any longer, however it drips."""
+    started = time.monotonic()
+    with Peer(server.port) as peer:
+        peer.send(request()[:20])
+        assert peer.read() is None
+    assert 0.5 < time.monotonic() - started < 3
+
+
+def test_oldest_connection_makes_room() -> None:
+    """When as many connections wait as may wait, the oldest of them is closed for a new one."""
+    with serving(replace(LIMITS, waiting=3, artim=10)) as server, ExitStack() as open_:
+        first = open_.enter_context(Peer(server.port))
+        for _ in range(3):
+            open_.enter_context(Peer(server.port))
+        assert first.read() is None
+        assert echo(server.port) < 1
+
+
+def test_bytes_of_waiting_connections_are_bounded() -> None:
+    """Half-sent requests hold no more memory together than the limit: the oldest of them are closed."""
+    with serving(replace(LIMITS, waiting_bytes=5000, artim=10)) as server, ExitStack() as open_:
+        head = b"\x01\x00\x00\x02\x00\x00" + bytes(2000)
+        peers = [open_.enter_context(Peer(server.port)) for _ in range(3)]
+        for peer in peers:
+            peer.send(head)
+            time.sleep(0.05)
+        assert peers[0].read() is None
+        assert echo(server.port) < 1
+
+
+def test_associations_beyond_the_limit_are_rejected_as_transient() -> None:
+    """The association after the last allowed one gets an A-ASSOCIATE-RJ, local limit exceeded; later it may come."""
+    with serving(replace(LIMITS, associations=2, per_address=2)) as server:
+        with Peer(server.port) as one, Peer(server.port) as two, Peer(server.port) as three:
+            one.associate()
+            two.associate()
+            three.send(request())
+            assert three.read() == LOCAL_LIMIT_EXCEEDED
+        time.sleep(0.3)
+        assert echo(server.port) < 1
+
+
+def test_one_address_leaves_room_for_others() -> None:
+    """One address holds no more associations than its share."""
+    with serving(replace(LIMITS, associations=5, per_address=1)) as server, Peer(server.port) as one:
+        one.associate()
+        with Peer(server.port) as two:
+            two.send(request())
+            assert two.read() == LOCAL_LIMIT_EXCEEDED
+
+
+def test_idle_association_is_aborted(server: Server) -> None:
+    """An association that says nothing for its time is aborted by the service user."""
+    with Peer(server.port) as peer:
+        peer.associate()
+        assert peer.read() == (7, bytes(4))
+
+
+def test_stop_finishes_the_message_under_way() -> None:
+    """On stop, idle associations are aborted, an object under way is still received and answered."""
+    with serving(replace(LIMITS, drain=5)) as server, Peer(server.port) as idle, Peer(server.port) as busy:
+        idle.associate()
+        busy.associate()
+        busy.send(p_data(3, 3, store("1.2.3")) + p_data(3, 0, b"ab"))
+        time.sleep(0.2)
+        server.stop.set()
+        assert idle.read() == (7, bytes(4))
+        busy.send(p_data(3, 2, b"cd"))
+        assert busy.status() == 0
+        server.thread.join(5)
+        assert server.kept.whole == [b"abcd"]
+
+
+def test_stop_does_not_wait_for_ever() -> None:
+    """An object that does not go on within the drain time is dropped, and the gate ends."""
+    with serving(replace(LIMITS, drain=0.5, progress=30)) as server, Peer(server.port) as peer:
+        peer.associate()
+        peer.send(p_data(3, 3, store("1.2.3")) + p_data(3, 0, b"ab"))
+        time.sleep(0.2)
+        server.stop.set()
+        server.thread.join(5)
+        assert not server.thread.is_alive()
+        assert server.kept.cancelled == [b"ab"]
