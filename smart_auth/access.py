@@ -45,8 +45,7 @@ class AccessContext:
     """Who asks and what for; made from a bearer token once a request, and the only way to rows.
 
     `patient` is the logical id of the token's patient, `pat` its surrogate key; `practitioner` the logical id of the
-    Practitioner
-    that the user is, where the user is one.
+    Practitioner that the user is, where the user is one.
     """
 
     scopes: frozenset[Scope]
@@ -87,7 +86,7 @@ class AccessContext:
             arms.append(
                 Fragment(
                     f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner = %s"
-                    " AND (v.ends IS NULL OR v.ends > now()))",
+                    " AND (v.starts IS NULL OR v.starts <= now()) AND (v.ends IS NULL OR v.ends > now()))",
                     (self.practitioner,),
                 )
             )

@@ -33,6 +33,11 @@ class Context(Enum):
 
 V1_PERMISSIONS = {"read": "rs", "write": "cud", "*": "cruds"}
 
+OTHER_SCOPES = frozenset(
+    {"openid", "fhirUser", "profile", "online_access", "offline_access", "launch", "launch/patient", "launch/encounter"}
+)
+"""Scopes that open no resources; they ask for identity, a refresh token or launch context."""
+
 FHIR_SCOPE = re.compile(
     r"(?P<context>patient|user|system)/(?P<type>\*|[A-Z][A-Za-z]+)\.(?P<permissions>read|write|\*|c?r?u?d?s?)"
     r"(?P<query>\?.*)?"
@@ -55,9 +60,9 @@ class Scope:
 def parse(text: str) -> frozenset[Scope]:
     """The clinical scopes of a space-separated scope string; launch and identity scopes are left out.
 
-    Raises Invalid for a clinical scope that breaks the grammar, Unsupported for a granular one (`?param=value`).
+    Raises Invalid for a word that is no SMART scope, Unsupported for a granular one (`?param=value`).
     """
-    return frozenset(_parse_one(word) for word in text.split() if "/" in word and not word.startswith("launch/"))
+    return frozenset(_parse_one(word) for word in text.split() if word not in OTHER_SCOPES)
 
 
 def _parse_one(word: str) -> Scope:

@@ -1,0 +1,118 @@
+"""The gate of every request: a bearer token in, an AccessContext out.
+
+Tokens that are not remembered and arrive together are looked up with one statement. A process remembers good tokens
+for `REMEMBERED` seconds at most, and only while it listens for revocations: when the connection that listens is away,
+every request asks the database. An unknown, an expired and a revoked token are answered alike.
+
+Spec: RFC 6750 section 2.1 and 3; SMART App Launch 2.2
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.coalesce import Coalescer
+from healix_fhir.kernel.database import Row, arun
+from healix_fhir.kernel.errors import Category, HealixError, unauthenticated
+from smart_auth.access import AccessContext
+from smart_auth.api.revocations import Revocations
+from smart_auth.denials import Denials
+from smart_auth.store import Found, digest, find
+
+REMEMBERED = 10.0
+CAPACITY = 20_000
+LONGEST = 512
+
+NO_TOKEN = "an access token is needed: Authorization: Bearer …"  # noqa: S105 - a message
+BAD_TOKEN = "the access token is not valid"  # noqa: S105 - a message
+
+
+class TokenGate:
+    """Checks the tokens of one web process over `pool`; `start` and `stop` it with the application.
+
+    `url` is the database's, for a connection that only listens. `denials` is where refusals are audited: the HTTP edge
+    tells it of Forbidden answers.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Row]], url: str) -> None:
+        self._pool = pool
+        self._lookups: Coalescer[bytes, Found | None] = Coalescer(self._find, limit=64, flights=2)
+        self._known: dict[bytes, tuple[AccessContext, float]] = {}
+        self._revocations = Revocations(url, self._forget)
+        self.denials = Denials(pool)
+
+    async def start(self) -> None:
+        """Begin to listen for revocations; until then nothing is remembered."""
+        await self._revocations.start()
+
+    async def stop(self) -> None:
+        """Stop listening and write what is left of the refusals."""
+        await self._revocations.stop()
+        await self.denials.stop()
+
+    async def access(
+        self, headers: Mapping[bytes, bytes], address: str | None = None, request_id: str | None = None
+    ) -> AccessContext:
+        """What the token in `headers` (by lower-case name) opens, with who asks from where filled in.
+
+        Raises Unauthenticated, after the refusal is audited; Unavailable when the database does not answer.
+        """
+        token = _token(headers)
+        hashed = digest(token) if token else None
+        known = self._known.get(hashed) if hashed else None
+        if known is not None and known[1] > time.monotonic():
+            return _asked(known[0], address, request_id)
+        found = await self._look_up(hashed) if hashed else None
+        if found is None:
+            await self.denials.refused(Origin(address=address, request=request_id), "token")
+            raise unauthenticated(NO_TOKEN if token is None else BAD_TOKEN)
+        return _asked(found.access, address, request_id)
+
+    async def _look_up(self, hashed: bytes) -> Found | None:
+        age = self._revocations.age
+        try:
+            found = await self._lookups.ask(hashed)
+        except psycopg.OperationalError as error:
+            raise HealixError(
+                Category.UNAVAILABLE, "the database does not answer; try again", detail=str(error), retry_after=2
+            ) from error
+        if found is not None and self._revocations.listening and self._revocations.age == age:
+            if len(self._known) >= CAPACITY:
+                self._known.clear()
+            self._known[hashed] = found.access, time.monotonic() + min(REMEMBERED, found.seconds)
+        return found
+
+    async def _find(self, hashes: Sequence[bytes]) -> Sequence[Found | Exception | None]:
+        async with self._pool.connection() as connection:  # one statement, so its own transaction
+            found = await arun(connection, find(hashes))
+        return [found.get(hashed) for hashed in hashes]
+
+    def _forget(self, hashed: bytes | None) -> None:
+        if hashed is None:
+            self._known.clear()
+        else:
+            self._known.pop(hashed, None)
+
+
+def _token(headers: Mapping[bytes, bytes]) -> str | None:
+    """The bearer token; empty when the header is there, but is no well-formed bearer token."""
+    value = headers.get(b"authorization")
+    if value is None:
+        return None
+    scheme, _, token = value.partition(b" ")
+    token = token.strip()
+    if scheme.lower() != b"bearer" or not 0 < len(token) <= LONGEST or not token.isascii():
+        return ""
+    return token.decode()
+
+
+def _asked(access: AccessContext, address: str | None, request_id: str | None) -> AccessContext:
+    origin = access.origin
+    return replace(access, origin=Origin(origin.client, origin.account, address, request_id))

@@ -1,0 +1,56 @@
+"""Signed-in browsers: a random secret in a cookie, its hash in the database, an end after idleness and in any case."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from healix_fhir.kernel import ids
+from healix_fhir.kernel.database import Statement, Work
+from smart_auth.store import Account, digest
+
+IDLE = 3600
+LONGEST = 12 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A signed-in browser. `csrf` is the value that each of its forms must carry."""
+
+    account: Account
+    csrf: str
+
+
+def open_session(username: str) -> Work[str]:
+    """Begin a session; returns the secret for the cookie."""
+    secret = ids.secret()
+    yield Statement("INSERT INTO session (hash, username) VALUES (%s, %s)", (digest(secret), username))
+    return secret
+
+
+def find_session(secret: str) -> Work[Session | None]:
+    """The living session of a cookie, which its use prolongs."""
+    rows = yield Statement(
+        """UPDATE session s SET used = now() FROM account a
+           WHERE s.hash = %s AND a.username = s.username AND NOT a.disabled
+             AND s.used > now() - make_interval(secs => %s) AND s.created > now() - make_interval(secs => %s)
+           RETURNING a.username, a.role, a.fhir_user""",
+        (digest(secret), IDLE, LONGEST),
+    )
+    return Session(Account(*rows[0]), csrf_of(secret)) if rows else None
+
+
+def close_session(secret: str) -> Work[None]:
+    """End a session at once."""
+    yield Statement("DELETE FROM session WHERE hash = %s", (digest(secret),))
+
+
+def csrf_of(secret: str) -> str:
+    """The CSRF value that belongs to a cookie's secret; it tells nothing of the secret."""
+    return hmac.new(secret.encode(), b"csrf", hashlib.sha256).hexdigest()
+
+
+def csrf_matches(secret: str, value: str) -> bool:
+    """Whether a form's value belongs to the cookie's secret."""
+    return hmac.compare_digest(csrf_of(secret).encode(), value.encode())

@@ -1,0 +1,257 @@
+"""Access tokens, accounts and clients as they are kept: secrets only as hashes.
+
+An access token is opaque: 256 random bits, stored as their SHA-256, so that a copy of the database opens nothing.
+Everything that changes what a token may do announces it on `CHANNEL`; processes drop what they remember of tokens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from psycopg.errors import UniqueViolation
+
+from healix_fhir.kernel import ids
+from healix_fhir.kernel.audit import AuditRow, Origin, record
+from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.errors import Category, HealixError, invalid
+from smart_auth.access import AccessContext, patient_keys
+from smart_auth.scope import Context, Scope, parse
+
+CHANNEL = "healix_token"
+"""Notified with the hex hash of a token that is no longer good, or with nothing when any may have changed."""
+
+USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
+ROLES = {"patient": "Patient", "practitioner": "Practitioner", "admin": "Practitioner"}
+"""The roles, and the type of resource that an account of each may be linked to."""
+
+LONGEST = 10 * 365 * 86400
+"""Longest life of a token, in seconds."""
+
+AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
+"""Spec: SMART App Launch 2.2 client authentication; RFC 7591 section 2, token_endpoint_auth_method"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person who logs in. `fhir_user` is `Patient/ID` or `Practitioner/ID`."""
+
+    username: str
+    role: str
+    fhir_user: str | None
+
+    @property
+    def practitioner(self) -> str | None:
+        """Logical id of the Practitioner that a practitioner's account is; administrators read no charts."""
+        return self.fhir_user.partition("/")[2] if self.role == "practitioner" and self.fhir_user else None
+
+    @property
+    def patient(self) -> str | None:
+        """Logical id of the Patient that a patient's account is."""
+        return self.fhir_user.partition("/")[2] if self.role == "patient" and self.fhir_user else None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A good token: what it opens and for how many seconds it still lives."""
+
+    access: AccessContext
+    seconds: float
+
+
+def digest(token: str) -> bytes:
+    """What is stored of a secret of 256 bits; it needs no salt and no slow hash."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def create_token(
+    scope: str,
+    *,
+    patient: str | None = None,
+    username: str | None = None,
+    client: str = "healix",
+    ttl: int = 3600,
+    types: Collection[str] | None = None,
+) -> Work[str]:
+    """A new access token. `types`, where given, are the resource types that a scope may name.
+
+    Raises Invalid when the scope opens nothing: no clinical scope, an unknown type, `patient/` scopes without a
+    patient, `user/` scopes without a practitioner's account; Unsupported for granular scopes.
+    """
+    scopes = _clinical(scope, types)
+    if not 1 <= ttl <= LONGEST:
+        raise invalid(f"a token lives between 1 and {LONGEST} seconds")
+    account = (yield from _known_account(username)) if username is not None else None
+    patient = _patient_of(account, patient)
+    _check_contexts(scopes, patient, account)
+    pat = (yield from patient_keys([patient]))[patient] if patient is not None else None
+    token = ids.secret()
+    name = account.username if account else None
+    yield Statement(
+        """INSERT INTO access_token (hash, client, username, scope, patient, pat, expires)
+           VALUES (%s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))""",
+        (digest(token), client, name, scope, patient, pat, ttl),
+    )
+    yield record([AuditRow(Origin(client=client, account=name), "C", "token", patient=patient, query=scope)])
+    return token
+
+
+def _clinical(scope: str, types: Collection[str] | None) -> frozenset[Scope]:
+    scopes = parse(scope)
+    if not scopes:
+        raise invalid("the scope names no resources, e.g. system/*.rs", code="value")
+    unknown = sorted({one.type for one in scopes if types is not None and one.type != "*" and one.type not in types})
+    if unknown:
+        raise invalid(f"'{unknown[0][:64]}' in the scope is no FHIR R4 resource type", code="value")
+    return scopes
+
+
+def _patient_of(account: Account | None, patient: str | None) -> str | None:
+    """The token's patient: the one named, else the one that the account is; a patient's account has no other."""
+    own = account.patient if account else None
+    if own is not None and patient not in (None, own):
+        raise invalid("a patient's account opens that patient's record only", code="value")
+    if patient is not None and not ids.is_logical_id(patient):
+        raise invalid(f"'{patient[:64]}' is no logical id of a Patient", code="value")
+    return own if patient is None else patient
+
+
+def _check_contexts(scopes: Collection[Scope], patient: str | None, account: Account | None) -> None:
+    asked = {one.context for one in scopes}
+    if Context.PATIENT in asked and patient is None:
+        raise invalid("patient/ scopes need the patient whose record they open", code="required")
+    if Context.USER in asked and (account is None or account.practitioner is None):
+        raise invalid("user/ scopes need an account with the role practitioner", code="required")
+
+
+FIND = """SELECT t.hash, t.scope, t.client, t.username, t.patient, t.pat, a.role, a.fhir_user,
+                 extract(epoch FROM t.expires - now())::float8
+          FROM access_token t LEFT JOIN account a USING (username)
+          WHERE t.hash = ANY(%s) AND NOT t.revoked AND t.expires > now()
+            AND (t.username IS NULL OR NOT a.disabled)"""
+
+
+def find(hashes: Sequence[bytes]) -> Work[dict[bytes, Found]]:
+    """The good ones among tokens, by hash, with one statement; unknown, expired and revoked ones are missing."""
+    rows = yield Statement(FIND, (list(hashes),))
+    found = {}
+    for token, scope, client, username, patient, pat, role, fhir_user, seconds in rows:
+        practitioner = Account(username, role, fhir_user).practitioner if username else None
+        origin = Origin(client=client, account=username)
+        found[bytes(token)] = Found(AccessContext(parse(scope), origin, patient, pat, practitioner), seconds)
+    return found
+
+
+def revoke(token: str, *, origin: Origin | None = None) -> Work[bool]:
+    """Make a token worthless at once in every process; False when there was no such good token."""
+    rows = yield Statement(
+        f"""WITH gone AS (UPDATE access_token SET revoked = true WHERE hash = %s AND NOT revoked
+                          RETURNING hash, client, username, patient)
+            SELECT client, username, patient, pg_notify('{CHANNEL}', encode(hash, 'hex')) FROM gone""",
+        (digest(token),),
+    )
+    for client, username, patient, _ in rows:
+        who = origin or Origin(client=client, account=username)
+        yield record([AuditRow(who, "D", "token", patient=patient)])
+    return bool(rows)
+
+
+def create_user(username: str, *, role: str, fhir_user: str | None, password_hash: str) -> Work[None]:
+    """A new account. Raises Invalid for a name, role or link that does not fit, Conflict when the name is taken."""
+    name = username.strip().lower()
+    if not USERNAME.fullmatch(name):
+        raise invalid("a username is 1 to 64 letters, digits and . _ @ + - and begins with a letter or digit")
+    if role not in ROLES:
+        raise invalid(f"a role is one of {', '.join(ROLES)}", code="value")
+    _check_link(role, fhir_user)
+    try:
+        yield Statement(
+            "INSERT INTO account (username, role, fhir_user, password_hash) VALUES (%s, %s, %s, %s)",
+            (name, role, fhir_user, password_hash),
+        )
+    except UniqueViolation as error:
+        raise HealixError(Category.CONFLICT, f"there is already an account '{name}'") from error
+    yield record([AuditRow(Origin(account=name), "C", "account", entity=fhir_user)])
+
+
+def _check_link(role: str, fhir_user: str | None) -> None:
+    if fhir_user is None:
+        if role != "admin":
+            raise invalid(f"an account with the role {role} is linked to a {ROLES[role]}", code="required")
+        return
+    kind, _, id_ = fhir_user.partition("/")
+    if kind != ROLES[role] or not ids.is_logical_id(id_):
+        raise invalid(f"an account with the role {role} is linked to {ROLES[role]}/ID, not '{fhir_user[:80]}'")
+
+
+def disable_user(username: str) -> Work[bool]:
+    """Close an account and with it its sessions and tokens, at once; False when there is none."""
+    rows = yield Statement(
+        f"""WITH closed AS (UPDATE account SET disabled = true WHERE username = %s RETURNING username),
+                 gone AS (DELETE FROM session WHERE username IN (SELECT username FROM closed))
+            SELECT username, pg_notify('{CHANNEL}', '') FROM closed""",
+        (username.strip().lower(),),
+    )
+    if rows:
+        yield record([AuditRow(Origin(account=rows[0][0]), "U", "account")])
+    return bool(rows)
+
+
+def find_account(username: str) -> Work[tuple[Account, str] | None]:
+    """An open account and its password hash."""
+    rows = yield Statement(
+        "SELECT username, role, fhir_user, password_hash FROM account WHERE username = %s AND NOT disabled",
+        (username.strip().lower(),),
+    )
+    return (Account(*rows[0][:3]), rows[0][3]) if rows else None
+
+
+def _known_account(username: str) -> Work[Account]:
+    found = yield from find_account(username)
+    if found is None:
+        raise invalid(f"there is no account '{username[:64]}'", code="not-found")
+    return found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class NewClient:
+    """What is registered of an app. Spec: RFC 7591 section 2"""
+
+    name: str
+    scope: str
+    auth: str = "none"
+    redirect_uris: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
+    jwks: str | None = None
+    jwks_uri: str | None = None
+    launch_uri: str | None = None
+
+
+def create_client(new: NewClient) -> Work[tuple[str, str | None]]:
+    """Register an app; its client_id, and its secret where its authentication uses one."""
+    if new.auth not in AUTH_METHODS:
+        raise invalid(f"the authentication of a client is one of {', '.join(AUTH_METHODS)}", code="value")
+    if new.auth == "private_key_jwt" and not (new.jwks or new.jwks_uri):
+        raise invalid("private_key_jwt needs the client's keys", code="required")
+    parse(new.scope)
+    id_ = ids.logical_id()
+    secret = ids.secret() if new.auth.startswith("client_secret") else None
+    yield Statement(
+        """INSERT INTO client (id, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        (
+            id_, new.name, new.auth, digest(secret) if secret else None, new.scope, list(new.redirect_uris),
+            list(new.grants), new.jwks, new.jwks_uri, new.launch_uri,
+        ),
+    )  # fmt: skip
+    yield record([AuditRow(Origin(client=id_), "C", "client", query=new.scope)])
+    return id_, secret
+
+
+def sweep() -> Work[None]:
+    """Remove what is long past: tokens a day after their end, old sessions and counters. Run it once in a while."""
+    yield Statement("DELETE FROM access_token WHERE expires < now() - interval '1 day'")
+    yield Statement("DELETE FROM session WHERE created < now() - interval '1 day'")
+    yield Statement("DELETE FROM login_attempt WHERE since < now() - interval '1 hour'")
