@@ -1,0 +1,79 @@
+"""Healix's DIMSE process and Orthanc, each started as its operator would, with durable writes."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.tools import require_tool
+
+ENVIRONMENT = os.environ | {"TCP_NODELAY": "1"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running server: its AE title, DIMSE port and process id."""
+
+    aet: str
+    port: int
+    pid: int
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _running(command: list[str], aet: str, port: int, environment: dict[str, str]) -> Iterator[Target]:
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    echo = [require_tool("echoscu"), "-aec", aet, "127.0.0.1", str(port)]
+    try:
+        deadline = time.monotonic() + 60
+        while subprocess.run(echo, capture_output=True, check=False).returncode:
+            assert process.poll() is None, f"{command} ended"
+            assert time.monotonic() < deadline, f"{command} does not answer"
+            time.sleep(0.2)
+        yield Target(aet, port, process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextmanager
+def healix(data_dir: Path) -> Iterator[Target]:
+    """`healix dimse` on its embedded database, open to every caller."""
+    port = free_port()
+    command = [sys.executable, "-m", "healix_fhir.server.cli.main", "dimse"]
+    options = ["--data-dir", str(data_dir), "--dimse-port", str(port)]
+    environment = ENVIRONMENT | {"HEALIX_DIMSE_UNKNOWN_CALLERS": "all"}
+    with _running([*command, *options], "HEALIX", port, environment) as target:
+        yield target
+
+
+@contextmanager
+def orthanc(data_dir: Path) -> Iterator[Target]:
+    """Orthanc with its defaults, so with fsync, on its own SQLite."""
+    port = free_port()
+    data_dir.mkdir(parents=True)
+    configuration = {
+        "StorageDirectory": str(data_dir / "storage"),
+        "IndexDirectory": str(data_dir / "storage"),
+        "DicomPort": port,
+        "HttpPort": free_port(),
+        "DicomAet": "ORTHANC",
+        "Plugins": [],
+    }
+    (data_dir / "orthanc.json").write_text(json.dumps(configuration))
+    command = [require_tool("Orthanc"), str(data_dir / "orthanc.json")]
+    with _running(command, "ORTHANC", port, dict(ENVIRONMENT)) as target:
+        yield target

@@ -1,0 +1,102 @@
+"""C-STORE: the rate against Orthanc, from tuned and untuned senders, and the memory that a huge object costs."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+from pydicom.uid import generate_uid
+
+from tests.bench.dimse_servers import ENVIRONMENT, Target, healix, orthanc
+from tests.support.ct import ct_image
+from tests.support.dimse import Peer, p_data, pdu, pdv, store
+from tests.support.tools import require_tool
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(900)]
+ROUNDS, FILES = 5, 25
+GIGABYTE = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Target, Target]]:
+    """Healix and Orthanc, both running."""
+    directory = tmp_path_factory.mktemp("bench")
+    with ExitStack() as stack:
+        yield stack.enter_context(healix(directory / "healix")), stack.enter_context(orthanc(directory / "orthanc"))
+
+
+def folders(directory: Path, associations: int) -> list[Path]:
+    """A folder of CT images of 526 kB for each association, of one new study."""
+    study = generate_uid(prefix=None)
+    paths = [directory / f"{study}.{number}" for number in range(associations)]
+    for number, path in enumerate(paths):
+        path.mkdir()
+        for image in range(FILES):
+            ct_image(path / f"{image}.dcm", study=study, series=f"{study}.{number}", number=image, side=512)
+    return paths
+
+
+def rate(target: Target, paths: list[Path], environment: dict[str, str]) -> float:
+    """Objects a second, one storescu for each folder, all at once."""
+    command = [require_tool("storescu"), "-aec", target.aet, "-xe", "+sd", "127.0.0.1", str(target.port)]
+    started = time.monotonic()
+    senders = [subprocess.Popen([*command, path], env=environment, stderr=subprocess.DEVNULL) for path in paths]
+    assert [sender.wait(300) for sender in senders] == [0] * len(senders)
+    return FILES * len(paths) / (time.monotonic() - started)
+
+
+@pytest.mark.parametrize(
+    ("associations", "tuned", "at_least"),
+    [(4, True, 1.0), (1, True, 1.0), (4, False, 1.0)],
+    ids=["4", "1", "4 untuned"],
+)
+def test_store_rate(
+    servers: tuple[Target, Target], tmp_path: Path, associations: int, tuned: bool, at_least: float
+) -> None:
+    """Healix stores CT images at least as fast as Orthanc, in alternating rounds of new objects."""
+    environment = dict(ENVIRONMENT)
+    if not tuned:
+        del environment["TCP_NODELAY"]
+    rates: dict[str, list[float]] = {target.aet: [] for target in servers}
+    for _ in range(ROUNDS):
+        for target in servers:
+            rates[target.aet].append(rate(target, folders(tmp_path, associations), environment))
+    ours, theirs = (statistics.median(rates[target.aet]) for target in servers)
+    print(f"\nC-STORE, {associations} associations, tuned={tuned}: Healix {ours:.0f}/s, Orthanc {theirs:.0f}/s", end="")
+    print(f", ratio {ours / theirs:.2f}; rounds {rates}")
+    assert ours >= at_least * theirs
+
+
+def test_huge_object_costs_no_memory(servers: tuple[Target, Target], tmp_path: Path) -> None:
+    """A C-STORE of 1 GB raises the resident memory of the process by less than 100 MB."""
+    study = generate_uid(prefix=None)
+    image = ct_image(tmp_path / "image.dcm", study=study, series=study + ".1", side=512, frames=2048)
+    data = (tmp_path / "image.dcm").read_bytes()
+    start, pixels = data.index(b"\x08\x00\x16\x00UI"), data.index(b"\xe0\x7f\x10\x00OW")
+    assert struct.unpack_from("<I", data, pixels + 8)[0] == GIGABYTE
+    process = psutil.Process(servers[0].pid)
+    before = peak = process.memory_info().rss
+    with Peer(servers[0].port) as peer:
+        peer.associate()
+        peer.socket.settimeout(120)
+        started = time.monotonic()
+        peer.send(p_data(3, 3, store(image.SOPInstanceUID)))
+        step = (128 << 10) - 6
+        for at in range(start, len(data), step):
+            piece = data[at : at + step]
+            peer.send(pdu(4, pdv(3, 2 if at + step >= len(data) else 0, piece)))
+            peak = max(peak, process.memory_info().rss) if at // step % 64 == 0 else peak
+        assert peer.status() == 0
+        took = time.monotonic() - started
+    peak = max(peak, process.memory_info().rss)
+    print(f"\nC-STORE of 1 GB: +{(peak - before) >> 20} MB resident (of {before >> 20}), {took:.1f} s", end="")
+    print(f", {os.cpu_count()} cores")
+    assert peak - before < 100 << 20

@@ -1,0 +1,96 @@
+"""Objects that are finished together are committed together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Event, Thread
+from typing import cast
+
+import pytest
+
+from dicomweb.dimse.group_commit import GroupCommit
+from dicomweb.study.receive import Received
+from dicomweb.study.store import Disposition, Outcome
+from healix_fhir.kernel.audit import Origin
+from smart_auth.access import AccessContext
+
+ONE, TWO = (AccessContext(scopes=frozenset(), origin=Origin(client=name)) for name in ("CT1", "CT2"))
+
+
+def received(name: str) -> Received:
+    """Stands for a received object; the committer only passes it on."""
+    return cast("Received", name)
+
+
+def outcome(name: object) -> Outcome:
+    """The outcome of the object `name`."""
+    return Outcome("1.2", str(name), "1.2.3", "1.2.4", Disposition.STORED)
+
+
+class Database:
+    """A `deposit` that waits in its first group until it is told to go on."""
+
+    def __init__(self, *, failing: bool = False) -> None:
+        self.groups: list[tuple[str | None, list[object]]] = []
+        self.entered, self.go_on = Event(), Event()
+        self._failing = failing
+
+    def deposit(self, access: AccessContext, group: Sequence[Received]) -> list[Outcome]:
+        """Note the group."""
+        self.groups.append((access.origin.client, list(group)))
+        self.entered.set()
+        assert self.go_on.wait(5)
+        if self._failing:
+            raise OSError("the disk is full")
+        return [outcome(item) for item in group]
+
+
+def store_together(database: Database, callers: Sequence[tuple[AccessContext, str]]) -> dict[str, Outcome | OSError]:
+    """Store the first object, and the others while the first is being committed; what each got."""
+    commit, got = GroupCommit(database.deposit), dict[str, Outcome | OSError]()
+
+    def one(access: AccessContext, name: str) -> None:
+        try:
+            got[name] = commit.store(access, received(name))
+        except OSError as error:
+            got[name] = error
+
+    threads = [Thread(target=one, args=caller) for caller in callers]
+    threads[0].start()
+    assert database.entered.wait(5)
+    for thread in threads[1:]:
+        thread.start()
+    while len(commit._waiting) < len(callers) - 1:
+        pass
+    database.go_on.set()
+    for thread in threads:
+        thread.join(5)
+    return got
+
+
+def test_what_arrives_during_a_commit_is_the_next_group() -> None:
+    """The first object goes alone and at once; those that wait for it share one commit, each with its own outcome."""
+    database = Database()
+    got = store_together(database, [(ONE, "a"), (ONE, "b"), (ONE, "c"), (ONE, "d")])
+    assert [len(group) for _, group in database.groups] == [1, 3]
+    assert got == {name: outcome(name) for name in "abcd"}
+
+
+def test_a_group_has_one_caller() -> None:
+    """Objects of different callers are stored under the access of each."""
+    database = Database()
+    got = store_together(database, [(ONE, "a"), (ONE, "b"), (TWO, "c"), (ONE, "d"), (TWO, "e")])
+    assert sorted((client, sorted(map(str, group))) for client, group in database.groups[1:] if client) == [
+        ("CT1", ["b", "d"]),
+        ("CT2", ["c", "e"]),
+    ]
+    assert set(got) == set("abcde")
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_failure_reaches_everyone_of_the_group(count: int) -> None:
+    """Nobody of a group that was not stored is told that it was."""
+    database = Database(failing=True)
+    got = store_together(database, [(ONE, str(number)) for number in range(count)])
+    assert len(got) == count
+    assert all(isinstance(answer, OSError) for answer in got.values())
