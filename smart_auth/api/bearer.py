@@ -52,6 +52,11 @@ class TokenGate:
         """Begin to listen for revocations; until then nothing is remembered."""
         await self._revocations.start()
 
+    @property
+    def listening(self) -> bool:
+        """Whether revocations are heard, so that good tokens are remembered."""
+        return self._revocations.listening
+
     async def stop(self) -> None:
         """Stop listening and write what is left of the refusals."""
         await self._revocations.stop()
@@ -83,7 +88,7 @@ class TokenGate:
             raise HealixError(
                 Category.UNAVAILABLE, "the database does not answer; try again", detail=str(error), retry_after=2
             ) from error
-        if found is not None and self._revocations.listening and self._revocations.age == age:
+        if found is not None and self.listening and self._revocations.age == age:
             if len(self._known) >= CAPACITY:
                 self._known.clear()
             self._known[hashed] = found.access, time.monotonic() + min(REMEMBERED, found.seconds)

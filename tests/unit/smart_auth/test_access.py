@@ -1,0 +1,102 @@
+"""The access predicate as a truth table of context, type and who asks."""
+
+from __future__ import annotations
+
+import pytest
+
+from healix_fhir.kernel.database import Row, Statement
+from healix_fhir.kernel.errors import Category, HealixError
+from smart_auth.access import EVERYTHING, NOTHING, AccessContext, internal
+from smart_auth.scope import Permission, parse
+
+READ, SEARCH, CREATE = Permission.READ, Permission.SEARCH, Permission.CREATE
+
+
+def access(scope: str, *, pat: int | None = None, practitioner: str | None = None) -> AccessContext:
+    """An access as a token of `scope` makes it."""
+    return AccessContext(parse(scope), patient=f"p{pat}" if pat else None, pat=pat, practitioner=practitioner)
+
+
+def test_system_sees_every_row() -> None:
+    """A system scope opens all rows of its type and of no other."""
+    caller = access("system/Observation.rs")
+    assert caller.predicate("Observation", READ, "r") == EVERYTHING
+    assert caller.predicate("Condition", READ, "r") == NOTHING
+    assert caller.predicate("Observation", CREATE, "r") == NOTHING
+
+
+def test_patient_sees_one_compartment() -> None:
+    """A patient scope opens the rows of one patient, as main or as further compartment."""
+    predicate = access("patient/*.rs", pat=7).predicate("Observation", READ, "r")
+    assert predicate.sql.startswith("(r.pat = %s OR r.pk IN (SELECT c.pk FROM compartment c WHERE c.pat = %s")
+    assert predicate.params == (7, 7)
+
+
+def test_user_sees_relationships() -> None:
+    """A user scope opens the patients with whom the practitioner has a relationship now."""
+    predicate = access("user/*.rs", practitioner="dr").compartments("Observation", READ, "r.pat")
+    assert "care_relationship" in predicate.sql
+    assert "v.ends > now()" in predicate.sql
+    assert "v.starts <= now()" in predicate.sql
+    assert predicate.params == ("dr",)
+
+
+def test_contexts_add_up() -> None:
+    """Two contexts open what either opens."""
+    predicate = access("user/*.rs patient/*.rs", pat=7, practitioner="dr").compartments("Observation", READ, "r.pat")
+    assert " OR " in predicate.sql
+    assert predicate.params == (7, "dr")
+
+
+@pytest.mark.parametrize("scope", ["patient/*.cruds", "user/*.cruds"])
+def test_context_without_a_subject_sees_nothing(scope: str) -> None:
+    """A patient scope without a patient, or a user scope without a practitioner, opens no row."""
+    assert access(scope).predicate("Observation", READ, "r") == NOTHING
+
+
+@pytest.mark.parametrize("scope", ["patient/*.rs", "user/*.rs", "system/*.rs"])
+def test_shared_types_are_open_to_their_scope(scope: str) -> None:
+    """Types that describe no patient are open to each scope that names them."""
+    assert access(scope, pat=7).predicate("Practitioner", READ, "r") == EVERYTHING
+    assert access("patient/Observation.rs", pat=7).predicate("Practitioner", READ, "r") == NOTHING
+
+
+def test_require() -> None:
+    """What no scope opens is Forbidden."""
+    caller = access("patient/Observation.r", pat=7)
+    caller.require("Observation", READ)
+    assert caller.allows("Observation", READ)
+    assert not caller.allows("Observation", SEARCH)
+    with pytest.raises(HealixError) as caught:
+        caller.require("Observation", SEARCH)
+    assert caught.value.category is Category.FORBIDDEN
+
+
+@pytest.mark.parametrize(("seen", "allowed"), [(2, True), (1, False), (0, False)])
+def test_a_resource_must_fit_in_whole(seen: int, allowed: bool) -> None:
+    """A resource may be written only when all of its compartments are open to the caller."""
+    work = access("patient/*.cruds", pat=7).may_hold("Observation", CREATE, [7, 8])
+    statement: Statement = next(work)
+    assert statement.params == ([7, 8], 7)
+    rows: list[Row] = [(seen,)]
+    with pytest.raises(StopIteration) as stop:
+        work.send(rows)
+    assert stop.value.value is allowed
+
+
+@pytest.mark.parametrize(
+    ("scope", "patients", "allowed"),
+    [("system/*.c", [], True), ("system/*.c", [1], True), ("patient/*.c", [], False), ("patient/*.r", [7], False)],
+)
+def test_writing_without_a_question(scope: str, patients: list[int], allowed: bool) -> None:
+    """Without compartments only system scopes write; without the permission nobody does; neither asks the database."""
+    with pytest.raises(StopIteration) as stop:
+        next(access(scope, pat=7).may_hold("Observation", CREATE, patients))
+    assert stop.value.value is allowed
+
+
+def test_internal_access_is_named() -> None:
+    """The server's own access sees all and is audited under its name."""
+    caller = internal("imaging")
+    assert caller.predicate("Patient", READ, "r") == EVERYTHING
+    assert caller.origin.client == "imaging"
