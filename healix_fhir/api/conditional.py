@@ -1,0 +1,60 @@
+"""Entity tags and dates: the headers that describe a version, and the conditions that requests put on it.
+
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#versioning, #concurrency, #cread; RFC 9110 13
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+
+from healix_fhir.api.call import Headers
+from healix_fhir.interaction.result import Stored
+from healix_fhir.kernel.errors import invalid, unsupported
+
+TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
+
+
+def http_date(moment: datetime) -> str:
+    """`moment` in the form of HTTP headers, e.g. `Tue, 24 Nov 2026 09:11:15 GMT`."""
+    return format_datetime(moment.astimezone(UTC), usegmt=True)
+
+
+def version_headers(stored: Stored) -> tuple[tuple[bytes, bytes], ...]:
+    """ETag and Last-Modified of a version."""
+    return (
+        (b"etag", stored.etag.encode()),
+        (b"last-modified", http_date(stored.updated).encode()),
+    )
+
+
+def if_match(headers: Headers) -> int | None:
+    """The version that an update or delete is meant for. Raises Invalid for what is no version's entity tag."""
+    given = headers.get(b"if-match")
+    if given is None:
+        return None
+    match = TAG.fullmatch(given.decode("latin-1").strip())
+    if match is None:
+        raise invalid('If-Match must be the entity tag of one version, e.g. W/"1"', code="value")
+    return int(match[1])
+
+
+def not_modified(headers: Headers, stored: Stored) -> bool:
+    """Whether the caller has this version already; If-None-Match wins over If-Modified-Since (RFC 9110 13.2.2)."""
+    if (tags := headers.get(b"if-none-match")) is not None:
+        text = tags.decode("latin-1")
+        return text.strip() == "*" or str(stored.version) in TAG.findall(text)
+    if (since := headers.get(b"if-modified-since")) is None:
+        return False
+    try:
+        moment = parsedate_to_datetime(since.decode("latin-1"))
+    except ValueError:
+        return False  # RFC 9110 13.1.3: a date that cannot be read is ignored
+    return stored.updated.replace(microsecond=0) <= (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def refuse_condition(headers: Headers, name: bytes, what: str) -> None:
+    """Raise Unsupported when the request carries the conditional header `name`, which would otherwise be ignored."""
+    if name in headers:
+        raise unsupported(f"{what} is not supported")

@@ -1,0 +1,32 @@
+"""A refusal as an answer: the one place where this edge turns a category into a status and an OperationOutcome.
+
+The table is `healix_fhir/interaction/status.py`, which the entries of a batch are answered from as well.
+
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#2.21.0.4, hl7.org/fhir/R4/operationoutcome.html
+"""
+
+from __future__ import annotations
+
+from healix_fhir.api.call import Answer, Headers
+from healix_fhir.interaction.status import STATUS, error_outcome, outcome
+from healix_fhir.kernel.errors import Category, HealixError, Issue
+from smart_auth.challenge import challenge
+
+
+def refusal(error: HealixError, headers: Headers, allow: str | None = None) -> Answer:
+    """The answer to a refused request with these `headers`; `allow` are the methods of its address."""
+    extra: list[tuple[bytes, bytes]] = []
+    if (wanted := challenge(error.category, headers)) is not None:
+        extra.append((b"www-authenticate", wanted))
+    if error.retry_after is not None:
+        extra.append((b"retry-after", str(error.retry_after).encode()))
+    if error.category is Category.NOT_ALLOWED and allow is not None:
+        extra.append((b"allow", allow.encode()))
+    if error.category is Category.UNSUPPORTED_MEDIA:
+        extra.append((b"accept-encoding", b"identity"))
+    return Answer(STATUS[error.category].value, error_outcome(error), tuple(extra))
+
+
+def success(message: str) -> bytes:
+    """The OperationOutcome of a write for callers who prefer one."""
+    return outcome([Issue("informational", message, severity="information")])

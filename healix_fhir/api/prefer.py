@@ -1,0 +1,39 @@
+"""What a caller would rather have: the Prefer header.
+
+Preferences that are unknown, or have an unknown value, are ignored, as RFC 7240 asks.
+
+Spec: RFC 7240 2; FHIR R4, hl7.org/fhir/R4/http.html#ops, hl7.org/fhir/R4/search.html#errors
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+
+class Return(StrEnum):
+    """What the answer to a write carries."""
+
+    MINIMAL = "minimal"
+    REPRESENTATION = "representation"
+    OUTCOME = "OperationOutcome"
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """The preferences that this server follows, with its defaults."""
+
+    returns: Return = Return.REPRESENTATION
+    strict: bool = False
+
+
+@lru_cache(maxsize=64)
+def parse_prefer(header: str | None) -> Preference:
+    """The preferences of a Prefer header; the first of each kind counts."""
+    given: dict[str, str] = {}
+    for part in (header or "").split(","):
+        name, _, value = part.partition(";")[0].partition("=")
+        given.setdefault(name.strip().lower(), value.strip().strip('"'))
+    returns = {value.lower(): value for value in Return}.get(given.get("return", "").lower(), Return.REPRESENTATION)
+    return Preference(returns, given.get("handling", "").lower() == "strict")

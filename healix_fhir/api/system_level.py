@@ -1,0 +1,38 @@
+"""The server as a whole: its capabilities, batch and transaction.
+
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#capabilities, #transaction
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from healix_fhir.api.bundle import bundle
+from healix_fhir.api.call import Answer, Call
+from healix_fhir.api.prefer import Return, parse_prefer
+from healix_fhir.interaction.service import Interactions
+from healix_fhir.kernel.errors import unsupported
+from healix_fhir.model.json import encode
+from healix_fhir.operation.registry import offered
+
+MODES = ("full", "normative")
+
+
+async def capabilities(interactions: Interactions, call: Call) -> Answer:
+    """`GET [base]/metadata`."""
+    for name, value in call.params:
+        if name == "mode" and value not in MODES:
+            raise unsupported(f"metadata in mode {value[:64]} is not supported")
+    return Answer(200, _statement(interactions))
+
+
+@lru_cache(maxsize=1)
+def _statement(interactions: Interactions) -> bytes:
+    return encode(interactions.capabilities(interactions.bases[0].removesuffix("/fhir"), offered()))
+
+
+async def transact(interactions: Interactions, call: Call) -> Answer:
+    """`POST [base]`: a batch or transaction."""
+    returns = parse_prefer(call.header(b"prefer")).returns
+    page = await interactions.bundle(call.access, call.body, representation=returns is not Return.MINIMAL)
+    return bundle(page, interactions.bases[0], "")

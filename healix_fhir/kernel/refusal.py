@@ -1,0 +1,31 @@
+"""Any exception as a refusal: what an edge answers when something fails that nobody meant to fail."""
+
+from __future__ import annotations
+
+import psycopg
+import structlog
+from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
+
+from healix_fhir.kernel.errors import Category, HealixError
+
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
+RETRY_AFTER = 5
+log = structlog.get_logger("edge")
+
+
+def as_refusal(error: Exception, request: str) -> HealixError:
+    """`error` itself when it is a refusal, Unavailable when the database is away, else Fault.
+
+    The last two are logged with the id of their request; a caller learns nothing but that id.
+    """
+    if isinstance(error, HealixError):
+        if error.detail:
+            log.warning("refused", request=request, category=error.category.value, detail=error.detail)
+        return error
+    if isinstance(error, AWAY):
+        log.error("the database is away", request=request, error=type(error).__name__)
+        return HealixError(
+            Category.UNAVAILABLE, "the server cannot reach its database; try again later", retry_after=RETRY_AFTER
+        )
+    log.error("unexpected error", request=request, exc_info=error)
+    return HealixError(Category.FAULT, f"the server failed; its operator finds the reason under request {request}")

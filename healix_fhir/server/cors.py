@@ -1,0 +1,35 @@
+"""Browsers of other origins: apps and viewers may call the APIs, with a token and never with cookies.
+
+Spec: Fetch Standard, fetch.spec.whatwg.org/#http-cors-protocol; SMART App Launch 2.2, considerations for CORS
+"""
+
+from __future__ import annotations
+
+OPEN = ("/fhir", "/dicomweb", "/.well-known/", "/oauth/")
+"""Paths that other origins may read. Pages with sessions are none of them."""
+
+METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+HEADERS = (
+    b"Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-Modified-Since, If-None-Exist, Range,"
+    b" X-Request-Id"
+)
+EXPOSED = (
+    b"ETag, Location, Content-Location, Last-Modified, Content-Range, Accept-Ranges, Retry-After, Warning,"
+    b" WWW-Authenticate, X-Request-Id, Allow"
+)
+MAX_AGE = b"7200"
+"""Seconds that a browser may remember a preflight: without it a viewer sends one for each frame."""
+
+ANSWERED = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED))
+PREFLIGHT = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", METHODS),
+    (b"access-control-allow-headers", HEADERS),
+    (b"access-control-max-age", MAX_AGE),
+    (b"content-length", b"0"),
+)
+
+
+def is_open(path: str) -> bool:
+    """Whether other origins may read what is at `path`."""
+    return path.startswith(OPEN)

@@ -1,0 +1,157 @@
+"""Time and size limits of HTTP connections, which uvicorn lacks: it keeps a half-sent request open for ever.
+
+Each connection is in one phase at a time, and each phase has its deadline: the headers of a request must be complete
+in `HEADERS` seconds; its body must bring `BODY_BYTES` in each `BODY` seconds while the server is ready to read it; what
+is left of a body when the answer is already sent may take `LINGER` seconds, in which a client can read a refusal; a
+caller that does not read its answer is cut after `STALL` seconds without progress. Idle connections between requests
+are uvicorn's `timeout_keep_alive`. One sweep a second looks at all connections, so that a request costs no timers.
+
+Spec: RFC 9112 9.5; RFC 9110 15.5.9; RFC 6585 5
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import Any, ClassVar, cast
+from weakref import WeakKeyDictionary
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+HEADERS = 10.0
+HEADER_BYTES = 65_536
+BODY = 20.0
+BODY_BYTES = 1024
+LINGER = 5.0
+STALL = 60.0
+SWEEP = 1.0
+
+
+class Phase(Enum):
+    """What a connection is waiting for."""
+
+    IDLE = "idle"
+    HEADERS = "headers"
+    BODY = "body"
+    ANSWER = "answer"
+    LINGER = "linger"
+
+
+class DeadlineProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with deadlines."""
+
+    _sweeping: ClassVar[WeakKeyDictionary[ServerState, bool]] = WeakKeyDictionary()
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._phase = Phase.IDLE
+        self._deadline = 0.0
+        self._received = 0
+        self._stalled: float | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A new connection owes its first request's headers."""
+        super().connection_made(transport)
+        self._enter(Phase.HEADERS, HEADERS)
+        if not self._sweeping.get(self.server_state):
+            self._sweeping[self.server_state] = True
+            self.loop.call_later(SWEEP, self._sweep)
+
+    def data_received(self, data: bytes) -> None:
+        """Count what arrives; headers without end are refused."""
+        if self._phase is Phase.IDLE:
+            self._enter(Phase.HEADERS, HEADERS)
+        self._received += len(data)
+        super().data_received(data)
+        if self._phase is Phase.HEADERS and self._received > HEADER_BYTES:
+            self._refuse(431)
+
+    def on_headers_complete(self) -> None:
+        """The body comes next."""
+        self._enter(Phase.BODY, BODY)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is complete; how long its answer takes is the application's."""
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            self._enter(Phase.HEADERS, HEADERS)  # the rest of a refused body is read: the next request may come
+        else:
+            self._enter(Phase.ANSWER, 0.0)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or for the rest of this one's body."""
+        super().on_response_complete()
+        if not self.cycle.response_complete:
+            return  # a further request of the same connection is on its way already
+        if self._phase is Phase.BODY:
+            self._unset_keepalive_if_required()
+            self._enter(Phase.LINGER, LINGER)
+        elif self._phase is Phase.ANSWER:
+            self._enter(Phase.IDLE, 0.0)
+
+    def pause_writing(self) -> None:
+        """The caller does not read as fast as we write."""
+        self._stalled = self.loop.time() + STALL
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The caller has read."""
+        self._stalled = None
+        super().resume_writing()
+
+    def _enter(self, phase: Phase, seconds: float) -> None:
+        self._phase = phase
+        self._received = 0
+        self._deadline = self.loop.time() + seconds
+
+    def _sweep(self) -> None:
+        """Look at every connection of this server; goes on while there are any."""
+        now = self.loop.time()
+        for connection in list(self.connections):
+            if isinstance(connection, DeadlineProtocol):
+                connection._check(now)  # noqa: SLF001 - its own class
+        if self.connections:
+            self.loop.call_later(SWEEP, self._sweep)
+        else:
+            self._sweeping[self.server_state] = False
+
+    def _check(self, now: float) -> None:
+        if self._stalled is not None and now > self._stalled:
+            self.transport.abort()
+        elif self._phase is Phase.HEADERS and now > self._deadline:
+            self._refuse(408)
+        elif self._phase is Phase.LINGER and now > self._deadline:
+            self.transport.close()
+        elif self._phase is Phase.BODY:
+            self._check_body(now)
+
+    def _check_body(self, now: float) -> None:
+        if self.flow.read_paused or self._received >= BODY_BYTES:
+            self._enter(Phase.BODY, BODY)  # the server is the slow one, or there is progress
+        elif now > self._deadline:
+            self._refuse(408)
+
+    def _refuse(self, status: int) -> None:
+        """Answer when nothing is answered yet, and end the connection."""
+        if self.transport.is_closing():
+            return
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if self._phase is Phase.HEADERS:
+            answerable = self._received > 0
+        else:
+            answerable = cycle is not None and not cycle.response_started
+        if answerable:
+            self.transport.write(STATUS_LINE[status] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.transport.close()

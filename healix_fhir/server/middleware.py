@@ -1,0 +1,136 @@
+"""Around every request, in one pure ASGI layer: its id, security headers, CORS, telemetry, and an answer when all else
+fails.
+
+The id of a request stands in its log lines, its audit rows and the answer. A caller's `X-Request-Id` is kept when it is
+a plain word.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from time import perf_counter
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from healix_fhir.api.call import header_map
+from healix_fhir.api.negotiation import CONTENT_TYPE
+from healix_fhir.api.outcome import refusal
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.refusal import as_refusal
+from healix_fhir.server.cors import ANSWERED, PREFLIGHT, is_open
+from healix_fhir.server.telemetry import Telemetry
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+HSTS = (b"strict-transport-security", b"max-age=31536000")
+HTTP_CATEGORY = {
+    401: Category.UNAUTHENTICATED,
+    403: Category.FORBIDDEN,
+    404: Category.NOT_FOUND,
+    405: Category.NOT_ALLOWED,
+    413: Category.TOO_LARGE,
+    415: Category.UNSUPPORTED_MEDIA,
+}
+
+
+class Outermost:
+    """The layer around `app`. `secure`: the server is reached over TLS."""
+
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, *, secure: bool) -> None:
+        self._app = app
+        self._telemetry = telemetry
+        self._security = (*SECURITY, HSTS) if secure else SECURITY
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI interface."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answering = _Answering(scope, send, self._security)
+        began = perf_counter()
+        if answering.is_preflight():
+            await answering.preflight()
+        else:
+            try:
+                await self._app(scope, receive, answering.send)
+            except ClientDisconnect:
+                answering.status = 499
+            except Exception as error:  # noqa: BLE001 - nothing leaves the server unanswered
+                await answering.fail(error)
+        self._telemetry.observe(scope.get("healix.route", "other"), answering.status, perf_counter() - began)
+
+
+class _Answering:
+    """One request on its way out."""
+
+    __slots__ = ("_headers", "_scope", "_security", "_send", "request", "status")
+
+    def __init__(self, scope: Scope, send: Send, security: tuple[tuple[bytes, bytes], ...]) -> None:
+        self._scope = scope
+        self._send = send
+        self._security = security
+        self._headers = dict(scope["headers"])
+        given = self._headers.get(b"x-request-id")
+        known = given is not None and REQUEST_ID.fullmatch(given) is not None
+        self.request: str = given.decode() if given is not None and known else secrets.token_hex(8)
+        self.status = 0
+        scope["healix.request"] = self.request
+
+    def is_preflight(self) -> bool:
+        """Whether a browser asks what another origin's script may send."""
+        return (
+            self._scope["method"] == "OPTIONS"
+            and b"access-control-request-method" in self._headers
+            and is_open(self._scope["path"])
+        )
+
+    async def preflight(self) -> None:
+        """Answer such a question."""
+        await self.send({"type": "http.response.start", "status": 204, "headers": list(PREFLIGHT)})
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def send(self, message: Message) -> None:
+        """Add what every answer carries; a header that the answer has already is left as it is."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = list(message.get("headers", ()))
+            names = {name for name, _ in headers}
+            headers += [header for header in self._security if header[0] not in names]
+            headers.append((b"x-request-id", self.request.encode()))
+            if b"origin" in self._headers and is_open(self._scope["path"]):
+                headers += [header for header in ANSWERED if header[0] not in names]
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    async def fail(self, error: Exception) -> None:
+        """Answer what no route has answered; when the answer is under way already, the connection is cut."""
+        if self.status:
+            as_refusal(error, self.request)
+            raise _Cut from error
+        answer = refusal(as_refusal(_of_starlette(error), self.request), header_map(self._scope["headers"]))
+        headers: list[Any] = [
+            (b"content-type", CONTENT_TYPE),
+            (b"content-length", b"%d" % len(answer.body)),
+            (b"cache-control", b"no-store"),
+            *answer.headers,
+        ]
+        await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": answer.body})
+
+
+class _Cut(Exception):  # noqa: N818 - it is no error to report, it makes the server close the connection
+    """The answer cannot be finished."""
+
+
+def _of_starlette(error: Exception) -> Exception:
+    if isinstance(error, HTTPException) and error.status_code in HTTP_CATEGORY:
+        return HealixError(HTTP_CATEGORY[error.status_code], error.detail or "refused")
+    return error

@@ -1,0 +1,111 @@
+"""What operators measure: requests by route class and status, and how long they took, for Prometheus at `/metrics`.
+
+The workers of one server share a directory of memory-mapped counters (prometheus_client's way for several processes),
+so that whichever of them is asked answers for all. Labels hold route classes, never addresses: no patient's id reaches
+the operator's monitoring.
+
+`/metrics` answers callers on the same machine that came through no proxy; all others need a token whose scope reads
+every type for the system (`system/*.r`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from ipaddress import ip_address
+from pathlib import Path
+
+import psutil
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from healix_fhir.api.call import header_map
+from healix_fhir.api.outcome import refusal
+from healix_fhir.kernel.errors import HealixError, forbidden
+from smart_auth.challenge import Gate
+from smart_auth.scope import Context, Permission
+
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+FORWARDED = (b"forwarded", b"x-forwarded-for", b"via")
+
+
+def share(data_dir: Path) -> None:
+    """Count together with the other workers of the same parent; to be called before the first `Telemetry`.
+
+    Directories of servers that no longer run are removed.
+    """
+    root = data_dir / "metrics"
+    for old in root.glob("*"):
+        if old.name.isdecimal() and not psutil.pid_exists(int(old.name)):
+            shutil.rmtree(old, ignore_errors=True)
+    directory = root / str(os.getppid())
+    directory.mkdir(parents=True, exist_ok=True)
+    os.environ[SHARED] = str(directory)
+
+
+class Telemetry:
+    """The counters of one web process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "healix_http_requests", "requests answered", ("route", "status"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "healix_http_request_seconds", "time to answer", ("route",), buckets=BUCKETS, registry=self._registry
+        )
+        self._counted: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+
+    def observe(self, route: str, status: int, seconds: float) -> None:
+        """Count one answered request."""
+        found = self._counted.get((route, status))
+        if found is None:
+            found = self._requests.labels(route, str(status)), self._seconds.labels(route)
+            self._counted[route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def render(self) -> bytes:
+        """Everything counted, in Prometheus' text format."""
+        if SHARED not in os.environ:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
+
+
+def routes(telemetry: Telemetry, gate: Gate) -> list[BaseRoute]:
+    """`/metrics`."""
+
+    async def metrics(request: Request) -> Response:
+        headers = header_map(request.scope["headers"])
+        client = request.scope.get("client")
+        try:
+            if not _local(client, headers):
+                access = await gate.access(headers, client[0] if client else None, request.scope.get("healix.request"))
+                if not any(
+                    scope.context is Context.SYSTEM and scope.type == "*" and Permission.READ in scope.permissions
+                    for scope in access.scopes
+                ):
+                    raise forbidden("metrics need a token with system/*.r")
+        except HealixError as error:
+            answer = refusal(error, headers)
+            refused = Response(answer.body, answer.status, media_type="application/fhir+json")
+            refused.raw_headers.extend(answer.headers)
+            return refused
+        return Response(telemetry.render(), media_type=CONTENT_TYPE_LATEST)
+
+    return [Route("/metrics", metrics, methods=["GET"])]
+
+
+def _local(client: tuple[str, int] | None, headers: object) -> bool:
+    if client is None or any(name in headers for name in FORWARDED):  # type: ignore[operator]
+        return False
+    try:
+        return ip_address(client[0]).is_loopback
+    except ValueError:
+        return False
