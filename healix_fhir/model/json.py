@@ -50,7 +50,8 @@ def decode(body: bytes) -> dict[str, Any]:
         _check_depth(value)
     # Every colon outside strings follows a key, and colons inside strings survive a round trip one for one unless
     # written as \u003a: the counts differ exactly when the decoder has dropped a key.
-    if b"\\u003" in body or b"\\u0000" in body or body.count(b":") != encode(value).count(b":"):
+    escaped = b"\\u00" in body and (b"\\u003" in body or b"\\u0000" in body)
+    if escaped or body.count(b":") != encode(value).count(b":"):
         _check_members(body)
     return value
 
@@ -86,7 +87,7 @@ def _check_depth(value: Any) -> None:
             child
             for container in level
             for child in (container.values() if type(container) is dict else container)
-            if type(child) is dict or type(child) is list
+            if type(child) is not str and (type(child) is dict or type(child) is list)
         ]
         if not level:
             return

@@ -10,7 +10,6 @@ from typing import Any
 
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.elements import Child, Element, required_codes
-from healix_fhir.model.primitives import PRIMITIVES
 from healix_fhir.model.problems import Problems, Rule, Walk, one
 
 REST = re.compile(
@@ -18,6 +17,10 @@ REST = re.compile(
     r"(?:#[^\s#]*)?"
 )
 CONDITIONAL = re.compile(r"(?P<type>[A-Z][A-Za-z]+)\?\S+")
+URN = re.compile(
+    r"urn:(?:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+    r"|oid:[0-2](?:\.(?:0|[1-9][0-9]*))+)"
+)
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
 
 
@@ -58,14 +61,14 @@ def _reference_rule(targets: frozenset[str]) -> Rule:
 
 def _other_form(text: str, walk: Walk) -> tuple[str | None, tuple[str, str] | None]:
     """The type that a reference which is no REST address refers to, if known; or what is wrong with it."""
+    if URN.fullmatch(text):
+        return None, None
     if text.startswith("#"):
         if text == "#" or text[1:] in walk.contained:
             return walk.contained.get(text[1:]), None
         return None, ("invariant", f"there is no contained resource '{text[:70]}' (ref-1)")
-    for kind in ("uuid", "oid"):
-        if text.startswith(f"urn:{kind}:"):
-            valid = PRIMITIVES[kind].valid(text.lower())
-            return None, None if valid else ("value", f"'{text[:70]}' is no {kind.upper()}")
+    if text.startswith(("urn:uuid:", "urn:oid:")):
+        return None, ("value", f"'{text[:70]}' is no UUID or OID")
     conditional = CONDITIONAL.fullmatch(text)
     if conditional:
         if not walk.bundle:

@@ -19,12 +19,13 @@ PATTERNS = {CURRENCIES: re.compile(r"[A-Z]{3}").fullmatch}  # ISO 4217, which th
 
 def primitive_rule(element: Element, child: Child) -> Rule:
     """The rule for the property that holds an element's value or values."""
-    valid = _test(element, child)
+    valid = primitive_test(element, child)
     explain = _explainer(element, child)
-    return _repeated(element, valid, explain) if child.repeats else _single(element, valid, explain)
+    return _repeated(element, valid, explain) if child.repeats else _single(valid, explain)
 
 
-def _test(element: Element, child: Child) -> Callable[[Any], Any]:
+def primitive_test(element: Element, child: Child) -> Callable[[Any], Any]:
+    """Whether a value is good, by truth; may raise TypeError for values of another JSON type."""
     if not element.binding or child.structure != "code":
         return PRIMITIVES[child.structure].valid
     codes = required_codes(element.binding)
@@ -45,39 +46,36 @@ def _explainer(element: Element, child: Child) -> Callable[[Any], tuple[str, str
     return explain
 
 
-def _single(element: Element, valid: Callable[[Any], Any], explain: Callable[[Any], tuple[str, str]]) -> Rule:
-    location = f".{element.name}"
-
+def _single(valid: Callable[[Any], Any], explain: Callable[[Any], tuple[str, str]]) -> Rule:
     def rule(value: Any, _parent: dict[str, Any], _walk: Walk) -> Problems:
-        try:
-            if valid(value):
-                return None
-        except TypeError:
-            pass
-        return [Problem(location, *explain(value))]
+        return None if _passes(valid, value) else one("", *explain(value))
 
     return rule
 
 
+def _passes(valid: Callable[[Any], Any], value: Any) -> bool:
+    try:
+        return bool(valid(value))
+    except TypeError:
+        return False
+
+
 def _repeated(element: Element, valid: Callable[[Any], Any], explain: Callable[[Any], tuple[str, str]]) -> Rule:
-    name, most = element.name, element.max
+    siblings, most = f"_{element.name}", element.max
 
     def rule(values: Any, parent: dict[str, Any], _walk: Walk) -> Problems:
         if type(values) is not list or not values:
-            return one(f".{name}", "structure", "must be an array that is not empty")
+            return one("", "structure", "must be an array that is not empty")
         found: list[Problem] = []
         if most is not None and len(values) > most:
-            found += one(f".{name}", "structure", f"must have at most {most} items")
+            found += one("", "structure", f"must have at most {most} items")
         for position, value in enumerate(values):
-            try:
-                if valid(value):
-                    continue
-            except TypeError:
-                pass
+            if _passes(valid, value):
+                continue
             if value is not None:
-                found.append(Problem(f".{name}[{position}]", *explain(value)))
-            elif not _has_sibling(parent.get(f"_{name}"), position):
-                found += one(f".{name}[{position}]", "structure", "null stands only where the sibling has extensions")
+                found.append(Problem(f"[{position}]", *explain(value)))
+            elif not _has_sibling(parent.get(siblings), position):
+                found += one(f"[{position}]", "structure", "null stands only where the sibling has extensions")
             if len(found) >= LIMIT:
                 break
         return found or None
@@ -89,27 +87,26 @@ def _has_sibling(siblings: Any, position: int) -> bool:
     return type(siblings) is list and position < len(siblings) and siblings[position] is not None
 
 
-def sibling_rule(element: Element, child: Child, inner: Rule) -> Rule:
+def sibling_rule(child: Child, inner: Rule) -> Rule:
     """The rule for `_name`: an object or, for a repeating element, an array of the same length as `name`."""
-    key, name = child.key, element.name
+    key = child.key
 
     def single(value: Any, parent: dict[str, Any], walk: Walk) -> Problems:
-        problems = _sibling(value, key in parent, inner, walk)
-        return below(f".{name}", problems) if problems else None
+        return _sibling(value, key in parent, inner, walk)
 
     def repeated(values: Any, parent: dict[str, Any], walk: Walk) -> Problems:
         if type(values) is not list or not values:
-            return one(f".{name}", "structure", f"'_{key}' must be an array that is not empty")
+            return one("", "structure", f"'_{key}' must be an array that is not empty")
         primitives = parent.get(key)
         if type(primitives) is not list:
             primitives = [None] * len(values)
         if len(primitives) != len(values):
-            return one(f".{name}", "structure", f"'{key}' and '_{key}' must have the same length")
+            return one("", "structure", f"'{key}' and '_{key}' must have the same length")
         found: list[Problem] = []
         for position, (value, primitive) in enumerate(zip(values, primitives, strict=True)):
             if value is None and (primitive is not None or key in parent):
                 continue  # a null without a counterpart is reported with the values
-            found += below(f".{name}[{position}]", _sibling(value, primitive is not None, inner, walk) or [])
+            found += below(f"[{position}]", _sibling(value, primitive is not None, inner, walk) or [])
             if len(found) >= LIMIT:
                 break
         return found or None

@@ -22,11 +22,14 @@ DAY = (
     rf"(?:{YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
     rf"|02-(?:0[1-9]|1[0-9]|2[0-8]))|{LEAP}-02-29)"
 )
-DATE = rf"(?:{DAY}|{YEAR}(?:-(?:0[1-9]|1[0-2]))?)"
+MONTH = rf"{YEAR}(?:-(?:0[1-9]|1[0-2]))?"
 TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?"
 ZONE = r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f"
-STRING = rf"[^{CONTROLS}]{{1,1048576}}"
+STRING = re.compile(rf"[^{CONTROLS}]+")
+STRING_LIMIT = 1024 * 1024
+KNOWN_LIMIT = 4096
+KNOWN_LENGTH = 128
 URI = rf"[^\s{CONTROLS}]+"
 
 
@@ -38,8 +41,38 @@ class Primitive(NamedTuple):
     expected: str
 
 
+class _Known(dict[str, bool]):
+    """A test that remembers the good values it has seen: systems, codes and URLs come again and again.
+
+    A look-up costs an eighth of the match. Bounded in number and length, so that callers cannot fill the memory.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__()
+        self._fullmatch = re.compile(pattern).fullmatch
+
+    def __missing__(self, text: str) -> bool:
+        if self._fullmatch(text) is None:
+            return False
+        if len(text) <= KNOWN_LENGTH:
+            if len(self) >= KNOWN_LIMIT:
+                self.clear()
+            self[text] = True
+        return True
+
+
 def _text(pattern: str, expected: str) -> Primitive:
     return Primitive((str,), re.compile(pattern).fullmatch, expected)
+
+
+def _recurring(pattern: str, expected: str) -> Primitive:
+    return Primitive((str,), _Known(pattern).__getitem__, expected)
+
+
+def _string(value: Any) -> bool:
+    if type(value) is not str or not 0 < len(value) <= STRING_LIMIT:
+        return False
+    return value.isprintable() or STRING.fullmatch(value) is not None
 
 
 def _boolean(value: Any) -> bool:
@@ -76,22 +109,24 @@ def _xhtml(value: Any) -> bool:
 PRIMITIVES: dict[str, Primitive] = {
     "base64Binary": Primitive((str,), _base64, "base64"),
     "boolean": Primitive((bool,), _boolean, "true or false"),
-    "canonical": _text(URI, "a URL without whitespace"),
-    "code": _text(rf"[^\s{CONTROLS}]+(?:\s[^\s{CONTROLS}]+)*", "a code without leading, trailing or double whitespace"),
-    "date": _text(DATE, "a date that exists, as YYYY, YYYY-MM or YYYY-MM-DD"),
-    "dateTime": _text(rf"{DATE}|{DAY}T{TIME}{ZONE}", "a date that exists, with a time only when it has a zone"),
+    "canonical": _recurring(URI, "a URL without whitespace"),
+    "code": _recurring(
+        rf"[^\s{CONTROLS}]+(?:\s[^\s{CONTROLS}]+)*", "a code without leading, trailing or double whitespace"
+    ),
+    "date": _text(rf"{DAY}|{MONTH}", "a date that exists, as YYYY, YYYY-MM or YYYY-MM-DD"),
+    "dateTime": _text(rf"{DAY}(?:T{TIME}{ZONE})?|{MONTH}", "a date that exists, with a time only when it has a zone"),
     "decimal": Primitive((int, Decimal), _decimal, "a number"),
     "id": _text(r"[A-Za-z0-9\-.]{1,64}", "1 to 64 letters, digits, '-' and '.'"),
     "instant": _text(rf"{DAY}T{TIME}{ZONE}", "a date that exists, with time and zone"),
     "integer": _integer(-2147483648),
-    "markdown": _text(STRING, "text without control characters, of at most 1 MB"),
+    "markdown": Primitive((str,), _string, "text without control characters, of at most 1 MB"),
     "oid": _text(r"urn:oid:[0-2](?:\.(?:0|[1-9][0-9]*))+", "an OID as urn:oid:..."),
     "positiveInt": _integer(1),
-    "string": _text(STRING, "text without control characters, of at most 1 MB"),
+    "string": Primitive((str,), _string, "text without control characters, of at most 1 MB"),
     "time": _text(TIME, "a time as hh:mm:ss"),
     "unsignedInt": _integer(0),
-    "uri": _text(URI, "a URI without whitespace"),
-    "url": _text(URI, "a URL without whitespace"),
+    "uri": _recurring(URI, "a URI without whitespace"),
+    "url": _recurring(URI, "a URL without whitespace"),
     "uuid": _text(
         r"urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
         "a UUID as urn:uuid:..., in lower case",
