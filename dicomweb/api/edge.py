@@ -1,0 +1,89 @@
+"""What every address of the DICOMweb edge shares: the token, refusals as answers, and the services behind.
+
+Spec: PS3.18 8.5, 8.6 (2024d); RFC 6750 3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from dicomweb.archive.blobs import Archive
+from dicomweb.status import HTTP
+from dicomweb.study.receive import Receiver
+from healix_fhir.kernel.database import Row
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.refusal import as_refusal
+from smart_auth.access import AccessContext
+from smart_auth.challenge import Gate, challenge
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The services of one web process. `base` is the DICOMweb base URL without a slash at the end; `max_request` the
+    largest STOW-RS request in bytes.
+    """
+
+    pool: AsyncConnectionPool[AsyncConnection[Row]]
+    archive: Archive
+    receiver: Receiver
+    gate: Gate
+    base: str
+    max_request: int
+
+
+Handler = Callable[[Edge, Request, AccessContext], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address as an ASGI application: `handlers` by method; HEAD is answered like GET, without the body."""
+
+    name: str
+    edge: Edge
+    handlers: Mapping[str, Handler]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI interface."""
+        scope["healix.route"] = self.name
+        number = scope.get("healix.request", "")
+        request = Request(scope, receive)
+        headers = dict(scope["headers"])
+        try:
+            client = scope.get("client")
+            access = await self.edge.gate.access(headers, client[0] if client else None, number)
+            response = await self._handler(scope["method"])(self.edge, request, access)
+        except Exception as error:  # noqa: BLE001 - whatever fails is answered
+            response = refusal(as_refusal(error, number), headers, self._allow())
+        await response(scope, receive, send)
+
+    def _handler(self, method: str) -> Handler:
+        handler = self.handlers.get("GET" if method == "HEAD" else method)
+        if not self.handlers:
+            raise HealixError(Category.NOT_FOUND, "there is nothing at this address")
+        if handler is None:
+            raise HealixError(Category.NOT_ALLOWED, f"{method[:16]} is not possible at this address")
+        return handler
+
+    def _allow(self) -> str:
+        return ", ".join("GET, HEAD" if method == "GET" else method for method in self.handlers)
+
+
+def refusal(error: HealixError, headers: Mapping[bytes, bytes], allow: str) -> Response:
+    """The answer to a refused request: its status and the reasons as JSON."""
+    body = {"error": error.message, "issues": [issue.message for issue in error.issues]}
+    extra: dict[str, str] = {"Cache-Control": "no-store"}
+    if (wanted := challenge(error.category, headers)) is not None:
+        extra["WWW-Authenticate"] = wanted.decode()
+    if error.retry_after is not None:
+        extra["Retry-After"] = str(error.retry_after)
+    if error.category is Category.NOT_ALLOWED:
+        extra["Allow"] = allow
+    return Response(msgspec.json.encode(body), HTTP[error.category], extra, "application/json")

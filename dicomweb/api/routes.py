@@ -1,0 +1,38 @@
+"""The addresses of DICOMweb.
+
+Spec: PS3.18 Tables 10.3-1, 10.4.1-1 to 10.4.1-5, 10.5.1-1 and 10.6.1-1 (2024d)
+"""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute, Route
+
+from dicomweb.api import qido, stow, wado
+from dicomweb.api.edge import Address, Edge
+from dicomweb.study.query import Level
+
+STUDY = "/dicomweb/studies/{study}"
+SERIES = STUDY + "/series/{series}"
+INSTANCE = SERIES + "/instances/{instance}"
+
+
+def routes(edge: Edge) -> list[BaseRoute]:
+    """The routes of one web process; everything needs a token."""
+    studies, series, found = (qido.search(level) for level in (Level.STUDY, Level.SERIES, Level.INSTANCE))
+    return [
+        Route(INSTANCE + "/frames/{frames}", Address("wado.frames", edge, {"GET": wado.frames})),
+        Route(INSTANCE + "/bulkdata/{path:path}", Address("wado.bulkdata", edge, {"GET": wado.bulk})),
+        Route(INSTANCE + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
+        Route(SERIES + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
+        Route(STUDY + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
+        Route(INSTANCE, Address("wado.instances", edge, {"GET": wado.instances})),
+        Route(SERIES + "/instances", Address("qido", edge, {"GET": found})),
+        Route(SERIES, Address("wado.instances", edge, {"GET": wado.instances})),
+        Route(STUDY + "/series", Address("qido", edge, {"GET": series})),
+        Route(STUDY + "/instances", Address("qido", edge, {"GET": found})),
+        Route(STUDY, Address("wado.instances", edge, {"GET": wado.instances, "POST": stow.store})),
+        Route("/dicomweb/studies", Address("dicomweb.studies", edge, {"GET": studies, "POST": stow.store})),
+        Route("/dicomweb/series", Address("qido", edge, {"GET": series})),
+        Route("/dicomweb/instances", Address("qido", edge, {"GET": found})),
+        Route("/dicomweb/{rest:path}", Address("dicomweb.unknown", edge, {})),
+    ]

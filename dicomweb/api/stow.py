@@ -1,0 +1,190 @@
+"""STOW-RS: store instances, streamed part by part.
+
+Spec: PS3.18 10.5 and I.2 (2024d)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from dicomweb.api.accept import DICOM, DICOM_JSON, MULTIPART, check_json
+from dicomweb.api.edge import Edge
+from dicomweb.api.multipart import Reader
+from dicomweb.status import Reason, reason
+from dicomweb.study.receive import Incoming, Received, Receiver
+from dicomweb.study.store import Disposition, Outcome, adeposit
+from dicomweb.uid import check_uid
+from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large
+from healix_fhir.kernel.media_types import parse_media_type
+from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
+
+BUFFER = 1 << 20
+GROUP = 50
+
+
+class Intake:
+    """Takes the parts of one request: each is received by itself, so a bad one does not hold up the others."""
+
+    def __init__(self, receiver: Receiver, study: str | None) -> None:
+        self._receiver = receiver
+        self._study = study
+        self._incoming: Incoming | None = None
+        self.received: list[Received] = []
+        self.outcomes: list[Outcome] = []
+        self.unreadable: list[Reason] = []
+        self.other_types = 0
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        """A part starts; one that is no DICOM file is passed over and reported."""
+        if parse_media_type(headers.get("content-type", DICOM)).name != DICOM:
+            self.other_types += 1
+            self.unreadable.append(Reason.CANNOT_UNDERSTAND)
+            return
+        self._incoming = self._receiver.begin()
+
+    def data(self, piece: bytes | memoryview) -> None:
+        """Some bytes of the part."""
+        if self._incoming is not None:
+            try:
+                self._incoming.write(piece)
+            except HealixError as error:
+                self._refuse(error)
+
+    def end(self) -> None:
+        """The part is complete: parsed and durable, or refused with its reason."""
+        if self._incoming is None:
+            return
+        try:
+            received = self._incoming.finish()
+        except HealixError as error:
+            self._refuse(error)
+            return
+        self._incoming = None
+        if self._study is not None and received.study != self._study:
+            self._receiver.archive.remove([received.key])
+            self.outcomes.append(
+                Outcome(
+                    received.sop_class,
+                    received.sop_instance,
+                    received.study,
+                    received.series,
+                    Disposition.REFUSED,
+                    Reason.DATA_SET_DOES_NOT_MATCH,
+                    "the instance is of another study than the request",
+                )
+            )
+            return
+        self.received.append(received)
+
+    def take(self) -> list[Received]:
+        """The objects that wait for their rows."""
+        waiting, self.received = self.received, []
+        return waiting
+
+    def discard(self) -> None:
+        """The request failed: drop what has no rows yet."""
+        if self._incoming is not None:
+            self._incoming.abort()
+        self._receiver.archive.remove([one.key for one in self.take()])
+
+    def _refuse(self, error: HealixError) -> None:
+        assert self._incoming is not None
+        self._incoming.abort()
+        self._incoming = None
+        self.unreadable.append(reason(error))
+
+
+async def store(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """`POST /studies` and `POST /studies/{study}`."""
+    access.require("ImagingStudy", Permission.CREATE)
+    check_json(request)
+    study = request.path_params.get("study")
+    if study is not None:
+        check_uid(study, "StudyInstanceUID")
+    intake = Intake(edge.receiver, study)
+    reader = Reader(_boundary(request), intake)
+    try:
+        await _receive(edge, request, access, intake, reader)
+    except BaseException:
+        await asyncio.shield(asyncio.to_thread(intake.discard))
+        raise
+    return _response(edge.base, intake, study)
+
+
+def _boundary(request: Request) -> str:
+    media = parse_media_type(request.headers.get("content-type", ""))
+    if media.name != MULTIPART or media.parameters.get("type", DICOM).lower() != DICOM:
+        raise HealixError(Category.UNSUPPORTED_MEDIA, f'send {MULTIPART}; type="{DICOM}"')
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise HealixError(Category.UNSUPPORTED_MEDIA, "compressed request bodies are not supported")
+    return media.parameters.get("boundary", "")
+
+
+async def _receive(edge: Edge, request: Request, access: AccessContext, intake: Intake, reader: Reader) -> None:
+    """Push the body through in pieces of about `BUFFER` bytes; files are written in a thread."""
+    pending = bytearray()
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > edge.max_request:
+                raise too_large(f"a request may have at most {edge.max_request >> 30} GB")
+            pending += chunk
+            if len(pending) >= BUFFER:
+                await asyncio.to_thread(reader.feed, bytes(pending))
+                pending.clear()
+                if len(intake.received) >= GROUP:
+                    intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), "STOW-RS")
+    except ClientDisconnect as error:
+        raise invalid("the request ended before its body was complete", code="incomplete") from error
+    await asyncio.to_thread(reader.feed, bytes(pending))
+    reader.close()
+    if intake.received:
+        intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), "STOW-RS")
+
+
+def _response(base: str, intake: Intake, study: str | None) -> Response:
+    """The Store Instances Response Module. Spec: PS3.18 Tables 10.5.3-1 and I.2-1"""
+    kept = [outcome for outcome in intake.outcomes if outcome.status is not Disposition.REFUSED]
+    refused = [outcome for outcome in intake.outcomes if outcome.status is Disposition.REFUSED]
+    if not kept and not refused and not intake.unreadable:
+        raise invalid("the request holds no instance", code="required")
+    if intake.other_types and not kept and intake.other_types == len(intake.unreadable) and not refused:
+        raise HealixError(Category.UNSUPPORTED_MEDIA, f"the parts must be of type {DICOM}")
+    body: dict[str, Any] = {}
+    studies = {outcome.study for outcome in kept} | ({study} if study is not None and kept else set())
+    if len(studies) == 1:
+        body["00081190"] = {"vr": "UR", "Value": [f"{base}/studies/{studies.pop()}"]}
+    if refused:
+        body["00081198"] = {"vr": "SQ", "Value": [_failed(outcome) for outcome in refused]}
+    if kept:
+        body["00081199"] = {"vr": "SQ", "Value": [_referenced(base, outcome) for outcome in kept]}
+    if intake.unreadable:
+        others = [{"00081197": {"vr": "US", "Value": [int(code)]}} for code in intake.unreadable]
+        body["0008119A"] = {"vr": "SQ", "Value": others}
+    whole = not refused and not intake.unreadable
+    status = 200 if whole else 202 if kept else 409
+    return Response(msgspec.json.encode(body), status, {"Cache-Control": "no-store"}, DICOM_JSON)
+
+
+def _sop(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "00081150": {"vr": "UI", "Value": [outcome.sop_class]},
+        "00081155": {"vr": "UI", "Value": [outcome.sop_instance]},
+    }
+
+
+def _referenced(base: str, outcome: Outcome) -> dict[str, Any]:
+    url = f"{base}/studies/{outcome.study}/series/{outcome.series}/instances/{outcome.sop_instance}"
+    return _sop(outcome) | {"00081190": {"vr": "UR", "Value": [url]}}
+
+
+def _failed(outcome: Outcome) -> dict[str, Any]:
+    return _sop(outcome) | {"00081197": {"vr": "US", "Value": [int(outcome.reason or Reason.PROCESSING_FAILURE)]}}
