@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.database import Row, open_pool
 from healix_fhir.server.migrate import migrate
+from smart_auth import access
 
 _numbers = itertools.count()
 
@@ -36,6 +37,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
     """A database of its own for one test, with the whole schema and no rows."""
+    access._KNOWN.clear()  # surrogate keys of another test's database
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE template_healix")

@@ -1,0 +1,111 @@
+"""Writes that arrive together share a transaction and stay independent."""
+
+from __future__ import annotations
+
+import asyncio
+
+from healix_fhir.interaction.result import Written
+from healix_fhir.interaction.service import Interactions
+from healix_fhir.kernel.database import arun
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.store.commit import commit_each
+from healix_fhir.store.stored import Method
+from tests.support.fhir_server import SYSTEM, Pool, body, change, of_patient, put, rows, serve
+from tests.support.query_recorder import query_recorder
+from tests.support.resources import observation, patient
+
+
+def test_one_of_fifty_parallel_updates_wins(pool: Pool, database_url: str) -> None:
+    """Of fifty updates that name the same version one is made, the others fail their precondition."""
+    put(pool, patient(), "p")
+
+    async def use(server: Interactions) -> list[object]:
+        sent = [body(patient(), id="p", name=[{"family": f"Name{n}"}]) for n in range(50)]
+        updates = [server.update(SYSTEM, "Patient", "p", one, 1) for one in sent]
+        return list(await asyncio.gather(*updates, return_exceptions=True))
+
+    answers = serve(database_url, use)
+    refused = [answer.category for answer in answers if isinstance(answer, HealixError)]
+    assert refused == [Category.PRECONDITION_FAILED] * 49
+    assert rows(pool, "SELECT version FROM resource WHERE id = 'p'") == [(2,)]
+
+
+def test_parallel_updates_through_several_servers_all_count(pool: Pool, database_url: str) -> None:
+    """Updates without If-Match through several processes make one version each, none is lost."""
+
+    async def one(server: Interactions, name: str) -> None:
+        await server.update(SYSTEM, "Patient", "p", body(patient(), id="p", name=[{"family": name}]))
+
+    async def use(server: Interactions) -> None:
+        others = [Interactions(server.pool, server.bases) for _ in range(3)]
+        await asyncio.gather(*(one(others[n % 3], f"Name{n}") for n in range(30)))
+
+    serve(database_url, use)
+    assert rows(pool, "SELECT version FROM resource WHERE id = 'p'") == [(30,)]
+    assert rows(pool, "SELECT count(*), count(DISTINCT version) FROM resource_history") == [(29, 29)]
+    assert rows(pool, "SELECT count(*) FROM index_string WHERE exact LIKE 'Name%%' AND param IN"
+                      " (SELECT min(param) FROM index_string WHERE exact LIKE 'Name%%')") == [(1,)]  # fmt: skip
+
+
+def test_parallel_creates_share_statements(pool: Pool, database_url: str) -> None:
+    """A hundred creates that arrive together cost a handful of statements and make a hundred resources."""
+
+    async def use(server: Interactions) -> list[Written]:
+        await server.create(SYSTEM, "Observation", body(observation("Patient/p")))
+        with query_recorder() as recorded:
+            creates = [server.create(SYSTEM, "Observation", body(observation("Patient/p"))) for _ in range(100)]
+            made = await asyncio.gather(*creates)
+        assert len(recorded) == 1
+        return list(made)
+
+    made = serve(database_url, use)
+    assert len({written.stored.id for written in made}) == 100
+    assert rows(pool, "SELECT count(*), count(DISTINCT pk) FROM resource") == [(101, 101)]
+
+
+def test_a_refused_member_does_not_spoil_its_group(pool: Pool, database_url: str) -> None:
+    """Of writes in one group the forbidden one is refused, the others are made."""
+    put(pool, patient(), "p")
+    bound = of_patient(pool, "q")
+
+    async def use(server: Interactions) -> list[object]:
+        writes = [server.create(SYSTEM, "Observation", body(observation("Patient/p"))) for _ in range(3)]
+        writes.insert(1, server.create(bound, "Observation", body(observation("Patient/p"))))
+        return list(await asyncio.gather(*writes, return_exceptions=True))
+
+    first, refused, *others = serve(database_url, use)
+    assert isinstance(refused, HealixError)
+    assert refused.category is Category.FORBIDDEN
+    assert all(isinstance(written, Written) for written in (first, *others))
+
+
+def test_a_group_that_the_database_refuses_is_tried_singly(pool: Pool, database_url: str) -> None:
+    """When a member breaks the group's statement the others are made all the same, and audited once."""
+
+    async def use(server: Interactions) -> list[object]:
+        taken = await server.create(SYSTEM, "Patient", body(patient()))
+        broken = change(Method.POST, patient(), taken.stored.id)  # its id is taken: the database refuses it
+        writes = [server._writer.write(SYSTEM, change(Method.POST, patient(), f"p{n}")) for n in range(3)]
+        return list(await asyncio.gather(server._writer.write(SYSTEM, broken), *writes, return_exceptions=True))
+
+    broken, *others = serve(database_url, use)
+    assert isinstance(broken, Exception)
+    assert not any(isinstance(other, BaseException) for other in others)
+    assert rows(pool, "SELECT count(*) FROM resource") == [(4,)]
+    assert rows(pool, "SELECT count(*) FROM audit_event WHERE action = 'C'") == [(4,)]
+
+
+def test_a_lost_race_for_an_id_is_decided_again(pool: Pool, database_url: str) -> None:
+    """Two transactions that bring the same new id: the second waits, then makes version 2."""
+
+    async def use(server: Interactions) -> Written:
+        async with server.pool.connection() as connection, connection.transaction():
+            await arun(connection, commit_each([(SYSTEM, change(Method.PUT, patient(), "same"))]))
+            sent = body(patient(), id="same", active=False)
+            task = asyncio.create_task(server.update(SYSTEM, "Patient", "same", sent))
+            await asyncio.sleep(0.1)
+            assert not task.done()
+        return await task
+
+    written = serve(database_url, use)
+    assert (written.stored.version, written.created) == (2, False)

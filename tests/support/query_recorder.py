@@ -1,0 +1,28 @@
+"""Which SQL statements a piece of work costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from psycopg import AsyncCursor, Cursor
+
+
+@contextmanager
+def query_recorder() -> Iterator[list[str]]:
+    """A list that receives the text of every statement run inside; BEGIN and COMMIT are not in it."""
+    recorded: list[str] = []
+    execute, aexecute = Cursor.execute, AsyncCursor.execute
+
+    def record(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:
+        recorded.append(query)
+        return execute(cursor, query, *args, **options)
+
+    async def arecord(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:
+        recorded.append(query)
+        return await aexecute(cursor, query, *args, **options)
+
+    with patch.object(Cursor, "execute", record), patch.object(AsyncCursor, "execute", arecord):
+        yield recorded

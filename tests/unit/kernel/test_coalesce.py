@@ -1,0 +1,105 @@
+"""Requests that arrive together are answered together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from healix_fhir.kernel.coalesce import Coalescer
+
+
+class Echo:
+    """Answers with the items themselves, and remembers in which groups they came."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+        self.flying = 0
+        self.most = 0
+
+    async def __call__(self, items: Sequence[int]) -> list[int | Exception]:
+        """Answer a group."""
+        self.groups.append(list(items))
+        self.flying += 1
+        self.most = max(self.most, self.flying)
+        await asyncio.sleep(0.001)
+        self.flying -= 1
+        return [ValueError(str(item)) if item < 0 else item for item in items]
+
+
+def test_one_tick_is_one_group() -> None:
+    """Everything asked in the same tick goes together, and each gets its own answer."""
+    echo = Echo()
+
+    async def main() -> list[int]:
+        coalescer = Coalescer(echo, limit=64, flights=2)
+        return list(await asyncio.gather(*(coalescer.ask(n) for n in range(10))))
+
+    assert asyncio.run(main()) == list(range(10))
+    assert echo.groups == [list(range(10))]
+
+
+def test_groups_and_flights_are_bounded() -> None:
+    """No group passes the limit and no more than the set number are under way."""
+    echo = Echo()
+
+    async def main() -> list[int]:
+        coalescer = Coalescer(echo, limit=8, flights=2)
+        return list(await asyncio.gather(*(coalescer.ask(n) for n in range(50))))
+
+    assert asyncio.run(main()) == list(range(50))
+    assert max(map(len, echo.groups)) == 8
+    assert echo.most == 2
+
+
+def test_one_failure_is_its_own() -> None:
+    """An exception among the results reaches the one who asked, and nobody else."""
+
+    async def main() -> list[int | BaseException]:
+        coalescer = Coalescer(Echo(), limit=8, flights=2)
+        return list(await asyncio.gather(*(coalescer.ask(n) for n in (1, -2, 3)), return_exceptions=True))
+
+    first, second, third = asyncio.run(main())
+    assert (first, third) == (1, 3)
+    assert isinstance(second, ValueError)
+
+
+def test_a_failing_flight_frees_its_place() -> None:
+    """When the work itself fails, all of its callers hear of it and the next ones are served."""
+    fail = True
+
+    async def answer(items: Sequence[int]) -> list[int | Exception]:
+        if fail:
+            raise ConnectionError("gone")
+        return list(items)
+
+    async def main() -> int:
+        nonlocal fail
+        coalescer: Coalescer[int, int] = Coalescer(answer, limit=8, flights=1)
+        for _ in range(3):
+            with pytest.raises(ConnectionError):
+                await coalescer.ask(1)
+        fail = False
+        return await coalescer.ask(2)
+
+    assert asyncio.run(main()) == 2
+
+
+def test_a_caller_who_left_does_not_disturb() -> None:
+    """A cancelled request is left out of later groups, the others are answered."""
+    echo = Echo()
+
+    async def main() -> int:
+        coalescer = Coalescer(echo, limit=8, flights=1)
+        first = asyncio.create_task(coalescer.ask(1))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(coalescer.ask(2))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        assert await first == 1
+        return await coalescer.ask(3)
+
+    assert asyncio.run(main()) == 3
+    assert echo.groups == [[1], [3]]

@@ -1,0 +1,92 @@
+"""What becomes of a change."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.store.body import stamp
+from healix_fhir.store.decide import New, Same, decide
+from healix_fhir.store.lock import Old
+from healix_fhir.store.stored import Change, Method
+from smart_auth.access import AccessContext, internal
+from smart_auth.scope import parse
+
+MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
+SYSTEM = internal("test")
+RESOURCE = {"resourceType": "Basic", "code": {"text": "x"}}
+
+
+def old(version: int = 3, *, deleted: bool = False, updated: datetime = MOMENT) -> Old:
+    """A current version with the body of RESOURCE."""
+    return Old(1, version, updated, deleted, b"" if deleted else stamp(RESOURCE, "Basic", "a", version, updated), ())
+
+
+def put(text: str = "y", if_match: int | None = None) -> Change:
+    """An update."""
+    return Change(Method.PUT, "Basic", "a", {"resourceType": "Basic", "code": {"text": text}}, if_match=if_match)
+
+
+def delete(if_match: int | None = None) -> Change:
+    """A deletion."""
+    return Change(Method.DELETE, "Basic", "a", if_match=if_match)
+
+
+def test_an_update_makes_the_next_version() -> None:
+    """Version numbers go up by one."""
+    found = decide(SYSTEM, put(), old(), MOMENT + timedelta(seconds=1))
+    assert isinstance(found, New)
+    assert (found.stored.version, found.created) == (4, False)
+
+
+def test_an_equal_body_makes_none() -> None:
+    """An update that changes nothing adds no version."""
+    before = old()
+    assert decide(SYSTEM, put("x"), before, MOMENT) == Same(before)
+
+
+def test_an_update_of_what_was_deleted_brings_it_back() -> None:
+    """The next version counts on from the deletion, also with the body it had."""
+    found = decide(SYSTEM, put("x"), old(deleted=True), MOMENT)
+    assert isinstance(found, New)
+    assert (found.stored.version, found.created) == (4, True)
+
+
+@pytest.mark.parametrize("asked", [put(if_match=2), delete(if_match=2)])
+@pytest.mark.parametrize("current", [old(), None])
+def test_another_version_than_if_match_names_is_refused(asked: Change, current: Old | None) -> None:
+    """If-Match holds for what is there and for what is not."""
+    found = decide(SYSTEM, asked, current, MOMENT)
+    assert isinstance(found, HealixError)
+    assert found.category is Category.PRECONDITION_FAILED
+
+
+def test_if_match_of_the_current_version_passes() -> None:
+    """The version that If-Match names may be changed."""
+    assert isinstance(decide(SYSTEM, put(if_match=3), old(), MOMENT), New)
+    assert isinstance(decide(SYSTEM, delete(if_match=3), old(), MOMENT), New)
+
+
+def test_deleting_twice_makes_no_version() -> None:
+    """A deletion is idempotent, also of what never was."""
+    assert decide(SYSTEM, delete(), None, MOMENT) == Same(None)
+    before = old(deleted=True)
+    assert decide(SYSTEM, delete(), before, MOMENT) == Same(before)
+
+
+def test_time_goes_forward() -> None:
+    """A version is later than the one before, also when another node's clock was ahead."""
+    found = decide(SYSTEM, put(), old(updated=MOMENT + timedelta(hours=1)), MOMENT)
+    assert isinstance(found, New)
+    assert found.stored.updated > MOMENT + timedelta(hours=1)
+
+
+def test_who_sees_a_part_only_may_not_choose_ids() -> None:
+    """For a caller bound to patients an unknown id is refused, as one out of its sight is."""
+    bound = AccessContext(parse("patient/*.cruds"), patient="p", pat=1)
+    found = decide(bound, put(), None, MOMENT)
+    assert isinstance(found, HealixError)
+    assert found.category is Category.FORBIDDEN
+    assert isinstance(decide(SYSTEM, put(), None, MOMENT), New)
