@@ -1,28 +1,35 @@
 """Receiving one object: spooled, digested and parsed while memory stays bounded, durable before it is returned.
 
-Nothing of a refused object stays behind. A received one that gets no rows is removed by `store.settle` or, after a
-crash, by the sweep of dicomweb/archive.
+Nothing of a refused object stays behind. A received one that gets no rows is removed by dicomweb/study/store.py or,
+after a crash, by the sweep of dicomweb/archive.
 """
 
 from __future__ import annotations
 
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dicomweb.archive.blobs import Archive
-from dicomweb.dicomjson import Header
+from xxhash import xxh3_128
 
+from dicomweb.archive.blobs import Archive, new_key
+from dicomweb.archive.spool import Spool, unavailable
+from dicomweb.dicomjson.header import Header
+from dicomweb.dicomjson.inflate import bound, inflate
+from dicomweb.dicomjson.part10 import META_LIMIT, FileMeta, read_meta, write_meta
+from dicomweb.dicomjson.syntax import syntax
+from dicomweb.dicomjson.walker import walk
+from dicomweb.index.attributes import INDEXED, first_string
+from dicomweb.pixel.layout import WANTED, Layout, layout
+from dicomweb.uid import check_uid
+from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large
 
-@dataclass(frozen=True, slots=True)
-class FileMeta:
-    """What a DIMSE association knows of a bare data set: it becomes the File Meta Information of the stored file.
+__all__ = ["FileMeta", "Incoming", "Received", "Receiver"]
 
-    `source_aet` is the calling AE title.
-    """
-
-    sop_class: str
-    sop_instance: str
-    transfer_syntax: str
-    source_aet: str = ""
+SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
+READ_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class Received:
     size: int
     digest: bytes
     header: Header
+    layout: Layout
 
 
 class Receiver:
@@ -51,33 +59,124 @@ class Receiver:
     """
 
     def __init__(self, archive: Archive, *, max_object: int = 16 << 30) -> None:
-        self._archive = archive
-        self._max_object = max_object
+        self.archive = archive
+        self.max_object = max_object
 
     def begin(self, meta: FileMeta | None = None) -> Incoming:
         """Start receiving: a whole Part 10 stream, or with `meta` a bare data set, to which File Meta is prefixed.
 
         Raises Invalid when `meta` holds no valid UIDs, Unavailable when nothing can be written.
         """
-        raise NotImplementedError
+        head = write_meta(meta) if meta else b""
+        return Incoming(self.archive, self.max_object, head)
 
 
 class Incoming:
     """One object on its way in. Blocking; asynchronous callers write from a thread."""
 
+    def __init__(self, archive: Archive, max_object: int, head: bytes) -> None:
+        self._archive = archive
+        self._max_object = max_object
+        self._spool = Spool(archive.incoming)
+        self._digest = xxh3_128()
+        self._meta: tuple[FileMeta, int] | None = None
+        self._head = bytearray()
+        self._done = False
+        if head:
+            self.write(head)
+
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Append bytes as they arrive. Raises TooLarge past the limit, Unavailable when the disk is full."""
-        raise NotImplementedError
+        if self._spool.size + len(chunk) > self._max_object:
+            raise too_large(f"the object is larger than {self._max_object >> 20} MB")
+        self._spool.write(chunk)
+        if self._meta is not None:
+            self._digest.update(chunk)
+            return
+        self._head += chunk
+        self._read_meta()
+
+    def _read_meta(self) -> None:
+        """Look for the end of the File Meta Information, from which on the digest counts."""
+        self._meta = read_meta(bytes(self._head[: META_LIMIT + 16]))
+        if self._meta is not None:
+            self._digest.update(memoryview(self._head)[self._meta[1] :])
+            self._head = bytearray()
+        elif len(self._head) > META_LIMIT:
+            raise invalid("the File Meta Information has no end")
 
     def finish(self) -> Received:
         """End of the object: parse it and make it durable.
 
-        Raises Invalid (cannot be understood, truncated), Unprocessable (does not match its File Meta or lacks
-        identifying attributes), UnsupportedMedia (a transfer syntax that cannot be parsed), Unavailable; nothing is
-        left behind then.
+        Raises Invalid (cannot be understood, truncated), Unprocessable (does not match its File Meta),
+        UnsupportedMedia (a transfer syntax that cannot be parsed), TooLarge (a bomb), Unavailable; nothing is left
+        behind then.
         """
-        raise NotImplementedError
+        try:
+            received = self._parse()
+            self._archive.keep(self._spool.path, self._spool.descriptor, received.key)
+        except BaseException:
+            self.abort()
+            raise
+        self._done = True
+        self._spool.close()
+        return received
 
     def abort(self) -> None:
         """Drop what has arrived; does nothing after `finish` or a second time."""
-        raise NotImplementedError
+        if not self._done:
+            self._done = True
+            self._spool.discard()
+
+    def _parse(self) -> Received:
+        if self._meta is None:
+            raise invalid("this is no DICOM file: it ends before its data set")
+        meta, start = self._meta
+        form = syntax(meta.transfer_syntax)
+        wanted = INDEXED | WANTED
+        if form.deflated:
+            with tempfile.TemporaryFile(dir=self._archive.incoming) as plain:
+                for piece in inflate(self._chunks(start), bound(self._spool.size)):
+                    plain.write(piece)
+                plain.flush()
+                header = _walk(plain.fileno(), 0, meta.transfer_syntax, wanted)
+        else:
+            header = _walk(self._spool.descriptor, start, meta.transfer_syntax, wanted)
+        study = _identifying(header, STUDY, "StudyInstanceUID")
+        instance = _identifying(header, SOP_INSTANCE, "SOPInstanceUID")
+        sop_class = _identifying(header, SOP_CLASS, "SOPClassUID")
+        if (sop_class, instance) != (meta.sop_class, meta.sop_instance):
+            raise HealixError(Category.UNPROCESSABLE, "SOP class or instance UID differ from what was announced for it")
+        return Received(
+            sop_class,
+            instance,
+            meta.transfer_syntax,
+            study,
+            _identifying(header, SERIES, "SeriesInstanceUID"),
+            new_key(study, instance),
+            self._spool.size,
+            self._digest.digest(),
+            header,
+            layout(header),
+        )
+
+    def _chunks(self, position: int) -> Iterator[bytes]:
+        while chunk := os.pread(self._spool.descriptor, READ_CHUNK, position):
+            yield chunk
+            position += len(chunk)
+
+
+def _walk(descriptor: int, start: int, transfer_syntax: str, wanted: frozenset[int]) -> Header:
+    size = os.fstat(descriptor).st_size
+    if start >= size:
+        raise invalid("the data set is empty")
+    try:
+        buffer = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise unavailable(error) from error
+    with buffer:
+        return walk(buffer, start, size, syntax(transfer_syntax), wanted)
+
+
+def _identifying(header: Header, tag: int, keyword: str) -> str:
+    return check_uid(first_string(header.attributes.get(tag)), keyword)

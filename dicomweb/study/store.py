@@ -6,39 +6,32 @@ Spec: PS3.18 10.5, PS3.4 B (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection, Connection, OperationalError
+from psycopg.errors import SerializationFailure, UniqueViolation
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from dicomweb.archive.blobs import Archive
-from dicomweb.status import Reason
+from dicomweb.study.decide import Known, by_study, decide, identity
+from dicomweb.study.outcome import Disposition, Outcome
 from dicomweb.study.receive import Received
-from healix_fhir.kernel.database import Row, Work
+from dicomweb.study.rows import count, write
+from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.database import Row, Statement, Work, atransaction, transaction
+from healix_fhir.kernel.hashing import key64
 from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
 
+__all__ = ["Disposition", "Outcome", "adeposit", "deposit", "store"]
 
-class Disposition(Enum):
-    """What became of one object."""
+Patient: TypeAlias = tuple[int | None, str | None]
+"""Surrogate key and logical id of a patient; None where not matched yet."""
 
-    STORED = "stored"
-    DUPLICATE = "duplicate"  # the identical object was there already: accepted, nothing changed
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one received object; `reason` and `message` are set when it was refused."""
-
-    sop_class: str
-    sop_instance: str
-    study: str
-    series: str
-    status: Disposition
-    reason: Reason | None = None
-    message: str = ""
+LOCK_SPACE = "study "
+"""What study locks are hashed with, so that they share no number with other rooms' locks."""
 
 
 def deposit(
@@ -53,7 +46,15 @@ def deposit(
     `source` names the service for the audit trail: `C-STORE`, `STOW-RS`, `import`. Raises Forbidden when `access` may
     not store at all.
     """
-    raise NotImplementedError
+    try:
+        outcomes = transaction(pool, lambda: store(access, received, source))
+    except OperationalError:
+        raise  # the commit may have reached the disk: the sweep removes what has no rows
+    except BaseException:
+        archive.remove([one.key for one in received])
+        raise
+    archive.remove(_without_rows(received, outcomes))
+    return outcomes
 
 
 async def adeposit(
@@ -63,10 +64,127 @@ async def adeposit(
     received: Sequence[Received],
     source: str,
 ) -> list[Outcome]:
-    """`deposit` for the event loop."""
-    raise NotImplementedError
+    """`deposit` for the event loop. When the caller is cancelled, removal is left to the sweep."""
+    try:
+        outcomes = await atransaction(pool, lambda: store(access, received, source))
+    except OperationalError:
+        raise
+    except Exception:
+        await asyncio.to_thread(archive.remove, [one.key for one in received])
+        raise
+    if unused := _without_rows(received, outcomes):
+        await asyncio.to_thread(archive.remove, unused)
+    return outcomes
+
+
+def _without_rows(received: Sequence[Received], outcomes: Sequence[Outcome]) -> list[str]:
+    return [
+        one.key for one, outcome in zip(received, outcomes, strict=True) if outcome.status is not Disposition.STORED
+    ]
 
 
 def store(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome]]:
-    """The use case itself: one transaction, a fixed number of statements, outcomes in the order of `received`."""
-    raise NotImplementedError
+    """The use case itself: one transaction, at most five statements, outcomes in the order of `received`.
+
+    Stores into one study are done one after the other, by a lock until the end of the transaction.
+    """
+    access.require("ImagingStudy", Permission.CREATE)
+    firsts = by_study(received)
+    yield Statement(
+        "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k",
+        (sorted(key64(LOCK_SPACE + study) for study in firsts),),
+    )
+    known, patients = yield from _known(access, received)
+    outcomes = decide(received, known)
+    stored = [one for one, outcome in zip(received, outcomes, strict=True) if outcome.status is Disposition.STORED]
+    audits = _audits(access, received, outcomes, source, patients)
+    if not stored:
+        if audits:
+            yield record(audits)
+        return outcomes
+    try:
+        added = yield write(stored, {study: patients[study][0] for study in firsts}, audits)
+    except UniqueViolation as error:  # the same series or instance was stored in another study meanwhile
+        raise SerializationFailure("lost a race for a UID") from error
+    yield count(added)
+    return outcomes
+
+
+_KNOWN = """
+SELECT 1, s.study_uid, s.patient_id, s.patient_id_issuer, NULL::bytea, s.pat, k.id, {allowed_s}
+FROM study s LEFT JOIN patient_key k ON k.pat = s.pat WHERE s.study_uid = ANY(%s)
+UNION ALL
+SELECT 2, e.series_uid, s.study_uid, NULL, NULL, NULL, NULL, NULL
+FROM series e JOIN study s ON s.pk = e.study_pk WHERE e.series_uid = ANY(%s)
+UNION ALL
+SELECT 3, i.instance_uid, e.series_uid, NULL, i.digest, NULL, NULL, NULL
+FROM instance i JOIN series e ON e.pk = i.series_pk WHERE i.instance_uid = ANY(%s)
+UNION ALL
+SELECT 4, n.study_uid, NULL, NULL, NULL, p.pat, k.id, {allowed_p}
+FROM unnest(%s::text[], %s::text[], %s::text[]) AS n (study_uid, patient_id, issuer)
+LEFT JOIN study_patient p ON p.patient_id = n.patient_id AND p.issuer = n.issuer
+LEFT JOIN patient_key k ON k.pat = p.pat"""
+
+
+def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Known, dict[str, Patient]]]:
+    """What is there, and the patient of each study by its PatientID, where that is known already.
+
+    A study is closed to a caller unless its patient, known or to be, is in a compartment that the caller may create in.
+    """
+    present = access.compartments("ImagingStudy", Permission.CREATE, "s.pat")
+    future = access.compartments("ImagingStudy", Permission.CREATE, "p.pat")
+    firsts = by_study(received)
+    identities = [identity(one) for one in firsts.values()]
+    rows = yield Statement(
+        _KNOWN.format(allowed_s=present.sql, allowed_p=future.sql),
+        (
+            *present.params,
+            list(firsts),
+            [one.series for one in received],
+            [one.sop_instance for one in received],
+            *future.params,
+            list(firsts),
+            [key for key, _ in identities],
+            [issuer for _, issuer in identities],
+        ),
+    )
+    known = Known()
+    patients: dict[str, Patient] = {}
+    allowed: dict[str, bool] = {}
+    for kind, uid, first, second, digest, pat, patient, permitted in sorted(rows, key=lambda row: -row[0]):
+        if kind == 1:
+            known.studies[uid] = (first or "", second or "")
+        elif kind == 2:
+            known.series[uid] = first
+        elif kind == 3:
+            known.instances[uid] = (first, digest)
+        if kind in (1, 4):
+            patients[uid], allowed[uid] = (pat, patient), bool(permitted)
+    known.closed = frozenset(uid for uid, permitted in allowed.items() if not permitted)
+    return known, patients
+
+
+def _audits(
+    access: AccessContext,
+    received: Sequence[Received],
+    outcomes: Sequence[Outcome],
+    source: str,
+    patients: Mapping[str, Patient],
+) -> list[AuditRow]:
+    """One row for each study and result; refused ones are minor failures (4). A lone instance is named in the query."""
+    groups: dict[tuple[str, int], list[str]] = {}
+    for one, outcome in zip(received, outcomes, strict=True):
+        failed = 4 if outcome.status is Disposition.REFUSED else 0
+        groups.setdefault((one.study, failed), []).append(one.sop_instance)
+    return [
+        AuditRow(
+            access.origin,
+            "C",
+            source,
+            outcome=failed,
+            patient=patients[study][1],
+            entity=study,
+            query=members[0] if len(members) == 1 else f"{len(members)} instances",
+        )
+        for (study, failed), members in groups.items()
+    ]

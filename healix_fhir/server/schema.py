@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dicomweb.dimse.peers  # noqa: F401
+import dicomweb.index.tables  # noqa: F401
 import healix_fhir.store.tables  # noqa: F401
 import smart_auth.tables  # noqa: F401
 from healix_fhir.kernel.database import metadata

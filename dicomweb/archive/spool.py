@@ -1,0 +1,54 @@
+"""A file on its way into the archive."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from healix_fhir.kernel.errors import Category, HealixError
+
+
+def unavailable(error: Exception) -> HealixError:
+    """Storage failed: the sender is told to try again, the log what happened."""
+    return HealixError(Category.UNAVAILABLE, "the image archive cannot be reached or is full", detail=repr(error))
+
+
+def incomplete(key: str) -> HealixError:
+    """A blob is shorter than its row says."""
+    return HealixError(Category.UNAVAILABLE, "the image archive is incomplete", detail=f"blob {key} is too short")
+
+
+class Spool:
+    """A new file of a random name in the archive's `incoming` directory, open for writing and reading."""
+
+    def __init__(self, incoming: Path) -> None:
+        self.path: Final = incoming / secrets.token_hex(16)
+        self.size = 0
+        try:
+            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise unavailable(error) from error
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Append `chunk`. Raises Unavailable when the disk is full."""
+        view = memoryview(chunk)
+        try:
+            while view:
+                written = os.write(self.descriptor, view)
+                self.size += written
+                view = view[written:]
+        except OSError as error:
+            raise unavailable(error) from error
+
+    def close(self) -> None:
+        """Close the file; what `Archive.keep` moved away stays."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        self.close()
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,38 @@
+"""The value representation of elements that do not carry it: implicit VR, and UN.
+
+pydicom's dictionaries are imported on first use: most objects never need them.
+Spec: PS3.6, PS3.5 6.2.2 and 7.1.3 (2024d)
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+AMBIGUOUS = {
+    "OB or OW": "OW",  # implicit pixel data is OW
+    "US or OW": "OW",
+    "US or SS or OW": "OW",
+    "US or SS": "US",  # the walker reads SS where Pixel Representation says so
+}
+
+
+@lru_cache(maxsize=20_000)
+def public(tag: int) -> str | None:
+    """The VR of a tag of the standard, ambiguous ones as the dictionary has them (`US or SS`); None when unknown."""
+    from pydicom.datadict import dictionary_VR
+
+    try:
+        return dictionary_VR(tag)
+    except KeyError:
+        return None
+
+
+@lru_cache(maxsize=20_000)
+def private(tag: int, creator: str) -> str | None:
+    """The VR of a private tag whose creator's dictionary is known; None when unknown."""
+    from pydicom.datadict import private_dictionary_VR
+
+    try:
+        return private_dictionary_VR(tag, creator)
+    except KeyError:
+        return None

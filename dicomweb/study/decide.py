@@ -1,0 +1,75 @@
+"""Which objects of a group are stored, against what is already there; pure.
+
+Spec: PS3.18 10.5.3 and I.2.2 (2024d), PS3.3 A.1.2 (2024d)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dicomweb.index.attributes import first_string
+from dicomweb.status import Reason
+from dicomweb.study.outcome import Disposition, Outcome, outcome
+from dicomweb.study.receive import Received
+
+PATIENT_ID, ISSUER = 0x00100020, 0x00100021
+
+
+@dataclass(slots=True)
+class Known:
+    """What is there already, and, as the group is decided, what it adds.
+
+    `studies`: (PatientID, issuer) by study; `series`: study by series; `instances`: (series, digest) by instance;
+    `closed`: studies that the caller may not store into.
+    """
+
+    studies: dict[str, tuple[str, str]] = field(default_factory=dict)
+    series: dict[str, str] = field(default_factory=dict)
+    instances: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
+
+
+def identity(received: Received) -> tuple[str, str]:
+    """PatientID and its issuer; empty where the object has none."""
+    attributes = received.header.attributes
+    return first_string(attributes.get(PATIENT_ID)).strip(), first_string(attributes.get(ISSUER)).strip()
+
+
+def decide(group: Sequence[Received], known: Known) -> list[Outcome]:
+    """The outcome of each object in turn; objects of the same group count as known for those after them."""
+    return [_decide(received, known) for received in group]
+
+
+def _decide(received: Received, known: Known) -> Outcome:
+    refusal = _refusal(received, known)
+    if refusal is not None:
+        return outcome(received, Disposition.REFUSED, *refusal)
+    present = known.instances.get(received.sop_instance)
+    if present is not None:
+        if present == (received.series, received.digest):
+            return outcome(received, Disposition.DUPLICATE)
+        message = "another object with this SOPInstanceUID is stored already"
+        return outcome(received, Disposition.REFUSED, Reason.DUPLICATE_INSTANCE, message)
+    known.studies.setdefault(received.study, identity(received))
+    known.series.setdefault(received.series, received.study)
+    known.instances[received.sop_instance] = (received.series, received.digest)
+    return outcome(received, Disposition.STORED)
+
+
+def _refusal(received: Received, known: Known) -> tuple[Reason, str] | None:
+    if received.study in known.closed:
+        return Reason.NOT_AUTHORIZED, "the token does not allow to store for this patient"
+    if known.studies.get(received.study, (key := identity(received))) != key:
+        return Reason.DATA_SET_DOES_NOT_MATCH, "PatientID or its issuer differ from those of the study"
+    if known.series.get(received.series, received.study) != received.study:
+        return Reason.DATA_SET_DOES_NOT_MATCH, "SeriesInstanceUID belongs to another study"
+    return None
+
+
+def by_study(group: Sequence[Received]) -> Mapping[str, Received]:
+    """The first object of each study, in order of the UIDs."""
+    first: dict[str, Received] = {}
+    for received in group:
+        first.setdefault(received.study, received)
+    return dict(sorted(first.items()))

@@ -1,0 +1,35 @@
+"""What became of a received object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from dicomweb.status import Reason
+from dicomweb.study.receive import Received
+
+
+class Disposition(Enum):
+    """What became of one object."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"  # the identical object was there already: accepted, nothing changed
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one received object; `reason` and `message` are set when it was refused."""
+
+    sop_class: str
+    sop_instance: str
+    study: str
+    series: str
+    status: Disposition
+    reason: Reason | None = None
+    message: str = ""
+
+
+def outcome(received: Received, status: Disposition, reason: Reason | None = None, message: str = "") -> Outcome:
+    """The outcome of `received`."""
+    return Outcome(received.sop_class, received.sop_instance, received.study, received.series, status, reason, message)
