@@ -32,7 +32,7 @@ def fold(text: str) -> str:
         plain = text.lower()
         bare = plain.translate(ASCII_PUNCTUATION)
     else:
-        plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).casefold()
+        plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
         plain = "".join(c for c in plain.translate(LETTERS) if not unicodedata.combining(c))
         plain = unicodedata.normalize("NFC", plain)
         bare = "".join(c for c in plain if unicodedata.category(c)[0] != "P")
