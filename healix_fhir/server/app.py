@@ -1,0 +1,65 @@
+"""The web application: every room's routes under one router, what they share opened and closed with the process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp
+
+from dicomweb.api import routes as dicomweb_api
+from dicomweb.api.edge import Edge as ImagingEdge
+from dicomweb.archive.opening import open_archive
+from dicomweb.study.receive import Receiver
+from healix_fhir.api import routes as fhir_api
+from healix_fhir.api.address import Edge
+from healix_fhir.interaction.service import Interactions
+from healix_fhir.kernel.database import open_async_pool
+from healix_fhir.kernel.settings import Settings
+from healix_fhir.server import health, telemetry
+from healix_fhir.server.health import Pool
+from healix_fhir.server.middleware import Outermost
+from healix_fhir.server.telemetry import Telemetry
+from healix_fhir.server.viewer import files
+from smart_auth.api import well_known
+from smart_auth.api.bearer import TokenGate
+
+POOL = 8
+"""Database connections of one web process: enough to keep two processors busy, few enough for many nodes."""
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """The application of one web process; `settings.database_url` names a database that runs and is migrated."""
+    counters = Telemetry()
+
+    @asynccontextmanager
+    async def lifespan(_: Router) -> AsyncIterator[None]:
+        pool = await open_async_pool(settings.database_url, size=POOL)
+        gate = TokenGate(pool, settings.database_url)
+        await gate.start()
+        try:
+            router.routes[:] = _routes(settings, pool, gate, counters)
+            yield
+        finally:
+            await gate.stop()
+            await pool.close()
+
+    router = Router(lifespan=lifespan, redirect_slashes=False)
+    return Outermost(router, counters, secure=settings.root.startswith("https:"))
+
+
+def _routes(settings: Settings, pool: Pool, gate: TokenGate, counters: Telemetry) -> list[BaseRoute]:
+    archive = open_archive(settings)
+    fhir = Edge(Interactions(pool, (settings.fhir_base,)), gate, settings.max_body_mb << 20)
+    largest = settings.max_store_gb << 30
+    receiver = Receiver(archive, max_object=largest)
+    imaging = ImagingEdge(pool, archive, receiver, gate, f"{settings.root}/dicomweb", largest)
+    return [
+        *well_known.routes(),
+        *fhir_api.routes(fhir),
+        *dicomweb_api.routes(imaging),
+        *health.routes(pool),
+        *telemetry.routes(counters, gate),
+        *files.routes(settings.data_dir / "viewer"),
+    ]

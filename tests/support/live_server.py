@@ -1,0 +1,72 @@
+"""The whole web application behind a real socket, in a thread of the test."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import uvicorn
+
+from healix_fhir.kernel.database import run
+from healix_fhir.kernel.settings import Settings
+from healix_fhir.server.app import create_app
+from healix_fhir.server.deadlines import DeadlineProtocol
+from healix_fhir.server.processes import listen
+from smart_auth.store import create_token
+
+STARTED = 20.0
+
+
+@dataclass(frozen=True)
+class LiveServer:
+    """A running server: `url` is its root without a slash at the end."""
+
+    url: str
+    settings: Settings
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return self.settings.host, self.settings.port
+
+    def token(self, scope: str, **arguments: Any) -> str:
+        """A new access token; `arguments` as of `smart_auth.store.create_token`."""
+        with psycopg.connect(self.settings.database_url, autocommit=True) as connection:
+            return run(connection, create_token(scope, **arguments))
+
+    def client(self, scope: str | None = None, **arguments: Any) -> httpx.Client:
+        """An HTTP client for the server's root, with a token of `scope` where one is given."""
+        headers = {"Authorization": f"Bearer {self.token(scope, **arguments)}"} if scope else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+
+@contextmanager
+def live_server(database_url: str, data_dir: Path, **settings: Any) -> Iterator[LiveServer]:
+    """Serve a migrated database on a free port until the block ends; `settings` override the defaults."""
+    listener = listen("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    chosen = Settings(data_dir=data_dir, database_url=database_url, host="127.0.0.1", port=port, **settings)
+    config = uvicorn.Config(
+        create_app(chosen), http=DeadlineProtocol, ws="none", log_config=None, access_log=False, server_header=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="live-server")
+    thread.start()
+    try:
+        waited = threading.Event()
+        for _ in range(int(STARTED / 0.02)):
+            if server.started or not thread.is_alive():
+                break
+            waited.wait(0.02)
+        assert server.started, "the server did not start"
+        yield LiveServer(f"http://127.0.0.1:{port}", chosen)
+    finally:
+        server.should_exit = True
+        thread.join(STARTED)
+        listener.close()
