@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dicomweb.dimse.peers  # noqa: F401
+import dicomweb.dimse.peers
 import dicomweb.index.tables  # noqa: F401
 import healix_fhir.store.tables  # noqa: F401
 import smart_auth.tables  # noqa: F401

@@ -20,7 +20,6 @@ app.add_typer(accounts.tokens, name="token")
 app.add_typer(peers.app, name="peer")
 app.add_typer(viewer.app, name="viewer")
 app.command("import")(data.import_command)
-app.command()(data.reindex)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")]
 Port = Annotated[int | None, typer.Option(help="HTTP port (default 8080).")]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 ROOT = "2.25.301839441279017"
 STUDY_UID = f"{ROOT}.1"
@@ -34,10 +34,10 @@ def _slice(number: int) -> Dataset:
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = f"{SERIES_UID}.{number + 1}"
+    dataset.file_meta.MediaStorageSOPInstanceUID = UID(f"{SERIES_UID}.{number + 1}")
     dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.SOPClassUID = CTImageStorage
-    dataset.SOPInstanceUID = f"{SERIES_UID}.{number + 1}"
+    dataset.SOPInstanceUID = UID(f"{SERIES_UID}.{number + 1}")
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY_UID, SERIES_UID
     dataset.FrameOfReferenceUID = f"{ROOT}.9"
     dataset.ImageType = ["DERIVED", "PRIMARY", "AXIAL"]
@@ -71,7 +71,8 @@ def _pixels(z: float) -> NDArray[np.uint16]:
 
     def inside(a: float, b: float, c: float, at: tuple[float, float, float] = (0, 0, 0)) -> NDArray[np.bool_]:
         """Whether each pixel is in the ellipsoid with semi-axes a, b, c (mm) around `at`."""
-        return ((x - at[0]) / a) ** 2 + ((y - at[1]) / b) ** 2 + ((z - at[2]) / c) ** 2 <= 1
+        distance: NDArray[np.float64] = ((x - at[0]) / a) ** 2 + ((y - at[1]) / b) ** 2 + ((z - at[2]) / c) ** 2
+        return distance <= 1
 
     noise = np.random.default_rng(int(z * 10) + 100_000).normal(0, 4, (SIZE, SIZE))
     values = np.full((SIZE, SIZE), -1000.0)

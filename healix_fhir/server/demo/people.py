@@ -97,7 +97,7 @@ def _record(person: tuple[str, str, str, str, str, str, tuple[str, str]], now: d
         "subject": subject,
         "recordedDate": _day(now - timedelta(days=360)),
     }
-    record = [patient, condition]
+    record: list[dict[str, Any]] = [patient, condition]
     for month in range(12):
         record += _visit(id_, subject, now - timedelta(days=30 * month), month, chance)
     return record

@@ -1,0 +1,34 @@
+"""`healix import`: FHIR bundles, NDJSON and DICOM folders."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from healix_fhir.server.cli.console import DataDir, answer, database
+
+Paths = Annotated[list[Path], typer.Argument(help="Files or folders: FHIR JSON or NDJSON (also .gz), DICOM.")]
+
+
+def import_command(paths: Paths, data_dir: DataDir = None) -> None:
+    """Import FHIR bundles, NDJSON and DICOM folders; exits with 1 when anything was refused."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    from healix_fhir.server.importing.run import run
+    from healix_fhir.server.importing.sources import find
+
+    with database(data_dir) as (settings, pool):
+        sources, others = find(paths)
+        columns = (TextColumn("{task.description}"), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+            task = bar.add_task("Importing", total=sum(source.size for source in sources))
+            report = run(settings, pool, sources, lambda size: bar.advance(task, size))
+        for other in others:
+            report.reject(str(other), ["neither FHIR JSON or NDJSON nor DICOM"])
+        answer(report.as_json())
+    if report.refused:
+        raise typer.Exit(1)

@@ -1,0 +1,94 @@
+"""Loads the demo clinic once, and tells how to get in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from healix_fhir.kernel import clock, ids
+from healix_fhir.kernel.database import Row, open_pool, transaction
+from healix_fhir.kernel.settings import Settings
+from healix_fhir.model.json import encode
+from healix_fhir.server.demo import ct, people
+from healix_fhir.server.importing.fhir import FhirImport
+from healix_fhir.server.importing.report import Report
+
+USERS = (
+    ("clinician", "practitioner", f"Practitioner/{people.PRACTITIONER}"),
+    ("patient", "patient", "Patient/demo-jonas"),
+    ("admin", "admin", None),
+)
+CT_PATIENT = people.PEOPLE[1]
+TOKEN_SECONDS = 24 * 3600
+
+
+def load(settings: Settings) -> list[str]:
+    """Make the demo data unless it is there; the lines to print: logins, and a token that is new at each start."""
+    from smart_auth.store import create_token
+
+    note = settings.data_dir / "demo.json"
+    with open_pool(settings.database_url, size=2) as pool:
+        if not note.exists():
+            password = ids.secret()[:16]
+            _patients(pool, settings)
+            _study(pool, settings)
+            _users(pool, password)
+            _write_private(note, {"password": password})
+        password = json.loads(note.read_text(encoding="utf-8"))["password"]
+        token = transaction(pool, lambda: create_token("system/*.rs", client="demo", ttl=TOKEN_SECONDS))
+    names = ", ".join(name for name, _, _ in USERS)
+    return [
+        "",
+        "Demo",
+        f"  Log in as {names} with the password {password}",
+        f"  Token     {token}",
+        f"  Try       curl -H 'Authorization: Bearer {token}' {settings.root}/fhir/Patient",
+    ]
+
+
+def _patients(pool: ConnectionPool[Connection[Row]], settings: Settings) -> None:
+    report = Report()
+    intake = FhirImport(pool, (settings.fhir_base,), report)
+    for number, bundle in enumerate(people.bundles(clock.now())):
+        intake.take(f"demo bundle {number}", encode(bundle))
+    intake.close()
+    if report.refused:
+        raise RuntimeError(f"the demo data is refused: {report.items}")
+
+
+def _study(pool: ConnectionPool[Connection[Row]], settings: Settings) -> None:
+    from dicomweb.archive.opening import open_archive
+    from healix_fhir.server.importing.dicom import DicomImport
+
+    report = Report()
+    intake = DicomImport(pool, open_archive(settings), 1 << 30, report)
+    _, number, family, given, gender, birth, _ = CT_PATIENT
+    files = ct.files(number, f"{family}^{given}", birth.replace("-", ""), "M" if gender == "male" else "F")
+    for place, content in enumerate(files):
+        intake.take(f"demo slice {place}", [content])
+    intake.close()
+    if report.refused:
+        raise RuntimeError(f"the demo study is refused: {report.items}")
+
+
+def _users(pool: ConnectionPool[Connection[Row]], password: str) -> None:
+    from smart_auth.oauth.passwords import hash_password
+    from smart_auth.store import create_user, find_account
+
+    hashed = hash_password(password)
+    for name, role, fhir_user in USERS:
+        if transaction(pool, lambda name=name: find_account(name)) is None:  # type: ignore[misc]
+            transaction(
+                pool,
+                lambda name=name, role=role, fhir_user=fhir_user: create_user(  # type: ignore[misc]
+                    name, role=role, fhir_user=fhir_user, password_hash=hashed
+                ),
+            )
+
+
+def _write_private(path: Path, content: dict[str, str]) -> None:
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(content), encoding="utf-8")
