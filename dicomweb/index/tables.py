@@ -51,8 +51,8 @@ study = Table(
     Column("updated", DateTime(timezone=True), nullable=False, server_default=func.now()),
     comment="one row for each study",
 )
-Index("study_pat_date", study.c.pat, study.c.study_date, study.c.pk)
-Index("study_date", study.c.study_date, study.c.pk)
+Index("study_pat_date", study.c.pat, study.c.study_date.desc().nulls_last(), study.c.pk.desc())
+Index("study_date", study.c.study_date.desc().nulls_last(), study.c.pk.desc())
 Index("study_patient_id", study.c.patient_id)
 Index("study_accession_number", study.c.accession_number)
 
