@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from healix_fhir.model.definitions import TYPES, search_parameters
-from healix_fhir.search.criteria import CRITERIA
+from healix_fhir.search.params.indexed import is_indexed
 
 BUILT = "2026-11-24"
 """The date of this release: the statement changes with the program only."""
@@ -83,7 +83,7 @@ def _resource(type_name: str, operations: Sequence[Offered]) -> dict[str, Any]:
 @cache
 def _search(type_name: str) -> dict[str, Any]:
     """What of R4's parameters a search reads."""
-    read = [parameter for parameter in search_parameters(type_name).values() if parameter.type in CRITERIA]
+    read = [parameter for parameter in search_parameters(type_name).values() if is_indexed(parameter)]
     includes = [f"{type_name}:{parameter.code}" for parameter in read if parameter.type == "reference"]
     shown: dict[str, Any] = {"searchInclude": includes} if includes else {}
     return shown | {

@@ -1,0 +1,101 @@
+"""The capability statement tells what runs, no more and no less."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from healix_fhir.interaction import bundle
+from healix_fhir.interaction.capabilities import INTERACTIONS, SYSTEM_INTERACTIONS, capabilities
+from healix_fhir.interaction.service import Interactions
+from healix_fhir.kernel.errors import HealixError
+from healix_fhir.model.definitions import TYPES, search_parameters
+from healix_fhir.model.validate import validate
+from healix_fhir.operation.registry import OPERATIONS, offered
+from healix_fhir.search.query import parse
+
+ROOT = "http://healix.test"
+
+
+@pytest.fixture(scope="module")
+def statement() -> dict[str, Any]:
+    """The statement of a server."""
+    return capabilities(ROOT, offered())
+
+
+@pytest.fixture(scope="module")
+def resources(statement: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What it says of each type."""
+    return {shown["type"]: shown for shown in statement["rest"][0]["resource"]}
+
+
+def test_it_is_a_valid_resource_and_always_the_same(statement: dict[str, Any]) -> None:
+    """The statement is valid R4 and does not change from call to call."""
+    assert validate(statement, "CapabilityStatement") == ()
+    assert capabilities(ROOT, offered()) == statement
+    assert (statement["fhirVersion"], statement["implementation"]["url"]) == ("4.0.1", f"{ROOT}/fhir")
+
+
+def test_every_type_is_there(resources: dict[str, dict[str, Any]]) -> None:
+    """All resource types of 4.0.1 are served alike."""
+    assert tuple(resources) == TYPES
+    assert all([one["code"] for one in shown["interaction"]] == list(INTERACTIONS) for shown in resources.values())
+
+
+def test_every_named_interaction_runs() -> None:
+    """Each interaction that is named has a method of the service, and each method a name."""
+    methods: dict[str, Callable[..., Any]] = {
+        "read": Interactions.read,
+        "vread": Interactions.vread,
+        "update": Interactions.update,
+        "delete": Interactions.delete,
+        "history-instance": Interactions.history,
+        "create": Interactions.create,
+        "search-type": Interactions.search,
+    }
+    assert set(INTERACTIONS) == set(methods)
+    assert set(SYSTEM_INTERACTIONS) == set(bundle.KINDS)
+
+
+@pytest.mark.parametrize("type_name", ["Patient", "Observation", "Group", "StructureDefinition", "Binary"])
+def test_named_search_parameters_are_those_that_are_read(resources: dict[str, dict[str, Any]], type_name: str) -> None:
+    """A parameter is named exactly when a search takes it: refused ones are not in the list."""
+    named = {one["name"] for one in resources[type_name]["searchParam"]}
+    values = {"date": "2020", "token": "a", "string": "a", "reference": "Patient/a", "uri": "http://a"}
+    for code, parameter in search_parameters(type_name).items():
+        try:
+            parse(type_name, [(code, values.get(parameter.type, "5"))], strict=True)
+        except HealixError:
+            assert code not in named
+        else:
+            assert code in named
+
+
+def test_named_includes_are_read(resources: dict[str, dict[str, Any]]) -> None:
+    """Every include that is named is one that a search takes."""
+    for include in resources["Observation"]["searchInclude"]:
+        assert parse("Observation", [("_include", include)], strict=True).includes
+
+
+def test_operations_are_those_of_the_registry(statement: dict[str, Any], resources: dict[str, dict[str, Any]]) -> None:
+    """Each registered operation is named on its levels."""
+    assert {one["name"] for one in resources["Patient"]["operation"]} == {
+        name for name, operation in OPERATIONS.items() if operation.levels & {"type", "instance"}
+    }
+    assert "operation" not in statement["rest"][0]
+
+
+def test_the_conditional_forms_are_denied(resources: dict[str, dict[str, Any]]) -> None:
+    """What this server refuses by name is not promised."""
+    shown = resources["Patient"]
+    assert (shown["versioning"], shown["updateCreate"], shown["readHistory"]) == ("versioned", True, True)
+    assert (shown["conditionalCreate"], shown["conditionalUpdate"]) == (False, False)
+    assert (shown["conditionalRead"], shown["conditionalDelete"]) == ("not-supported", "not-supported")
+
+
+def test_security_is_smart(statement: dict[str, Any]) -> None:
+    """The statement says that SMART on FHIR guards everything."""
+    coding = statement["rest"][0]["security"]["service"][0]["coding"][0]
+    assert coding["code"] == "SMART-on-FHIR"
