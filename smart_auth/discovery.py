@@ -1,7 +1,7 @@
 """What an app finds out before it asks for a token: only what this server does now.
 
-Tokens are made by the server's operator (`healix token create`); there is no authorization and no token endpoint yet, so
-no grant, no challenge method and no launch is claimed, and there is no OpenID Provider document, whose required
+Tokens are made by the server's operator (`healix token create`); there is no authorization and no token endpoint yet,
+so no grant, no challenge method and no launch is claimed, and there is no OpenID Provider document, whose required
 members would all be untrue.
 
 Spec: SMART App Launch 2.2, hl7.org/fhir/smart-app-launch/STU2.2/conformance.html

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from smart_auth.discovery import smart_configuration
 
-HEADERS = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+HEADERS = {"Cache-Control": "public, max-age=300"}
 
 
 def routes() -> list[BaseRoute]:

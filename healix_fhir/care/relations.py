@@ -1,0 +1,140 @@
+"""Which resources say that a clinician cares for a patient, until when: pure rules, one for each type.
+
+* CareTeam: its Practitioner members while the team is active, within the team's and the member's period.
+* Patient: each Practitioner in generalPractitioner, without an end.
+* Encounter: its Practitioner participants, from when it is planned until the period ends.
+* Appointment: its Practitioner participants and its Patients, from when it is booked until it ends, so that the
+  clinician can prepare; one who declined has no part in it.
+
+Only references to this server's own Patients and Practitioners count. A finished encounter or a booked appointment that
+does not say when it ends opens nothing.
+
+Spec: FHIR R4 careteam.html, patient.html, encounter.html, appointment.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from healix_fhir.kernel.ids import is_logical_id
+from healix_fhir.search.dates import interval
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From `starts` until `ends`; None is open."""
+
+    starts: datetime | None = None
+    ends: datetime | None = None
+
+    def within(self, other: Span) -> Span:
+        """The part of this span that is in `other`."""
+        starts = [moment for moment in (self.starts, other.starts) if moment is not None]
+        ends = [moment for moment in (self.ends, other.ends) if moment is not None]
+        return Span(max(starts, default=None), min(ends, default=None))
+
+    def joined(self, other: Span) -> Span:
+        """The smallest span that holds both."""
+        starts = None if self.starts is None or other.starts is None else min(self.starts, other.starts)
+        ends = None if self.ends is None or other.ends is None else max(self.ends, other.ends)
+        return Span(starts, ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A practitioner cares for a patient (logical ids) during `span`."""
+
+    practitioner: str
+    patient: str
+    span: Span
+
+
+class Reader:
+    """Reads relations out of resources; `bases` are this server's FHIR base URLs."""
+
+    def __init__(self, bases: tuple[str, ...]) -> None:
+        self._bases = bases
+
+    def relations(self, resource: Json) -> list[Relation]:
+        """All relations that `resource` states, one for each pair of practitioner and patient."""
+        found: dict[tuple[str, str], Span] = {}
+        for relation in RULES[resource["resourceType"]](self, resource):
+            pair = relation.practitioner, relation.patient
+            found[pair] = found[pair].joined(relation.span) if pair in found else relation.span
+        return [Relation(*pair, span) for pair, span in found.items()]
+
+    def local(self, reference: Json | None, type_name: str) -> str | None:
+        """The logical id that a reference to `type_name` on this server names."""
+        text = (reference or {}).get("reference", "")
+        for base in self._bases:
+            text = text.removeprefix(f"{base}/")
+        kind, _, rest = text.partition("/")
+        id_ = rest.partition("/_history/")[0]
+        return id_ if kind == type_name and is_logical_id(id_) else None
+
+
+def _care_team(reader: Reader, team: Json) -> Iterable[Relation]:
+    patient = reader.local(team.get("subject"), "Patient")
+    if patient is None or team.get("status") != "active":
+        return
+    for participant in team.get("participant", ()):
+        practitioner = reader.local(participant.get("member"), "Practitioner")
+        if practitioner is not None:
+            yield Relation(practitioner, patient, _span(participant.get("period")).within(_span(team.get("period"))))
+
+
+def _patient(reader: Reader, patient: Json) -> Iterable[Relation]:
+    for reference in patient.get("generalPractitioner", ()):
+        practitioner = reader.local(reference, "Practitioner")
+        if practitioner is not None:
+            yield Relation(practitioner, patient["id"], Span())
+
+
+def _encounter(reader: Reader, encounter: Json) -> Iterable[Relation]:
+    patient = reader.local(encounter.get("subject"), "Patient")
+    whole = Span(ends=_span(encounter.get("period")).ends)
+    status = encounter.get("status")
+    if patient is None or status not in ENCOUNTERS or (status == "finished" and whole.ends is None):
+        return
+    for participant in encounter.get("participant", ()):
+        practitioner = reader.local(participant.get("individual"), "Practitioner")
+        if practitioner is not None:
+            yield Relation(practitioner, patient, Span(ends=_span(participant.get("period")).ends).within(whole))
+
+
+def _appointment(reader: Reader, appointment: Json) -> Iterable[Relation]:
+    ends = _until(appointment.get("end"))
+    if appointment.get("status") not in APPOINTMENTS or ends is None:
+        return
+    actors = [one for one in appointment.get("participant", ()) if one.get("status") != "declined"]
+    patients = [id_ for one in actors if (id_ := reader.local(one.get("actor"), "Patient"))]
+    for participant in actors:
+        practitioner = reader.local(participant.get("actor"), "Practitioner")
+        span = Span(ends=_span(participant.get("period")).ends).within(Span(ends=ends))
+        if practitioner is not None:
+            yield from (Relation(practitioner, patient, span) for patient in patients)
+
+
+def _span(period: Json | None) -> Span:
+    begin = interval((period or {}).get("start", ""))
+    return Span(begin[0] if begin else None, _until((period or {}).get("end")))
+
+
+def _until(text: str | None) -> datetime | None:
+    """The first instant after what `text` says: a period that ends on a day ends with that day."""
+    covered = interval(text) if text else None
+    return covered[1] if covered else None
+
+
+ENCOUNTERS = frozenset({"planned", "arrived", "triaged", "in-progress", "onleave", "finished"})
+APPOINTMENTS = frozenset({"booked", "arrived", "checked-in", "fulfilled"})
+
+RULES: Mapping[str, Callable[[Reader, Json], Iterable[Relation]]] = MappingProxyType(
+    {"CareTeam": _care_team, "Patient": _patient, "Encounter": _encounter, "Appointment": _appointment}
+)
