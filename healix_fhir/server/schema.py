@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import dicomweb.dimse.peers
-import dicomweb.index.tables  # noqa: F401
-import healix_fhir.store.tables  # noqa: F401
-import smart_auth.tables  # noqa: F401
+from dicomweb.dimse import peers
+from dicomweb.index import tables as study_index
+from healix_fhir.kernel import audit, outbox
 from healix_fhir.kernel.database import metadata
+from healix_fhir.store import tables as store
+from smart_auth import tables as access
 
-__all__ = ["metadata"]
+ROOMS = (audit, outbox, store, access, study_index, peers)
+"""The modules that declare tables; importing them fills `metadata`."""
+
+__all__ = ["ROOMS", "metadata"]
