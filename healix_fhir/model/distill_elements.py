@@ -67,7 +67,7 @@ def _element(element: Json, *, nested: bool = False) -> list[Any]:
     row = [
         path.rpartition(".")[2],
         element["min"],
-        {"*": 0, "0": -1}.get(element["max"]) or int(element["max"].replace("*", "0")),
+        {"*": 0, "1": 1, "0": -1}[element["max"]],
         names,
         "|".join(sorted(targets)),
         SUMMARY * bool(element.get("isSummary")) + MODIFIER * bool(element.get("isModifier")),

@@ -43,7 +43,7 @@ RESTRICTED = {"SimpleQuantity": "Quantity", "MoneyQuantity": "Quantity"}
 
 
 class Element(NamedTuple):
-    """One element of a structure. `max` is None where it repeats without bound and 0 where it is forbidden.
+    """One element of a structure. `max` is 1, None where it repeats without bound, 0 where it is forbidden.
 
     `name` has no `[x]`; `types` are structure names, more than one or `choice` for `value[x]`; `targets` are the types
     a Reference may have, empty for any; `binding` is the value set of a required binding.

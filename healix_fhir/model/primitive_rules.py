@@ -61,14 +61,12 @@ def _passes(valid: Callable[[Any], Any], value: Any) -> bool:
 
 
 def _repeated(element: Element, valid: Callable[[Any], Any], explain: Callable[[Any], tuple[str, str]]) -> Rule:
-    siblings, most = f"_{element.name}", element.max
+    siblings = f"_{element.name}"
 
     def rule(values: Any, parent: dict[str, Any], _walk: Walk) -> Problems:
         if type(values) is not list or not values:
             return one("", "structure", "must be an array that is not empty")
         found: list[Problem] = []
-        if most is not None and len(values) > most:
-            found += one("", "structure", f"must have at most {most} items")
         for position, value in enumerate(values):
             if _passes(valid, value):
                 continue

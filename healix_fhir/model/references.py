@@ -17,7 +17,7 @@ from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.elements import PRIMITIVES, elements, json_properties
 
 ADDRESSES = frozenset({"uri", "url", "canonical", "oid", "uuid"})
-LINK = re.compile(r"""(?P<before>\s(?:href|src)\s*=\s*(?P<quote>["']))(?P<target>.*?)(?P=quote)""", re.DOTALL)
+LINK = re.compile(r"""(?P<before>\s(?:href|src)=(?P<quote>["']))(?P<target>[^"'<]+)(?P=quote)""")
 
 
 class Slot(NamedTuple):

@@ -163,7 +163,7 @@ def _object_rule(element: Element, child: Child) -> Rule:
     condition = conditions(element, child)
     if condition is not None:
         inner = _both(inner, condition)
-    return _repeated(inner, element.max) if child.repeats else inner
+    return _repeated(inner) if child.repeats else inner
 
 
 def _both(first: Rule, second: Rule) -> Rule:
@@ -175,13 +175,11 @@ def _both(first: Rule, second: Rule) -> Rule:
     return rule
 
 
-def _repeated(inner: Rule, most: int | None) -> Rule:
+def _repeated(inner: Rule) -> Rule:
     def rule(values: Any, parent: dict[str, Any], walk: Walk) -> Problems:
         if type(values) is not list or not values:
             return one("", "structure", "must be an array that is not empty")
         found: list[Problem] = []
-        if most is not None and len(values) > most:
-            found += one("", "structure", f"must have at most {most} items")
         for position, value in enumerate(values):
             problems = inner(value, parent, walk)
             if problems:

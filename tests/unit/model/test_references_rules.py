@@ -30,7 +30,7 @@ BAD = [
     "Patient/",
     "Patient/a b",
     "1",
-    "Patient?identifier=x",
+    "Encounter?identifier=x",
     "urn:uuid:123",
     "urn:oid:9.x",
 ]
