@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-from healix_fhir.model.elements import elements, required_codes
+from healix_fhir.model.elements import required_codes
 
 
 @cache
@@ -19,9 +19,3 @@ def implied_systems(value_set: str) -> Mapping[str, str]:
     """The system of each code of a required binding; empty where the codes cannot be listed (MIME types, UCUM)."""
     listed = required_codes(value_set) if value_set else None
     return MappingProxyType({code: system for system, codes in (listed or {}).items() for code in codes})
-
-
-def system_of(structure: str, element: str, code: str) -> str | None:
-    """The system of `code` in `element` of a structure, as `gender` of `Patient`; None where nothing implies it."""
-    found = elements(structure).get(element)
-    return implied_systems(found.binding).get(code) if found else None

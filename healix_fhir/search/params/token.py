@@ -6,12 +6,11 @@ Spec: FHIR R4, hl7.org/fhir/R4/search.html#token
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
-from healix_fhir.model.elements import required_codes
 from healix_fhir.search import tokens
 from healix_fhir.search.params.collector import Collector, Emit
+from healix_fhir.terminology.code_systems import implied_systems
 
 HOT = frozenset({"category", "code", "combo-code", "component-code", "identifier"})
 """Parameters, by code, whose tokens also stand in `index_token`: asked for often, together with patient and date."""
@@ -124,13 +123,6 @@ def _codes(add: Add, binding: str) -> Emit:
             add(rows, systems.get(code), code)
 
     return emit
-
-
-@cache
-def implied_systems(binding: str) -> Mapping[str, str]:
-    """The system of each code of a required binding; empty where the codes cannot be listed."""
-    listed = required_codes(binding) if binding else None
-    return {code: system for system, codes in (listed or {}).items() for code in codes}
 
 
 EMITTERS: Mapping[str, Callable[[Add], Emit]] = {
