@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from healix_fhir.model.json import encode
 from tests.support.live_server import LiveServer
-from tests.support.resources import observation, patient
+from tests.support.resources import patient
 
 FHIR = {"Content-Type": "application/fhir+json"}
 
