@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from healix_fhir.kernel.errors import HealixError, invalid, unsupported
 from healix_fhir.model.definitions import SearchParameter
 
-STANDARD_MODIFIERS = frozenset(
-    {
-        "above", "below", "contains", "exact", "identifier", "in", "iterate", "missing", "not", "not-in", "of-type",
-        "text",
-    }
-)  # fmt: skip
-"""Every modifier of R4. Spec: FHIR R4, hl7.org/fhir/R4/search.html#modifiers"""
+MODIFIERS: Mapping[str, frozenset[str]] = {
+    "date": frozenset({"missing"}),
+    "reference": frozenset({"above", "below", "identifier", "missing"}),
+    "string": frozenset({"contains", "exact", "missing"}),
+    "token": frozenset({"above", "below", "in", "missing", "not", "not-in", "of-type", "text"}),
+    "uri": frozenset({"above", "below", "missing"}),
+}
+"""Every modifier of R4 by parameter type; a reference also takes a resource type.
+
+Spec: FHIR R4, hl7.org/fhir/R4/search.html#modifiers
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class Asked:
 
     def bad_modifier(self) -> HealixError:
         """The refusal of a modifier: by name where R4 has it, as unknown otherwise."""
-        if self.modifier in STANDARD_MODIFIERS:
+        if self.modifier in MODIFIERS[self.parameter.type]:
             return unsupported(f"{self.name}: the modifier :{self.modifier} is not supported here")
         return invalid(
             f"{self.name}: ':{self.modifier[:50]}' is no modifier of a {self.parameter.type} parameter", code="value"

@@ -78,7 +78,7 @@ def _token_key(param: int, parts: list[str]) -> int:
 
 def uri(asked: Asked, value: str) -> Node:
     """The whole uri, literally."""
-    if asked.modifier not in ("", "not"):
+    if asked.modifier:
         raise asked.bad_modifier()
     return Token(tokens.uri(asked.parameter.id, unescape(value)))
 

@@ -1,0 +1,130 @@
+"""No path to rows shows more or less than the rules: random worlds, tokens and searches against a naive reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from healix_fhir.kernel.database import open_pool, transaction
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.store.read import read
+from smart_auth.access import AccessContext
+from tests.property.access.questions import Question, make_question
+from tests.property.access.world import PATIENTS, Json, Token, World, make_token, make_world, references, spans
+from tests.support.search import Clinic
+
+SEEDS = st.integers(0, 2**32)
+QUESTIONS = 20
+EMPTY = "TRUNCATE resource, resource_history, compartment, care_relationship, index_token, index_string, index_date,"
+TABLES = f"{EMPTY} index_reference, outbox"
+CARE = """INSERT INTO care_relationship (practitioner, pat, source, ends)
+SELECT d, p, 'test', CASE WHEN o THEN now() - interval '1 day' END
+FROM unnest(%s::text[], %s::bigint[], %s::bool[]) AS x (d, p, o)"""
+
+
+@pytest.fixture(scope="module")
+def clinic(module_database: str) -> Iterator[Clinic]:
+    """One store, emptied for each world."""
+    with open_pool(module_database, size=1) as opened:
+        yield Clinic(opened)
+
+
+def settle(clinic: Clinic, world: World) -> None:
+    """Make the store hold just this world."""
+    clinic.run(TABLES)
+    clinic.put(*world.resources)
+    keys = clinic.keys(*PATIENTS)
+    care = sorted(world.care)
+    clinic.run(CARE, ([d for d, _, _ in care], [keys[p] for _, p, _ in care], [over for *_, over in care]))
+
+
+def name(resource: Json) -> str:
+    """`Type/id`."""
+    return f"{resource['resourceType']}/{resource['id']}"
+
+
+def included(world: World, token: Token, question: Question, page: list[Json]) -> set[str]:
+    """What a page of matches brings with it."""
+    known = {name(resource): resource for resource in world.resources}
+    wanted = {
+        ref
+        for resource in page
+        for _, path, target in question.includes
+        for ref in references(resource, path)
+        if ref in known and (not target or ref.startswith(f"{target}/"))
+    }
+    seen = {ref for ref in wanted if any(world.sees(token, known[ref], permission) for permission in "rs")}
+    return seen - {name(resource) for resource in page}
+
+
+def in_order(question: Question, matches: list[Json]) -> bool:
+    """Whether matches come in the order asked for; those without a first day come last."""
+    if question.sort == "_id":
+        return [r["id"] for r in matches] == sorted(r["id"] for r in matches)
+    if question.sort.endswith("_lastUpdated") or question.type_name != "Observation":
+        return True
+    firsts = [(spans(r) or (float("-inf"),))[0] for r in matches]
+    dated = [first for first in firsts if first != float("-inf")]
+    return dated == sorted(dated, reverse=question.sort != "date") and firsts[: len(dated)] == dated
+
+
+def check_search(clinic: Clinic, access: AccessContext, world: World, token: Token, question: Question) -> None:
+    """All pages of a search against the naive filter."""
+    known = {name(resource): resource for resource in world.resources}
+    expected = [r for r in world.resources if question.matches(r) and world.sees(token, r, "s")]
+    matches: list[Json] = []
+    for page in clinic.pages(question.address, access):
+        names = [f"{hit.type}/{hit.id}" for hit in page.entries if hit.mode == "match"]
+        here = [known[one] for one in names]
+        matches += here
+        others = [f"{hit.type}/{hit.id}" for hit in page.entries if hit.mode == "include"]
+        assert sorted(others) == sorted(included(world, token, question, here))
+        assert page.total == len(expected)
+        assert len(here) == question.count or page.next is None
+    assert sorted(map(name, matches)) == sorted(map(name, expected))
+    assert in_order(question, matches)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=SEEDS)
+def test_a_search_shows_exactly_what_matches_and_is_visible(clinic: Clinic, seed: int) -> None:
+    """Matches, includes, totals, order and all pages are those of the naive filter, for whatever token."""
+    rng = Random(seed)
+    world = make_world(rng)
+    settle(clinic, world)
+    for _ in range(QUESTIONS):
+        token, question = make_token(rng), make_question(rng)
+        access = clinic.access(token.text, patient=token.patient, practitioner=token.practitioner)
+        if token.opens(question.type_name, "s"):
+            check_search(clinic, access, world, token, question)
+        else:
+            with pytest.raises(HealixError) as refusal:
+                clinic.page(question.address, access)
+            assert refusal.value.category is Category.FORBIDDEN
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=SEEDS)
+def test_a_read_shows_exactly_what_is_visible(clinic: Clinic, seed: int) -> None:
+    """A read by id obeys the same predicate; what is not visible is answered like what does not exist."""
+    rng = Random(seed)
+    world, token = make_world(rng), make_token(rng)
+    settle(clinic, world)
+    access = clinic.access(token.text, patient=token.patient, practitioner=token.practitioner)
+    for resource in world.resources:
+        check_read(clinic, access, world, token, resource)
+
+
+def check_read(clinic: Clinic, access: AccessContext, world: World, token: Token, resource: Json) -> None:
+    """One read by id against the rules."""
+    type_, id_ = resource["resourceType"], resource["id"]
+    if world.sees(token, resource, "r"):
+        assert transaction(clinic.pool, lambda: read(access, type_, id_)).id == id_
+        return
+    with pytest.raises(HealixError) as refusal:
+        transaction(clinic.pool, lambda: read(access, type_, id_))
+    assert refusal.value.category is (Category.NOT_FOUND if token.opens(type_, "r") else Category.FORBIDDEN)

@@ -1,0 +1,83 @@
+"""Storing resources and searching them, without HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from healix_fhir.kernel.database import Row, Statement, Work, transaction
+from healix_fhir.search.extract import extract
+from healix_fhir.search.page import Signer
+from healix_fhir.search.query import parse
+from healix_fhir.search.result import SearchResult
+from healix_fhir.search.run import search
+from healix_fhir.store.commit import commit
+from healix_fhir.store.stored import Change, Method
+from smart_auth.access import AccessContext, internal, patient_keys
+from smart_auth.scope import parse as parse_scope
+
+BASE = "http://healix.test/fhir"
+SIGNER = Signer(b"a secret of the tests")
+EVERYONE = internal("test")
+
+
+class Clinic:
+    """A server's store and search over one pool."""
+
+    def __init__(self, pool: ConnectionPool[Connection[Row]]) -> None:
+        self.pool = pool
+
+    def put(self, *resources: dict[str, Any]) -> None:
+        """Store each resource under its own id."""
+        changes = [
+            Change(Method.PUT, r["resourceType"], r["id"], r, extract(r, r["resourceType"], (BASE,))) for r in resources
+        ]
+        transaction(self.pool, lambda: commit(EVERYONE, changes))
+
+    def delete(self, type_name: str, id_: str) -> None:
+        """Delete one resource."""
+        transaction(self.pool, lambda: commit(EVERYONE, [Change(Method.DELETE, type_name, id_)]))
+
+    def keys(self, *ids: str) -> dict[str, int]:
+        """The surrogate keys of patients."""
+        return transaction(self.pool, lambda: patient_keys(ids))
+
+    def access(self, scope: str, *, patient: str | None = None, practitioner: str | None = None) -> AccessContext:
+        """What a token of `scope` gives."""
+        return AccessContext(
+            parse_scope(scope),
+            patient=patient,
+            pat=self.keys(patient)[patient] if patient else None,
+            practitioner=practitioner,
+        )
+
+    def page(self, address: str, access: AccessContext = EVERYONE, *, strict: bool = False) -> SearchResult:
+        """The answer to `Type?query`."""
+        type_name, _, text = address.partition("?")
+        query = parse(type_name, parse_qsl(text, keep_blank_values=True), strict=strict, base=BASE)
+        return transaction(self.pool, lambda: search(access, query, base=BASE, signer=SIGNER))
+
+    def pages(self, address: str, access: AccessContext = EVERYONE) -> Iterator[SearchResult]:
+        """The answer to `Type?query` and all pages after it."""
+        following: str | None = address
+        while following is not None:
+            page = self.page(following, access)
+            yield page
+            following = None if page.next is None else f"{address.partition('?')[0]}?{page.next}"
+
+    def ids(self, address: str, access: AccessContext = EVERYONE) -> list[str]:
+        """The ids of the matches on all pages, in order."""
+        return [hit.id for page in self.pages(address, access) for hit in page.entries if hit.mode == "match"]
+
+    def run(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+        """The rows of a statement."""
+
+        def work() -> Work[list[Row]]:
+            rows = yield Statement(sql, params)
+            return rows
+
+        return transaction(self.pool, work)
