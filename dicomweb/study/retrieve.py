@@ -6,11 +6,23 @@ Spec: PS3.18 10.4, PS3.4 C.4.2 and C.4.3 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from healix_fhir.kernel.database import Work
+import msgspec
+import zstandard
+
+from dicomweb.dicomjson.syntax import DEFLATED_LITTLE
+from dicomweb.pixel.frames import Ranges, direct, ranges, served_syntax
+from dicomweb.pixel.layout import Layout, Pixels
+from dicomweb.uid import check_uid
+from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.database import Fragment, Row, Statement, Work
+from healix_fhir.kernel.errors import invalid, not_found
 from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
+
+__all__ = ["Bulk", "Frame", "Frames", "Instance", "Pixels", "bulk", "frames", "instances", "metadata", "select"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,45 +39,54 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class PixelModule:
-    """The attributes that describe the pixels of an instance (PS3.3 C.7.6.3)."""
-
-    rows: int
-    columns: int
-    samples: int
-    bits_allocated: int
-    photometric: str
-    planar: int
-    frames: int
-
-
-@dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame as stored: byte ranges (start, length) of the blob that, joined, are its bytes.
-
-    For the deflated transfer syntax the ranges count in the inflated data set: read them with dicomweb/pixel/frames.py.
-    """
+    """One frame as stored: byte ranges (start, length) that, joined, are its bytes."""
 
     number: int
-    ranges: tuple[tuple[int, int], ...]
+    ranges: Ranges
 
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """The frames asked for, in the order asked."""
+    """The frames asked for, in the order asked, to be served in `transfer_syntax`.
+
+    When `direct`, the ranges are those of the blob and may be streamed; else, or to decode into another syntax,
+    frames are read with dicomweb/pixel/frames.py from `layout`.
+    """
 
     instance: Instance
-    pixels: PixelModule
+    pixels: Pixels
+    layout: Layout
+    transfer_syntax: str
+    direct: bool
     frames: tuple[Frame, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """One bulk data element: its value representation and byte ranges in the blob."""
+    """One bulk data element: its value representation and where it lies.
+
+    `ranges` are those of the blob, or of its inflated data set when `deflated`: dicomweb/pixel/frames.py reads both.
+    """
 
     instance: Instance
     vr: str
-    ranges: tuple[tuple[int, int], ...]
+    ranges: Ranges
+    deflated: bool
+
+
+_FROM = "instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk"
+_INSTANCE = "s.study_uid, e.series_uid, i.instance_uid, i.sop_class_uid, i.transfer_syntax, i.blob, i.size"
+_WIDTH = 7
+_ORDER = "e.series_number, e.pk, i.instance_number, i.pk"
+
+KEYS = {
+    "PatientID": "s.patient_id",
+    "StudyInstanceUID": "s.study_uid",
+    "SeriesInstanceUID": "e.series_uid",
+    "SOPInstanceUID": "i.instance_uid",
+}
+"""The unique keys of the levels (PS3.4 C.6.1.1)."""
 
 
 def instances(
@@ -75,30 +96,112 @@ def instances(
 
     Raises Invalid for a malformed UID, NotFound when there are none that `access` may see.
     """
-    raise NotImplementedError
+    rows = yield from _rows(access, _asked(study, series, instance), "retrieve")
+    if not rows:
+        raise not_found("there is no such study, series or instance")
+    return [Instance(*row) for row in rows]
 
 
 def select(access: AccessContext, keys: Sequence[tuple[str, Sequence[str]]]) -> Work[list[Instance]]:
-    """The instances that match lists of UIDs by keyword (`PatientID`, `StudyInstanceUID`, …): the identifiers of
-    C-MOVE and C-GET.
+    """The instances that match lists of unique keys (`PatientID`, `StudyInstanceUID`, …): the identifiers of C-MOVE.
 
     None that match is an empty list here: PS3.4 answers that with success and no sub-operations.
     """
-    raise NotImplementedError
+    if not keys or any(keyword not in KEYS for keyword, _ in keys):
+        raise invalid("instances are retrieved by the unique keys of their levels")
+    wanted = {
+        keyword: [value if keyword == "PatientID" else check_uid(value, keyword) for value in values]
+        for keyword, values in keys
+    }
+    rows = yield from _rows(access, wanted, "retrieve")
+    return [Instance(*row) for row in rows]
 
 
 def metadata(
     access: AccessContext, study: str, series: str | None = None, instance: str | None = None, *, base: str
 ) -> Work[list[bytes]]:
-    """The DICOM JSON object of each instance; BulkDataURI is absolute under the DICOMweb base URL `base`."""
-    raise NotImplementedError
+    """The DICOM JSON object of each instance; BulkDataURI is absolute under the DICOMweb base URL `base`.
+
+    Raises as `instances`.
+    """
+    rows = yield from _rows(access, _asked(study, series, instance), "retrieve-metadata", ", i.metadata")
+    if not rows:
+        raise not_found("there is no such study, series or instance")
+    decompress = zstandard.ZstdDecompressor().decompress
+    return [
+        absolute(decompress(row[_WIDTH]), f"{base}/studies/{row[0]}/series/{row[1]}/instances/{row[2]}/")
+        for row in rows
+    ]
+
+
+def absolute(json: bytes, url: str) -> bytes:
+    """Stored DICOM JSON with absolute BulkDataURIs. The text replaced cannot occur in a value: its quotes would be
+    escaped.
+    """
+    return json.replace(b'"BulkDataURI":"', b'"BulkDataURI":"' + url.encode())
 
 
 def frames(access: AccessContext, study: str, series: str, instance: str, numbers: Sequence[int]) -> Work[Frames]:
     """Where the frames `numbers` (from 1) of an instance lie. NotFound for a frame that it does not have."""
-    raise NotImplementedError
+    found, layout = yield from _layout(access, study, series, instance, "retrieve-frames")
+    if layout.pixels is None:
+        raise not_found("the instance has no such frame")
+    return Frames(
+        found,
+        layout.pixels,
+        layout,
+        served_syntax(found.transfer_syntax),
+        direct(found.transfer_syntax, layout),
+        tuple(Frame(number, ranges(layout, number)) for number in numbers),
+    )
 
 
 def bulk(access: AccessContext, study: str, series: str, instance: str, path: str) -> Work[Bulk]:
     """Where a bulk data element lies; `path` is what follows `bulkdata/` in its BulkDataURI."""
-    raise NotImplementedError
+    found, layout = yield from _layout(access, study, series, instance, "retrieve-bulkdata")
+    element = layout.bulk.get(path)
+    if element is None:
+        raise not_found("there is no such bulk data")
+    vr, start, length = element
+    return Bulk(found, vr, ((start, length),), found.transfer_syntax == DEFLATED_LITTLE)
+
+
+def _layout(
+    access: AccessContext, study: str, series: str, instance: str, subtype: str
+) -> Work[tuple[Instance, Layout]]:
+    rows = yield from _rows(access, _asked(study, series, instance), subtype, ", i.layout")
+    if not rows:
+        raise not_found("there is no such study, series or instance")
+    return Instance(*rows[0][:_WIDTH]), msgspec.msgpack.decode(rows[0][_WIDTH], type=Layout)
+
+
+def _asked(study: str, series: str | None, instance: str | None) -> dict[str, list[str]]:
+    uids = {"StudyInstanceUID": study, "SeriesInstanceUID": series, "SOPInstanceUID": instance}
+    return {keyword: [check_uid(value, keyword)] for keyword, value in uids.items() if value is not None}
+
+
+def _rows(
+    access: AccessContext, wanted: Mapping[str, Sequence[str]], subtype: str, further: str = ""
+) -> Work[list[Row]]:
+    """The instances with all the keys, `further` columns after those of `Instance`; audited by study.
+
+    The patient of the audit row is that of the study, where it is matched.
+    """
+    access.require("ImagingStudy", Permission.READ)
+    keys = [Fragment(f"{KEYS[keyword]} = ANY(%s)", (list(values),)) for keyword, values in wanted.items()]
+    parts = [access.compartments("ImagingStudy", Permission.READ, "s.pat"), *keys]
+    rows = yield Statement(
+        f"SELECT {_INSTANCE}{further}, k.id FROM {_FROM} LEFT JOIN patient_key k ON k.pat = s.pat"
+        f" WHERE {' AND '.join(part.sql for part in parts)} ORDER BY s.pk, {_ORDER}",
+        tuple(param for part in parts for param in part.params),
+    )
+    lone = rows[0][2] if len(rows) == 1 else None
+    studies = dict.fromkeys((row[0], row[-1]) for row in rows)
+    if studies:
+        yield record(
+            [
+                AuditRow(access.origin, "R", subtype, patient=patient, entity=study, query=lone)
+                for study, patient in studies
+            ]
+        )
+    return [row[:-1] for row in rows]
