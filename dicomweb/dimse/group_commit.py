@@ -1,20 +1,23 @@
 """Objects of several associations stored in one transaction: a database commit costs the same for one as for many.
 
-The first association to arrive commits what is there; those that arrive while it does so wait and are the next group,
-committed by the first of them. So a lone sender never waits for others, and many senders share commits without a timer
-or a thread of its own.
+The first association to arrive commits what is there, after a moment's wait for the objects that others are just
+bringing to the disk; those that arrive while it commits are the next group, committed by the first of them. So a lone
+sender never waits for others, and many senders share commits without a thread or a timer of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Condition, Lock
 from typing import TypeAlias
 
 from dicomweb.study.receive import Received
 from dicomweb.study.store import Outcome
 from smart_auth.access import AccessContext
+
+PATIENCE = 0.004
+"""How long (seconds) a commit waits for objects on their way to the disk: about as long as forcing one there takes."""
 
 Deposit: TypeAlias = Callable[[AccessContext, Sequence[Received]], list[Outcome]]
 
@@ -37,20 +40,46 @@ class GroupCommit:
     def __init__(self, deposit: Deposit) -> None:
         self._deposit = deposit
         self._waiting: list[Ticket] = []
+        self._coming = 0
+        self._changed = Condition()
         self._turn = Lock()
 
-    def store(self, access: AccessContext, received: Received) -> Outcome:
-        """Store one object: durable when this returns. Raises what `deposit` raises."""
-        ticket = Ticket(access, received)
-        self._waiting.append(ticket)
+    def store(self, access: AccessContext, finish: Callable[[], Received]) -> Outcome:
+        """Bring one object to the disk with `finish` and store it: durable when this returns.
+
+        Raises what `finish` and `deposit` raise.
+        """
+        ticket = self._enter(access, finish)
         with self._turn:
             if not ticket.outcome:
-                group, self._waiting = self._waiting, []
-                self._settle(group)
+                self._settle(self._group())
         (outcome,) = ticket.outcome
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def _enter(self, access: AccessContext, finish: Callable[[], Received]) -> Ticket:
+        with self._changed:
+            self._coming += 1
+        try:
+            ticket = Ticket(access, finish())
+        except BaseException:
+            self._arrive()
+            raise
+        self._arrive(ticket)
+        return ticket
+
+    def _arrive(self, *tickets: Ticket) -> None:
+        with self._changed:
+            self._coming -= 1
+            self._waiting += tickets
+            self._changed.notify()
+
+    def _group(self) -> Sequence[Ticket]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._coming == 0, PATIENCE)
+            group, self._waiting = self._waiting, []
+        return group
 
     def _settle(self, group: Sequence[Ticket]) -> None:
         callers: dict[AccessContext, list[Ticket]] = {}

@@ -60,7 +60,7 @@ class StoreService:
     def complete(self, command: Command, incoming: Incoming) -> Command:
         """The response when the whole data set has arrived. Raises HealixError when it is refused."""
         try:
-            outcome = self._commit.store(self._caller.access, incoming.finish())
+            outcome = self._commit.store(self._caller.access, incoming.finish)
         except (psycopg.Error, PoolTimeout) as error:
             raise HealixError(Category.UNAVAILABLE, "the database is not available", detail=str(error)) from error
         if outcome.status is Disposition.REFUSED:

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from dicomweb.dimse import group_commit
 from dicomweb.dimse.group_commit import GroupCommit
 from dicomweb.study.receive import Received
 from dicomweb.study.store import Disposition, Outcome
@@ -51,7 +52,7 @@ def store_together(database: Database, callers: Sequence[tuple[AccessContext, st
 
     def one(access: AccessContext, name: str) -> None:
         try:
-            got[name] = commit.store(access, received(name))
+            got[name] = commit.store(access, lambda: received(name))
         except OSError as error:
             got[name] = error
 
@@ -74,6 +75,59 @@ def test_what_arrives_during_a_commit_is_the_next_group() -> None:
     got = store_together(database, [(ONE, "a"), (ONE, "b"), (ONE, "c"), (ONE, "d")])
     assert [len(group) for _, group in database.groups] == [1, 3]
     assert got == {name: outcome(name) for name in "abcd"}
+
+
+def test_a_commit_waits_a_moment_for_what_is_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object that another association is bringing to the disk joins the group; one that fails there does not."""
+    monkeypatch.setattr(group_commit, "PATIENCE", 5)
+    database, on_disk = Database(), Event()
+    database.go_on.set()
+    commit = GroupCommit(database.deposit)
+
+    def slow() -> Received:
+        assert on_disk.wait(5)
+        return received("b")
+
+    def fails() -> Received:
+        assert on_disk.wait(5)
+        raise OSError("the disk is full")
+
+    def refused() -> None:
+        with pytest.raises(OSError, match="full"):
+            commit.store(ONE, fails)
+
+    threads = [Thread(target=commit.store, args=(ONE, slow)), Thread(target=refused)]
+    threads.append(Thread(target=commit.store, args=(ONE, lambda: received("a"))))
+    for thread in threads[:2]:
+        thread.start()
+    while commit._coming < 2:
+        pass
+    threads[2].start()
+    while not commit._waiting:
+        pass
+    on_disk.set()
+    for thread in threads:
+        thread.join(5)
+    assert [sorted(map(str, group)) for _, group in database.groups] == [["a", "b"]]
+
+
+def test_nobody_waits_for_ever_for_what_is_coming() -> None:
+    """A commit goes on without an object that takes long to reach the disk."""
+    database, on_disk = Database(), Event()
+    database.go_on.set()
+    commit = GroupCommit(database.deposit)
+
+    def slow() -> Received:
+        assert on_disk.wait(5)
+        return received("b")
+
+    other = Thread(target=commit.store, args=(ONE, slow))
+    other.start()
+    while commit._coming < 1:
+        pass
+    assert commit.store(ONE, lambda: received("a")) == outcome("a")
+    on_disk.set()
+    other.join(5)
 
 
 def test_a_group_has_one_caller() -> None:
