@@ -1,8 +1,8 @@
-# Targets a newcomer needs: run, test. For developers: check, bench, conform, docs.
+# A newcomer needs `make run` and `make test`; the rest is for developers.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test install check bench clean
+.PHONY: run test install check format bench clean
 
 install: .venv/installed
 
@@ -11,19 +11,24 @@ install: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
-run: install
+run: install  ## the server with demo data
 	$(BIN)/healix serve --data-dir data --demo
 
-test: install
-	$(BIN)/python -m pytest
+test: install  ## every test
+	tests/system-packages
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not bench"
 
-check: install
+check: install  ## style, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: install
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install  ## figures and ratios; needs a quiet machine
 	$(BIN)/python -m pytest tests/bench -m bench -s -p no:randomly
 
 clean:
