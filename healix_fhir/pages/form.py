@@ -1,0 +1,42 @@
+"""Forms that browsers send: read within limits, and only those that this site's own pages made."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from healix_fhir.kernel.errors import HealixError, forbidden, invalid, too_large
+from smart_auth.oauth.sessions import csrf_matches
+
+LARGEST = 16 * 1024
+FIELDS = 50
+
+
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form; of those that stand twice, the first. Raises Invalid, TooLarge."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        raise invalid("a form is sent as application/x-www-form-urlencoded")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST:
+            raise too_large(f"a form has at most {LARGEST} bytes")
+    try:
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS)
+    except ValueError as error:
+        raise invalid("the form is malformed") from error
+    return dict(reversed(pairs))
+
+
+def check_csrf(request: Request, cookie: str, fields: dict[str, str]) -> None:
+    """Refuse (Forbidden) a form that does not come from a page that was made for this browser."""
+    secret = request.cookies.get(cookie)
+    foreign = request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+    if foreign or secret is None or not csrf_matches(secret, fields.get("csrf", "")):
+        raise out_of_date()
+
+
+def out_of_date() -> HealixError:
+    """What the sender of such a form is told."""
+    return forbidden("This form was out of date. Please try again.")

@@ -1,0 +1,81 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from healix_fhir.kernel import ids
+from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.pages.form import check_csrf, read_form
+from healix_fhir.pages.render import page
+from healix_fhir.pages.site import Site, origin
+from smart_auth.oauth.login import log_in, log_out
+from smart_auth.oauth.sessions import LONGEST, csrf_of
+
+HOME = "/account/"
+STATUS = {Category.UNAUTHENTICATED: 401, Category.FORBIDDEN: 403, Category.BUSY: 429}
+"""Refusals after which the form is shown again."""
+
+
+async def show(site: Site, request: Request) -> Response:
+    """GET /account/login"""
+    if await site.session(request) is not None:
+        return RedirectResponse(HOME, 303)
+    return _form(site, request)
+
+
+async def submit(site: Site, request: Request) -> Response:
+    """POST /account/login with `username`, `password` and the hidden `csrf`."""
+    fields = await read_form(request)
+    username = fields.get("username", "")
+    try:
+        check_csrf(request, site.login_cookie, fields)
+        secret = await log_in(
+            site.pool, site.verifier, site.denials, username, fields.get("password", ""), origin(request)
+        )
+    except HealixError as error:
+        if error.category not in STATUS:
+            raise
+        return _form(site, request, error=error, username=username)
+    answer = RedirectResponse(HOME, 303)
+    _set(site, answer, site.session_cookie, secret)
+    answer.delete_cookie(site.login_cookie, secure=site.secure, httponly=True, samesite="lax")
+    return answer
+
+
+async def leave(site: Site, request: Request) -> Response:
+    """POST /account/logout with the hidden `csrf`."""
+    fields = await read_form(request)
+    session = await site.session(request)
+    answer = RedirectResponse("/account/login", 303)
+    if session is not None:
+        check_csrf(request, site.session_cookie, fields)
+        secret = request.cookies[site.session_cookie]
+        await atransaction(site.pool, lambda: log_out(secret, origin(request, session)))
+        answer.headers["Clear-Site-Data"] = '"cache"'
+    answer.delete_cookie(site.session_cookie, secure=site.secure, httponly=True, samesite="lax")
+    return answer
+
+
+def _form(site: Site, request: Request, *, error: HealixError | None = None, username: str = "") -> Response:
+    """The form, tied to this browser by a cookie that it sends back along with the hidden field."""
+    secret = request.cookies.get(site.login_cookie) or ids.secret()
+    answer = page(
+        "login.html",
+        STATUS[error.category] if error else 200,
+        csrf=csrf_of(secret),
+        error=error.message if error else "",
+        username=username[:128],
+    )
+    if error is not None and error.retry_after is not None:
+        answer.headers["Retry-After"] = str(error.retry_after)
+    if error is not None and error.category is Category.UNAUTHENTICATED:
+        answer.headers["WWW-Authenticate"] = 'Form realm="Healix"'  # RFC 9110 15.5.2 asks for one; browsers ignore it
+    _set(site, answer, site.login_cookie, secret)
+    return answer
+
+
+def _set(site: Site, answer: Response, name: str, value: str) -> None:
+    answer.set_cookie(name, value, max_age=LONGEST, path="/", secure=site.secure, httponly=True, samesite="lax")

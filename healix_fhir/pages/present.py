@@ -1,0 +1,82 @@
+"""FHIR resources as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+UID_SYSTEM = "urn:dicom:uid"
+UID_PREFIX = "urn:oid:"
+NO_NAME = "Name not recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """An imaging study in a list. `patient` is a logical id."""
+
+    uid: str
+    title: str
+    when: str
+    modalities: str
+    series: int
+    instances: int
+    patient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A patient in a list."""
+
+    id: str
+    name: str
+    born: str
+    number: str
+
+
+def person(patient: Json) -> Person:
+    """A Patient as a line: name, date of birth, and the record number that people know him by."""
+    numbers = sorted(patient.get("identifier", ()), key=lambda one: one.get("use") != "usual")
+    return Person(
+        patient["id"],
+        name(patient.get("name", ())),
+        patient.get("birthDate", ""),
+        next((one["value"] for one in numbers if one.get("value")), ""),
+    )
+
+
+def name(names: Iterable[Json]) -> str:
+    """The official name, else the usual one, else the first; as written, or given names before the family name."""
+    order = ("official", "usual")
+    ranked = sorted(names, key=lambda one: order.index(one["use"]) if one.get("use") in order else len(order))
+    for one in ranked:
+        text = one.get("text") or " ".join(
+            part for part in (*one.get("prefix", ()), *one.get("given", ()), one.get("family")) if part
+        )
+        if text:
+            return str(text)
+    return NO_NAME
+
+
+def study(resource: Json) -> Study | None:
+    """An ImagingStudy as a line; None when it has no study UID, so that no viewer could open it."""
+    uids = (
+        one.get("value", "").removeprefix(UID_PREFIX)
+        for one in resource.get("identifier", ())
+        if one.get("system") == UID_SYSTEM
+    )
+    uid = next((uid for uid in uids if uid), None)
+    if uid is None:
+        return None
+    modalities = ", ".join(code for one in resource.get("modality", ()) if (code := one.get("code")))
+    return Study(
+        uid,
+        resource.get("description") or (f"{modalities} study" if modalities else "Imaging study"),
+        resource.get("started", "")[:16].replace("T", " "),
+        modalities,
+        resource.get("numberOfSeries", 0),
+        resource.get("numberOfInstances", 0),
+        resource.get("subject", {}).get("reference", "").partition("Patient/")[2],
+    )

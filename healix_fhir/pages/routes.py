@@ -1,0 +1,60 @@
+"""The addresses of the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from healix_fhir.interaction.status import STATUS
+from healix_fhir.kernel.refusal import as_refusal
+from healix_fhir.pages import home, login, viewer
+from healix_fhir.pages.render import page, stylesheet
+from healix_fhir.pages.site import Site
+
+Handler = Callable[[Site, Request], Awaitable[Response]]
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Everything below `/account`, and the server's front door."""
+    return [
+        Route("/", _front),
+        Route("/account", _front),
+        Route("/account/", _answering(site, home.show)),
+        Route("/account/login", _answering(site, login.show)),
+        Route("/account/login", _answering(site, login.submit), methods=["POST"]),
+        Route("/account/logout", _answering(site, login.leave), methods=["POST"]),
+        Route("/account/view", _answering(site, viewer.open_study), methods=["POST"]),
+        Route("/account/assets/healix.css", _stylesheet),
+    ]
+
+
+def _answering(site: Site, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """`handler` with refusals and failures as pages."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(site, request)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - people see a page whatever fails; as_refusal logs it
+            refusal = as_refusal(error, request.scope.get("healix.request", ""))
+            shown = page("error.html", STATUS[refusal.category].value, message=refusal.message)
+            if refusal.retry_after is not None:
+                shown.headers["Retry-After"] = str(refusal.retry_after)
+            return shown
+
+    return answer
+
+
+async def _front(request: Request) -> Response:
+    del request
+    return RedirectResponse("/account/", 303)
+
+
+async def _stylesheet(request: Request) -> Response:
+    known = request.query_params.get("v") is not None
+    cache = "public, max-age=31536000, immutable" if known else "no-cache"
+    return Response(stylesheet(), media_type="text/css", headers={"Cache-Control": cache})

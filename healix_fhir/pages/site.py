@@ -1,0 +1,73 @@
+"""What the pages of one web process share, and who is at the other end of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from starlette.requests import Request
+
+from healix_fhir.interaction.service import Interactions
+from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.database import Row, Work, atransaction
+from smart_auth.access import AccessContext, patient_keys
+from smart_auth.denials import Denials
+from smart_auth.oauth.passwords import Verifier
+from smart_auth.oauth.sessions import Session, find_session
+from smart_auth.scope import parse
+
+CLIENT = "healix-portal"
+"""Under this name the pages stand in the audit trail."""
+
+PATIENT_SCOPE = "patient/Patient.rs patient/ImagingStudy.rs"
+PRACTITIONER_SCOPE = "user/Patient.rs user/ImagingStudy.rs"
+
+
+@dataclass(frozen=True)
+class Site:
+    """`secure`: the server is reached over TLS. `has_viewer` tells whether a viewer is installed."""
+
+    pool: AsyncConnectionPool[AsyncConnection[Row]]
+    interactions: Interactions
+    denials: Denials
+    secure: bool
+    has_viewer: Callable[[], bool]
+    verifier: Verifier = field(default_factory=Verifier)
+
+    @property
+    def session_cookie(self) -> str:
+        """Its name; with the prefix, browsers take it from this host over TLS only."""
+        return "__Host-healix" if self.secure else "healix"
+
+    @property
+    def login_cookie(self) -> str:
+        """The name of the cookie that ties a login form to its browser."""
+        return "__Host-healix-login" if self.secure else "healix-login"
+
+    async def session(self, request: Request) -> Session | None:
+        """The session of a signed-in browser."""
+        secret = request.cookies.get(self.session_cookie)
+        return await atransaction(self.pool, lambda: find_session(secret)) if secret else None
+
+    async def access(self, request: Request, session: Session) -> AccessContext:
+        """What the pages may read for an account: the same predicate as for a token; nothing for an administrator."""
+        return await atransaction(self.pool, lambda: _access(session, origin(request, session)))
+
+
+def origin(request: Request, session: Session | None = None) -> Origin:
+    """Who asks from where, for the audit trail."""
+    address = request.client.host if request.client else None
+    username = session.account.username if session else None
+    return Origin(CLIENT, username, address, request.scope.get("healix.request"))
+
+
+def _access(session: Session, asked: Origin) -> Work[AccessContext]:
+    account = session.account
+    if account.practitioner is not None:
+        return AccessContext(parse(PRACTITIONER_SCOPE), asked, practitioner=account.practitioner)
+    if account.patient is not None:
+        keys = yield from patient_keys([account.patient])
+        return AccessContext(parse(PATIENT_SCOPE), asked, account.patient, keys[account.patient])
+    return AccessContext(frozenset(), asked)
