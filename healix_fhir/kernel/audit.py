@@ -11,6 +11,8 @@ from datetime import datetime
 
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, SmallInteger, Table, Text, func
 
+from healix_fhir.kernel import arrays
+from healix_fhir.kernel.arrays import Array
 from healix_fhir.kernel.database import Statement, metadata
 
 audit_event = Table(
@@ -68,20 +70,20 @@ FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::smallint[], %s::text[
             %s::text[], %s::text[], %s::text[]) AS x (r, a, s, o, c, u, d, q, p, e, t)"""
 
 
-def audit_params(rows: Sequence[AuditRow]) -> tuple[list[object], ...]:
+def audit_params(rows: Sequence[AuditRow]) -> tuple[Array, ...]:
     """The bound parameters of `INSERT`, for statements that embed it."""
     return (
-        [row.recorded for row in rows],
-        [row.action for row in rows],
-        [row.subtype for row in rows],
-        [row.outcome for row in rows],
-        [row.origin.client for row in rows],
-        [row.origin.account for row in rows],
-        [row.origin.address for row in rows],
-        [row.origin.request for row in rows],
-        [row.patient for row in rows],
-        [row.entity for row in rows],
-        [row.query for row in rows],
+        arrays.timestamptz(row.recorded for row in rows),
+        arrays.text(row.action for row in rows),
+        arrays.text(row.subtype for row in rows),
+        arrays.int2(row.outcome for row in rows),
+        arrays.text(row.origin.client for row in rows),
+        arrays.text(row.origin.account for row in rows),
+        arrays.text(row.origin.address for row in rows),
+        arrays.text(row.origin.request for row in rows),
+        arrays.text(row.patient for row in rows),
+        arrays.text(row.entity for row in rows),
+        arrays.text(row.query for row in rows),
     )
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, LargeBinary, SmallInteger, Table, Text, func
 
+from healix_fhir.kernel import arrays
+from healix_fhir.kernel.arrays import Array
 from healix_fhir.kernel.database import Statement, Work, metadata
 
 CHANNEL = "healix_outbox"
@@ -46,9 +48,12 @@ INSERT = "INSERT INTO outbox (topic, payload) SELECT * FROM unnest(%s::text[], %
 NOTIFY = f"SELECT pg_notify('{CHANNEL}', '')"
 
 
-def outbox_params(events: Sequence[Event]) -> tuple[list[object], ...]:
+def outbox_params(events: Sequence[Event]) -> tuple[Array, ...]:
     """The bound parameters of `INSERT`, for statements that embed it."""
-    return [event.topic for event in events], [msgspec.json.encode(event.payload) for event in events]
+    return (
+        arrays.text(event.topic for event in events),
+        arrays.bytea(msgspec.json.encode(event.payload) for event in events),
+    )
 
 
 def publish(events: Sequence[Event]) -> Statement:

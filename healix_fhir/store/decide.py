@@ -45,7 +45,7 @@ def decide(access: AccessContext, change: Change, old: Old | None, moment: datet
         return New(_stored(change, 1, moment), None, created=True)
     if change.if_match not in (None, old.version):
         return _precondition(change)
-    if not old.deleted and _stored(change, old.version, old.updated).body == old.body:
+    if _stored(change, old.version, old.updated).body == old.body:
         return Same(old)
     return New(_stored(change, old.version + 1, _after(old, moment)), old, created=old.deleted)
 

@@ -15,6 +15,7 @@ from datetime import datetime
 
 import msgspec
 
+from healix_fhir.kernel.arrays import int2, int4, text
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, not_found
@@ -88,14 +89,14 @@ def _statement(asked: Sequence[Ask]) -> Statement:
     return Statement(
         _READ.format(condition=condition.sql),
         (
-            [TYPE_ID[ask.type] for ask in asked],
-            [ask.id for ask in asked],
-            numbers,
-            [f"{ask.type}/{ask.id}" for ask in asked],
-            [origin.client for origin in origins],
-            [origin.account for origin in origins],
-            [origin.address for origin in origins],
-            [origin.request for origin in origins],
+            int2(TYPE_ID[ask.type] for ask in asked),
+            text(ask.id for ask in asked),
+            int4(numbers),
+            text(f"{ask.type}/{ask.id}" for ask in asked),
+            text(origin.client for origin in origins),
+            text(origin.account for origin in origins),
+            text(origin.address for origin in origins),
+            text(origin.request for origin in origins),
             *condition.params,
         ),
     )

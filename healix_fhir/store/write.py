@@ -6,13 +6,14 @@ Surrogate keys are drawn inside the statement; index rows name theirs by positio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from healix_fhir.kernel import audit, outbox
+from healix_fhir.kernel.arrays import Array, bytea, int2, int4, int8, text, timestamptz
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Statement
 from healix_fhir.kernel.outbox import Event
@@ -94,6 +95,14 @@ WITH histories AS (
 SELECT 1"""
 
 
+_COMPARTMENT = (int4, int8)
+_VERSION = (int2, text, int4, timestamptz, int8, timestamptz, timestamptz, text, int4, int4, bytea)
+_TOKEN = (int4, int8, timestamptz, timestamptz, int8, int8)
+_STRING = (int4, int8, int4, text, text)
+_DATE = (int4, int8, int4, timestamptz, timestamptz)
+_REFERENCE = (int4, int8, timestamptz, int4, int2, text)
+
+
 def clear(rows: Sequence[Row]) -> Statement:
     """Move the versions that `rows` replace to the history and take their index rows out."""
     olds = [row.new.old for row in rows if row.new.old is not None]
@@ -104,9 +113,9 @@ def write(rows: Sequence[Row], audits: Sequence[AuditRow]) -> Statement:
     """Write the versions `rows` with their index rows, audit rows and events, and wake the job worker."""
     replaces = any(row.new.old is not None for row in rows)
     params = (
-        [row.new.old.pk if row.new.old else None for row in rows],
+        int8(row.new.old.pk if row.new.old else None for row in rows),
         *_resource_params(rows),
-        *_columns(((n, pat) for n, row in _numbered(rows) for pat in row.patients[1:]), 2),
+        *_columns(((n, pat) for n, row in _numbered(rows) for pat in row.patients[1:]), _COMPARTMENT),
         *_index_params(rows),
         *audit.audit_params(audits),
         *outbox.outbox_params([_event(row) for row in rows]),
@@ -122,7 +131,7 @@ def _pat(row: Row) -> int | None:
     return row.patients[0] if row.patients else None
 
 
-def _resource_params(rows: Sequence[Row]) -> list[list[Any]]:
+def _resource_params(rows: Sequence[Row]) -> list[Array]:
     toks: list[int] = []
     columns = []
     for row in rows:
@@ -133,10 +142,10 @@ def _resource_params(rows: Sequence[Row]) -> list[list[Any]]:
             (TYPE_ID[stored.type], stored.id, stored.version, stored.updated, _pat(row), index.d, index.d_hi,
              str(row.change.method), first, len(toks), stored.body)
         )  # fmt: skip
-    return [toks, *_columns(columns, 11)]
+    return [int8(toks), *_columns(columns, _VERSION)]
 
 
-def _index_params(rows: Sequence[Row]) -> list[list[Any]]:
+def _index_params(rows: Sequence[Row]) -> list[Array]:
     tokens: list[tuple[Any, ...]] = []
     strings: list[tuple[Any, ...]] = []
     dates: list[tuple[Any, ...]] = []
@@ -148,12 +157,18 @@ def _index_params(rows: Sequence[Row]) -> list[list[Any]]:
         strings.extend((n, pat, *string) for string in index.strings)
         dates.extend((n, pat, *date) for date in index.dates)
         references.extend((n, pat, d, *reference) for reference in index.references)
-    return [*_columns(tokens, 6), *_columns(strings, 5), *_columns(dates, 5), *_columns(references, 6)]
+    return [
+        *_columns(tokens, _TOKEN),
+        *_columns(strings, _STRING),
+        *_columns(dates, _DATE),
+        *_columns(references, _REFERENCE),
+    ]
 
 
-def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    """Rows as columns, for unnest."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+def _columns(rows: Iterable[tuple[Any, ...]], kinds: Sequence[Callable[[Iterable[Any]], Array]]) -> list[Array]:
+    """Rows as columns of the given kinds, for unnest."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
+    return [kind(column) for kind, column in zip(kinds, columns, strict=True)]
 
 
 def _event(row: Row) -> Event:

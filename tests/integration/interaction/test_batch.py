@@ -55,15 +55,15 @@ def test_entries_run_by_method_not_by_place(pool: Pool, database_url: str) -> No
 
 
 def test_each_entry_needs_its_permission(pool: Pool, database_url: str) -> None:
-    """A token that may only read gets its reads and is refused its writes."""
+    """A token that may only read gets its reads and is refused its writes, valid or not."""
     put(pool, patient(), "p")
     reader = with_scope("system/Patient.r")
     sent = bundle(
         entry("GET", "Patient/p"), entry("POST", "Patient", patient()), entry("DELETE", "Patient/p"),
-        entry("GET", "Patient"), kind="batch",
+        entry("GET", "Patient"), entry("POST", "Patient", {"resourceType": "Patient", "active": 1}), kind="batch",
     )  # fmt: skip
     page = serve(database_url, lambda server: server.bundle(reader, sent))
-    assert statuses(page) == ["200", "403", "403", "403"]
+    assert statuses(page) == ["200", "403", "403", "403", "403"]
     assert rows(pool, "SELECT count(*) FROM resource WHERE version = 1") == [(1,)]
 
 
