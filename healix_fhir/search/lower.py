@@ -15,6 +15,7 @@ from healix_fhir.search.fragments import NOTHING, all_of, any_of, negate
 from healix_fhir.search.nodes import (
     And,
     Date,
+    EachRow,
     Id,
     LastUpdated,
     Missing,
@@ -75,7 +76,7 @@ def needs_resource(node: Node, *, spans: bool) -> bool:
 
 
 def lower(node: Node, row: Row, access: AccessContext) -> Fragment:
-    """The condition that `node` holds of the resource `row`; never null where it stands alone."""
+    """The condition that `node` holds of the resource `row`; null counts as false."""
     match node:
         case And(nodes):
             return all_of(lower(inner, row, access) for inner in nodes)
@@ -83,12 +84,26 @@ def lower(node: Node, row: Row, access: AccessContext) -> Fragment:
             return _disjunction(nodes, row, access)
         case Not(inner):
             return negate(lower(inner, row, access))
+        case Visible(type_name, permissions):
+            return any_of(access.predicate(type_name, permission, row.keys) for permission in permissions)
+        case _:
+            return _value(node, row)
+
+
+def _value(node: Node, row: Row) -> Fragment:
+    """The condition of a node that looks at a value of the resource."""
+    match node:
         case Token(key):
             return Fragment(f"{row.resource}.toks @> ARRAY[%s]::bigint[]", (key,))
         case Date() if node.main:
             return _main_date(node, row)
         case String() | Date() | Reference():
             return _among(row, [node])
+        case EachRow(reference):
+            found = stored_condition(reference, "x")
+            return Fragment(
+                f"(SELECT TRUE FROM index_reference x WHERE x.pk = {row.keys}.pk AND {found.sql} LIMIT 1)", found.params
+            )
         case LastUpdated(prefix, lo, hi):
             return compare_instant(prefix, f"{row.resource}.updated", (lo, hi))
         case Id(id_):
@@ -100,8 +115,8 @@ def lower(node: Node, row: Row, access: AccessContext) -> Fragment:
             return Fragment(
                 f"NOT EXISTS (SELECT FROM {stored.value} m WHERE m.pk = {row.keys}.pk AND m.param = %s)", (param,)
             )
-        case Visible(type_name, permissions):
-            return any_of(access.predicate(type_name, permission, row.keys) for permission in permissions)
+        case _:
+            raise TypeError(node)
 
 
 def _disjunction(nodes: Sequence[Node], row: Row, access: AccessContext) -> Fragment:

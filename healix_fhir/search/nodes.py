@@ -128,6 +128,13 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class EachRow:
+    """`reference` holds, and is looked up row by row: for rows that are few, or nearly all of which fulfil it."""
+
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True)
 class Id:
     """The logical id."""
 
@@ -150,4 +157,4 @@ class Visible:
     permissions: tuple[Permission, ...]
 
 
-Node: TypeAlias = And | Or | Not | Token | String | Date | LastUpdated | Reference | Id | Missing | Visible
+Node: TypeAlias = And | Or | Not | Token | String | Date | LastUpdated | Reference | EachRow | Id | Missing | Visible

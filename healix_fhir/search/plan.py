@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.search.fragments import EVERYTHING
-from healix_fhir.search.nodes import Id, Node, Reference, Token, Visible
+from healix_fhir.search.nodes import EachRow, Id, Node, Reference, Token, Visible
 from healix_fhir.search.source import Source, alternatives, reference_sources, resource_source, token_sources
 from healix_fhir.search.visible import sees_one_patient, visible_arms
 from smart_auth.access import AccessContext
@@ -44,7 +44,8 @@ def plan(type_id: int, where: Sequence[Node], visible: Visible, access: AccessCo
     if not sources:
         return Plan(reference_sources(start), (EVERYTHING,) if arms else (), (visible, *rest))
     if arms and (patient := _patient(rest)) is not None:
-        return Plan(sources, _bound_to(patient), (visible, *rest))
+        confirmed = (EachRow(patient), *(node for node in rest if node is not patient))
+        return Plan(sources, _bound_to(patient), (visible, *confirmed))
     return Plan(sources, arms, rest)
 
 
@@ -71,7 +72,10 @@ def _patient(nodes: Sequence[Node]) -> Reference | None:
 
 
 def _bound_to(patient: Reference) -> tuple[Fragment, ...]:
-    """The arms of a patient's compartment: as main patient, and as a further one."""
+    """The arms of a patient's compartment: as main patient, and as a further one.
+
+    They hold all that refers to the patient by the parameter, and what another parameter put into the compartment.
+    """
     key = "(SELECT p.pat FROM patient_key p WHERE p.id = %s)"
     return (
         Fragment(f"t.pat = {key}", (patient.target,)),

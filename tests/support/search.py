@@ -73,7 +73,7 @@ class Clinic:
         """The ids of the matches on all pages, in order."""
         return [hit.id for page in self.pages(address, access) for hit in page.entries if hit.mode == "match"]
 
-    def run(self, sql: str, params: Sequence[Any] = ()) -> list[Row]:
+    def run(self, sql: str, params: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
         """The rows of a statement."""
 
         def work() -> Work[list[Row]]:
@@ -81,3 +81,29 @@ class Clinic:
             return rows
 
         return transaction(self.pool, work)
+
+    def statements(self, work: Work[Any]) -> int:
+        """How many statements a use case costs."""
+        counted = 0
+
+        def count() -> Work[None]:
+            nonlocal counted
+            answer: list[Row] | None = None
+            while True:
+                try:
+                    statement = next(work) if answer is None else work.send(answer)
+                except StopIteration:
+                    return
+                counted += 1
+                answer = yield statement
+
+        transaction(self.pool, count)
+        return counted
+
+    def explain(self, address: str, access: AccessContext = EVERYONE) -> str:
+        """The plan, with run-time figures, of the statement that reads the page of `Type?query`."""
+        type_name, _, text = address.partition("?")
+        query = parse(type_name, parse_qsl(text, keep_blank_values=True), base=BASE)
+        statement = next(search(access, query, base=BASE, signer=SIGNER))
+        rows = self.run(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {statement.sql}", statement.params)
+        return "\n".join(row[0] for row in rows)

@@ -1,0 +1,82 @@
+"""The shapes of plans, at a size at which a wrong one would show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from healix_fhir.kernel.database import open_pool
+from smart_auth.access import AccessContext
+from tests.support.scale import fill
+from tests.support.search import EVERYONE, Clinic
+
+CODE = "code=http://loinc.org|code-3"
+
+
+@pytest.fixture(scope="module")
+def scaled(postgres_url: str) -> Iterator[Clinic]:
+    """20,000 Observations of 20 patients."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE plans TEMPLATE template_healix")
+    with open_pool(postgres_url.replace("/postgres?", "/plans?"), size=1) as pool:
+        clinic = Clinic(pool)
+        fill(clinic, patients=20, observations=20_000)
+        yield clinic
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE plans WITH (FORCE)")
+
+
+def _most_rows(plan: str) -> int:
+    """The most rows that any node of a plan gave or threw away."""
+    figures = re.findall(r"actual rows=([\d.]+)|Removed by Filter: (\d+)", plan)
+    return max(int(float(given or removed)) for given, removed in figures)
+
+
+def _callers(clinic: Clinic) -> dict[str, AccessContext]:
+    clinic.run(
+        "INSERT INTO care_relationship (practitioner, pat, source) SELECT 'd', pat, 's' FROM patient_key"
+        " WHERE id IN ('p1', 'p2') ON CONFLICT DO NOTHING"
+    )
+    return {
+        "system": EVERYONE,
+        "patient": clinic.access("patient/*.rs", patient="p1"),
+        "user": clinic.access("user/*.rs", practitioner="d"),
+    }
+
+
+@pytest.mark.parametrize("caller", ["system", "patient", "user"])
+def test_patient_code_and_date_are_one_range_of_an_index(scaled: Clinic, caller: str) -> None:
+    """The newest of a patient's readings are read in order, from the index alone, as many as the page takes."""
+    plan = scaled.explain(f"Observation?patient=p1&{CODE}&date=lt2024&_count=10", _callers(scaled)[caller])
+    assert "Index Only Scan Backward using index_token_h_pat_d" in plan
+    assert "Seq Scan on resource r" not in plan
+    assert 11 <= _most_rows(plan) <= 100
+
+
+@pytest.mark.parametrize(
+    "query", [CODE, "code=code-3", "code=code-3,code-4", f"{CODE}&date=ge2020", "category=vital-signs&code=code-3", ""]
+)
+def test_the_newest_page_reads_no_more_than_a_page(scaled: Clinic, query: str) -> None:
+    """Without a patient too, an order that an index has is never sorted from everything."""
+    plan = scaled.explain(f"Observation?{query}&_count=10")
+    assert 11 <= _most_rows(plan) <= 30, plan
+
+
+def test_a_patients_token_reads_the_patients_rows_only(scaled: Clinic) -> None:
+    """The access predicate is a range of the index: other patients' rows are not even looked at."""
+    for query in (CODE, "", "status=final", "category=vital-signs"):
+        plan = scaled.explain(f"Observation?{query}&_count=10", _callers(scaled)["patient"])
+        assert _most_rows(plan) <= 1100, plan
+
+
+def test_a_late_page_costs_what_the_first_does(scaled: Clinic) -> None:
+    """The keyset is part of the range."""
+    pages = scaled.pages(f"Observation?{CODE}&_count=200")
+    following = [next(pages).next for _ in range(5)][-1]
+    plan = scaled.explain(f"Observation?{CODE}&_count=200")
+    assert following is not None
+    late = scaled.explain(f"Observation?{following}")
+    assert _most_rows(late) <= _most_rows(plan) + 1, late
