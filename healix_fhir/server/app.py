@@ -17,6 +17,8 @@ from healix_fhir.api.address import Edge
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.database import open_async_pool
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.pages import routes as pages
+from healix_fhir.pages.site import Site
 from healix_fhir.server import health, telemetry
 from healix_fhir.server.health import Pool
 from healix_fhir.server.middleware import Outermost
@@ -51,15 +53,20 @@ def create_app(settings: Settings) -> ASGIApp:
 
 def _routes(settings: Settings, pool: Pool, gate: TokenGate, counters: Telemetry) -> list[BaseRoute]:
     archive = open_archive(settings)
-    fhir = Edge(Interactions(pool, (settings.fhir_base,)), gate, settings.max_body_mb << 20)
+    interactions = Interactions(pool, (settings.fhir_base,))
+    fhir = Edge(interactions, gate, settings.max_body_mb << 20)
     largest = settings.max_store_gb << 30
     receiver = Receiver(archive, max_object=largest)
     imaging = ImagingEdge(pool, archive, receiver, gate, f"{settings.root}/dicomweb", largest)
+    viewer = settings.data_dir / "viewer"
+    secure = settings.root.startswith("https:")
+    site = Site(pool, interactions, gate.denials, secure, (viewer / "index.html").is_file)
     return [
         *well_known.routes(),
         *fhir_api.routes(fhir),
         *dicomweb_api.routes(imaging),
         *health.routes(pool),
         *telemetry.routes(counters, gate),
-        *files.routes(settings.data_dir / "viewer"),
+        *pages.routes(site),
+        *files.routes(viewer),
     ]
