@@ -22,31 +22,18 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
             raise invalid("Content-Length is not a number", code="structure")
         if int(announced) > limit:
             raise _over(limit)
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        body: bytes = message.get("body", b"")
-        if len(body) > limit:
-            raise _over(limit)
-        return body
-    return await _join(receive, message.get("body", b""), limit, ended=message["type"] == "http.disconnect")
-
-
-async def _join(receive: Receive, first: bytes, limit: int, *, ended: bool) -> bytes:
-    chunks, size = [first], len(first)
-    while not ended:
-        if size > limit:
-            raise _over(limit)
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
-        chunk = message.get("body", b"")
-        chunks.append(chunk)
-        size += len(chunk)
-        if not message.get("more_body", False):
-            if size > limit:
-                raise _over(limit)
-            return b"".join(chunks)
-    raise ClientDisconnect
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise _over(limit)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _over(limit: int) -> HealixError:

@@ -1,0 +1,142 @@
+"""Read, vread, update, delete and history as HTTP shows them."""
+
+from __future__ import annotations
+
+import pytest
+
+from healix_fhir.kernel.errors import Category, HealixError
+from tests.support.asgi import request
+from tests.unit.api.fhir import BASE, JSON, Fhir
+
+ETAG, DATE = 'W/"3"', "Fri, 02 Jan 2026 03:04:05 GMT"
+
+
+@pytest.mark.spec("http.html#read")
+def test_read_serves_the_stored_bytes_with_tag_date_and_type() -> None:
+    """A read answers the bytes as stored, with entity tag, date and FHIR media type, and forbids caches to keep it."""
+    fhir = Fhir()
+    reply = request(fhir.app, "GET", "/fhir/Patient/1")
+    assert (reply.status, reply.body) == (200, fhir.interactions.stored().body)
+    assert reply.headers == {
+        "etag": ETAG,
+        "last-modified": DATE,
+        "content-type": "application/fhir+json; charset=utf-8",
+        "content-length": str(len(reply.body)),
+        "cache-control": "no-store",
+    }
+
+
+@pytest.mark.spec("http.html#read")
+def test_head_is_a_read_without_its_body() -> None:
+    """HEAD answers the headers of GET, with the length that the body would have."""
+    head = request(Fhir().app, "HEAD", "/fhir/Patient/1")
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers == request(Fhir().app, "GET", "/fhir/Patient/1").headers
+
+
+@pytest.mark.spec("http.html#cread")
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"If-None-Match": 'W/"3"'}, 304),
+        ({"If-None-Match": 'W/"2", W/"3"'}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": 'W/"2"'}, 200),
+        ({"If-Modified-Since": DATE}, 304),
+        ({"If-Modified-Since": "Fri, 02 Jan 2026 03:04:04 GMT"}, 200),
+        ({"If-Modified-Since": "not a date"}, 200),
+        ({"If-None-Match": 'W/"2"', "If-Modified-Since": DATE}, 200),
+    ],
+)
+def test_conditional_read_sends_only_what_the_caller_lacks(headers: dict[str, str], status: int) -> None:
+    """A read answers 304 without a body when the caller has that version; If-None-Match wins over the date."""
+    reply = request(Fhir().app, "GET", "/fhir/Patient/1", headers=headers)
+    assert reply.status == status
+    assert reply.headers["etag"] == ETAG
+    assert bool(reply.body) == (status == 200)
+
+
+@pytest.mark.parametrize("name", ["_summary=true", "_elements=name"])
+def test_subsets_on_a_read_are_refused_by_name(name: str) -> None:
+    """A read with _summary or _elements is refused: the whole resource would be a silent lie."""
+    reply = request(Fhir().app, "GET", f"/fhir/Patient/1?{name}")
+    assert reply.status == 400
+    assert name.partition("=")[0] in reply.json["issue"][0]["diagnostics"]
+
+
+@pytest.mark.spec("http.html#vread")
+def test_vread_asks_for_the_version_of_its_address() -> None:
+    """The version in the address reaches the interaction."""
+    fhir = Fhir()
+    assert request(fhir.app, "GET", "/fhir/Patient/1/_history/3").status == 200
+    assert fhir.asked == ("vread", "Patient", "1", "3")
+
+
+@pytest.mark.spec("http.html#update")
+def test_update_passes_the_version_that_it_is_meant_for() -> None:
+    """If-Match becomes the version that must be current; an update of what was there answers 200."""
+    fhir = Fhir()
+    fhir.interactions.created = False
+    reply = request(fhir.app, "PUT", "/fhir/Patient/1", headers={**JSON, "If-Match": 'W/"2"'}, body=b"{}")
+    assert fhir.asked == ("update", "Patient", "1", b"{}", 2)
+    assert (reply.status, reply.headers["content-location"]) == (200, f"{BASE}/Patient/1/_history/3")
+
+
+@pytest.mark.parametrize("tag", ['W/"x"', "*", 'W/"1", W/"2"', "", 'W/"99999999999"'])
+def test_if_match_that_is_no_version_is_refused(tag: str) -> None:
+    """An If-Match that names no single version is refused, and nothing is written."""
+    fhir = Fhir()
+    reply = request(fhir.app, "PUT", "/fhir/Patient/1", headers={**JSON, "If-Match": tag}, body=b"{}")
+    assert (reply.status, fhir.interactions.asked) == (400, [])
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "headers"),
+    [
+        ("PUT", "/fhir/Patient/1", {"If-None-Match": "*"}),
+        ("POST", "/fhir/Patient", {"If-None-Exist": "identifier=1"}),
+        ("PUT", "/fhir/Patient?identifier=1", {}),
+        ("DELETE", "/fhir/Patient?identifier=1", {}),
+        ("PATCH", "/fhir/Patient/1", {"Content-Type": "application/json-patch+json"}),
+        ("GET", "/fhir/_history", {}),
+        ("GET", "/fhir/Patient/_history", {}),
+        ("GET", "/fhir/Patient/1/Observation", {}),
+        ("GET", "/fhir?_type=Patient", {}),
+        ("GET", "/fhir/Patient/1/$everything", {}),
+        ("POST", "/fhir/$export", {}),
+    ],
+)
+def test_what_r4_defines_and_the_server_lacks_is_refused_by_name(
+    method: str, url: str, headers: dict[str, str]
+) -> None:
+    """A known but unsupported interaction answers not-supported and its name, and nothing is done."""
+    fhir = Fhir()
+    reply = request(fhir.app, method, url, headers={**JSON, **headers}, body=b"{}" if method != "GET" else b"")
+    assert reply.status == 400
+    assert reply.json["issue"][0]["code"] == "not-supported"
+    assert "not supported" in reply.json["issue"][0]["diagnostics"]
+    assert fhir.interactions.asked == []
+
+
+@pytest.mark.spec("http.html#delete")
+@pytest.mark.parametrize(("id_", "tag"), [("1", ETAG), ("2", None)])
+def test_delete_answers_no_content(id_: str, tag: str | None) -> None:
+    """A delete answers 204, with the deletion's entity tag when there was something to delete."""
+    reply = request(Fhir().app, "DELETE", f"/fhir/Patient/{id_}")
+    assert (reply.status, reply.body, reply.headers.get("etag")) == (204, b"", tag)
+    assert "content-type" not in reply.headers
+
+
+@pytest.mark.spec("http.html#history")
+def test_history_links_point_to_its_own_address() -> None:
+    """The links of a history lead back to the resource's history."""
+    reply = request(Fhir().app, "GET", "/fhir/Patient/1/_history?_count=2")
+    assert reply.json["link"] == [{"relation": "self", "url": f"{BASE}/Patient/1/_history?_count=2"}]
+
+
+def test_a_failed_precondition_answers_412() -> None:
+    """The interaction's refusal reaches the caller with its own status."""
+    fhir = Fhir()
+    fhir.interactions.error = HealixError(Category.PRECONDITION_FAILED, "it is in version 4")
+    reply = request(fhir.app, "DELETE", "/fhir/Patient/1", headers={"If-Match": 'W/"3"'})
+    assert (reply.status, reply.json["issue"][0]["code"]) == (412, "conflict")

@@ -1,0 +1,160 @@
+"""What stands around every request: ids, headers, CORS, the last answer, counters."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.testing import capture_logs
+
+from healix_fhir.server import telemetry
+from healix_fhir.server.middleware import Outermost
+from healix_fhir.server.telemetry import Telemetry
+from tests.support.asgi import FakeGate, Reply, request, router
+
+SECRET = "SELECT 1 FROM resource"
+
+
+class Broken:
+    """Fails before it answers, or in the middle."""
+
+    def __init__(self, error: Exception, *, started: bool = False) -> None:
+        self._error = error
+        self._started = started
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI interface."""
+        if self._started:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise self._error
+
+
+def page(_: object) -> PlainTextResponse:
+    """A page with a policy of its own."""
+    return PlainTextResponse("x", headers={"Content-Security-Policy": "default-src 'self'"})
+
+
+def application(*routes: BaseRoute, secure: bool = False, counters: Telemetry | None = None) -> ASGIApp:
+    """The middleware around some routes."""
+    return Outermost(router([Route("/fhir/Patient", page), *routes]), counters or Telemetry(), secure=secure)
+
+
+def ask(app: ASGIApp, method: str = "GET", url: str = "/fhir/Patient", **headers: str) -> Reply:
+    """A request with headers given as keywords."""
+    return request(app, method, url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+@pytest.mark.parametrize("given", ["abc-1._Z", "x" * 64])
+def test_a_plain_request_id_is_kept(given: str) -> None:
+    """The caller's id of the request comes back, so that both sides log the same."""
+    assert ask(application(), X_Request_Id=given).headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 65, "a\tb", "{}"])
+def test_any_other_request_id_is_replaced(given: str) -> None:
+    """What could break a log line is no id; each request then gets one of its own."""
+    app = application()
+    ids = {ask(app, X_Request_Id=given).headers["x-request-id"] for _ in range(2)}
+    assert len(ids) == 2
+    assert all(re.fullmatch("[0-9a-f]{16}", id_) for id_ in ids)
+
+
+def test_security_headers_stand_on_every_answer_and_yield_to_a_pages_own() -> None:
+    """Types are not guessed, nothing is framed, no referrer leaks; a page's own policy stays; HSTS only over TLS."""
+    headers = ask(application()).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["content-security-policy"] == "default-src 'self'"
+    assert "strict-transport-security" not in headers
+    assert "strict-transport-security" in ask(application(secure=True)).headers
+    assert "frame-ancestors 'none'" in ask(application(), url="/nothing").headers["content-security-policy"]
+
+
+def test_browsers_of_other_origins_may_read_the_apis_and_nothing_else() -> None:
+    """CORS opens the APIs without credentials; pages with sessions stay closed."""
+    app = application(Route("/account/login", page))
+    headers = ask(app, Origin="https://viewer.example").headers
+    assert headers["access-control-allow-origin"] == "*"
+    assert "ETag" in headers["access-control-expose-headers"]
+    assert "access-control-allow-credentials" not in headers
+    assert "access-control-allow-origin" not in ask(app).headers
+    assert "access-control-allow-origin" not in ask(app, url="/account/login", Origin="https://a.example").headers
+
+
+def test_a_preflight_is_answered_at_once_and_may_be_remembered() -> None:
+    """A viewer may ask once for many frames: the preflight names methods, headers and how long it holds."""
+    reply = ask(
+        application(), "OPTIONS", "/dicomweb/studies/1", Origin="https://a.example", Access_Control_Request_Method="GET"
+    )
+    assert (reply.status, reply.body) == (204, b"")
+    assert int(reply.headers["access-control-max-age"]) >= 600
+    assert "Authorization" in reply.headers["access-control-allow-headers"]
+    assert "GET" in reply.headers["access-control-allow-methods"]
+
+
+def test_an_unexpected_error_answers_500_with_the_request_and_nothing_else() -> None:
+    """The caller gets an OperationOutcome that names the request; the log gets the error."""
+    with capture_logs() as logs:
+        reply = ask(application(Route("/x", Broken(RuntimeError(SECRET)))), url="/x", X_Request_Id="r1")
+    assert (reply.status, reply.json["resourceType"]) == (500, "OperationOutcome")
+    assert "r1" in reply.json["issue"][0]["diagnostics"]
+    assert SECRET not in reply.body.decode()
+    assert [line["request"] for line in logs] == ["r1"]
+
+
+@pytest.mark.parametrize("status", [404, 405, 413])
+def test_refusals_of_the_framework_keep_their_status(status: int) -> None:
+    """An HTTPException is a refusal, not a fault."""
+    assert ask(application(Route("/x", Broken(HTTPException(status)))), url="/x").status == status
+
+
+def test_an_answer_that_breaks_off_is_not_completed() -> None:
+    """When an answer fails half-way the connection is cut: a caller must not take the half for the whole."""
+    with capture_logs(), pytest.raises(Exception, match=r"^$"):
+        ask(application(Route("/x", Broken(RuntimeError(SECRET), started=True))), url="/x")
+
+
+def metrics_of(client: str, *, token: str | None = None, **headers: str) -> Reply:
+    """`/metrics` as asked from an address."""
+    gate = FakeGate({"all": "system/*.r", "one": "system/Patient.r", "patient": "patient/*.cruds"})
+    app = router(telemetry.routes(Telemetry(), gate))
+    return request(app, "GET", "/metrics", headers=headers, token=token, client=(client, 1))
+
+
+@pytest.mark.parametrize(
+    ("client", "token", "headers", "status"),
+    [
+        ("127.0.0.1", None, {}, 200),
+        ("::1", None, {}, 200),
+        ("127.0.0.1", None, {"X-Forwarded-For": "192.0.2.1"}, 401),
+        ("127.0.0.1", None, {"Forwarded": "for=192.0.2.1"}, 401),
+        ("192.0.2.1", None, {}, 401),
+        ("192.0.2.1", "one", {}, 403),
+        ("192.0.2.1", "patient", {}, 403),
+        ("192.0.2.1", "all", {}, 200),
+    ],
+)
+def test_metrics_are_for_this_machine_or_a_systems_token(
+    client: str, token: str | None, headers: dict[str, str], status: int
+) -> None:
+    """Callers from elsewhere, also through a proxy on this machine, need a token that reads all for the system."""
+    reply = metrics_of(client, token=token, **headers)
+    assert reply.status == status
+    assert ("www-authenticate" in reply.headers) == (status != 200)
+
+
+def test_requests_are_counted_by_route_class_and_status() -> None:
+    """A request is one more of its class and status; no address reaches the counters."""
+    counters = Telemetry()
+    app = application(counters=counters)
+    ask(app)
+    ask(app, url="/fhir/nothing/secret-id")
+    text = counters.render().decode()
+    assert 'healix_http_requests_total{route="other",status="200"} 1.0' in text
+    assert 'healix_http_requests_total{route="other",status="404"} 1.0' in text
+    assert 'healix_http_request_seconds_count{route="other"} 2.0' in text
+    assert "secret-id" not in text

@@ -1,0 +1,122 @@
+"""Create, search, batch and metadata as HTTP shows them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.asgi import request
+from tests.unit.api.fhir import BASE, JSON, Fhir
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.mark.spec("http.html#create")
+def test_create_answers_201_with_the_new_version_and_its_address() -> None:
+    """A create answers 201, Location of the version, entity tag and, by default, the resource."""
+    fhir = Fhir()
+    reply = request(fhir.app, "POST", "/fhir/Patient", headers=JSON, body=b'{"a":1}')
+    assert fhir.asked == ("create", "Patient", b'{"a":1}')
+    assert (reply.status, reply.headers["location"]) == (201, f"{BASE}/Patient/1/_history/3")
+    assert (reply.headers["etag"], reply.body) == ('W/"3"', fhir.interactions.stored().body)
+
+
+@pytest.mark.spec("http.html#ops")
+@pytest.mark.parametrize(
+    ("prefer", "what"),
+    [
+        ("return=minimal", b""),
+        ('return="minimal"; x=1', b""),
+        ("return=OperationOutcome", b'{"resourceType":"OperationOutcome"'),
+        ("return=representation", b'{"resourceType":"Patient"'),
+        ("return=everything", b'{"resourceType":"Patient"'),
+        ("handling=strict, return=minimal", b""),
+    ],
+)
+def test_a_write_answers_what_the_caller_prefers(prefer: str, what: bytes) -> None:
+    """Prefer chooses between nothing, an outcome and the resource; an unknown preference is ignored."""
+    reply = request(Fhir().app, "POST", "/fhir/Patient", headers={**JSON, "Prefer": prefer}, body=b"{}")
+    assert reply.status == 201
+    assert reply.body.startswith(what)
+    assert bool(reply.body) == bool(what)
+
+
+@pytest.mark.spec("search.html#errors")
+@pytest.mark.parametrize(("prefer", "strict"), [("handling=strict", True), ("handling=lenient", False), (None, False)])
+def test_search_handles_unknown_parameters_as_preferred(prefer: str | None, strict: bool) -> None:
+    """handling=strict reaches the search; without it a search is lenient."""
+    fhir = Fhir()
+    request(fhir.app, "GET", "/fhir/Patient?name=a", headers={"Prefer": prefer} if prefer else None)
+    assert fhir.asked == ("search", "Patient", [("name", "a")], strict)
+
+
+@pytest.mark.spec("http.html#search")
+def test_search_bundle_is_joined_from_the_stored_bytes() -> None:
+    """The resource in a Bundle keeps its bytes: 1.50 stays 1.50."""
+    fhir = Fhir()
+    reply = request(fhir.app, "GET", "/fhir/Patient?name=x")
+    assert fhir.interactions.stored().body in reply.body
+    entry = reply.json["entry"][0]
+    assert (entry["fullUrl"], entry["search"]) == (f"{BASE}/Patient/1", {"mode": "match"})
+    assert reply.json["link"] == [{"relation": "self", "url": f"{BASE}/Patient?name=x"}]
+
+
+@pytest.mark.spec("http.html#search")
+def test_search_by_post_takes_parameters_of_url_and_form() -> None:
+    """POST _search joins the parameters of its URL and its form, percent-decoded as UTF-8."""
+    fhir = Fhir()
+    request(fhir.app, "POST", "/fhir/Patient/_search?_count=5", headers=FORM, body=b"name=M%C3%BCller+A&active=")
+    assert fhir.asked == ("search", "Patient", [("_count", "5"), ("name", "Müller A"), ("active", "")], False)
+
+
+@pytest.mark.parametrize("query", ["name=%ff", "name=%C3%28", "&".join(["a=1"] * 1001), "name=\xff"])
+def test_parameters_that_cannot_be_read_are_refused(query: str) -> None:
+    """A query that is no UTF-8, or too long a list, is refused before anything is asked."""
+    fhir = Fhir()
+    reply = request(fhir.app, "GET", f"/fhir/Patient?{query}")
+    assert (reply.status, fhir.interactions.asked) == (400, [])
+
+
+@pytest.mark.spec("http.html#transaction")
+@pytest.mark.parametrize("url", ["/fhir", "/fhir/"])
+def test_bundle_is_posted_to_the_base(url: str) -> None:
+    """A batch or transaction is taken at the base, with the caller's preference for its entries."""
+    fhir = Fhir()
+    reply = request(fhir.app, "POST", url, headers={**JSON, "Prefer": "return=minimal"}, body=b"{}")
+    assert (fhir.asked, reply.status) == (("bundle", b"{}", False), 200)
+    assert reply.json == {"resourceType": "Bundle", "type": "transaction-response"}
+
+
+@pytest.mark.spec("http.html#capabilities")
+def test_capabilities_need_no_token_and_name_the_server() -> None:
+    """Anybody may read what the server can do."""
+    reply = request(Fhir().app, "GET", "/fhir/metadata", token=None)
+    assert (reply.status, reply.json["implementation"]["url"]) == (200, "http://healix.test")
+
+
+def test_other_modes_of_the_capabilities_are_refused_by_name() -> None:
+    """mode=terminology is refused, not answered with something else."""
+    reply = request(Fhir().app, "GET", "/fhir/metadata?mode=terminology", token=None)
+    assert (reply.status, reply.json["issue"][0]["code"]) == (400, "not-supported")
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "allow"),
+    [
+        ("POST", "/fhir/Patient/1", "GET, HEAD, PUT, DELETE"),
+        ("GET", "/fhir/Patient/_search", "POST"),
+        ("POST", "/fhir/Patient/1/_history/1", "GET, HEAD"),
+        ("DELETE", "/fhir", "POST"),
+        ("OPTIONS", "/fhir/Patient", "GET, HEAD, POST"),
+        ("PUT", "/fhir/metadata", "GET, HEAD"),
+    ],
+)
+def test_a_method_that_an_address_lacks_answers_405_and_those_it_has(method: str, url: str, allow: str) -> None:
+    """405 names the methods that are possible."""
+    reply = request(Fhir().app, method, url)
+    assert (reply.status, reply.headers["allow"]) == (405, allow)
+
+
+def test_addresses_that_are_none_answer_404() -> None:
+    """What lies below no route of the base is not found."""
+    reply = request(Fhir().app, "GET", "/fhir/Patient/1/_history/1/x")
+    assert (reply.status, reply.json["issue"][0]["code"]) == (404, "not-found")
