@@ -12,9 +12,14 @@ from dataclasses import dataclass, field
 from threading import Condition, Lock
 from typing import TypeAlias
 
+import structlog
+from psycopg import OperationalError
+
 from dicomweb.study.receive import Received
 from dicomweb.study.store import Outcome
 from smart_auth.access import AccessContext
+
+log = structlog.get_logger("dimse")
 
 PATIENCE = 0.004
 """How long (seconds) a commit waits for objects on their way to the disk: about as long as forcing one there takes."""
@@ -34,11 +39,13 @@ class Ticket:
 class GroupCommit:
     """Stores objects through `deposit`, in groups; for all associations of a process.
 
-    `deposit` stores all of a group or raises and leaves nothing of it.
+    `together` stores all of a group or none, and then keeps their blobs; `alone` stores a group of one and leaves
+    nothing of a refused one. When a group fails its members are stored alone, so that a bad object harms no other.
     """
 
-    def __init__(self, deposit: Deposit) -> None:
-        self._deposit = deposit
+    def __init__(self, together: Deposit, alone: Deposit) -> None:
+        self._together = together
+        self._alone = alone
         self._waiting: list[Ticket] = []
         self._coming = 0
         self._changed = Condition()
@@ -47,7 +54,7 @@ class GroupCommit:
     def store(self, access: AccessContext, finish: Callable[[], Received]) -> Outcome:
         """Bring one object to the disk with `finish` and store it: durable when this returns.
 
-        Raises what `finish` and `deposit` raise.
+        Raises what `finish` and `alone` raise, and OperationalError when the database is lost.
         """
         ticket = self._enter(access, finish)
         with self._turn:
@@ -87,10 +94,21 @@ class GroupCommit:
             callers.setdefault(ticket.access, []).append(ticket)
         for access, tickets in callers.items():
             try:
-                outcomes = self._deposit(access, [ticket.received for ticket in tickets])
-            except Exception as error:  # noqa: BLE001 - raised again in the thread of each
+                outcomes = self._together(access, [ticket.received for ticket in tickets])
+            except OperationalError as error:
                 for ticket in tickets:
                     ticket.outcome.append(error)
+            except Exception:
+                log.exception("a group was not stored; its objects are stored one by one", objects=len(tickets))
+                for ticket in tickets:
+                    ticket.outcome.append(self._store_alone(ticket))
             else:
                 for ticket, outcome in zip(tickets, outcomes, strict=True):
                     ticket.outcome.append(outcome)
+
+    def _store_alone(self, ticket: Ticket) -> Outcome | Exception:
+        try:
+            (outcome,) = self._alone(ticket.access, [ticket.received])
+        except Exception as error:  # noqa: BLE001 - raised again in the thread of its association
+            return error
+        return outcome

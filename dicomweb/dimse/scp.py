@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from threading import Event
 import psycopg
 import structlog
 from psycopg import Connection
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.opening import open_archive
 from dicomweb.dimse.admission import Caller, House, admit
@@ -31,12 +32,13 @@ from dicomweb.dimse.operation import Service
 from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
 from dicomweb.dimse.store import SERVICE, StoreService
 from dicomweb.dimse.wire import ClosedError, Wire, tune
-from dicomweb.study.receive import Receiver
-from dicomweb.study.store import deposit
+from dicomweb.study.receive import Received, Receiver
+from dicomweb.study.store import Disposition, Outcome, deposit, store
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Row, one, open_pool, transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
+from smart_auth.access import AccessContext
 
 log = structlog.get_logger("dimse")
 
@@ -67,7 +69,7 @@ class Scp:
             except ProtocolError as error:
                 log.info("association request refused", reason=str(error))
                 wire.write(abort(AbortSource.SERVICE_PROVIDER, error.reason))
-            except (psycopg.Error, PoolTimeout):
+            except psycopg.Error:
                 log.exception("association request failed")
                 wire.write(reject(Reject.TEMPORARY_CONGESTION))
 
@@ -94,17 +96,24 @@ class Scp:
     def _audit(self, row: AuditRow) -> None:
         try:
             transaction(self.pool, partial(one, record([row])))
-        except (psycopg.Error, PoolTimeout):
+        except psycopg.Error:
             log.exception("a refusal could not be audited", entity=row.entity)
 
 
 def make(settings: Settings, pool: ConnectionPool[Connection[Row]], limits: Limits, stop: Event) -> Scp:
     """The service over the database of `pool` and the archive of the settings."""
     archive = open_archive(settings)
+
+    def together(access: AccessContext, received: Sequence[Received]) -> list[Outcome]:
+        outcomes = transaction(pool, lambda: store(access, received, SERVICE))
+        kept = zip(received, outcomes, strict=True)
+        archive.remove([one.key for one, outcome in kept if outcome.status is not Disposition.STORED])
+        return outcomes
+
     return Scp(
         pool=pool,
         receiver=Receiver(archive, max_object=limits.data_set),
-        commit=GroupCommit(lambda access, received: deposit(pool, archive, access, received, SERVICE)),
+        commit=GroupCommit(together, lambda access, received: deposit(pool, archive, access, received, SERVICE)),
         house=House(AE_TITLE, settings.dimse_unknown_callers),
         limits=limits,
         stop=stop,

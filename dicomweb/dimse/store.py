@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
@@ -61,7 +60,7 @@ class StoreService:
         """The response when the whole data set has arrived. Raises HealixError when it is refused."""
         try:
             outcome = self._commit.store(self._caller.access, incoming.finish)
-        except (psycopg.Error, PoolTimeout) as error:
+        except psycopg.Error as error:
             raise HealixError(Category.UNAVAILABLE, "the database is not available", detail=str(error)) from error
         if outcome.status is Disposition.REFUSED:
             return response(command, outcome.reason or Reason.PROCESSING_FAILURE, outcome.message)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from typing import cast
 
+import psycopg
 import pytest
+from psycopg import DataError, OperationalError
 
 from dicomweb.dimse import group_commit
 from dicomweb.dimse.group_commit import GroupCommit
@@ -31,7 +33,7 @@ def outcome(name: object) -> Outcome:
 class Database:
     """A `deposit` that waits in its first group until it is told to go on."""
 
-    def __init__(self, *, failing: bool = False) -> None:
+    def __init__(self, *, failing: Callable[[list[object]], Exception | None] = lambda group: None) -> None:
         self.groups: list[tuple[str | None, list[object]]] = []
         self.entered, self.go_on = Event(), Event()
         self._failing = failing
@@ -41,19 +43,19 @@ class Database:
         self.groups.append((access.origin.client, list(group)))
         self.entered.set()
         assert self.go_on.wait(5)
-        if self._failing:
-            raise OSError("the disk is full")
+        if (error := self._failing(list(group))) is not None:
+            raise error
         return [outcome(item) for item in group]
 
 
-def store_together(database: Database, callers: Sequence[tuple[AccessContext, str]]) -> dict[str, Outcome | OSError]:
+def store_together(database: Database, callers: Sequence[tuple[AccessContext, str]]) -> dict[str, Outcome | Exception]:
     """Store the first object, and the others while the first is being committed; what each got."""
-    commit, got = GroupCommit(database.deposit), dict[str, Outcome | OSError]()
+    commit, got = GroupCommit(database.deposit, database.deposit), dict[str, Outcome | Exception]()
 
     def one(access: AccessContext, name: str) -> None:
         try:
             got[name] = commit.store(access, lambda: received(name))
-        except OSError as error:
+        except psycopg.Error as error:
             got[name] = error
 
     threads = [Thread(target=one, args=caller) for caller in callers]
@@ -82,7 +84,7 @@ def test_a_commit_waits_a_moment_for_what_is_coming(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(group_commit, "PATIENCE", 5)
     database, on_disk = Database(), Event()
     database.go_on.set()
-    commit = GroupCommit(database.deposit)
+    commit = GroupCommit(database.deposit, database.deposit)
 
     def slow() -> Received:
         assert on_disk.wait(5)
@@ -115,7 +117,7 @@ def test_nobody_waits_for_ever_for_what_is_coming() -> None:
     """A commit goes on without an object that takes long to reach the disk."""
     database, on_disk = Database(), Event()
     database.go_on.set()
-    commit = GroupCommit(database.deposit)
+    commit = GroupCommit(database.deposit, database.deposit)
 
     def slow() -> Received:
         assert on_disk.wait(5)
@@ -141,10 +143,17 @@ def test_a_group_has_one_caller() -> None:
     assert set(got) == set("abcde")
 
 
-@pytest.mark.parametrize("count", [1, 3])
-def test_a_failure_reaches_everyone_of_the_group(count: int) -> None:
-    """Nobody of a group that was not stored is told that it was."""
-    database = Database(failing=True)
-    got = store_together(database, [(ONE, str(number)) for number in range(count)])
-    assert len(got) == count
-    assert all(isinstance(answer, OSError) for answer in got.values())
+def test_a_lost_database_is_told_to_everyone_of_the_group() -> None:
+    """Nobody of a group that may not have been stored is told that it was, and it is not tried again."""
+    database = Database(failing=lambda group: OperationalError("connection lost"))
+    got = store_together(database, [(ONE, "a"), (ONE, "b"), (ONE, "c")])
+    assert [type(answer) for answer in got.values()] == [OperationalError] * 3
+    assert [len(group) for _, group in database.groups] == [1, 2]
+
+
+def test_a_bad_object_harms_no_other() -> None:
+    """When a group fails for one of its objects, the others are stored all the same."""
+    database = Database(failing=lambda group: DataError("cannot be stored") if "bad" in group else None)
+    got = store_together(database, [(ONE, "a"), (ONE, "b"), (ONE, "bad"), (ONE, "c")])
+    assert type(got.pop("bad")) is DataError
+    assert got == {name: outcome(name) for name in "abc"}
