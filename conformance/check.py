@@ -1,0 +1,27 @@
+"""What a check is: a clause, a requirement, and a function that says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from conformance.target import Target
+
+
+class Failed(Exception):  # noqa: N818 - the outcome of a check, not an error of the checker
+    """The server does not meet the requirement; the message says how."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One requirement of a standard. `clause` names it, `run` raises `Failed`."""
+
+    clause: str
+    requirement: str
+    run: Callable[[Target], None]
+
+
+def expect(condition: object, message: str) -> None:
+    """Raise `Failed` with `message` unless `condition` holds."""
+    if not condition:
+        raise Failed(message)
