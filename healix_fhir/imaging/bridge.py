@@ -1,0 +1,151 @@
+"""From stored studies to FHIR: keeps ImagingStudy and the patient of each study up to date.
+
+Two outbox consumers. `studies` (topic `study`) matches the patient and writes the ImagingStudy; `patients` (topic
+`resource`) finds the studies whose PatientID a changed Patient carries, and announces them again. Both look at the
+present state, so events may come twice, late and in any order; the number of statements does not depend on that of
+the events. One node at a time runs the bridge: a lock orders them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from dicomweb.events import TOPIC, study_changed
+from healix_fhir.imaging.imaging_study import imaging_study, imaging_study_id
+from healix_fhir.imaging.patients import Key, Match, made_patient, match, replaced
+from healix_fhir.imaging.studies import Study, read
+from healix_fhir.interaction.accept import change
+from healix_fhir.kernel import clock
+from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.hashing import key64
+from healix_fhir.kernel.outbox import Event, publish
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.json import decode
+from healix_fhir.store.commit import commit
+from healix_fhir.store.stored import Change, Method
+from smart_auth.access import internal, patient_keys
+
+Consumer: TypeAlias = Callable[[Sequence[Event]], Work[None]]
+
+LOCK = key64("imaging bridge")
+PAUSE_PER_INSTANCE = timedelta(milliseconds=1)
+LONGEST_PAUSE = timedelta(milliseconds=700)
+"""How long a study that is still growing rests between two versions: so the work stays in proportion to its size."""
+
+
+def studies(bases: tuple[str, ...]) -> Consumer:
+    """The consumer of study events, on a server whose FHIR base URLs are `bases`."""
+    return lambda events: _studies(bases, events)
+
+
+def _studies(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
+    yield Statement("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    uids = yield from _due(sorted({event.payload["study"] for event in events}))
+    if not uids:
+        return
+    found = yield from read(uids)
+    existing = yield from _existing(found)
+    matches = yield from match(study.key for study in found)
+    moved = yield from _settle(found, matches)
+    changes = _patient_changes(found, matches, bases)
+    for study in found:
+        patient = matches[study.key].patient
+        resource = imaging_study(study, patient, existing.get(imaging_study_id(study.uid)))
+        changes.append(change(Method.PUT, resource, "ImagingStudy", resource["id"], bases))
+    yield from commit(internal("imaging"), changes)
+    if further := set(moved) - set(uids):
+        yield publish(study_changed(further))
+
+
+_DUE = """
+SELECT s.study_uid, s.instance_count, r.updated
+FROM study s LEFT JOIN unnest(%s::text[], %s::text[]) AS x (study_uid, id) USING (study_uid)
+LEFT JOIN resource r ON r.type = %s AND r.id = x.id
+WHERE s.study_uid = ANY(%s)"""
+
+_POSTPONE = """
+INSERT INTO outbox (topic, payload, due)
+SELECT %s, convert_to(json_build_object('study', u)::text, 'UTF8'), d
+FROM unnest(%s::text[], %s::timestamptz[]) AS x (u, d)"""
+
+
+def _due(uids: Sequence[str]) -> Work[list[str]]:
+    """The studies to be written now; one that was written just before is put off until its pause is over."""
+    rows = yield Statement(_DUE, (uids, [imaging_study_id(uid) for uid in uids], TYPE_ID["ImagingStudy"], uids))
+    moment = clock.now()
+    resting = {uid: due for uid, count, written in rows if (due := _next(count, written)) is not None and due > moment}
+    if resting:
+        yield Statement(_POSTPONE, (TOPIC, list(resting), list(resting.values())))
+    return [uid for uid, _, _ in rows if uid not in resting]
+
+
+def _next(instances: int, written: datetime | None) -> datetime | None:
+    return None if written is None else written + min(instances * PAUSE_PER_INSTANCE, LONGEST_PAUSE)
+
+
+def _existing(found: Sequence[Study]) -> Work[dict[str, dict[str, Any]]]:
+    rows = yield Statement(
+        "SELECT id, body FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted",
+        (TYPE_ID["ImagingStudy"], [imaging_study_id(study.uid) for study in found]),
+    )
+    return {id_: decode(bytes(body)) for id_, body in rows}
+
+
+_SETTLE = """
+WITH asked AS (
+       SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS x (patient_id, issuer, pat)),
+     mapped AS (
+       INSERT INTO study_patient AS m (patient_id, issuer, pat) SELECT * FROM asked WHERE patient_id <> ''
+       ON CONFLICT (patient_id, issuer) DO UPDATE SET pat = excluded.pat WHERE m.pat <> excluded.pat)
+UPDATE study s SET pat = a.pat FROM asked a
+WHERE s.pat IS DISTINCT FROM a.pat AND CASE WHEN a.patient_id = '' THEN s.study_uid = a.issuer
+      ELSE s.patient_id = a.patient_id AND coalesce(s.patient_id_issuer, '') = a.issuer END
+RETURNING s.study_uid"""
+
+
+def _settle(found: Sequence[Study], matches: Mapping[Key, Match]) -> Work[list[str]]:
+    """Put every study of these patients under its patient; returns those that changed."""
+    keys = sorted({study.key for study in found})
+    pats = yield from patient_keys([matches[key].patient for key in keys])
+    rows = yield Statement(
+        _SETTLE, ([key[0] for key in keys], [key[1] for key in keys], [pats[matches[key].patient] for key in keys])
+    )
+    return [uid for (uid,) in rows]
+
+
+def _patient_changes(found: Sequence[Study], matches: Mapping[Key, Match], bases: tuple[str, ...]) -> list[Change]:
+    """Patients to make, and made ones to mark as replaced; an existing one is not written over."""
+    changes = []
+    for key, study in {study.key: study for study in reversed(found)}.items():
+        matched = matches[key]
+        if matched.made and matched.body is None:
+            resource: dict[str, Any] | None = made_patient(study)
+        elif not matched.made and matched.body is not None:
+            resource = replaced(matched.body, matched.patient)
+        else:
+            continue
+        if resource is not None:
+            changes.append(change(Method.PUT, resource, "Patient", resource["id"], bases))
+    return changes
+
+
+_AFFECTED = """
+SELECT DISTINCT s.study_uid FROM study s
+WHERE s.patient_id IN (
+        SELECT i ->> 'value' FROM resource r, json_array_elements(convert_from(r.body, 'UTF8')::json -> 'identifier') i
+        WHERE r.type = %s AND r.id = ANY(%s) AND NOT r.deleted)
+   OR s.pat IN (SELECT k.pat FROM resource r JOIN patient_key k ON k.id = r.id
+                WHERE r.type = %s AND r.id = ANY(%s) AND r.deleted)"""
+
+
+def patients(events: Sequence[Event]) -> Work[None]:
+    """The consumer of resource events: a Patient with the PatientID of stored studies came, changed or went."""
+    ids = sorted({event.payload["id"] for event in events if event.payload["type"] == "Patient"})
+    if not ids:
+        return
+    patient = TYPE_ID["Patient"]
+    rows = yield Statement(_AFFECTED, (patient, ids, patient, ids))
+    if rows:
+        yield publish(study_changed(uid for (uid,) in rows))
