@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,7 @@ from healix_fhir.kernel import embedded
 from healix_fhir.kernel.database import Row, open_pool
 from healix_fhir.server.migrate import migrate
 from smart_auth import access
+from tests.support.serve import served  # noqa: F401 - a fixture
 
 _numbers = itertools.count()
 
@@ -37,6 +39,19 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
     """A database of its own for one test, with the whole schema and no rows."""
+    with _new_database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres_url: str) -> Iterator[str]:
+    """A database that the tests of one module share."""
+    with _new_database(postgres_url) as url:
+        yield url
+
+
+@contextmanager
+def _new_database(postgres_url: str) -> Iterator[str]:
     access._KNOWN.clear()  # surrogate keys of another test's database
     name = f"test_{next(_numbers)}"
     with psycopg.connect(postgres_url, autocommit=True) as connection:

@@ -1,0 +1,157 @@
+"""`healix serve` as its operator runs it: a process of its own, on free ports and a data directory of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+HEALIX = (sys.executable, "-m", "healix_fhir.server.cli.main")
+PATIENCE = 60.0
+ROLES = ("web", "dimse", "worker")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server. `seconds` is the time from its start until `/readyz` said yes."""
+
+    process: subprocess.Popen[bytes]
+    data_dir: Path
+    port: int
+    dimse_port: int
+    log: Path
+    seconds: float
+
+    @property
+    def url(self) -> str:
+        """The server's root without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def demo_token(self) -> str:
+        """The token that a start with `--demo` printed."""
+        wait_until(lambda: "Token " in self.log.read_text(), "the printed token")
+        line = next(line for line in self.log.read_text().splitlines() if line.startswith("  Token "))
+        return line.split()[1]
+
+    def client(self, token: str | None = None) -> httpx.Client:
+        """An HTTP client for the server's root."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+
+    def token(self, scope: str) -> str:
+        """A new access token from `healix token create`."""
+        done = healix(self.data_dir, "token", "create", "--scope", scope)
+        return str(json.loads(done.stdout)["access_token"])
+
+    def children(self, role: str | None = None) -> list[psutil.Process]:
+        """The living child processes, all or those of one role."""
+        wanted = (role,) if role else ROLES
+        return [child for child in psutil.Process(self.process.pid).children() if _role(child) in wanted]
+
+    def postmaster(self) -> psutil.Process:
+        """The embedded database's first process."""
+        return psutil.Process(int((self.data_dir / "postgres/postmaster.pid").read_text().split()[0]))
+
+    def stop(self) -> int:
+        """Ask it to end; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def serving(data_dir: Path, *options: str) -> Iterator[Served]:
+    """Serve `data_dir` until the block ends."""
+    port, dimse_port = free_ports(2)
+    log = data_dir.parent / f"{data_dir.name}-{port}.log"
+    ports = ("--port", str(port), "--dimse-port", str(dimse_port))
+    started = time.monotonic()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*HEALIX, "serve", "--data-dir", str(data_dir), *ports, *options],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+            cwd=data_dir.parent,
+        )
+    try:
+        wait_until(lambda: process.poll() is not None or ready(port), "the server to be ready")
+        assert process.poll() is None, log.read_text()
+        yield Served(process, data_dir, port, dimse_port, log, time.monotonic() - started)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One `healix serve --demo` for every test that only asks it, started by the first of them."""
+    with serving(tmp_path_factory.mktemp("served") / "data", "--demo") as server:
+        yield server
+
+
+def healix(data_dir: Path, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run one command of the operator's on `data_dir`."""
+    return subprocess.run(
+        [*HEALIX, *arguments, "--data-dir", str(data_dir)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd=data_dir.parent,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def environment(**settings: Any) -> dict[str, str]:
+    """The environment of a server: this one without the settings of whoever runs the tests."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("HEALIX_")}
+    return plain | {f"HEALIX_{name.upper()}": str(value) for name, value in settings.items()}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def ready(port: int) -> bool:
+    """Whether `/readyz` says yes."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def wait_until(condition: Callable[[], object], what: str, *, seconds: float = PATIENCE) -> None:
+    """Wait for `condition`; fails, naming `what` was waited for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
+        time.sleep(0.05)
+
+
+def _role(process: psutil.Process) -> str | None:
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return None
+    return words[3] if words[1:3] == list(HEALIX[1:]) and len(words) > 3 else None
