@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 HERE = Path(__file__).parent
-STYLESHEET = "/account/assets/healix.css"
+ASSETS = "/account/assets"
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -29,19 +29,20 @@ HEADERS = {
 
 def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """The answer that `template` makes of `values`; everything in them is escaped."""
-    text = _environment().get_template(template).render(stylesheet=f"{STYLESHEET}?v={_version()}", **values)
+    text = _environment().get_template(template).render(asset=_address, **values)
     return HTMLResponse(text, status, headers=HEADERS)
 
 
 @cache
-def stylesheet() -> bytes:
-    """The style sheet of all pages."""
-    return (HERE / "assets" / "healix.css").read_bytes()
+def asset(name: str) -> bytes:
+    """A file that pages refer to."""
+    return (HERE / "assets" / name).read_bytes()
 
 
 @cache
-def _version() -> str:
-    return hashlib.sha256(stylesheet()).hexdigest()[:12]
+def _address(name: str) -> str:
+    """Where an asset is; another content has another address, so that browsers may keep it."""
+    return f"{ASSETS}/{name}?v={hashlib.sha256(asset(name)).hexdigest()[:12]}"
 
 
 @cache

@@ -11,10 +11,11 @@ from starlette.routing import BaseRoute, Route
 from healix_fhir.interaction.status import STATUS
 from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.pages import home, login, viewer
-from healix_fhir.pages.render import page, stylesheet
+from healix_fhir.pages.render import asset, page
 from healix_fhir.pages.site import Site
 
 Handler = Callable[[Site, Request], Awaitable[Response]]
+ASSETS = {"healix.css": "text/css", "healix.svg": "image/svg+xml"}
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -27,7 +28,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/account/login", _answering(site, login.submit), methods=["POST"]),
         Route("/account/logout", _answering(site, login.leave), methods=["POST"]),
         Route("/account/view", _answering(site, viewer.open_study), methods=["POST"]),
-        Route("/account/assets/healix.css", _stylesheet),
+        *(Route(f"/account/assets/{name}", _asset(name)) for name in ASSETS),
     ]
 
 
@@ -54,7 +55,10 @@ async def _front(request: Request) -> Response:
     return RedirectResponse("/account/", 303)
 
 
-async def _stylesheet(request: Request) -> Response:
-    known = request.query_params.get("v") is not None
-    cache = "public, max-age=31536000, immutable" if known else "no-cache"
-    return Response(stylesheet(), media_type="text/css", headers={"Cache-Control": cache})
+def _asset(name: str) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        known = request.query_params.get("v") is not None
+        cache = "public, max-age=31536000, immutable" if known else "no-cache"
+        return Response(asset(name), media_type=ASSETS[name], headers={"Cache-Control": cache})
+
+    return answer
