@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import psycopg
+import structlog
 from psycopg import Connection
 
+from dicomweb.archive.opening import open_archive
+from dicomweb.events import TOPIC
+from dicomweb.study.sweep import sweep
 from healix_fhir.care import relationships
+from healix_fhir.imaging import bridge
 from healix_fhir.kernel.consume import Consumers
-from healix_fhir.kernel.database import Row
+from healix_fhir.kernel.database import Row, run
 from healix_fhir.kernel.jobs import Task
 from healix_fhir.kernel.settings import Settings
+
+log = structlog.get_logger("worker")
 
 SCHEDULES = {"archive.sweep": "17 * * * *"}
 """Cron lines by task."""
@@ -19,7 +27,10 @@ SCHEDULES = {"archive.sweep": "17 * * * *"}
 def consumers(settings: Settings) -> Consumers:
     """The consumers of each outbox topic."""
     bases = (settings.fhir_base,)
-    return {"resource": (relationships.consumer(bases),)}
+    return {
+        "resource": (relationships.consumer(bases), bridge.patients),
+        TOPIC: (bridge.studies(bases),),
+    }
 
 
 def delivery(settings: Settings) -> Callable[[Connection[Row]], int]:
@@ -29,4 +40,10 @@ def delivery(settings: Settings) -> Callable[[Connection[Row]], int]:
 
 def tasks(settings: Settings) -> Mapping[str, Task]:
     """The durable jobs by name."""
-    return {}
+    return {"archive.sweep": lambda: _sweep(settings)}
+
+
+def _sweep(settings: Settings) -> None:
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        removed = run(connection, sweep(open_archive(settings)))
+    log.info("archive swept", removed=removed)
