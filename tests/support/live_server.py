@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 import uvicorn
+from starlette.types import ASGIApp
 
 from healix_fhir.kernel.database import run
 from healix_fhir.kernel.settings import Settings
@@ -49,11 +51,28 @@ class LiveServer:
 @contextmanager
 def live_server(database_url: str, data_dir: Path, **settings: Any) -> Iterator[LiveServer]:
     """Serve a migrated database on a free port until the block ends; `settings` override the defaults."""
+    with listening() as listener:
+        port = listener.getsockname()[1]
+        chosen = Settings(data_dir=data_dir, database_url=database_url, host="127.0.0.1", port=port, **settings)
+        with serving(create_app(chosen), listener):
+            yield LiveServer(f"http://127.0.0.1:{port}", chosen)
+
+
+@contextmanager
+def listening() -> Iterator[socket.socket]:
+    """A listening socket on a free port."""
     listener = listen("127.0.0.1", 0)
-    port = listener.getsockname()[1]
-    chosen = Settings(data_dir=data_dir, database_url=database_url, host="127.0.0.1", port=port, **settings)
+    try:
+        yield listener
+    finally:
+        listener.close()
+
+
+@contextmanager
+def serving(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    """Serve an application as a web worker does, until the block ends."""
     config = uvicorn.Config(
-        create_app(chosen), http=DeadlineProtocol, ws="none", log_config=None, access_log=False, server_header=False
+        app, http=DeadlineProtocol, ws="none", log_config=None, access_log=False, server_header=False
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="live-server")
@@ -65,8 +84,7 @@ def live_server(database_url: str, data_dir: Path, **settings: Any) -> Iterator[
                 break
             waited.wait(0.02)
         assert server.started, "the server did not start"
-        yield LiveServer(f"http://127.0.0.1:{port}", chosen)
+        yield
     finally:
         server.should_exit = True
         thread.join(STARTED)
-        listener.close()
