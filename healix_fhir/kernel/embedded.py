@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,10 @@ random_page_cost = 1.1
 effective_io_concurrency = 64
 jit = off
 """
+
+
+PATIENCE = 120.0
+"""Seconds after which a PostgreSQL that does not start is given up."""
 
 
 def start(data_dir: Path) -> PostgresServer:
@@ -50,8 +56,26 @@ def start(data_dir: Path) -> PostgresServer:
             shutil.chown(configuration, server.system_user)
         configuration.chmod(0o600)
     _forget_dead_users(directory)
-    server.start()
+    _start(server)
     return server
+
+
+def _start(server: PostgresServer) -> None:
+    """Start, or wait for a start that is under way.
+
+    The wheel gives PostgreSQL ten seconds; one that has much to recover from its write-ahead log goes on without it and
+    is joined by a later try.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            server.start()
+        except (subprocess.SubprocessError, AssertionError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def _forget_dead_users(directory: Path) -> None:
