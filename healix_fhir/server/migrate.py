@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
 from psycopg import Connection
 from psycopg.errors import UndefinedTable
 
@@ -18,8 +19,15 @@ def migrate(url: str) -> None:
     """Apply the missing migrations, each in a transaction of its own, under an advisory lock.
 
     A second caller waits for the first and then finds nothing to do. A killed one leaves whole migrations only; the
-    next start goes on after the last of them.
+    next start goes on after the last of them. Nothing is loaded or locked when the schema is up to date already.
     """
+    with psycopg.connect(url, autocommit=True) as connection:
+        if current(connection) == head():
+            return
+    _upgrade(url)
+
+
+def _upgrade(url: str) -> None:
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, text
