@@ -1,9 +1,9 @@
 """Read resources: the current version, one version, the history; the caller's access is inside every statement.
 
 The current version is one indexed point query without parsing. Its audit row is written by the same statement, in the
-transaction whose end the caller waits for: what has been shown is on record, also after a crash (measured:
-docs/decisions/0020). What a caller may not see answers like what does not exist; that something was deleted is told only to
-those who could see it.
+transaction whose end the caller waits for: what has been shown is on record, also after a crash (measured, see
+docs/decisions/0020-writes-and-reads.md). What a caller may not see answers like what does not exist; that something was
+deleted is told only to those who could see it.
 
 Spec: FHIR R4, hl7.org/fhir/R4/http.html#read, #vread, #history
 """
