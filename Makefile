@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test install check format bench clean
+.PHONY: run test install check format bench docs conform clean
 
 install: .venv/installed
 
@@ -30,6 +30,12 @@ format: install
 
 bench: install  ## figures and ratios; needs a quiet machine
 	$(BIN)/python -m pytest tests/bench -m bench -s -p no:randomly
+
+docs: install  ## the generated pages
+	$(BIN)/python -m conformance.matrix
+
+conform: install  ## black-box checks: make conform BASE=http://… TOKEN=…
+	$(BIN)/python -m conformance --base $(BASE) --token $(TOKEN)
 
 clean:
 	rm -rf .venv build dist
