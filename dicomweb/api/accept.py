@@ -48,10 +48,13 @@ def wanted(request: Request) -> tuple[MediaType, ...]:
     return tuple(media for media in parse_accept(text) if media.q > 0)
 
 
-def check_json(request: Request) -> None:
-    """Raise NotAcceptable unless the caller takes DICOM JSON."""
-    if not any(media.covers(name) for media in wanted(request) for name in JSON_TYPES):
-        raise not_acceptable(f"this is served as {DICOM_JSON}")
+def json_type(request: Request) -> str:
+    """The name under which the caller takes DICOM JSON. Raises NotAcceptable."""
+    for media in wanted(request):
+        for name in JSON_TYPES:
+            if media.covers(name):
+                return name
+    raise not_acceptable(f"this is served as {DICOM_JSON}")
 
 
 def multipart_of(media: MediaType, part: str) -> bool:

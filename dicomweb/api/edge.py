@@ -56,12 +56,19 @@ class Address:
         number = scope.get("healix.request", "")
         request = Request(scope, receive)
         headers = dict(scope["headers"])
+        access = None
         try:
             client = scope.get("client")
             access = await self.edge.gate.access(headers, client[0] if client else None, number)
             response = await self._handler(scope["method"])(self.edge, request, access)
         except Exception as error:  # noqa: BLE001 - whatever fails is answered
-            response = refusal(as_refusal(error, number), headers, self._allow())
+            refused = as_refusal(error, number)
+            if refused.category is Category.FORBIDDEN and access is not None:
+                entity = "/".join(request.path_params.values()) or None
+                await self.edge.gate.denials.refused(access.origin, self.name, entity=entity)
+            response = refusal(refused, headers, self._allow())
+        if scope["method"] == "HEAD":
+            response = _without_body(response)
         await response(scope, receive, send)
 
     def _handler(self, method: str) -> Handler:
@@ -74,6 +81,12 @@ class Address:
 
     def _allow(self) -> str:
         return ", ".join("GET, HEAD" if method == "GET" else method for method in self.handlers)
+
+
+def _without_body(response: Response) -> Response:
+    bare = Response(None, response.status_code)
+    bare.raw_headers = response.raw_headers
+    return bare
 
 
 def refusal(error: HealixError, headers: Mapping[bytes, bytes], allow: str) -> Response:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import DICOM_JSON, check_json
+from dicomweb.api.accept import json_type
 from dicomweb.api.edge import Edge, Handler
+from dicomweb.api.related import PRIVATE
 from dicomweb.study.query import Level, parse, query
 from healix_fhir.kernel.database import atransaction
 from smart_auth.access import AccessContext
 
 NOT_ATTRIBUTES = ("accept", "charset")
+MORE = '299 Healix "There are more matches; ask for the next ones with offset"'
 KEYWORDS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 
 
@@ -22,19 +24,12 @@ def search(level: Level) -> Handler:
     """The handler of a search at `level`; UIDs in the path narrow it."""
 
     async def handler(edge: Edge, request: Request, access: AccessContext) -> Response:
-        check_json(request)
+        kind = json_type(request)
         params = [(name, value) for name, value in request.query_params.multi_items() if name not in NOT_ATTRIBUTES]
         within = [(KEYWORDS[name], uid) for name, uid in request.path_params.items()]
         asked = parse(level, params, within=within)
         found = await atransaction(edge.pool, lambda: query(access, asked, base=edge.base))
-        headers = {"Cache-Control": "no-store"}
-        warnings = []
-        if found.more:
-            warnings.append('299 Healix "There are more matches; ask for the next with offset"')
-        if any(name == "fuzzymatching" and value == "true" for name, value in params):
-            warnings.append('299 Healix "Fuzzy matching is not supported; names were matched literally"')
-        if warnings:
-            headers["Warning"] = ", ".join(warnings)
-        return Response(b"[" + b",".join(found.objects) + b"]", 200, headers, DICOM_JSON)
+        headers = PRIVATE | ({"Warning": MORE} if found.more else {})
+        return Response(b"[" + b",".join(found.objects) + b"]", 200, headers, kind)
 
     return handler

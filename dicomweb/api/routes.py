@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from dicomweb.api import qido, stow, wado
 from dicomweb.api.edge import Address, Edge
+from dicomweb.api.frames import frames
 from dicomweb.study.query import Level
 
 STUDY = "/dicomweb/studies/{study}"
@@ -20,7 +21,7 @@ def routes(edge: Edge) -> list[BaseRoute]:
     """The routes of one web process; everything needs a token."""
     studies, series, found = (qido.search(level) for level in (Level.STUDY, Level.SERIES, Level.INSTANCE))
     return [
-        Route(INSTANCE + "/frames/{frames}", Address("wado.frames", edge, {"GET": wado.frames})),
+        Route(INSTANCE + "/frames/{frames}", Address("wado.frames", edge, {"GET": frames})),
         Route(INSTANCE + "/bulkdata/{path:path}", Address("wado.bulkdata", edge, {"GET": wado.bulk})),
         Route(INSTANCE + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
         Route(SERIES + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),

@@ -13,9 +13,10 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import DICOM, DICOM_JSON, MULTIPART, check_json
+from dicomweb.api.accept import DICOM, MULTIPART, json_type
 from dicomweb.api.edge import Edge
 from dicomweb.api.multipart import Reader
+from dicomweb.api.related import PRIVATE
 from dicomweb.status import Reason, reason
 from dicomweb.study.receive import Incoming, Received, Receiver
 from dicomweb.study.store import Disposition, Outcome, adeposit
@@ -104,7 +105,7 @@ class Intake:
 async def store(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /studies` and `POST /studies/{study}`."""
     access.require("ImagingStudy", Permission.CREATE)
-    check_json(request)
+    kind = json_type(request)
     study = request.path_params.get("study")
     if study is not None:
         check_uid(study, "StudyInstanceUID")
@@ -115,11 +116,11 @@ async def store(edge: Edge, request: Request, access: AccessContext) -> Response
     except BaseException:
         await asyncio.shield(asyncio.to_thread(intake.discard))
         raise
-    return _response(edge.base, intake, study)
+    return _response(edge.base, intake, study, kind)
 
 
 def _boundary(request: Request) -> str:
-    media = parse_media_type(request.headers.get("content-type", ""))
+    media = parse_media_type(request.headers.get("content-type") or "unknown/unknown")
     if media.name != MULTIPART or media.parameters.get("type", DICOM).lower() != DICOM:
         raise HealixError(Category.UNSUPPORTED_MEDIA, f'send {MULTIPART}; type="{DICOM}"')
     if request.headers.get("content-encoding", "identity") != "identity":
@@ -129,6 +130,9 @@ def _boundary(request: Request) -> str:
 
 async def _receive(edge: Edge, request: Request, access: AccessContext, intake: Intake, reader: Reader) -> None:
     """Push the body through in pieces of about `BUFFER` bytes; files are written in a thread."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > edge.max_request:
+        raise too_large(f"a request may have at most {edge.max_request >> 30} GB")
     pending = bytearray()
     size = 0
     try:
@@ -150,7 +154,7 @@ async def _receive(edge: Edge, request: Request, access: AccessContext, intake: 
         intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), "STOW-RS")
 
 
-def _response(base: str, intake: Intake, study: str | None) -> Response:
+def _response(base: str, intake: Intake, study: str | None, kind: str) -> Response:
     """The Store Instances Response Module. Spec: PS3.18 Tables 10.5.3-1 and I.2-1"""
     kept = [outcome for outcome in intake.outcomes if outcome.status is not Disposition.REFUSED]
     refused = [outcome for outcome in intake.outcomes if outcome.status is Disposition.REFUSED]
@@ -171,7 +175,7 @@ def _response(base: str, intake: Intake, study: str | None) -> Response:
         body["0008119A"] = {"vr": "SQ", "Value": others}
     whole = not refused and not intake.unreadable
     status = 200 if whole else 202 if kept else 409
-    return Response(msgspec.json.encode(body), status, {"Cache-Control": "no-store"}, DICOM_JSON)
+    return Response(msgspec.json.encode(body), status, PRIVATE, kind)
 
 
 def _sop(outcome: Outcome) -> dict[str, Any]:

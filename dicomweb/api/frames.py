@@ -1,0 +1,115 @@
+"""WADO-RS frames: each is a part of the answer, or the answer itself when one is asked for.
+
+Spec: PS3.18 10.4.1.1.6, 8.7.3.3 and Tables 8.7.3-2 to 8.7.3-5 (2024d)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.api.accept import FRAME_TYPE, MULTIPART, OCTETS, not_acceptable, wanted
+from dicomweb.api.edge import Edge
+from dicomweb.api.related import multipart, streamed
+from dicomweb.archive.blobs import Archive
+from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE
+from dicomweb.pixel.frames import Ranges, can_serve, read, served_syntax
+from dicomweb.study import retrieve
+from dicomweb.study.retrieve import Frames
+from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.media_types import MediaType
+from smart_auth.access import AccessContext
+
+FRAME_LIMIT = 10_000
+DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How frames are written: the media type of each, its transfer syntax, and whether they are parts."""
+
+    kind: str
+    syntax: str
+    parts: bool
+
+
+async def frames(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """`GET …/frames/{list}`."""
+    path = request.path_params
+    numbers = _numbers(path["frames"])
+    found = await atransaction(
+        edge.pool, lambda: retrieve.frames(access, path["study"], path["series"], path["instance"], numbers)
+    )
+    chosen = choose(wanted(request), found.instance.transfer_syntax, single=len(numbers) == 1)
+    content_type = f"{chosen.kind}; transfer-syntax={chosen.syntax}"
+    contents = _contents(edge.archive, found, chosen.syntax)
+    if chosen.parts:
+        return await multipart(chosen.kind, ((content_type, content) for content in contents))
+    return await streamed(next(contents), content_type)
+
+
+def choose(accepted: Iterable[MediaType], stored: str, *, single: bool) -> Choice:
+    """How frames stored in a transfer syntax are written for a caller. Raises NotAcceptable.
+
+    A range that names no transfer syntax takes frames as they are served by default; `application/octet-stream` alone
+    means uncompressed ones, and with `transfer-syntax=*`, as viewers ask, whatever there is.
+    """
+    for media in accepted:
+        parts = media.name in (MULTIPART, "*/*", "multipart/*")
+        if parts or single:
+            kind = media.parameters.get("type", "*/*").lower() if parts else media.name
+            if (found := _written(kind, media.parameters.get("transfer-syntax"), stored)) is not None:
+                return Choice(*found, parts)
+    served = served_syntax(stored)
+    raise not_acceptable(
+        f'these frames are served as {MULTIPART}; type="{FRAME_TYPE.get(served, OCTETS)}"; transfer-syntax={served}'
+    )
+
+
+def _written(kind: str, asked: str | None, stored: str) -> tuple[str, str] | None:
+    """Media type and transfer syntax for a range of the type `kind`; None where it takes nothing that there is."""
+    served = served_syntax(stored)
+    if asked == "*":
+        asked = served
+    if kind == OCTETS:
+        syntax = asked or EXPLICIT_LITTLE
+        return (OCTETS, syntax) if can_serve(stored, syntax) else None
+    syntax = asked or served
+    own = FRAME_TYPE.get(syntax, OCTETS)
+    if not can_serve(stored, syntax) or not MediaType(kind).covers(own):
+        return None
+    return own, syntax
+
+
+def _contents(archive: Archive, found: Frames, syntax: str) -> Iterator[Iterable[bytes]]:
+    """The content of each frame: streamed from the blob, or read whole where it must be converted."""
+    instance = found.instance
+    for frame in found.frames:
+        if found.direct and syntax == found.transfer_syntax:
+            yield stream_ranges(archive, instance.key, frame.ranges)
+        else:
+            yield _converted(archive, found, frame.number, syntax)
+
+
+def _converted(archive: Archive, found: Frames, number: int, syntax: str) -> Iterator[bytes]:
+    instance = found.instance
+    yield read(archive, instance.key, instance.transfer_syntax, found.layout, number, syntax)
+
+
+def stream_ranges(archive: Archive, key: str, ranges: Ranges) -> Iterator[bytes]:
+    """The bytes of several ranges of a blob, one after the other."""
+    for start, length in ranges:
+        yield from archive.stream(key, start, length)
+
+
+def _numbers(text: str) -> list[int]:
+    parts = text.split(",")
+    if len(parts) > FRAME_LIMIT:
+        raise invalid(f"a request may ask for at most {FRAME_LIMIT} frames", code="too-costly")
+    if not all(part.isascii() and part.isdecimal() and len(part) <= DIGITS and int(part) for part in parts):
+        raise invalid("frames are numbers from 1, separated by commas", code="value")
+    return [int(part) for part in parts]
