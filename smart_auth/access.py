@@ -11,13 +11,13 @@ Spec: SMART App Launch 2.2 scopes; FHIR R4, hl7.org/fhir/R4/compartmentdefinitio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import forbidden
-from smart_auth.scope import Context, Permission, Scope, contexts
+from smart_auth.scope import Context, Permission, Scope, contexts, parse
 
 EVERYTHING = Fragment("TRUE")
 NOTHING = Fragment("FALSE")
@@ -98,6 +98,16 @@ class AccessContext:
             "(" + " OR ".join(arm.sql for arm in arms) + ")", tuple(param for arm in arms for param in arm.params)
         )
 
+    def captured(self) -> dict[str, str | None]:
+        """This access as plain data, for what acts later in the name of its caller; see `restored`."""
+        return {
+            "scope": " ".join(sorted(map(str, self.scopes))),
+            "patient": self.patient,
+            "practitioner": self.practitioner,
+            "client": self.origin.client,
+            "account": self.origin.account,
+        }
+
     def may_hold(self, type_name: str, permission: Permission, patients: Sequence[int]) -> Work[bool]:
         """Whether a resource of `type_name` in the compartments `patients` (surrogate keys) may be written.
 
@@ -114,6 +124,14 @@ class AccessContext:
             (list(patients), *within.params),
         )
         return bool(rows[0][0] == len(patients))
+
+
+def restored(captured: Mapping[str, str | None]) -> Work[AccessContext]:
+    """The access that `captured` was made from; relationships are those of now."""
+    patient = captured["patient"]
+    pat = (yield from patient_keys([patient]))[patient] if patient is not None else None
+    origin = Origin(captured["client"], captured["account"])
+    return AccessContext(parse(captured["scope"] or ""), origin, patient, pat, captured["practitioner"])
 
 
 def patient_keys(ids: Sequence[str]) -> Work[dict[str, int]]:

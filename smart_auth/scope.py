@@ -56,6 +56,11 @@ class Scope:
         """Whether this scope, taken alone, opens `permission` on `type_name`."""
         return permission in self.permissions and self.type in ("*", type_name)
 
+    def __str__(self) -> str:
+        """The scope as a token lists it, in version 2."""
+        letters = "".join(permission for permission in Permission if permission in self.permissions)
+        return f"{self.context.value}/{self.type}.{letters}"
+
 
 def parse(text: str) -> frozenset[Scope]:
     """The clinical scopes of a space-separated scope string; launch and identity scopes are left out.

@@ -50,6 +50,8 @@ class Settings:
     """Largest FHIR request body, in MB."""
     max_store_gb: int = 16
     """Largest STOW-RS request and largest single DICOM object, in GB."""
+    subscription_allow_private: bool = False
+    """Whether Subscriptions may notify addresses of private networks, and without TLS: `true` or `false`."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 
@@ -87,6 +89,10 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
 
 
 def _convert(name: str, text: str, kind: type[Any]) -> Any:
+    if kind is bool:
+        if text not in ("true", "false"):
+            raise invalid(f"{name} must be true or false, not '{text}'")
+        return text == "true"
     if kind is int:
         if not text.isdecimal():
             raise invalid(f"{name} must be a whole number, not '{text}'")

@@ -25,6 +25,9 @@ from smart_auth.access import AccessContext, patient_keys
 
 Member = tuple[AccessContext, Change]
 
+ACTING = frozenset({"Subscription"})
+"""Types that make the server act later in the name of who wrote them: their events tell who that was."""
+
 INTERACTION = {Method.POST: "create", Method.PUT: "update", Method.DELETE: "delete"}
 
 
@@ -58,8 +61,8 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
     ]
     yield from _check_compartments(members, decisions, keys)
     rows = [
-        Row(change, decision, _compartments(change, decision, keys))
-        for (_, change), decision in zip(members, decisions, strict=True)
+        Row(change, decision, _compartments(change, decision, keys), _by(access, change))
+        for (access, change), decision in zip(members, decisions, strict=True)
         if isinstance(decision, New)
     ]
     if olds:
@@ -88,6 +91,10 @@ def _refused(members: Sequence[Member]) -> dict[int, HealixError]:
 
 def _patients(members: Sequence[Member]) -> list[str]:
     return list(dict.fromkeys(id_ for _, change in members for id_ in change.rows.patients))
+
+
+def _by(access: AccessContext, change: Change) -> dict[str, str | None] | None:
+    return access.captured() if change.type in ACTING else None
 
 
 def _compartments(change: Change, decision: New, keys: Mapping[str, int]) -> tuple[int, ...]:

@@ -26,11 +26,15 @@ SMALL = 16  # up to here one prepared plan serves; above, planning for the actua
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A version to write with its index rows; `patients`: the keys of its compartments, the main one first."""
+    """A version to write with its index rows; `patients`: the keys of its compartments, the main one first.
+
+    `by` is the captured access of who wrote it, for types that act later in the name of their writer.
+    """
 
     change: Change
     new: New
     patients: tuple[int, ...]
+    by: dict[str, str | None] | None = None
 
 
 # `deleted` rows keep compartment and method, so that their callers still see that they are gone.
@@ -173,7 +177,8 @@ def _columns(rows: Iterable[tuple[Any, ...]], kinds: Sequence[Callable[[Iterable
 
 def _event(row: Row) -> Event:
     stored = row.new.stored
-    return Event("resource", _payload(stored.type, stored.id, stored.version, row.change.method))
+    payload = _payload(stored.type, stored.id, stored.version, row.change.method)
+    return Event("resource", payload | {"by": row.by} if row.by is not None else payload)
 
 
 def _payload(type_name: str, id_: str, version: int, method: Method) -> dict[str, Any]:

@@ -47,3 +47,10 @@ def test_predicate_follows_scopes(chosen: list[str], ask: tuple[str, Permission]
     opened = {context.value for context in contexts(scopes, *ask)}
     assert (predicate == NOTHING) == (not opened)
     assert (predicate == EVERYTHING) == ("system" in opened or (bool(opened) and ask[0] == "Practitioner"))
+
+
+@given(st.lists(words))
+def test_scopes_are_written_as_they_are_read(chosen: list[str]) -> None:
+    """The text of scopes opens exactly what they open."""
+    scopes = parse(" ".join(chosen))
+    assert parse(" ".join(map(str, scopes))) == scopes

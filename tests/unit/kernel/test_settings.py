@@ -35,6 +35,7 @@ def test_environment_and_overrides() -> None:
         ("HEALIX_PORT", "many"),
         ("HEALIX_DIMSE_UNKNOWN_CALLERS", "everyone"),
         ("HEALIX_LOG_LEVEL", "loud"),
+        ("HEALIX_SUBSCRIPTION_ALLOW_PRIVATE", "yes please"),
     ],
 )
 def test_bad_values_are_refused_by_name(name: str, value: str) -> None:
