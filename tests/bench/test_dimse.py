@@ -61,7 +61,7 @@ def rate(target: Target, paths: list[Path], environment: dict[str, str]) -> floa
 def test_store_rate(
     servers: tuple[Target, Target], tmp_path: Path, associations: int, tuned: bool, at_least: float
 ) -> None:
-    """From four tuned senders Healix stores CT images at least as fast as Orthanc, in alternating rounds of new objects.
+    """From four tuned senders Healix stores CT images at least as fast as Orthanc, in alternating rounds.
 
     The other two rates are only reported.
     """
