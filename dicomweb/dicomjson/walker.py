@@ -149,7 +149,7 @@ class Walker:
             if tag == PIXEL_REPRESENTATION:
                 self.signed = b"\1" in raw
             elif tag & 0x1FF00 == 0x10000:
-                self.creators[tag] = raw.decode("latin_1").strip("\0 ")
+                self._remember(tag, raw)
         if delimited:
             raise invalid("an item of undefined length has no end")
         return position
@@ -172,6 +172,7 @@ class Walker:
                 return self._implicit().sequence(tag, begin, stop, place, delimited=False)
             if length <= known.limit:
                 raw = self.buffer[begin:stop]
+                self._remember(tag, raw)
                 value = known.encode(raw, place.codec) if known.kind is Kind.TEXT else known.encode(raw)
                 return known.prefix + value, stop
         if kind is Kind.AMBIGUOUS:
@@ -213,7 +214,13 @@ class Walker:
         inner.bulk, inner.creators, inner.signed = self.bulk, self.creators, self.signed
         return inner
 
+    def _remember(self, tag: int, raw: bytes) -> None:
+        if tag & 0x1FF00 == 0x10000:
+            self.creators[tag] = raw.decode("latin_1").strip("\0 ")
+
     def _dictionary(self, tag: int) -> str | None:
+        if tag & 0x1FF00 == 0x10000:
+            return "LO"  # a private creator, whatever the encoder knew
         if tag & 0x10000 == 0:
             vr = dictionary.public(tag)
         else:
