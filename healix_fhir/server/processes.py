@@ -74,8 +74,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment that gives a child process the same settings."""
-    values = {PREFIX + item.name.upper(): str(getattr(settings, item.name)) for item in dataclasses.fields(settings)}
+    values = {PREFIX + name.upper(): _written(getattr(settings, name)) for name in _names(settings)}
     return dict(os.environ) | values
+
+
+def _names(settings: Settings) -> list[str]:
+    return [item.name for item in dataclasses.fields(settings)]
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @dataclass
