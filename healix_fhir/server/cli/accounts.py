@@ -55,10 +55,14 @@ def create_token(
     data_dir: DataDir = None,
 ) -> None:
     """Create an access token."""
+    from healix_fhir.model.definitions import TYPES
     from smart_auth import store
 
     with database(data_dir) as (_, pool):
         made = transaction(
-            pool, lambda: store.create_token(scope, patient=patient, username=user, ttl=ttl, client="healix-cli")
+            pool,
+            lambda: store.create_token(
+                scope, patient=patient, username=user, ttl=ttl, client="healix-cli", types=TYPES
+            ),
         )
         answer({"access_token": made, "token_type": "Bearer", "expires_in": ttl, "scope": scope, "patient": patient})

@@ -90,7 +90,7 @@ def test_killed_part_comes_back(served: Served, role: str) -> None:
 
 def test_second_start(used: Path) -> None:
     """A server whose data directory is set up is ready within five seconds (the best of three, for busy machines)."""
-    seconds = []
+    seconds: list[float] = []
     while len(seconds) < 3 and min(seconds, default=SECOND_START + 1) > SECOND_START:
         with serving(used) as server:
             seconds.append(server.seconds)

@@ -1,0 +1,166 @@
+"""The operator's commands, beside a server that runs on the same data directory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.dicom import ct, uid
+from tests.support.serve import Served, healix
+from tests.support.tools import require_tool
+
+PATIENTS = [{"resourceType": "Patient", "id": f"cli-{number}", "gender": "female"} for number in range(3)]
+BUNDLE = {
+    "resourceType": "Bundle",
+    "type": "transaction",
+    "entry": [
+        {
+            "fullUrl": "urn:uuid:7e9a6d3c-50a5-4e1e-9a3d-0d1f5a3f7c11",
+            "resource": {"resourceType": "Patient", "active": True},
+            "request": {"method": "POST", "url": "Patient"},
+        },
+        {
+            "resource": {
+                "resourceType": "Observation",
+                "status": "final",
+                "code": {"coding": [{"system": "urn:tests", "code": "cli-pulse"}]},
+                "subject": {"reference": "urn:uuid:7e9a6d3c-50a5-4e1e-9a3d-0d1f5a3f7c11"},
+            },
+            "request": {"method": "POST", "url": "Observation"},
+        },
+    ],
+}
+
+
+def command(server: Served, *arguments: str, stdin: str = "") -> dict[str, Any]:
+    """The JSON object that a command answers on stdout."""
+    done = healix(server.data_dir, *arguments, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_token_opens_its_scope(served: Served) -> None:
+    """`healix token create` makes a token that opens its scopes and no more, at once, on the running server."""
+    made = command(served, "token", "create", "--scope", "system/Patient.rs", "--ttl", "60")
+    assert (made["token_type"], made["expires_in"], made["scope"]) == ("Bearer", 60, "system/Patient.rs")
+    with served.client(made["access_token"]) as client:
+        assert client.get("/fhir/Patient/demo-jonas").status_code == 200
+        assert client.get("/fhir/Observation").status_code == 403
+
+
+def test_patient_token(served: Served) -> None:
+    """A token for one patient's record names that patient and opens that record only."""
+    made = command(served, "token", "create", "--scope", "patient/*.rs", "--patient", "demo-jonas")
+    assert made["patient"] == "demo-jonas"
+    with served.client(made["access_token"]) as client:
+        found = client.get("/fhir/Patient").json()
+    assert [entry["resource"]["id"] for entry in found["entry"]] == ["demo-jonas"]
+
+
+def test_user(served: Served) -> None:
+    """`healix user create` takes the password from stdin, answers without it, and the account's tokens work."""
+    link = ("--fhir-user", "Patient/demo-jonas")
+    made = command(
+        served, "user", "create", "jonas", "--role", "patient", *link, "--password-stdin", stdin="long enough 1\n"
+    )
+    assert made == {"username": "jonas", "role": "patient", "fhir_user": "Patient/demo-jonas"}
+    token = command(served, "token", "create", "--scope", "patient/*.rs", "--user", "jonas")["access_token"]
+    with served.client(token) as client:
+        assert client.get("/fhir/Patient/demo-jonas").status_code == 200
+
+
+def test_peer(served: Served) -> None:
+    """`healix peer add` makes an AE title known to the running SCP."""
+    made = command(served, "peer", "add", "CT_ROOM_1", "--host", "127.0.0.1", "--port", "11113")
+    assert made == {"aet": "CT_ROOM_1", "host": "127.0.0.1", "port": 11113}
+    echo = [require_tool("echoscu"), "-aet", "CT_ROOM_1", "-aec", "HEALIX", "127.0.0.1", str(served.dimse_port)]
+    assert subprocess.run(echo, capture_output=True, check=False).returncode == 0
+
+
+def test_migrate(served: Served) -> None:
+    """`healix migrate` on a database that is up to date tells its schema and changes nothing."""
+    assert command(served, "migrate") == {"schema": command(served, "migrate")["schema"]}
+    with served.client() as client:
+        assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("token", "create", "--scope", "system/Nothing.rs"), "no FHIR R4 resource type"),
+        (("token", "create", "--scope", "openid"), "the scope names no resources"),
+        (("token", "create", "--scope", "patient/*.rs"), "patient/ scopes need the patient"),
+        (("token", "create", "--scope", "user/*.rs"), "user/ scopes need an account"),
+        (("token", "create", "--scope", "user/*.rs", "--user", "nobody"), "there is no account 'nobody'"),
+        (("user", "create", "x", "--role", "king", "--password-stdin"), "a role is one of"),
+        (("user", "create", "No Name", "--role", "admin", "--password-stdin"), "a username is"),
+        (("user", "create", "admin", "--role", "admin", "--password-stdin"), "there is already an account 'admin'"),
+        (("peer", "add", "A" * 17, "--host", "h", "--port", "104"), "an AE title has 1 to 16"),
+        (("import", "/nowhere/at/all"), "there is no /nowhere/at/all"),
+    ],
+)
+def test_refused_command(served: Served, arguments: tuple[str, ...], reason: str) -> None:
+    """A command that cannot be done gives its reason in one line on stderr, nothing on stdout, and exit code 1."""
+    done = healix(served.data_dir, *arguments, stdin="long enough 1\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("healix: ")
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_wrong_option(served: Served) -> None:
+    """A command line that cannot be understood ends with exit code 2 and names what is wrong."""
+    done = healix(served.data_dir, "peer", "add", "X", "--host", "h", "--port", "70000")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "65535" in done.stderr
+
+
+def test_import(served: Served, tmp_path: Path) -> None:
+    """`healix import` takes NDJSON, bundles and DICOM, counts them, lists what it refuses, and exits with 1."""
+    folder = source(tmp_path)
+    done = healix(served.data_dir, "import", str(folder))
+    report = json.loads(done.stdout)
+    counts = {name: report[name] for name in ("resources", "bundles", "instances", "duplicates", "refused")}
+    assert counts == {"resources": 5, "bundles": 1, "instances": 2, "duplicates": 0, "refused": 3}
+    assert {item["item"] for item in report["refused_items"]} == {
+        f"{folder}/patients.ndjson:4",
+        f"{folder}/patients.ndjson:5",
+        f"{folder}/note.txt",
+    }
+    assert done.returncode == 1
+    with served.client(served.demo_token) as client:
+        assert client.get("/fhir/Patient/cli-2").status_code == 200
+        assert len(client.get("/dicomweb/instances", params={"StudyInstanceUID": uid(77)}).json()) == 2
+        query = {"code": "urn:tests|cli-pulse", "_include": "Observation:subject"}
+        observations = client.get("/fhir/Observation", params=query).json()
+    assert {entry["resource"]["resourceType"] for entry in observations["entry"]} == {"Observation", "Patient"}
+
+
+def test_import_again(served: Served, tmp_path: Path) -> None:
+    """Importing the same DICOM files again counts them as duplicates and exits with 0."""
+    folder = tmp_path / "ct"
+    folder.mkdir()
+    (folder / "a.dcm").write_bytes(ct(78, 1, 1, size=16))
+    command(served, "import", str(folder))
+    again = command(served, "import", str(folder))
+    assert (again["instances"], again["duplicates"], again["refused"]) == (0, 1, 0)
+
+
+def source(tmp_path: Path) -> Path:
+    """A folder with 3 patients, 2 broken lines, a bundle of 2, 2 DICOM files and a text."""
+    folder = tmp_path / "source"
+    (folder / "images").mkdir(parents=True)
+    broken = ['{"resourceType": "Patient", "id": "cli-3", "gender": "unheard-of"}', "{no json"]
+    lines = [json.dumps(patient) for patient in PATIENTS] + broken
+    (folder / "patients.ndjson").write_text("\n".join(lines) + "\n")
+    (folder / "bundle.json").write_text(json.dumps(BUNDLE))
+    for number in (1, 2):
+        (folder / "images" / f"{number}.dcm").write_bytes(ct(77, 1, number, size=16))
+    (folder / "note.txt").write_text("nothing to import")
+    return folder

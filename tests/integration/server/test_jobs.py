@@ -1,0 +1,165 @@
+"""Durable jobs outlive their worker; one bad event holds up only itself."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+import pytest
+import structlog
+from psycopg import Connection
+
+from healix_fhir.kernel import jobs
+from healix_fhir.kernel.consume import drain
+from healix_fhir.kernel.database import Row, Statement, Work, run
+from healix_fhir.kernel.outbox import ATTEMPTS, Event, publish
+from tests.support.serve import wait_until
+
+WORKER = """
+import asyncio, sys, time
+from pathlib import Path
+from healix_fhir.kernel import jobs
+
+url, notes, pause = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
+jobs.STALLED = jobs.HEARTBEAT = 0.5
+
+def work(name):
+    with notes.open("a") as file:
+        file.write(f"begin {name}\\n")
+    time.sleep(pause)
+    with notes.open("a") as file:
+        file.write(f"end {name}\\n")
+
+async def main():
+    app = jobs.application(url, {"work": work}, {})
+    async with app.open_async():
+        worker = asyncio.create_task(app.run_worker_async(
+            install_signal_handlers=False, wait=True, fetch_job_polling_interval=0.2,
+            update_heartbeat_interval=0.2, stalled_worker_timeout=0.5))
+        while not worker.done():
+            await jobs.rescue(app)
+            await asyncio.sleep(0.2)
+
+asyncio.run(main())
+"""
+
+
+def worker(url: str, notes: Path, *, pause: float) -> subprocess.Popen[bytes]:
+    """A job worker of its own whose task notes its beginning and end, `pause` seconds apart."""
+    return subprocess.Popen([sys.executable, "-c", WORKER, url, str(notes), str(pause)], stderr=subprocess.DEVNULL)
+
+
+def test_job_outlives_its_worker(database_url: str, tmp_path: Path) -> None:
+    """A job whose worker is killed in the middle is taken up by another worker and done once."""
+    notes = tmp_path / "notes"
+    notes.touch()
+    with psycopg.connect(database_url) as connection:
+        run(connection, statement(jobs.enqueue("work", {"name": "export"})))
+    first = worker(database_url, notes, pause=60)
+    try:
+        wait_until(lambda: "begin export" in notes.read_text(), "the job's beginning", seconds=30)
+    finally:
+        first.kill()
+        first.wait()
+    second = worker(database_url, notes, pause=0)
+    try:
+        wait_until(lambda: "end export" in notes.read_text(), "the job's end", seconds=30)
+        wait_until(lambda: status(database_url) == ["succeeded"], "the job's success", seconds=10)
+    finally:
+        second.kill()
+        second.wait()
+    assert notes.read_text().splitlines() == ["begin export", "begin export", "end export"]
+
+
+def test_job_of_a_transaction_that_fails(database_url: str) -> None:
+    """A job is enqueued with the transaction that asks for it, or not at all."""
+    with psycopg.connect(database_url) as connection:
+        run(connection, statement(jobs.enqueue("work", {"name": "never"})))
+        connection.rollback()
+    assert status(database_url) == []
+
+
+def test_living_jobs_are_left_alone(database_url: str) -> None:
+    """Rescue finds nothing where no worker has died."""
+
+    async def rescue() -> int:
+        app = jobs.application(database_url, {"work": print}, {})
+        async with app.open_async():
+            return await jobs.rescue(app)
+
+    with psycopg.connect(database_url) as connection:
+        run(connection, statement(jobs.enqueue("work")))
+    assert asyncio.run(rescue()) == 0
+
+
+class Flaky:
+    """A consumer that notes in the database what it handles and fails on payloads that say so."""
+
+    def __init__(self) -> None:
+        self.failing = True
+
+    def handle(self, events: Sequence[Event]) -> Work[None]:
+        """Note the events; fail after that, so that the notes must be undone."""
+        for event in events:
+            yield Statement("INSERT INTO handled VALUES (%s)", (event.payload["name"],))
+        if self.failing and any(event.payload["name"] == "bad" for event in events):
+            raise RuntimeError("the consumer fails")
+
+
+@pytest.fixture
+def connection(database_url: str) -> Connection[Row]:
+    """A connection to a database with a table of notes."""
+    opened = psycopg.connect(database_url, autocommit=True)
+    opened.execute("CREATE TABLE handled (name text)")
+    return opened
+
+
+def test_bad_event_holds_up_only_itself(connection: Connection[Row]) -> None:
+    """An event whose consumer fails is put back with a pause; those beside it are handled once, and it later."""
+    consumer = Flaky()
+    with connection, structlog.testing.capture_logs() as logs:
+        run(connection, statement(publish([Event("t", {"name": name}) for name in ("a", "bad", "b")])))
+        assert drain(connection, {"t": (consumer.handle,)}) == 3
+        assert handled(connection) == ["a", "b"]
+        assert connection.execute("SELECT attempts, due > now() FROM outbox").fetchall() == [(1, True)]
+        assert drain(connection, {"t": (consumer.handle,)}) == 0
+        consumer.failing = False
+        connection.execute("UPDATE outbox SET due = now()")
+        assert drain(connection, {"t": (consumer.handle,)}) == 1
+        assert handled(connection) == ["a", "b", "bad"]
+        assert connection.execute("SELECT count(*) FROM outbox").fetchall() == [(0,)]
+    assert {entry["event"] for entry in logs} == {"consumer failed"}
+
+
+def test_hopeless_event_is_kept(connection: Connection[Row]) -> None:
+    """An event that fails every time is tried a limited number of times and then kept for the operator."""
+    consumer = Flaky()
+    with connection, structlog.testing.capture_logs():
+        run(connection, statement(publish([Event("t", {"name": "bad"})])))
+        taken = 0
+        for _ in range(ATTEMPTS + 2):
+            taken += drain(connection, {"t": (consumer.handle,)})
+            connection.execute("UPDATE outbox SET due = now()")
+        assert taken == ATTEMPTS
+        assert connection.execute("SELECT attempts FROM outbox").fetchall() == [(ATTEMPTS,)]
+        assert handled(connection) == []
+
+
+def statement(asked: Statement) -> Work[None]:
+    """The use case that is a single statement, whatever it answers."""
+    yield asked
+
+
+def handled(connection: Connection[Row]) -> list[str]:
+    """What the consumer has handled, by name."""
+    return [name for (name,) in connection.execute("SELECT name FROM handled ORDER BY name")]
+
+
+def status(url: str) -> list[str]:
+    """The states of all jobs."""
+    with psycopg.connect(url) as connection:
+        return [state for (state,) in connection.execute("SELECT status::text FROM procrastinate_jobs")]

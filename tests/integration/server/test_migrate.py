@@ -1,0 +1,99 @@
+"""Migrations when many nodes start at once, and when one is killed half-way."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from healix_fhir.server.migrate import LOCK, current, head, migrate
+from healix_fhir.server.schema import metadata
+
+NODES = 8
+MIGRATE = "import sys; from healix_fhir.server.migrate import migrate; migrate(sys.argv[1])"
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def empty_url(postgres_url: str) -> Iterator[str]:
+    """A database without any table."""
+    name = f"empty_{next(_numbers)}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield postgres_url.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def node(url: str) -> subprocess.Popen[bytes]:
+    """A process that migrates the database and ends."""
+    return subprocess.Popen([sys.executable, "-c", MIGRATE, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def tables(connection: psycopg.Connection[tuple[object, ...]]) -> set[object]:
+    """The tables of the database."""
+    return {name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+
+
+def test_many_nodes_at_once(empty_url: str) -> None:
+    """Eight nodes that start together on an empty database all succeed, and it has the one newest schema."""
+    nodes = [node(empty_url) for _ in range(NODES)]
+    outputs = [started.communicate(timeout=60) for started in nodes]
+    assert [(started.returncode, output[1]) for started, output in zip(nodes, outputs, strict=True)] == [
+        (0, b"")
+    ] * NODES
+    with psycopg.connect(empty_url) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(head(),)]
+        assert tables(connection) >= set(metadata.tables)
+
+
+def test_killed_migration(empty_url: str) -> None:
+    """A migration that is killed while it works leaves nothing half done, and the next one completes it."""
+    with psycopg.connect(empty_url) as blocker:
+        # a type of this name, not yet committed, holds the second migration up in the middle
+        blocker.execute("CREATE TYPE procrastinate_job_status AS ENUM ('todo')")
+        killed = node(empty_url)
+        wait_for_lock(empty_url)
+        killed.send_signal(signal.SIGKILL)
+        killed.communicate()
+        blocker.rollback()
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        wait_for_end(connection)
+        assert current(connection) == "0001"
+        assert "procrastinate_jobs" not in tables(connection)
+        migrate(empty_url)
+        assert current(connection) == head()
+        assert "procrastinate_jobs" in tables(connection)
+
+
+def wait_for_lock(url: str) -> None:
+    """Wait until some backend waits for another's transaction."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        deadline = time.monotonic() + 30
+        while not waiting(connection):
+            assert time.monotonic() < deadline, "the migration was not held up"
+            time.sleep(0.05)
+
+
+def waiting(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
+    """Whether a statement of this database waits for a lock that is not the migrations' own."""
+    rows = connection.execute(
+        """SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid)
+           WHERE NOT granted AND locktype <> 'advisory' AND datname = current_database()"""
+    ).fetchall()
+    return bool(rows)
+
+
+def wait_for_end(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Wait until the killed process' backend is gone and its lock with it."""
+    deadline = time.monotonic() + 30
+    sql = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND ((classid::bigint << 32) | objid::bigint) = %s"
+    while connection.execute(sql, (LOCK,)).fetchall():
+        assert time.monotonic() < deadline, "the killed migration still holds its lock"
+        time.sleep(0.05)
