@@ -1,0 +1,82 @@
+"""Bodies of STOW-RS requests made while they are sent, whatever their size."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+from collections.abc import Iterator
+
+from tests.bench.web_servers import Served
+from tests.support.dicom import ct, uid
+
+BOUNDARY = "healix-bench"
+TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+HEAD = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
+NUMBER = 10_000_000
+SIDE = 512
+ELEMENT = b"\xe0\x7f\x10\x00OW\0\0"
+
+
+class Images:
+    """CT images of 526 kB of one new study, each with a UID of its own and otherwise alike."""
+
+    def __init__(self) -> None:
+        self.study = uid(secrets.randbits(48))
+        series = f"{self.study}.1"
+        self._instance = f"{series}."
+        first = f"{self._instance}{NUMBER}"
+        file = ct(size=SIDE, StudyInstanceUID=self.study, SeriesInstanceUID=series, SOPInstanceUID=first)
+        self._pieces = file.split(first.encode())
+        self.size = len(file)
+
+    def file(self, number: int) -> bytes:
+        """The image of a number below ten million."""
+        return f"{self._instance}{NUMBER + number}".encode().join(self._pieces)
+
+
+def many(images: Images, numbers: range) -> tuple[int, Iterator[bytes]]:
+    """The length and the pieces of a request with one part for each number."""
+
+    def pieces() -> Iterator[bytes]:
+        for number in numbers:
+            yield b"\r\n" + HEAD
+            yield images.file(number)
+        yield TAIL
+
+    return len(numbers) * (len(HEAD) + 2 + images.size) + len(TAIL), pieces()
+
+
+def huge(images: Images, size: int) -> tuple[int, Iterator[bytes]]:
+    """The length and the pieces of a request with one image of many frames, `size` bytes of pixels (at most 4 GB)."""
+    file = images.file(0)
+    head = file[: file.index(ELEMENT)].replace(b"\x28\x00\x10\x00US", _frames(size) + b"\x28\x00\x10\x00US")
+    chunk = file[-SIDE * SIDE * 2 :] * 2
+
+    def pieces() -> Iterator[bytes]:
+        yield HEAD + head + ELEMENT + size.to_bytes(4, "little")
+        for _ in range(size // len(chunk)):
+            yield chunk
+        yield TAIL
+
+    assert size % len(chunk) == 0
+    return len(HEAD) + len(head) + len(ELEMENT) + 4 + size + len(TAIL), pieces()
+
+
+def _frames(size: int) -> bytes:
+    """NumberOfFrames as an element."""
+    number = str(size // (SIDE * SIDE * 2)).encode()
+    number += b" " * (len(number) % 2)
+    return b"\x28\x00\x08\x00IS" + len(number).to_bytes(2, "little") + number
+
+
+def post(served: Served, request: tuple[int, Iterator[bytes]]) -> None:
+    """Store by STOW-RS; everything must be stored."""
+    length, pieces = request
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=120)
+    headers = served.headers | {"Content-Type": TYPE, "Content-Length": str(length), "Accept": "application/dicom+json"}
+    connection.request("POST", "/dicomweb/studies", pieces, headers)
+    response = connection.getresponse()
+    body = response.read()
+    connection.close()
+    assert response.status == 200, (response.status, body[:500])
