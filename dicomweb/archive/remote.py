@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
-from obstore import GetOptions
 from obstore.exceptions import BaseError
 from obstore.store import ObjectStore, from_url
 
 from dicomweb.archive.blobs import STREAM_CHUNK
 from dicomweb.archive.spool import incomplete, unavailable
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
 
 
 class RemoteArchive:

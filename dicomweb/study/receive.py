@@ -21,7 +21,7 @@ from dicomweb.dicomjson.inflate import bound, inflate
 from dicomweb.dicomjson.part10 import META_LIMIT, FileMeta, read_meta, write_meta
 from dicomweb.dicomjson.syntax import syntax
 from dicomweb.dicomjson.walker import walk
-from dicomweb.index.attributes import INDEXED, first_string
+from dicomweb.index.attributes import INDEXED, values
 from dicomweb.pixel.layout import WANTED, Layout, layout
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large
@@ -179,4 +179,5 @@ def _walk(descriptor: int, start: int, transfer_syntax: str, wanted: frozenset[i
 
 
 def _identifying(header: Header, tag: int, keyword: str) -> str:
-    return check_uid(first_string(header.attributes.get(tag)), keyword)
+    found = values(header.attributes.get(tag))
+    return check_uid(str(found[0]) if len(found) == 1 else "", keyword)

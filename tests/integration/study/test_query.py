@@ -1,0 +1,277 @@
+"""QIDO's and C-FIND's searches: matching, returned attributes, levels, paging, access."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+
+from dicomweb.study.query import Level, Matches, Query, parse, query
+from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.errors import Category, HealixError
+from tests.support.dicom import data_set, part10, uid, with_pixels
+from tests.support.study import SYSTEM, Store, caller
+
+BASE = "https://example.org/dicomweb"
+Params = list[tuple[str, str]]
+
+
+def request(text: str) -> Dataset:
+    """An item of Request Attributes Sequence."""
+    item = Dataset()
+    item.ScheduledProcedureStepID, item.RequestedProcedureID = f"SPS{text}", f"RP{text}"
+    return item
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    """Three studies of three patients."""
+    store.add(
+        part10(with_pixels(data_set(1, 1, 1))),
+        part10(with_pixels(data_set(1, 1, 2))),
+        part10(data_set(1, 2, 1, Modality="PT", RequestAttributesSequence=[request("1"), request("2")])),
+        part10(
+            data_set(
+                2, 1, 1, StudyDate="20251231", StudyTime="235959.5", PatientID="P_2", AccessionNumber="100%",
+                PatientName="Müller^Jürgen", StudyDescription=None, SpecificCharacterSet="ISO_IR 100",
+            )
+        ),
+        part10(
+            data_set(
+                3, 1, 1, StudyDate=None, StudyTime=None, PatientID="P3", Modality="MR", InstitutionName="St. Healix",
+                PatientName="Yamada^Tarou=山田^太郎=やまだ^たろう", SpecificCharacterSet="ISO_IR 192",
+            )
+        ),
+    )  # fmt: skip
+    return store
+
+
+def search(store: Store, level: Level, params: Params, **options: Any) -> list[dict[str, Any]]:
+    """The objects found, decoded."""
+    found: Matches = store.run(query(SYSTEM, parse(level, params, **options), base=BASE))
+    return [json.loads(one) for one in found.objects]
+
+
+def studies(store: Store, *params: tuple[str, str]) -> set[int]:
+    """The numbers of the studies found."""
+    return {int(one["0020000D"]["Value"][0].rpartition(".")[2]) for one in search(store, Level.STUDY, list(params))}
+
+
+@pytest.mark.spec("PS3.4 C.2.2.2")
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("PatientID", "P1", {1}),
+        ("PatientID", "p1", set()),
+        ("PatientID", "P_2", {2}),
+        ("PatientID", "P?2", {2}),
+        ("PatientID", "P*", {1, 2, 3}),
+        ("PatientID", "*", {1, 2, 3}),
+        ("PatientID", "", {1, 2, 3}),
+        ("00100020", "P3", {3}),
+        ("AccessionNumber", "100%", {2}),
+        ("AccessionNumber", "1*%", {2}),
+        ("AccessionNumber", "100", set()),
+        ("StudyDescription", "ch*", set()),
+        ("StudyDescription", "Ch*", {1, 3}),
+        ("StudyDate", "20260102", {1}),
+        ("StudyDate", "20251201-20260101", {2}),
+        ("StudyDate", "20251231-", {1, 2}),
+        ("StudyDate", "-20251231", {2}),
+        ("StudyTime", "03-0304", {1}),
+        ("StudyTime", "0305-", {2}),
+        ("StudyTime", "235959", {2}),
+        ("StudyTime", "-235958", {1}),
+        ("StudyInstanceUID", uid(1), {1}),
+        ("StudyInstanceUID", f"{uid(1)}\\{uid(3)}", {1, 3}),
+        ("StudyInstanceUID", f"{uid(1)},{uid(2)}", {1, 2}),
+        ("StudyInstanceUID", "1.2.3", set()),
+        ("ModalitiesInStudy", "PT", {1}),
+        ("ModalitiesInStudy", "MR,PT", {1, 3}),
+        ("ModalitiesInStudy", "M*", {3}),
+        ("PatientName", "doe^jane", {1}),
+        ("PatientName", "DOE*", {1}),
+        ("PatientName", "Doe", set()),
+        ("PatientName", "muller^jurgen", {2}),
+        ("PatientName", "山田^太郎", {3}),
+        ("PatientName", "やまだ*", {3}),
+        ("PatientName", "yamada^tarou=山田^太郎", {3}),
+        ("PatientName", "*%*", set()),
+        ("InstitutionName", "St. Healix", {3}),
+    ],
+)
+def test_matching(filled: Store, key: str, value: str, expected: set[int]) -> None:
+    """Single values, lists, wildcards and ranges match as the standard says; names without regard to case and
+    accents.
+    """
+    assert studies(filled, (key, value)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("jane do", {1}), ("JAN", {1}), ("ane", set()), ("太", {3}), ("mull jurg", {2})]
+)
+def test_fuzzy_names(filled: Store, value: str, expected: set[int]) -> None:
+    """With fuzzymatching every word begins some word of the name."""
+    assert studies(filled, ("PatientName", value), ("fuzzymatching", "true")) == expected
+
+
+def test_keys_are_joined_by_and(filled: Store) -> None:
+    """Several keys all match."""
+    assert studies(filled, ("PatientID", "P1"), ("ModalitiesInStudy", "MR")) == set()
+    assert studies(filled, ("PatientID", "P*"), ("ModalitiesInStudy", "CT"), ("StudyDate", "20260102")) == {1}
+
+
+@pytest.mark.spec("PS3.18 Table 10.6.3-3")
+def test_a_study_has_its_return_keys(filled: Store) -> None:
+    """A study is returned with every attribute of the table, also those that are empty."""
+    (one,) = search(filled, Level.STUDY, [("PatientID", "P1")])
+    assert one == {
+        "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
+        "00080020": {"vr": "DA", "Value": ["20260102"]},
+        "00080030": {"vr": "TM", "Value": ["030405"]},
+        "00080050": {"vr": "SH", "Value": ["A1"]},
+        "00080056": {"vr": "CS", "Value": ["ONLINE"]},
+        "00080061": {"vr": "CS", "Value": ["CT", "PT"]},
+        "00080090": {"vr": "PN", "Value": [{"Alphabetic": "House^Gregory"}]},
+        "00080201": {"vr": "SH"},
+        "00081030": {"vr": "LO", "Value": ["Chest"]},
+        "00081190": {"vr": "UR", "Value": [f"{BASE}/studies/{uid(1)}"]},
+        "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Doe^Jane"}]},
+        "00100020": {"vr": "LO", "Value": ["P1"]},
+        "00100030": {"vr": "DA", "Value": ["19700203"]},
+        "00100040": {"vr": "CS", "Value": ["F"]},
+        "0020000D": {"vr": "UI", "Value": [uid(1)]},
+        "00200010": {"vr": "SH", "Value": ["S1"]},
+        "00201206": {"vr": "IS", "Value": [2]},
+        "00201208": {"vr": "IS", "Value": [3]},
+    }
+
+
+def test_a_name_is_returned_in_all_its_scripts(filled: Store) -> None:
+    """All component groups come back."""
+    (one,) = search(filled, Level.STUDY, [("PatientID", "P3")])
+    groups = {"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎", "Phonetic": "やまだ^たろう"}
+    assert one["00100010"]["Value"] == [groups]
+
+
+@pytest.mark.spec("PS3.18 Table 10.6.3-4")
+def test_series_of_a_study(filled: Store) -> None:
+    """The series of one study come in order, with counts and requests, without the study's attributes."""
+    within = [("StudyInstanceUID", uid(1))]
+    first, second = search(filled, Level.SERIES, [], within=within)
+    assert [one["00200011"]["Value"] for one in (first, second)] == [[1], [2]]
+    assert first["00201209"]["Value"] == [2]
+    assert first["00081190"]["Value"] == [f"{BASE}/studies/{uid(1)}/series/{uid(1, 1)}"]
+    assert "00100020" not in first
+    assert [item["00400009"]["Value"] for item in second["00400275"]["Value"]] == [["SPS1"], ["SPS2"]]
+    for key in ("RequestAttributesSequence.ScheduledProcedureStepID", "00400275.00400009"):
+        assert search(filled, Level.SERIES, [(key, "SPS2")], within=within) == [second]
+
+
+@pytest.mark.spec("PS3.18 Table 10.6.3-5")
+def test_instances_of_all_studies(filled: Store) -> None:
+    """A search over all instances takes keys of every level and returns the attributes of every level."""
+    params = [("PatientID", "P1"), ("Modality", "CT"), ("InstanceNumber", "2")]
+    (one,) = search(filled, Level.INSTANCE, params)
+    assert one["00080018"]["Value"] == [uid(1, 1, 2)]
+    assert (one["00280010"]["Value"], one["00280100"]["Value"]) == ([8], [16])
+    assert one["00100020"]["Value"] == ["P1"]
+    assert one["00081190"]["Value"][0].endswith(f"/instances/{uid(1, 1, 2)}")
+
+
+def test_includefield_adds_indexed_attributes(filled: Store) -> None:
+    """By keyword, tag, list or `all`; what is not asked for is not there."""
+    params = [("PatientID", "P3")]
+    assert "00080080" not in search(filled, Level.STUDY, params)[0]
+    for field in ("InstitutionName", "00080080", "StudyDate,InstitutionName", "all"):
+        (one,) = search(filled, Level.STUDY, [*params, ("includefield", field)])
+        assert one["00080080"]["Value"] == ["St. Healix"]
+
+
+def test_newest_first_in_pages(filled: Store) -> None:
+    """Studies come newest first, undated last; limit and offset cut pages and tell whether more follow."""
+    pages = [
+        filled.run(query(SYSTEM, parse(Level.STUDY, [("limit", "2"), ("offset", offset)]), base=BASE))
+        for offset in ("0", "2", "4")
+    ]
+    assert [page.more for page in pages] == [True, False, False]
+    uids = [json.loads(one)["0020000D"]["Value"][0] for page in pages for one in page.objects]
+    assert uids == [uid(1), uid(2), uid(3)]
+
+
+@pytest.mark.parametrize(
+    ("level", "key", "value"),
+    [
+        (Level.STUDY, "StudyDate", "yesterday"),
+        (Level.STUDY, "StudyDate", "20260101-20260102-20260103"),
+        (Level.STUDY, "StudyDate", "-"),
+        (Level.STUDY, "StudyTime", "3 o'clock"),
+        (Level.STUDY, "StudyInstanceUID", "../../etc"),
+        (Level.STUDY, "Modality", "CT"),
+        (Level.STUDY, "NoSuchAttribute", "x"),
+        (Level.STUDY, "NumberOfStudyRelatedSeries", "1"),
+        (Level.STUDY, "limit", "-1"),
+        (Level.STUDY, "limit", "\u0663"),
+        (Level.STUDY, "offset", "99999999999999999999"),
+        (Level.STUDY, "fuzzymatching", "maybe"),
+        (Level.INSTANCE, "InstanceNumber", "one"),
+        (Level.INSTANCE, "InstanceNumber", "9" * 30),
+    ],
+)
+def test_malformed_keys_are_refused(store: Store, level: Level, key: str, value: str) -> None:
+    """A key that is malformed or not searched by is Invalid and named, never ignored."""
+    with pytest.raises(HealixError) as caught:
+        search(store, level, [(key, value)])
+    assert caught.value.category is Category.INVALID
+    assert key in caught.value.message
+
+
+@pytest.mark.parametrize("value", ["a'; DROP TABLE study; --", "a\0b", "%", "\\", "*\0", "x" * 100_000])
+def test_hostile_values_only_match_nothing(filled: Store, value: str) -> None:
+    """Whatever a key holds is a value."""
+    for key in ("PatientID", "PatientName", "StudyDescription"):
+        assert studies(filled, (key, value)) == set()
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_only_what_the_token_opens_is_found(filled: Store, level: Level) -> None:
+    """A token of one patient finds that patient's studies at every level, also when it asks for others; unmatched
+    ones never.
+    """
+    (own,) = filled.sql("INSERT INTO patient_key (id) VALUES ('own') RETURNING pat")
+    (other,) = filled.sql("INSERT INTO patient_key (id) VALUES ('other') RETURNING pat")
+    filled.sql("UPDATE study SET pat = %s WHERE patient_id = 'P1'", own[0])
+    filled.sql("UPDATE study SET pat = %s WHERE patient_id = 'P_2'", other[0])
+    access = caller("patient/ImagingStudy.s", pat=own[0])
+    found = filled.run(query(access, Query(level), base=BASE))
+    assert {json.loads(one)["0020000D"]["Value"][0] for one in found.objects} == {uid(1)}
+    asked = Query(level, (("StudyInstanceUID", uid(2)),))
+    assert filled.run(query(access, asked, base=BASE)) == Matches([], more=False)
+
+
+def test_searching_needs_the_scope(filled: Store) -> None:
+    """Without search on ImagingStudy nothing is found."""
+    with pytest.raises(HealixError) as caught:
+        filled.run(query(caller("system/ImagingStudy.cr system/Patient.s"), Query(Level.STUDY)))
+    assert caught.value.category is Category.FORBIDDEN
+
+
+def test_a_search_is_one_statement_and_an_audit_row(filled: Store) -> None:
+    """The number of statements does not depend on what is found."""
+    statements: list[Statement] = []
+
+    def watched() -> Work[None]:
+        work = query(SYSTEM, Query(Level.INSTANCE), base=BASE)
+        rows: Any = None
+        while True:
+            try:
+                statements.append(work.send(rows))
+            except StopIteration:
+                return
+            rows = yield statements[-1]
+
+    filled.run(watched())
+    assert len(statements) == 2
+    assert filled.sql("SELECT action FROM audit_event WHERE subtype = 'query-instance'") == [("E",)]

@@ -1,0 +1,132 @@
+"""Both kinds of archive keep the same contract; the object store is obstore's in memory or on disk."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from dicomweb.archive.blobs import STREAM_CHUNK, Archive, new_key
+from dicomweb.archive.local import LocalArchive
+from dicomweb.archive.opening import open_archive
+from dicomweb.archive.remote import RemoteArchive
+from dicomweb.archive.spool import Spool
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.settings import Settings
+
+DATA = bytes(range(256)) * 20_000
+
+
+@pytest.fixture(params=["local", "remote"])
+def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
+    """An empty archive."""
+    if request.param == "local":
+        return LocalArchive(tmp_path / "images")
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    return RemoteArchive(bucket.as_uri(), tmp_path / "spool")
+
+
+def keep(archive: Archive, data: bytes = DATA, key: str | None = None) -> str:
+    """Put a blob into the archive."""
+    spool = Spool(archive.incoming)
+    spool.write(data)
+    key = key or new_key("1.2", "1.2.3")
+    archive.keep(spool.path, spool.descriptor, key)
+    spool.close()
+    return key
+
+
+def test_what_is_kept_is_read_in_ranges_and_streams(archive: Archive) -> None:
+    """A blob comes out whole, in part and in chunks of bounded size; nothing stays in `incoming`."""
+    key = keep(archive)
+    assert archive.read(key, 1000, 5000) == DATA[1000:6000]
+    assert archive.read(key, 5, 0) == b""
+    chunks = list(archive.stream(key))
+    assert b"".join(chunks) == DATA
+    assert b"".join(archive.stream(key, 300, 2_000_000)) == DATA[300:2_000_300]
+    assert b"".join(archive.stream(key, len(DATA) - 7)) == DATA[-7:]
+    assert list(archive.stream(key, 5, 0)) == []
+    assert list(archive.incoming.iterdir()) == []
+
+
+def test_chunks_of_a_local_stream_are_bounded(tmp_path: Path) -> None:
+    """One download costs one chunk of memory."""
+    archive = LocalArchive(tmp_path)
+    assert max(map(len, archive.stream(keep(archive)))) == STREAM_CHUNK
+
+
+def test_a_blob_that_is_short_or_gone_is_unavailable(archive: Archive) -> None:
+    """Rows that promise more than there is give a clear answer, not short data."""
+    key = keep(archive, b"short")
+    for asked, length in ((key, 50), ("00/none", 1)):
+        with pytest.raises(HealixError) as caught:
+            archive.read(asked, 0, length)
+        assert caught.value.category is Category.UNAVAILABLE
+        assert key not in caught.value.message
+    with pytest.raises(HealixError):
+        list(archive.stream("00/none"))
+
+
+def test_removing_twice_is_no_error(archive: Archive) -> None:
+    """Removal is idempotent and takes only what it names."""
+    one, two = keep(archive), keep(archive)
+    archive.remove([one])
+    archive.remove([one, one])
+    assert [key for batch in archive.older_than(-10) for key in batch] == [two]
+
+
+def test_each_reception_has_a_key_of_its_own() -> None:
+    """The same UIDs give different keys in one directory, made of hexadecimal digits only."""
+    keys = {new_key("1.2", "1.2.3") for _ in range(100)}
+    assert len(keys) == 100
+    assert len({key.rpartition("/")[0] for key in keys}) == 1
+    assert all(set(key) <= set("0123456789abcdef/") for key in keys)
+
+
+def test_older_than_leaves_the_young(tmp_path: Path) -> None:
+    """Only blobs of the given age are listed."""
+    archive = LocalArchive(tmp_path)
+    young, old = keep(archive), keep(archive)
+    path = archive.path(old)
+    assert path is not None
+    os.utime(path, (time.time() - 7200,) * 2)
+    assert list(archive.older_than(3600)) == [[old]]
+    assert young != old
+
+
+def test_a_full_disk_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When writing fails, the sender is told to try again; the reason is for the log."""
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    spool = Spool(LocalArchive(tmp_path).incoming)
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(HealixError) as caught:
+        spool.write(b"x")
+    spool.discard()
+    assert caught.value.category is Category.UNAVAILABLE
+    assert "space" not in caught.value.message
+    assert "space" in (caught.value.detail or "")
+
+
+def test_a_failed_sync_leaves_no_blob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be made durable is not kept."""
+
+    def broken(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    archive = LocalArchive(tmp_path)
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(HealixError):
+        keep(archive)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_the_settings_choose_the_archive(tmp_path: Path) -> None:
+    """An empty blob URL is the data directory, another an object store."""
+    assert isinstance(open_archive(Settings(data_dir=tmp_path)), LocalArchive)
+    assert isinstance(open_archive(Settings(data_dir=tmp_path, blob_url="memory:///")), RemoteArchive)
