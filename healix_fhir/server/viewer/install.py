@@ -22,6 +22,7 @@ REWRITES: dict[str, tuple[tuple[str, str], ...]] = {
     ".js": (('__webpack_require__.p = "/";', f'__webpack_require__.p = "{MOUNT}";'),),
     ".css": (("url(/", f"url({MOUNT}"),),
     ".html": (('="/', f'="{MOUNT}'), ("PUBLIC_URL = '/'", f"PUBLIC_URL = '{MOUNT}'")),
+    ".json": (('"/assets/', f'"{MOUNT}assets/'),),
 }
 """The package is built for the root of a site; these are the places that say so, by kind of file."""
 
