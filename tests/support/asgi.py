@@ -106,6 +106,8 @@ async def _exchange(app: ASGIApp, scope: Scope, chunks: list[bytes], *, cut: boo
     ]
 
     async def receive() -> Message:
+        if not waiting and not cut:
+            await asyncio.Event().wait()  # the caller stays and listens
         return waiting.pop(0) if waiting else {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:

@@ -1,0 +1,123 @@
+"""STOW-RS over a real socket: what is taken, what is refused, and that nothing of the refused stays."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+from tests.support.ct import ct_image
+from tests.support.live_server import LiveServer
+from tests.support.stow import HEADERS, body, file_of
+
+FAILURE, UNDERSTAND, MISMATCH = "00081197", 0xC000, 0xA900
+
+
+def store(server: LiveServer, content: bytes, path: str = "/dicomweb/studies", **headers: str) -> httpx.Response:
+    """Send a body; headers are given as keywords and replace the usual ones."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    with server.client("system/ImagingStudy.cruds") as client:
+        return client.post(path, content=content, headers=HEADERS | given)
+
+
+def stored(server: LiveServer) -> int:
+    """How many instances the server holds."""
+    with server.client("system/ImagingStudy.s") as client:
+        return len(client.get("/dicomweb/instances").json())
+
+
+def left_behind(server: LiveServer) -> int:
+    """How many files the archive holds."""
+    return sum(path.is_file() for path in (server.settings.data_dir / "images").rglob("*"))
+
+
+@pytest.mark.spec("PS3.18 10.5.3")
+def test_instances_are_taken_from_a_body_with_preamble_quoted_boundary_and_epilogue(
+    server: LiveServer, study: list[Dataset]
+) -> None:
+    """All parts are stored, and the same again is no error and no second copy."""
+    for _ in range(2):
+        answer = store(server, body([file_of(one) for one in study]))
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"] == "application/dicom+json"
+        assert len(answer.json()["00081199"]["Value"]) == 3
+    assert (stored(server), left_behind(server)) == (3, 3)
+
+
+@pytest.mark.spec("PS3.18 I.2")
+def test_one_bad_part_does_not_hold_up_the_others(server: LiveServer, study: list[Dataset]) -> None:
+    """Some stored and some not is 202; what could not be read is reported with its reason."""
+    good = file_of(study[0])
+    answer = store(server, body([good, b"no DICOM file", good[:-1000], file_of(study[1])]))
+    assert answer.status_code == 202
+    assert len(answer.json()["00081199"]["Value"]) == 2
+    assert [item[FAILURE]["Value"] for item in answer.json()["0008119A"]["Value"]] == [[UNDERSTAND], [UNDERSTAND]]
+    assert (stored(server), left_behind(server)) == (2, 2)
+
+
+@pytest.mark.spec("PS3.18 10.5.1")
+def test_a_study_takes_only_its_own_instances(server: LiveServer, study: list[Dataset], tmp_path: Path) -> None:
+    """Stored into a study's address, an instance of another study is refused by name and leaves nothing."""
+    other = ct_image(tmp_path / "other.dcm", study=str(generate_uid(prefix=None)), series="1.2.3", number=9)
+    path = f"/dicomweb/studies/{study[0].StudyInstanceUID}"
+    answer = store(server, body([file_of(other)]), path)
+    assert answer.status_code == 409
+    (failed,) = answer.json()["00081198"]["Value"]
+    assert failed["00081155"]["Value"] == [other.SOPInstanceUID]
+    assert failed[FAILURE]["Value"] == [MISMATCH]
+    assert (stored(server), left_behind(server)) == (0, 0)
+    assert store(server, body([file_of(study[0])]), path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (body([b"x"], end=b""), {}, 400),
+        (b"no boundary at all", {}, 400),
+        (b"", {}, 400),
+        (body([]), {}, 400),
+        (body([b"x"]), {"Content_Type": 'multipart/related; type="application/dicom"'}, 400),
+        (body([b"x"]), {"Content_Type": f'multipart/related; type="application/dicom"; boundary="{"b" * 71}"'}, 400),
+        (body([b"x"]), {"Content_Type": "application/dicom"}, 415),
+        (body([b"x"]), {"Content_Type": ""}, 415),
+        (body([b"x"]), {"Content_Type": 'multipart/related; type="application/dicom+json"; boundary=b'}, 415),
+        (body([b"{}"], kind="application/dicom+json"), {}, 415),
+        (body([b"x"]), {"Content_Encoding": "gzip"}, 415),
+        (body([b"x"]), {"Accept": "application/dicom+xml"}, 406),
+        (body([b"x" * 5000]), {}, 409),
+    ],
+)
+def test_what_is_no_store_request_is_refused_and_leaves_nothing(
+    server: LiveServer, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    """Malformed bodies, missing boundaries and other types are refused with a reason."""
+    answer = store(server, content, **headers)
+    assert answer.status_code == status, answer.text
+    assert answer.json()
+    assert left_behind(server) == 0
+
+
+@pytest.mark.parametrize("uid", ["1.2.x", "..%2f..%2fetc", "1." * 40 + "1", "01.2"])
+def test_an_address_that_is_no_uid_is_refused(server: LiveServer, uid: str) -> None:
+    """A UID in the path is checked before anything is read."""
+    assert store(server, body([b"x"]), f"/dicomweb/studies/{uid}").status_code in (400, 404)
+
+
+def test_a_connection_cut_in_the_middle_leaves_nothing(server: LiveServer, study: list[Dataset]) -> None:
+    """What had arrived of an instance when the caller vanished is dropped."""
+    token = server.token("system/ImagingStudy.c")
+    content = body([file_of(study[0])])
+    head = (
+        f"POST /dicomweb/studies HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: {HEADERS['Content-Type']}\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    with socket.create_connection(server.address, timeout=5) as connection:
+        connection.sendall(head.encode() + content[:-2000])
+    for _ in range(100):
+        if left_behind(server) == 0:
+            break
+    assert (stored(server), left_behind(server)) == (0, 0)

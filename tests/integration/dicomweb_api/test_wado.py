@@ -1,0 +1,124 @@
+"""WADO-RS and QIDO-RS over a real socket: what viewers ask for, and in which form it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from pydicom.dataset import Dataset
+
+from tests.support.live_server import LiveServer
+from tests.support.stow import HEADERS, body, file_of
+
+LITTLE = "1.2.840.10008.1.2.1"
+OHIF_JSON = 'application/dicom+json, multipart/related; type="application/octet-stream"'
+
+
+@pytest.fixture
+def client(server: LiveServer, study: list[Dataset]) -> Iterator[httpx.Client]:
+    """A client of a server that holds the study."""
+    with server.client("system/ImagingStudy.cruds") as opened:
+        content = body([file_of(one) for one in study])
+        assert opened.post("/dicomweb/studies", content=content, headers=HEADERS).is_success
+        yield opened
+
+
+def address(one: Dataset) -> str:
+    """Where an instance is retrieved."""
+    return f"/dicomweb/studies/{one.StudyInstanceUID}/series/{one.SeriesInstanceUID}/instances/{one.SOPInstanceUID}"
+
+
+@pytest.mark.spec("PS3.18 8.7.5")
+def test_a_single_object_comes_as_itself_where_that_is_asked(client: httpx.Client, study: list[Dataset]) -> None:
+    """`Accept: application/dicom` gets the stored file with length and transfer syntax; HEAD only these."""
+    answer = client.get(address(study[0]), headers={"Accept": "application/dicom"})
+    head = client.head(address(study[0]), headers={"Accept": "application/dicom"})
+    assert answer.content == file_of(study[0])
+    assert answer.headers["content-type"] == f"application/dicom; transfer-syntax={LITTLE}"
+    assert answer.headers["cache-control"] == "no-store"
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == str(len(answer.content))
+
+
+@pytest.mark.parametrize(
+    ("what", "accept", "status"),
+    [
+        ("", 'multipart/related; type="application/dicom"; transfer-syntax=*', 200),
+        ("", f'multipart/related; type="application/dicom"; transfer-syntax={LITTLE}', 200),
+        ("", "*/*", 200),
+        ("", 'image/jpeg, multipart/related; type="application/dicom";q=0.1', 200),
+        ("", 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.90', 406),
+        ("", "image/png", 406),
+        ("/metadata", OHIF_JSON, 200),
+        ("/metadata", "application/json", 200),
+        ("/metadata", "application/dicom+xml", 406),
+        ("/frames/1", "multipart/related; type=application/octet-stream; transfer-syntax=*", 200),
+        ("/frames/1", 'multipart/related; type="application/octet-stream"', 200),
+        ("/frames/1", "application/octet-stream", 200),
+        ("/frames/1", 'multipart/related; type="image/jls"', 406),
+        ("/frames/2", "*/*", 404),
+        ("/frames/0", "*/*", 400),
+        ("/frames/1,x", "*/*", 400),
+        ("/frames/%31", "*/*", 200),
+        ("/bulkdata/nothing", "*/*", 404),
+        ("/rendered", "*/*", 404),
+    ],
+)
+def test_representations_are_those_that_the_caller_takes(
+    client: httpx.Client, study: list[Dataset], what: str, accept: str, status: int
+) -> None:
+    """Each address answers what Accept lists, in the header or as a parameter, or 406 with what there is."""
+    by_header = client.get(address(study[0]) + what, headers={"Accept": accept})
+    by_parameter = client.get(address(study[0]) + what, params={"accept": accept})
+    assert (by_header.status_code, by_parameter.status_code) == (status, status), by_header.text
+    if status >= 400:
+        assert by_header.json()["error"]
+
+
+def test_a_single_frame_comes_without_parts(client: httpx.Client, study: list[Dataset]) -> None:
+    """One frame may be asked for as bare octets; several may not."""
+    one = client.get(address(study[2]) + "/frames/2", headers={"Accept": "application/octet-stream"})
+    both = client.get(address(study[2]) + "/frames/1,2", headers={"Accept": "application/octet-stream"})
+    assert one.content == study[2].PixelData[64 * 64 * 2 :]
+    assert both.status_code == 406
+
+
+def test_metadata_is_sent_once_to_those_who_keep_it(client: httpx.Client, study: list[Dataset]) -> None:
+    """Metadata has an entity tag; who shows it gets 304."""
+    first = client.get(address(study[0]) + "/metadata")
+    again = client.get(address(study[0]) + "/metadata", headers={"If-None-Match": first.headers["etag"]})
+    other = client.get(address(study[1]) + "/metadata", headers={"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, again.status_code, again.content, other.status_code) == (200, 304, b"", 200)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("PatientID=P1", 1),
+        ("00100020=P1", 1),
+        ("PatientName=doe*", 1),
+        ("StudyDate=20260101-20260131&ModalitiesInStudy=MR,CT", 1),
+        ("AccessionNumber=A*&includefield=all&limit=5&offset=0", 1),
+        ("offset=1", 0),
+        ("PatientName=jane&fuzzymatching=true", 1),
+    ],
+)
+def test_viewers_filters_find_the_study(client: httpx.Client, query: str, found: int) -> None:
+    """Keys by keyword or tag, wildcards, ranges, lists of modalities and paging work as viewers send them."""
+    answer = client.get(f"/dicomweb/studies?{query}", headers={"Accept": OHIF_JSON})
+    assert (answer.status_code, len(answer.json())) == (200, found)
+    assert answer.headers["content-type"] == "application/dicom+json"
+
+
+@pytest.mark.parametrize("query", ["limit=x", "offset=-1", "NoSuchKeyword=1", "fuzzymatching=maybe", "0010=1"])
+def test_a_search_that_cannot_be_read_is_refused(client: httpx.Client, query: str) -> None:
+    """A key that would be ignored would answer with other patients' studies: it is refused."""
+    answer = client.get(f"/dicomweb/studies?{query}")
+    assert (answer.status_code, "error" in answer.json()) == (400, True)
+
+
+def test_a_shortened_result_says_so(client: httpx.Client) -> None:
+    """When matches remain after the limit the answer carries a warning."""
+    assert "offset" in client.get("/dicomweb/instances?limit=1").headers["warning"]
+    assert "warning" not in client.get("/dicomweb/instances").headers

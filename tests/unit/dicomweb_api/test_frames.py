@@ -1,0 +1,62 @@
+"""In which form frames are written, by what the caller accepts and how they are stored."""
+
+from __future__ import annotations
+
+import pytest
+
+from dicomweb.api.frames import Choice, choose
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.media_types import parse_accept
+
+IMPLICIT, LITTLE, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+JPEG, J2K, RLE = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5"
+RELATED = "multipart/related"
+OCTETS = "application/octet-stream"
+
+
+@pytest.mark.spec("PS3.18 8.7.3.3")
+@pytest.mark.parametrize(
+    ("accept", "stored", "expected"),
+    [
+        ("*/*", IMPLICIT, Choice(OCTETS, LITTLE, True)),
+        ("*/*", BIG, Choice(OCTETS, LITTLE, True)),
+        ("*/*", J2K, Choice("image/jp2", J2K, True)),
+        (RELATED, JPEG, Choice("image/jpeg", JPEG, True)),
+        (f'{RELATED}; type="{OCTETS}"', LITTLE, Choice(OCTETS, LITTLE, True)),
+        (f'{RELATED}; type="{OCTETS}"; transfer-syntax=*', J2K, Choice(OCTETS, J2K, True)),
+        (f'{RELATED}; type="{OCTETS}"; transfer-syntax={LITTLE}', RLE, Choice(OCTETS, LITTLE, True)),
+        (f'{RELATED}; type="{OCTETS}"', RLE, Choice(OCTETS, LITTLE, True)),
+        (f'{RELATED}; type="image/dicom-rle"', RLE, Choice("image/dicom-rle", RLE, True)),
+        (f'{RELATED}; type="image/jp2"; transfer-syntax={J2K}', J2K, Choice("image/jp2", J2K, True)),
+        (f'{RELATED}; type="image/*"', J2K, Choice("image/jp2", J2K, True)),
+        (f'image/jls, {RELATED}; type="image/jpeg";q=0.3', JPEG, Choice("image/jpeg", JPEG, True)),
+        ("image/jpeg", JPEG, Choice("image/jpeg", JPEG, False)),
+        (OCTETS, LITTLE, Choice(OCTETS, LITTLE, False)),
+        (f"image/jpeg;q=0.2, {OCTETS}; transfer-syntax=*;q=0.9", JPEG, Choice(OCTETS, JPEG, False)),
+    ],
+)
+def test_frames_are_written_as_the_most_wanted_range_says(accept: str, stored: str, expected: Choice) -> None:
+    """The first range that the stored frames can serve decides type, transfer syntax and whether there are parts."""
+    assert choose(parse_accept(accept), stored, single=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "stored", "single"),
+    [
+        (f'{RELATED}; type="{OCTETS}"', J2K, True),
+        (f'{RELATED}; type="{OCTETS}"; transfer-syntax={J2K}', LITTLE, True),
+        (f'{RELATED}; type="image/jpeg"', J2K, True),
+        (f'{RELATED}; type="image/jp2"; transfer-syntax={JPEG}', J2K, True),
+        ("image/*", LITTLE, True),
+        (OCTETS, LITTLE, False),
+        ("image/jpeg", JPEG, False),
+        ("text/plain", LITTLE, True),
+    ],
+)
+def test_frames_that_cannot_be_written_so_are_refused_with_what_there_is(
+    accept: str, stored: str, single: bool
+) -> None:
+    """Compressed bytes never pass for uncompressed ones, nor several frames for one; the refusal says what is served."""
+    with pytest.raises(HealixError, match="these frames are served as") as caught:
+        choose(parse_accept(accept), stored, single=single)
+    assert caught.value.category is Category.NOT_ACCEPTABLE
