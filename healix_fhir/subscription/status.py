@@ -1,0 +1,69 @@
+"""The server's own changes of a Subscription's status.
+
+Spec: FHIR R4, hl7.org/fhir/R4/subscription-definitions.html#Subscription.status
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.json import decode
+from healix_fhir.search.extract import extract
+from healix_fhir.store.commit import commit
+from healix_fhir.store.stored import Change, Method
+from smart_auth.access import internal
+
+NAME = "healix-subscription"
+"""Under this name the server changes them; such a change is never taken for a request."""
+
+Present = dict[str, tuple[int, dict[str, Any]]]
+
+
+def present(ids: Sequence[str]) -> Work[Present]:
+    """The version and content of Subscriptions that are not deleted, locked against change."""
+    rows = yield Statement(
+        """SELECT id, version, body FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted
+           ORDER BY id FOR NO KEY UPDATE""",
+        (TYPE_ID["Subscription"], sorted(ids)),
+    )
+    return {id_: (version, decode(bytes(body))) for id_, version, body in rows}
+
+
+def set_status(
+    current: Present, wanted: Mapping[str, tuple[str, str | None]], bases: tuple[str, ...]
+) -> Work[dict[str, int]]:
+    """Give each Subscription in `wanted` its status and error text; returns the versions that this made."""
+    changes = []
+    for id_, (status, error) in sorted(wanted.items()):
+        version, resource = current[id_]
+        changed = {key: value for key, value in resource.items() if key != "error"} | {"status": status}
+        if error is not None:
+            changed["error"] = error
+        rows = extract(changed, "Subscription", bases)
+        changes.append(Change(Method.PUT, "Subscription", id_, changed, rows, version))
+    if not changes:
+        return {}
+    done = yield from commit(internal(NAME), changes)
+    return {one.stored.id: one.stored.version for one in done if one.stored is not None}
+
+
+def forget(ids: Sequence[str]) -> Statement:
+    """Subscriptions that are active no more, with what was still to be delivered."""
+    return Statement(
+        """WITH gone AS (DELETE FROM subscription_active WHERE id = ANY(%s))
+           DELETE FROM delivery WHERE subscription = ANY(%s)""",
+        (list(ids), list(ids)),
+    )
+
+
+def stop(reasons: Mapping[str, tuple[str, str | None]], bases: tuple[str, ...]) -> Work[None]:
+    """End active Subscriptions with a status and an error text, unless somebody has changed them meanwhile."""
+    current = yield from present(list(reasons))
+    rows = yield Statement("SELECT id, version FROM subscription_active WHERE id = ANY(%s)", (list(reasons),))
+    known: dict[str, int] = dict(rows)
+    ours = {id_: reasons[id_] for id_, (version, _) in current.items() if known.get(id_) == version}
+    yield from set_status(current, ours, bases)
+    yield forget(list(reasons))

@@ -1,0 +1,285 @@
+"""Subscriptions from request to notification, over a real database and real HTTP."""
+
+from __future__ import annotations
+
+import json
+import socket
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.database import transaction
+from healix_fhir.subscription import deliver, send
+from smart_auth.access import AccessContext
+from smart_auth.scope import parse
+from smart_auth.store import disable_user
+from tests.integration.subscription.conftest import Notified, observation
+from tests.support.gate import user
+from tests.support.receiver import Receiver, closed_port
+
+
+def test_a_match_is_notified(clinic: Notified, receiver: Receiver) -> None:
+    """A resource that matches is sent once for each version, as it is served; one that does not match is not."""
+    clinic.subscribe("s", receiver.url, channel={"header": ["Authorization: Bearer secret"]})
+    assert clinic.state("s") == ("active", None)
+    clinic.write(observation("o1"))
+    clinic.write(observation("o2", status="preliminary"))
+    clinic.events()
+    assert clinic.deliver() == 1
+    (received,) = receiver.seen
+    assert (received.method, received.path) == ("PUT", "/hook/Observation/o1")
+    assert received.headers["content-type"] == "application/fhir+json"
+    assert received.headers["authorization"] == "Bearer secret"
+    (stored,) = clinic.page("Observation?_id=o1").entries
+    assert received.body == bytes(stored.body)
+    assert (clinic.deliver(), clinic.waiting()) == (0, 0)
+    clinic.write(observation("o2"))
+    clinic.events()
+    clinic.deliver()
+    assert [one.path for one in receiver.seen] == ["/hook/Observation/o1", "/hook/Observation/o2"]
+
+
+def test_an_empty_notice(clinic: Notified, receiver: Receiver) -> None:
+    """Without a payload nothing of the resource leaves, not even its id."""
+    clinic.subscribe("s", receiver.url + "?key=1", payload=False)
+    clinic.write(observation("o1"))
+    clinic.events()
+    clinic.deliver()
+    (received,) = receiver.seen
+    assert (received.method, received.path, received.body) == ("POST", "/hook?key=1", b"")
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason"),
+    [
+        ({"channel": {"type": "websocket"}}, "websocket is not supported"),
+        ({"criteria": "Observation?nonsense=1"}, "nonsense"),
+        ({"channel": {"endpoint": "ftp://example.org"}}, "https"),
+    ],
+)
+def test_unsupported_ones_say_so(clinic: Notified, receiver: Receiver, elements: dict[str, Any], reason: str) -> None:
+    """What is not supported gets the status error with the reason, and nothing is sent."""
+    clinic.subscribe("s", receiver.url, **elements)
+    status, error = clinic.state("s")
+    assert status == "error"
+    assert reason in (error or "")
+    clinic.write(observation("o1"))
+    clinic.events()
+    assert clinic.waiting() == 0
+
+
+def test_a_corrected_one_comes_alive(clinic: Notified, receiver: Receiver) -> None:
+    """A Subscription that is written anew is looked at anew, and loses its error."""
+    clinic.subscribe("s", receiver.url, criteria="Observation?nonsense=1")
+    clinic.subscribe("s", receiver.url)
+    assert clinic.state("s") == ("active", None)
+
+
+def test_off_and_deleted(clinic: Notified, receiver: Receiver) -> None:
+    """A Subscription that is turned off, deleted or over sends nothing more, not even what was in line."""
+    for id_ in ("off", "gone", "over"):
+        clinic.subscribe(id_, receiver.url)
+    clinic.write(observation("o1"))
+    clinic.events()
+    assert clinic.waiting() == 3
+    clinic.subscribe("off", receiver.url, status="off")
+    clinic.delete("Subscription", "gone")
+    clinic.events()
+    with clinic.pool.connection() as connection:
+        connection.execute("UPDATE subscription_active SET ends = now() WHERE id = 'over'")
+    assert clinic.deliver() == 0
+    assert (clinic.waiting(), receiver.seen) == (0, [])
+    assert clinic.state("over") == ("off", None)
+
+
+def test_access_is_the_writers(clinic: Notified, receiver: Receiver) -> None:
+    """A Subscription tells its writer only what he may see: here the patients in his care, as of now."""
+    clinic.write({"resourceType": "Patient", "id": "p1", "generalPractitioner": [{"reference": "Practitioner/d"}]})
+    clinic.write({"resourceType": "Patient", "id": "p2"})
+    doctor = AccessContext(parse("system/Subscription.cruds user/Observation.rs"), practitioner="d")
+    clinic.subscribe("s", receiver.url, doctor)
+    assert clinic.state("s") == ("active", None)
+    clinic.write(observation("o1", "p1"))
+    clinic.write(observation("o2", "p2"))
+    clinic.events()
+    assert clinic.waiting() == 1
+    clinic.write({"resourceType": "Patient", "id": "p1"})
+    clinic.events()
+    clinic.deliver()
+    assert (clinic.waiting(), receiver.seen) == (0, [])
+
+
+def test_nobody_borrows_anothers_access(clinic: Notified, receiver: Receiver) -> None:
+    """Who changes another's Subscription is its writer from then on, with his own access, whatever status he sets."""
+    clinic.subscribe("s", receiver.url)
+    small = AccessContext(parse("system/Subscription.cruds"))
+    clinic.subscribe("s", receiver.url + "/mine", small, status="active")
+    status, error = clinic.state("s")
+    assert status == "error"
+    assert "do not open Observation" in (error or "")
+    clinic.write(observation("o1"))
+    clinic.events()
+    assert clinic.waiting() == 0
+
+
+def test_a_closed_account_hears_nothing(clinic: Notified, receiver: Receiver) -> None:
+    """When the writer's account is closed, his Subscriptions are silent."""
+    user(clinic.pool, "ada", role="admin")
+    writer = AccessContext(parse("system/*.cruds"), Origin(account="ada"))
+    clinic.subscribe("s", receiver.url, writer)
+    clinic.write(observation("o1"))
+    clinic.events()
+    transaction(clinic.pool, lambda: disable_user("ada"))
+    clinic.deliver()
+    assert (clinic.waiting(), receiver.seen) == (0, [])
+
+
+def test_failures_are_tried_again_and_then_shown(
+    clinic: Notified, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver that fails is tried again after growing pauses; after the last try the Subscription shows why."""
+    monkeypatch.setattr(deliver, "ATTEMPTS", 3)
+    clinic.subscribe("s", receiver.url)
+    clinic.write(observation("o1"))
+    clinic.events()
+    receiver.status = 500
+    pauses = []
+    for _ in range(2):
+        assert clinic.deliver() == 1
+        assert clinic.deliver() == 0
+        with clinic.pool.connection() as connection:
+            row = connection.execute("SELECT extract(epoch FROM due - now()) FROM delivery").fetchone()
+        assert row is not None
+        pauses.append(round(row[0]))
+        clinic.due_now()
+    assert pauses == [2, 4]
+    clinic.deliver()
+    assert clinic.state("s") == ("error", "the endpoint answered with the status 500")
+    assert (clinic.waiting(), len(receiver.seen)) == (0, 3)
+
+
+def test_a_receiver_that_recovers(clinic: Notified, receiver: Receiver) -> None:
+    """What could not be delivered arrives when the receiver is back."""
+    clinic.subscribe("s", receiver.url)
+    clinic.write(observation("o1"))
+    clinic.events()
+    receiver.status = 503
+    clinic.deliver()
+    receiver.status = 204
+    clinic.due_now()
+    clinic.deliver()
+    assert (clinic.state("s")[0], clinic.waiting(), len(receiver.seen)) == ("active", 0, 2)
+
+
+def test_redirects_are_not_followed(clinic: Notified, receiver: Receiver) -> None:
+    """A redirect is a failure: it could lead anywhere."""
+    clinic.subscribe("s", receiver.url)
+    clinic.write(observation("o1"))
+    clinic.events()
+    receiver.status = 307
+    clinic.deliver()
+    assert [one.path for one in receiver.seen] == ["/hook/Observation/o1"]
+    assert clinic.waiting() == 1
+
+
+def test_names_that_lead_inside(clinic: Notified, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A public name that resolves to an address of a private network ends the Subscription before any connection."""
+    clinic.allow_private = False
+    clinic.subscribe("s", f"https://hook.example.org:{receiver.port}/hook")
+    assert clinic.state("s")[0] == "active"
+    clinic.write(observation("o1"))
+    clinic.events()
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", receiver.port))]
+    monkeypatch.setattr("healix_fhir.subscription.send.socket.create_connection", lambda *_: pytest.fail("connected"))
+    monkeypatch.setattr("healix_fhir.subscription.endpoint.socket.getaddrinfo", lambda *_args, **_keywords: found)
+    clinic.deliver()
+    assert clinic.state("s") == ("error", "the endpoint is in a private network")
+
+
+def test_nobody_listens(clinic: Notified) -> None:
+    """An endpoint that cannot be reached is a failure that tells nothing of this server's network."""
+    clinic.subscribe("s", f"http://127.0.0.1:{closed_port()}/hook")
+    clinic.write(observation("o1"))
+    clinic.events()
+    assert clinic.deliver() == 1
+    assert clinic.waiting() == 1
+
+
+def test_a_receiver_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A receiver that answers without end is cut at the deadline."""
+    monkeypatch.setattr(send, "DEADLINE", 0.5)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            try:
+                while True:
+                    connection.sendall(b"H")
+                    if connection.recv(1 << 16) == b"":
+                        return
+            except OSError:
+                return
+
+    thread = Thread(target=drip)
+    thread.start()
+    began = monotonic()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
+    notice = send.Notice(1, "s", "Observation", "o", 1, url, (), b"{}")
+    failure = send.send(notice, allow_private=True)
+    thread.join(5)
+    listener.close()
+    assert failure is not None
+    assert not failure.final
+    assert monotonic() - began < 3
+
+
+def test_notifications_are_audited(clinic: Notified, receiver: Receiver) -> None:
+    """What leaves by notification is in the audit trail with patient, writer and outcome."""
+    clinic.subscribe("s", receiver.url)
+    clinic.write(observation("o1"))
+    clinic.events()
+    receiver.status = 500
+    clinic.deliver()
+    receiver.status = 200
+    clinic.due_now()
+    clinic.deliver()
+    with clinic.pool.connection() as connection:
+        rows = connection.execute(
+            """SELECT action, outcome, patient, entity, query, client FROM audit_event
+               WHERE subtype = 'notification' ORDER BY seq"""
+        ).fetchall()
+    expected = ("p1", "Observation/o1", "Subscription/s", "test")
+    assert rows == [("R", 8, *expected), ("R", 0, *expected)]
+
+
+def test_events_may_repeat(clinic: Notified, receiver: Receiver) -> None:
+    """Handling an event again queues nothing twice."""
+    clinic.subscribe("s", receiver.url)
+    clinic.write(observation("o1"))
+    with clinic.pool.connection() as connection:
+        connection.execute("INSERT INTO outbox (topic, payload) SELECT topic, payload FROM outbox")
+    clinic.events()
+    assert clinic.waiting() == 1
+
+
+def test_a_deleted_resource_is_not_told(clinic: Notified, receiver: Receiver) -> None:
+    """What is deleted before it was sent does not leave."""
+    clinic.subscribe("s", receiver.url)
+    clinic.write(observation("o1"))
+    clinic.events()
+    clinic.delete("Observation", "o1")
+    clinic.deliver()
+    assert (receiver.seen, clinic.waiting()) == ([], 0)
+
+
+def test_activation_changes_the_status_only(clinic: Notified, receiver: Receiver) -> None:
+    """The status change by the server keeps everything else of the Subscription."""
+    clinic.subscribe("s", receiver.url, channel={"header": ["X-A: b"]})
+    (hit,) = clinic.page("Subscription?_id=s").entries
+    resource = json.loads(bytes(hit.body))
+    assert resource["channel"]["header"] == ["X-A: b"]
+    assert resource["meta"]["versionId"] == "2"
