@@ -25,7 +25,7 @@ class Sink(Protocol):
         """A part starts; its headers by lower-case name."""
 
     def data(self, piece: bytes | memoryview) -> None:
-        """Some of the part's content; at most what was pushed in at once."""
+        """Some of the part's content; at most what was pushed in at once. A view is good until this returns."""
 
     def end(self) -> None:
         """The part is complete."""
@@ -130,7 +130,8 @@ class Reader:
         if length <= 0:
             return
         if self._state is State.CONTENT:
-            self._sink.data(bytes(self._buffer[:length]))
+            with memoryview(self._buffer) as whole, whole[:length] as piece:
+                self._sink.data(piece)
         else:
             self._dropped += length
             if self._dropped > PREAMBLE_LIMIT:

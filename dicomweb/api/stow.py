@@ -6,7 +6,7 @@ Spec: PS3.18 10.5 and I.2 (2024d)
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -133,25 +133,31 @@ async def _receive(edge: Edge, request: Request, access: AccessContext, intake: 
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > edge.max_request:
         raise too_large(f"a request may have at most {edge.max_request >> 30} GB")
-    pending = bytearray()
-    size = 0
+    pending: list[bytes] = []
+    held = size = 0
     try:
         async for chunk in request.stream():
             size += len(chunk)
             if size > edge.max_request:
                 raise too_large(f"a request may have at most {edge.max_request >> 30} GB")
-            pending += chunk
-            if len(pending) >= BUFFER:
-                await asyncio.to_thread(reader.feed, bytes(pending))
-                pending.clear()
+            pending.append(chunk)
+            held += len(chunk)
+            if held >= BUFFER:
+                await asyncio.to_thread(_feed, reader, pending)
+                pending, held = [], 0
                 if len(intake.received) >= GROUP:
                     intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), "STOW-RS")
     except ClientDisconnect as error:
         raise invalid("the request ended before its body was complete", code="incomplete") from error
-    await asyncio.to_thread(reader.feed, bytes(pending))
+    await asyncio.to_thread(_feed, reader, pending)
     reader.close()
     if intake.received:
         intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), "STOW-RS")
+
+
+def _feed(reader: Reader, chunks: Sequence[bytes]) -> None:
+    for chunk in chunks:
+        reader.feed(chunk)
 
 
 def _response(base: str, intake: Intake, study: str | None, kind: str) -> Response:
