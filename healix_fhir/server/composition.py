@@ -17,10 +17,13 @@ from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row, run
 from healix_fhir.kernel.jobs import Task
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.subscription import notify
+from healix_fhir.subscription.deliver import deliverer
+from smart_auth import store as access
 
 log = structlog.get_logger("worker")
 
-SCHEDULES = {"archive.sweep": "17 * * * *"}
+SCHEDULES = {"archive.sweep": "17 * * * *", "access.sweep": "47 * * * *"}
 """Cron lines by task."""
 
 
@@ -28,22 +31,31 @@ def consumers(settings: Settings) -> Consumers:
     """The consumers of each outbox topic."""
     bases = (settings.fhir_base,)
     return {
-        "resource": (relationships.consumer(bases), bridge.patients),
+        "resource": (
+            relationships.consumer(bases),
+            bridge.patients,
+            notify.consumer(bases, allow_private=settings.subscription_allow_private),
+        ),
         TOPIC: (bridge.studies(bases),),
     }
 
 
 def delivery(settings: Settings) -> Callable[[Connection[Row]], int]:
     """The step that sends due notifications."""
-    return lambda connection: 0
+    return deliverer((settings.fhir_base,), allow_private=settings.subscription_allow_private)
 
 
 def tasks(settings: Settings) -> Mapping[str, Task]:
     """The durable jobs by name."""
-    return {"archive.sweep": lambda: _sweep(settings)}
+    return {"archive.sweep": lambda: _sweep(settings), "access.sweep": lambda: _sweep_access(settings)}
 
 
 def _sweep(settings: Settings) -> None:
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         removed = run(connection, sweep(open_archive(settings)))
     log.info("archive swept", removed=removed)
+
+
+def _sweep_access(settings: Settings) -> None:
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        run(connection, access.sweep())
