@@ -74,8 +74,14 @@ def write(group: Sequence[Received], pats: Mapping[str, int | None], audits: Seq
     Returns one row for each series: study, series, instances added, their SOP classes, modality, whether it is new.
     """
     compressor = zstandard.ZstdCompressor(level=COMPRESSION)
-    studies = {r.study: columns(r.header.attributes, Level.STUDY) | {"pat": pats[r.study]} for r in reversed(group)}
-    series = {r.series: columns(r.header.attributes, Level.SERIES) | {"study_uid": r.study} for r in reversed(group)}
+    studies = {
+        study: columns(one.header.attributes, Level.STUDY) | {"pat": pats[study]}
+        for study, one in {one.study: one for one in reversed(group)}.items()
+    }
+    series = {
+        uid: columns(one.header.attributes, Level.SERIES) | {"study_uid": one.study}
+        for uid, one in {one.series: one for one in reversed(group)}.items()
+    }
     instances = [
         columns(r.header.attributes, Level.INSTANCE)
         | {

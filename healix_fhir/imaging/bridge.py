@@ -31,7 +31,7 @@ Consumer: TypeAlias = Callable[[Sequence[Event]], Work[None]]
 
 LOCK = key64("imaging bridge")
 PAUSE_PER_INSTANCE = timedelta(milliseconds=1)
-LONGEST_PAUSE = timedelta(milliseconds=700)
+LONGEST_PAUSE = timedelta(milliseconds=500)
 """How long a study that is still growing rests between two versions: so the work stays in proportion to its size."""
 
 

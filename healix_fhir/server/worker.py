@@ -19,7 +19,9 @@ from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.composition import SCHEDULES, consumers, delivery, tasks
 from healix_fhir.server.processes import end_with_parent, using_database
 
-IDLE = 1.0
+IDLE = 0.2
+"""Seconds between looks at the outbox; changes to resources are not announced (healix_fhir/store/write.py)."""
+
 AWAY = 2.0
 log = structlog.get_logger("worker")
 
@@ -73,6 +75,7 @@ def _repeat(url: str, step: Callable[[Connection[Row]], int], halt: threading.Ev
     while not halt.is_set():
         try:
             with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("SET synchronous_commit = off")  # what a crash undoes comes back from the outbox
                 connection.execute(f"LISTEN {CHANNEL}")
                 while not halt.is_set():
                     if not step(connection):

@@ -20,7 +20,7 @@ from smart_auth.scope import parse
 
 T = TypeVar("T")
 SYSTEM = internal("test")
-CHUNK = 4096
+CHUNK = 65536
 
 
 def caller(scope: str, *, pat: int | None = None, practitioner: str | None = None) -> AccessContext:
