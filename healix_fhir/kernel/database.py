@@ -27,6 +27,7 @@ from sqlalchemy import MetaData
 T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]
 RETRIES = 5
+WAIT = 10.0
 
 metadata = MetaData()
 """Every table of every room; migrations are compared with it."""
@@ -135,9 +136,9 @@ def open_pool(url: str, *, size: int) -> ConnectionPool[Connection[Row]]:
 
 
 async def open_async_pool(url: str, *, size: int) -> AsyncConnectionPool[AsyncConnection[Row]]:
-    """An asynchronous pool, opened on the running event loop."""
+    """An asynchronous pool, opened on the running event loop. Nobody waits longer than `WAIT` for a connection."""
     pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
-        url, min_size=1, max_size=size, open=False, kwargs={"autocommit": True}
+        url, min_size=1, max_size=size, open=False, timeout=WAIT, kwargs={"autocommit": True}
     )
     await pool.open(wait=True, timeout=30)
     return pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from starlette.routing import BaseRoute, Router
+from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from dicomweb.api import routes as dicomweb_api
@@ -34,39 +34,38 @@ POOL = 8
 def create_app(settings: Settings) -> ASGIApp:
     """The application of one web process; `settings.database_url` names a database that runs and is migrated."""
     counters = Telemetry()
+    secure = settings.root.startswith("https:")
+    viewer = settings.data_dir / "viewer"
 
     @asynccontextmanager
     async def lifespan(_: Router) -> AsyncIterator[None]:
         pool = await open_async_pool(settings.database_url, size=POOL)
         gate = TokenGate(pool, settings.database_url)
+        interactions = Interactions(pool, (settings.fhir_base,))
+        site = Site(pool, interactions, gate.denials, secure, (viewer / "index.html").is_file)
         await gate.start()
         try:
-            router.routes[:] = _routes(settings, pool, gate, counters)
+            router.routes[:] = [
+                *well_known.routes(),
+                *fhir_api.routes(Edge(interactions, gate, settings.max_body_mb << 20)),
+                *dicomweb_api.routes(_imaging(settings, pool, gate)),
+                *health.routes(pool),
+                *telemetry.routes(counters, gate),
+                *pages.routes(site),
+                *files.routes(viewer),
+            ]
             yield
         finally:
             await gate.stop()
+            site.verifier.close()
             await pool.close()
 
     router = Router(lifespan=lifespan, redirect_slashes=False)
-    return Outermost(router, counters, secure=settings.root.startswith("https:"))
+    return Outermost(router, counters, secure=secure)
 
 
-def _routes(settings: Settings, pool: Pool, gate: TokenGate, counters: Telemetry) -> list[BaseRoute]:
+def _imaging(settings: Settings, pool: Pool, gate: TokenGate) -> ImagingEdge:
     archive = open_archive(settings)
-    interactions = Interactions(pool, (settings.fhir_base,))
-    fhir = Edge(interactions, gate, settings.max_body_mb << 20)
     largest = settings.max_store_gb << 30
     receiver = Receiver(archive, max_object=largest)
-    imaging = ImagingEdge(pool, archive, receiver, gate, f"{settings.root}/dicomweb", largest)
-    viewer = settings.data_dir / "viewer"
-    secure = settings.root.startswith("https:")
-    site = Site(pool, interactions, gate.denials, secure, (viewer / "index.html").is_file)
-    return [
-        *well_known.routes(),
-        *fhir_api.routes(fhir),
-        *dicomweb_api.routes(imaging),
-        *health.routes(pool),
-        *telemetry.routes(counters, gate),
-        *pages.routes(site),
-        *files.routes(viewer),
-    ]
+    return ImagingEdge(pool, archive, receiver, gate, f"{settings.root}/dicomweb", largest)

@@ -1,7 +1,7 @@
 """What operators measure: requests by route class and status, and how long they took, for Prometheus at `/metrics`.
 
-The workers of one server share a directory of memory-mapped counters (prometheus_client's way for several processes),
-so that whichever of them is asked answers for all. Labels hold route classes, never addresses: no patient's id reaches
+The workers of one server count together (see shared_counters.py), so that whichever of them is asked answers for all.
+Labels hold route classes, never addresses: no patient's id reaches
 the operator's monitoring.
 
 `/metrics` answers callers on the same machine that came through no proxy; all others need a token whose scope reads
@@ -11,11 +11,8 @@ every type for the system (`system/*.r`).
 from __future__ import annotations
 
 import os
-import shutil
 from ipaddress import ip_address
-from pathlib import Path
 
-import psutil
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import Request
@@ -25,26 +22,12 @@ from starlette.routing import BaseRoute, Route
 from healix_fhir.api.call import header_map
 from healix_fhir.api.outcome import refusal
 from healix_fhir.kernel.errors import HealixError, forbidden
+from healix_fhir.server.shared_counters import SHARED
 from smart_auth.challenge import Gate
 from smart_auth.scope import Context, Permission
 
-SHARED = "PROMETHEUS_MULTIPROC_DIR"
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"via")
-
-
-def share(data_dir: Path) -> None:
-    """Count together with the other workers of the same parent; to be called before the first `Telemetry`.
-
-    Directories of servers that no longer run are removed.
-    """
-    root = data_dir / "metrics"
-    for old in root.glob("*"):
-        if old.name.isdecimal() and not psutil.pid_exists(int(old.name)):
-            shutil.rmtree(old, ignore_errors=True)
-    directory = root / str(os.getppid())
-    directory.mkdir(parents=True, exist_ok=True)
-    os.environ[SHARED] = str(directory)
 
 
 class Telemetry:

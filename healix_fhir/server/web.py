@@ -6,6 +6,7 @@ import socket
 
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import end_with_parent, listen, using_database
+from healix_fhir.server.shared_counters import share
 
 GRACE = 25
 
@@ -15,6 +16,8 @@ def run(settings: Settings, *, descriptor: int | None, parent: int | None) -> No
 
     `descriptor` is a listening socket inherited from the supervisor; without it the worker listens by itself.
     """
+    share(settings.data_dir)  # before anything imports the counters
+
     import uvicorn
 
     from healix_fhir.server.app import create_app

@@ -13,5 +13,5 @@ from tests.support.live_server import LiveServer, live_server
 @pytest.fixture
 def server(database_url: str, tmp_path: Path) -> Iterator[LiveServer]:
     """A server on a database of its own."""
-    with live_server(database_url, tmp_path) as running:
+    with live_server(database_url, tmp_path, max_body_mb=1) as running:
         yield running

@@ -56,7 +56,7 @@ def test_frames_are_written_as_the_most_wanted_range_says(accept: str, stored: s
 def test_frames_that_cannot_be_written_so_are_refused_with_what_there_is(
     accept: str, stored: str, single: bool
 ) -> None:
-    """Compressed bytes never pass for uncompressed ones, nor several frames for one; the refusal says what is served."""
+    """Compressed bytes never pass for uncompressed ones, nor several frames for one; the refusal says what there is."""
     with pytest.raises(HealixError, match="these frames are served as") as caught:
         choose(parse_accept(accept), stored, single=single)
     assert caught.value.category is Category.NOT_ACCEPTABLE
