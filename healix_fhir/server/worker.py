@@ -84,3 +84,6 @@ def _repeat(url: str, step: Callable[[Connection[Row]], int], halt: threading.Ev
         except psycopg.OperationalError:
             log.warning("the database is away", thread=threading.current_thread().name)
             halt.wait(AWAY)
+        except Exception:
+            log.exception("a step failed, going on", thread=threading.current_thread().name)
+            halt.wait(AWAY)
