@@ -80,8 +80,8 @@ WITH keys AS MATERIALIZED (
      FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::int[], %s::smallint[], %s::text[])
        AS x (n, pat, d, param, target_type, target)),
    audited AS ({audit.INSERT}),
-   published AS ({outbox.INSERT} RETURNING 1)
-SELECT pg_notify('{outbox.CHANNEL}', '') FROM published LIMIT 1"""
+   published AS ({outbox.INSERT})
+SELECT 1"""
 
 _CREATE = _TEMPLATE.format(replace="")
 _WRITE = _TEMPLATE.format(replace=_REPLACE)
@@ -114,7 +114,11 @@ def clear(rows: Sequence[Row]) -> Statement:
 
 
 def write(rows: Sequence[Row], audits: Sequence[AuditRow]) -> Statement:
-    """Write the versions `rows` with their index rows, audit rows and events, and wake the job worker."""
+    """Write the versions `rows` with their index rows, audit rows and events.
+
+    The job worker is not notified: transactions that notify commit one after the other, each holding a lock while it
+    waits for the disk. It looks for events by itself every `server.worker.IDLE` seconds.
+    """
     replaces = any(row.new.old is not None for row in rows)
     params = (
         int8(row.new.old.pk if row.new.old else None for row in rows),
