@@ -28,6 +28,11 @@ def text(value: str | None) -> str | None:
     return UNPRINTABLE.sub(" ", value or "").strip() or None
 
 
+def code(value: str | None) -> str | None:
+    """A FHIR code: words with single spaces between them."""
+    return " ".join((text(value) or "").split()) or None
+
+
 def calendar_date(value: str | None) -> str | None:
     """A DA value as FHIR date; None when it is no date."""
     if value is None or len(value) != 8 or not value.isascii() or not value.isdecimal():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from healix_fhir.imaging.elements import DCM, UID_SYSTEM, URI_SYSTEM, date_time, display_name, text, unsigned
+from healix_fhir.imaging.elements import DCM, UID_SYSTEM, URI_SYSTEM, code, date_time, display_name, text, unsigned
 from healix_fhir.imaging.studies import Series, Study
 
 NAMESPACE = uuid.UUID("5b7fbb2c-9a1e-5f57-8a39-6c1d9b0c0f3e")
@@ -27,7 +27,7 @@ def imaging_study(study: Study, patient: str, existing: dict[str, Any] | None = 
 
     What others have added to the `existing` one stays; the elements below always follow the study.
     """
-    modalities = sorted({modality for series in study.series if (modality := text(series.modality))})
+    modalities = sorted({modality for series in study.series if (modality := code(series.modality))})
     identifiers: list[dict[str, Any]] = [{"system": UID_SYSTEM, "value": f"urn:oid:{study.uid}"}]
     if accession := text(study.accession):
         identifiers.append({"type": ACCESSION, "value": accession})
@@ -56,7 +56,7 @@ def _series(series: Series, timezone: str | None) -> dict[str, Any]:
         {
             "uid": series.uid,
             "number": unsigned(series.number),
-            "modality": {"system": DCM, "code": text(series.modality) or "OT"},
+            "modality": {"system": DCM, "code": code(series.modality) or "OT"},
             "description": text(series.description),
             "numberOfInstances": len(series.instances),
             "bodySite": {"display": body_part} if body_part else None,

@@ -67,6 +67,7 @@ def studies(store: Store, *params: tuple[str, str]) -> set[int]:
         ("PatientID", "p1", set()),
         ("PatientID", "P_2", {2}),
         ("PatientID", "P?2", {2}),
+        ("PatientID", "P_*", {2}),
         ("PatientID", "P*", {1, 2, 3}),
         ("PatientID", "*", {1, 2, 3}),
         ("PatientID", "", {1, 2, 3}),

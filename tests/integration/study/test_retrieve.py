@@ -105,6 +105,19 @@ def test_encapsulated_frames_are_joined_from_their_fragments(store: Store, form:
     assert [frame.rstrip(b"\0") for frame in frames] == [JPEG_FRAMES[n].rstrip(b"\0") for n in (2, 0, 1)]
 
 
+UNMARKED = [b"frame number one", b"the second frame, longer", b"and the third one."]
+
+
+def test_the_basic_offset_table_alone_tells_frames_apart(store: Store) -> None:
+    """Frames of several fragments without image markers are found by the table; without it they are refused by name."""
+    store.add(encapsulated(with_pixels(data_set(), frames=3, bits=8), UNMARKED, fragments=2))
+    assert [frame_of(store, number).rstrip(b"\0") for number in (1, 2, 3)] == UNMARKED
+    store.add(encapsulated(with_pixels(data_set(2), frames=3, bits=8), UNMARKED, fragments=2, table=False))
+    with pytest.raises(HealixError) as caught:
+        store.run(retrieve.frames(SYSTEM, uid(2), uid(2, 1), uid(2, 1, 1), [1]))
+    assert caught.value.category is Category.UNSUPPORTED
+
+
 @pytest.mark.parametrize("number", [0, 2, 99])
 def test_a_frame_that_is_not_there(store: Store, number: int) -> None:
     """A frame number outside the object is NotFound."""

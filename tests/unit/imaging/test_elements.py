@@ -90,7 +90,7 @@ STUDIES = st.builds(
 )  # fmt: skip
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=300)
 @given(STUDIES)
 def test_whatever_the_attributes_hold_the_resources_are_valid(study: Study) -> None:
     """No value from a modality can make the bridge fail."""
