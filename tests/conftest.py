@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from smart_auth import access
 from tests.support.serve import served  # noqa: F401 - a fixture
 
 _numbers = itertools.count()
+ATTEMPTS = 5
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +56,25 @@ def module_database_url(postgres_url: str) -> Iterator[str]:
 def _new_database(postgres_url: str) -> Iterator[str]:
     access._KNOWN.clear()  # surrogate keys of another test's database
     name = f"test_{next(_numbers)}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_healix")
+    _administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE template_healix")
     yield postgres_url.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    _administer(postgres_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _administer(url: str, statement: str) -> None:
+    """Run a statement on the test server; tried again, for on a busy machine its connection is sometimes cut."""
+    for attempt in range(ATTEMPTS):
+        try:
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(statement)
+        except psycopg.errors.DuplicateDatabase:
+            return  # made by the try whose connection was cut
+        except psycopg.OperationalError:
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(1)
+        else:
+            return
 
 
 @pytest.fixture
