@@ -26,7 +26,6 @@ REFUSED: Mapping[str, str] = {
     "_content": "full-text search is not supported",
     "_elements": "subsets of elements are not supported",
     "_filter": "filter expressions are not supported",
-    "_has": "reverse chaining is not supported",
     "_list": "searching by list is not supported",
     "_query": "named queries are not supported",
     "_revinclude": "reverse includes are not supported",

@@ -18,6 +18,7 @@ from healix_fhir.model.definitions import SearchParameter, search_parameters
 from healix_fhir.model.fhirpath.branch import Branch, link
 from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search import compartments
+from healix_fhir.search.index_facts import url_parameter
 from healix_fhir.search.params import date, reference, string, token, uri
 from healix_fhir.search.params.collector import Collector, Emit
 from healix_fhir.search.params.indexed import COLUMNS, is_indexed
@@ -67,6 +68,8 @@ def plan(type_name: str) -> Plan:
             by_property[first].append(_after(rest, emit))
         else:
             whole.append(_after(branch.steps, emit))
+    if (url := url_parameter(type_name)) is not None:
+        whole.append(reference.own_url(url))
     return Plan({name: tuple(emits) for name, emits in by_property.items()}, tuple(whole))
 
 

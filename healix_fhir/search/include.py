@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from healix_fhir.kernel.database import Fragment, Statement
 from healix_fhir.kernel.errors import invalid, unsupported
 from healix_fhir.model.definitions import TYPE_ID, search_parameters
+from healix_fhir.search.alias import Row
 from healix_fhir.search.fragments import NOTHING, all_of, any_of
-from healix_fhir.search.lower import Row, lower
+from healix_fhir.search.lower import lower
 from healix_fhir.search.nodes import Visible
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission

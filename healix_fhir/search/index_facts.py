@@ -1,16 +1,26 @@
-"""What the index knows of a type beyond its parameters: hot tokens, the main clinical date, links to a patient."""
+"""What the index knows of a type beyond its parameters: hot tokens, the main date, links to patients and by URL."""
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import cache
 
 from healix_fhir.model.definitions import PATIENT_COMPARTMENT, SearchParameter, search_parameters
+from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search.params.date import MAIN_DATE
 from healix_fhir.search.params.token import is_hot
 
 COMMONNESS = ("identifier", "code", "component-code", "combo-code")
 """Hot parameters, those of whose tokens fewest resources share first; the others follow."""
 WHERE = ".where(resolve() is Patient)"
+CANONICAL = frozenset({"canonical", "uri"})
+
+
+class Pointing(Enum):
+    """How a reference parameter names what it points to."""
+
+    ID = "by type and logical id"
+    URL = "by canonical URL"
 
 
 def frequency(code: str) -> int | None:
@@ -35,3 +45,17 @@ def is_patient_link(type_name: str, parameter: SearchParameter) -> bool:
 
 def _path(parameter: SearchParameter) -> str:
     return parameter.expression.removesuffix(WHERE)
+
+
+@cache
+def pointing(type_name: str, parameter: SearchParameter) -> frozenset[Pointing]:
+    """In which ways the values of a reference parameter may point."""
+    types = {branch.type for branch in compile_branches(parameter.expression, type_name)}
+    ways = {Pointing.URL} if types & CANONICAL else set()
+    return frozenset(ways | {Pointing.ID} if types - CANONICAL or not types else ways)
+
+
+def url_parameter(type_name: str) -> int | None:
+    """The parameter whose rows hold the canonical URL of a resource itself; None for types that have none."""
+    parameter = search_parameters(type_name).get("url")
+    return None if parameter is None or parameter.type != "uri" else parameter.id

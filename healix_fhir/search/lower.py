@@ -6,23 +6,27 @@ Spec: FHIR R4, hl7.org/fhir/R4/search.html
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
 
 from healix_fhir.kernel.database import Fragment
+from healix_fhir.search.alias import Phase, Row
 from healix_fhir.search.compare import compare, compare_instant
 from healix_fhir.search.fragments import NOTHING, all_of, any_of, negate
+from healix_fhir.search.links import linked, referring
 from healix_fhir.search.nodes import (
     And,
     Date,
     EachRow,
     Id,
     LastUpdated,
+    Linked,
     Missing,
     Node,
     Not,
+    OfType,
     Or,
     Reference,
+    Referring,
     Stored,
     String,
     StringMatch,
@@ -34,32 +38,6 @@ from smart_auth.access import AccessContext
 LAST_CHARACTER = "\U0010ffff"
 
 
-class Phase(Enum):
-    """Which rows an arm of a search reads: with a first instant of their main clinical date, without, or both."""
-
-    DATED = 0
-    UNDATED = 1
-    ANY = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The aliases that stand for one resource: `keys` has pk, pat and d, `resource` everything else.
-
-    `spans` tells that `keys` has d_hi too.
-    """
-
-    keys: str
-    resource: str
-    spans: bool
-    phase: Phase = Phase.ANY
-
-    @property
-    def d_hi(self) -> str:
-        """The end of the main clinical date."""
-        return f"{self.keys if self.spans else self.resource}.d_hi"
-
-
 def needs_resource(node: Node, *, spans: bool) -> bool:
     """Whether the condition of `node` looks at the resource row itself, not only at what index rows repeat of it."""
     match node:
@@ -69,7 +47,7 @@ def needs_resource(node: Node, *, spans: bool) -> bool:
             return needs_resource(inner, spans=spans)
         case Date(main=True) | Missing(stored=None):
             return not spans
-        case Token() | Id() | LastUpdated():
+        case Token() | Id() | LastUpdated() | OfType() | Referring(url=None):
             return True
         case _:
             return False
@@ -86,6 +64,12 @@ def lower(node: Node, row: Row, access: AccessContext) -> Fragment:
             return negate(lower(inner, row, access))
         case Visible(type_name, permissions):
             return any_of(access.predicate(type_name, permission, row.keys) for permission in permissions)
+        case Linked():
+            return linked(node, row, lambda inner, other: lower(inner, other, access))
+        case Referring():
+            return referring(node, row, lambda inner, other: lower(inner, other, access))
+        case OfType(types):
+            return Fragment(f"{row.resource}.type = ANY(%s::smallint[])", (list(types),))
         case _:
             return _value(node, row)
 
@@ -100,10 +84,7 @@ def _value(node: Node, row: Row) -> Fragment:
         case String() | Date() | Reference():
             return _among(row, [node])
         case EachRow(reference):
-            found = stored_condition(reference, "x")
-            return Fragment(
-                f"(SELECT TRUE FROM index_reference x WHERE x.pk = {row.keys}.pk AND {found.sql} LIMIT 1)", found.params
-            )
+            return _among(replace(row, each=True), [reference])
         case LastUpdated(prefix, lo, hi):
             return compare_instant(prefix, f"{row.resource}.updated", (lo, hi))
         case Id(id_):
@@ -142,9 +123,12 @@ def _among(row: Row, nodes: Sequence[Node]) -> Fragment:
     condition = any_of(stored_condition(node, "x") for node in nodes)
     if condition == NOTHING:
         return NOTHING
-    return Fragment(
-        f"{row.keys}.pk IN (SELECT x.pk FROM {stored_table(nodes[0]).value} x WHERE {condition.sql})", condition.params
-    )
+    table = stored_table(nodes[0]).value
+    if row.each:
+        found = f"(SELECT TRUE FROM {table} x WHERE x.pk = {row.keys}.pk AND {condition.sql} LIMIT 1)"
+    else:
+        found = f"{row.keys}.pk IN (SELECT x.pk FROM {table} x WHERE {condition.sql})"
+    return Fragment(found, condition.params)
 
 
 def stored_table(node: Node) -> Stored:

@@ -157,4 +157,40 @@ class Visible:
     permissions: tuple[Permission, ...]
 
 
-Node: TypeAlias = And | Or | Not | Token | String | Date | LastUpdated | Reference | EachRow | Id | Missing | Visible
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """By the reference `param`, the resource points to one that is visible and of which `node` holds.
+
+    `url` is the parameter of the target's canonical URL where the reference names that, None where it names an id.
+    """
+
+    param: int
+    target: Visible
+    node: Node
+    url: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Referring:
+    """A visible resource `source` of which `node` holds points by the reference `param` to this one, of `own_type`.
+
+    `url` is the parameter of this resource's canonical URL where the reference names that, None where it names its id.
+    """
+
+    param: int
+    source: Visible
+    node: Node
+    own_type: int
+    url: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfType:
+    """The resource is of one of `types`."""
+
+    types: tuple[int, ...]
+
+
+Structure: TypeAlias = And | Or | Not | EachRow | Visible | Linked | Referring | OfType
+Value: TypeAlias = Token | String | Date | LastUpdated | Reference | Id | Missing
+Node: TypeAlias = Structure | Value

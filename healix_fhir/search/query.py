@@ -13,20 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from healix_fhir.kernel.errors import Issue, invalid, not_found, unsupported
-from healix_fhir.model.definitions import TYPE_ID, search_parameters
-from healix_fhir.search.asked import Asked
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.search.chain import Chains, UnknownParameterError
 from healix_fhir.search.controls import CONTROLS, EDGE, REFUSED, Controls
-from healix_fhir.search.criteria import CRITERIA, SPECIAL
 from healix_fhir.search.include import Include
-from healix_fhir.search.index_facts import main_date
-from healix_fhir.search.nodes import Missing, Node, Not, Or, Stored
+from healix_fhir.search.nodes import Node
 from healix_fhir.search.order import Order
-from healix_fhir.search.params.indexed import is_indexed
-from healix_fhir.search.values import split
 
 PARAMETERS = 100
-ALTERNATIVES = 500
-STORED = {"string": Stored.STRING, "date": Stored.DATE, "reference": Stored.REFERENCE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +51,21 @@ def parse(type_name: str, params: Sequence[tuple[str, str]], *, strict: bool = F
     if len(params) > PARAMETERS:
         raise invalid(f"a search takes at most {PARAMETERS} parameters", code="too-costly")
     controls, where, kept, ignored = Controls(type_name), [], [], []
+    chains = Chains((base,) if base else ())
     for name, value in params:
         if name in EDGE:
             continue
         _check_text(name, value)
-        if (problem := _problem(type_name, name, value)) is not None:
+        try:
+            if _controls(name, value):
+                CONTROLS[name](controls, value)
+            else:
+                where.append(chains.read(type_name, name, value))
+        except UnknownParameterError as problem:
             if strict:
-                raise invalid(problem, code="not-supported")
+                raise invalid(str(problem), code="not-supported") from problem
             ignored.append(Issue("not-supported", f"{problem}; it was ignored", severity="warning"))
             continue
-        if name in CONTROLS:
-            CONTROLS[name](controls, value)
-        else:
-            where.append(_criterion(type_name, name, value, (base,) if base else ()))
         if name != "_cursor":
             kept.append((name, value))
     return Query(
@@ -99,48 +95,13 @@ def _encodes(text: str) -> bool:
     return True
 
 
-def _problem(type_name: str, name: str, value: str) -> str | None:
-    """Why a parameter cannot take effect; raises Unsupported where R4 knows it and this server does not."""
+def _controls(name: str, value: str) -> bool:
+    """Whether a parameter is a control; raises Unsupported where R4 knows it and this server does not."""
     code = name.partition(":")[0]
-    if name in CONTROLS:
-        return None if value else f"the parameter {name} has no value"
-    if code in CONTROLS:
+    if name not in CONTROLS and code in CONTROLS:
         raise unsupported(f"{name[:100]}: modifiers of {code} are not supported")
-    if code in REFUSED or "." in name:
-        raise unsupported(f"{name[:100]}: {REFUSED.get(code, 'chained parameters are not supported')}")
-    parameter = search_parameters(type_name).get(code)
-    if parameter is None:
-        return f"{type_name} has no search parameter '{name[:100]}'"
-    if not is_indexed(parameter):
-        raise unsupported(f"{name[:100]}: this {parameter.type} parameter is not supported")
-    return None if value else f"the parameter {name[:100]} has no value"
-
-
-def _criterion(type_name: str, name: str, value: str, bases: tuple[str, ...]) -> Node:
-    code, _, modifier = name.partition(":")
-    asked = Asked(type_name, search_parameters(type_name)[code], modifier, bases)
-    if modifier == "missing" and code not in SPECIAL:
-        return _missing(asked, value)
-    values = split(value, ",")
-    if len(values) > ALTERNATIVES:
-        raise invalid(f"{asked.name} takes at most {ALTERNATIVES} alternatives", code="too-costly")
-    read = SPECIAL.get(code) or CRITERIA[asked.parameter.type]
-    nodes: list[Node] = []
-    for one in values:
-        if not one:
-            raise asked.bad_value(value, "a list without empty alternatives")
-        node = read(asked, one)
-        nodes.extend(node.nodes if isinstance(node, Or) else (node,))
-    matches = nodes[0] if len(nodes) == 1 else Or(tuple(dict.fromkeys(nodes)))
-    return Not(matches) if modifier == "not" else matches
-
-
-def _missing(asked: Asked, value: str) -> Node:
-    stored = STORED.get(asked.parameter.type)
-    if stored is None:
-        raise unsupported(f"{asked.name}: :missing is not supported for {asked.parameter.type} parameters")
-    if value not in ("true", "false"):
-        raise asked.bad_value(value, "true or false")
-    main = asked.parameter.code == main_date(asked.type_name)
-    missing = Missing(asked.parameter.id, None if main else stored)
-    return missing if value == "true" else Not(missing)
+    if code in REFUSED:
+        raise unsupported(f"{name[:100]}: {REFUSED[code]}")
+    if not value:
+        raise UnknownParameterError(f"the parameter {name[:100]} has no value")
+    return name in CONTROLS

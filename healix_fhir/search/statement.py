@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from healix_fhir.kernel.database import Fragment, Statement
+from healix_fhir.search.alias import Phase, Row
 from healix_fhir.search.fragments import EVERYTHING, NOTHING, all_of, strung
-from healix_fhir.search.lower import Phase, Row, lower, needs_resource
+from healix_fhir.search.lower import lower, needs_resource
 from healix_fhir.search.nodes import Date
 from healix_fhir.search.order import Key, Order
 from healix_fhir.search.page import Cursor

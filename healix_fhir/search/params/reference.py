@@ -95,6 +95,20 @@ def _resources(param_id: int) -> Emit:
     return emit
 
 
+def own_url(param_id: int) -> Emit:
+    """The canonical URL of a resource itself, without and with its version: what canonical references are met by."""
+
+    def emit(items: list[Any], rows: Collector) -> None:
+        for resource in items:
+            own = resource.get("url")
+            if own is not None:
+                rows.references.append((param_id, None, url(own)))
+                if "version" in resource:
+                    rows.references.append((param_id, None, url(f"{own}|{resource['version']}")))
+
+    return emit
+
+
 EMITTERS: Mapping[str, Callable[[int], Emit]] = {
     "Attachment": _attachments,
     "Reference": _references,

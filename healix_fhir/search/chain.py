@@ -1,0 +1,141 @@
+"""Parameters that look at other resources: chains (`subject:Patient.name`) and reverse chains (`_has`), of any depth.
+
+Each link carries the access predicate of the type it leads to: a chain through a resource that the caller may not see
+does not match. A chain without a type is followed to every type that the reference may have and that knows the next
+parameter.
+
+Spec: FHIR R4, hl7.org/fhir/R4/search.html#chaining, #has
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from healix_fhir.kernel.errors import HealixError, invalid, unsupported
+from healix_fhir.model.definitions import TYPE_ID, SearchParameter, search_parameters
+from healix_fhir.search.index_facts import Pointing, pointing, url_parameter
+from healix_fhir.search.nodes import Linked, Node, Or, Referring, Visible
+from healix_fhir.search.parameter import condition
+from healix_fhir.search.params.indexed import is_indexed
+from smart_auth.scope import Permission
+
+DEPTH = 8
+"""Links of a chain, forward and back, at most."""
+LINKS = 64
+"""Links of all chains of a search at most, each type that a chain without a type leads to counted."""
+UNNAMED = 20
+"""Types that a chain without a type may lead to at most."""
+HAS = "_has:"
+SEARCHED = (Permission.SEARCH,)
+
+
+class UnknownParameterError(Exception):
+    """The resource type has no parameter of that name: reported, and under strict handling refused."""
+
+
+class Chains:
+    """Reads the parameters of one search, on a server whose FHIR base URLs are `bases`."""
+
+    def __init__(self, bases: tuple[str, ...]) -> None:
+        self._bases = bases
+        self._links = 0
+
+    def read(self, type_name: str, name: str, value: str, depth: int = 0) -> Node:
+        """The condition of `name=value` on a resource of `type_name`.
+
+        Raises UnknownParameterError; Invalid or Unsupported with a message that names the parameter.
+        """
+        if name.startswith(HAS):
+            return self._has(type_name, name, value, depth + 1)
+        first, dot, rest = name.partition(".")
+        code, _, named = first.partition(":")
+        parameter = search_parameters(type_name).get(code)
+        if parameter is None:
+            raise UnknownParameterError(f"{type_name} has no search parameter '{first[:100]}'")
+        if dot:
+            return self._chain(type_name, parameter, named, rest, value, depth + 1)
+        if not is_indexed(parameter):
+            raise unsupported(f"{name[:100]}: this {parameter.type} parameter is not supported")
+        return condition(type_name, name, value, self._bases)
+
+    def _chain(self, type_name: str, parameter: SearchParameter, named: str, rest: str, value: str, depth: int) -> Node:
+        """`parameter:named.rest=value`; `named` may be empty."""
+        if parameter.type != "reference":
+            raise invalid(f"{parameter.code}.{rest[:100]}: {parameter.code} is no reference and leads nowhere")
+        if named and named not in TYPE_ID:
+            raise invalid(f"{parameter.code}:{named[:100]}: this is not a resource type", code="value")
+        if named and parameter.targets and named not in parameter.targets:
+            raise invalid(f"{parameter.code}: it never refers to a {named}", code="value")
+        ways = pointing(type_name, parameter)
+
+        def follow(target: str) -> Node:
+            node = self.read(target, rest, value, depth)
+            return _links(target, ways, lambda url: Linked(parameter.id, Visible(target, SEARCHED), node, url))
+
+        if named:
+            self._count(depth)
+            return follow(named)
+        return self._to_any(parameter, rest, depth, follow)
+
+    def _to_any(self, parameter: SearchParameter, rest: str, depth: int, follow: Callable[[str], Node]) -> Node:
+        targets = [name for name in parameter.targets or TYPE_ID if name in TYPE_ID and _knows(name, rest)]
+        if len(targets) > UNNAMED:
+            raise invalid(
+                f"{parameter.code}.{rest[:100]}: the reference may lead to {len(targets)} types; name one,"
+                f" as in {parameter.code}:{targets[0]}.{rest[:100]}",
+                code="too-costly",
+            )
+        found: list[Node] = []
+        refused: HealixError | UnknownParameterError | None = None
+        for target in targets:
+            self._count(depth)
+            try:
+                found.append(follow(target))
+            except (HealixError, UnknownParameterError) as error:
+                refused = refused or error
+        if not found:
+            raise refused or UnknownParameterError(
+                f"nothing that {parameter.code} refers to has a parameter '{rest[:100]}'"
+            )
+        return found[0] if len(found) == 1 else Or(tuple(found))
+
+    def _has(self, type_name: str, name: str, value: str, depth: int) -> Node:
+        """`_has:Type:reference:rest=value`, where `rest` may be a chain or another `_has`."""
+        parts = name.split(":", 3)
+        if len(parts) != 4 or not all(parts):
+            raise invalid(f"{name[:100]}: it must be of the form _has:Type:reference:parameter", code="value")
+        _, source, code, rest = parts
+        if source not in TYPE_ID:
+            raise invalid(f"{name[:100]}: '{source[:100]}' is not a resource type", code="value")
+        parameter = search_parameters(source).get(code)
+        if parameter is None or parameter.type != "reference":
+            raise invalid(f"{name[:100]}: {source} has no reference parameter '{code[:100]}'", code="value")
+        if parameter.targets and type_name not in parameter.targets:
+            raise invalid(f"{name[:100]}: {source}.{code} never refers to a {type_name}", code="value")
+        self._count(depth)
+        node = self.read(source, rest, value, depth)
+        return _links(
+            type_name,
+            pointing(source, parameter),
+            lambda url: Referring(parameter.id, Visible(source, SEARCHED), node, TYPE_ID[type_name], url),
+        )
+
+    def _count(self, depth: int) -> None:
+        self._links += 1
+        if depth > DEPTH:
+            raise invalid(f"a chain has at most {DEPTH} links", code="too-costly")
+        if self._links > LINKS:
+            raise invalid(f"the chains of a search have at most {LINKS} links; name their types", code="too-costly")
+
+
+def _knows(type_name: str, rest: str) -> bool:
+    """Whether the next parameter of a chain can be read on a type."""
+    return rest.startswith(HAS) or rest.partition(".")[0].partition(":")[0] in search_parameters(type_name)
+
+
+def _links(target: str, ways: frozenset[Pointing], link: Callable[[int | None], Node]) -> Node:
+    """The link to `target` by logical id, by canonical URL (`link` takes the parameter that holds it), or by either."""
+    nodes = [link(None)] if Pointing.ID in ways else []
+    if Pointing.URL in ways and (url := url_parameter(target)) is not None:
+        nodes.append(link(url))
+    return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
