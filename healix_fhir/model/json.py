@@ -61,6 +61,25 @@ def encode(resource: Any) -> bytes:
     return _encoder.encode(resource)
 
 
+def decode_stored(body: bytes) -> dict[str, Any]:
+    """The object of a body that this server has written: checked when it came in, not again."""
+    resource: dict[str, Any] = _decoder.decode(body)
+    return resource
+
+
+def number(text: str) -> int | Decimal:
+    """The number that JSON writes as `text`, as `decode` gives it. Raises Invalid beyond the limits of `decode`."""
+    try:
+        return int(text) if text.removeprefix("-").isdecimal() and len(text) <= EXPONENT else _number(text)
+    except InvalidOperation:
+        _refuse(f"a number has more than {EXPONENT} digits or an exponent beyond {EXPONENT}")
+
+
+def number_text(value: int | Decimal) -> str:
+    """A number with the digits it came with."""
+    return value.text if isinstance(value, Lexical) else str(value)
+
+
 def _number(text: str) -> Decimal:
     """The hook for numbers with a point or exponent."""
     if "e" not in text and "E" not in text and not text.startswith(TINY) and len(text) <= EXPONENT:

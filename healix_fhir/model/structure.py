@@ -138,14 +138,16 @@ class _Properties(dict[str, Property]):
         for element in elements(self._structure).values():
             for child in json_properties(element):
                 if child.key == name and element.max != 0:
-                    return _property(key, element, child)
+                    return _property(self._structure, key, element, child)
         return None
 
 
-def _property(key: str, element: Element, child: Child) -> Property | None:
+def _property(structure: str, key: str, element: Element, child: Child) -> Property | None:
     if key != child.key:
         if child.structure not in PRIMITIVES or element.name == "id" or child.structure == "xhtml":
             return None  # no extensions on ids and narratives
+        if structure == "Extension" and element.name == "url":
+            return None  # an attribute in XML
         return (None, sibling_rule(child, rule_of("Element")), f".{element.name}")
     if child.structure in PRIMITIVES:
         quick = None if child.repeats else primitive_test(element, child)

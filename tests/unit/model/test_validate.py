@@ -97,6 +97,7 @@ PATIENT_CASES: list[tuple[dict[str, Any], Found]] = [
     ),
     ({"extension": [extension(valueCode="a", valueString="b")]}, {("structure", "Patient.extension[0].value")}),
     ({"extension": [{"valueCode": "a"}]}, {("required", "Patient.extension[0].url")}),
+    ({"extension": [extension(valueCode="a", _url={"id": "u"})]}, {("structure", "Patient.extension[0]._url")}),
     ({"extension": [extension(valuePatient={})]}, {("structure", "Patient.extension[0].valuePatient")}),
     ({"text": {"status": "generated"}}, {("required", "Patient.text.div")}),
     ({"text": {"status": "generated", "div": "<div>x</div>"}}, {("value", "Patient.text.div")}),
