@@ -16,7 +16,7 @@ from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError, forbidden
 from healix_fhir.model.definitions import TYPE_ID
-from healix_fhir.store.decide import New, Same, decide
+from healix_fhir.store.decide import New, Same, decide, revise
 from healix_fhir.store.guard import holdable
 from healix_fhir.store.lock import PERMISSION, Old, lock
 from healix_fhir.store.stored import Change, Committed, Method, Stored
@@ -28,7 +28,7 @@ Member = tuple[AccessContext, Change]
 ACTING = frozenset({"Subscription"})
 """Types that make the server act later in the name of who wrote them: their events tell who that was."""
 
-INTERACTION = {Method.POST: "create", Method.PUT: "update", Method.DELETE: "delete"}
+INTERACTION = {Method.POST: "create", Method.PUT: "update", Method.PATCH: "patch", Method.DELETE: "delete"}
 
 
 def commit(access: AccessContext, changes: Sequence[Change]) -> Work[list[Committed]]:
@@ -49,11 +49,12 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
     No two may be about the same resource.
     """
     refused = _refused(members)
-    keys = yield from patient_keys(_patients(members))
     existing = [member for member in members if member[1].method is not Method.POST]
     olds: Mapping[tuple[str, str], Old] = {}
     if existing:
         olds = yield from lock(existing)
+        members = _revised(members, olds, refused)
+    keys = yield from patient_keys(_patients(members))
     moment = clock.now()
     decisions: list[New | Same | HealixError] = [
         refused.get(n) or decide(access, change, olds.get((change.type, change.id)), moment)
@@ -87,6 +88,25 @@ def _refused(members: Sequence[Member]) -> dict[int, HealixError]:
         except HealixError as error:
             refused[n] = error
     return refused
+
+
+def _revised(
+    members: Sequence[Member], olds: Mapping[tuple[str, str], Old], refused: dict[int, HealixError]
+) -> list[Member]:
+    """The members with the resources that their patches make; those that make none are refused.
+
+    Raises SerializationFailure when a resource has changed since its caller looked at it, to look again.
+    """
+    revised = []
+    for n, (access, change) in enumerate(members):
+        old = olds.get((change.type, change.id))
+        if change.seen is not None and old is not None and old.version != change.seen:
+            raise SerializationFailure(f"{change.type}/{change.id} has changed meanwhile")
+        made = revise(change, old) if n not in refused else change
+        if isinstance(made, HealixError):
+            refused[n] = made
+        revised.append((access, change if isinstance(made, HealixError) else made))
+    return revised
 
 
 def _patients(members: Sequence[Member]) -> list[str]:

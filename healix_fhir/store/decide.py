@@ -15,6 +15,7 @@ import msgspec
 from healix_fhir.kernel.errors import Category, HealixError, forbidden
 from healix_fhir.store.body import stamp
 from healix_fhir.store.lock import PERMISSION, Old
+from healix_fhir.store.read import gone, missing
 from healix_fhir.store.stored import Change, Method, Stored
 from smart_auth.access import EVERYTHING, AccessContext
 
@@ -35,6 +36,23 @@ class Same(msgspec.Struct, frozen=True):
     old: Old | None
 
 
+def revise(change: Change, old: Old | None) -> Change | HealixError:
+    """A patch with the resource that it makes of the current version; every other change as it is."""
+    if change.patch is None:
+        return change
+    if old is None:
+        return missing(change.type, change.id)
+    if change.if_match not in (None, old.version):
+        return _precondition(change)
+    if old.deleted:
+        return gone(change.type, change.id)
+    try:
+        made = change.patch(old.body)
+    except HealixError as error:
+        return error
+    return msgspec.structs.replace(change, resource=made.resource, rows=made.rows)
+
+
 def decide(access: AccessContext, change: Change, old: Old | None, moment: datetime) -> New | Same | HealixError:
     """The version that `change` makes at `moment`, or that it makes none, or why it is refused."""
     if change.method is Method.DELETE:
@@ -45,6 +63,8 @@ def decide(access: AccessContext, change: Change, old: Old | None, moment: datet
         return New(_stored(change, 1, moment), None, created=True)
     if change.if_match not in (None, old.version):
         return _precondition(change)
+    if change.if_absent is not None and not old.deleted:
+        return HealixError(change.if_absent, f"{change.type}/{change.id} exists already")
     if _stored(change, old.version, old.updated).body == old.body:
         return Same(old)
     return New(_stored(change, old.version + 1, _after(old, moment)), old, created=old.deleted)

@@ -14,7 +14,12 @@ from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
-PERMISSION = {Method.POST: Permission.CREATE, Method.PUT: Permission.UPDATE, Method.DELETE: Permission.DELETE}
+PERMISSION = {
+    Method.POST: Permission.CREATE,
+    Method.PUT: Permission.UPDATE,
+    Method.PATCH: Permission.UPDATE,
+    Method.DELETE: Permission.DELETE,
+}
 
 
 class Old(msgspec.Struct, frozen=True):

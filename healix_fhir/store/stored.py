@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from healix_fhir.kernel.errors import Category
 from healix_fhir.store.index import EMPTY, IndexRows
 
 
@@ -16,6 +18,7 @@ class Method(StrEnum):
 
     POST = "POST"
     PUT = "PUT"
+    PATCH = "PATCH"
     DELETE = "DELETE"
 
 
@@ -41,10 +44,20 @@ class Version(msgspec.Struct, frozen=True):
     method: str
 
 
+class Patched(msgspec.Struct, frozen=True):
+    """What a patch makes: a valid resource and its index rows."""
+
+    resource: dict[str, Any]
+    rows: IndexRows
+
+
 class Change(msgspec.Struct, frozen=True):
     """One change to make. `resource` is parsed and valid (None for a deletion), `rows` its index rows.
 
-    `if_match` is the version that must be current. A `POST` carries a new id made by the server.
+    A `POST` carries a new id made by the server. A `PATCH` has no resource until `patch` has made it of the current
+    version's body, once that is locked. `if_match` is the version that must be current; `if_absent` how the change is
+    refused when the resource exists. `seen` is the version on which its caller decided: another one means to decide
+    again.
     """
 
     method: Method
@@ -53,6 +66,9 @@ class Change(msgspec.Struct, frozen=True):
     resource: dict[str, Any] | None = None
     rows: IndexRows = EMPTY
     if_match: int | None = None
+    if_absent: Category | None = None
+    seen: int | None = None
+    patch: Callable[[bytes], Patched] | None = None
 
 
 class Committed(msgspec.Struct, frozen=True):

@@ -57,12 +57,16 @@ resource_history = Table(
     Column("id", Text(collation="C"), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("updated", DateTime(timezone=True), nullable=False),
+    Column("until", DateTime(timezone=True), nullable=False),  # when the next version took its place
+    Column("pk", BigInteger, nullable=False),  # of the resource
     Column("pat", BigInteger),
     Column("deleted", Boolean, nullable=False),
     Column("method", Text, nullable=False),  # as in resource
     Column("body", LargeBinary, nullable=False),  # zstd; empty when deleted
     comment="every earlier version of each resource; the current one is in resource",
 )
+
+Index("resource_history_type_updated", resource_history.c.type, resource_history.c.updated, resource_history.c.pk)
 
 compartment = Table(
     "compartment",

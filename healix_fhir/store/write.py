@@ -88,9 +88,10 @@ _WRITE = _TEMPLATE.format(replace=_REPLACE)
 
 _CLEAR = """
 WITH histories AS (
-     INSERT INTO resource_history (type, id, version, updated, pat, deleted, method, body)
-     SELECT r.type, r.id, r.version, r.updated, r.pat, r.deleted, r.method, x.body
-     FROM unnest(%(pks)s::bigint[], %(bodies)s::bytea[]) AS x (pk, body) JOIN resource r ON r.pk = x.pk),
+     INSERT INTO resource_history (type, id, version, updated, until, pk, pat, deleted, method, body)
+     SELECT r.type, r.id, r.version, r.updated, x.until, r.pk, r.pat, r.deleted, r.method, x.body
+     FROM unnest(%(pks)s::bigint[], %(untils)s::timestamptz[], %(bodies)s::bytea[]) AS x (pk, until, body)
+     JOIN resource r ON r.pk = x.pk),
    tokens AS (DELETE FROM index_token WHERE pk = ANY(%(pks)s::bigint[])),
    strings AS (DELETE FROM index_string WHERE pk = ANY(%(pks)s::bigint[])),
    dates AS (DELETE FROM index_date WHERE pk = ANY(%(pks)s::bigint[])),
@@ -109,8 +110,13 @@ _REFERENCE = (int4, int8, timestamptz, int4, int2, text)
 
 def clear(rows: Sequence[Row]) -> Statement:
     """Move the versions that `rows` replace to the history and take their index rows out."""
-    olds = [row.new.old for row in rows if row.new.old is not None]
-    return Statement(_CLEAR, {"pks": [old.pk for old in olds], "bodies": [pack(old.body) for old in olds]}, False)
+    replaced = [(row.new.old, row.new.stored.updated) for row in rows if row.new.old is not None]
+    params = {
+        "pks": [old.pk for old, _ in replaced],
+        "untils": timestamptz(until for _, until in replaced),
+        "bodies": [pack(old.body) for old, _ in replaced],
+    }
+    return Statement(_CLEAR, params, False)
 
 
 def write(rows: Sequence[Row], audits: Sequence[AuditRow]) -> Statement:

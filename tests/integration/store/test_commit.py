@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import psycopg
 import pytest
@@ -10,10 +12,12 @@ from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.ids import logical_id
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.json import decode
+from healix_fhir.search.extract import extract
 from healix_fhir.store.body import unpack
-from healix_fhir.store.commit import commit
-from healix_fhir.store.stored import Change, Committed, Method
-from tests.support.fhir_server import SYSTEM, Pool, change, do, put, rows
+from healix_fhir.store.commit import commit, commit_each
+from healix_fhir.store.stored import Change, Committed, Method, Patched
+from tests.support.fhir_server import BASE, SYSTEM, Pool, change, do, put, rows
 from tests.support.query_recorder import query_recorder
 from tests.support.resources import encounter, observation, patient
 
@@ -106,13 +110,78 @@ def test_an_update_moves_the_old_version_to_history(pool: Pool) -> None:
     assert first.stored is not None
     assert second.stored is not None
     assert (second.stored.version, second.created, second.changed) == (2, False, True)
-    history = rows(pool, "SELECT version, method, deleted, body FROM resource_history")
-    assert [(version, method, deleted, unpack(body)) for version, method, deleted, body in history] == [
-        (1, "PUT", False, first.stored.body)
+    history = rows(pool, "SELECT version, method, deleted, body, until FROM resource_history")
+    assert [(version, method, deleted, unpack(body), until) for version, method, deleted, body, until in history] == [
+        (1, "PUT", False, first.stored.body, second.stored.updated)
     ]
+    assert rows(pool, "SELECT h.pk = r.pk FROM resource_history h JOIN resource r USING (type, id)") == [(True,)]
     families = {name for (name,) in rows(pool, "SELECT exact FROM index_string")}
     assert "Lovelace" in families
     assert "Byron" not in families
+
+
+def renamed(body: bytes) -> Patched:
+    """A patch that gives a patient another name."""
+    made = decode(body) | {"name": [{"family": "Lovelace"}]}
+    return Patched(made, extract(made, "Patient", (BASE,)))
+
+
+def broken(_: bytes) -> Patched:
+    """A patch that cannot be applied."""
+    raise HealixError(Category.UNPROCESSABLE, "no such element")
+
+
+@pytest.mark.spec("FHIR R4 http.html#patch")
+def test_a_patch_is_made_of_the_current_version(pool: Pool) -> None:
+    """The version that is locked is the one that is patched; index, audit and event are those of the result."""
+    put(pool, patient(), "p")
+    (done,) = do(pool, lambda: commit(SYSTEM, [Change(Method.PATCH, "Patient", "p", if_match=1, patch=renamed)]))
+    assert done.stored is not None
+    assert (done.stored.version, done.created, done.changed) == (2, False, True)
+    assert decode(done.stored.body)["name"] == [{"family": "Lovelace"}]
+    assert rows(pool, "SELECT method FROM resource WHERE id = 'p'") == [("PATCH",)]
+    assert "Byron" not in {name for (name,) in rows(pool, "SELECT exact FROM index_string")}
+    assert rows(pool, "SELECT action, subtype, patient FROM audit_event ORDER BY seq DESC LIMIT 1") == [
+        ("U", "patch", "p")
+    ]
+    (again,) = do(pool, lambda: commit(SYSTEM, [Change(Method.PATCH, "Patient", "p", patch=renamed)]))
+    assert not again.changed
+
+
+@pytest.mark.parametrize(
+    ("id_", "if_match", "patch", "category"),
+    [
+        ("none", None, renamed, Category.NOT_FOUND),
+        ("gone", None, renamed, Category.GONE),
+        ("p", 2, broken, Category.PRECONDITION_FAILED),
+        ("p", None, broken, Category.UNPROCESSABLE),
+    ],
+)
+def test_a_patch_that_makes_nothing_is_refused(
+    pool: Pool, id_: str, if_match: int | None, patch: Callable[[bytes], Patched], category: Category
+) -> None:
+    """There is nothing to patch, another version than was meant, or no such place in it; others are not hindered."""
+    put(pool, patient(), "p")
+    put(pool, patient(), "gone")
+    do(pool, lambda: commit(SYSTEM, [Change(Method.DELETE, "Patient", "gone")]))
+    members = [
+        (SYSTEM, Change(Method.PATCH, "Patient", id_, if_match=if_match, patch=patch)),
+        (SYSTEM, change(Method.POST, patient(), "other")),
+    ]
+    refused, made = do(pool, lambda: commit_each(members))
+    assert isinstance(refused, HealixError)
+    assert refused.category is category
+    assert isinstance(made, Committed)
+
+
+def test_a_decision_on_an_older_version_is_taken_again(pool: Pool) -> None:
+    """What was decided on a version that is no longer current is tried again from the start."""
+    put(pool, patient(), "p")
+    put(pool, patient(active=False), "p")
+    seen = iter((1, 1, 2))
+    made = do(pool, lambda: commit(SYSTEM, [Change(Method.DELETE, "Patient", "p", seen=next(seen))]))
+    assert made[0].stored is not None
+    assert made[0].stored.version == 3
 
 
 def test_an_update_that_changes_nothing_writes_only_the_audit(pool: Pool) -> None:

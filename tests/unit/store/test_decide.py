@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from healix_fhir.kernel.errors import Category, HealixError
@@ -61,6 +62,17 @@ def test_another_version_than_if_match_names_is_refused(asked: Change, current: 
     found = decide(SYSTEM, asked, current, MOMENT)
     assert isinstance(found, HealixError)
     assert found.category is Category.PRECONDITION_FAILED
+
+
+@pytest.mark.spec("FHIR R4 http.html#cond-update")
+def test_what_must_be_absent_is_refused_where_it_is_there() -> None:
+    """A change that may only create is refused as it asks to be; what was deleted is absent."""
+    asked = msgspec.structs.replace(put(), if_absent=Category.CONFLICT)
+    found = decide(SYSTEM, asked, old(), MOMENT)
+    assert isinstance(found, HealixError)
+    assert found.category is Category.CONFLICT
+    for current in (None, old(deleted=True)):
+        assert isinstance(decide(SYSTEM, asked, current, MOMENT), New)
 
 
 def test_if_match_of_the_current_version_passes() -> None:
