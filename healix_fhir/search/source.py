@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from healix_fhir.kernel.database import Fragment
-from healix_fhir.search.lower import stored_condition
+from healix_fhir.search.lower_value import stored_condition
 from healix_fhir.search.nodes import Node, Or, Reference, Token
 
 ARMS = 8

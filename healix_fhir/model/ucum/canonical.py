@@ -50,6 +50,12 @@ def is_unit(code: str) -> bool:
     return parse(code) is not None
 
 
+def is_ordered(code: str) -> bool:
+    """Whether a greater number of the UCUM code is a greater quantity: not so of `[pH]` and homeopathic potencies."""
+    unit = parse(code)
+    return unit is not None and (unit.function is None or unit.function(Decimal(0)) < unit.function(Decimal(1)))
+
+
 def _scaled(value: Decimal, factor: Fraction) -> Decimal:
     """`value` times `factor`, rounded once."""
     multiplied = _EXACT.multiply(value, Decimal(factor.numerator))

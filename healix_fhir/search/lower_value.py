@@ -1,0 +1,132 @@
+"""Nodes that look at a value of the resource, to SQL.
+
+Spec: FHIR R4, hl7.org/fhir/R4/search.html#ptypes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from healix_fhir.kernel.database import Fragment
+from healix_fhir.search.alias import Phase, Row
+from healix_fhir.search.compare import compare, compare_instant
+from healix_fhir.search.fragments import NOTHING, any_of
+from healix_fhir.search.nodes import (
+    Date,
+    Id,
+    LastUpdated,
+    Missing,
+    Node,
+    Reference,
+    Stored,
+    String,
+    StringMatch,
+    Token,
+)
+
+LAST_CHARACTER = "\U0010ffff"
+
+
+def lower_value(node: Node, row: Row) -> Fragment:
+    """The condition of a node that looks at a value of the resource."""
+    match node:
+        case Token(key):
+            return Fragment(f"{row.resource}.toks @> ARRAY[%s]::bigint[]", (key,))
+        case Date() if node.main:
+            return _main_date(node, row)
+        case String() | Date() | Reference():
+            return among(row, [node])
+        case LastUpdated(prefix, lo, hi):
+            return compare_instant(prefix, f"{row.resource}.updated", (lo, hi))
+        case Id(id_):
+            return Fragment(f"{row.resource}.id = %s", (id_,))
+        case Missing(stored=None):
+            return Fragment(f"({row.keys}.d IS NULL AND {row.d_hi} IS NULL)")
+        case Missing(param, stored):
+            assert stored is not None
+            return Fragment(
+                f"NOT EXISTS (SELECT FROM {stored.value} m WHERE m.pk = {row.keys}.pk AND m.param = %s)", (param,)
+            )
+        case _:
+            raise TypeError(node)
+
+
+def is_stored(node: Node) -> bool:
+    """Whether the values that `node` looks at stand in a narrow table."""
+    return isinstance(node, String | Reference) or (isinstance(node, Date) and not node.main)
+
+
+def among(row: Row, nodes: Sequence[Node]) -> Fragment:
+    """The resource is among those for which the narrow table of `nodes` (all of one kind) has a matching row."""
+    condition = any_of(stored_condition(node, "x") for node in nodes)
+    if condition == NOTHING:
+        return NOTHING
+    table = stored_table(nodes[0]).value
+    if row.each:
+        found = f"(SELECT TRUE FROM {table} x WHERE x.pk = {row.keys}.pk AND {condition.sql} LIMIT 1)"
+    else:
+        found = f"{row.keys}.pk IN (SELECT x.pk FROM {table} x WHERE {condition.sql})"
+    return Fragment(found, condition.params)
+
+
+def stored_table(node: Node) -> Stored:
+    """The narrow table that holds the values of a node's parameter."""
+    match node:
+        case String():
+            return Stored.STRING
+        case Date():
+            return Stored.DATE
+        case _:
+            return Stored.REFERENCE
+
+
+def stored_condition(node: Node, alias: str) -> Fragment:
+    """The condition on one row of the narrow table of `node`."""
+    match node:
+        case String():
+            return _string(node, alias)
+        case Date(param, prefix, lo, hi):
+            compared = compare(prefix, f"{alias}.lo", f"{alias}.hi", (lo, hi))
+            return Fragment(f"{alias}.param = %s AND {compared.sql}", (param, *compared.params))
+        case Reference(param, None, target):
+            return Fragment(
+                f"{alias}.param = %s AND {alias}.target = %s AND {alias}.target_type IS NULL", (param, target)
+            )
+        case Reference(param, target_type, target):
+            return Fragment(
+                f"{alias}.param = %s AND {alias}.target = %s AND {alias}.target_type = %s", (param, target, target_type)
+            )
+        case _:
+            return NOTHING
+
+
+def _string(node: String, alias: str) -> Fragment:
+    if node.match is StringMatch.CONTAINS:
+        return Fragment(f"{alias}.param = %s AND strpos({alias}.folded, %s) > 0", (node.param, node.folded))
+    if node.match is StringMatch.EXACT:
+        return Fragment(
+            f"{alias}.param = %s AND {alias}.folded = %s AND {alias}.exact = %s", (node.param, node.folded, node.text)
+        )
+    return Fragment(
+        f"{alias}.param = %s AND {alias}.folded >= %s AND {alias}.folded < %s",
+        (node.param, node.folded, node.folded + LAST_CHARACTER),
+    )
+
+
+def _main_date(node: Date, row: Row) -> Fragment:
+    """The main clinical date over d and d_hi; d is null for none and an open start, d_hi for none and an open end."""
+    d, d_hi = f"{row.keys}.d", row.d_hi
+    asked = (node.lo, node.hi)
+    dated = compare(node.prefix, d, f"coalesce({d_hi}, 'infinity')", asked)
+    started = compare(node.prefix, "'-infinity'::timestamptz", d_hi, asked)
+    undated = Fragment(f"{d_hi} IS NOT NULL AND {started.sql}", started.params)
+    if row.phase is Phase.DATED:
+        return dated
+    if row.phase is Phase.UNDATED:
+        return undated
+    return any_of(
+        [
+            Fragment(f"({d} IS NOT NULL AND {dated.sql})", dated.params),
+            Fragment(f"({d} IS NULL AND {undated.sql})", undated.params),
+        ]
+    )
