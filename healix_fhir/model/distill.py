@@ -1,9 +1,10 @@
 """Distil the official FHIR 4.0.1 definitions into the data files of this package.
 
 `python -m healix_fhir.model.distill SOURCE_DIR` reads the Bundles `profiles-types`, `profiles-resources`,
-`search-parameters`, `valuesets`, `v3-codesystems`, `v2-tables` and `compartments` (`.json` or `.json.gz`) in
-SOURCE_DIR and writes `healix_fhir/model/data`. The output is the same bytes for the same input. What the files hold is
-described in healix_fhir/model/definitions.py, which reads them.
+`profiles-others`, `extension-definitions`, `search-parameters`, `valuesets`, `v3-codesystems`, `v2-tables` and
+`compartments` (`.json` or `.json.gz`) in SOURCE_DIR and writes `healix_fhir/model/data`. The output is the same bytes
+for the same input. What the files hold is described in healix_fhir/model/definitions.py and
+healix_fhir/model/profile/official.py, which read them.
 
 Spec: FHIR R4, hl7.org/fhir/R4/downloads.html
 """
@@ -20,6 +21,7 @@ from typing import Any
 
 from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.model.distill_elements import structures
+from healix_fhir.model.distill_profiles import corrected, distilled, terminology, with_snapshots
 from healix_fhir.model.distill_search import compartments, search_parameters
 
 DATA = Path(__file__).with_name("data")
@@ -41,25 +43,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def distill(source: Path, output: Path) -> None:
     """Write the data files for the definitions in `source` to `output`."""
-    definitions = [*_resources(source, "profiles-types"), *_resources(source, "profiles-resources")]
-    terminology = [
+    definitions = [
+        corrected(definition)
+        for name in ("profiles-types", "profiles-resources")
+        for definition in _resources(source, name)
+        if definition["resourceType"] == "StructureDefinition"
+    ]
+    vocabulary = [
         resource for name in ("valuesets", "v3-codesystems", "v2-tables") for resource in _resources(source, name)
     ]
-    tables, codes = structures(
-        [resource for resource in definitions if resource["resourceType"] == "StructureDefinition"], terminology
-    )
+    tables, codes = structures(with_snapshots(definitions), vocabulary)
     names = sorted(
-        resource["type"]
-        for resource in definitions
-        if resource.get("kind") == "resource"
-        and not resource["abstract"]
-        and resource["resourceType"] != "OperationDefinition"
+        definition["type"]
+        for definition in definitions
+        if definition["kind"] == "resource" and not definition["abstract"]
     )
     output.mkdir(parents=True, exist_ok=True)
     types = {name: number for number, name in enumerate(names, 1)}
     (output / "types.json").write_text(json.dumps(types, indent=0) + "\n")
     _write(output / "elements.json.gz", tables)
     _write(output / "codes.json.gz", codes)
+    profiles = [*_resources(source, "profiles-others"), *_resources(source, "extension-definitions")]
+    _write(output / "structures.json.gz", distilled([*definitions, *profiles]))
+    _write(output / "terminology.json.gz", terminology(vocabulary))
     _write(output / "search.json.gz", search_parameters(_resources(source, "search-parameters")))
     _write(output / "compartments.json.gz", compartments(_resources(source, "compartments")))
 

@@ -15,10 +15,15 @@ from typing import Any
 
 Json = dict[str, Any]
 
+FHIR = "4.0.1"
+
 
 def search_parameters(definitions: Iterable[Json]) -> Json:
-    """The parameters of each base type, `Resource` among them; those without an expression are no index's business."""
-    known = {definition["url"]: definition for definition in definitions}
+    """The parameters of each base type, `Resource` among them; those without an expression are no index's business.
+
+    One of a later version of FHIR, which our source holds too, is left out.
+    """
+    known = {definition["url"]: definition for definition in definitions if definition["version"] == FHIR}
     types: dict[str, list[Any]] = {}
     for definition in known.values():
         for base in definition["base"] if "expression" in definition else ():

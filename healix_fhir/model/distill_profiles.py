@@ -1,0 +1,170 @@
+"""StructureDefinitions, ValueSets and CodeSystems without their prose, for healix_fhir/model/distill.
+
+Of a StructureDefinition the differential is kept, from which healix_fhir/model/profile/snapshot makes the snapshot; of
+a CodeSystem the codes and their hierarchy; of a ValueSet the composition. A concept is its code, or
+`[code, [child, ...]]`; inside a value set it is its code.
+
+Where a profile of R4 writes a choice by one of its types (`valueQuantity`), its published snapshot closes the choice to
+that type, which the differential does not say; it is added there.
+
+Spec: FHIR R4, hl7.org/fhir/R4/structuredefinition.html, hl7.org/fhir/R4/valueset.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from healix_fhir.model.profile.element_tree import Node, flatten
+from healix_fhir.model.profile.snapshot import generate
+
+Json = dict[str, Any]
+
+CODES = "http://hl7.org/fhir/ValueSet"
+CORRECTIONS: Json = {
+    "ResearchStudy.status": {"strength": "required", "valueSet": f"{CODES}/research-study-status|4.0.1"},
+    "ResearchStudy.primaryPurposeType": {
+        "strength": "extensible",
+        "valueSet": f"{CODES}/research-study-prim-purp-type",
+    },
+    "ResearchStudy.studyDesign": None,
+}
+"""Bindings where our source has those of R5, and an element that R4 lacks.
+
+Spec: FHIR R4, hl7.org/fhir/R4/researchstudy.html
+"""
+
+FHIR = "4.0.1"
+STRUCTURE = ("url", "name", "kind", "abstract", "type", "baseDefinition", "derivation", "context", "contextInvariant")
+PROSE = frozenset(
+    {
+        "short", "definition", "comment", "requirements", "alias", "mapping", "example", "isModifierReason",
+        "meaningWhenMissing", "orderMeaning", "label", "code", "condition", "extension", "representation",
+    }
+)  # fmt: skip
+CONSTRAINT = ("key", "severity", "human", "expression")
+BINDING = ("strength", "valueSet")
+MAXIMUM = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
+SYSTEM = ("url", "content", "caseSensitive", "supplements")
+INCLUDE = ("system", "version", "filter", "valueSet")
+
+
+def distilled(definitions: Iterable[Json]) -> Json:
+    """The StructureDefinitions by url."""
+    return {
+        definition["url"]: {
+            **{name: definition[name] for name in STRUCTURE if name in definition},
+            "differential": {"element": [_element(element) for element in _with_closed_choices(definition)]},
+        }
+        for definition in definitions
+        if definition["resourceType"] == "StructureDefinition"
+    }
+
+
+def corrected(definition: Json) -> Json:
+    """The StructureDefinition as R4 has it."""
+    elements = [
+        element | {"binding": CORRECTIONS[element["id"]]} if element["id"] in CORRECTIONS else element
+        for element in definition["differential"]["element"]
+        if CORRECTIONS.get(element["id"], True)
+    ]
+    return definition | {"differential": {"element": elements}}
+
+
+def with_snapshots(definitions: Sequence[Json]) -> list[Json]:
+    """The StructureDefinitions with snapshots made anew.
+
+    Those that come with our source hold elements of later versions of FHIR and of the project that packed it.
+    """
+    by_url = {definition["url"]: definition for definition in definitions}
+
+    @cache
+    def tree(url: str) -> Node:
+        return generate(by_url[url], tree)
+
+    return [definition | {"snapshot": {"element": flatten(tree(definition["url"]))}} for definition in definitions]
+
+
+def terminology(definitions: Iterable[Json]) -> Json:
+    """The ValueSets and CodeSystems by url."""
+    found: Json = {}
+    for definition in definitions:
+        if definition["resourceType"] == "ValueSet" and "url" in definition:
+            found[definition["url"]] = _value_set(definition)
+        elif definition["resourceType"] == "CodeSystem" and "url" in definition:
+            found[definition["url"]] = _code_system(definition)
+    return dict(sorted(found.items()))
+
+
+def _with_closed_choices(definition: Json) -> Iterable[Json]:
+    written: list[Json] = definition["differential"]["element"]
+    if definition.get("derivation") != "constraint":
+        return written
+    known = {element["id"] for element in written}
+    closed = [
+        {name: element[name] for name in ("id", "path", "slicing", "type")}
+        for element in definition["snapshot"]["element"]
+        if element["id"].endswith("[x]")
+        and element.get("slicing", {}).get("rules") == "closed"
+        and element["id"] not in known
+    ]
+    return [written[0], *closed, *written[1:]]
+
+
+def _element(element: Json) -> Json:
+    kept = {name: value for name, value in element.items() if name not in PROSE}
+    if "constraint" in kept:
+        kept["constraint"] = [{k: c[k] for k in CONSTRAINT if k in c} for c in kept["constraint"]]
+    if "type" in kept:
+        kept["type"] = [{k: v for k, v in entry.items() if k != "extension"} for entry in kept["type"]]
+    if "binding" in kept:
+        kept["binding"] = _binding(kept["binding"])
+    if kept.get("slicing"):
+        kept["slicing"] = {k: v for k, v in kept["slicing"].items() if k != "description"}
+    return kept
+
+
+def _binding(binding: Json) -> Json:
+    kept = {name: binding[name] for name in BINDING if name in binding}
+    maximum = [extension for extension in binding.get("extension", ()) if extension["url"] == MAXIMUM]
+    return kept | ({"extension": maximum} if maximum else {})
+
+
+def _value_set(definition: Json) -> Json:
+    kept: Json = {"resourceType": "ValueSet", "url": definition["url"], **_version(definition)}
+    compose = definition.get("compose")
+    if compose:
+        kept["compose"] = {
+            part: [_include(include) for include in compose[part]] for part in ("include", "exclude") if part in compose
+        }
+    return kept
+
+
+def _include(include: Json) -> Json:
+    kept = {name: include[name] for name in INCLUDE if name in include}
+    if "concept" in include:
+        kept["concept"] = [concept["code"] for concept in include["concept"]]
+    return kept
+
+
+def _code_system(definition: Json) -> Json:
+    kept = {
+        "resourceType": "CodeSystem",
+        **_version(definition),
+        **{name: definition[name] for name in SYSTEM if name in definition},
+    }
+    if "concept" in definition:
+        kept["concept"] = [_concept(concept) for concept in definition["concept"]]
+    return kept
+
+
+def _concept(concept: Json) -> Any:
+    children = [_concept(child) for child in concept.get("concept", ())]
+    return [concept["code"], children] if children else concept["code"]
+
+
+def _version(definition: Json) -> Json:
+    """The version where it is not that of FHIR."""
+    version = definition.get("version", FHIR)
+    return {} if version == FHIR else {"version": version}

@@ -1,0 +1,111 @@
+"""The elements of a StructureDefinition as a tree, from their flat list and back.
+
+A node is an element or one of its slices. Its name is the last segment of the path (`value[x]`); slices hang below the
+element they slice, re-slices (`a/b`) below the slice they refine. Definitions are never changed in place, so that trees
+may share them.
+
+Spec: FHIR R4, hl7.org/fhir/R4/elementdefinition.html#id
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from healix_fhir.kernel.errors import invalid
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Node:
+    """One element: its definition without id and path, its children, and its slices in their order."""
+
+    name: str
+    definition: Json
+    slice: str = ""
+    children: list[Node] = field(default_factory=list)
+    slices: list[Node] = field(default_factory=list)
+
+    def child(self, name: str) -> Node | None:
+        """The child element `name`."""
+        return next((child for child in self.children if child.name == name), None)
+
+    def find_slice(self, name: str) -> Node | None:
+        """The slice `name`, a re-slice included."""
+        for found in self.slices:
+            if found.slice == name:
+                return found
+            if name.startswith(f"{found.slice}/"):
+                return found.find_slice(name)
+        return None
+
+    def copy(self) -> Node:
+        """A tree of its own over the same definitions."""
+        return Node(
+            self.name,
+            self.definition,
+            self.slice,
+            [child.copy() for child in self.children],
+            [slice_.copy() for slice_ in self.slices],
+        )
+
+
+def segments(element: Json) -> list[tuple[str, str]]:
+    """Name and slice of each step to an element, by its id. Raises Invalid where it has none that fits its path."""
+    path, id_ = str(element.get("path", "")), element.get("id")
+    steps = [step.partition(":") for step in str(id_ or path).split(".")]
+    names = path.split(".")
+    if not path or len(steps) != len(names):
+        raise invalid(f"the element id '{str(id_)[:100]}' does not fit the path '{path[:100]}'")
+    return [(name, slice_) for name, (_, _, slice_) in zip(names, steps, strict=True)]
+
+
+def from_snapshot(elements: Sequence[Json]) -> Node:
+    """The tree of a snapshot. Raises Invalid when an element has no parent before it."""
+    root = Node(str(elements[0].get("path")), _bare(elements[0]))
+    for element in elements[1:]:
+        node = root
+        steps = segments(element)
+        for name, slice_ in steps[1:-1]:
+            node = _descend(node, name, slice_, element)
+        name, slice_ = steps[-1]
+        if slice_:
+            _insert_slice(_descend(node, name, "", element), Node(name, _bare(element), slice_))
+        else:
+            node.children.append(Node(name, _bare(element)))
+    return root
+
+
+def _descend(node: Node, name: str, slice_: str, element: Json) -> Node:
+    found = node.child(name)
+    if found is not None and slice_:
+        found = found.find_slice(slice_)
+    if found is None:
+        raise invalid(f"the snapshot's element '{str(element.get('id'))[:100]}' has no parent before it")
+    return found
+
+
+def _insert_slice(node: Node, made: Node) -> None:
+    parent, _, _ = made.slice.rpartition("/")
+    above = node.find_slice(parent) if parent else None
+    (above or node).slices.append(made)
+
+
+def flatten(root: Node) -> list[Json]:
+    """The elements in the order of a snapshot, with path and id."""
+    return list(_flatten(root, root.name, root.name))
+
+
+def _flatten(node: Node, id_: str, path: str) -> Iterator[Json]:
+    yield {"id": id_, "path": path, **node.definition}
+    for child in node.children:
+        yield from _flatten(child, f"{id_}.{child.name}", f"{path}.{child.name}")
+    whole = id_.rpartition(":")[0] if node.slice else id_
+    for slice_ in node.slices:
+        yield from _flatten(slice_, f"{whole}:{slice_.slice}", path)
+
+
+def _bare(element: Json) -> Json:
+    return {key: value for key, value in element.items() if key not in ("id", "path")}
