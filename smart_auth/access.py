@@ -12,7 +12,8 @@ Spec: SMART App Launch 2.2 scopes; FHIR R4, hl7.org/fhir/R4/compartmentdefinitio
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Fragment, Statement, Work
@@ -40,8 +41,7 @@ SHARED_TYPES = frozenset(
 """Types that describe no patient. An allow-list: a type not named here is closed unless a compartment opens it."""
 
 
-@dataclass(frozen=True)
-class AccessContext:
+class AccessContext(msgspec.Struct, frozen=True):
     """Who asks and what for; made from a bearer token once a request, and the only way to rows.
 
     `patient` is the logical id of the token's patient, `pat` its surrogate key; `practitioner` the logical id of the
@@ -49,7 +49,7 @@ class AccessContext:
     """
 
     scopes: frozenset[Scope]
-    origin: Origin = field(default_factory=Origin)
+    origin: Origin = Origin()
     patient: str | None = None
     pat: int | None = None
     practitioner: str | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
 
 from healix_fhir.api.call import Headers
 from healix_fhir.interaction.result import Stored
@@ -18,7 +19,12 @@ TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
 
 def http_date(moment: datetime) -> str:
     """`moment` in the form of HTTP headers, e.g. `Tue, 24 Nov 2026 09:11:15 GMT`."""
-    return format_datetime(moment.astimezone(UTC), usegmt=True)
+    return _http_date(int(moment.timestamp()))
+
+
+@lru_cache(maxsize=1024)
+def _http_date(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC), usegmt=True)
 
 
 def version_headers(stored: Stored) -> tuple[tuple[bytes, bytes], ...]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from struct import Struct
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg.adapt import Dumper
@@ -22,53 +23,98 @@ T = TypeVar("T")
 NULL = b"\xff\xff\xff\xff"
 INT2, INT4, INT8, TEXT, BYTEA, TIMESTAMPTZ = 21, 23, 20, 25, 17, 1184
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-HEADER = Struct(">iiiii")
+INFINITY = (1 << 63) - 1
+AT_ONCE = 256  # so many numbers are packed by one call; its formats are kept
+_head = Struct(">iiiii").pack
 _length = Struct(">i").pack
-_int2 = Struct(">ih").pack
-_int4 = Struct(">ii").pack
-_int8 = Struct(">iq").pack
 
 
 class Array:
-    """One array parameter."""
+    """One array parameter, in binary form."""
 
     __slots__ = ("data",)
 
-    def __init__(self, oid: int, elements: Sequence[bytes]) -> None:
-        if elements:
-            head = HEADER.pack(1, NULL in elements, oid, len(elements), 1)
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+
+def _empty(oid: int) -> Array:
+    return Array(_head(0, 0, oid, 0, 0)[:12])
+
+
+def _array(oid: int, size: int, elements: bytes, *, nulls: bool) -> Array:
+    return Array(_head(1, nulls, oid, size, 1) + elements)
+
+
+def _numbers(oid: int, letter: str, width: int) -> Callable[[Iterable[int | None]], Array]:
+    """What makes arrays of numbers of `width` bytes, which `struct` writes as `letter`."""
+    empty = _empty(oid)
+    single = Struct(f">i{letter}").pack
+
+    @cache
+    def packer(size: int) -> Callable[..., bytes]:
+        return Struct(">" + f"i{letter}" * size).pack
+
+    def together(values: Sequence[int]) -> bytes:
+        framed = [width] * (2 * len(values))
+        framed[1::2] = values
+        return packer(len(values))(*framed)
+
+    def make(values: Iterable[int | None]) -> Array:
+        given = list(values)
+        if not given:
+            return empty
+        if None in given:
+            elements = [NULL if value is None else single(width, value) for value in given]
         else:
-            head = HEADER.pack(0, 0, oid, 0, 0)[:12]
-        self.data = head + b"".join(elements)
-
-
-def _maker(oid: int, element: Callable[[T], bytes]) -> Callable[[Iterable[T | None]], Array]:
-    def make(values: Iterable[T | None]) -> Array:
-        return Array(oid, [NULL if value is None else element(value) for value in values])
+            known = cast("list[int]", given)
+            elements = [together(known[at : at + AT_ONCE]) for at in range(0, len(known), AT_ONCE)]
+        return _array(oid, len(given), b"".join(elements), nulls=None in given)
 
     return make
 
 
-def _text(value: str) -> bytes:
-    data = value.encode()
-    return _length(len(data)) + data
+def _strings(oid: int, encode: Callable[[T], bytes]) -> Callable[[Iterable[T | None]], Array]:
+    empty = _empty(oid)
+
+    def make(values: Iterable[T | None]) -> Array:
+        parts: list[bytes] = []
+        size, nulls = 0, False
+        for value in values:
+            size += 1
+            if value is None:
+                nulls = True
+                parts.append(NULL)
+            else:
+                data = encode(value)
+                parts.append(_length(len(data)))
+                parts.append(data)
+        return _array(oid, size, b"".join(parts), nulls=nulls) if size else empty
+
+    return make
 
 
-def _bytes(value: bytes) -> bytes:
-    return _length(len(value)) + value
-
-
-def _instant(value: datetime) -> bytes:
+def _microseconds(value: datetime) -> int:
     since = value - EPOCH
-    return _int8(8, (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-int2: Callable[[Iterable[int | None]], Array] = _maker(INT2, lambda value: _int2(2, value))
-int4: Callable[[Iterable[int | None]], Array] = _maker(INT4, lambda value: _int4(4, value))
-int8: Callable[[Iterable[int | None]], Array] = _maker(INT8, lambda value: _int8(8, value))
-text: Callable[[Iterable[str | None]], Array] = _maker(TEXT, _text)
-bytea: Callable[[Iterable[bytes | None]], Array] = _maker(BYTEA, _bytes)
-timestamptz: Callable[[Iterable[datetime | None]], Array] = _maker(TIMESTAMPTZ, _instant)
+_instants = _numbers(TIMESTAMPTZ, "q", 8)
+int2 = _numbers(INT2, "h", 2)
+int4 = _numbers(INT4, "i", 4)
+int8 = _numbers(INT8, "q", 8)
+text: Callable[[Iterable[str | None]], Array] = _strings(TEXT, str.encode)
+bytea: Callable[[Iterable[bytes | None]], Array] = _strings(BYTEA, bytes)
+
+
+def timestamptz(values: Iterable[datetime | None]) -> Array:
+    """Instants with a time zone."""
+    return _instants([None if value is None else _microseconds(value) for value in values])
+
+
+def timestamptz_or_infinity(values: Iterable[datetime | None]) -> Array:
+    """Instants, None as `infinity`: an array without nulls, of which PostgreSQL finds an element without a search."""
+    return _instants([INFINITY if value is None else _microseconds(value) for value in values])
 
 
 class _ArrayDumper(Dumper):

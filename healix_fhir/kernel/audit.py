@@ -6,9 +6,9 @@ Rows are append-only (the database refuses UPDATE and DELETE) and are rendered a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, SmallInteger, Table, Text, func
 
 from healix_fhir.kernel import arrays
@@ -39,8 +39,7 @@ Index("audit_event_recorded", audit_event.c.recorded)
 Index("audit_event_patient", audit_event.c.patient, audit_event.c.seq)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Who asks, from where, in which request: the part of an audit row that is the same for a whole request."""
 
     client: str | None = None
@@ -49,8 +48,7 @@ class Origin:
     request: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRow:
+class AuditRow(msgspec.Struct, frozen=True):
     """One event. `action` is AuditEvent.action, `outcome` AuditEvent.outcome (0 success, 4 refused, 8 failed)."""
 
     origin: Origin

@@ -13,5 +13,6 @@ def now() -> datetime:
 
 def instant(moment: datetime) -> str:
     """`moment` as a FHIR instant in UTC, always with milliseconds, e.g. `2026-01-02T03:04:05.678Z`."""
-    moment = moment.astimezone(UTC)  # the database answers in its session's time zone
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)  # the database answers in its session's time zone
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"

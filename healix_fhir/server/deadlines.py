@@ -20,6 +20,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from healix_fhir.server.joined_writes import JoinedWrites
+
 HEADERS = 10.0
 HEADER_BYTES = 65_536
 BODY = 20.0
@@ -59,7 +61,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection owes its first request's headers."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
         self._enter(Phase.HEADERS, HEADERS)
         if not self._sweeping.get(self.server_state):
             self._sweeping[self.server_state] = True

@@ -8,7 +8,6 @@ a plain word.
 from __future__ import annotations
 
 import re
-import secrets
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +19,7 @@ from healix_fhir.api.call import header_map
 from healix_fhir.api.negotiation import CONTENT_TYPE
 from healix_fhir.api.outcome import refusal
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.ids import request_id
 from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.server.cors import ANSWERED, PREFLIGHT, is_open
 from healix_fhir.server.telemetry import Telemetry
@@ -80,7 +80,7 @@ class _Answering:
         self._headers = dict(scope["headers"])
         given = self._headers.get(b"x-request-id")
         known = given is not None and REQUEST_ID.fullmatch(given) is not None
-        self.request: str = given.decode() if given is not None and known else secrets.token_hex(8)
+        self.request: str = given.decode() if given is not None and known else request_id()
         self.status = 0
         scope["healix.request"] = self.request
 

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from healix_fhir.kernel import audit, outbox
-from healix_fhir.kernel.arrays import Array, bytea, int2, int4, int8, text, timestamptz
+from healix_fhir.kernel.arrays import Array, bytea, int2, int4, int8, text, timestamptz, timestamptz_or_infinity
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Statement
 from healix_fhir.kernel.outbox import Event
@@ -40,11 +40,11 @@ class Row(msgspec.Struct, frozen=True):
 # `deleted` rows keep compartment and method, so that their callers still see that they are gone.
 _RESOURCE = """
      INSERT INTO resource (pk, type, id, version, updated, pat, d, d_hi, deleted, method, toks, body)
-     SELECT (TABLE keys)[x.n], x.type, x.id, x.version, x.updated, x.pat, x.d, x.d_hi, x.method = 'DELETE', x.method,
-            t.all_toks[x.first:x.last], x.body
-     FROM (SELECT %s::bigint[] AS all_toks) t,
-          unnest(%s::smallint[], %s::text[], %s::int[], %s::timestamptz[], %s::bigint[], %s::timestamptz[],
-                 %s::timestamptz[], %s::text[], %s::int[], %s::int[], %s::bytea[]) WITH ORDINALITY
+     SELECT (TABLE keys)[x.n], x.type, x.id, x.version, x.updated, nullif(x.pat, 0), nullif(x.d, 'infinity'),
+            nullif(x.d_hi, 'infinity'), x.method = 'DELETE', x.method, t.all_toks[x.first:x.last], x.body
+     FROM given g, (SELECT %s::bigint[] AS all_toks) t,
+          unnest(%s::smallint[], %s::text[], %s::int[], %s::timestamptz[], g.pat, g.d, g.d_hi, %s::text[], %s::int[],
+                 %s::int[], %s::bytea[]) WITH ORDINALITY
             AS x (type, id, version, updated, pat, d, d_hi, method, first, last, body, n)"""
 
 _REPLACE = """
@@ -52,33 +52,36 @@ _REPLACE = """
        d = excluded.d, d_hi = excluded.d_hi, deleted = excluded.deleted, method = excluded.method,
        toks = excluded.toks, body = excluded.body"""
 
+# Compartment and date of a row's resource, by position. Arrays without nulls: each look is a step, not a search.
+_PAT = "nullif((SELECT g.pat FROM given g)[x.n], 0)"
+_D = "nullif((SELECT g.d FROM given g)[x.n], 'infinity')"
+_D_HI = "nullif((SELECT g.d_hi FROM given g)[x.n], 'infinity')"
+
 _TEMPLATE = f"""
 WITH keys AS MATERIALIZED (
      SELECT array_agg(coalesce(k.pk, nextval('resource_pk')) ORDER BY k.n)
      FROM unnest(%s::bigint[]) WITH ORDINALITY AS k (pk, n)),
+   given AS MATERIALIZED (SELECT %s::bigint[] AS pat, %s::timestamptz[] AS d, %s::timestamptz[] AS d_hi),
    resources AS ({_RESOURCE}{{replace}}),
    compartments AS (
      INSERT INTO compartment (pat, pk)
      SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat)),
    tokens AS (
      INSERT INTO index_token (h, sys, pat, d, d_hi, pk)
-     SELECT x.h, x.sys, x.pat, x.d, x.d_hi, (TABLE keys)[x.n]
-     FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::bigint[], %s::bigint[])
-       AS x (n, pat, d, d_hi, h, sys)),
+     SELECT x.h, x.sys, {_PAT}, {_D}, {_D_HI}, (TABLE keys)[x.n]
+     FROM unnest(%s::int[], %s::bigint[], %s::bigint[]) AS x (n, h, sys)),
    strings AS (
      INSERT INTO index_string (param, folded, exact, pat, pk)
-     SELECT x.param, x.folded, x.exact, x.pat, (TABLE keys)[x.n]
-     FROM unnest(%s::int[], %s::bigint[], %s::int[], %s::text[], %s::text[]) AS x (n, pat, param, folded, exact)),
+     SELECT x.param, x.folded, x.exact, {_PAT}, (TABLE keys)[x.n]
+     FROM unnest(%s::int[], %s::int[], %s::text[], %s::text[]) AS x (n, param, folded, exact)),
    dates AS (
      INSERT INTO index_date (param, lo, hi, pat, pk)
-     SELECT x.param, coalesce(x.lo, '-infinity'), coalesce(x.hi, 'infinity'), x.pat, (TABLE keys)[x.n]
-     FROM unnest(%s::int[], %s::bigint[], %s::int[], %s::timestamptz[], %s::timestamptz[])
-       AS x (n, pat, param, lo, hi)),
+     SELECT x.param, coalesce(x.lo, '-infinity'), coalesce(x.hi, 'infinity'), {_PAT}, (TABLE keys)[x.n]
+     FROM unnest(%s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[]) AS x (n, param, lo, hi)),
    refs AS (
      INSERT INTO index_reference (param, target_type, target, pat, d, pk)
-     SELECT x.param, x.target_type, x.target, x.pat, x.d, (TABLE keys)[x.n]
-     FROM unnest(%s::int[], %s::bigint[], %s::timestamptz[], %s::int[], %s::smallint[], %s::text[])
-       AS x (n, pat, d, param, target_type, target)),
+     SELECT x.param, x.target_type, x.target, {_PAT}, {_D}, (TABLE keys)[x.n]
+     FROM unnest(%s::int[], %s::int[], %s::smallint[], %s::text[]) AS x (n, param, target_type, target)),
    audited AS ({audit.INSERT}),
    published AS ({outbox.INSERT})
 SELECT 1"""
@@ -101,11 +104,12 @@ SELECT 1"""
 
 
 _COMPARTMENT = (int4, int8)
-_VERSION = (int2, text, int4, timestamptz, int8, timestamptz, timestamptz, text, int4, int4, bytea)
-_TOKEN = (int4, int8, timestamptz, timestamptz, int8, int8)
-_STRING = (int4, int8, int4, text, text)
-_DATE = (int4, int8, int4, timestamptz, timestamptz)
-_REFERENCE = (int4, int8, timestamptz, int4, int2, text)
+_GIVEN = (int8, timestamptz_or_infinity, timestamptz_or_infinity)
+_VERSION = (int2, text, int4, timestamptz, text, int4, int4, bytea)
+_TOKEN = (int4, int8, int8)
+_STRING = (int4, int4, text, text)
+_DATE = (int4, int4, timestamptz, timestamptz)
+_REFERENCE = (int4, int4, int2, text)
 
 
 def clear(rows: Sequence[Row]) -> Statement:
@@ -128,6 +132,7 @@ def write(rows: Sequence[Row], audits: Sequence[AuditRow]) -> Statement:
     replaces = any(row.new.old is not None for row in rows)
     params = (
         int8(row.new.old.pk if row.new.old else None for row in rows),
+        *_columns([_given(row) for row in rows], _GIVEN),
         *_resource_params(rows),
         *_columns(((n, pat) for n, row in _numbered(rows) for pat in row.patients[1:]), _COMPARTMENT),
         *_index_params(rows),
@@ -141,8 +146,8 @@ def _numbered(rows: Sequence[Row]) -> Iterable[tuple[int, Row]]:
     return enumerate(rows, 1)
 
 
-def _pat(row: Row) -> int | None:
-    return row.patients[0] if row.patients else None
+def _given(row: Row) -> tuple[int, datetime | None, datetime | None]:
+    return row.patients[0] if row.patients else 0, row.change.rows.d, row.change.rows.d_hi
 
 
 def _resource_params(rows: Sequence[Row]) -> list[Array]:
@@ -153,8 +158,8 @@ def _resource_params(rows: Sequence[Row]) -> list[Array]:
         first = len(toks) + 1
         toks.extend(index.toks)
         columns.append(
-            (TYPE_ID[stored.type], stored.id, stored.version, stored.updated, _pat(row), index.d, index.d_hi,
-             str(row.change.method), first, len(toks), stored.body)
+            (TYPE_ID[stored.type], stored.id, stored.version, stored.updated, str(row.change.method), first, len(toks),
+             stored.body)
         )  # fmt: skip
     return [int8(toks), *_columns(columns, _VERSION)]
 
@@ -165,12 +170,11 @@ def _index_params(rows: Sequence[Row]) -> list[Array]:
     dates: list[tuple[Any, ...]] = []
     references: list[tuple[Any, ...]] = []
     for n, row in _numbered(rows):
-        pat, index = _pat(row), row.change.rows
-        d: datetime | None = index.d
-        tokens.extend((n, pat, d, index.d_hi, h, system) for h, system in index.hot)
-        strings.extend((n, pat, *string) for string in index.strings)
-        dates.extend((n, pat, *date) for date in index.dates)
-        references.extend((n, pat, d, *reference) for reference in index.references)
+        index = row.change.rows
+        tokens += [(n, h, system) for h, system in index.hot]
+        strings += [(n, *string) for string in index.strings]
+        dates += [(n, *date) for date in index.dates]
+        references += [(n, *reference) for reference in index.references]
     return [
         *_columns(tokens, _TOKEN),
         *_columns(strings, _STRING),

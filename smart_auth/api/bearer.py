@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import psycopg
 from psycopg import AsyncConnection
@@ -120,4 +119,5 @@ def _token(headers: Mapping[bytes, bytes]) -> str | None:
 
 def _asked(access: AccessContext, address: str | None, request_id: str | None) -> AccessContext:
     origin = access.origin
-    return replace(access, origin=Origin(origin.client, origin.account, address, request_id))
+    asked = Origin(origin.client, origin.account, address, request_id)
+    return AccessContext(access.scopes, asked, access.patient, access.pat, access.practitioner)
