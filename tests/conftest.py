@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,18 @@ from tests.support.serve import served  # noqa: F401 - a fixture
 
 _numbers = itertools.count()
 ATTEMPTS = 5
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each run a directory for temporary files of its own.
+
+    Whenever a run starts, pytest closes the directory that the runs of a user share to all others. Under root an
+    embedded PostgreSQL is another user, and that of another run would be cut off from its files.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="healix-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")
