@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import singledispatchmethod
 
-from healix_fhir.kernel.errors import HealixError, unsupported
+from healix_fhir.kernel.errors import unsupported
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.elements import PRIMITIVES, Child, children, elements, is_structure
 from healix_fhir.model.fhirpath import operators
@@ -178,8 +178,3 @@ def _typed(type_name: str, wanted: str) -> Stage:
         return check
     answer = is_kind_of(type_name, wanted)
     return lambda items: [answer for _ in items]
-
-
-def refused(expression: str, error: HealixError) -> HealixError:
-    """`error` with the expression in which it arose."""
-    return HealixError(error.category, f"{error.message}, in '{expression[:200]}'")

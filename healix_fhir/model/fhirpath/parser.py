@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from healix_fhir.kernel.errors import too_large
 from healix_fhir.model.fhirpath.lexer import Kind, Word, syntax_error, words
 from healix_fhir.model.fhirpath.tree import (
     Binary,
@@ -19,6 +20,7 @@ from healix_fhir.model.fhirpath.tree import (
     TypeTest,
     Unary,
     Variable,
+    levels,
 )
 
 PRECEDENCE = {
@@ -38,6 +40,20 @@ PRECEDENCE = {
 DEPTH = 100
 """Nesting that is followed, so that no expression exhausts the stack."""
 
+LEVELS = 200
+"""The levels that a tree may have: a chain `a.b.c` has one for each step, each a frame of the stack later on."""
+
+LENGTH = 20_000
+"""The characters that an expression may have."""
+
+INTEGER_LIMIT = 2**31
+"""What an Integer may be, and one more for `-2147483648`, which is read as a sign and a number."""
+
+DIGITS = 20
+"""The digits of an Integer that are looked at: leading zeros are allowed."""
+
+NAMESPACES = ("FHIR", "System")
+
 TYPE_FUNCTIONS = frozenset({"is", "as", "ofType"})
 """Functions whose argument is a type and not an expression."""
 
@@ -50,10 +66,14 @@ CALENDAR_UNITS = frozenset(
 
 def parse(expression: str) -> Node:
     """The tree of `expression`. Raises Invalid with the place where it cannot be read."""
+    if len(expression) > LENGTH:
+        raise too_large(f"a FHIRPath expression may have {LENGTH} characters")
     parser = _Parser(expression)
     node = parser.binary(1)
     if parser.word.kind is not Kind.END:
         raise parser.error()
+    if sum(1 for _ in levels(node)) > LEVELS:
+        raise too_large(f"a FHIRPath expression may have {LEVELS} steps one after the other")
     return node
 
 
@@ -105,7 +125,8 @@ class _Parser:
         while (strength := self._strength()) >= least:
             operator = self._take().text
             if operator in ("is", "as"):
-                left = TypeTest(operator, left, self._type())
+                namespace, name = self._type()
+                left = TypeTest(operator, left, name, namespace)
             else:
                 left = Binary(operator, left, self.binary(strength + 1))
         self._depth -= 1
@@ -118,9 +139,13 @@ class _Parser:
         return 0
 
     def _unary(self) -> Node:
-        if self._at("+") or self._at("-"):
-            return Unary(self._take().text, self._postfix())
-        return self._postfix()
+        signs = []
+        while self._at("+") or self._at("-"):
+            signs.append(self._take().text)
+        node = self._postfix()
+        for sign in reversed(signs):
+            node = Unary(sign, node)
+        return node
 
     def _postfix(self) -> Node:
         node = self._term()
@@ -140,8 +165,7 @@ class _Parser:
                 return Literal("Boolean", self._take().text == "true")
             return self._invocation(This())
         if word.kind is Kind.VARIABLE:
-            name = self._take().text
-            return This() if name == "$this" else Variable(name)
+            return self._variable()
         if self._accept("("):
             node = self.binary(1)
             self._expect(")")
@@ -156,25 +180,30 @@ class _Parser:
         if word.kind is Kind.STRING:
             return Literal("String", word.text)
         if word.kind is Kind.MOMENT:
-            return Literal("Date", word.text[1:])
+            return _moment(word.text[1:])
         if word.kind is Kind.NUMBER:
             unit = self.word
-            if unit.kind is Kind.STRING or (unit.kind is Kind.NAME and unit.text in CALENDAR_UNITS):
+            if unit.kind is Kind.STRING:
+                return Literal("Quantity", f"{word.text} '{self._take().text}'")
+            if unit.kind is Kind.NAME and unit.text in CALENDAR_UNITS:
                 return Literal("Quantity", f"{word.text} {self._take().text}")
-            return Literal("Decimal", Decimal(word.text)) if "." in word.text else Literal("Integer", int(word.text))
+            if "." in word.text:
+                return Literal("Decimal", Decimal(word.text))
+            if len(word.text) <= DIGITS and int(word.text) <= INTEGER_LIMIT:
+                return Literal("Integer", int(word.text))
         self._next -= 1
         raise self.error()
 
     def _invocation(self, base: Node) -> Node:
-        if self.word.kind is Kind.VARIABLE and self.word.text in ("$this", "$index", "$total"):
-            return Variable(self._take().text)
+        if self.word.kind is Kind.VARIABLE and self.word.text.startswith("$"):
+            return self._variable()
         name = self._name()
         if not self._accept("("):
             return Member(base, name)
         if name in TYPE_FUNCTIONS and not self._at(")"):
-            type_name = self._type()
+            namespace, type_name = self._type()
             self._expect(")")
-            return TypeTest(name, base, type_name)
+            return TypeTest(name, base, type_name, namespace)
         return Call(base, name, self._arguments())
 
     def _arguments(self) -> tuple[Node, ...]:
@@ -186,13 +215,26 @@ class _Parser:
         self._expect(")")
         return tuple(arguments)
 
-    def _type(self) -> str:
-        """A type with or without its namespace, or in the parentheses that some expressions of R4 put around it."""
+    def _variable(self) -> Node:
+        """`$this`, `$index`, `$total`, which stand for the same wherever they are written, or `%name`."""
+        if self.word.text.startswith("$") and self.word.text not in ("$this", "$index", "$total"):
+            raise self.error()
+        name = self._take().text
+        return This() if name == "$this" else Variable(name)
+
+    def _type(self) -> tuple[str, str]:
+        """Namespace (or nothing) and name of a type; also in the parentheses that some expressions of R4 put around."""
         if self._accept("("):
-            name = self._type()
+            found = self._type()
             self._expect(")")
-            return name
+            return found
         name = self._name()
-        if name in ("FHIR", "System") and self._accept("."):
-            return self._name()
-        return name
+        if name in NAMESPACES and self._accept("."):
+            return name, self._name()
+        return "", name
+
+
+def _moment(text: str) -> Literal:
+    if text.startswith("T"):
+        return Literal("Time", text[1:])
+    return Literal("DateTime" if "T" in text else "Date", text)

@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.model.fhirpath.branch import Branch, link
-from healix_fhir.model.fhirpath.compiler import Compiler, refused
+from healix_fhir.model.fhirpath.compiler import Compiler
+from healix_fhir.model.fhirpath.lexer import refused
 from healix_fhir.model.fhirpath.parser import parse
 from healix_fhir.model.fhirpath.types import ABSTRACT
 

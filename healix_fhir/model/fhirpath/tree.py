@@ -5,6 +5,7 @@ Spec: FHIRPath N1 (2.0.0), hl7.org/fhirpath/N1/#grammar
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
@@ -12,7 +13,9 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A constant. `type` is its FHIRPath type: Boolean, String, Integer, Decimal, Date, Quantity; None is `{}`."""
+    """A constant. `type` is its FHIRPath type: Boolean, String, Integer, Decimal, Date, DateTime, Time, Quantity; None
+    is `{}`. Dates, times and quantities are in the form in which FHIRPath writes them, without the `@`.
+    """
 
     type: str | None
     value: bool | int | str | Decimal | None
@@ -74,11 +77,42 @@ class Unary:
 
 @dataclass(frozen=True, slots=True)
 class TypeTest:
-    """`operand is type` or `operand as type`; `type` without its namespace."""
+    """`operand is type`, `operand as type` or `operand.ofType(type)`; `namespace` is FHIR, System or empty."""
 
     operator: str
     operand: Node
     type: str
+    namespace: str = ""
 
 
 Node: TypeAlias = Literal | This | Variable | Member | Index | Call | Binary | Unary | TypeTest
+
+
+def operands(node: Node) -> tuple[Node, ...]:
+    """The trees right below `node`."""
+    match node:
+        case Member(base):
+            return (base,)
+        case Index(base, position):
+            return (base, position)
+        case Call(base, _, arguments):
+            return (base, *arguments)
+        case Binary(_, left, right):
+            return (left, right)
+        case Unary(_, operand) | TypeTest(_, operand):
+            return (operand,)
+        case _:
+            return ()
+
+
+def size(node: Node) -> int:
+    """How many nodes a tree has."""
+    return sum(len(level) for level in levels(node))
+
+
+def levels(node: Node) -> Iterator[list[Node]]:
+    """The nodes of a tree level by level, without recursion: a tree may be deeper than the stack."""
+    level = [node]
+    while level:
+        yield level
+        level = [below for above in level for below in operands(above)]

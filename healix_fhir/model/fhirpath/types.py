@@ -24,6 +24,9 @@ NOT_DOMAIN = frozenset({"Binary", "Bundle", "Parameters"})
 
 ABSTRACT = frozenset({"Resource", "DomainResource"})
 
+BACKBONES = frozenset({"Dosage", "ElementDefinition", "Timing"})
+"""Data types that are a BackboneElement."""
+
 LITERAL_REFERENCE = re.compile(
     r"(?:(?P<base>https?://[^\s|?#]*)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>[A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?"
 )
@@ -36,6 +39,10 @@ def is_kind_of(type_name: str, wanted: str) -> bool:
         return type_name in TYPE_ID or type_name in ABSTRACT
     if wanted == "DomainResource":
         return type_name == wanted or (type_name in TYPE_ID and type_name not in NOT_DOMAIN)
+    if wanted == "Element":
+        return type_name not in TYPE_ID and type_name not in ABSTRACT
+    if wanted == "BackboneElement":
+        return type_name == wanted or type_name in BACKBONES
     return type_name == wanted or KIND_OF.get(type_name) == wanted
 
 
