@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-import msgspec
 from starlette.requests import ClientDisconnect
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from healix_fhir.api.body import read_body
-from healix_fhir.api.call import Answer, Call, Headers, header_map, parameters
-from healix_fhir.api.negotiation import CONTENT_TYPE, FORM, JSON_TYPES, answer_type, check_content, is_pretty
+from healix_fhir.api.call import Answer, Call, Headers, header, header_map
+from healix_fhir.api.coding import check_coding, inflated
+from healix_fhir.api.negotiation import FHIR_TYPES, FORM, XML_TYPES, body_type, call_format, error_format, is_pretty
 from healix_fhir.api.outcome import refusal
+from healix_fhir.api.parameters import parameters
+from healix_fhir.api.rendering import json_of_xml
+from healix_fhir.api.response import render, respond
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import Category, HealixError, unsupported
 from healix_fhir.kernel.refusal import as_refusal
@@ -25,7 +28,6 @@ from smart_auth.challenge import Gate
 
 Handler = Callable[[Interactions, Call], Awaitable[Answer]]
 WITH_BODY = ("POST", "PUT", "PATCH")
-NO_CONTENT = (204, 304)
 PUBLIC = AccessContext(scopes=frozenset())
 
 
@@ -64,6 +66,7 @@ class Address:
         try:
             call = await self._call(scope, receive, headers, request)
             answer = await self._handler(call.method)(self.edge.interactions, call)
+            body = await render(answer, call.format, pretty=call.pretty)
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001 - whatever fails is answered
@@ -72,37 +75,42 @@ class Address:
                 entity = "/".join(call.path.values())
                 await self.edge.gate.denials.refused(call.access.origin, self.name, entity=entity or None)
             answer = refusal(refused, headers, self._allow())
-        await _send(send, answer, call, head=scope["method"] == "HEAD")
+            wanted = call.format if call is not None else error_format(headers, scope["query_string"])
+            body = await render(answer, wanted, pretty=call is not None and call.pretty)
+        await respond(send, answer, body, headers, head=scope["method"] == "HEAD")
 
     async def _call(self, scope: Scope, receive: Receive, headers: Headers, request: str) -> Call:
         client = scope.get("client")
         access = PUBLIC if self.public else await self.edge.gate.access(headers, client[0] if client else None, request)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         self._handler(method)
-        body = await self._body(receive, headers) if method in WITH_BODY else b""
+        content_type, body = await self._body(receive, headers) if method in WITH_BODY else ("", b"")
         params = parameters(scope["query_string"])
         if self.form:
             params += parameters(body)
             body = b""
-        accept = headers.get(b"accept")
-        media_type = answer_type(
-            accept.decode("latin-1") if accept is not None else None,
-            next((value for name, value in params if name == "_format"), None) if params else None,
-        )
         return Call(
-            method, scope["path_params"], params, headers, access, media_type, bool(params) and is_pretty(params), body
+            method,
+            scope["path_params"],
+            params,
+            headers,
+            access,
+            call_format(headers, params),
+            bool(params) and is_pretty(params),
+            body,
+            content_type,
         )
 
-    async def _body(self, receive: Receive, headers: Headers) -> bytes:
+    async def _body(self, receive: Receive, headers: Headers) -> tuple[str, bytes]:
+        """The media type of the body, and the body, XML turned to JSON."""
         if self.bodiless and headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
-            return b""
-        content_type, encoding = headers.get(b"content-type"), headers.get(b"content-encoding")
-        check_content(
-            content_type.decode("latin-1") if content_type is not None else None,
-            encoding.decode("latin-1") if encoding is not None else None,
-            (FORM,) if self.form else JSON_TYPES,
-        )
-        return await read_body(receive, headers, self.edge.max_body)
+            return "", b""
+        content_type = body_type(header(headers, b"content-type"), (FORM,) if self.form else FHIR_TYPES)
+        compressed = check_coding(header(headers, b"content-encoding"))
+        body = await read_body(receive, headers, self.edge.max_body)
+        if compressed:
+            body = await inflated(body, self.edge.max_body)
+        return content_type, await json_of_xml(body) if content_type in XML_TYPES else body
 
     def _handler(self, method: str) -> Handler:
         handler = self.handlers.get(method)
@@ -118,17 +126,3 @@ class Address:
 
     def _allow(self) -> str:
         return ", ".join(["GET, HEAD" if method == "GET" else method for method in self.handlers])
-
-
-async def _send(send: Send, answer: Answer, call: Call | None, *, head: bool) -> None:
-    body = answer.body
-    headers = [(b"cache-control", b"no-store"), *answer.headers]
-    if answer.status not in NO_CONTENT:
-        if call is not None and call.pretty and body:
-            body = msgspec.json.format(body, indent=2)
-        if body:
-            headers.append((b"content-type", call.media_type if call is not None else CONTENT_TYPE))
-        headers.append((b"content-length", b"%d" % len(body)))
-    start: Message = {"type": "http.response.start", "status": answer.status, "headers": headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": b"" if head else body})

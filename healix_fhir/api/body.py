@@ -21,7 +21,7 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
         if not announced.isdigit():
             raise invalid("Content-Length is not a number", code="structure")
         if int(announced) > limit:
-            raise _over(limit)
+            raise over(limit)
     chunks: list[bytes] = []
     size, more = 0, True
     while more:
@@ -31,10 +31,11 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:
-            raise _over(limit)
+            raise over(limit)
         more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _over(limit: int) -> HealixError:
+def over(limit: int) -> HealixError:
+    """The refusal of a body that is larger than `limit` bytes."""
     return too_large(f"the request's body is larger than {limit // MB} MB")

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import parse_qsl
 
 import msgspec
 
-from healix_fhir.kernel.errors import invalid
+from healix_fhir.api.negotiation import Format
 from smart_auth.access import AccessContext
 
 Headers = Mapping[bytes, bytes]
-PARAMETERS = 1000
 
 
 class Call(msgspec.Struct, frozen=True):
     """A request whose caller is known. `path` holds the segments that its route names, `body` is complete.
 
-    `pretty` and `media_type` tell how the caller wants the answer written.
+    `content_type` is the media type that the body was sent in. Where that is one of FHIR's, `body` is JSON, XML too;
+    else it is as it was sent. `format` and `pretty` tell how the caller wants the answer written.
     """
 
     method: str
@@ -25,22 +24,32 @@ class Call(msgspec.Struct, frozen=True):
     params: Sequence[tuple[str, str]]
     headers: Headers
     access: AccessContext
-    media_type: bytes
+    format: Format
     pretty: bool = False
     body: bytes = b""
+    content_type: str = ""
 
     def header(self, name: bytes) -> str | None:
         """A header's value by its lower-case name."""
-        value = self.headers.get(name)
-        return value.decode("latin-1") if value is not None else None
+        return header(self.headers, name)
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Status, headers without those that every answer has, and the body: JSON whose media type is the call's."""
+    """Status, headers without those that every answer has, and the body.
+
+    The body is the JSON of a resource, written as the call wants it, or with `content_type` anything, sent as it is.
+    """
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    content_type: bytes | None = None
+
+
+def header(headers: Headers, name: bytes) -> str | None:
+    """A header's value by its lower-case name."""
+    value = headers.get(name)
+    return value.decode("latin-1") if value is not None else None
 
 
 def header_map(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
@@ -52,17 +61,3 @@ def header_map(raw: Sequence[tuple[bytes, bytes]]) -> Headers:
             joined[name] = joined[name] + b", " + value if name in joined else value
         return joined
     return headers
-
-
-def parameters(text: bytes) -> list[tuple[str, str]]:
-    """The parameters of a query string or form. Raises Invalid when they are not percent-encoded UTF-8, or too many."""
-    if not text:
-        return []
-    try:
-        return parse_qsl(
-            text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS, separator="&"
-        )
-    except ValueError as error:
-        raise invalid(
-            f"the parameters must be percent-encoded UTF-8, at most {PARAMETERS}", code="structure"
-        ) from error

@@ -8,6 +8,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#2.21.0.4, hl7.org/fhir/R4/operationoutc
 from __future__ import annotations
 
 from healix_fhir.api.call import Answer, Headers
+from healix_fhir.api.coding import CODINGS
 from healix_fhir.interaction.status import STATUS, error_outcome, outcome
 from healix_fhir.kernel.errors import Category, HealixError, Issue
 from smart_auth.challenge import challenge
@@ -23,7 +24,7 @@ def refusal(error: HealixError, headers: Headers, allow: str | None = None) -> A
     if error.category is Category.NOT_ALLOWED and allow is not None:
         extra.append((b"allow", allow.encode()))
     if error.category is Category.UNSUPPORTED_MEDIA:
-        extra.append((b"accept-encoding", b"identity"))
+        extra.append((b"accept-encoding", CODINGS))
     return Answer(STATUS[error.category].value, error_outcome(error), tuple(extra))
 
 

@@ -41,7 +41,7 @@ def capabilities(root: str, operations: Sequence[Offered]) -> dict[str, Any]:
         "software": {"name": "Healix", "version": version("healix")},
         "implementation": {"description": "Healix: clinical data and images", "url": f"{root}/fhir"},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
         "rest": [
             {
                 "mode": "server",

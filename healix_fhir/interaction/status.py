@@ -5,6 +5,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html; RFC 9110 15
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
@@ -12,7 +13,9 @@ from typing import Any
 
 from healix_fhir.kernel.errors import Category, HealixError, Issue
 from healix_fhir.model.json import encode
+from healix_fhir.model.primitives import CONTROLS
 
+UNPRINTABLE = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
 STATUS: Mapping[Category, HTTPStatus] = MappingProxyType(
     {
         Category.INVALID: HTTPStatus.BAD_REQUEST,
@@ -52,5 +55,7 @@ def error_outcome(error: HealixError) -> bytes:
 
 
 def _issue(issue: Issue) -> dict[str, Any]:
-    shown: dict[str, Any] = {"severity": issue.severity, "code": issue.code, "diagnostics": issue.message}
+    # a message may quote what the caller sent; an outcome holds only what a FHIR string may
+    message = UNPRINTABLE.sub("\ufffd", issue.message)
+    shown: dict[str, Any] = {"severity": issue.severity, "code": issue.code, "diagnostics": message}
     return shown | {"expression": list(issue.expression)} if issue.expression else shown

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from healix_fhir.api.call import header_map
-from healix_fhir.api.negotiation import CONTENT_TYPE
+from healix_fhir.api.negotiation import JSON
 from healix_fhir.api.outcome import refusal
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.ids import request_id
@@ -117,7 +117,7 @@ class _Answering:
             raise _Cut from error
         answer = refusal(as_refusal(_of_starlette(error), self.request), header_map(self._scope["headers"]))
         headers: list[Any] = [
-            (b"content-type", CONTENT_TYPE),
+            (b"content-type", JSON.content_type),
             (b"content-length", b"%d" % len(answer.body)),
             (b"cache-control", b"no-store"),
             *answer.headers,

@@ -31,10 +31,13 @@ class FakeInteractions:
         self.error: Exception | None = None
         self.created = True
         self.changed = True
+        self.body: bytes | None = None
 
     def stored(self, type_name: str = "Patient", id_: str = "1") -> Stored:
-        """A version."""
-        return Stored(type_name, id_, 3, UPDATED, b'{"resourceType":"Patient","id":"1","x":1.50}')
+        """A version: `body` where a test sets it; a Patient has a number, in no place that FHIR knows."""
+        body = b'{"resourceType":"%s","id":"1"' % type_name.encode()
+        body += b',"x":1.50}' if type_name == "Patient" else b"}"
+        return Stored(type_name, id_, 3, UPDATED, self.body or body)
 
     def _ask(self, access: AccessContext, *asked: Any, permission: Permission = Permission.READ) -> None:
         self.asked.append(asked)
