@@ -11,17 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache
 from struct import Struct
 from typing import Any, TypeVar, cast
 
 import psycopg
-from psycopg.adapt import Dumper
+from psycopg.adapt import Dumper, PyFormat
 from psycopg.pq import Format
 
 T = TypeVar("T")
 NULL = b"\xff\xff\xff\xff"
-INT2, INT4, INT8, TEXT, BYTEA, TIMESTAMPTZ = 21, 23, 20, 25, 17, 1184
+INT2, INT4, INT8, TEXT, BYTEA, TIMESTAMPTZ, NUMERIC = 21, 23, 20, 25, 17, 1184, 1700
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 INFINITY = (1 << 63) - 1
 AT_ONCE = 256  # so many numbers are packed by one call; its formats are kept
@@ -99,12 +100,20 @@ def _microseconds(value: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
+_decimal = psycopg.adapters.get_dumper(Decimal, PyFormat.BINARY)(Decimal).dump
+
+
+def _numeric(value: Decimal) -> bytes:
+    return bytes(_decimal(value) or b"")
+
+
 _instants = _numbers(TIMESTAMPTZ, "q", 8)
 int2 = _numbers(INT2, "h", 2)
 int4 = _numbers(INT4, "i", 4)
 int8 = _numbers(INT8, "q", 8)
 text: Callable[[Iterable[str | None]], Array] = _strings(TEXT, str.encode)
 bytea: Callable[[Iterable[bytes | None]], Array] = _strings(BYTEA, bytes)
+numeric: Callable[[Iterable[Decimal | None]], Array] = _strings(NUMERIC, _numeric)
 
 
 def timestamptz(values: Iterable[datetime | None]) -> Array:

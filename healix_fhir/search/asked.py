@@ -9,7 +9,10 @@ from healix_fhir.kernel.errors import HealixError, invalid, unsupported
 from healix_fhir.model.definitions import SearchParameter
 
 MODIFIERS: Mapping[str, frozenset[str]] = {
+    "composite": frozenset({"missing"}),
     "date": frozenset({"missing"}),
+    "number": frozenset({"missing"}),
+    "quantity": frozenset({"missing"}),
     "reference": frozenset({"above", "below", "identifier", "missing"}),
     "string": frozenset({"contains", "exact", "missing"}),
     "token": frozenset({"above", "below", "in", "missing", "not", "not-in", "of-type", "text"}),
@@ -23,17 +26,26 @@ Spec: FHIR R4, hl7.org/fhir/R4/search.html#modifiers
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A parameter of `type_name` with its modifier (empty: none); `bases` are this server's FHIR base URLs."""
+    """A parameter of `type_name` with its modifier (empty: none); `bases` are this server's FHIR base URLs.
+
+    `code` is what the caller calls it, where that is not the parameter's own code (see search/unions).
+    """
 
     type_name: str
     parameter: SearchParameter
     modifier: str
     bases: tuple[str, ...]
+    code: str = ""
 
     @property
     def name(self) -> str:
         """The parameter as written."""
-        return f"{self.parameter.code}:{self.modifier}" if self.modifier else self.parameter.code
+        code = self.code or self.parameter.code
+        return f"{code}:{self.modifier}" if self.modifier else code
+
+    def too_many(self, most: int) -> HealixError:
+        """The refusal of too many alternatives."""
+        return invalid(f"{self.name} takes at most {most} alternatives", code="too-costly")
 
     def bad_value(self, value: str, wanted: str) -> HealixError:
         """The refusal of a value that cannot be read."""

@@ -13,6 +13,7 @@ from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.search import tokens
 from healix_fhir.search.asked import Asked
+from healix_fhir.search.criteria_amount import number, quantity
 from healix_fhir.search.dates import interval
 from healix_fhir.search.index_facts import frequency, is_patient_link, main_date
 from healix_fhir.search.nodes import (
@@ -174,6 +175,8 @@ CRITERIA: Mapping[str, Callable[[Asked, str], Node]] = {
     "uri": uri,
     "string": string,
     "date": date,
+    "number": number,
+    "quantity": quantity,
     "reference": reference,
 }
 """What reads a value, by the type of its parameter."""

@@ -18,10 +18,12 @@ from healix_fhir.model.definitions import SearchParameter, search_parameters
 from healix_fhir.model.fhirpath.branch import Branch, link
 from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search import compartments
+from healix_fhir.search.amounts import parameter_key
 from healix_fhir.search.index_facts import url_parameter
-from healix_fhir.search.params import date, reference, string, token, uri
+from healix_fhir.search.params import date, quantity, reference, string, token, uri
 from healix_fhir.search.params.collector import Collector, Emit
 from healix_fhir.search.params.indexed import COLUMNS, is_indexed
+from healix_fhir.search.unions import is_union
 from healix_fhir.store.index import IndexRows
 
 
@@ -54,6 +56,7 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
         strings=tuple(dict.fromkeys(rows.strings)),
         dates=tuple(dict.fromkeys(rows.dates)),
         references=tuple(dict.fromkeys(rows.references)),
+        amounts=tuple(dict.fromkeys(rows.amounts)),
     )
 
 
@@ -75,7 +78,7 @@ def plan(type_name: str) -> Plan:
 
 def _emitters(type_name: str) -> Iterator[tuple[Branch, Emit]]:
     for parameter in search_parameters(type_name).values():
-        if is_indexed(parameter) and parameter.code not in COLUMNS:
+        if is_indexed(parameter) and parameter.code not in COLUMNS and not is_union(type_name, parameter.code):
             for branch in compile_branches(parameter.expression, type_name):
                 emit = _emitter(type_name, parameter, branch)
                 if emit is not None:
@@ -94,6 +97,8 @@ def _emitter(type_name: str, parameter: SearchParameter, branch: Branch) -> Emit
             return reference.emitter(parameter.id, branch.type)
         case "string":
             return string.emitter(parameter.id, branch.type)
+        case "number" | "quantity":
+            return quantity.emitter(parameter_key(parameter.id), branch.type)
         case "uri":
             return uri.emitter(parameter.id, branch.type)
         case _ if date.is_main(type_name, parameter.code):

@@ -10,7 +10,7 @@ from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search.params.date import MAIN_DATE
 from healix_fhir.search.params.token import is_hot
 
-COMMONNESS = ("identifier", "code", "component-code", "combo-code")
+COMMONNESS = ("identifier", "code", "component-code")
 """Hot parameters, those of whose tokens fewest resources share first; the others follow."""
 WHERE = ".where(resolve() is Patient)"
 CANONICAL = frozenset({"canonical", "uri"})

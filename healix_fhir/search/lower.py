@@ -12,7 +12,7 @@ from healix_fhir.kernel.database import Fragment
 from healix_fhir.search.alias import Row
 from healix_fhir.search.fragments import all_of, any_of, negate
 from healix_fhir.search.links import linked, referring
-from healix_fhir.search.lower_value import among, is_stored, lower_value
+from healix_fhir.search.lower_value import among, lower_value, stored_table
 from healix_fhir.search.nodes import (
     And,
     Date,
@@ -78,6 +78,6 @@ def _disjunction(nodes: Sequence[Node], row: Row, access: AccessContext) -> Frag
             return any_of([Fragment(f"{row.resource}.toks && %s::bigint[]", (tokens,)), *others])
         if ids := [node.id for node in nodes if isinstance(node, Id)]:
             return Fragment(f"{row.resource}.id = ANY(%s)", (ids,))
-        if all(is_stored(node) for node in nodes):
+        if len({stored_table(node) for node in nodes}) == 1 and stored_table(nodes[0]) is not None:
             return among(row, nodes)
     return any_of(lower(node, row, access) for node in nodes)

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.search.alias import Phase, Row
-from healix_fhir.search.compare import compare, compare_instant
-from healix_fhir.search.fragments import NOTHING, any_of
+from healix_fhir.search.compare import compare, compare_amount, compare_instant
+from healix_fhir.search.fragments import NOTHING, all_of, any_of
 from healix_fhir.search.nodes import (
     Date,
     Id,
     LastUpdated,
     Missing,
     Node,
+    Quantity,
     Reference,
     Stored,
     String,
@@ -34,7 +35,7 @@ def lower_value(node: Node, row: Row) -> Fragment:
             return Fragment(f"{row.resource}.toks @> ARRAY[%s]::bigint[]", (key,))
         case Date() if node.main:
             return _main_date(node, row)
-        case String() | Date() | Reference():
+        case String() | Date() | Reference() | Quantity():
             return among(row, [node])
         case LastUpdated(prefix, lo, hi):
             return compare_instant(prefix, f"{row.resource}.updated", (lo, hi))
@@ -51,33 +52,33 @@ def lower_value(node: Node, row: Row) -> Fragment:
             raise TypeError(node)
 
 
-def is_stored(node: Node) -> bool:
-    """Whether the values that `node` looks at stand in a narrow table."""
-    return isinstance(node, String | Reference) or (isinstance(node, Date) and not node.main)
-
-
 def among(row: Row, nodes: Sequence[Node]) -> Fragment:
     """The resource is among those for which the narrow table of `nodes` (all of one kind) has a matching row."""
     condition = any_of(stored_condition(node, "x") for node in nodes)
     if condition == NOTHING:
         return NOTHING
-    table = stored_table(nodes[0]).value
+    table = stored_table(nodes[0])
+    assert table is not None
     if row.each:
-        found = f"(SELECT TRUE FROM {table} x WHERE x.pk = {row.keys}.pk AND {condition.sql} LIMIT 1)"
+        found = f"(SELECT TRUE FROM {table.value} x WHERE x.pk = {row.keys}.pk AND {condition.sql} LIMIT 1)"
     else:
-        found = f"{row.keys}.pk IN (SELECT x.pk FROM {table} x WHERE {condition.sql})"
+        found = f"{row.keys}.pk IN (SELECT x.pk FROM {table.value} x WHERE {condition.sql})"
     return Fragment(found, condition.params)
 
 
-def stored_table(node: Node) -> Stored:
-    """The narrow table that holds the values of a node's parameter."""
+def stored_table(node: Node) -> Stored | None:
+    """The narrow table that holds the values of a node's parameter; None when they stand elsewhere."""
     match node:
         case String():
             return Stored.STRING
-        case Date():
+        case Date(main=False):
             return Stored.DATE
-        case _:
+        case Quantity():
+            return Stored.QUANTITY
+        case Reference():
             return Stored.REFERENCE
+        case _:
+            return None
 
 
 def stored_condition(node: Node, alias: str) -> Fragment:
@@ -88,6 +89,8 @@ def stored_condition(node: Node, alias: str) -> Fragment:
         case Date(param, prefix, lo, hi):
             compared = compare(prefix, f"{alias}.lo", f"{alias}.hi", (lo, hi))
             return Fragment(f"{alias}.param = %s AND {compared.sql}", (param, *compared.params))
+        case Quantity():
+            return _quantity(node, alias)
         case Reference(param, None, target):
             return Fragment(
                 f"{alias}.param = %s AND {alias}.target = %s AND {alias}.target_type IS NULL", (param, target)
@@ -111,6 +114,19 @@ def _string(node: String, alias: str) -> Fragment:
         f"{alias}.param = %s AND {alias}.folded >= %s AND {alias}.folded < %s",
         (node.param, node.folded, node.folded + LAST_CHARACTER),
     )
+
+
+def _quantity(node: Quantity, alias: str) -> Fragment:
+    lo, hi = (f"{alias}.lo", f"{alias}.hi") if node.unit is None else (f"{alias}.base_lo", f"{alias}.base_hi")
+    conditions = [Fragment(f"{alias}.h = %s", (node.h,)), compare_amount(node.prefix, lo, hi, (node.lo, node.hi))]
+    if node.unit is not None:
+        conditions.append(Fragment(f"{alias}.unit = %s", (node.unit,)))
+    if node.name is not None:
+        conditions.append(Fragment(f"({alias}.code = %s OR {alias}.label = %s)", (node.name, node.name)))
+    if not node.any_system:
+        of_system = Fragment(f"{alias}.sys = %s", (node.system,)) if node.system else Fragment(f"{alias}.sys IS NULL")
+        conditions.append(of_system)
+    return all_of(conditions)
 
 
 def _main_date(node: Date, row: Row) -> Fragment:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import TypeAlias
 
@@ -42,6 +43,7 @@ class Stored(Enum):
     STRING = "index_string"
     DATE = "index_date"
     REFERENCE = "index_reference"
+    QUANTITY = "index_quantity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,25 @@ class Date:
     lo: datetime | None
     hi: datetime | None
     main: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """The parameter has a number or quantity that compares by `prefix` with [lo, hi) (see search/precision).
+
+    `h` is the key of the parameter (of a composite: of parameter and code). With `unit` the numbers are of that common
+    unit, without as they are written; `name` is the key that the unit has as its code or its text. `system` is a
+    composite's code system where `any_system` is false; None for none.
+    """
+
+    h: int
+    prefix: Prefix
+    lo: Decimal
+    hi: Decimal
+    unit: int | None = None
+    name: int | None = None
+    system: int | None = None
+    any_system: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,5 +213,5 @@ class OfType:
 
 
 Structure: TypeAlias = And | Or | Not | EachRow | Visible | Linked | Referring | OfType
-Value: TypeAlias = Token | String | Date | LastUpdated | Reference | Id | Missing
+Value: TypeAlias = Token | String | Date | Quantity | LastUpdated | Reference | Id | Missing
 Node: TypeAlias = Structure | Value

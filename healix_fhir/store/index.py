@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
+from typing import TypeAlias
 
 import msgspec
+
+AmountRow: TypeAlias = tuple[
+    int, int | None, Decimal, Decimal | None, int | None, Decimal | None, Decimal | None, int | None, int | None
+]
+"""(h, sys, lo, hi, unit, base_lo, base_hi, code, label), as the columns of `index_quantity` are named."""
 
 
 class IndexRows(msgspec.Struct, frozen=True):
@@ -14,6 +21,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     `d`, `d_hi`: first instant, and first instant after, of its main clinical date (UTC); None when it has none.
     `toks`: hashes of all tokens and uris. `hot`: (h, sys) pairs. `strings`: (param, folded, exact).
     `dates`: (param, lo, hi), None for an open end. `references`: (param, target_type, target).
+    `amounts`: numbers and quantities.
     """
 
     patients: tuple[str, ...] = ()
@@ -24,6 +32,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     strings: tuple[tuple[int, str, str], ...] = ()
     dates: tuple[tuple[int, datetime | None, datetime | None], ...] = ()
     references: tuple[tuple[int, int | None, str], ...] = ()
+    amounts: tuple[AmountRow, ...] = ()
 
 
 EMPTY = IndexRows()

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Numeric,
     Sequence,
     SmallInteger,
     Table,
@@ -143,6 +144,48 @@ Index(
     index_reference.c.pk,
 )
 Index("index_reference_pk", index_reference.c.pk, index_reference.c.param)
+
+index_quantity = Table(
+    "index_quantity",
+    metadata,
+    Column("h", BigInteger, nullable=False),  # hash of the parameter; of a composite, of parameter and code
+    Column("sys", BigInteger),  # of a composite: hash of the code's system
+    Column("lo", Numeric, nullable=False),  # both ends belong to the value
+    Column("hi", Numeric),  # null where it equals lo
+    Column("unit", BigInteger),  # hash of the common unit of `base_lo` and `base_hi`; null for a number
+    Column("base_lo", Numeric),
+    Column("base_hi", Numeric),
+    Column("code", BigInteger),  # hash of the unit's code, whatever its system
+    Column("label", BigInteger),  # hash of the unit's text where it is not the code
+    Column("pat", BigInteger),
+    Column("pk", BigInteger, nullable=False),
+    comment="numbers and quantities, as they are written and in base units",
+)
+Index("index_quantity_lo", index_quantity.c.h, index_quantity.c.lo, index_quantity.c.pk)
+Index(
+    "index_quantity_hi",
+    index_quantity.c.h,
+    index_quantity.c.hi,
+    index_quantity.c.pk,
+    postgresql_where=index_quantity.c.hi.is_not(None),
+)
+Index(
+    "index_quantity_base_lo",
+    index_quantity.c.h,
+    index_quantity.c.unit,
+    index_quantity.c.base_lo,
+    index_quantity.c.pk,
+    postgresql_where=index_quantity.c.unit.is_not(None),
+)
+Index(
+    "index_quantity_base_hi",
+    index_quantity.c.h,
+    index_quantity.c.unit,
+    index_quantity.c.base_hi,
+    index_quantity.c.pk,
+    postgresql_where=index_quantity.c.base_hi.is_not(None),
+)
+Index("index_quantity_pk", index_quantity.c.pk)
 
 server_key = Table(
     "server_key",

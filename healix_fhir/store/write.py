@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Statement
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.store import index_parts
 from healix_fhir.store.body import pack
 from healix_fhir.store.decide import New
 from healix_fhir.store.stored import Change, Method
@@ -52,11 +54,6 @@ _REPLACE = """
        d = excluded.d, d_hi = excluded.d_hi, deleted = excluded.deleted, method = excluded.method,
        toks = excluded.toks, body = excluded.body"""
 
-# Compartment and date of a row's resource, by position. Arrays without nulls: each look is a step, not a search.
-_PAT = "nullif((SELECT g.pat FROM given g)[x.n], 0)"
-_D = "nullif((SELECT g.d FROM given g)[x.n], 'infinity')"
-_D_HI = "nullif((SELECT g.d_hi FROM given g)[x.n], 'infinity')"
-
 _TEMPLATE = f"""
 WITH keys AS MATERIALIZED (
      SELECT array_agg(coalesce(k.pk, nextval('resource_pk')) ORDER BY k.n)
@@ -65,40 +62,23 @@ WITH keys AS MATERIALIZED (
    resources AS ({_RESOURCE}{{replace}}),
    compartments AS (
      INSERT INTO compartment (pat, pk)
-     SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat)),
-   tokens AS (
-     INSERT INTO index_token (h, sys, pat, d, d_hi, pk)
-     SELECT x.h, x.sys, {_PAT}, {_D}, {_D_HI}, (TABLE keys)[x.n]
-     FROM unnest(%s::int[], %s::bigint[], %s::bigint[]) AS x (n, h, sys)),
-   strings AS (
-     INSERT INTO index_string (param, folded, exact, pat, pk)
-     SELECT x.param, x.folded, x.exact, {_PAT}, (TABLE keys)[x.n]
-     FROM unnest(%s::int[], %s::int[], %s::text[], %s::text[]) AS x (n, param, folded, exact)),
-   dates AS (
-     INSERT INTO index_date (param, lo, hi, pat, pk)
-     SELECT x.param, coalesce(x.lo, '-infinity'), coalesce(x.hi, 'infinity'), {_PAT}, (TABLE keys)[x.n]
-     FROM unnest(%s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[]) AS x (n, param, lo, hi)),
-   refs AS (
-     INSERT INTO index_reference (param, target_type, target, pat, d, pk)
-     SELECT x.param, x.target_type, x.target, {_PAT}, {_D}, (TABLE keys)[x.n]
-     FROM unnest(%s::int[], %s::int[], %s::smallint[], %s::text[]) AS x (n, param, target_type, target)),
+     SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat)),{{index}}
    audited AS ({audit.INSERT}),
    published AS ({outbox.INSERT})
 SELECT 1"""
 
-_CREATE = _TEMPLATE.format(replace="")
-_WRITE = _TEMPLATE.format(replace=_REPLACE)
 
-_CLEAR = """
+@cache
+def _statement(replace: str, parts: tuple[index_parts.Part, ...]) -> str:
+    return _TEMPLATE.format(replace=replace, index=index_parts.insertions(parts))
+
+
+_CLEAR = f"""
 WITH histories AS (
      INSERT INTO resource_history (type, id, version, updated, until, pk, pat, deleted, method, body)
      SELECT r.type, r.id, r.version, r.updated, x.until, r.pk, r.pat, r.deleted, r.method, x.body
      FROM unnest(%(pks)s::bigint[], %(untils)s::timestamptz[], %(bodies)s::bytea[]) AS x (pk, until, body)
-     JOIN resource r ON r.pk = x.pk),
-   tokens AS (DELETE FROM index_token WHERE pk = ANY(%(pks)s::bigint[])),
-   strings AS (DELETE FROM index_string WHERE pk = ANY(%(pks)s::bigint[])),
-   dates AS (DELETE FROM index_date WHERE pk = ANY(%(pks)s::bigint[])),
-   refs AS (DELETE FROM index_reference WHERE pk = ANY(%(pks)s::bigint[])),
+     JOIN resource r ON r.pk = x.pk),{index_parts.CLEAR}
    compartments AS (DELETE FROM compartment WHERE pk = ANY(%(pks)s::bigint[]))
 SELECT 1"""
 
@@ -106,10 +86,6 @@ SELECT 1"""
 _COMPARTMENT = (int4, int8)
 _GIVEN = (int8, timestamptz_or_infinity, timestamptz_or_infinity)
 _VERSION = (int2, text, int4, timestamptz, text, int4, int4, bytea)
-_TOKEN = (int4, int8, int8)
-_STRING = (int4, int4, text, text)
-_DATE = (int4, int4, timestamptz, timestamptz)
-_REFERENCE = (int4, int4, int2, text)
 
 
 def clear(rows: Sequence[Row]) -> Statement:
@@ -129,21 +105,19 @@ def write(rows: Sequence[Row], audits: Sequence[AuditRow]) -> Statement:
     The job worker is not notified: transactions that notify commit one after the other, each holding a lock while it
     waits for the disk. It looks for events by itself every `server.worker.IDLE` seconds.
     """
-    replaces = any(row.new.old is not None for row in rows)
+    replace = _REPLACE if any(row.new.old is not None for row in rows) else ""
+    indexes = [row.change.rows for row in rows]
+    parts = index_parts.needed(indexes)
     params = (
         int8(row.new.old.pk if row.new.old else None for row in rows),
         *_columns([_given(row) for row in rows], _GIVEN),
         *_resource_params(rows),
-        *_columns(((n, pat) for n, row in _numbered(rows) for pat in row.patients[1:]), _COMPARTMENT),
-        *_index_params(rows),
+        *_columns(((n, pat) for n, row in enumerate(rows, 1) for pat in row.patients[1:]), _COMPARTMENT),
+        *index_parts.params(parts, indexes),
         *audit.audit_params(audits),
         *outbox.outbox_params([_event(row) for row in rows]),
     )
-    return Statement(_WRITE if replaces else _CREATE, params, None if len(rows) <= SMALL else False)
-
-
-def _numbered(rows: Sequence[Row]) -> Iterable[tuple[int, Row]]:
-    return enumerate(rows, 1)
+    return Statement(_statement(replace, parts), params, None if len(rows) <= SMALL else False)
 
 
 def _given(row: Row) -> tuple[int, datetime | None, datetime | None]:
@@ -162,25 +136,6 @@ def _resource_params(rows: Sequence[Row]) -> list[Array]:
              stored.body)
         )  # fmt: skip
     return [int8(toks), *_columns(columns, _VERSION)]
-
-
-def _index_params(rows: Sequence[Row]) -> list[Array]:
-    tokens: list[tuple[Any, ...]] = []
-    strings: list[tuple[Any, ...]] = []
-    dates: list[tuple[Any, ...]] = []
-    references: list[tuple[Any, ...]] = []
-    for n, row in _numbered(rows):
-        index = row.change.rows
-        tokens += [(n, h, system) for h, system in index.hot]
-        strings += [(n, *string) for string in index.strings]
-        dates += [(n, *date) for date in index.dates]
-        references += [(n, *reference) for reference in index.references]
-    return [
-        *_columns(tokens, _TOKEN),
-        *_columns(strings, _STRING),
-        *_columns(dates, _DATE),
-        *_columns(references, _REFERENCE),
-    ]
 
 
 def _columns(rows: Iterable[tuple[Any, ...]], kinds: Sequence[Callable[[Iterable[Any]], Array]]) -> list[Array]:

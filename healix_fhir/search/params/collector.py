@@ -6,11 +6,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from healix_fhir.store.index import AmountRow
+
 
 class Collector:
     """The rows found so far. Twice the same row is kept until the end, where one is dropped."""
 
-    __slots__ = ("bases", "dates", "hot", "main", "patients", "references", "strings", "toks")
+    __slots__ = ("amounts", "bases", "dates", "hot", "main", "patients", "references", "strings", "toks")
 
     def __init__(self, bases: tuple[str, ...]) -> None:
         self.bases = bases
@@ -19,6 +21,7 @@ class Collector:
         self.strings: list[tuple[int, str, str]] = []
         self.dates: list[tuple[int, datetime | None, datetime | None]] = []
         self.references: list[tuple[int, int | None, str]] = []
+        self.amounts: list[AmountRow] = []
         self.patients: list[tuple[int, str]] = []  # with the rank of the parameter
         self.main: tuple[datetime | None, datetime | None] | None = None
 

@@ -12,7 +12,7 @@ from healix_fhir.search import tokens
 from healix_fhir.search.params.collector import Collector, Emit
 from healix_fhir.terminology.code_systems import implied_systems
 
-HOT = frozenset({"category", "code", "combo-code", "component-code", "identifier"})
+HOT = frozenset({"category", "code", "component-code", "identifier"})
 """Parameters, by code, whose tokens also stand in `index_token`: asked for often, together with patient and date."""
 
 BOOLEAN_SYSTEM = "http://hl7.org/fhir/special-values"

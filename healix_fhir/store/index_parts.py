@@ -1,0 +1,102 @@
+"""The index rows of new versions: a part of the write statement for each table.
+
+A part is left out where there are no rows for it, since an empty one is not free: PostgreSQL sets up every insertion of
+a statement before it runs. Rows name their resource by its position in the array of keys, and take its compartment
+and date from arrays without nulls: each look is a step, not a search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from healix_fhir.kernel.arrays import Array, int2, int4, int8, numeric, text, timestamptz
+from healix_fhir.store.index import IndexRows
+
+PK = "(TABLE keys)[x.n]"
+PAT = "nullif((SELECT g.pat FROM given g)[x.n], 0)"
+D = "nullif((SELECT g.d FROM given g)[x.n], 'infinity')"
+D_HI = "nullif((SELECT g.d_hi FROM given g)[x.n], 'infinity')"
+
+
+class Part(NamedTuple):
+    """One table: its insertion, the kinds of the columns that are handed over, and the rows of one resource.
+
+    The first column is the position of the resource, which `rows` leaves out.
+    """
+
+    table: str
+    insertion: str
+    kinds: tuple[Callable[[Iterable[Any]], Array], ...]
+    rows: Callable[[IndexRows], Sequence[tuple[Any, ...]]]
+
+
+PARTS = (
+    Part(
+        "index_token",
+        f"""INSERT INTO index_token (h, sys, pat, d, d_hi, pk)
+     SELECT x.h, x.sys, {PAT}, {D}, {D_HI}, {PK}
+     FROM unnest(%s::int[], %s::bigint[], %s::bigint[]) AS x (n, h, sys)""",
+        (int4, int8, int8),
+        lambda index: index.hot,
+    ),
+    Part(
+        "index_string",
+        f"""INSERT INTO index_string (param, folded, exact, pat, pk)
+     SELECT x.param, x.folded, x.exact, {PAT}, {PK}
+     FROM unnest(%s::int[], %s::int[], %s::text[], %s::text[]) AS x (n, param, folded, exact)""",
+        (int4, int4, text, text),
+        lambda index: index.strings,
+    ),
+    Part(
+        "index_date",
+        f"""INSERT INTO index_date (param, lo, hi, pat, pk)
+     SELECT x.param, coalesce(x.lo, '-infinity'), coalesce(x.hi, 'infinity'), {PAT}, {PK}
+     FROM unnest(%s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[]) AS x (n, param, lo, hi)""",
+        (int4, int4, timestamptz, timestamptz),
+        lambda index: index.dates,
+    ),
+    Part(
+        "index_reference",
+        f"""INSERT INTO index_reference (param, target_type, target, pat, d, pk)
+     SELECT x.param, x.target_type, x.target, {PAT}, {D}, {PK}
+     FROM unnest(%s::int[], %s::int[], %s::smallint[], %s::text[]) AS x (n, param, target_type, target)""",
+        (int4, int4, int2, text),
+        lambda index: index.references,
+    ),
+    Part(
+        "index_quantity",
+        f"""INSERT INTO index_quantity (h, sys, lo, hi, unit, base_lo, base_hi, code, label, pat, pk)
+     SELECT x.h, x.sys, x.lo, x.hi, x.unit, x.base_lo, x.base_hi, x.code, x.label, {PAT}, {PK}
+     FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::numeric[], %s::numeric[], %s::bigint[],
+                 %s::numeric[], %s::numeric[], %s::bigint[], %s::bigint[])
+       AS x (n, h, sys, lo, hi, unit, base_lo, base_hi, code, label)""",
+        (int4, int8, int8, numeric, numeric, int8, numeric, numeric, int8, int8),
+        lambda index: index.amounts,
+    ),
+)
+
+CLEAR = "".join(
+    f"\n   {part.table}_rows AS (DELETE FROM {part.table} WHERE pk = ANY(%(pks)s::bigint[]))," for part in PARTS
+)
+"""What takes the rows of replaced versions out."""
+
+
+def needed(resources: Sequence[IndexRows]) -> tuple[Part, ...]:
+    """The parts for which a resource has rows."""
+    return tuple(part for part in PARTS if any(map(part.rows, resources)))
+
+
+def insertions(parts: Sequence[Part]) -> str:
+    """The parts of the statement, each followed by a comma."""
+    return "".join(f"\n   {part.table}_rows AS (\n     {part.insertion})," for part in parts)
+
+
+def params(parts: Sequence[Part], resources: Sequence[IndexRows]) -> list[Array]:
+    """The columns of all parts, for resources in the order of their positions."""
+    return [array for part in parts for array in _columns(part, resources)]
+
+
+def _columns(part: Part, resources: Sequence[IndexRows]) -> list[Array]:
+    rows = [(n, *row) for n, index in enumerate(resources, 1) for row in part.rows(index)]
+    return [kind(column) for kind, column in zip(part.kinds, zip(*rows, strict=True), strict=True)]
