@@ -77,6 +77,8 @@ def verdict(case: Case) -> str:
     subject = resource(case.input)
     try:
         compiled = compile_expression(case.expression)
+        if case.invalid == "semantic":
+            compiled.check(subject["resourceType"])
         found = compiled.evaluate(subject)
         if case.predicate:
             return "" if [("boolean", str(compiled.holds(subject)).lower())] == list(case.outputs) else "the predicate"

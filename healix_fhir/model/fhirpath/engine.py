@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from healix_fhir.kernel.errors import HealixError, too_large
+from healix_fhir.model.fhirpath import tree
+from healix_fhir.model.fhirpath.check import check
 from healix_fhir.model.fhirpath.evaluate.compile import compiled
 from healix_fhir.model.fhirpath.evaluate.node import Items, Node, root
 from healix_fhir.model.fhirpath.evaluate.scope import Environment, Evaluation, Run, Scope
@@ -29,11 +31,22 @@ NOTHING = Environment()
 class Expression:
     """A compiled expression. `text` is what was written."""
 
-    __slots__ = ("_run", "text")
+    __slots__ = ("_run", "_tree", "text")
 
-    def __init__(self, text: str, run: Run) -> None:
+    def __init__(self, text: str, tree: tree.Node, run: Run) -> None:
         self.text = text
+        self._tree = tree
         self._run = run
+
+    def check(self, structure: str) -> None:
+        """See that the expression makes sense on a resource type, data type or backbone element.
+
+        Raises Invalid for an element that cannot be there: on evaluation it would only be an empty result.
+        """
+        try:
+            check(self._tree, structure)
+        except HealixError as error:
+            raise refused(self.text, error) from error
 
     def evaluate(
         self, resource: Mapping[str, Any], *, focus: Focus | None = None, environment: Environment = NOTHING
@@ -67,9 +80,9 @@ class Expression:
 
 def compile_expression(text: str) -> Expression:
     """Compile `text`, which comes from a caller and is not kept. Raises Invalid with the place of a syntax error."""
-    tree = parse(text)
+    parsed = parse(text)
     try:
-        return Expression(text, compiled(tree))
+        return Expression(text, parsed, compiled(parsed))
     except HealixError as error:
         raise refused(text, error) from error
 
