@@ -48,6 +48,13 @@ class Expression:
         except HealixError as error:
             raise refused(self.text, error) from error
 
+    def above(self) -> tuple[Expression, str] | None:
+        """For a path that ends with the name of an element: the path without it, and the name."""
+        last = self._tree
+        if not isinstance(last, tree.Member):
+            return None
+        return Expression(self.text, last.base, compiled(last.base)), last.name
+
     def evaluate(
         self, resource: Mapping[str, Any], *, focus: Focus | None = None, environment: Environment = NOTHING
     ) -> list[Node]:

@@ -41,7 +41,7 @@ def _extension(base: Run, arguments: Arguments) -> Run:
 
 
 def _has_value(items: Items, _scope: Scope) -> Items:
-    return boolean(len(items) == 1 and value_of(items[0]) is not None and not _is_complex(items[0]))
+    return boolean(len(items) == 1 and items[0].value is not None and not _is_complex(items[0]))
 
 
 def _get_value(items: Items, _scope: Scope) -> Items:

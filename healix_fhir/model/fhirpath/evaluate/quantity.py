@@ -11,6 +11,7 @@ from decimal import Context, Decimal
 import msgspec
 
 from healix_fhir.model.fhirpath.parser import CALENDAR_UNITS
+from healix_fhir.model.ucum import canonical as ucum
 
 FORM = re.compile(r"(?P<value>[+-]?[0-9]+(?:\.[0-9]+)?)\s*(?:'(?P<unit>[^']+)'|(?P<calendar>[a-z]+))?")
 LONGEST = 200
@@ -85,7 +86,7 @@ def canonical(quantity: Quantity) -> tuple[Decimal, str]:
         return EXACT.multiply(value, Decimal(MONTHS[calendar])), MONTH
     if calendar:
         return EXACT.multiply(value, Decimal(SECONDS[calendar])), SECOND
-    return value, unit
+    return ucum.canonical(value, unit) or (value, f"unknown {unit}")
 
 
 def align(left: Quantity, right: Quantity) -> tuple[Decimal, Decimal] | None:
@@ -97,11 +98,11 @@ def align(left: Quantity, right: Quantity) -> tuple[Decimal, Decimal] | None:
 
 
 def convert(quantity: Quantity, unit: str) -> Quantity | None:
-    """The same quantity in another unit; None where the units are not of one dimension."""
-    values = align(quantity, Quantity(Decimal(1), unit))
-    if values is None or values[1] == 0:
-        return None
-    return quantity if quantity.unit == unit else Quantity(QUOTIENT.divide(*values), unit)
+    """The same quantity in another unit; None where the units are not multiples of each other."""
+    if quantity.unit == unit:
+        return quantity
+    values, zero = align(quantity, Quantity(Decimal(1), unit)), canonical(Quantity(Decimal(0), unit))[0]
+    return Quantity(QUOTIENT.divide(*values), unit) if values and values[1] and not zero else None
 
 
 def multiply(left: Quantity, right: Quantity) -> Quantity | None:
