@@ -20,6 +20,7 @@ from healix_fhir.api.outcome import refusal
 from healix_fhir.api.parameters import parameters
 from healix_fhir.api.rendering import json_of_xml
 from healix_fhir.api.response import render, respond
+from healix_fhir.api.shaping import refuse_shaping
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import Category, HealixError, unsupported
 from healix_fhir.kernel.refusal import as_refusal
@@ -89,6 +90,8 @@ class Address:
         if self.form:
             params += parameters(body)
             body = b""
+        elif params and method != "GET":
+            refuse_shaping(params)
         return Call(
             method,
             scope["path_params"],

@@ -8,23 +8,19 @@ from __future__ import annotations
 from healix_fhir.api.bundle import bundle
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.conditional import if_match, not_modified, refuse_condition, version_headers
+from healix_fhir.api.shaping import shaped
 from healix_fhir.api.written import written
 from healix_fhir.interaction.result import Stored
 from healix_fhir.interaction.service import Interactions
-from healix_fhir.kernel.errors import unsupported
-
-SUBSETS = ("_summary", "_elements")
 
 
 async def read(interactions: Interactions, call: Call) -> Answer:
     """`GET [base]/[type]/[id]`."""
-    _refuse_subsets(call)
     return _found(call, await interactions.read(call.access, call.path["type"], call.path["id"]))
 
 
 async def vread(interactions: Interactions, call: Call) -> Answer:
     """`GET [base]/[type]/[id]/_history/[vid]`."""
-    _refuse_subsets(call)
     path = call.path
     return _found(call, await interactions.vread(call.access, path["type"], path["id"], path["version"]))
 
@@ -46,15 +42,10 @@ async def history(interactions: Interactions, call: Call) -> Answer:
     """`GET [base]/[type]/[id]/_history`."""
     type_name, id_ = call.path["type"], call.path["id"]
     page = await interactions.history(call.access, type_name, id_, call.params)
-    return bundle(page, interactions.bases[0], f"{type_name}/{id_}/_history")
+    return await bundle(page, interactions.bases[0], f"{type_name}/{id_}/_history")
 
 
 def _found(call: Call, stored: Stored) -> Answer:
     headers = version_headers(stored)
-    return Answer(304, b"", headers) if not_modified(call.headers, stored) else Answer(200, stored.body, headers)
-
-
-def _refuse_subsets(call: Call) -> None:
-    for name, value in call.params:
-        if name in SUBSETS and (name, value) != ("_summary", "false"):
-            raise unsupported(f"{name} is not supported on a read")
+    body = shaped(stored.body, stored.type, call.params)
+    return Answer(304, b"", headers) if not_modified(call.headers, stored) else Answer(200, body, headers)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from healix_fhir.api.bundle import bundle
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.prefer import Return, parse_prefer
+from healix_fhir.api.shaping import shaped
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import unsupported
 from healix_fhir.model.json import encode
@@ -23,7 +24,7 @@ async def capabilities(interactions: Interactions, call: Call) -> Answer:
     for name, value in call.params:
         if name == "mode" and value not in MODES:
             raise unsupported(f"metadata in mode {value[:64]} is not supported")
-    return Answer(200, _statement(interactions))
+    return Answer(200, shaped(_statement(interactions), "CapabilityStatement", call.params))
 
 
 @lru_cache(maxsize=1)
@@ -35,4 +36,4 @@ async def transact(interactions: Interactions, call: Call) -> Answer:
     """`POST [base]`: a batch or transaction."""
     returns = parse_prefer(call.header(b"prefer")).returns
     page = await interactions.bundle(call.access, call.body, representation=returns is not Return.MINIMAL)
-    return bundle(page, interactions.bases[0], "")
+    return await bundle(page, interactions.bases[0], "")

@@ -24,4 +24,4 @@ async def search(interactions: Interactions, call: Call) -> Answer:
     """`GET [base]/[type]?…` and `POST [base]/[type]/_search`: parameters of URL and form together."""
     strict = parse_prefer(call.header(b"prefer")).strict
     page = await interactions.search(call.access, call.path["type"], call.params, strict=strict)
-    return bundle(page, interactions.bases[0], call.path["type"])
+    return await bundle(page, interactions.bases[0], call.path["type"])

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from healix_fhir.kernel.errors import invalid, not_found
+from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.subset import is_subsetted
 from healix_fhir.model.validate import check
 from healix_fhir.search.extract import extract
 from healix_fhir.store.stored import Change, Method
@@ -53,7 +54,13 @@ def change(
     bases: tuple[str, ...],
     if_match: int | None = None,
 ) -> Change:
-    """The change that stores `resource` (of the right type) under `id_`. Raises Invalid with every issue found."""
+    """The change that stores `resource` (of the right type) under `id_`. Raises Invalid with every issue found, or
+    Unprocessable for an update with a part of a resource.
+    """
     resource["id"] = id_
     check(resource, type_name)
+    if method is Method.PUT and is_subsetted(resource):
+        raise HealixError(
+            Category.UNPROCESSABLE, "the resource is tagged SUBSETTED: a part of it must not replace the whole"
+        )
     return Change(method, type_name, id_, resource, extract(resource, type_name, bases), if_match)

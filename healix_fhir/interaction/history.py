@@ -15,6 +15,7 @@ from healix_fhir.interaction.result import Entry, Page, Response
 from healix_fhir.interaction.status import line
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import invalid, unsupported
+from healix_fhir.model.subset import read_subset
 from healix_fhir.search.dates import interval
 from healix_fhir.store import read as store
 from healix_fhir.store.stored import Method, Version
@@ -25,24 +26,28 @@ COUNT = 50
 MOST = 1000
 DIGITS = 9
 REFUSED = ("_at", "_before", "_list", "_sort")
+PARAMETERS = ("_count", "_since", "_cursor", "_summary", "_elements")
 RENDERING = ("_format", "_pretty")  # the HTTP edge's
 
 
 def history(
     access: AccessContext, type_name: str, id_: str, params: Sequence[tuple[str, str]], base: str
 ) -> Work[Page]:
-    """One page. Parameters: `_count`, `_since`, and `_cursor` of the links; others are refused by name."""
+    """One page. Parameters: PARAMETERS, and `_cursor` of the links; others are refused by name."""
     known_id(type_name, id_)
     access.require(type_name, Permission.READ)
     given = _given(params)
+    subset = read_subset(given.items(), (type_name,))
     count = min(_number(given.get("_count", str(COUNT)), "_count"), MOST)
+    if subset is not None and subset.summary == "count":
+        count = 0
     before = _number(given["_cursor"], "_cursor") if "_cursor" in given else None
     since = _since(given["_since"]) if "_since" in given else None
     versions, total = yield from store.history(access, type_name, id_, limit=count + 1, since=since, before=before)
     links = {"self": urlencode(given)}
     if len(versions) > count > 0:
         links["next"] = urlencode(given | {"_count": str(count), "_cursor": str(versions[count - 1].stored.version)})
-    return Page("history", tuple(_entry(version, base) for version in versions[:count]), total, links)
+    return Page("history", tuple(_entry(version, base) for version in versions[:count]), total, links, subset)
 
 
 def _given(params: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -52,7 +57,7 @@ def _given(params: Sequence[tuple[str, str]]) -> dict[str, str]:
             continue
         if name in REFUSED:
             raise unsupported(f"{name} is not supported on history")
-        if name not in ("_count", "_since", "_cursor") or name in given:
+        if name not in PARAMETERS or name in given:
             raise invalid(f"history does not take the parameter {name[:64]}, or not twice", code="value")
         given[name] = value
     return given

@@ -1,4 +1,4 @@
-"""A page as the JSON of a Bundle, joined from stored bytes: resources are never parsed again.
+"""A page as the JSON of a Bundle, joined from stored bytes: resources are parsed again only to cut parts out of them.
 
 Spec: FHIR R4, hl7.org/fhir/R4/bundle.html
 """
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from healix_fhir.interaction.result import Entry, Page, Response
 from healix_fhir.kernel.clock import instant
 from healix_fhir.model.json import encode
+from healix_fhir.model.subset import Subset
 
 
 def encode_page(page: Page, base: str, path: str) -> bytes:
@@ -21,7 +22,7 @@ def encode_page(page: Page, base: str, path: str) -> bytes:
         links = [{"relation": name, "url": _address(base, path, query)} for name, query in page.links.items()]
         parts += [b',"link":', encode(links)]
     if page.entries:
-        parts += [b',"entry":[', b",".join(b"".join(_entry(entry)) for entry in page.entries), b"]"]
+        parts += [b',"entry":[', b",".join(b"".join(_entry(entry, page.subset)) for entry in page.entries), b"]"]
     return b"".join([*parts, b"}"])
 
 
@@ -29,13 +30,16 @@ def _address(base: str, path: str, query: str) -> str:
     return f"{base}/{path}?{query}" if query else f"{base}/{path}"
 
 
-def _entry(entry: Entry) -> Iterator[bytes]:
+def _entry(entry: Entry, subset: Subset | None) -> Iterator[bytes]:
     separator = b"{"
     if entry.full_url is not None:
         yield separator + b'"fullUrl":' + encode(entry.full_url)
         separator = b","
     if entry.body is not None:
-        yield separator + b'"resource":' + entry.body
+        body = entry.body
+        if subset is not None and entry.mode != "outcome":
+            body = subset.apply(body, included=entry.mode == "include")
+        yield separator + b'"resource":' + body
         separator = b","
     if entry.mode is not None:
         yield separator + b'"search":{"mode":' + encode(entry.mode) + b"}"

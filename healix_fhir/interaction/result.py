@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from healix_fhir.model.subset import Subset
 from healix_fhir.store.stored import Stored, Version
 
 __all__ = ["Entry", "Page", "Response", "Stored", "Version", "Written"]
@@ -43,9 +44,13 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """An answered Bundle: `kind` is Bundle.type, `links` relation to query string without `?`."""
+    """An answered Bundle: `kind` is Bundle.type, `links` relation to query string without `?`.
+
+    `subset` is what of the entries' resources is wanted; None for all. It is cut when the page is written.
+    """
 
     kind: str
     entries: tuple[Entry, ...] = ()
     total: int | None = None
     links: dict[str, str] = {}
+    subset: Subset | None = None

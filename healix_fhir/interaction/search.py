@@ -39,7 +39,7 @@ class Finder:
         if found.ignored:
             entries.append(Entry(None, outcome(found.ignored), "outcome"))
         links = {"self": found.self} | ({"next": found.next} if found.next is not None else {})
-        return Page("searchset", tuple(entries), found.total, links)
+        return Page("searchset", tuple(entries), found.total, links, query.subset)
 
 
 def _audit(access: AccessContext, type_name: str, query: str) -> AuditRow:

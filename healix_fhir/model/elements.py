@@ -38,6 +38,9 @@ OPEN_TYPES = (
 )  # fmt: skip
 """What a choice of every type admits. Spec: FHIR R4, hl7.org/fhir/R4/datatypes.html#open"""
 
+RESOURCE = "Resource"
+"""The structure of elements that hold a whole resource."""
+
 RESTRICTED = {"SimpleQuantity": "Quantity", "MoneyQuantity": "Quantity"}
 """Names that the base specification uses like types, and the type whose name stands in JSON and FHIRPath."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from healix_fhir.kernel.errors import invalid, unsupported
+from healix_fhir.model.subset import Subset, add
 from healix_fhir.search.include import Include, read_include
 from healix_fhir.search.index_facts import main_date
 from healix_fhir.search.order import Key, Order
@@ -24,7 +25,6 @@ REFUSED: Mapping[str, str] = {
     "_contained": "searching contained resources is not supported",
     "_containedType": "searching contained resources is not supported",
     "_content": "full-text search is not supported",
-    "_elements": "subsets of elements are not supported",
     "_filter": "filter expressions are not supported",
     "_list": "searching by list is not supported",
     "_query": "named queries are not supported",
@@ -45,6 +45,7 @@ class Controls:
     total: bool = False
     includes: list[Include] = field(default_factory=list)
     cursor: str | None = None
+    subset: Subset = field(default_factory=Subset)
 
 
 def _count(controls: Controls, value: str) -> None:
@@ -76,12 +77,13 @@ def _total(controls: Controls, value: str) -> None:
 
 
 def _summary(controls: Controls, value: str) -> None:
+    controls.subset = add(controls.subset, "_summary", value)
     if value == "count":
         controls.count, controls.total = 0, True
-    elif value in ("true", "text", "data"):
-        raise unsupported(f"_summary: only count and false are supported, not {value}")
-    elif value != "false":
-        raise invalid(f"_summary must be true, text, data, count or false, not '{value[:50]}'", code="value")
+
+
+def _elements(controls: Controls, value: str) -> None:
+    controls.subset = add(controls.subset, "_elements", value)
 
 
 def _include(controls: Controls, value: str) -> None:
@@ -99,6 +101,7 @@ CONTROLS: Mapping[str, Callable[[Controls, str], None]] = {
     "_sort": _sort,
     "_total": _total,
     "_summary": _summary,
+    "_elements": _elements,
     "_include": _include,
     "_cursor": _cursor,
 }

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from healix_fhir.kernel.errors import Issue, invalid, not_found, unsupported
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.subset import Subset, check
 from healix_fhir.search.chain import Chains, UnknownParameterError
 from healix_fhir.search.controls import CONTROLS, EDGE, REFUSED, Controls
 from healix_fhir.search.include import Include
@@ -27,7 +28,8 @@ PARAMETERS = 100
 class Query:
     """A search for resources of `type_name`: all of `where` holds. `params` are the parameters that took effect.
 
-    `count` 0 asks for the total only. `cursor` is the sealed place to go on from.
+    `count` 0 asks for the total only. `cursor` is the sealed place to go on from. `subset` is what is wanted of each
+    resource, None for all of it.
     """
 
     type_name: str
@@ -39,6 +41,7 @@ class Query:
     cursor: str | None
     params: tuple[tuple[str, str], ...]
     ignored: tuple[Issue, ...]
+    subset: Subset | None = None
 
 
 def parse(type_name: str, params: Sequence[tuple[str, str]], *, strict: bool = False, base: str = "") -> Query:
@@ -68,6 +71,7 @@ def parse(type_name: str, params: Sequence[tuple[str, str]], *, strict: bool = F
             continue
         if name != "_cursor":
             kept.append((name, value))
+    check(controls.subset, (type_name,), includes=bool(controls.includes))
     return Query(
         type_name,
         tuple(where),
@@ -78,6 +82,7 @@ def parse(type_name: str, params: Sequence[tuple[str, str]], *, strict: bool = F
         controls.cursor,
         tuple(kept),
         tuple(ignored),
+        None if controls.subset.whole else controls.subset,
     )
 
 

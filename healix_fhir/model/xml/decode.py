@@ -14,11 +14,11 @@ from xml.parsers import expat
 
 from healix_fhir.kernel.errors import Category, HealixError, Issue, invalid
 from healix_fhir.model.definitions import TYPE_ID
-from healix_fhir.model.elements import PRIMITIVES
+from healix_fhir.model.elements import PRIMITIVES, RESOURCE
 from healix_fhir.model.problems import LIMIT
 from healix_fhir.model.xml.frames import Frame, Holder, Object, Primitive
 from healix_fhir.model.xml.narrative_source import NarrativeSource
-from healix_fhir.model.xml.slots import FHIR, RESOURCE, XHTML, Slot
+from healix_fhir.model.xml.slots import FHIR, XHTML, Slot
 
 DEPTH = 128  # of elements; the 64 levels of JSON, which count arrays, need no more
 SEPARATOR = " "

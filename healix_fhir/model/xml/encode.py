@@ -11,9 +11,9 @@ from itertools import zip_longest
 from typing import Any
 
 from healix_fhir.kernel.errors import Category, HealixError
-from healix_fhir.model.elements import PRIMITIVES
+from healix_fhir.model.elements import PRIMITIVES, RESOURCE
 from healix_fhir.model.json import number_text
-from healix_fhir.model.xml.slots import FHIR, RESOURCE, Slot, slots
+from healix_fhir.model.xml.slots import FHIR, Slot, slots
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>'
 # what an attribute cannot hold as it is: whitespace would come back as blanks

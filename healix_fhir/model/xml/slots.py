@@ -15,8 +15,6 @@ from healix_fhir.model.elements import elements, json_properties
 
 FHIR = "http://hl7.org/fhir"
 XHTML = "http://www.w3.org/1999/xhtml"
-RESOURCE = "Resource"
-"""The structure of elements that hold a whole resource."""
 
 
 class Slot(NamedTuple):

@@ -56,12 +56,34 @@ def test_conditional_read_sends_only_what_the_caller_lacks(headers: dict[str, st
     assert bool(reply.body) == (status == 200)
 
 
-@pytest.mark.parametrize("name", ["_summary=true", "_elements=name"])
-def test_subsets_on_a_read_are_refused_by_name(name: str) -> None:
-    """A read with _summary or _elements is refused: the whole resource would be a silent lie."""
-    reply = request(Fhir().app, "GET", f"/fhir/Patient/1?{name}")
-    assert reply.status == 400
-    assert name.partition("=")[0] in reply.json["issue"][0]["diagnostics"]
+@pytest.mark.spec("FHIR R4 search.html#summary", "FHIR R4 search.html#elements")
+@pytest.mark.parametrize("url", ["/fhir/Patient/1", "/fhir/Patient/1/_history/3"])
+@pytest.mark.parametrize("query", ["_summary=true", "_elements=name"])
+def test_a_part_of_a_resource_is_tagged(url: str, query: str) -> None:
+    """A read or vread of a part gives what is asked for, and says that it is not the whole."""
+    fhir = Fhir()
+    fhir.interactions.body = b'{"resourceType":"Patient","id":"1","name":[{"text":"x"}],"photo":[{"url":"a"}]}'
+    reply = request(fhir.app, "GET", f"{url}?{query}").json
+    assert reply.keys() == {"resourceType", "id", "meta", "name"}
+    assert [tag["code"] for tag in reply["meta"]["tag"]] == ["SUBSETTED"]
+
+
+@pytest.mark.parametrize(
+    "query", ["_summary=count", "_summary=some", "_elements=nothing", "_summary=data&_elements=name"]
+)
+def test_a_part_that_cannot_be_had_is_refused(query: str) -> None:
+    """A value that makes no sense on a read is an error that names the parameter."""
+    reply = request(Fhir().app, "GET", f"/fhir/Patient/1?{query}")
+    assert (reply.status, reply.json["issue"][0]["diagnostics"][:1]) == (400, "_")
+
+
+@pytest.mark.parametrize(("method", "url"), [("POST", "/fhir/Patient"), ("PUT", "/fhir/Patient/1"), ("POST", "/fhir")])
+def test_parts_of_what_is_written_are_refused_by_name(method: str, url: str) -> None:
+    """A write with _summary or _elements is refused before it is done: nobody should take its answer for the whole."""
+    fhir = Fhir()
+    reply = request(fhir.app, method, f"{url}?_elements=name", headers=JSON, body=b"{}")
+    assert (reply.status, fhir.interactions.asked) == (400, [])
+    assert "_elements is not supported" in reply.json["issue"][0]["diagnostics"]
 
 
 @pytest.mark.spec("http.html#vread")

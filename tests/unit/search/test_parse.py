@@ -149,8 +149,8 @@ def test_an_unknown_parameter_is_reported_or_under_strict_handling_refused(name:
     "text",
     [
         "code-value-quantity=a$5",
-        "_filter=x", "_text=x", "_content=x", "_list=x", "_revinclude=Group:member", "_elements=id", "_contained=true",
-        "_sort=code", "_sort=date,_id", "_include=*", "_include:iterate=Observation:subject", "_summary=text",
+        "_filter=x", "_text=x", "_content=x", "_list=x", "_revinclude=Group:member", "_contained=true",
+        "_sort=code", "_sort=date,_id", "_include=*", "_include:iterate=Observation:subject",
         "code:text=x", "code:in=x", "code:missing=true",
     ],
 )  # fmt: skip
