@@ -34,6 +34,21 @@ def decode(body: bytes) -> dict[str, Any]:
     Raises Invalid for malformed JSON, for what the module refuses, for more than 64 levels of nesting and for
     anything but an object.
     """
+    value = _decode(body)
+    if type(value) is not dict:
+        _refuse("the body must be a JSON object")
+    return value
+
+
+def decode_array(body: bytes) -> list[Any]:
+    """The array that `body` holds, as `decode` gives an object."""
+    value = _decode(body)
+    if type(value) is not list:
+        _refuse("the body must be a JSON array")
+    return value
+
+
+def _decode(body: bytes) -> Any:
     try:
         value = _decoder.decode(body)
     except UnicodeDecodeError:
@@ -44,10 +59,8 @@ def decode(body: bytes) -> dict[str, Any]:
         _refuse(f"the JSON is nested deeper than {DEPTH} levels")
     except InvalidOperation:
         _refuse(f"a number has more than {EXPONENT} digits or an exponent beyond {EXPONENT}")
-    if type(value) is not dict:
-        _refuse("the body must be a JSON object")
     if body.count(b"[") + body.count(b"{") > DEPTH:
-        _check_depth(value)
+        check_depth(value)
     # Every colon outside strings follows a key, and colons inside strings survive a round trip one for one unless
     # written as \u003a: the counts differ exactly when the decoder has dropped a key.
     escaped = b"\\u00" in body and (b"\\u003" in body or b"\\u0000" in body)
@@ -98,7 +111,7 @@ def _raw(value: object) -> object:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-def _check_depth(value: Any) -> None:
+def check_depth(value: Any) -> None:
     """Refuse more than DEPTH levels: walks level by level, so that its own depth is constant."""
     level = [value]
     for _ in range(DEPTH):
