@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from healix_fhir.api.body import read_body
 from healix_fhir.api.call import Answer, Call, Headers, header, header_map
 from healix_fhir.api.coding import check_coding, inflated
-from healix_fhir.api.negotiation import FHIR_TYPES, FORM, XML_TYPES, body_type, call_format, error_format, is_pretty
+from healix_fhir.api.negotiation import FHIR_TYPES, FORM, PATCH_TYPES, XML_TYPES, body_type, call_format, error_format, is_pretty
 from healix_fhir.api.outcome import refusal
 from healix_fhir.api.parameters import parameters
 from healix_fhir.api.rendering import json_of_xml
@@ -75,7 +75,8 @@ class Address:
             if refused.category is Category.FORBIDDEN and call is not None:
                 entity = "/".join(call.path.values())
                 await self.edge.gate.denials.refused(call.access.origin, self.name, entity=entity or None)
-            answer = refusal(refused, headers, self._allow())
+            patches = ", ".join(PATCH_TYPES) if scope["method"] == "PATCH" else None
+            answer = refusal(refused, headers, self._allow(), patches)
             wanted = call.format if call is not None else error_format(headers, scope["query_string"])
             body = await render(answer, wanted, pretty=call is not None and call.pretty)
         await respond(send, answer, body, headers, head=scope["method"] == "HEAD")
@@ -85,7 +86,7 @@ class Address:
         access = PUBLIC if self.public else await self.edge.gate.access(headers, client[0] if client else None, request)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         self._handler(method)
-        content_type, body = await self._body(receive, headers) if method in WITH_BODY else ("", b"")
+        content_type, body = await self._body(receive, headers, method) if method in WITH_BODY else ("", b"")
         params = parameters(scope["query_string"])
         if self.form:
             params += parameters(body)
@@ -104,11 +105,12 @@ class Address:
             content_type,
         )
 
-    async def _body(self, receive: Receive, headers: Headers) -> tuple[str, bytes]:
+    async def _body(self, receive: Receive, headers: Headers, method: str) -> tuple[str, bytes]:
         """The media type of the body, and the body, XML turned to JSON."""
         if self.bodiless and headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
             return "", b""
-        content_type = body_type(header(headers, b"content-type"), (FORM,) if self.form else FHIR_TYPES)
+        allowed = (FORM,) if self.form else PATCH_TYPES if method == "PATCH" else FHIR_TYPES
+        content_type = body_type(header(headers, b"content-type"), allowed)
         compressed = check_coding(header(headers, b"content-encoding"))
         body = await read_body(receive, headers, self.edge.max_body)
         if compressed:

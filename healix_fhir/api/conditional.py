@@ -60,7 +60,9 @@ def not_modified(headers: Headers, stored: Stored) -> bool:
     return stored.updated.replace(microsecond=0) <= (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def refuse_condition(headers: Headers, name: bytes, what: str) -> None:
-    """Raise Unsupported when the request carries the conditional header `name`, which would otherwise be ignored."""
-    if name in headers:
-        raise unsupported(f"{what} is not supported")
+def only_new(headers: Headers) -> bool:
+    """Whether an update may only create: If-None-Match: *. Raises Unsupported for any other tag, which R4 has not."""
+    given = headers.get(b"if-none-match")
+    if given is not None and given.strip() != b"*":
+        raise unsupported("If-None-Match on an update is not supported, but for *")
+    return given is not None

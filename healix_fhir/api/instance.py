@@ -1,15 +1,15 @@
-"""One resource: read, vread, update, delete, history.
+"""One resource: read, vread, update, patch, delete, history.
 
-Spec: FHIR R4, hl7.org/fhir/R4/http.html#read, #vread, #update, #delete, #history
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#read, #vread, #update, #patch, #delete, #history
 """
 
 from __future__ import annotations
 
 from healix_fhir.api.bundle import bundle
 from healix_fhir.api.call import Answer, Call
-from healix_fhir.api.conditional import if_match, not_modified, refuse_condition, version_headers
+from healix_fhir.api.conditional import if_match, not_modified, only_new, version_headers
 from healix_fhir.api.shaping import shaped
-from healix_fhir.api.written import written
+from healix_fhir.api.written import deleted, written
 from healix_fhir.interaction.result import Stored
 from healix_fhir.interaction.service import Interactions
 
@@ -27,15 +27,28 @@ async def vread(interactions: Interactions, call: Call) -> Answer:
 
 async def update(interactions: Interactions, call: Call) -> Answer:
     """`PUT [base]/[type]/[id]`."""
-    refuse_condition(call.headers, b"if-none-match", "If-None-Match on an update")
-    done = await interactions.update(call.access, call.path["type"], call.path["id"], call.body, if_match(call.headers))
+    done = await interactions.update(
+        call.access,
+        call.path["type"],
+        call.path["id"],
+        call.body,
+        if_match(call.headers),
+        only_new=only_new(call.headers),
+    )
+    return written(call, done, interactions.bases[0])
+
+
+async def patch(interactions: Interactions, call: Call) -> Answer:
+    """`PATCH [base]/[type]/[id]`."""
+    type_name, id_ = call.path["type"], call.path["id"]
+    done = await interactions.patch(call.access, type_name, id_, call.body, call.content_type, if_match(call.headers))
     return written(call, done, interactions.bases[0])
 
 
 async def delete(interactions: Interactions, call: Call) -> Answer:
     """`DELETE [base]/[type]/[id]`."""
     gone = await interactions.delete(call.access, call.path["type"], call.path["id"], if_match(call.headers))
-    return Answer(204, headers=version_headers(gone)[:1] if gone is not None else ())
+    return deleted(call, [gone] if gone is not None else [])
 
 
 async def history(interactions: Interactions, call: Call) -> Answer:

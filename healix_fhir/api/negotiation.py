@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from healix_fhir.api.parameters import parameters
+from healix_fhir.interaction.patch import JSON_PATCH
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 from healix_fhir.kernel.media_types import MediaType, parse_accept, parse_media_type
 
@@ -17,6 +18,7 @@ FHIR_JSON, FHIR_XML = "application/fhir+json", "application/fhir+xml"
 JSON_TYPES = (FHIR_JSON, "application/json", "text/json")
 XML_TYPES = (FHIR_XML, "application/xml", "text/xml")
 FHIR_TYPES = JSON_TYPES + XML_TYPES
+PATCH_TYPES = (JSON_PATCH, *FHIR_TYPES)
 FORM = "application/x-www-form-urlencoded"
 FHIR_VERSION = "4.0"
 SHORT = {"json": FHIR_JSON, "xml": FHIR_XML}

@@ -14,17 +14,24 @@ from healix_fhir.kernel.errors import Category, HealixError, Issue
 from smart_auth.challenge import challenge
 
 
-def refusal(error: HealixError, headers: Headers, allow: str | None = None) -> Answer:
-    """The answer to a refused request with these `headers`; `allow` are the methods of its address."""
+def refusal(error: HealixError, headers: Headers, allow: str | None = None, accept_patch: str | None = None) -> Answer:
+    """The answer to a refused request with these `headers`.
+
+    `allow` are the methods of its address, `accept_patch` the types of patch documents, for a patch.
+    """
     extra: list[tuple[bytes, bytes]] = []
     if (wanted := challenge(error.category, headers)) is not None:
         extra.append((b"www-authenticate", wanted))
     if error.retry_after is not None:
         extra.append((b"retry-after", str(error.retry_after).encode()))
+    if error.etag is not None:
+        extra.append((b"etag", error.etag.encode()))
     if error.category is Category.NOT_ALLOWED and allow is not None:
         extra.append((b"allow", allow.encode()))
     if error.category is Category.UNSUPPORTED_MEDIA:
         extra.append((b"accept-encoding", CODINGS))
+        if accept_patch is not None:
+            extra.append((b"accept-patch", accept_patch.encode()))
     return Answer(STATUS[error.category].value, error_outcome(error), tuple(extra))
 
 

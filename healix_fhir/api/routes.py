@@ -11,15 +11,23 @@ from healix_fhir.api import instance, system_level, type_level
 from healix_fhir.api.address import Address, Edge
 from healix_fhir.api.operation import operation
 
-PATCH = {"PATCH": "patch"}
-CONDITIONAL = {"PUT": "conditional update", "DELETE": "conditional delete", "PATCH": "conditional patch"}
 RUN = {"GET": operation, "POST": operation}
 
 
 def routes(edge: Edge) -> list[BaseRoute]:
     """The routes of one web process. Everything but `metadata` needs a token, also what is not there."""
-    one = {"GET": instance.read, "PUT": instance.update, "DELETE": instance.delete}
-    many = {"GET": type_level.search, "POST": type_level.create}
+    one = {"GET": instance.read, "PUT": instance.update, "PATCH": instance.patch, "DELETE": instance.delete}
+    many = Address(
+        "fhir.type",
+        edge,
+        {
+            "GET": type_level.search,
+            "POST": type_level.create,
+            "PUT": type_level.update,
+            "PATCH": type_level.patch,
+            "DELETE": type_level.delete,
+        },
+    )
     whole = Address("fhir.bundle", edge, {"POST": system_level.transact}, {"GET": "a search of all types"})
     return [
         Route("/fhir/metadata", Address("fhir.metadata", edge, {"GET": system_level.capabilities}, public=True)),
@@ -27,10 +35,11 @@ def routes(edge: Edge) -> list[BaseRoute]:
         Route("/fhir/{type}/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
         Route("/fhir/{type}/_search", Address("fhir.search", edge, {"POST": type_level.search}, form=True)),
         Route("/fhir/{type}/_history", Address("fhir.history", edge, {}, {"GET": "the history of a type"})),
-        Route("/fhir/{type}/{id}", Address("fhir.instance", edge, one, PATCH)),
+        Route("/fhir/{type}/{id}", Address("fhir.instance", edge, one)),
         Route("/fhir/_history", Address("fhir.history", edge, {}, {"GET": "the history of all types"})),
         Route("/fhir/_search", Address("fhir.search", edge, {}, {"POST": "a search of all types"}, form=True)),
-        Route("/fhir/{type}", Address("fhir.type", edge, many, CONDITIONAL)),
+        Route("/fhir/{type}", many),
+        Route("/fhir/{type}/", many),
         Route("/fhir/{type}/{id}/_history/{version}", Address("fhir.vread", edge, {"GET": instance.vread})),
         Route("/fhir/{type}/{id}/_history", Address("fhir.history", edge, {"GET": instance.history})),
         Route("/fhir/{type}/{id}/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),

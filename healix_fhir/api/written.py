@@ -1,17 +1,29 @@
 """The answer to a write: 201 or 200 with Location, entity tag and what the caller prefers to get back.
 
-Spec: FHIR R4, hl7.org/fhir/R4/http.html#create, #update, #ops
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#create, #update, #delete, #ops
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.conditional import version_headers
 from healix_fhir.api.outcome import success
 from healix_fhir.api.prefer import Return, parse_prefer
-from healix_fhir.interaction.result import Written
+from healix_fhir.interaction.result import Stored, Written
+
+
+def deleted(call: Call, gone: Sequence[Stored]) -> Answer:
+    """The answer to a delete of what is now `gone`: 204 without a body, or 200 with an outcome for who prefers one."""
+    headers = version_headers(gone[0])[:1] if len(gone) == 1 else ()
+    if parse_prefer(call.header(b"prefer")).returns is not Return.OUTCOME:
+        return Answer(HTTPStatus.NO_CONTENT.value, headers=headers)
+    names = ", ".join(f"{stored.type}/{stored.id}" for stored in gone)
+    return Answer(
+        HTTPStatus.OK.value, success(f"deleted: {names}" if names else "there was nothing to delete"), headers
+    )
 
 
 def written(call: Call, done: Written, base: str) -> Answer:
@@ -26,5 +38,6 @@ def written(call: Call, done: Written, base: str) -> Answer:
     elif returns is Return.OUTCOME:
         what = "was created" if done.created else "was updated" if done.changed else "was as it should be already"
         body = success(f"{stored.type}/{stored.id} {what}")
-    headers = (*version_headers(stored), (b"location" if done.created else b"content-location", location))
+    located = b"location" if done.created or call.method == "POST" else b"content-location"
+    headers = (*version_headers(stored), (located, location))
     return Answer(status.value, body, headers)

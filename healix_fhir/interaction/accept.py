@@ -46,6 +46,14 @@ def with_id(resource: dict[str, Any], id_: str) -> None:
         raise invalid("the id in the body is not the id in the URL", code="value", expression=("Resource.id",))
 
 
+def body_id(resource: dict[str, Any]) -> str | None:
+    """The id in the body of a conditional update, which may go without. Raises Invalid for what is no id."""
+    found = resource.get("id")
+    if found is not None and not (isinstance(found, str) and is_logical_id(found)):
+        raise invalid("an id has 1 to 64 letters, digits, '-' and '.'", code="value", expression=("Resource.id",))
+    return found
+
+
 def change(
     method: Method,
     resource: dict[str, Any],

@@ -52,7 +52,7 @@ def found(stored: Stored, base: str) -> Entry:
 
 def refused(error: HealixError) -> Entry:
     """A failed entry of a batch."""
-    return Entry(None, response=Response(line(STATUS[error.category]), outcome=error_outcome(error)))
+    return Entry(None, response=Response(line(STATUS[error.category]), error.etag, outcome=error_outcome(error)))
 
 
 def get(access: AccessContext, entry: Wanted, finder: Finder) -> Work[Entry]:

@@ -13,13 +13,14 @@ from typing import Any
 
 import msgspec
 
+from healix_fhir.interaction.patch import PATCH_FORMATS
 from healix_fhir.model.definitions import TYPES, search_parameters
 from healix_fhir.search.params.indexed import is_indexed
 
 BUILT = "2026-11-24"
 """The date of this release: the statement changes with the program only."""
 
-INTERACTIONS = ("read", "vread", "update", "delete", "history-instance", "create", "search-type")
+INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type")
 SYSTEM_INTERACTIONS = ("transaction", "batch")
 
 
@@ -31,8 +32,8 @@ class Offered(msgspec.Struct, frozen=True):
     levels: frozenset[str]
 
 
-def capabilities(root: str, operations: Sequence[Offered]) -> dict[str, Any]:
-    """The statement of a server at `root` (without `/fhir`)."""
+def capabilities(root: str, operations: Sequence[Offered], *, delete_several: bool = False) -> dict[str, Any]:
+    """The statement of a server at `root` (without `/fhir`); see `service.Interactions` for `delete_several`."""
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -42,11 +43,12 @@ def capabilities(root: str, operations: Sequence[Offered]) -> dict[str, Any]:
         "implementation": {"description": "Healix: clinical data and images", "url": f"{root}/fhir"},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        "patchFormat": list(PATCH_FORMATS),
         "rest": [
             {
                 "mode": "server",
                 "security": _security(root),
-                "resource": [_resource(type_name, operations) for type_name in TYPES],
+                "resource": [_resource(type_name, operations, delete_several) for type_name in TYPES],
                 "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
                 **_operations(operations, "system"),
             }
@@ -63,7 +65,7 @@ def _security(root: str) -> dict[str, Any]:
     }
 
 
-def _resource(type_name: str, operations: Sequence[Offered]) -> dict[str, Any]:
+def _resource(type_name: str, operations: Sequence[Offered], delete_several: bool) -> dict[str, Any]:
     shown = {
         "type": type_name,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type_name}",
@@ -71,10 +73,10 @@ def _resource(type_name: str, operations: Sequence[Offered]) -> dict[str, Any]:
         "versioning": "versioned",
         "readHistory": True,
         "updateCreate": True,
-        "conditionalCreate": False,
-        "conditionalRead": "not-supported",
-        "conditionalUpdate": False,
-        "conditionalDelete": "not-supported",
+        "conditionalCreate": True,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": True,
+        "conditionalDelete": "multiple" if delete_several else "single",
         "referencePolicy": ["literal", "logical", "local"],
     }
     return shown | _search(type_name) | _operations(operations, "type", "instance")

@@ -6,31 +6,38 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from healix_fhir.interaction import answer
 from healix_fhir.interaction.accept import change
 from healix_fhir.interaction.batch import batch
-from healix_fhir.interaction.bundle import Parcel, Wanted, open_bundle
+from healix_fhir.interaction.bundle import Parcel, open_bundle
+from healix_fhir.interaction.bundle import Wanted as Entry_
 from healix_fhir.interaction.capabilities import Offered, capabilities
+from healix_fhir.interaction.conditional import conditional, create_if_none, delete_where, patch_where, update_where
 from healix_fhir.interaction.create import create
 from healix_fhir.interaction.delete import delete
 from healix_fhir.interaction.history import history
+from healix_fhir.interaction.patch import patch, steps
 from healix_fhir.interaction.read import read
 from healix_fhir.interaction.result import Entry, Page, Stored, Written
 from healix_fhir.interaction.search import Finder
+from healix_fhir.interaction.settle import MULTIPLE, SINGLE
 from healix_fhir.interaction.transaction import prepare, transaction
 from healix_fhir.interaction.update import update
 from healix_fhir.interaction.vread import vread
+from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.search.page import Signer
 from healix_fhir.store.keys import server_key
 from healix_fhir.store.lock import PERMISSION
 from healix_fhir.store.reader import Reader
-from healix_fhir.store.stored import Change, Method
+from healix_fhir.store.stored import Change, Committed, Method
 from healix_fhir.store.writer import Writer
-from smart_auth.access import AccessContext, remember
+from smart_auth.access import EVERYTHING, AccessContext, remember
+from smart_auth.scope import Permission
 
 T = TypeVar("T")
 LARGE = 256 * 1024
@@ -38,11 +45,21 @@ LARGE = 256 * 1024
 
 
 class Interactions:
-    """Every verb of the FHIR API. `bases` are this server's FHIR base URLs, the one it names in answers first."""
+    """Every verb of the FHIR API. `bases` are this server's FHIR base URLs, the one it names in answers first.
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Row]], bases: tuple[str, ...]) -> None:
+    `delete_several` lets a conditional delete delete all that it matches.
+    """
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[AsyncConnection[Row]],
+        bases: tuple[str, ...],
+        *,
+        delete_several: bool = False,
+    ) -> None:
         self.pool = pool
         self.bases = bases
+        self.delete_several = delete_several
         self._reader = Reader(pool)
         self._writer = Writer(pool)
         self._found: Finder | None = None
@@ -56,17 +73,80 @@ class Interactions:
         """One version by number; answers like `read`."""
         return await self._run(lambda: vread(access, type_name, id_, version))
 
-    async def create(self, access: AccessContext, type_name: str, body: bytes) -> Written:
-        """Store a new resource under an id that the server makes."""
-        return await self._write(access, await _off_loop(body, lambda: create(access, type_name, body, self.bases)))
+    async def create(
+        self, access: AccessContext, type_name: str, body: bytes, if_none_exist: str | None = None
+    ) -> Written:
+        """Store a new resource under an id that the server makes; or give the one that `if_none_exist` matches."""
+        if if_none_exist is None:
+            return await self._write(access, await _off_loop(body, lambda: create(access, type_name, body, self.bases)))
+        return await self._one(access, create_if_none(access, type_name, body, if_none_exist))
 
     async def update(
-        self, access: AccessContext, type_name: str, id_: str, body: bytes, if_match: int | None = None
+        self,
+        access: AccessContext,
+        type_name: str,
+        id_: str,
+        body: bytes,
+        if_match: int | None = None,
+        *,
+        only_new: bool = False,
     ) -> Written:
-        """Store a new version, or a new resource under the caller's id. PreconditionFailed against `if_match`."""
+        """Store a new version, or a new resource under the caller's id.
+
+        PreconditionFailed against `if_match`, or with `only_new` when there is a resource already.
+        """
         return await self._write(
-            access, await _off_loop(body, lambda: update(access, type_name, id_, body, self.bases, if_match))
+            access,
+            await _off_loop(
+                body, lambda: update(access, type_name, id_, body, self.bases, if_match, only_new=only_new)
+            ),
         )
+
+    async def update_where(
+        self,
+        access: AccessContext,
+        type_name: str,
+        params: Sequence[tuple[str, str]],
+        body: bytes,
+        if_match: int | None = None,
+        *,
+        only_new: bool = False,
+    ) -> Written:
+        """Update the one resource that matches, or create one."""
+        wanted = update_where(access, type_name, params, body, if_match, only_new=only_new)
+        return await self._one(access, wanted)
+
+    async def patch(
+        self, access: AccessContext, type_name: str, id_: str, body: bytes, media_type: str, if_match: int | None = None
+    ) -> Written:
+        """Make a new version of the current one by a patch document of `media_type`."""
+        made = patch(access, type_name, id_, lambda: steps(body, media_type), self.bases, if_match)
+        return _shown(access, type_name, await self._write(access, made))
+
+    async def patch_where(
+        self,
+        access: AccessContext,
+        type_name: str,
+        params: Sequence[tuple[str, str]],
+        body: bytes,
+        media_type: str,
+        if_match: int | None = None,
+    ) -> Written:
+        """Patch the one resource that matches."""
+        wanted = patch_where(access, type_name, params, lambda: steps(body, media_type), if_match)
+        done = await self._one(access, wanted)
+        return _shown(access, type_name, done)
+
+    async def delete_where(
+        self,
+        access: AccessContext,
+        type_name: str,
+        params: Sequence[tuple[str, str]],
+        if_match: int | None = None,
+    ) -> list[Stored]:
+        """Delete what matches: the versions of the deletions."""
+        wanted = delete_where(access, type_name, params, if_match)
+        return [done.stored for done in await self._conditional(access, wanted) if done.stored is not None]
 
     async def delete(
         self, access: AccessContext, type_name: str, id_: str, if_match: int | None = None
@@ -95,7 +175,7 @@ class Interactions:
 
     def capabilities(self, root: str, operations: Sequence[Offered]) -> dict[str, Any]:
         """The CapabilityStatement for a server at `root` (without `/fhir`); see `operation.registry.offered`."""
-        return capabilities(root, operations)
+        return capabilities(root, operations, delete_several=self.delete_several)
 
     async def _run(self, make: Callable[[], Work[T]]) -> T:
         return await atransaction(self.pool, make)
@@ -104,6 +184,17 @@ class Interactions:
         if self._found is None:
             self._found = Finder(self.bases, Signer(await self._run(lambda: server_key("search page"))))
         return self._found
+
+    async def _conditional(self, access: AccessContext, wanted: Wanted) -> list[Committed]:
+        most = MULTIPLE if self.delete_several else SINGLE
+        committed = await self._run(lambda: conditional(access, wanted, self.bases, most))
+        remember({id_: key for done in committed for id_, key in done.patients})
+        return committed
+
+    async def _one(self, access: AccessContext, wanted: Wanted) -> Written:
+        (done,) = await self._conditional(access, wanted)
+        assert done.stored is not None
+        return Written(done.stored, done.created, done.changed)
 
     async def _write(self, access: AccessContext, made: Change) -> Written:
         done = await self._writer.write(access, made)
@@ -117,7 +208,7 @@ class Interactions:
         remember({id_: key for done in committed for id_, key in done.patients})
         return page
 
-    async def _entry(self, access: AccessContext, entry: Wanted, representation: bool) -> Entry:
+    async def _entry(self, access: AccessContext, entry: Entry_, representation: bool) -> Entry:
         """One entry of a batch."""
         base = self.bases[0]
         if entry.method == "GET":
@@ -133,6 +224,14 @@ class Interactions:
         assert entry.resource is not None
         made = change(method, entry.resource, entry.type, entry.id, self.bases, entry.if_match)
         return answer.written(await self._write(access, made), base, representation=representation)
+
+
+def _shown(access: AccessContext, type_name: str, done: Written) -> Written:
+    """The outcome of a patch, without the body for those who may change a resource but not read it."""
+    opened = access.predicate(type_name, Permission.READ, "r")
+    if opened in (EVERYTHING, access.predicate(type_name, Permission.UPDATE, "r")):
+        return done
+    return msgspec.structs.replace(done, stored=msgspec.structs.replace(done.stored, body=b""))
 
 
 async def _off_loop(body: bytes, work: Callable[[], T]) -> T:

@@ -5,8 +5,10 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#update, #upsert
 
 from __future__ import annotations
 
+import msgspec
+
 from healix_fhir.interaction.accept import change, known_type, of_type, with_id
-from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.errors import Category, invalid
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.json import decode
 from healix_fhir.store.stored import Change, Method
@@ -15,9 +17,19 @@ from smart_auth.scope import Permission
 
 
 def update(
-    access: AccessContext, type_name: str, id_: str, body: bytes, bases: tuple[str, ...], if_match: int | None
+    access: AccessContext,
+    type_name: str,
+    id_: str,
+    body: bytes,
+    bases: tuple[str, ...],
+    if_match: int | None,
+    *,
+    only_new: bool = False,
 ) -> Change:
-    """The change to commit. Raises NotFound for an unknown type, Forbidden, or Invalid."""
+    """The change to commit; with `only_new` (If-None-Match: *) it makes nothing but a new resource.
+
+    Raises NotFound for an unknown type, Forbidden, or Invalid.
+    """
     known_type(type_name)
     access.require(type_name, Permission.UPDATE)
     if not is_logical_id(id_):
@@ -25,4 +37,5 @@ def update(
     resource = decode(body)
     of_type(resource, type_name)
     with_id(resource, id_)
-    return change(Method.PUT, resource, type_name, id_, bases, if_match)
+    made = change(Method.PUT, resource, type_name, id_, bases, if_match)
+    return msgspec.structs.replace(made, if_absent=Category.PRECONDITION_FAILED) if only_new else made

@@ -46,7 +46,10 @@ class Issue:
 
 
 class HealixError(Exception):
-    """A refusal with its category, its public issues and a private detail for the log."""
+    """A refusal with its category, its public issues and a private detail for the log.
+
+    `etag` is the entity tag of the deletion that makes a resource Gone.
+    """
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class HealixError(Exception):
         expression: tuple[str, ...] = (),
         detail: str | None = None,
         retry_after: int | None = None,
+        etag: str | None = None,
     ) -> None:
         super().__init__(message)
         self.category = category
@@ -65,6 +69,7 @@ class HealixError(Exception):
         self.issues = issues or (Issue(code or ISSUE_CODE[category], message, expression),)
         self.detail = detail
         self.retry_after = retry_after
+        self.etag = etag
 
 
 ISSUE_CODE: dict[Category, str] = {

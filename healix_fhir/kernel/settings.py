@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from healix_fhir.kernel.errors import invalid
 
 PREFIX = "HEALIX_"
+CONDITIONAL_DELETES = ("single", "multiple")
 UNKNOWN_CALLERS = ("refuse", "store", "all")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -46,6 +47,8 @@ class Settings:
     """What AE titles that are no known peer may do: `refuse`, `store` or `all`."""
     dimse_max_associations: int = 64
     """DIMSE associations served at once; further ones are refused as busy."""
+    conditional_delete: str = "single"
+    """What a conditional delete does when several resources match: `single` refuses it, `multiple` deletes them all."""
     max_body_mb: int = 64
     """Largest FHIR request body, in MB."""
     max_store_gb: int = 16
@@ -85,6 +88,8 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
         raise invalid(f"{PREFIX}LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
     if settings.dimse_unknown_callers not in UNKNOWN_CALLERS:
         raise invalid(f"{PREFIX}DIMSE_UNKNOWN_CALLERS must be one of {', '.join(UNKNOWN_CALLERS)}")
+    if settings.conditional_delete not in CONDITIONAL_DELETES:
+        raise invalid(f"{PREFIX}CONDITIONAL_DELETE must be one of {', '.join(CONDITIONAL_DELETES)}")
     return settings
 
 

@@ -41,7 +41,8 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(_: Router) -> AsyncIterator[None]:
         pool = await open_async_pool(settings.database_url, size=POOL)
         gate = TokenGate(pool, settings.database_url)
-        interactions = Interactions(pool, (settings.fhir_base,))
+        several = settings.conditional_delete == "multiple"
+        interactions = Interactions(pool, (settings.fhir_base,), delete_several=several)
         site = Site(pool, interactions, gate.denials, secure, (viewer / "index.html").is_file)
         await gate.start()
         try:

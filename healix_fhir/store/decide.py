@@ -45,7 +45,7 @@ def revise(change: Change, old: Old | None) -> Change | HealixError:
     if change.if_match not in (None, old.version):
         return _precondition(change)
     if old.deleted:
-        return gone(change.type, change.id)
+        return gone(change.type, change.id, old.version)
     try:
         made = change.patch(old.body)
     except HealixError as error:

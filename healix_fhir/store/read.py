@@ -22,7 +22,7 @@ from healix_fhir.kernel.errors import Category, HealixError, not_found
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.store.body import unpack
 from healix_fhir.store.guard import Guard
-from healix_fhir.store.stored import Stored, Version
+from healix_fhir.store.stored import Stored, Version, etag
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
@@ -68,7 +68,9 @@ def read_each(asked: Sequence[Ask]) -> Work[list[Stored | HealixError]]:
     rows = yield _statement([asked[n] for n in open_])
     for n, version, updated, deleted, body in rows:
         ask = asked[open_[n - 1]]
-        answers[open_[n - 1]] = gone(ask.type, ask.id) if deleted else Stored(ask.type, ask.id, version, updated, body)
+        answers[open_[n - 1]] = (
+            gone(ask.type, ask.id, version) if deleted else Stored(ask.type, ask.id, version, updated, body)
+        )
     return answers
 
 
@@ -107,9 +109,9 @@ def missing(type_name: str, id_: str) -> HealixError:
     return not_found(f"{type_name}/{id_} does not exist")
 
 
-def gone(type_name: str, id_: str) -> HealixError:
-    """The answer for what was deleted, to those who could see it."""
-    return HealixError(Category.GONE, f"{type_name}/{id_} was deleted")
+def gone(type_name: str, id_: str, version: int) -> HealixError:
+    """The answer for what was deleted in `version`, to those who could see it."""
+    return HealixError(Category.GONE, f"{type_name}/{id_} was deleted", etag=etag(version))
 
 
 _VERSIONS = """
@@ -142,7 +144,7 @@ def vread(access: AccessContext, type_name: str, id_: str, version: int) -> Work
         raise not_found(f"{type_name}/{id_} has no version {version}")
     found = _version(type_name, id_, rows[0])
     if not found.stored.body:
-        raise gone(type_name, id_)
+        raise gone(type_name, id_, version)
     yield _audit(access, "vread", f"{type_name}/{id_}/_history/{version}", patients)
     return found.stored
 

@@ -22,6 +22,11 @@ class Method(StrEnum):
     DELETE = "DELETE"
 
 
+def etag(version: int) -> str:
+    """The entity tag of a version. Spec: FHIR R4, hl7.org/fhir/R4/http.html#versioning"""
+    return f'W/"{version}"'
+
+
 class Stored(msgspec.Struct, frozen=True):
     """One version of a resource; `body` is the JSON as it is served, empty for a deletion."""
 
@@ -33,8 +38,8 @@ class Stored(msgspec.Struct, frozen=True):
 
     @property
     def etag(self) -> str:
-        """The entity tag. Spec: FHIR R4, hl7.org/fhir/R4/http.html#versioning"""
-        return f'W/"{self.version}"'
+        """The entity tag."""
+        return etag(self.version)
 
 
 class Version(msgspec.Struct, frozen=True):

@@ -57,17 +57,71 @@ class FakeInteractions:
         self._ask(access, "vread", type_name, id_, version)
         return self.stored(type_name, id_)
 
-    async def create(self, access: AccessContext, type_name: str, body: bytes) -> Written:
+    async def create(
+        self, access: AccessContext, type_name: str, body: bytes, if_none_exist: str | None = None
+    ) -> Written:
         """A new version."""
-        self._ask(access, "create", type_name, body, permission=Permission.CREATE)
+        self._ask(access, "create", type_name, body, if_none_exist, permission=Permission.CREATE)
         return Written(self.stored(), self.created, self.changed)
 
     async def update(
-        self, access: AccessContext, type_name: str, id_: str, body: bytes, if_match: int | None = None
+        self,
+        access: AccessContext,
+        type_name: str,
+        id_: str,
+        body: bytes,
+        if_match: int | None = None,
+        *,
+        only_new: bool = False,
     ) -> Written:
         """A new version."""
-        self._ask(access, "update", type_name, id_, body, if_match)
+        self._ask(access, "update", type_name, id_, body, if_match, only_new)
         return Written(self.stored(), self.created, self.changed)
+
+    async def update_where(
+        self,
+        access: AccessContext,
+        type_name: str,
+        params: Sequence[tuple[str, str]],
+        body: bytes,
+        if_match: int | None = None,
+        *,
+        only_new: bool = False,
+    ) -> Written:
+        """A new version."""
+        self._ask(access, "update", type_name, list(params), body, if_match, only_new)
+        return Written(self.stored(), self.created, self.changed)
+
+    async def patch(
+        self, access: AccessContext, type_name: str, id_: str, body: bytes, media_type: str, if_match: int | None = None
+    ) -> Written:
+        """A new version."""
+        self._ask(access, "patch", type_name, id_, body, media_type, if_match)
+        return Written(self.stored(), created=False, changed=self.changed)
+
+    async def patch_where(
+        self,
+        access: AccessContext,
+        type_name: str,
+        params: Sequence[tuple[str, str]],
+        body: bytes,
+        media_type: str,
+        if_match: int | None = None,
+    ) -> Written:
+        """A new version."""
+        self._ask(access, "patch", type_name, list(params), body, media_type, if_match)
+        return Written(self.stored(), created=False, changed=self.changed)
+
+    async def delete_where(
+        self,
+        access: AccessContext,
+        type_name: str,
+        params: Sequence[tuple[str, str]],
+        if_match: int | None = None,
+    ) -> list[Stored]:
+        """Two are gone."""
+        self._ask(access, "delete", type_name, list(params), if_match)
+        return [self.stored(), self.stored(id_="2")]
 
     async def delete(
         self, access: AccessContext, type_name: str, id_: str, if_match: int | None = None

@@ -100,7 +100,7 @@ def test_update_passes_the_version_that_it_is_meant_for() -> None:
     fhir = Fhir()
     fhir.interactions.created = False
     reply = request(fhir.app, "PUT", "/fhir/Patient/1", headers={**JSON, "If-Match": 'W/"2"'}, body=b"{}")
-    assert fhir.asked == ("update", "Patient", "1", b"{}", 2)
+    assert fhir.asked == ("update", "Patient", "1", b"{}", 2, False)
     assert (reply.status, reply.headers["content-location"]) == (200, f"{BASE}/Patient/1/_history/3")
 
 
@@ -115,11 +115,7 @@ def test_if_match_that_is_no_version_is_refused(tag: str) -> None:
 @pytest.mark.parametrize(
     ("method", "url", "headers"),
     [
-        ("PUT", "/fhir/Patient/1", {"If-None-Match": "*"}),
-        ("POST", "/fhir/Patient", {"If-None-Exist": "identifier=1"}),
-        ("PUT", "/fhir/Patient?identifier=1", {}),
-        ("DELETE", "/fhir/Patient?identifier=1", {}),
-        ("PATCH", "/fhir/Patient/1", {"Content-Type": "application/json-patch+json"}),
+        ("PUT", "/fhir/Patient/1", {"If-None-Match": 'W/"1"'}),
         ("GET", "/fhir/_history", {}),
         ("GET", "/fhir/Patient/_history", {}),
         ("GET", "/fhir/Patient/1/Observation", {}),
@@ -138,6 +134,65 @@ def test_what_r4_defines_and_the_server_lacks_is_refused_by_name(
     assert reply.json["issue"][0]["code"] == "not-supported"
     assert "not supported" in reply.json["issue"][0]["diagnostics"]
     assert fhir.interactions.asked == []
+
+
+@pytest.mark.spec("FHIR R4 http.html#update")
+def test_an_update_may_be_bound_to_make_a_new_resource() -> None:
+    """If-None-Match: * reaches the interaction."""
+    fhir = Fhir()
+    assert request(fhir.app, "PUT", "/fhir/Patient/1", headers=JSON | {"If-None-Match": "*"}, body=b"{}").status == 201
+    assert fhir.asked == ("update", "Patient", "1", b"{}", None, True)
+
+
+@pytest.mark.spec("FHIR R4 http.html#patch")
+@pytest.mark.parametrize("sent", ["application/json-patch+json", "application/fhir+json; charset=utf-8"])
+@pytest.mark.parametrize("where", ["/fhir/Patient/1", "/fhir/Patient?identifier=1", "/fhir/Patient/?identifier=1"])
+def test_a_patch_reaches_the_interaction_with_its_type(sent: str, where: str) -> None:
+    """Both kinds of patch, of one resource or of what matches; the answer is that of an update."""
+    fhir = Fhir()
+    headers = {"Content-Type": sent, "If-Match": 'W/"2"'}
+    reply = request(fhir.app, "PATCH", where, headers=headers, body=b"[]")
+    about = "1" if where.endswith("/1") else [("identifier", "1")]
+    assert fhir.asked == ("patch", "Patient", about, b"[]", sent.partition(";")[0], 2)
+    assert (reply.status, reply.headers["etag"]) == (200, ETAG)
+    assert reply.headers["content-location"] == f"{BASE}/Patient/1/_history/3"
+
+
+@pytest.mark.spec("RFC 5789 3.1")
+@pytest.mark.parametrize("sent", ["application/xml-patch+xml", "application/merge-patch+json", "text/plain"])
+def test_a_patch_of_another_type_is_refused_with_those_that_are_read(sent: str) -> None:
+    """415 names the type and lists the others in Accept-Patch."""
+    fhir = Fhir()
+    reply = request(fhir.app, "PATCH", "/fhir/Patient/1", headers={"Content-Type": sent}, body=b"x")
+    assert (reply.status, fhir.interactions.asked) == (415, [])
+    assert sent in reply.json["issue"][0]["diagnostics"]
+    assert reply.headers["accept-patch"].startswith("application/json-patch+json, application/fhir+json")
+
+
+@pytest.mark.spec("FHIR R4 http.html#read")
+def test_a_deleted_resource_answers_with_the_tag_of_its_deletion() -> None:
+    """410 tells which version the deletion is."""
+    fhir = Fhir()
+    fhir.interactions.error = HealixError(Category.GONE, "it was deleted", etag='W/"4"')
+    reply = request(fhir.app, "GET", "/fhir/Patient/1")
+    assert (reply.status, reply.headers["etag"], reply.json["issue"][0]["code"]) == (410, 'W/"4"', "deleted")
+
+
+@pytest.mark.spec("FHIR R4 http.html#delete")
+@pytest.mark.parametrize(
+    ("url", "prefer", "status", "told"),
+    [
+        ("Patient/1", "return=OperationOutcome", 200, "deleted: Patient/1"),
+        ("Patient/2", "return=OperationOutcome", 200, "there was nothing to delete"),
+        ("Patient?active=false", "return=OperationOutcome", 200, "deleted: Patient/1, Patient/2"),
+        ("Patient?active=false", "return=minimal", 204, None),
+    ],
+)
+def test_a_delete_tells_what_it_did_to_who_wants_to_know(url: str, prefer: str, status: int, told: str | None) -> None:
+    """An outcome names what was deleted; without that preference there is no body."""
+    reply = request(Fhir().app, "DELETE", f"/fhir/{url}", headers={"Prefer": prefer})
+    assert reply.status == status
+    assert (reply.json["issue"][0]["diagnostics"] if reply.body else None) == told
 
 
 @pytest.mark.spec("http.html#delete")

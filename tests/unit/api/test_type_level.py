@@ -15,9 +15,33 @@ def test_create_answers_201_with_the_new_version_and_its_address() -> None:
     """A create answers 201, Location of the version, entity tag and, by default, the resource."""
     fhir = Fhir()
     reply = request(fhir.app, "POST", "/fhir/Patient", headers=JSON, body=b'{"a":1}')
-    assert fhir.asked == ("create", "Patient", b'{"a":1}')
+    assert fhir.asked == ("create", "Patient", b'{"a":1}', None)
     assert (reply.status, reply.headers["location"]) == (201, f"{BASE}/Patient/1/_history/3")
     assert (reply.headers["etag"], reply.body) == ('W/"3"', fhir.interactions.stored().body)
+
+
+@pytest.mark.spec("FHIR R4 http.html#ccreate")
+def test_a_conditional_create_that_finds_one_answers_200_with_its_address() -> None:
+    """If-None-Exist reaches the interaction; what was found is located like what would have been made."""
+    fhir = Fhir()
+    fhir.interactions.created = False
+    reply = request(fhir.app, "POST", "/fhir/Patient", headers=JSON | {"If-None-Exist": "identifier=1"}, body=b"{}")
+    assert fhir.asked == ("create", "Patient", b"{}", "identifier=1")
+    assert (reply.status, reply.headers["location"]) == (200, f"{BASE}/Patient/1/_history/3")
+
+
+@pytest.mark.spec("FHIR R4 http.html#cond-update")
+@pytest.mark.parametrize("url", ["/fhir/Patient?identifier=a%7Cb", "/fhir/Patient/?identifier=a%7Cb"])
+def test_conditional_update_and_delete_reach_the_interaction(url: str) -> None:
+    """With and without a slash before the condition, and with the versions they are meant for."""
+    fhir = Fhir()
+    headers = JSON | {"If-Match": 'W/"2"', "If-None-Match": "*"}
+    request(fhir.app, "PUT", url, headers=headers, body=b"{}")
+    request(fhir.app, "DELETE", url, headers={"If-Match": 'W/"2"'})
+    asked = [("identifier", "a|b")]
+    assert fhir.interactions.asked == [
+        ("update", "Patient", asked, b"{}", 2, True), ("delete", "Patient", asked, 2)
+    ]  # fmt: skip
 
 
 @pytest.mark.spec("http.html#ops")
@@ -102,11 +126,11 @@ def test_other_modes_of_the_capabilities_are_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("method", "url", "allow"),
     [
-        ("POST", "/fhir/Patient/1", "GET, HEAD, PUT, DELETE"),
+        ("POST", "/fhir/Patient/1", "GET, HEAD, PUT, PATCH, DELETE"),
         ("GET", "/fhir/Patient/_search", "POST"),
         ("POST", "/fhir/Patient/1/_history/1", "GET, HEAD"),
         ("DELETE", "/fhir", "POST"),
-        ("OPTIONS", "/fhir/Patient", "GET, HEAD, POST"),
+        ("OPTIONS", "/fhir/Patient", "GET, HEAD, POST, PUT, PATCH, DELETE"),
         ("PUT", "/fhir/metadata", "GET, HEAD"),
     ],
 )

@@ -50,6 +50,7 @@ def test_every_named_interaction_runs() -> None:
         "read": Interactions.read,
         "vread": Interactions.vread,
         "update": Interactions.update,
+        "patch": Interactions.patch,
         "delete": Interactions.delete,
         "history-instance": Interactions.history,
         "create": Interactions.create,
@@ -87,12 +88,14 @@ def test_operations_are_those_of_the_registry(statement: dict[str, Any], resourc
     assert "operation" not in statement["rest"][0]
 
 
-def test_the_conditional_forms_are_denied(resources: dict[str, dict[str, Any]]) -> None:
-    """What this server refuses by name is not promised."""
+def test_the_conditional_forms_are_named(resources: dict[str, dict[str, Any]]) -> None:
+    """All conditional interactions are offered; how many a conditional delete takes is as the server is set."""
     shown = resources["Patient"]
     assert (shown["versioning"], shown["updateCreate"], shown["readHistory"]) == ("versioned", True, True)
-    assert (shown["conditionalCreate"], shown["conditionalUpdate"]) == (False, False)
-    assert (shown["conditionalRead"], shown["conditionalDelete"]) == ("not-supported", "not-supported")
+    assert (shown["conditionalCreate"], shown["conditionalUpdate"]) == (True, True)
+    assert (shown["conditionalRead"], shown["conditionalDelete"]) == ("full-support", "single")
+    several = capabilities(ROOT, offered(), delete_several=True)["rest"][0]["resource"]
+    assert {one["conditionalDelete"] for one in several} == {"multiple"}
 
 
 def test_security_is_smart(statement: dict[str, Any]) -> None:
