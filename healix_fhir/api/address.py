@@ -15,7 +15,16 @@ from starlette.types import Receive, Scope, Send
 from healix_fhir.api.body import read_body
 from healix_fhir.api.call import Answer, Call, Headers, header, header_map
 from healix_fhir.api.coding import check_coding, inflated
-from healix_fhir.api.negotiation import FHIR_TYPES, FORM, PATCH_TYPES, XML_TYPES, body_type, call_format, error_format, is_pretty
+from healix_fhir.api.negotiation import (
+    FHIR_TYPES,
+    FORM,
+    PATCH_TYPES,
+    XML_TYPES,
+    body_type,
+    call_format,
+    error_format,
+    is_pretty,
+)
 from healix_fhir.api.outcome import refusal
 from healix_fhir.api.parameters import parameters
 from healix_fhir.api.rendering import json_of_xml

@@ -116,7 +116,7 @@ def test_a_body_in_xml_reaches_the_interaction_as_json(type_: str) -> None:
     fhir = Fhir()
     body = b'<Basic xmlns="http://hl7.org/fhir"><id value="1"/></Basic>'
     assert request(fhir.app, "POST", "/fhir/Basic", headers={"Content-Type": type_}, body=body).status == 201
-    assert fhir.asked == ("create", "Basic", b'{"resourceType":"Basic","id":"1"}')
+    assert fhir.asked == ("create", "Basic", b'{"resourceType":"Basic","id":"1"}', None)
 
 
 @pytest.mark.spec("FHIR R4 http.html#mime-type")
