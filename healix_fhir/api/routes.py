@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from healix_fhir.api import instance, system_level, type_level
+from healix_fhir.api import instance, search, system_level, type_level
 from healix_fhir.api.address import Address, Edge
 from healix_fhir.api.operation import operation
 
@@ -21,29 +21,32 @@ def routes(edge: Edge) -> list[BaseRoute]:
         "fhir.type",
         edge,
         {
-            "GET": type_level.search,
+            "GET": search.of_type,
             "POST": type_level.create,
             "PUT": type_level.update,
             "PATCH": type_level.patch,
             "DELETE": type_level.delete,
         },
     )
-    whole = Address("fhir.bundle", edge, {"POST": system_level.transact}, {"GET": "a search of all types"})
+    whole = Address("fhir.bundle", edge, {"GET": search.of_everything, "POST": system_level.transact})
+    inside = search.of_compartment
     return [
         Route("/fhir/metadata", Address("fhir.metadata", edge, {"GET": system_level.capabilities}, public=True)),
         Route("/fhir/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
         Route("/fhir/{type}/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
-        Route("/fhir/{type}/_search", Address("fhir.search", edge, {"POST": type_level.search}, form=True)),
+        Route("/fhir/{type}/_search", Address("fhir.search", edge, {"POST": search.of_type}, form=True)),
         Route("/fhir/{type}/_history", Address("fhir.history", edge, {}, {"GET": "the history of a type"})),
         Route("/fhir/{type}/{id}", Address("fhir.instance", edge, one)),
         Route("/fhir/_history", Address("fhir.history", edge, {}, {"GET": "the history of all types"})),
-        Route("/fhir/_search", Address("fhir.search", edge, {}, {"POST": "a search of all types"}, form=True)),
+        Route("/fhir/_search", Address("fhir.search", edge, {"POST": search.of_everything}, form=True)),
         Route("/fhir/{type}", many),
         Route("/fhir/{type}/", many),
         Route("/fhir/{type}/{id}/_history/{version}", Address("fhir.vread", edge, {"GET": instance.vread})),
         Route("/fhir/{type}/{id}/_history", Address("fhir.history", edge, {"GET": instance.history})),
         Route("/fhir/{type}/{id}/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
-        Route("/fhir/{type}/{id}/{other}", Address("fhir.compartment", edge, {}, {"GET": "a search of a compartment"})),
+        Route("/fhir/{type}/{id}/_search", Address("fhir.compartment", edge, {"POST": inside}, form=True)),
+        Route("/fhir/{type}/{id}/{other}", Address("fhir.compartment", edge, {"GET": inside})),
+        Route("/fhir/{type}/{id}/{other}/_search", Address("fhir.compartment", edge, {"POST": inside}, form=True)),
         Route("/fhir", whole),
         Route("/fhir/", whole),
         Route("/fhir/{rest:path}", Address("fhir.unknown", edge)),

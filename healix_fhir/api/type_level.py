@@ -1,14 +1,12 @@
-"""All resources of a type: create, search, and the conditional update, patch and delete of those that match.
+"""All resources of a type: create, and the conditional update, patch and delete of those that match.
 
-Spec: FHIR R4, hl7.org/fhir/R4/http.html#create, #search, #ccreate, #cond-update, #patch, #delete
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#create, #ccreate, #cond-update, #patch, #delete
 """
 
 from __future__ import annotations
 
-from healix_fhir.api.bundle import bundle
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.conditional import if_match, only_new
-from healix_fhir.api.prefer import parse_prefer
 from healix_fhir.api.written import deleted, written
 from healix_fhir.interaction.service import Interactions
 
@@ -44,10 +42,3 @@ async def delete(interactions: Interactions, call: Call) -> Answer:
     """`DELETE [base]/[type]?…`."""
     gone = await interactions.delete_where(call.access, call.path["type"], call.params, if_match(call.headers))
     return deleted(call, gone)
-
-
-async def search(interactions: Interactions, call: Call) -> Answer:
-    """`GET [base]/[type]?…` and `POST [base]/[type]/_search`: parameters of URL and form together."""
-    strict = parse_prefer(call.header(b"prefer")).strict
-    page = await interactions.search(call.access, call.path["type"], call.params, strict=strict)
-    return await bundle(page, interactions.bases[0], call.path["type"])

@@ -21,7 +21,7 @@ BUILT = "2026-11-24"
 """The date of this release: the statement changes with the program only."""
 
 INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type")
-SYSTEM_INTERACTIONS = ("transaction", "batch")
+SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system")
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -87,13 +87,25 @@ def _search(type_name: str) -> dict[str, Any]:
     """What of R4's parameters a search reads."""
     read = [parameter for parameter in search_parameters(type_name).values() if is_indexed(parameter)]
     includes = [f"{type_name}:{parameter.code}" for parameter in read if parameter.type == "reference"]
-    shown: dict[str, Any] = {"searchInclude": includes} if includes else {}
-    return shown | {
+    shown: dict[str, Any] = {"searchInclude": ["*", *includes]} if includes else {}
+    back = _referring().get(type_name)
+    return (shown | {"searchRevInclude": ["*", *back]} if back else shown) | {
         "searchParam": [
             {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
             for parameter in sorted(read, key=lambda parameter: parameter.code)
         ]
     }
+
+
+@cache
+def _referring() -> dict[str, list[str]]:
+    """By type, the references that may point to it; not those that may point to everything."""
+    found: dict[str, list[str]] = {}
+    for name in TYPES:
+        for parameter in search_parameters(name).values():
+            for target in parameter.targets if parameter.type == "reference" and is_indexed(parameter) else ():
+                found.setdefault(target, []).append(f"{name}:{parameter.code}")
+    return found
 
 
 def _operations(operations: Sequence[Offered], *levels: str) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def encode_page(page: Page, base: str, path: str) -> bytes:
 
 
 def _address(base: str, path: str, query: str) -> str:
-    return f"{base}/{path}?{query}" if query else f"{base}/{path}"
+    address = f"{base}/{path}" if path else base
+    return f"{address}?{query}" if query else address
 
 
 def _entry(entry: Entry, subset: Subset | None) -> Iterator[bytes]:

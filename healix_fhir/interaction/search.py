@@ -1,4 +1,4 @@
-"""Search of one type.
+"""Search: of a type, of a compartment, of the whole server.
 
 Spec: FHIR R4, hl7.org/fhir/R4/search.html, hl7.org/fhir/R4/http.html#search
 """
@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from healix_fhir.interaction.accept import known_type
 from healix_fhir.interaction.result import Entry, Page
 from healix_fhir.interaction.status import outcome
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Work
 from healix_fhir.search import run
 from healix_fhir.search.page import Signer
-from healix_fhir.search.query import parse
+from healix_fhir.search.query import Query, parse
+from healix_fhir.search.run import require
+from healix_fhir.search.searched import Searched, one_type
 from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
 
@@ -27,24 +28,30 @@ class Finder:
         self.signer = signer
 
     def search(
-        self, access: AccessContext, type_name: str, params: Sequence[tuple[str, str]], *, strict: bool
+        self, access: AccessContext, searched: str | Searched, params: Sequence[tuple[str, str]], *, strict: bool
     ) -> Work[Page]:
         """One page of results; ignored parameters are told in an entry of mode `outcome`."""
-        known_type(type_name)
-        access.require(type_name, Permission.SEARCH)
-        query = parse(type_name, params, strict=strict, base=self.bases[0])
+        searched = one_type(searched) if isinstance(searched, str) else searched
+        require(access, searched.types)
+        query = parse(searched, params, strict=strict, base=self.bases[0])
         found = yield from run.search(access, query, base=self.bases[0], signer=self.signer)
-        yield record([_audit(access, type_name, found.self)])
+        yield record([_audit(access, query, found.self)])
         entries = [Entry(f"{self.bases[0]}/{hit.type}/{hit.id}", hit.body, hit.mode) for hit in found.entries]
         if found.ignored:
             entries.append(Entry(None, outcome(found.ignored), "outcome"))
-        links = {"self": found.self} | ({"next": found.next} if found.next is not None else {})
-        return Page("searchset", tuple(entries), found.total, links, query.subset)
+        return Page("searchset", tuple(entries), found.total, found.links, query.subset)
 
 
-def _audit(access: AccessContext, type_name: str, query: str) -> AuditRow:
+def _audit(access: AccessContext, query: Query, params: str) -> AuditRow:
     """One row for the search; its patient is the token's, where the token sees no other."""
-    alone = access.practitioner is None and access.compartments(type_name, Permission.SEARCH, "pat") != EVERYTHING
+    alone = access.practitioner is None and not any(
+        access.compartments(name, Permission.SEARCH, "pat") == EVERYTHING for name in query.types
+    )
     return AuditRow(
-        access.origin, "E", "search-type", patient=access.patient if alone else None, entity=type_name, query=query
+        access.origin,
+        "E",
+        "search-type" if query.path else "search-system",
+        patient=access.patient if alone else None,
+        entity=query.path or None,
+        query=params,
     )

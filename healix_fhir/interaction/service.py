@@ -31,6 +31,7 @@ from healix_fhir.interaction.vread import vread
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.search.page import Signer
+from healix_fhir.search.searched import Searched
 from healix_fhir.store.keys import server_key
 from healix_fhir.store.lock import PERMISSION
 from healix_fhir.store.reader import Reader
@@ -160,11 +161,16 @@ class Interactions:
         return await self._run(lambda: history(access, type_name, id_, params, self.bases[0]))
 
     async def search(
-        self, access: AccessContext, type_name: str, params: Sequence[tuple[str, str]], *, strict: bool = False
+        self,
+        access: AccessContext,
+        searched: str | Searched,
+        params: Sequence[tuple[str, str]],
+        *,
+        strict: bool = False,
     ) -> Page:
-        """Search one type."""
+        """Search a type (by its name), a compartment or everything."""
         finder = await self._finder()
-        return await self._run(lambda: finder.search(access, type_name, params, strict=strict))
+        return await self._run(lambda: finder.search(access, searched, params, strict=strict))
 
     async def bundle(self, access: AccessContext, body: bytes, *, representation: bool = True) -> Page:
         """Run a batch or transaction; with `representation` the entries of its answer carry the resources."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from healix_fhir.kernel.errors import invalid, unsupported
+from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.subset import Subset, add
-from healix_fhir.search.include import Include, read_include
-from healix_fhir.search.index_facts import main_date
-from healix_fhir.search.order import Key, Order
+from healix_fhir.search.include import ITERATE, Include, read_include
+from healix_fhir.search.order import LAST_CHANGED, NEWEST, Order
+from healix_fhir.search.result import Total
+from healix_fhir.search.sort import read_sort
 
 DEFAULT_COUNT = 50
 MOST = 1000
@@ -28,9 +29,7 @@ REFUSED: Mapping[str, str] = {
     "_filter": "filter expressions are not supported",
     "_list": "searching by list is not supported",
     "_query": "named queries are not supported",
-    "_revinclude": "reverse includes are not supported",
     "_text": "full-text search is not supported",
-    "_type": "a search reads one type only",
 }
 """Parameters of R4 that this server refuses by name."""
 
@@ -39,13 +38,21 @@ REFUSED: Mapping[str, str] = {
 class Controls:
     """The controls of a search, as they are read one after the other."""
 
-    type_name: str
-    order: Order = field(default_factory=Order)
+    types: tuple[str, ...]
+    sorted: Order | None = None
     count: int = DEFAULT_COUNT
-    total: bool = False
+    total: Total = Total.NONE
     includes: list[Include] = field(default_factory=list)
     cursor: str | None = None
     subset: Subset = field(default_factory=Subset)
+
+    @property
+    def order(self) -> Order:
+        """The order asked for, or the default."""
+        return self.sorted or (NEWEST if len(self.types) == 1 else LAST_CHANGED)
+
+
+Control = Callable[[Controls, str], None]
 
 
 def _count(controls: Controls, value: str) -> None:
@@ -54,55 +61,60 @@ def _count(controls: Controls, value: str) -> None:
         raise invalid(f"_count must be a whole number, not '{value[:50]}'", code="value")
     if controls.count:  # _summary=count stands
         controls.count = min(int(value), MOST)
-    controls.total = controls.total or not controls.count
+    if not controls.count:
+        controls.total = Total.ACCURATE
 
 
 def _sort(controls: Controls, value: str) -> None:
-    keys = value.split(",")
-    if len(keys) > 1:
-        raise unsupported("_sort: only one sort key is supported")
-    code = keys[0].removeprefix("-")
-    known = {"_lastUpdated": Key.UPDATED, "_id": Key.ID}
-    if (main := main_date(controls.type_name)) is not None:
-        known[main] = Key.DATE
-    if code not in known:
-        raise unsupported(f"_sort: {controls.type_name} can be sorted by {', '.join(sorted(known))}, not '{code[:50]}'")
-    controls.order = Order(known[code], descending=keys[0].startswith("-"))
+    controls.sorted = read_sort(controls.types, value)
 
 
 def _total(controls: Controls, value: str) -> None:
-    if value not in ("none", "estimate", "accurate"):
+    if value not in (total.value for total in Total):
         raise invalid(f"_total must be none, estimate or accurate, not '{value[:50]}'", code="value")
-    controls.total = controls.total or value != "none"
+    if controls.count:  # asking for no rows asks for their number
+        controls.total = Total(value)
 
 
 def _summary(controls: Controls, value: str) -> None:
     controls.subset = add(controls.subset, "_summary", value)
     if value == "count":
-        controls.count, controls.total = 0, True
+        controls.count, controls.total = 0, Total.ACCURATE
 
 
 def _elements(controls: Controls, value: str) -> None:
     controls.subset = add(controls.subset, "_elements", value)
 
 
-def _include(controls: Controls, value: str) -> None:
-    if len(controls.includes) == INCLUDES:
-        raise invalid(f"a search takes at most {INCLUDES} includes", code="too-costly")
-    controls.includes.append(read_include(value, controls.type_name))
+def _included(name: str, *, reverse: bool) -> Control:
+    def read(controls: Controls, value: str) -> None:
+        if len(controls.includes) == INCLUDES:
+            raise invalid(f"a search takes at most {INCLUDES} includes", code="too-costly")
+        controls.includes.append(read_include(name, value, controls.types, reverse=reverse))
+
+    return read
+
+
+def _type(_: Controls, __: str) -> None:
+    """The types are known before any other parameter is read (search/searched)."""
 
 
 def _cursor(controls: Controls, value: str) -> None:
     controls.cursor = value
 
 
-CONTROLS: Mapping[str, Callable[[Controls, str], None]] = {
+CONTROLS: Mapping[str, Control] = {
     "_count": _count,
     "_sort": _sort,
     "_total": _total,
     "_summary": _summary,
     "_elements": _elements,
-    "_include": _include,
+    "_type": _type,
+    **{
+        name: _included(name, reverse=name.startswith("_rev"))
+        for base in ("_include", "_revinclude")
+        for name in (base, *(f"{base}:{modifier}" for modifier in ITERATE))
+    },
     "_cursor": _cursor,
 }
 """What reads a control, by name."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from healix_fhir.kernel.database import Fragment
 from smart_auth.access import EVERYTHING, NOTHING
 
-__all__ = ["EVERYTHING", "NOTHING", "all_of", "any_of", "negate", "strung"]
+__all__ = ["EVERYTHING", "NOTHING", "all_of", "any_of", "negate", "of_types", "strung", "union_all"]
 
 
 def all_of(conditions: Iterable[Fragment]) -> Fragment:
@@ -45,3 +45,18 @@ def strung(separator: str, pieces: Iterable[Fragment]) -> Fragment:
     return Fragment(
         separator.join(piece.sql for piece in listed), tuple(param for piece in listed for param in piece.params)
     )
+
+
+def union_all(selects: Iterable[Fragment]) -> Fragment:
+    """The rows of all SELECTs."""
+    listed = list(selects)
+    if len(listed) == 1:
+        return listed[0]
+    return strung("\n UNION ALL ", [Fragment(f"({select.sql})", select.params) for select in listed])
+
+
+def of_types(alias: str, types: Sequence[int]) -> Fragment:
+    """The row `alias` is of one of the types."""
+    if len(types) == 1:
+        return Fragment(f"{alias}.type = %s", tuple(types))
+    return Fragment(f"{alias}.type = ANY(%s::smallint[])", (list(types),))

@@ -1,88 +1,97 @@
-"""`_include`: the resources that the matches of a page refer to, as far as the caller may see them.
+"""Reading `_include` and `_revinclude`.
 
-The access predicate of each included type stands in the statement, before its limit: an include shows nothing that a
-read or a search would not.
+`Type:param` or `Type:param:Target`, `*` for every reference of the type searched, `Type:*` for every reference of a
+type; with `:iterate` (once `:recurse`) also over what was included.
 
-Spec: FHIR R4, hl7.org/fhir/R4/search.html#include
+Spec: FHIR R4, hl7.org/fhir/R4/search.html#include, #revinclude
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from healix_fhir.kernel.database import Fragment, Statement
-from healix_fhir.kernel.errors import invalid, unsupported
-from healix_fhir.model.definitions import TYPE_ID, search_parameters
-from healix_fhir.search.alias import Row
-from healix_fhir.search.fragments import NOTHING, all_of, any_of
-from healix_fhir.search.lower import lower
-from healix_fhir.search.nodes import Visible
-from smart_auth.access import AccessContext
-from smart_auth.scope import Permission
+from healix_fhir.kernel.errors import HealixError, invalid
+from healix_fhir.model.definitions import TYPE_ID, TYPES, SearchParameter, search_parameters
+from healix_fhir.search.index_facts import Pointing, pointing
+from healix_fhir.search.params.indexed import is_indexed
 
-LIMIT = 1000
-PERMISSIONS = (Permission.READ, Permission.SEARCH)
+ANY = "*"
+ITERATE = ("iterate", "recurse")
 
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """What the reference parameter `param` refers to, of the types `targets`."""
+    """References to follow: forward, or, `reverse`, back from what they refer to.
 
-    param: int
-    targets: tuple[str, ...]
+    `params` are their parameters (none: every reference), `targets` the types they may refer to (none: every type).
+    `iterate`: from what was included too. `by_url`: some of them are canonical.
+    """
+
+    params: tuple[int, ...]
+    targets: tuple[str, ...] = ()
+    reverse: bool = False
+    iterate: bool = False
+    by_url: bool = True
 
 
-def read_include(value: str, type_name: str) -> Include:
-    """The include of `Type:param` or `Type:param:Target`, for a search of `type_name`."""
+def read_include(name: str, value: str, types: Sequence[str], *, reverse: bool) -> Include:
+    """The include that `name` (with its modifier) asks for, in a search of `types`."""
+    base, _, modifier = name.partition(":")
+    if modifier and modifier not in ITERATE:
+        raise invalid(f"{name[:50]}: ':{modifier[:50]}' is no modifier of {base}; :iterate is", code="value")
+    iterate = bool(modifier)
+    if value == ANY:
+        params = _pointing_to(tuple(types)) if reverse and not iterate else ()
+        return Include(params or (_all() if reverse else ()), (), reverse, iterate)
     source, _, rest = value.partition(":")
     code, _, target = rest.partition(":")
-    if value == "*" or code == "*":
-        raise unsupported("_include: '*' is not supported; name the parameters")
-    if source != type_name:
-        raise invalid(f"_include: '{value[:100]}' does not start from {type_name}, the type searched for", code="value")
-    parameter = search_parameters(type_name).get(code)
-    if parameter is None or parameter.type != "reference":
-        raise invalid(f"_include: {type_name} has no reference parameter '{code[:100]}'", code="value")
+    if source not in TYPE_ID:
+        raise invalid(f"{name}: '{source[:100]}' is not a resource type; it takes Type:parameter", code="value")
     if target and target not in TYPE_ID:
-        raise invalid(f"_include: '{target[:100]}' is not a resource type", code="value")
-    targets = (target,) if target else tuple(t for t in parameter.targets if t in TYPE_ID) or tuple(TYPE_ID)
-    return Include(parameter.id, targets)
+        raise invalid(f"{name}: '{target[:100]}' is not a resource type", code="value")
+    if not (reverse or iterate or source in types):
+        raise _elsewhere(name, value, types)
+    parameters = _named(name, source, code)
+    if reverse and not iterate:
+        parameters = [one for one in parameters if not one.targets or set(one.targets) & set(types)]
+        if not parameters or (target and target not in types):
+            raise _elsewhere(name, value, types)
+    by_url = any(Pointing.URL in pointing(source, one) for one in parameters)
+    return Include(tuple(one.id for one in parameters), (target,) if target else (), reverse, iterate, by_url)
 
 
-def include_statement(access: AccessContext, includes: Sequence[Include], page: Sequence[int]) -> Statement | None:
-    """Rows of (type, id, version, updated, body): what the resources `page` refer to and is not among them.
-
-    One more than the limit is read, to tell whether any are left out. None when the caller may see none of them.
-    """
-    visible = _visible(access, {target for include in includes for target in include.targets})
-    if visible == NOTHING:
-        return None
-    referring = any_of(_referring(include) for include in includes)
-    return Statement(
-        f"""SELECT r.type, r.id, r.version, r.updated, r.body FROM resource r
-WHERE (r.type, r.id) IN (SELECT x.target_type, x.target FROM index_reference x WHERE x.pk = ANY(%s) AND {referring.sql})
-  AND NOT r.deleted AND r.pk <> ALL(%s) AND {visible.sql}
-ORDER BY r.pk LIMIT %s""",
-        (list(page), *referring.params, list(page), *visible.params, LIMIT + 1),
-        prepare=False,
-    )
+def _elsewhere(name: str, value: str, types: Sequence[str]) -> HealixError:
+    some = types[0] if len(types) == 1 else "the types"
+    way = "refers to" if name.startswith("_rev") else "starts from"
+    return invalid(f"{name}: nothing of '{value[:100]}' {way} {some} searched for", code="value")
 
 
-def _referring(include: Include) -> Fragment:
-    return Fragment(
-        "(x.param = %s AND x.target_type = ANY(%s))", (include.param, [TYPE_ID[target] for target in include.targets])
-    )
+def _named(name: str, source: str, code: str) -> list[SearchParameter]:
+    if code == ANY:
+        return _references(source)
+    parameter = search_parameters(source).get(code)
+    if parameter is None or parameter.type != "reference":
+        raise invalid(f"{name}: {source} has no reference parameter '{code[:100]}'", code="value")
+    return [parameter]
 
 
-def _visible(access: AccessContext, types: Iterable[str]) -> Fragment:
-    """The access predicate of every type, written once for all types for which it is the same."""
-    row = Row("r", "r", spans=True)
-    by_type = [(TYPE_ID[name], lower(Visible(name, PERMISSIONS), row, access)) for name in sorted(types)]
-    return any_of(
-        all_of(
-            [Fragment("r.type = ANY(%s)", ([type_id for type_id, other in by_type if other == predicate],)), predicate]
-        )
-        for predicate in dict.fromkeys(predicate for _, predicate in by_type)
-        if predicate != NOTHING
+def _references(type_name: str) -> list[SearchParameter]:
+    return [one for one in search_parameters(type_name).values() if one.type == "reference" and is_indexed(one)]
+
+
+@cache
+def _all() -> tuple[int, ...]:
+    return tuple(parameter.id for name in TYPES for parameter in _references(name))
+
+
+@cache
+def _pointing_to(types: tuple[str, ...]) -> tuple[int, ...]:
+    """Every parameter that may refer to one of the types."""
+    return tuple(
+        parameter.id
+        for name in TYPES
+        for parameter in _references(name)
+        if not parameter.targets or set(parameter.targets) & set(types)
     )

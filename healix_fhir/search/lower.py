@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.search.alias import Row
-from healix_fhir.search.fragments import all_of, any_of, negate
+from healix_fhir.search.fragments import all_of, any_of, negate, of_types
 from healix_fhir.search.links import linked, referring
 from healix_fhir.search.lower_value import among, lower_value, stored_table
 from healix_fhir.search.nodes import (
@@ -18,6 +18,7 @@ from healix_fhir.search.nodes import (
     Date,
     EachRow,
     Id,
+    InPatient,
     LastUpdated,
     Linked,
     Missing,
@@ -62,8 +63,10 @@ def lower(node: Node, row: Row, access: AccessContext) -> Fragment:
             return linked(node, row, lambda inner, other: lower(inner, other, access))
         case Referring():
             return referring(node, row, lambda inner, other: lower(inner, other, access))
+        case InPatient(patient):
+            return any_of(of_patient(patient, row.keys))
         case OfType(types):
-            return Fragment(f"{row.resource}.type = ANY(%s::smallint[])", (list(types),))
+            return of_types(row.resource, types)
         case EachRow(reference):
             return among(replace(row, each=True), [reference])
         case _:
@@ -81,3 +84,12 @@ def _disjunction(nodes: Sequence[Node], row: Row, access: AccessContext) -> Frag
         if len({stored_table(node) for node in nodes}) == 1 and stored_table(nodes[0]) is not None:
             return among(row, nodes)
     return any_of(lower(node, row, access) for node in nodes)
+
+
+def of_patient(patient: str, keys: str) -> tuple[Fragment, Fragment]:
+    """The conditions, one of which holds in a patient's compartment: as main patient, and as a further one."""
+    key = "(SELECT p.pat FROM patient_key p WHERE p.id = %s)"
+    return (
+        Fragment(f"{keys}.pat = {key}", (patient,)),
+        Fragment(f"{keys}.pk IN (SELECT c.pk FROM compartment c WHERE c.pat = {key})", (patient,)),
+    )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -21,13 +22,10 @@ import msgspec
 from healix_fhir.kernel.arrays import Array, int8, text, timestamptz
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import HealixError, invalid
-from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.search.controls import CONTROLS, EDGE
-from healix_fhir.search.index_facts import main_date
-from healix_fhir.search.nodes import Visible
-from healix_fhir.search.plan import plan
 from healix_fhir.search.query import parse
-from healix_fhir.search.statement import Reading, page_statement
+from healix_fhir.search.run import reading_of
+from healix_fhir.search.statement import page_statement
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
@@ -110,17 +108,7 @@ def _statement(asked: Asked, base: str) -> Statement:
     query = parse(condition.type, condition.params, strict=True, base=base)
     if not query.where:
         raise invalid("a condition needs at least one search parameter that chooses resources", code="required")
-    visible = Visible(condition.type, (Permission.SEARCH,))
-    return page_statement(
-        Reading(
-            plan=plan(TYPE_ID[condition.type], query.where, visible, access),
-            order=query.order,
-            access=access,
-            dated=main_date(condition.type) is not None,
-            limit=asked.limit,
-            total=False,
-        )
-    )
+    return page_statement(replace(reading_of(access, query), limit=asked.limit))
 
 
 def _groups(kinds: Sequence[type[Any]], numbers: list[int]) -> list[list[int]]:

@@ -212,6 +212,13 @@ class OfType:
     types: tuple[int, ...]
 
 
-Structure: TypeAlias = And | Or | Not | EachRow | Visible | Linked | Referring | OfType
+@dataclass(frozen=True, slots=True)
+class InPatient:
+    """The resource is in the compartment of the patient with this logical id."""
+
+    patient: str
+
+
+Structure: TypeAlias = And | Or | Not | EachRow | Visible | Linked | Referring | OfType | InPatient
 Value: TypeAlias = Token | String | Date | Quantity | LastUpdated | Reference | Id | Missing
 Node: TypeAlias = Structure | Value

@@ -1,9 +1,9 @@
-"""Where a page of results ended, sealed into a link.
+"""A place in the pages of a search, sealed into a link.
 
-A cursor holds the sort key and the surrogate key of the last row, and a ceiling: the highest surrogate key that was
-given out when the first page was read. Resources made later are above it and do not appear on later pages; a resource
-that is changed or deleted between two pages is found as it then is. So the pages of one search neither repeat a
-resource nor miss one that stays as it was.
+A cursor holds the sort keys and the surrogate key of the row to go on from, forward or back, and a ceiling: the highest
+surrogate key that was given out when the first page was read. Resources made later are above it and do not appear on
+later pages; a resource that is changed or deleted between two pages is found as it then is. So the pages of one search
+neither repeat a resource nor miss one that stays as it was.
 
 It is encrypted as well as signed, since surrogate keys would tell how much the server holds, and bound to the search it
 belongs to. It carries no access: that always comes from the token of the request.
@@ -14,36 +14,21 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from healix_fhir.kernel.errors import HealixError, invalid
-
-KeyValue: TypeAlias = datetime | str | None
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+from healix_fhir.search.keyset import Place
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """The last row of a page: `key` is microseconds since 1970, a logical id, or None for a missing date."""
+    """Where to go on: behind the row `place`, or before it if `backward`; without one, from the end of the order."""
 
     ceiling: int
-    pk: int
-    key: int | str | None
-
-    @property
-    def value(self) -> KeyValue:
-        """The sort key as the database compares it."""
-        return EPOCH + self.key * MICROSECOND if isinstance(self.key, int) else self.key
-
-
-def cursor(ceiling: int, pk: int, value: KeyValue) -> Cursor:
-    """The cursor after a row."""
-    return Cursor(ceiling, pk, (value - EPOCH) // MICROSECOND if isinstance(value, datetime) else value)
+    backward: bool
+    place: Place | None
 
 
 class Signer:

@@ -1,83 +1,248 @@
 """Choosing where a search starts, and in which arms it reads.
 
-The rule is fixed, not estimated: PostgreSQL cannot tell how many rows of a token lie within an order and a limit. A
-search starts from ids, else from a hot token, else from a reference, else from the type itself. It reads from the start
-in arms, each of which an index answers in the order of the results, so that each can stop at the limit: an alternative
-of the starting parameter times a way in which the rows are bound to a patient. What is left is a filter of every arm.
+The rule is fixed, not estimated. What is bound to ids or to one patient is listed and sorted. Otherwise a search reads
+in the order of its results, from a source that has it: a hot token, a reference, the type itself, or the values of the
+sort key. Beside that it lists the candidates of its most selective condition, if one can be listed (search/drive), and
+takes the list instead where it turns out to be short.
+
+It reads from a source in arms, each of which an index answers in the order of the results, so that each can stop at the
+limit: an alternative of the starting parameter times a way in which the rows are bound to a patient. What is left is a
+filter of every arm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from healix_fhir.kernel.database import Fragment
-from healix_fhir.search.fragments import EVERYTHING
-from healix_fhir.search.nodes import EachRow, Id, Node, Reference, Token, Visible
-from healix_fhir.search.source import Source, alternatives, reference_sources, resource_source, token_sources
-from healix_fhir.search.visible import sees_one_patient, visible_arms
+from healix_fhir.search.alias import Phase
+from healix_fhir.search.drive import Lists, best, listed, rank
+from healix_fhir.search.fragments import EVERYTHING, all_of, of_types, union_all
+from healix_fhir.search.lower import of_patient
+from healix_fhir.search.nodes import Date, EachRow, Id, InPatient, Node, Reference, Token
+from healix_fhir.search.order import By, Order
+from healix_fhir.search.source import (
+    Source,
+    alternatives,
+    listed_source,
+    reference_sources,
+    resource_source,
+    token_sources,
+    walk_source,
+    without_source,
+)
+from healix_fhir.search.visible import Group, sees_one_patient, visible_of
 from smart_auth.access import AccessContext
+
+NEARLY = 3
+"""A condition is listed beside the start of the arms unless it is thought to be less selective by more than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One part of the rows: a source bound by `pin`, of which `filters` hold.
+
+    `phase`: with a value of the first sort key (0), without (1), or to be seen row by row. `dated`: the same of the
+    main date. `each`: filters are looked up row by row. `whole`: read only if the lists are whole, or only if not.
+    """
+
+    source: Source
+    pin: Fragment
+    filters: tuple[Node, ...]
+    phase: int | None = None
+    dated: Phase = Phase.ANY
+    each: bool = False
+    whole: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Each of `sources` with each of `pins` is an arm; `filters` hold in each of them."""
+    """`arms` give the page, `counted` all matches; `lists` are what they refer to."""
 
-    sources: tuple[Source, ...]
-    pins: tuple[Fragment, ...]
-    filters: tuple[Node, ...]
-
-    @property
-    def repeats(self) -> bool:
-        """Whether two rows of the arms may be the same resource."""
-        return len(self.sources) > 1 or len(self.pins) > 1 or any(source.repeats for source in self.sources)
+    lists: Lists
+    arms: tuple[Arm, ...] = ()
+    counted: tuple[Arm, ...] = ()
 
 
-def plan(type_id: int, where: Sequence[Node], visible: Visible, access: AccessContext) -> Plan:
-    """The plan of a search for the resources of a type of which all of `where` holds and which are `visible`."""
-    arms = visible_arms(visible, access)
-    start = _start(where, one_patient=sees_one_patient(visible, access))
+def plan(found: Sequence[Group], where: Sequence[Node], order: Order, access: AccessContext, *, dated: bool) -> Plan:
+    """The plan of a search for the resources of the types of `found` of which all of `where` holds.
+
+    `dated` tells that the type has a main clinical date.
+    """
+    lists = Lists(access)
+    if not found:
+        return Plan(lists)
+    visible = visible_of(found)
+    if (bounded := _bounded(found, where, order, access, lists)) is not None:
+        name, rest = bounded
+        arm = _listed_arm(name, found, (visible, *rest))
+        return Plan(lists, (arm,), (arm,))
+    by_date = order.first.by is By.DATE
+    natural = _by_date(found, where, access, dated=dated) if by_date else _walk(found, where, order)
+    counted = _counted(found, where, access)
+    one_patient = all(sees_one_patient(group.one, access) for group in found)
+    driver = None if one_patient else _driver(where, _start(where, one_patient=False) if by_date else None)
+    if driver is None:
+        return Plan(lists, natural, counted)
+    name = listed(driver, _types(found), lists)
+    rest = tuple(node for node in where if node is not driver)
+    short = replace(_listed_arm(name, found, (visible, *rest)), whole=True)
+    return Plan(
+        lists,
+        (short, *(replace(arm, each=True, whole=False) for arm in natural)),
+        (short, *(replace(arm, whole=False) for arm in counted)),
+    )
+
+
+def _types(found: Sequence[Group]) -> tuple[int, ...]:
+    return tuple(type_id for group in found for type_id in group.types)
+
+
+def _listed_arm(name: str, found: Sequence[Group], filters: tuple[Node, ...]) -> Arm:
+    return Arm(listed_source(name, _types(found)), EVERYTHING, filters, each=True)
+
+
+def _bounded(
+    found: Sequence[Group], where: Sequence[Node], order: Order, access: AccessContext, lists: Lists
+) -> tuple[str, Sequence[Node]] | None:
+    """The list of a search that ids or one patient bound, and what else must hold; None for any other search."""
+    types = _types(found)
+    ids = next((node for node in where if _is_ids(node)), None)
+    if ids is not None:
+        return listed(ids, types, lists), [node for node in where if node is not ids]
+    if order.first.by is By.DATE:
+        return None  # the indexes have this order within a patient
+    patient = _patient(where)
+    if patient is not None:
+        pins: Sequence[Fragment] = of_patient(_patient_id(patient), "t")
+    elif all(sees_one_patient(group.one, access) for group in found):
+        pins = list(dict.fromkeys(pin for group in found for pin in group.pins))
+    else:
+        return None
+    start = next((node for node in where if token_sources(node)), None)
+    sources = token_sources(start) if start is not None else (_any_of(types),)
+    rows = [
+        Fragment(
+            f"SELECT t.pk FROM {source.tables} WHERE {source.condition.sql} AND {pin.sql}",
+            (*source.condition.params, *pin.params),
+        )
+        for source in sources
+        for pin in pins
+    ]
+    return lists.add_bounded(union_all(rows)), [node for node in where if node is not start]
+
+
+def _is_ids(node: Node) -> bool:
+    ids = alternatives(node)
+    return bool(ids) and all(isinstance(one, Id) for one in ids)
+
+
+def _any_of(types: tuple[int, ...]) -> Source:
+    return Source("resource t", all_of([of_types("t", types), Fragment("NOT t.deleted")]), whole=True)
+
+
+def _walk(found: Sequence[Group], where: Sequence[Node], order: Order) -> tuple[Arm, ...]:
+    """The arms that read in the order of a sort key other than the main date."""
+    return tuple(
+        Arm(source, pin, tuple(where), phase)
+        for group in found
+        for phase, source in _walks(group, order)
+        for pin in group.pins
+    )
+
+
+def _walks(group: Group, order: Order) -> Iterator[tuple[int | None, Source]]:
+    first = order.first
+    if first.by is By.STORED and first.table is not None and first.table.in_order:
+        (type_id,) = group.types
+        yield 0, walk_source(type_id, first.table, descending=first.descending)
+        yield 1, without_source(type_id, first.table)
+    else:
+        yield None if first.nullable else 0, resource_source(group.types)
+
+
+def _by_date(found: Sequence[Group], where: Sequence[Node], access: AccessContext, *, dated: bool) -> tuple[Arm, ...]:
+    """The arms that read in the order of the main date, from the source that bounds the search best."""
+    phases = ((0, Phase.DATED), (1, Phase.UNDATED)) if dated else ((1, Phase.UNDATED),)
+    return tuple(
+        replace(arm, phase=phase, dated=dated_) for phase, dated_ in phases for arm in _started(found, where, access)
+    )
+
+
+def _counted(found: Sequence[Group], where: Sequence[Node], access: AccessContext) -> tuple[Arm, ...]:
+    """The arms of all matches; those with and without a main date by themselves where a filter asks for it."""
+    by_date = any(isinstance(one, Date) and one.main for node in where for one in alternatives(node))
+    phases = (Phase.DATED, Phase.UNDATED) if by_date else (Phase.ANY,)
+    return tuple(replace(arm, dated=phase) for phase in phases for arm in _started(found, where, access))
+
+
+def _started(found: Sequence[Group], where: Sequence[Node], access: AccessContext) -> list[Arm]:
+    """The rows of all matches, from the source that bounds the search best."""
+    if len(found) > 1 or len(found[0].types) > 1:
+        return [Arm(_any_of(group.types), pin, tuple(where)) for group in found for pin in group.pins]
+    (group,) = found
+    start = _start(where, one_patient=sees_one_patient(group.one, access))
     if start is None:
-        return Plan((resource_source(type_id),), arms, tuple(where))
+        compartment = next((node for node in where if isinstance(node, InPatient)), None)
+        if compartment is None:
+            return _arms((resource_source(group.types),), group.pins, tuple(where))
+        rest = tuple(node for node in where if node is not compartment)
+        return _arms((resource_source(group.types),), of_patient(compartment.patient, "t"), (group.one, *rest))
     rest = tuple(node for node in where if node is not start)
     sources = token_sources(start)
     if not sources:
-        return Plan(reference_sources(start), (EVERYTHING,) if arms else (), (visible, *rest))
-    if arms and (patient := _patient(rest)) is not None:
-        confirmed = (EachRow(patient), *(node for node in rest if node is not patient))
-        return Plan(sources, _bound_to(patient), (visible, *confirmed))
-    return Plan(sources, arms, rest)
+        sources = reference_sources(start)
+        return _arms(sources, (EVERYTHING,), (group.one, *rest))
+    patient = _patient(rest)
+    if patient is None:
+        return _arms(sources, group.pins, rest)
+    confirmed = (EachRow(patient),) if isinstance(patient, Reference) else ()
+    rest = (group.one, *confirmed, *(node for node in rest if node is not patient))
+    return _arms(sources, of_patient(_patient_id(patient), "t"), rest)
+
+
+def _arms(sources: Sequence[Source], pins: Sequence[Fragment], filters: tuple[Node, ...]) -> list[Arm]:
+    return [Arm(source, pin, filters) for source in sources for pin in pins]
 
 
 def _start(where: Sequence[Node], *, one_patient: bool) -> Node | None:
     """The node that gives the rows; None to read the type itself, which a single patient's compartment bounds best."""
-    if any(isinstance(alternative, Id) for node in where for alternative in alternatives(node)):
-        return None
     tokens = [node for node in where if token_sources(node)]
     if tokens:
         return min(tokens, key=_frequency)
     references = [node for node in where if reference_sources(node)]
-    if not references or (one_patient and _patient(references) is None):
+    patient = next((node for node in references if isinstance(node, Reference) and node.patient), None)
+    if not references or (one_patient and patient is None) or any(isinstance(node, InPatient) for node in where):
         return None
-    return _patient(references) or references[0]
+    return patient or references[0]
 
 
 def _frequency(node: Node) -> int:
     return max(token.frequency for token in alternatives(node) if isinstance(token, Token))
 
 
-def _patient(nodes: Sequence[Node]) -> Reference | None:
+def _patient(nodes: Sequence[Node]) -> Reference | InPatient | None:
     """The condition that binds the resources to one patient's compartment, if there is one."""
-    return next((node for node in nodes if isinstance(node, Reference) and node.patient), None)
+    compartment = next((node for node in nodes if isinstance(node, InPatient)), None)
+    return compartment or next((node for node in nodes if isinstance(node, Reference) and node.patient), None)
 
 
-def _bound_to(patient: Reference) -> tuple[Fragment, ...]:
-    """The arms of a patient's compartment: as main patient, and as a further one.
+def _patient_id(node: Reference | InPatient) -> str:
+    """The patient of such a condition.
 
-    They hold all that refers to the patient by the parameter, and what another parameter put into the compartment.
+    A compartment holds all that refers to the patient by one parameter, and what another parameter put into it.
     """
-    key = "(SELECT p.pat FROM patient_key p WHERE p.id = %s)"
-    return (
-        Fragment(f"t.pat = {key}", (patient.target,)),
-        Fragment(f"t.pk IN (SELECT c.pk FROM compartment c WHERE c.pat = {key})", (patient.target,)),
-    )
+    return node.patient if isinstance(node, InPatient) else node.target
+
+
+def _driver(where: Sequence[Node], start: Node | None) -> Node | None:
+    """The condition to list candidates of; None where the natural arms, which start from `start`, are bound as well."""
+    if _patient(where) is not None:
+        return None
+    if start is None:
+        return best(where)
+    driver = best([node for node in where if node is not start and not token_sources(node)])
+    if driver is None:
+        return None
+    return driver if (rank(driver) or 0) <= (rank(start) or 0) + NEARLY else None

@@ -12,31 +12,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from healix_fhir.kernel.errors import Issue, invalid, not_found, unsupported
-from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.kernel.errors import Issue, invalid, unsupported
 from healix_fhir.model.subset import Subset, check
 from healix_fhir.search.chain import Chains, UnknownParameterError
 from healix_fhir.search.controls import CONTROLS, EDGE, REFUSED, Controls
 from healix_fhir.search.include import Include
 from healix_fhir.search.nodes import Node
 from healix_fhir.search.order import Order
+from healix_fhir.search.result import Total
+from healix_fhir.search.searched import Searched, for_each, one_type
 
 PARAMETERS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search for resources of `type_name`: all of `where` holds. `params` are the parameters that took effect.
+    """A search for resources of `types`: all of `where` holds. `params` are the parameters that took effect.
 
-    `count` 0 asks for the total only. `cursor` is the sealed place to go on from. `subset` is what is wanted of each
-    resource, None for all of it.
+    `path` is the address below the base. `count` 0 asks for the total only. `cursor` is the sealed place to go on from.
+    `subset` is what is wanted of each resource, None for all of it.
     """
 
-    type_name: str
+    path: str
+    types: tuple[str, ...]
     where: tuple[Node, ...]
     order: Order
     count: int
-    total: bool
+    total: Total
     includes: tuple[Include, ...]
     cursor: str | None
     params: tuple[tuple[str, str], ...]
@@ -44,26 +46,33 @@ class Query:
     subset: Subset | None = None
 
 
-def parse(type_name: str, params: Sequence[tuple[str, str]], *, strict: bool = False, base: str = "") -> Query:
-    """The query of `params`; `base` is this server's FHIR base URL, by which it knows its own absolute references.
+def parse(
+    searched: str | Searched, params: Sequence[tuple[str, str]], *, strict: bool = False, base: str = ""
+) -> Query:
+    """The query of `params` for a type, or for whatever is searched.
 
-    Raises Invalid or Unsupported with a message that names the parameter; NotFound for an unknown type.
+    `base` is this server's FHIR base URL, by which it knows its own absolute references. Raises Invalid or Unsupported
+    with a message that names the parameter; NotFound for an unknown type.
     """
-    if type_name not in TYPE_ID:
-        raise not_found(f"there is no resource type {type_name[:100]} in FHIR R4")
+    if isinstance(searched, str):
+        searched = one_type(searched)
     if len(params) > PARAMETERS:
         raise invalid(f"a search takes at most {PARAMETERS} parameters", code="too-costly")
-    controls, where, kept, ignored = Controls(type_name), [], [], []
+    for name, value in params:
+        _check_text(name, value)
+        if name == "_type" and value:
+            searched = searched.only(value)
+    controls = Controls(searched.types)
     chains = Chains((base,) if base else ())
+    where, kept, ignored = list(searched.where()), [], []
     for name, value in params:
         if name in EDGE:
             continue
-        _check_text(name, value)
         try:
             if _controls(name, value):
                 CONTROLS[name](controls, value)
             else:
-                where.append(chains.read(type_name, name, value))
+                where.append(for_each(searched.types, lambda type_: chains.read(type_, name, value)))  # noqa: B023
         except UnknownParameterError as problem:
             if strict:
                 raise invalid(str(problem), code="not-supported") from problem
@@ -71,9 +80,10 @@ def parse(type_name: str, params: Sequence[tuple[str, str]], *, strict: bool = F
             continue
         if name != "_cursor":
             kept.append((name, value))
-    check(controls.subset, (type_name,), includes=bool(controls.includes))
+    check(controls.subset, searched.types, includes=bool(controls.includes))
     return Query(
-        type_name,
+        searched.path,
+        searched.types,
         tuple(where),
         controls.order,
         controls.count,
@@ -104,7 +114,7 @@ def _controls(name: str, value: str) -> bool:
     """Whether a parameter is a control; raises Unsupported where R4 knows it and this server does not."""
     code = name.partition(":")[0]
     if name not in CONTROLS and code in CONTROLS:
-        raise unsupported(f"{name[:100]}: modifiers of {code} are not supported")
+        raise invalid(f"{name[:100]}: this is no modifier of {code}", code="value")
     if code in REFUSED:
         raise unsupported(f"{name[:100]}: {REFUSED[code]}")
     if not value:

@@ -1,102 +1,140 @@
-"""Running a search: at most two statements, one for the matches with their total, one for what they include."""
+"""Running a search: at most two statements, one for the matches with their total, one for what they include.
+
+Only an estimated total that turns out to be large costs one more, for the planner's estimate.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from healix_fhir.kernel.database import Row, Work
-from healix_fhir.kernel.errors import Issue
-from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME
-from healix_fhir.search.include import LIMIT, include_statement
+from healix_fhir.kernel.errors import forbidden
+from healix_fhir.model.definitions import TYPE_NAME
+from healix_fhir.search.estimate import estimate
+from healix_fhir.search.fragments import EVERYTHING
+from healix_fhir.search.included import included, left_out
 from healix_fhir.search.index_facts import main_date
-from healix_fhir.search.nodes import Visible
-from healix_fhir.search.order import Key
-from healix_fhir.search.page import Cursor, KeyValue, Signer, cursor, foreign
+from healix_fhir.search.keyset import Keyset, Place
+from healix_fhir.search.page import Cursor, Signer, foreign
 from healix_fhir.search.plan import plan
 from healix_fhir.search.query import Query
-from healix_fhir.search.result import Hit, SearchResult
-from healix_fhir.search.statement import Reading, page_statement
+from healix_fhir.search.result import Hit, SearchResult, Total
+from healix_fhir.search.statement import ROUGHLY, Reading, page_statement
+from healix_fhir.search.visible import groups
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
 SEARCHED = (Permission.SEARCH,)
-LEFT_OUT = Issue(
-    "too-costly",
-    f"the page includes more than {LIMIT} resources; the others were left out. Ask for a smaller _count",
-    severity="warning",
-)
+HEAD = 3
+"""Columns of a row before its sort keys: total, ceiling, phase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows of a page in order, and whether there are more before and behind."""
+
+    rows: list[Row]
+    before: bool
+    behind: bool
 
 
 def search(access: AccessContext, query: Query, *, base: str, signer: Signer) -> Work[SearchResult]:
     """The page of `query` that `access` may see, with links that hold on the server at `base` only.
 
-    Raises Forbidden when no scope opens a search of the type, Invalid for a cursor of another search.
+    Raises Forbidden when no scope opens a search of any of the types, Invalid for a cursor of another search.
     """
-    access.require(query.type_name, Permission.SEARCH)
-    after = _unseal(query, base, signer)
-    rows = yield page_statement(_reading(access, query, after))
+    require(access, query.types)
+    cursor = _unseal(query, base, signer)
+    reading = reading_of(access, query, cursor)
+    rows = yield page_statement(reading)
     total, ceiling = rows[0][:2]
-    found = [row[2:] for row in rows if row[3] is not None]
-    page = found[: query.count]
-    more = len(found) > query.count > 0
-    if total is None and not more and after is None:
-        total = len(page)
-    entries = [
-        Hit(query.type_name, id_, version, updated, body, "match") for _, _, id_, version, updated, body, _ in page
-    ]
+    found = _page(query, cursor, [row for row in rows if row[2] is not None])
+    if total is None and not found.before and not found.behind:
+        total = len(found.rows)
+    elif reading.total is Total.ESTIMATE and total > ROUGHLY:
+        total = yield from estimate(reading)
+    entries = [_hit(row) for row in found.rows]
     issues = query.ignored
-    if query.includes and page:
-        included, whole = yield from _include(access, query, [row[1] for row in page])
-        entries += included
-        issues += () if whole else (LEFT_OUT,)
-    following = None
-    if more:
-        last: tuple[KeyValue, int] = page[-1][:2]
-        following = cursor(ceiling if after is None else after.ceiling, last[1], last[0])
-    link = urlencode(query.params)
-    if following is None:
-        return SearchResult(entries, total, None, link, issues)
-    sealed = urlencode([*query.params, ("_cursor", signer.seal(following, _bound(query, base)))])
-    return SearchResult(entries, total, sealed, link, issues)
+    if query.includes and found.rows:
+        brought, whole = yield from included(access, query.includes, [row[-6] for row in found.rows])
+        entries += brought
+        issues += () if whole else (left_out(),)
+    ceiling = ceiling if cursor is None else cursor.ceiling
+    return SearchResult(entries, total, dict(_links(query, base, signer, ceiling, found)), issues)
 
 
-def _reading(access: AccessContext, query: Query, after: Cursor | None) -> Reading:
+def require(access: AccessContext, types: Sequence[str]) -> None:
+    """Refuse (Forbidden) a search of types none of which a scope opens."""
+    if len(types) == 1:
+        access.require(types[0], Permission.SEARCH)
+    elif types and not any(access.allows(name, Permission.SEARCH) for name in types):
+        raise forbidden("the token's scope does not allow a search of any of the types")
+
+
+def reading_of(access: AccessContext, query: Query, cursor: Cursor | None = None) -> Reading:
+    """What is read for a page of `query`."""
+    keyset = Keyset(query.order) if cursor is None else Keyset(query.order, cursor.backward, cursor.place)
+    dated = len(query.types) == 1 and main_date(query.types[0]) is not None
     return Reading(
-        plan=plan(TYPE_ID[query.type_name], query.where, Visible(query.type_name, SEARCHED), access),
-        order=query.order,
+        plan=plan(groups(query.types, SEARCHED, access), query.where, query.order, access, dated=dated),
+        keyset=keyset,
         access=access,
-        dated=main_date(query.type_name) is not None,
         limit=query.count + 1 if query.count else 0,
-        total=query.total,
-        after=after,
+        total=_total(access, query),
+        ceiling=cursor.ceiling if cursor is not None else None,
     )
 
 
-def _include(access: AccessContext, query: Query, page: list[int]) -> Work[tuple[list[Hit], bool]]:
-    statement = include_statement(access, query.includes, page)
-    if statement is None:
-        return [], True
-    rows = yield statement
-    return _hits(rows[:LIMIT]), len(rows) <= LIMIT
+def _total(access: AccessContext, query: Query) -> Total:
+    """An estimate for those who see only a part would tell of the rest: they get the accurate number."""
+    if query.total is Total.ESTIMATE and any(
+        access.compartments(name, Permission.SEARCH, "t.pat") != EVERYTHING for name in query.types
+    ):
+        return Total.ACCURATE
+    return query.total
 
 
-def _hits(rows: Iterable[Row]) -> list[Hit]:
-    return [
-        Hit(TYPE_NAME[type_id], id_, version, updated, body, "include") for type_id, id_, version, updated, body in rows
-    ]
+def _page(query: Query, cursor: Cursor | None, rows: list[Row]) -> Found:
+    more = len(rows) > query.count > 0
+    page = rows[: query.count]
+    if cursor is None or not cursor.backward:
+        return Found(page, before=cursor is not None and bool(page), behind=more)
+    return Found(page[::-1], before=more, behind=cursor.place is not None)
+
+
+def _hit(row: Row) -> Hit:
+    _, type_id, id_, version, updated, body = row[-6:]
+    return Hit(TYPE_NAME[type_id], id_, version, updated, body, "match")
+
+
+def _links(query: Query, base: str, signer: Signer, ceiling: int, found: Found) -> Iterator[tuple[str, str]]:
+    def at(row: Row | None, *, backward: bool) -> str:
+        place = None if row is None else Place(row[2], tuple(row[HEAD:-6]), row[-6])
+        sealed = signer.seal(Cursor(ceiling, backward, place), _bound(query, base))
+        return urlencode([*query.params, ("_cursor", sealed)])
+
+    yield "self", urlencode(query.params)
+    if not found.rows or not (found.before or found.behind):
+        return
+    yield "first", urlencode(query.params)
+    if found.before:
+        yield "previous", at(found.rows[0], backward=True)
+    if found.behind:
+        yield "next", at(found.rows[-1], backward=False)
+    yield "last", at(None, backward=True)
 
 
 def _unseal(query: Query, base: str, signer: Signer) -> Cursor | None:
     if query.cursor is None:
         return None
-    after = signer.unseal(query.cursor, _bound(query, base))
-    text = query.order.key is Key.ID
-    if query.count == 0 or (text != isinstance(after.key, str)):
+    cursor = signer.unseal(query.cursor, _bound(query, base))
+    if query.count == 0 or (cursor.place is not None and len(cursor.place.keys) != len(query.order.keys)):
         raise foreign()
-    return after
+    return cursor
 
 
 def _bound(query: Query, base: str) -> str:
     """The search that a cursor belongs to."""
-    return f"{base}/{query.type_name}?{urlencode(query.params)}"
+    return f"{base}/{query.path}?{urlencode(query.params)}"

@@ -1,4 +1,4 @@
-"""Where the rows of a search come from: the table it reads first, with the condition that an index of it answers.
+"""Where the rows of a search come from: the tables it reads first, with the condition that an index of them answers.
 
 Every source gives `pk`, `pat` and `d` under the alias `t`.
 """
@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from healix_fhir.kernel.database import Fragment
+from healix_fhir.search.fragments import all_of, of_types
 from healix_fhir.search.lower_value import stored_condition
 from healix_fhir.search.nodes import Node, Or, Reference, Token
+from healix_fhir.search.order import Table
 
 ARMS = 8
 """Up to so many alternatives are read as arms of their own, each in order and limited; more of them in one arm."""
@@ -18,17 +20,19 @@ ARMS = 8
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`repeats` tells that it may give one resource twice; `spans`, that it has d_hi beside d."""
+    """Tables with a condition on them. `whole` tells that `t` is the resource itself.
 
-    table: str
+    `repeats`: it may give one resource twice. `spans`: it has d_hi beside d. `types`: the condition is about one type,
+    `y.type`, and is to be asked for each of these. `first`: the first sort key, where the source knows it by itself.
+    """
+
+    tables: str
     condition: Fragment
-    repeats: bool
-    spans: bool
-
-    @property
-    def is_resource(self) -> bool:
-        """Whether `t` is the resource itself."""
-        return self.table == "resource"
+    whole: bool
+    repeats: bool = False
+    spans: bool = True
+    types: tuple[int, ...] = ()
+    first: str = ""
 
 
 def alternatives(node: Node) -> Sequence[Node]:
@@ -36,9 +40,40 @@ def alternatives(node: Node) -> Sequence[Node]:
     return node.nodes if isinstance(node, Or) else (node,)
 
 
-def resource_source(type_id: int) -> Source:
-    """All resources of a type."""
-    return Source("resource", Fragment("t.type = %s AND NOT t.deleted", (type_id,)), repeats=False, spans=True)
+def resource_source(types: tuple[int, ...]) -> Source:
+    """All resources of the types."""
+    if len(types) == 1:
+        return Source("resource t", Fragment("t.type = %s AND NOT t.deleted", types), whole=True)
+    return Source("resource t", Fragment("t.type = y.type AND NOT t.deleted"), whole=True, types=types)
+
+
+def listed_source(name: str, types: tuple[int, ...]) -> Source:
+    """The resources whose keys a list (search/drive) named `name` holds."""
+    return Source(
+        f"(SELECT DISTINCT c.pk FROM {name} c) g JOIN resource t ON t.pk = g.pk",
+        all_of([of_types("t", types), Fragment("NOT t.deleted")]),
+        whole=True,
+    )
+
+
+def walk_source(type_id: int, table: Table, *, descending: bool) -> Source:
+    """The resources of a type that have a value in `table`, in the order of their first (or last) one."""
+    sign = ">" if descending else "<"
+    beaten = (
+        f"SELECT FROM {table.name} z WHERE z.pk = s.pk AND z.{table.key} = s.{table.key}"
+        f" AND (z.{table.column}, z.ctid) {sign} (s.{table.column}, s.ctid)"
+    )
+    own = Fragment(f"t.type = %s AND NOT t.deleted AND NOT EXISTS ({beaten})", (type_id,))
+    condition = all_of([table.of("s"), own])
+    return Source(f"{table.name} s JOIN resource t ON t.pk = s.pk", condition, whole=True, first=f"s.{table.column}")
+
+
+def without_source(type_id: int, table: Table) -> Source:
+    """The resources of a type that have no value in `table`."""
+    of = table.of("z")
+    none = Fragment(f"NOT EXISTS (SELECT FROM {table.name} z WHERE z.pk = t.pk AND {of.sql})", of.params)
+    source = resource_source((type_id,))
+    return Source(source.tables, all_of([source.condition, none]), whole=True)
 
 
 def token_sources(node: Node) -> tuple[Source, ...]:
@@ -46,7 +81,9 @@ def token_sources(node: Node) -> tuple[Source, ...]:
     tokens = [token for token in alternatives(node) if isinstance(token, Token) and token.hot]
     if len(tokens) != len(alternatives(node)) or not 0 < len(tokens) <= ARMS:
         return ()
-    return tuple(_token_source(token) for token in tokens)
+    return tuple(
+        Source("index_token t", token_condition(token, "t"), whole=False, repeats=token.any_system) for token in tokens
+    )
 
 
 def reference_sources(node: Node) -> tuple[Source, ...]:
@@ -55,16 +92,15 @@ def reference_sources(node: Node) -> tuple[Source, ...]:
     if len(references) != len(alternatives(node)) or not 0 < len(references) <= ARMS:
         return ()
     return tuple(
-        Source("index_reference", stored_condition(reference, "t"), repeats=True, spans=False)
+        Source("index_reference t", stored_condition(reference, "t"), whole=False, repeats=True, spans=False)
         for reference in references
     )
 
 
-def _token_source(token: Token) -> Source:
+def token_condition(token: Token, alias: str) -> Fragment:
+    """The condition on one row of `index_token`."""
     if token.any_system:
-        return Source("index_token", Fragment("t.h = %s", (token.h,)), repeats=True, spans=True)
+        return Fragment(f"{alias}.h = %s", (token.h,))
     if token.system is None:
-        return Source("index_token", Fragment("t.h = %s AND t.sys IS NULL", (token.h,)), repeats=False, spans=True)
-    return Source(
-        "index_token", Fragment("t.h = %s AND t.sys = %s", (token.h, token.system)), repeats=False, spans=True
-    )
+        return Fragment(f"{alias}.h = %s AND {alias}.sys IS NULL", (token.h,))
+    return Fragment(f"{alias}.h = %s AND {alias}.sys = %s", (token.h, token.system))

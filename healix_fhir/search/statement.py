@@ -5,157 +5,186 @@ Array predicates and limits need a plan for the actual values: the statement is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from healix_fhir.kernel.database import Fragment, Statement
 from healix_fhir.search.alias import Phase, Row
-from healix_fhir.search.fragments import EVERYTHING, NOTHING, all_of, strung
+from healix_fhir.search.fragments import EVERYTHING, NOTHING, all_of, any_of, strung, union_all
+from healix_fhir.search.keyset import Keyset
 from healix_fhir.search.lower import lower, needs_resource
-from healix_fhir.search.nodes import Date
-from healix_fhir.search.order import Key, Order
-from healix_fhir.search.page import Cursor
-from healix_fhir.search.plan import Plan
-from healix_fhir.search.source import Source, alternatives
+from healix_fhir.search.order import By
+from healix_fhir.search.plan import Arm, Plan
+from healix_fhir.search.result import Total
+from healix_fhir.search.source import Source
 from smart_auth.access import AccessContext
 
 CEILING = "(SELECT last_value FROM resource_pk)"
-COLUMNS = "r.pk, r.id, r.version, r.updated, r.body"
-PHASES = {
-    Phase.DATED: Fragment("t.d IS NOT NULL"),
-    Phase.UNDATED: Fragment("t.d IS NULL"),
-    Phase.ANY: EVERYTHING,
-}
-NO_PAGE = Fragment("SELECT NULL::timestamptz AS k, NULL::bigint AS pk, 0 AS phase WHERE FALSE")
+COLUMNS = "r.pk, r.type, r.id, r.version, r.updated, r.body"
+ROUGHLY = 10_000
+"""An estimate counts so many matches exactly."""
+DATED = {Phase.DATED: Fragment("t.d IS NOT NULL"), Phase.UNDATED: Fragment("t.d IS NULL"), Phase.ANY: EVERYTHING}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What to read: the plan, the order, after which row, how many rows (0: none), and whether to count."""
+    """What to read: the plan, from where in which order, how many rows (0: none), what to count.
+
+    `ceiling` is the highest surrogate key that counts, None for the first page.
+    """
 
     plan: Plan
-    order: Order
+    keyset: Keyset
     access: AccessContext
-    dated: bool
     limit: int
-    total: bool
-    after: Cursor | None = None
+    total: Total
+    ceiling: int | None = None
 
 
 def page_statement(reading: Reading) -> Statement:
-    """Rows of (total, ceiling, sort key, pk, id, version, updated, body); pk is null when the page is empty."""
+    """Rows of (total, ceiling, phase, *keys as text, pk, type, id, version, updated, body); pk is null when empty."""
+    total = _total(reading)
+    lists = [Fragment(f"{name} AS MATERIALIZED ({rows.sql})", rows.params) for name, rows in reading.plan.lists.members]
     page = _page(reading)
-    total = _total(reading) if reading.total else Fragment("NULL::bigint")
-    direction = reading.order.direction
-    sql = f"""WITH page AS ({page.sql})
-SELECT w.total, w.ceiling, m.* FROM (SELECT {total.sql} AS total, {CEILING} AS ceiling) w
-LEFT JOIN (SELECT p.k, {COLUMNS}, p.phase FROM page p JOIN resource r ON r.pk = p.pk) m ON TRUE
-ORDER BY m.phase, m.k {direction}, m.pk {direction}"""
-    return Statement(sql, (*page.params, *total.params), prepare=False)
+    members = strung(",\n", [*lists, Fragment(f"page AS ({page.sql})", page.params)])
+    numbers = range(1, len(reading.keyset.keys) + 1)
+    keys = ", ".join(f"p.k{n}, p.k{n}::text AS t{n}" for n in numbers)
+    shown = ", ".join(f"m.t{n}" for n in numbers)
+    sql = f"""WITH {members.sql}
+SELECT w.total, w.ceiling, m.phase, {shown}, m.pk, m.type, m.id, m.version, m.updated, m.body
+FROM (SELECT {total.sql} AS total, {CEILING} AS ceiling) w
+LEFT JOIN (SELECT p.phase, {keys}, {COLUMNS} FROM page p JOIN resource r ON r.pk = p.pk) m ON TRUE
+ORDER BY {reading.keyset.order_by("m", phase=True)}"""
+    return Statement(sql, (*members.params, *total.params), prepare=False)
 
 
 def _page(reading: Reading) -> Fragment:
     """The keys of the page: the arms, each in order and limited, brought together."""
-    arms = list(_arms(reading)) if reading.limit else []
-    if not arms:
-        return NO_PAGE
+    arms = [arm for arm in (_arm(reading, one) for one in reading.plan.arms) if arm != NOTHING]
+    if not reading.limit or not arms:
+        keys = ", ".join(f"NULL::{key.type} AS k{n}" for n, key in enumerate(reading.keyset.keys, start=1))
+        return Fragment(f"SELECT NULL::bigint AS pk, 0 AS phase, {keys} WHERE FALSE")
     if len(arms) == 1:
         return arms[0]
-    union = strung("\n UNION ALL ", [Fragment(f"({arm.sql})", arm.params) for arm in arms])
-    distinct = "DISTINCT " if reading.plan.repeats else ""
-    direction = reading.order.direction
+    union = union_all(arms)
     return Fragment(
-        f"SELECT {distinct}u.k, u.pk, u.phase FROM ({union.sql}) u"
-        f" ORDER BY u.phase, u.k {direction}, u.pk {direction} LIMIT %s",
+        f"SELECT {'DISTINCT ' if _repeats(reading.plan.arms) else ''}{_columns(reading, 'u')} FROM ({union.sql}) u"
+        f" ORDER BY {reading.keyset.order_by('u', phase=True)} LIMIT %s",
         (*union.params, reading.limit),
     )
 
 
-def _arms(reading: Reading) -> Iterator[Fragment]:
-    for phase in _phases(reading):
-        for source in reading.plan.sources:
-            for pin in reading.plan.pins:
-                arm = _arm(reading, source, pin, phase)
-                if arm != NOTHING:
-                    yield arm
+def _columns(reading: Reading, alias: str) -> str:
+    keys = [f"{alias}.k{n}" for n in range(1, len(reading.keyset.keys) + 1)]
+    return ", ".join([f"{alias}.pk", f"{alias}.phase", *keys])
 
 
-def _phases(reading: Reading) -> tuple[Phase, ...]:
-    """Resources with a date come first, in the order of an index; those without follow, and are read by themselves."""
-    if reading.order.key is not Key.DATE:
-        return (Phase.ANY,)
-    if not reading.dated or (reading.after is not None and reading.after.key is None):
-        return (Phase.UNDATED,)
-    return (Phase.DATED, Phase.UNDATED)
+def _repeats(arms: Sequence[Arm]) -> bool:
+    """Whether two rows of the arms may be the same resource. Arms read if the lists are whole stand by themselves."""
+    read: list[tuple[Source, Fragment]] = []
+    read.extend(pair for arm in arms if not arm.whole and (pair := (arm.source, arm.pin)) not in read)
+    return len(read) > 1 or any(arm.source.repeats for arm in arms)
 
 
-def _arm(reading: Reading, source: Source, pin: Fragment, phase: Phase) -> Fragment:
-    row = Row("t", "t" if source.is_resource else "r", source.spans, phase)
-    key = f"{row.keys if reading.order.key is Key.DATE else row.resource}.{reading.order.key.value}"
-    condition = all_of([_condition(reading, source, pin, row), _after(reading, key, phase)])
+def _arm(reading: Reading, arm: Arm) -> Fragment:
+    """The rows of an arm behind the place to go on from, in order and limited."""
+    if arm.phase is not None and arm.phase not in reading.keyset.phases:
+        return NOTHING
+    row = _row(arm)
+    values = [key.value(row.keys, row.resource) for key in reading.keyset.order.keys]
+    if arm.source.first:
+        values[0] = Fragment(arm.source.first)
+    condition = _condition(reading, arm, row)
     if condition == NOTHING:
         return NOTHING
-    distinct = "DISTINCT " if source.repeats else ""
-    direction = reading.order.direction
+    keys = strung(", ", [Fragment(f"{v.sql} AS k{n}", v.params) for n, v in enumerate(values, start=1)])
+    tables = _tables(arm, row, by_key=any(key.by is not By.DATE for key in reading.keyset.order.keys))
+    inner = Fragment(f"SELECT t.pk, {keys.sql} FROM {tables} WHERE {condition.sql}", (*keys.params, *condition.params))
+    phase = f"{arm.phase}" if arm.phase is not None else "(f.k1 IS NULL)::int"
+    columns = ", ".join(["f.pk", f"{phase} AS phase", *(f"f.k{n}" for n in range(1, len(values) + 1))])
+    behind = _behind(reading.keyset, arm)
+    order = reading.keyset.order_by("f")
+    if arm.phase is None:
+        order = f"2{' DESC' if reading.keyset.backward else ''}, {order}"
+    rows = Fragment(
+        f"SELECT {'DISTINCT ' if arm.source.repeats else ''}{columns} FROM ({inner.sql}) f WHERE {behind.sql}"
+        f" ORDER BY {order} LIMIT %s",
+        (*inner.params, *behind.params, reading.limit),
+    )
+    return _each_type(reading, arm, rows)
+
+
+def _each_type(reading: Reading, arm: Arm, rows: Fragment) -> Fragment:
+    """`rows` asked for each type of the source, where it has several."""
+    if not arm.source.types:
+        return rows
     return Fragment(
-        f"SELECT {distinct}{key} AS k, t.pk, {phase.value} AS phase FROM {_from(reading, source, row, by_key=True)}"
-        f" WHERE {condition.sql} ORDER BY {key} {direction}, t.pk {direction} LIMIT %s",
-        (*condition.params, reading.limit),
+        f"SELECT {_columns(reading, 'a')} FROM unnest(%s::smallint[]) y(type) CROSS JOIN LATERAL ({rows.sql}) a"
+        f" ORDER BY {reading.keyset.order_by('a', phase=True)} LIMIT %s",
+        (list(arm.source.types), *rows.params, reading.limit),
     )
 
 
-def _from(reading: Reading, source: Source, row: Row, *, by_key: bool) -> str:
-    """The tables of an arm: the resource itself only where a filter, or the sort key, looks at it."""
-    filtered = any(needs_resource(node, spans=source.spans) for node in reading.plan.filters)
-    if source.is_resource or not (filtered or (by_key and reading.order.key is not Key.DATE)):
-        return f"{source.table} t"
-    return f"{source.table} t JOIN resource {row.resource} ON {row.resource}.pk = t.pk"
+def _behind(keyset: Keyset, arm: Arm) -> Fragment:
+    if arm.phase is not None or keyset.after is None:
+        return keyset.behind("f", arm.phase or 0)
+    either = [
+        all_of([Fragment("f.k1 IS NULL" if phase else "f.k1 IS NOT NULL"), keyset.behind("f", phase)])
+        for phase in keyset.phases
+    ]
+    return any_of(either)
 
 
-def _condition(reading: Reading, source: Source, pin: Fragment, row: Row) -> Fragment:
+def _row(arm: Arm) -> Row:
+    return Row("t", "t" if arm.source.whole else "r", arm.source.spans, arm.dated, arm.each)
+
+
+def _tables(arm: Arm, row: Row, *, by_key: bool) -> str:
+    """The tables of an arm: the resource itself only where a filter, or a sort key, looks at it."""
+    filtered = any(needs_resource(node, spans=arm.source.spans) for node in arm.filters)
+    if arm.source.whole or not (filtered or by_key):
+        return arm.source.tables
+    return f"{arm.source.tables} JOIN resource {row.resource} ON {row.resource}.pk = t.pk"
+
+
+def _condition(reading: Reading, arm: Arm, row: Row) -> Fragment:
     """What every row of an arm fulfils, wherever the page begins."""
-    ceiling = Fragment("t.pk <= %s", (reading.after.ceiling,)) if reading.after else EVERYTHING
-    phase = {Phase.DATED: Fragment("t.d IS NOT NULL"), Phase.UNDATED: Fragment("t.d IS NULL")}.get(
-        row.phase, EVERYTHING
-    )
-    filters = [lower(node, row, reading.access) for node in reading.plan.filters]
-    return all_of([source.condition, pin, phase, ceiling, *filters])
-
-
-def _after(reading: Reading, key: str, phase: Phase) -> Fragment:
-    """The rows behind the last one of the page before."""
-    after = reading.after
-    if after is None:
-        return EVERYTHING
-    if phase is Phase.UNDATED:
-        return Fragment(f"t.pk {reading.order.after} %s", (after.pk,)) if after.key is None else EVERYTHING
-    return Fragment(f"({key}, t.pk) {reading.order.after} (%s, %s)", (after.value, after.pk))
+    ceiling = EVERYTHING if reading.ceiling is None else Fragment("t.pk <= %s", (reading.ceiling,))
+    whole = reading.plan.lists.whole
+    gate = {None: EVERYTHING, True: whole, False: Fragment(f"NOT ({whole.sql})", whole.params)}[arm.whole]
+    filters = [lower(node, row, reading.access) for node in arm.filters]
+    return all_of([gate, arm.source.condition, arm.pin, DATED[arm.dated], ceiling, *filters])
 
 
 def _total(reading: Reading) -> Fragment:
-    """The number of all matches, as a scalar subquery."""
-    by_date = any(isinstance(n, Date) and n.main for node in reading.plan.filters for n in alternatives(node))
-    phases = (Phase.DATED, Phase.UNDATED) if by_date else (Phase.ANY,)
-    arms = [
-        _count_arm(reading, source, pin, phase)
-        for phase in phases
-        for source in reading.plan.sources
-        for pin in reading.plan.pins
-    ]
-    arms = [arm for arm in arms if arm != NOTHING]
-    if not arms:
+    """The number of matches, as a scalar subquery."""
+    if reading.total is Total.NONE:
+        return Fragment("NULL::bigint")
+    found = matches(reading)
+    if found == NOTHING:
         return Fragment("0::bigint")
-    union = strung(" UNION " if reading.plan.repeats else " UNION ALL ", arms)
-    return Fragment(f"(SELECT count(*) FROM ({union.sql}) n)", union.params)
+    if reading.total is Total.ESTIMATE:
+        return Fragment(
+            f"(SELECT count(*) FROM (SELECT FROM ({found.sql}) m LIMIT %s) n)", (*found.params, ROUGHLY + 1)
+        )
+    return Fragment(f"(SELECT count(*) FROM ({found.sql}) n)", found.params)
 
 
-def _count_arm(reading: Reading, source: Source, pin: Fragment, phase: Phase) -> Fragment:
-    row = Row("t", "t" if source.is_resource else "r", source.spans, phase)
-    condition = _condition(reading, source, pin, row)
+def matches(reading: Reading) -> Fragment:
+    """The surrogate keys of all matches, each once; NOTHING if there can be none."""
+    arms = [arm for arm in (_count_arm(reading, one) for one in reading.plan.counted) if arm != NOTHING]
+    if not arms:
+        return NOTHING
+    return strung(" UNION " if _repeats(reading.plan.counted) else " UNION ALL ", arms)
+
+
+def _count_arm(reading: Reading, arm: Arm) -> Fragment:
+    row = _row(arm)
+    condition = _condition(reading, arm, row)
     if condition == NOTHING:
         return NOTHING
-    distinct = "DISTINCT " if source.repeats else ""
     return Fragment(
-        f"SELECT {distinct}t.pk FROM {_from(reading, source, row, by_key=False)} WHERE {condition.sql}",
+        f"SELECT {'DISTINCT ' if arm.source.repeats else ''}t.pk FROM {_tables(arm, row, by_key=False)}"
+        f" WHERE {condition.sql}",
         condition.params,
     )

@@ -6,11 +6,44 @@ of an index that begins with the patient.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
 from healix_fhir.kernel.database import Fragment
+from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.search.fragments import EVERYTHING, NOTHING, any_of
-from healix_fhir.search.nodes import Visible
+from healix_fhir.search.nodes import And, Node, OfType, Or, Visible
 from smart_auth.access import AccessContext
-from smart_auth.scope import Context, contexts
+from smart_auth.scope import Context, Permission, contexts
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Types whose visible rows fulfil the same condition: one of `pins`, on the alias `t`. `one` stands for all."""
+
+    types: tuple[int, ...]
+    pins: tuple[Fragment, ...]
+    one: Visible
+
+
+def groups(types: Iterable[str], permissions: tuple[Permission, ...], access: AccessContext) -> tuple[Group, ...]:
+    """The types of which the caller may see something, by the condition on their rows."""
+    found: dict[tuple[Fragment, ...], list[str]] = {}
+    for name in types:
+        pins = visible_arms(Visible(name, permissions), access)
+        if pins:
+            found.setdefault(pins, []).append(name)
+    return tuple(
+        Group(tuple(TYPE_ID[name] for name in names), pins, Visible(names[0], permissions))
+        for pins, names in found.items()
+    )
+
+
+def visible_of(found: Sequence[Group]) -> Node:
+    """The access predicate of the resources of all groups together, each type under its own."""
+    if len(found) == 1:
+        return found[0].one
+    return Or(tuple(And((OfType(group.types), group.one)) for group in found))
 
 
 def visible_arms(node: Visible, access: AccessContext) -> tuple[Fragment, ...]:

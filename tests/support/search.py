@@ -12,9 +12,10 @@ from psycopg_pool import ConnectionPool
 from healix_fhir.kernel.database import Row, Statement, Work, transaction
 from healix_fhir.search.extract import extract
 from healix_fhir.search.page import Signer
-from healix_fhir.search.query import parse
+from healix_fhir.search.query import Query, parse
 from healix_fhir.search.result import SearchResult
 from healix_fhir.search.run import search
+from healix_fhir.search.searched import everything, one_type, within
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext, internal, patient_keys
@@ -23,6 +24,14 @@ from smart_auth.scope import parse as parse_scope
 BASE = "http://healix.test/fhir"
 SIGNER = Signer(b"a secret of the tests")
 EVERYONE = internal("test")
+
+
+def ask(address: str, *, strict: bool = False) -> Query:
+    """The query of `Type?query`, `Compartment/id/Type?query` or `?query`."""
+    path, _, text = address.partition("?")
+    names = path.split("/")
+    searched = within(*names) if len(names) == 3 else one_type(path) if path else everything()
+    return parse(searched, parse_qsl(text, keep_blank_values=True), strict=strict, base=BASE)
 
 
 class Clinic:
@@ -56,9 +65,8 @@ class Clinic:
         )
 
     def page(self, address: str, access: AccessContext = EVERYONE, *, strict: bool = False) -> SearchResult:
-        """The answer to `Type?query`."""
-        type_name, _, text = address.partition("?")
-        query = parse(type_name, parse_qsl(text, keep_blank_values=True), strict=strict, base=BASE)
+        """The answer to `Type?query`, `Compartment/id/Type?query` or, of everything, `?query`."""
+        query = ask(address, strict=strict)
         return transaction(self.pool, lambda: search(access, query, base=BASE, signer=SIGNER))
 
     def pages(self, address: str, access: AccessContext = EVERYONE) -> Iterator[SearchResult]:
@@ -108,8 +116,6 @@ class Clinic:
 
     def explain(self, address: str, access: AccessContext = EVERYONE) -> str:
         """The plan, with run-time figures, of the statement that reads the page of `Type?query`."""
-        type_name, _, text = address.partition("?")
-        query = parse(type_name, parse_qsl(text, keep_blank_values=True), base=BASE)
-        statement = next(search(access, query, base=BASE, signer=SIGNER))
+        statement = next(search(access, ask(address), base=BASE, signer=SIGNER))
         rows = self.run(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {statement.sql}", statement.params)
         return "\n".join(row[0] for row in rows)

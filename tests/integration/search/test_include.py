@@ -7,7 +7,7 @@ import pytest
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.search.query import parse
 from healix_fhir.search.run import search
-from tests.support.resources import observation, patient
+from tests.support.resources import encounter, observation, organization, patient
 from tests.support.search import BASE, EVERYONE, SIGNER, Clinic
 
 
@@ -41,8 +41,7 @@ def test_an_include_never_leaves_the_compartment(clinic: Clinic) -> None:
 
 def test_what_passes_the_limit_is_told(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
     """Includes beyond the limit are left out, and the answer says so."""
-    monkeypatch.setattr("healix_fhir.search.include.LIMIT", 2)
-    monkeypatch.setattr("healix_fhir.search.run.LIMIT", 2)
+    monkeypatch.setattr("healix_fhir.search.included.LIMIT", 2)
     for n in range(3):
         clinic.put(patient(id=f"p{n}"), observation(f"Patient/p{n}", id=f"o{n}"))
     page = clinic.page("Observation?_include=Observation:subject")
@@ -78,3 +77,95 @@ def test_nothing_runs_before_the_scope_is_checked() -> None:
     access = type(EVERYONE)(scopes=frozenset())
     with pytest.raises(HealixError):
         next(search(access, query, base=BASE, signer=SIGNER))
+
+
+def _chain_of_organizations(clinic: Clinic, last: str) -> None:
+    """o0 part of o1, ... part of o4, part of `last`."""
+    for n in range(5):
+        above = f"o{n + 1}" if n < 4 else last
+        clinic.put(organization(id=f"o{n}", partOf={"reference": f"Organization/{above}"}))
+
+
+@pytest.mark.spec("FHIR R4 search.html#include")
+def test_an_iterated_include_follows_what_it_included_and_ends_where_it_came_from(clinic: Clinic) -> None:
+    """`:iterate` goes on to the end of the line, or round a loop once; without it there is one step."""
+    _chain_of_organizations(clinic, "o0")
+    one = "Organization?_id=o0&_include{}=Organization:partof"
+    assert _included(clinic, one.format("")) == ["Organization/o1"]
+    for modifier in (":iterate", ":recurse"):
+        assert _included(clinic, one.format(modifier)) == [f"Organization/o{n}" for n in (1, 2, 3, 4)]
+    back = "Organization?_id=o0&_revinclude{}=Organization:partof"
+    assert _included(clinic, back.format("")) == ["Organization/o4"]
+    assert _included(clinic, back.format(":iterate")) == [f"Organization/o{n}" for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.spec("FHIR R4 search.html#revinclude")
+def test_reverse_includes_bring_what_refers_to_the_matches(clinic: Clinic) -> None:
+    """By one parameter, by every one of a type, by every one there is; iterated over what was included."""
+    clinic.put(
+        patient(id="p", managingOrganization={"reference": "Organization/o"}),
+        organization(id="o"),
+        encounter("Patient/p", id="e"),
+        observation("Patient/p", id="a", encounter={"reference": "Encounter/e"}),
+        observation("Patient/q", id="b", encounter={"reference": "Encounter/e"}),
+    )
+    own = "Encounter/e Observation/a"
+    for reverse, expected in (
+        ("_revinclude=Observation:subject", "Observation/a"),
+        ("_revinclude=Observation:subject:Patient", "Observation/a"),
+        ("_revinclude=Encounter:*", "Encounter/e"),
+        ("_revinclude=*", own),
+        ("_revinclude=Encounter:patient&_revinclude:iterate=Observation:encounter", f"{own} Observation/b"),
+        ("_include=*", "Organization/o"),
+        ("_include=Patient:*&_revinclude=Observation:patient", "Observation/a Organization/o"),
+    ):  # fmt: skip
+        assert sorted(_included(clinic, f"Patient?_id=p&{reverse}")) == expected.split(), reverse
+    iterated = "Observation?_id=a&_include=Observation:encounter&_include:iterate=Encounter:patient:Patient"
+    assert sorted(_included(clinic, iterated)) == ["Encounter/e", "Patient/p"]
+    assert sorted(_included(clinic, f"{iterated}&_include:iterate=Patient:organization")) == [
+        "Encounter/e",
+        "Organization/o",
+        "Patient/p",
+    ]
+
+
+@pytest.mark.spec("FHIR R4 references.html#canonical")
+def test_canonical_references_are_included(clinic: Clinic) -> None:
+    """What a canonical URL names comes along, in the version that it names, and the other way round."""
+    url = "http://p.test/q"
+    clinic.put(
+        {"resourceType": "Questionnaire", "id": "one", "status": "active", "url": url, "version": "1"},
+        {"resourceType": "Questionnaire", "id": "two", "status": "active", "url": url, "version": "2"},
+        {"resourceType": "QuestionnaireResponse", "id": "r", "status": "completed", "questionnaire": f"{url}|2"},
+    )
+    assert _included(clinic, "QuestionnaireResponse?_include=QuestionnaireResponse:questionnaire") == [
+        "Questionnaire/two"
+    ]
+    assert _included(clinic, "Questionnaire?_id=two&_revinclude=QuestionnaireResponse:questionnaire") == [
+        "QuestionnaireResponse/r"
+    ]
+    assert _included(clinic, "Questionnaire?_id=one&_revinclude=QuestionnaireResponse:questionnaire") == []
+
+
+def test_no_step_of_an_include_leaves_what_the_caller_may_see(clinic: Clinic) -> None:
+    """An iterated include does not pass through what is not visible, nor a wildcard show what has no scope."""
+    clinic.put(
+        patient(id="p", managingOrganization={"reference": "Organization/o"}),
+        organization(id="o", partOf={"reference": "Organization/top"}),
+        organization(id="top"),
+        encounter("Patient/p", id="e"),
+        encounter("Patient/q", id="f", partOf={"reference": "Encounter/e"}),
+    )
+    deep = (
+        "Patient?_id=p&_include=*&_include:iterate=Organization:partof"
+        "&_revinclude=*&_revinclude:iterate=Encounter:part-of"
+    )
+    everything = ["Encounter/e", "Encounter/f", "Organization/o", "Organization/top"]
+    assert sorted(_included(clinic, deep)) == everything
+    assert sorted(_included(clinic, deep, "patient/*.rs", patient="p")) == [
+        "Encounter/e",
+        "Organization/o",
+        "Organization/top",
+    ]
+    assert _included(clinic, deep, "system/Patient.rs system/Organization.cud") == []
+    assert sorted(_included(clinic, deep, "system/Patient.rs system/Encounter.r")) == ["Encounter/e", "Encounter/f"]

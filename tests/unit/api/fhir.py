@@ -13,6 +13,7 @@ from healix_fhir.api.routes import routes
 from healix_fhir.interaction.result import Entry, Page, Stored, Written
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import not_found
+from healix_fhir.search.searched import Searched
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 from tests.support.asgi import FakeGate, router
@@ -136,10 +137,10 @@ class FakeInteractions:
         return Page("history", (), 0, {"self": "_count=2"})
 
     async def search(
-        self, access: AccessContext, type_name: str, params: Sequence[tuple[str, str]], *, strict: bool = False
+        self, access: AccessContext, searched: Searched, params: Sequence[tuple[str, str]], *, strict: bool = False
     ) -> Page:
         """One match."""
-        self._ask(access, "search", type_name, list(params), strict)
+        self._ask(access, "search", searched.path, list(params), strict)
         return Page("searchset", (Entry(f"{BASE}/Patient/1", self.stored().body, "match"),), 1, {"self": "name=x"})
 
     async def bundle(self, access: AccessContext, body: bytes, *, representation: bool = True) -> Page:

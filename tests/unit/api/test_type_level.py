@@ -129,7 +129,7 @@ def test_other_modes_of_the_capabilities_are_refused_by_name() -> None:
         ("POST", "/fhir/Patient/1", "GET, HEAD, PUT, PATCH, DELETE"),
         ("GET", "/fhir/Patient/_search", "POST"),
         ("POST", "/fhir/Patient/1/_history/1", "GET, HEAD"),
-        ("DELETE", "/fhir", "POST"),
+        ("DELETE", "/fhir", "GET, HEAD, POST"),
         ("OPTIONS", "/fhir/Patient", "GET, HEAD, POST, PUT, PATCH, DELETE"),
         ("PUT", "/fhir/metadata", "GET, HEAD"),
     ],

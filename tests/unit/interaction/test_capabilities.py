@@ -57,7 +57,7 @@ def test_every_named_interaction_runs() -> None:
         "search-type": Interactions.search,
     }
     assert set(INTERACTIONS) == set(methods)
-    assert set(SYSTEM_INTERACTIONS) == set(bundle.KINDS)
+    assert set(SYSTEM_INTERACTIONS) == {*bundle.KINDS, "search-system"}
 
 
 @pytest.mark.parametrize("type_name", ["Patient", "Observation", "Group", "StructureDefinition", "Binary"])
@@ -76,8 +76,10 @@ def test_named_search_parameters_are_those_that_are_read(resources: dict[str, di
 
 def test_named_includes_are_read(resources: dict[str, dict[str, Any]]) -> None:
     """Every include that is named is one that a search takes."""
-    for include in resources["Observation"]["searchInclude"]:
-        assert parse("Observation", [("_include", include)], strict=True).includes
+    for name in ("include", "revinclude"):
+        shown = {"include": "searchInclude", "revinclude": "searchRevInclude"}[name]
+        for include in resources["Observation"][shown]:
+            assert parse("Observation", [(f"_{name}", include)], strict=True).includes
 
 
 def test_operations_are_those_of_the_registry(statement: dict[str, Any], resources: dict[str, dict[str, Any]]) -> None:

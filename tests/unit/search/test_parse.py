@@ -10,8 +10,10 @@ from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.definitions import TYPE_ID, search_parameters
 from healix_fhir.search import tokens
 from healix_fhir.search.nodes import Date, Id, Node, Not, Or, Prefix, Reference, String, StringMatch, Token
-from healix_fhir.search.order import Key, Order
+from healix_fhir.search.order import LAST_CHANGED, NEWEST, By, Key, Order
 from healix_fhir.search.query import Query, parse
+from healix_fhir.search.result import Total
+from healix_fhir.search.searched import everything
 
 BASE = "http://healix.test/fhir"
 
@@ -123,15 +125,33 @@ def test_an_id_that_cannot_exist_matches_nothing() -> None:
 def test_controls_are_read() -> None:
     """Page size, order and total; a page never has more than 1,000 resources."""
     query = ask("Observation?_count=5000&_sort=-date&_total=accurate")
-    assert (query.count, query.order, query.total) == (1000, Order(Key.DATE, descending=True), True)
-    assert ask("Observation?_sort=_lastUpdated").order == Order(Key.UPDATED, descending=False)
+    assert (query.count, query.order, query.total) == (1000, Order((Key(By.DATE, descending=True),)), Total.ACCURATE)
+    assert ask("Observation?_count=1000000000").count == 1000
+    assert ask("Observation?_total=estimate").total is Total.ESTIMATE
+    assert ask("Observation").total is Total.NONE
+
+
+@pytest.mark.spec("FHIR R4 search.html#sort")
+def test_sort_keys_are_read_in_their_order() -> None:
+    """Each key is a parameter with its direction; the default is the newest main date, or the newest change."""
+    order = ask("Patient?_sort=family,-birthdate,gender,_id").order
+    assert [(key.by, key.descending) for key in order.keys] == [
+        (By.STORED, False),
+        (By.STORED, True),
+        (By.BODY, False),
+        (By.ID, False),
+    ]
+    assert order.keys[2].paths == ("$.gender",)
+    assert ask("Observation").order == NEWEST
+    assert parse(everything(), []).order == LAST_CHANGED
+    assert [len(ask("Patient?_sort=foo").ignored), len(ask("Patient?_sort=family,foo").ignored)] == [1, 1]
 
 
 @pytest.mark.parametrize("text", ["_count=0", "_summary=count", "_summary=count&_count=10", "_count=10&_summary=count"])
 def test_asking_for_the_number_only_asks_for_no_rows(text: str) -> None:
     """`_count=0` is `_summary=count`. Spec: FHIR R4, hl7.org/fhir/R4/search.html#count"""
     query = ask(f"Observation?{text}")
-    assert (query.count, query.total) == (0, True)
+    assert (query.count, query.total) == (0, Total.ACCURATE)
 
 
 @pytest.mark.spec("R4 search.html#errors")
@@ -148,9 +168,7 @@ def test_an_unknown_parameter_is_reported_or_under_strict_handling_refused(name:
 @pytest.mark.parametrize(
     "text",
     [
-        "code-value-quantity=a$5",
-        "_filter=x", "_text=x", "_content=x", "_list=x", "_revinclude=Group:member", "_contained=true",
-        "_sort=code", "_sort=date,_id", "_include=*", "_include:iterate=Observation:subject",
+        "code-value-quantity=a$5", "_filter=x", "_text=x", "_content=x", "_list=x", "_contained=true",
         "code:text=x", "code:in=x", "code:missing=true",
     ],
 )  # fmt: skip
@@ -169,6 +187,8 @@ def test_what_r4_has_and_this_server_lacks_is_refused_by_name(text: str, strict:
         "code:foo=x", "subject:Foo=x", "subject:Patient=a/b/c", "subject=Foo/1", "date=nonsense", "date=xx2024",
         "date=2024-13", "date:exact=2024", "status=a|b|c", "status=|", "status=a,,b", "_count=-1", "_count=x",
         "_count=%D9%A3", "_total=some", "_summary=all", "_include=Patient:link", "_include=Observation:code",
+        "_include:foo=Observation:subject", "_revinclude=Patient:link", "_revinclude=Foo:bar", "_include=Foo:bar",
+        "_revinclude=Group:code", "_type=Foo", "_sort=date,date,date,date,date,date",
         "_include=Observation:subject:Foo", "value-string=%00", "date:missing=maybe", "_id:exact=x", "_lastUpdated=1x",
     ],
 )  # fmt: skip

@@ -1,0 +1,116 @@
+"""Search over a real socket: every level, both methods, what is ignored, refused and linked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from healix_fhir.model.json import encode
+from tests.support.live_server import LiveServer
+from tests.support.resources import observation, patient
+
+FHIR = {"Content-Type": "application/fhir+json"}
+ALL = "system/*.cruds"
+
+
+@pytest.fixture
+def filled(server: LiveServer) -> LiveServer:
+    """Two patients with an Observation each."""
+    with server.client(ALL) as client:
+        for id_ in ("p", "q"):
+            client.put(f"/fhir/Patient/{id_}", content=encode(patient(id=id_)), headers=FHIR)
+            body = encode(observation(f"Patient/{id_}", id=f"o-{id_}"))
+            client.put(f"/fhir/Observation/o-{id_}", content=body, headers=FHIR)
+    return server
+
+
+def _found(bundle: dict[str, Any]) -> list[str]:
+    entries = [entry for entry in bundle.get("entry", []) if entry["search"]["mode"] == "match"]
+    return sorted(f"{entry['resource']['resourceType']}/{entry['resource']['id']}" for entry in entries)
+
+
+LEVELS = {
+    "/fhir/Observation": ["Observation/o-p", "Observation/o-q"],
+    "/fhir/Patient/p/Observation": ["Observation/o-p"],
+    "/fhir/Patient/p/*": ["Observation/o-p", "Patient/p"],
+    "/fhir": ["Observation/o-p", "Observation/o-q", "Patient/p", "Patient/q"],
+}
+
+
+@pytest.mark.spec("FHIR R4 http.html#search")
+@pytest.mark.parametrize("path", LEVELS)
+def test_every_level_is_searched_by_get_and_by_post(filled: LiveServer, path: str) -> None:
+    """The same matches, total and links; the next link of either leads on by GET."""
+    with filled.client(ALL) as client:
+        get = client.get(path, params={"_total": "accurate"})
+        post = client.post(f"{path}/_search", data={"_total": "accurate"})
+        assert (get.status_code, post.status_code) == (200, 200), get.text + post.text
+        assert _found(get.json()) == _found(post.json()) == LEVELS[path]
+        assert get.json()["link"] == [{"relation": "self", "url": f"{filled.url}{path}?_total=accurate"}]
+        seen: list[str] = []
+        url: str | None = f"{path}?_count=1"
+        while url is not None:
+            page = client.get(url).json()
+            seen += _found(page)
+            url = {link["relation"]: link["url"] for link in page["link"]}.get("next")
+        assert sorted(seen) == LEVELS[path]
+
+
+def test_all_of_a_compartment_is_searched_by_post_without_a_type(filled: LiveServer) -> None:
+    """`POST [base]/Patient/p/_search` is `*`."""
+    with filled.client(ALL) as client:
+        answer = client.post("/fhir/Patient/p/_search", data={"_type": "Patient"})
+        assert _found(answer.json()) == ["Patient/p"]
+
+
+@pytest.mark.parametrize("path", ["/fhir", "/fhir/Patient/p/*", "/fhir/Patient/q/Observation", "/fhir/Observation"])
+def test_searches_show_what_the_token_opens(filled: LiveServer, path: str) -> None:
+    """One's own record and nothing of another's; without a search scope or a token, a refusal."""
+    with filled.client("patient/*.rs", patient="p") as client:
+        answer = client.get(f"{path}?_total=accurate").json()
+        assert _found(answer) == [one for one in LEVELS.get(path, []) if one.endswith("p")]
+        assert answer["total"] == len(_found(answer))
+    with filled.client("system/*.cru") as client:
+        assert client.get(path).status_code == 403
+    with filled.client() as client:
+        assert client.get(path).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/fhir/Foo/1/Observation", 404),
+        ("/fhir/Patient/p/Foo", 404),
+        ("/fhir/Group/1/Observation", 404),
+        ("/fhir?_type=Foo", 400),
+        ("/fhir/Observation?subject:Foo.name=x", 400),
+        ("/fhir/Observation?status:foo=x", 400),
+        (f"/fhir/Observation?code={','.join(map(str, range(10_000)))}", 400),
+        ("/fhir/Location?" + "partof." * 50 + "name=x", 400),
+        ("/fhir/Observation?" + "&".join(["_include=Observation:subject"] * 30), 400),
+        ("/fhir/Observation?_sort=" + ",".join(["status"] * 50), 400),
+        ("/fhir/Observation?_query=x", 400),
+        ("/fhir/Observation?_count=1000000000", 200),
+    ],
+)
+def test_what_is_too_much_or_unknown_is_refused_with_a_reason(filled: LiveServer, path: str, status: int) -> None:
+    """Limits and mistakes answer with an OperationOutcome that says which parameter, never with a failure."""
+    with filled.client(ALL) as client:
+        answer = client.get(path)
+        assert answer.status_code in (status, 414), answer.text
+        assert answer.json()["resourceType"] == ("Bundle" if status == 200 else "OperationOutcome")
+
+
+@pytest.mark.spec("FHIR R4 search.html#errors")
+def test_what_was_ignored_is_told_or_refused(filled: LiveServer) -> None:
+    """Lenient by default, with an outcome entry that names each ignored parameter; strict when asked."""
+    with filled.client(ALL) as client:
+        page = client.get("/fhir/Patient?nonsense=1&other=2&_count=1").json()
+        (entry,) = [one for one in page["entry"] if one["search"]["mode"] == "outcome"]
+        told = [issue["diagnostics"] for issue in entry["resource"]["issue"]]
+        assert ["nonsense" in told[0], "other" in told[1], len(told)] == [True, True, 2]
+        links = {link["relation"]: link["url"] for link in page["link"]}
+        assert links["self"] == f"{filled.url}/fhir/Patient?_count=1"
+        strict = client.get("/fhir/Patient?nonsense=1", headers={"Prefer": "handling=strict"})
+        assert (strict.status_code, "nonsense" in strict.text) == (400, True)
