@@ -2,7 +2,7 @@
 
 Of a StructureDefinition the differential is kept, from which healix_fhir/model/profile/snapshot makes the snapshot; of
 a CodeSystem the codes and their hierarchy; of a ValueSet the composition. A concept is its code, or
-`[code, [child, ...]]`; inside a value set it is its code.
+`[code, [child, ...]]`, children by property `child` among them; inside a value set it is its code.
 
 Where a profile of R4 writes a choice by one of its types (`valueQuantity`), its published snapshot closes the choice to
 that type, which the differential does not say; it is added there.
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from healix_fhir.model.profile.element_tree import Node, flatten
+from healix_fhir.model.profile.element_tree import ElementNode, flatten
 from healix_fhir.model.profile.snapshot import generate
 
 Json = dict[str, Any]
@@ -80,7 +80,7 @@ def with_snapshots(definitions: Sequence[Json]) -> list[Json]:
     by_url = {definition["url"]: definition for definition in definitions}
 
     @cache
-    def tree(url: str) -> Node:
+    def tree(url: str) -> ElementNode:
         return generate(by_url[url], tree)
 
     return [definition | {"snapshot": {"element": flatten(tree(definition["url"]))}} for definition in definitions]
@@ -161,6 +161,7 @@ def _code_system(definition: Json) -> Json:
 
 def _concept(concept: Json) -> Any:
     children = [_concept(child) for child in concept.get("concept", ())]
+    children += [entry["valueCode"] for entry in concept.get("property", ()) if entry["code"] == "child"]
     return [concept["code"], children] if children else concept["code"]
 
 

@@ -14,11 +14,12 @@ LIMIT = 1000  # issues that one answer lists; a hostile body could have millions
 
 
 class Problem(NamedTuple):
-    """One finding: where, seen from the current object, its issue code and its message."""
+    """One finding: where, seen from the current object, its issue code, its message and how grave it is."""
 
     location: str
     code: str
     message: str
+    severity: str = "error"
 
 
 Problems: TypeAlias = list[Problem] | None
@@ -40,11 +41,11 @@ class Walk:
 Rule: TypeAlias = Callable[[Any, dict[str, Any], Walk], Problems]
 
 
-def one(location: str, code: str, message: str) -> list[Problem]:
+def one(location: str, code: str, message: str, severity: str = "error") -> list[Problem]:
     """A list of one problem."""
-    return [Problem(location, code, message)]
+    return [Problem(location, code, message, severity)]
 
 
 def below(prefix: str, problems: list[Problem]) -> list[Problem]:
     """The same problems, seen from the object around."""
-    return [Problem(prefix + problem.location, problem.code, problem.message) for problem in problems]
+    return [Problem(prefix + found.location, found.code, found.message, found.severity) for found in problems]

@@ -19,20 +19,20 @@ Json = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Node:
+class ElementNode:
     """One element: its definition without id and path, its children, and its slices in their order."""
 
     name: str
     definition: Json
     slice: str = ""
-    children: list[Node] = field(default_factory=list)
-    slices: list[Node] = field(default_factory=list)
+    children: list[ElementNode] = field(default_factory=list)
+    slices: list[ElementNode] = field(default_factory=list)
 
-    def child(self, name: str) -> Node | None:
+    def child(self, name: str) -> ElementNode | None:
         """The child element `name`."""
         return next((child for child in self.children if child.name == name), None)
 
-    def find_slice(self, name: str) -> Node | None:
+    def find_slice(self, name: str) -> ElementNode | None:
         """The slice `name`, a re-slice included."""
         for found in self.slices:
             if found.slice == name:
@@ -41,9 +41,15 @@ class Node:
                 return found.find_slice(name)
         return None
 
-    def copy(self) -> Node:
+    def every_slice(self) -> Iterator[ElementNode]:
+        """The slices with their re-slices."""
+        for found in self.slices:
+            yield found
+            yield from found.every_slice()
+
+    def copy(self) -> ElementNode:
         """A tree of its own over the same definitions."""
-        return Node(
+        return ElementNode(
             self.name,
             self.definition,
             self.slice,
@@ -62,9 +68,9 @@ def segments(element: Json) -> list[tuple[str, str]]:
     return [(name, slice_) for name, (_, _, slice_) in zip(names, steps, strict=True)]
 
 
-def from_snapshot(elements: Sequence[Json]) -> Node:
+def from_snapshot(elements: Sequence[Json]) -> ElementNode:
     """The tree of a snapshot. Raises Invalid when an element has no parent before it."""
-    root = Node(str(elements[0].get("path")), _bare(elements[0]))
+    root = ElementNode(str(elements[0].get("path")), _bare(elements[0]))
     for element in elements[1:]:
         node = root
         steps = segments(element)
@@ -72,13 +78,13 @@ def from_snapshot(elements: Sequence[Json]) -> Node:
             node = _descend(node, name, slice_, element)
         name, slice_ = steps[-1]
         if slice_:
-            _insert_slice(_descend(node, name, "", element), Node(name, _bare(element), slice_))
+            _insert_slice(_descend(node, name, "", element), ElementNode(name, _bare(element), slice_))
         else:
-            node.children.append(Node(name, _bare(element)))
+            node.children.append(ElementNode(name, _bare(element)))
     return root
 
 
-def _descend(node: Node, name: str, slice_: str, element: Json) -> Node:
+def _descend(node: ElementNode, name: str, slice_: str, element: Json) -> ElementNode:
     found = node.child(name)
     if found is not None and slice_:
         found = found.find_slice(slice_)
@@ -87,18 +93,18 @@ def _descend(node: Node, name: str, slice_: str, element: Json) -> Node:
     return found
 
 
-def _insert_slice(node: Node, made: Node) -> None:
+def _insert_slice(node: ElementNode, made: ElementNode) -> None:
     parent, _, _ = made.slice.rpartition("/")
     above = node.find_slice(parent) if parent else None
     (above or node).slices.append(made)
 
 
-def flatten(root: Node) -> list[Json]:
+def flatten(root: ElementNode) -> list[Json]:
     """The elements in the order of a snapshot, with path and id."""
     return list(_flatten(root, root.name, root.name))
 
 
-def _flatten(node: Node, id_: str, path: str) -> Iterator[Json]:
+def _flatten(node: ElementNode, id_: str, path: str) -> Iterator[Json]:
     yield {"id": id_, "path": path, **node.definition}
     for child in node.children:
         yield from _flatten(child, f"{id_}.{child.name}", f"{path}.{child.name}")

@@ -18,7 +18,7 @@ from typing import Any
 
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.profile.definition import Definition, precedence, split
-from healix_fhir.model.profile.element_tree import Node, from_snapshot
+from healix_fhir.model.profile.element_tree import ElementNode, from_snapshot
 from healix_fhir.model.profile.official import official
 from healix_fhir.model.profile.snapshot import generate
 
@@ -39,7 +39,7 @@ class Library:
     def __init__(self, *, closed: bool = False) -> None:
         self._closed = closed
         self._known: dict[str, tuple[Definition, ...]] = {}
-        self._trees: dict[Definition, Node] = {}
+        self._trees: dict[Definition, ElementNode] = {}
         self._making: set[Definition] = set()
         self.compiled: dict[Any, Any] = {}
         """What others have made of the definitions; kept as long as they are."""
@@ -85,7 +85,7 @@ class Library:
             raise invalid(f"the StructureDefinition {canonical[:200]}{where} is not known", code="not-found")
         return found
 
-    def tree(self, definition: Definition) -> Node:
+    def tree(self, definition: Definition) -> ElementNode:
         """The snapshot of a StructureDefinition: as published, else made from its differential. Raises Invalid."""
         found = self._trees.get(definition)
         if found is None:
@@ -98,7 +98,7 @@ class Library:
                 self._making.discard(definition)
         return found
 
-    def _make(self, definition: Definition) -> Node:
+    def _make(self, definition: Definition) -> ElementNode:
         elements = definition.body.get("snapshot", {}).get("element")
         if elements:
             return from_snapshot(elements)

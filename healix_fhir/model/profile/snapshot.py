@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from healix_fhir.kernel.errors import invalid
-from healix_fhir.model.profile.element_tree import Json, Node, segments
+from healix_fhir.model.profile.element_tree import ElementNode, Json, segments
 from healix_fhir.model.profile.merge import merge
 
 CORE = "http://hl7.org/fhir/StructureDefinition/"
@@ -23,11 +23,11 @@ SYSTEM_TYPES = "http://hl7.org/fhirpath/"
 EXTENSION_SLICING = {"discriminator": [{"type": "value", "path": "url"}], "rules": "open"}
 TYPE_SLICING = {"discriminator": [{"type": "type", "path": "$this"}], "ordered": False, "rules": "open"}
 
-Trees = Callable[[str], Node]
+Trees = Callable[[str], ElementNode]
 """The tree of a StructureDefinition's snapshot by its canonical; the answer is not changed by who gets it."""
 
 
-def generate(definition: Json, trees: Trees) -> Node:
+def generate(definition: Json, trees: Trees) -> ElementNode:
     """The tree of the snapshot of `definition`, whose bases and data types come from `trees`. Raises Invalid."""
     return Generator(definition, trees).run()
 
@@ -41,11 +41,11 @@ class Generator:
         self._type = str(definition.get("type"))
         self._adds = definition.get("derivation") != "constraint"
 
-    def run(self) -> Node:
+    def run(self) -> ElementNode:
         """Merge the whole differential."""
         elements = self._definition.get("differential", {}).get("element", [])
         base = self._definition.get("baseDefinition")
-        self.root = self._trees(str(base)).copy() if base else Node(self._type, {})
+        self.root = self._trees(str(base)).copy() if base else ElementNode(self._type, {})
         if self._adds:
             self.root.name = self._type
         for element in elements:
@@ -63,7 +63,7 @@ class Generator:
         if self._adds and (len(steps) == 1 or node.definition.get("base") is None):
             node.definition["base"] = {"path": element["path"], "min": element["min"], "max": element["max"]}
 
-    def _step(self, parent: Node, name: str, slice_: str, element: Json) -> Node:
+    def _step(self, parent: ElementNode, name: str, slice_: str, element: Json) -> ElementNode:
         """The child `name`, or its slice, below `parent`; made where the differential may make it."""
         if parent is not self.root:
             self._unfold(parent)
@@ -71,7 +71,7 @@ class Generator:
         if node is None:
             if not self._adds:
                 raise invalid(f"{self._definition.get('url')}: there is no element '{name[:64]}' in {parent.name}")
-            node = Node(name, {"base": None})
+            node = ElementNode(name, {"base": None})
             parent.children.append(node)
             return node
         if node.name != name and not slice_:  # a choice by the name of one type
@@ -80,7 +80,7 @@ class Generator:
             return node.find_slice(name) or self._new_slice(node, name, typed=name)
         return self._slice(node, slice_) if slice_ else node
 
-    def _choice(self, parent: Node, name: str) -> Node | None:
+    def _choice(self, parent: ElementNode, name: str) -> ElementNode | None:
         """The choice one of whose types has the property `name`."""
         for child in parent.children:
             stem = child.name.removesuffix("[x]")
@@ -88,11 +88,11 @@ class Generator:
                 return child
         return None
 
-    def _slice(self, node: Node, name: str) -> Node:
+    def _slice(self, node: ElementNode, name: str) -> ElementNode:
         found = node.find_slice(name)
         return found if found is not None else self._new_slice(node, name)
 
-    def _new_slice(self, node: Node, name: str, typed: str = "") -> Node:
+    def _new_slice(self, node: ElementNode, name: str, typed: str = "") -> ElementNode:
         parent, _, _ = name.rpartition("/")
         sliced = (node.find_slice(parent) if parent else None) or node
         made = sliced.copy()
@@ -112,7 +112,7 @@ class Generator:
         sliced.slices.append(made)
         return made
 
-    def _unfold(self, node: Node) -> None:
+    def _unfold(self, node: ElementNode) -> None:
         """Give `node` the children of its type, where it has none yet."""
         if node.children:
             return
@@ -125,16 +125,16 @@ class Generator:
             source = self._trees(self._template(node))
         node.children = [child.copy() for child in source.children]
 
-    def _referred(self, reference: str) -> Node:
+    def _referred(self, reference: str) -> ElementNode:
         url, _, path = reference.partition("#")
-        node: Node | None = self._trees(url) if url else self.root
+        node: ElementNode | None = self._trees(url) if url else self.root
         for name in path.split(".")[1:]:
             node = node.child(name) if node is not None else None
         if node is None:
             raise invalid(f"the contentReference '{reference[:100]}' names no element")
         return node
 
-    def _template(self, node: Node) -> str:
+    def _template(self, node: ElementNode) -> str:
         """The canonical of the definition whose elements are the children of `node`."""
         types = node.definition.get("type", [])
         if len(types) != 1:
@@ -150,11 +150,11 @@ class Generator:
         )
 
 
-def _type_codes(node: Node) -> list[str]:
+def _type_codes(node: ElementNode) -> list[str]:
     return [str(entry.get("code")) for entry in node.definition.get("type", [])]
 
 
-def _properties(node: Node) -> list[str]:
+def _properties(node: ElementNode) -> list[str]:
     """The JSON properties that a choice may be."""
     return [_property(node.name, code) for code in _type_codes(node)]
 
