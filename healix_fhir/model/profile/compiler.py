@@ -65,6 +65,8 @@ class Compiler:
     def _node(self, part: ElementNode, structure: str) -> Check | None:
         """The check of one value of an element, when that is of `structure`."""
         definition = part.definition
+        if "contentReference" in definition:
+            return self._content(str(definition["contentReference"]), structure)
         checks = [check for check in (fixed_check(definition), pattern_check(definition)) if check is not None]
         if not self._deep:
             checks += limit_checks(definition)
@@ -89,8 +91,6 @@ class Compiler:
         return frozenset(str(c.get("key")) for c in found.definition.get("constraint", ())) if found else frozenset()
 
     def _children(self, part: ElementNode, structure: str) -> Check | None:
-        if "contentReference" in part.definition:
-            return self._content(str(part.definition["contentReference"]), structure)
         table = elements("Element" if structure in PRIMITIVES else structure)
         rules = []
         for child in part.children:
@@ -106,7 +106,7 @@ class Compiler:
 
         def check(node: Node, inspection: Inspection) -> Sequence[Problem]:
             if not made:
-                made.append(self._children(self._referred(reference), structure) or _nothing)
+                made.append(self._node(self._referred(reference), structure) or _nothing)
             return made[0](node, inspection)
 
         return check
