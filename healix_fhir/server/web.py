@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 
 from healix_fhir.kernel.settings import Settings
@@ -9,6 +10,8 @@ from healix_fhir.server.processes import end_with_parent, listen, using_database
 from healix_fhir.server.shared_counters import share
 
 GRACE = 25
+YOUNG = 50_000
+"""Objects made between two looks of the garbage collector: a request makes some thousands, nearly none in cycles."""
 
 
 def run(settings: Settings, *, descriptor: int | None, parent: int | None) -> None:
@@ -35,4 +38,12 @@ def run(settings: Settings, *, descriptor: int | None, parent: int | None) -> No
             server_header=False,
             timeout_graceful_shutdown=GRACE,
         )
+        _collect_less()
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _collect_less() -> None:
+    """Leave what is loaded for good out of garbage collection, and collect less often: 3 to 10 % of a create's time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 20, 50)

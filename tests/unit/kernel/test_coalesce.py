@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from healix_fhir.kernel import coalesce
 from healix_fhir.kernel.coalesce import Coalescer
 
 
@@ -103,3 +104,43 @@ def test_a_caller_who_left_does_not_disturb() -> None:
 
     assert asyncio.run(main()) == 3
     assert echo.groups == [[1], [3]]
+
+
+def test_the_first_to_come_back_wait_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While several are being answered, a further group leaves when it is as large."""
+    monkeypatch.setattr(coalesce, "PATIENCE", 60.0)
+    echo = Echo()
+
+    async def main() -> None:
+        coalescer = Coalescer(echo, limit=8, flights=2)
+        asked = [asyncio.create_task(coalescer.ask(n)) for n in range(3)]
+        for n in range(3, 6):
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            asked.append(asyncio.create_task(coalescer.ask(n)))
+        await asyncio.gather(*asked)
+
+    asyncio.run(main())
+    assert echo.groups == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_company_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for company goes alone after a while, however long the others' answers take."""
+    monkeypatch.setattr(coalesce, "PATIENCE", 0.001)
+    answered = asyncio.Event()
+
+    async def answer(items: Sequence[int]) -> list[int | Exception]:
+        if 9 not in items:
+            await answered.wait()
+        return list(items)
+
+    async def main() -> int:
+        coalescer: Coalescer[int, int] = Coalescer(answer, limit=8, flights=2)
+        slow = [asyncio.create_task(coalescer.ask(n)) for n in range(3)]
+        await asyncio.sleep(0.001)
+        quick = await asyncio.wait_for(coalescer.ask(9), 5)
+        answered.set()
+        await asyncio.gather(*slow)
+        return quick
+
+    assert asyncio.run(main()) == 9
