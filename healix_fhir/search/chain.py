@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from healix_fhir.kernel.errors import HealixError, invalid, unsupported
+from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.definitions import TYPE_ID, SearchParameter, search_parameters
 from healix_fhir.search.index_facts import Pointing, pointing, url_parameter
-from healix_fhir.search.nodes import Linked, Node, Or, Referring, Visible
-from healix_fhir.search.parameter import condition
+from healix_fhir.search.nodes import Id, Linked, Node, Or, Referring, Visible
+from healix_fhir.search.parameter import condition, either
 from healix_fhir.search.params.indexed import is_indexed
 from smart_auth.scope import Permission
 
@@ -26,6 +27,7 @@ LINKS = 64
 UNNAMED = 20
 """Types that a chain without a type may lead to at most."""
 HAS = "_has:"
+LIST = "_list"
 SEARCHED = (Permission.SEARCH,)
 
 
@@ -48,56 +50,43 @@ class Chains:
         if name.startswith(HAS):
             return self._has(type_name, name, value, depth + 1)
         first, dot, rest = name.partition(".")
-        code, _, named = first.partition(":")
+        if dot:
+            return self.link(
+                type_name, first, lambda target: self.read(target, rest, value, depth + 1), rest, depth + 1
+            )
+        code = first.partition(":")[0]
+        if code == LIST:
+            return either(self._listed(type_name, name, one) for one in value.split(","))
         parameter = search_parameters(type_name).get(code)
         if parameter is None:
             raise UnknownParameterError(f"{type_name} has no search parameter '{first[:100]}'")
-        if dot:
-            return self._chain(type_name, parameter, named, rest, value, depth + 1)
         if not is_indexed(parameter):
             raise unsupported(f"{name[:100]}: this {parameter.type} parameter is not supported")
         return condition(type_name, name, value, self._bases)
 
-    def _chain(self, type_name: str, parameter: SearchParameter, named: str, rest: str, value: str, depth: int) -> Node:
-        """`parameter:named.rest=value`; `named` may be empty."""
+    def link(self, type_name: str, step: str, inner: Callable[[str], Node], following: str, depth: int) -> Node:
+        """The link `step` (`code` or `code:Type`) of a chain.
+
+        `inner` is the condition on a resource of some type at its end, `following` the parameter that comes next.
+        """
+        code, _, named = step.partition(":")
+        parameter = search_parameters(type_name).get(code)
+        if parameter is None:
+            raise UnknownParameterError(f"{type_name} has no search parameter '{step[:100]}'")
         if parameter.type != "reference":
-            raise invalid(f"{parameter.code}.{rest[:100]}: {parameter.code} is no reference and leads nowhere")
+            raise invalid(f"{code}.{following[:100]}: {code} is no reference and leads nowhere")
         if named and named not in TYPE_ID:
-            raise invalid(f"{parameter.code}:{named[:100]}: this is not a resource type", code="value")
+            raise invalid(f"{code}:{named[:100]}: this is not a resource type", code="value")
         if named and parameter.targets and named not in parameter.targets:
-            raise invalid(f"{parameter.code}: it never refers to a {named}", code="value")
+            raise invalid(f"{code}: it never refers to a {named}", code="value")
         ways = pointing(type_name, parameter)
 
         def follow(target: str) -> Node:
-            node = self.read(target, rest, value, depth)
+            self._count(depth)
+            node = inner(target)
             return _links(target, ways, lambda url: Linked(parameter.id, Visible(target, SEARCHED), node, url))
 
-        if named:
-            self._count(depth)
-            return follow(named)
-        return self._to_any(parameter, rest, depth, follow)
-
-    def _to_any(self, parameter: SearchParameter, rest: str, depth: int, follow: Callable[[str], Node]) -> Node:
-        targets = [name for name in parameter.targets or TYPE_ID if name in TYPE_ID and _knows(name, rest)]
-        if len(targets) > UNNAMED:
-            raise invalid(
-                f"{parameter.code}.{rest[:100]}: the reference may lead to {len(targets)} types; name one,"
-                f" as in {parameter.code}:{targets[0]}.{rest[:100]}",
-                code="too-costly",
-            )
-        found: list[Node] = []
-        refused: HealixError | UnknownParameterError | None = None
-        for target in targets:
-            self._count(depth)
-            try:
-                found.append(follow(target))
-            except (HealixError, UnknownParameterError) as error:
-                refused = refused or error
-        if not found:
-            raise refused or UnknownParameterError(
-                f"nothing that {parameter.code} refers to has a parameter '{rest[:100]}'"
-            )
-        return found[0] if len(found) == 1 else Or(tuple(found))
+        return follow(named) if named else _to_any(parameter, following, follow)
 
     def _has(self, type_name: str, name: str, value: str, depth: int) -> Node:
         """`_has:Type:reference:rest=value`, where `rest` may be a chain or another `_has`."""
@@ -120,12 +109,46 @@ class Chains:
             lambda url: Referring(parameter.id, Visible(source, SEARCHED), node, TYPE_ID[type_name], url),
         )
 
+    def _listed(self, type_name: str, name: str, value: str) -> Node:
+        """`_list=id`: an item of that List."""
+        if name != LIST:
+            raise invalid(f"{name[:50]}: {LIST} takes no modifier", code="value")
+        if value.startswith("$"):
+            raise unsupported(f"{LIST}: functional lists such as {value[:50]} are not supported")
+        id_ = value.removeprefix("List/")
+        if not is_logical_id(id_):
+            raise invalid(f"{LIST}: '{value[:100]}' is not the id of a List", code="value")
+        item = search_parameters("List")["item"]
+        return Referring(item.id, Visible("List", SEARCHED), Id(id_), TYPE_ID[type_name])
+
     def _count(self, depth: int) -> None:
         self._links += 1
         if depth > DEPTH:
             raise invalid(f"a chain has at most {DEPTH} links", code="too-costly")
         if self._links > LINKS:
             raise invalid(f"the chains of a search have at most {LINKS} links; name their types", code="too-costly")
+
+
+def _to_any(parameter: SearchParameter, following: str, follow: Callable[[str], Node]) -> Node:
+    """A link to every type that the parameter may refer to and that knows what follows."""
+    targets = [name for name in parameter.targets or TYPE_ID if name in TYPE_ID and _knows(name, following)]
+    if len(targets) > UNNAMED:
+        raise invalid(
+            f"{parameter.code}.{following[:100]}: the reference may lead to {len(targets)} types; name one,"
+            f" as in {parameter.code}:{targets[0]}.{following[:100]}",
+            code="too-costly",
+        )
+    found: list[Node] = []
+    refused: HealixError | UnknownParameterError | None = None
+    for target in targets:
+        try:
+            found.append(follow(target))
+        except (HealixError, UnknownParameterError) as error:
+            refused = refused or error
+    if not found:
+        problem = f"nothing that {parameter.code} refers to has a parameter '{following[:100]}'"
+        raise refused or UnknownParameterError(problem)
+    return either(found)
 
 
 def _knows(type_name: str, rest: str) -> bool:

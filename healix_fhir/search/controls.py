@@ -26,8 +26,6 @@ REFUSED: Mapping[str, str] = {
     "_contained": "searching contained resources is not supported",
     "_containedType": "searching contained resources is not supported",
     "_content": "full-text search is not supported",
-    "_filter": "filter expressions are not supported",
-    "_list": "searching by list is not supported",
     "_query": "named queries are not supported",
     "_text": "full-text search is not supported",
 }

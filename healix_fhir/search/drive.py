@@ -73,12 +73,13 @@ def rank(node: Node) -> int | None:
             return 1
         case Token(hot=True, frequency=frequency):
             return 1 if frequency == 0 else 6
-        case String(match=StringMatch.CONTAINS):
+        case String(match=StringMatch.CONTAINS | StringMatch.SUFFIX):
             return 9
         case String():
             return 3
         case Linked(node=inner) | Referring(node=inner):
-            return min(4 + (rank(inner) or 4), 10)
+            end = rank(inner)
+            return min(4 + (4 if end is None else end), 10)
         case Or(nodes):
             ranks = [rank(inner) for inner in nodes]
             return None if None in ranks or not ranks else max(one for one in ranks if one is not None)

@@ -106,6 +106,12 @@ def stored_condition(node: Node, alias: str) -> Fragment:
 def _string(node: String, alias: str) -> Fragment:
     if node.match is StringMatch.CONTAINS:
         return Fragment(f"{alias}.param = %s AND strpos({alias}.folded, %s) > 0", (node.param, node.folded))
+    if node.match is StringMatch.WHOLE:
+        return Fragment(f"{alias}.param = %s AND {alias}.folded = %s", (node.param, node.folded))
+    if node.match is StringMatch.SUFFIX:
+        return Fragment(
+            f"{alias}.param = %s AND right({alias}.folded, %s) = %s", (node.param, len(node.folded), node.folded)
+        )
     if node.match is StringMatch.EXACT:
         return Fragment(
             f"{alias}.param = %s AND {alias}.folded = %s AND {alias}.exact = %s", (node.param, node.folded, node.text)

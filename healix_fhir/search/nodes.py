@@ -35,6 +35,8 @@ class StringMatch(Enum):
     PREFIX = "starts with, folded"
     CONTAINS = "contains, folded"
     EXACT = "equals"
+    WHOLE = "equals, folded"
+    SUFFIX = "ends with, folded"
 
 
 class Stored(Enum):

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from healix_fhir.kernel.errors import Issue, invalid, unsupported
 from healix_fhir.model.subset import Subset, check
 from healix_fhir.search.chain import Chains, UnknownParameterError
 from healix_fhir.search.controls import CONTROLS, EDGE, REFUSED, Controls
+from healix_fhir.search.filter import read_filter
 from healix_fhir.search.include import Include
 from healix_fhir.search.nodes import Node
 from healix_fhir.search.order import Order
@@ -72,7 +74,7 @@ def parse(
             if _controls(name, value):
                 CONTROLS[name](controls, value)
             else:
-                where.append(for_each(searched.types, lambda type_: chains.read(type_, name, value)))  # noqa: B023
+                where.append(for_each(searched.types, partial(_condition, chains, name, value)))
         except UnknownParameterError as problem:
             if strict:
                 raise invalid(str(problem), code="not-supported") from problem
@@ -94,6 +96,13 @@ def parse(
         tuple(ignored),
         None if controls.subset.whole else controls.subset,
     )
+
+
+def _condition(chains: Chains, name: str, value: str, type_name: str) -> Node:
+    """What `name=value` asks of a resource of `type_name`."""
+    if name == "_filter":
+        return read_filter(type_name, value, chains)
+    return chains.read(type_name, name, value)
 
 
 def _check_text(name: str, value: str) -> None:

@@ -168,7 +168,8 @@ def test_an_unknown_parameter_is_reported_or_under_strict_handling_refused(name:
 @pytest.mark.parametrize(
     "text",
     [
-        "code-value-quantity=a$5", "_filter=x", "_text=x", "_content=x", "_list=x", "_contained=true",
+        "code-value-quantity=a$5", "_text=x", "_content=x", "_query=x", "_list=$current-problems",
+        "_filter=code in x", "_filter=code ss x", "_filter=code co x", "_contained=true",
         "code:text=x", "code:in=x", "code:missing=true",
     ],
 )  # fmt: skip
