@@ -5,16 +5,14 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#versioning, #concurrency, #cread; RFC 9
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
 
 from healix_fhir.api.call import Headers
+from healix_fhir.interaction.read import TAG, has_already
 from healix_fhir.interaction.result import Stored
 from healix_fhir.kernel.errors import invalid, unsupported
-
-TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"')
 
 
 def http_date(moment: datetime) -> str:
@@ -47,17 +45,20 @@ def if_match(headers: Headers) -> int | None:
 
 
 def not_modified(headers: Headers, stored: Stored) -> bool:
-    """Whether the caller has this version already; If-None-Match wins over If-Modified-Since (RFC 9110 13.2.2)."""
-    if (tags := headers.get(b"if-none-match")) is not None:
-        text = tags.decode("latin-1")
-        return text.strip() == "*" or str(stored.version) in TAG.findall(text)
-    if (since := headers.get(b"if-modified-since")) is None:
-        return False
+    """Whether the caller has this version already."""
+    tags = headers.get(b"if-none-match")
+    return has_already(stored, tags.decode("latin-1") if tags is not None else None, _since(headers))
+
+
+def _since(headers: Headers) -> datetime | None:
+    since = headers.get(b"if-modified-since")
+    if since is None:
+        return None
     try:
         moment = parsedate_to_datetime(since.decode("latin-1"))
     except ValueError:
-        return False  # RFC 9110 13.1.3: a date that cannot be read is ignored
-    return stored.updated.replace(microsecond=0) <= (moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return None  # RFC 9110 13.1.3: a date that cannot be read is ignored
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def only_new(headers: Headers) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from healix_fhir.api.call import Answer, Headers
 from healix_fhir.api.coding import CODINGS
-from healix_fhir.interaction.status import STATUS, error_outcome, outcome
-from healix_fhir.kernel.errors import Category, HealixError, Issue
+from healix_fhir.interaction.status import STATUS, error_outcome
+from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.challenge import challenge
 
 
@@ -33,8 +33,3 @@ def refusal(error: HealixError, headers: Headers, allow: str | None = None, acce
         if accept_patch is not None:
             extra.append((b"accept-patch", accept_patch.encode()))
     return Answer(STATUS[error.category].value, error_outcome(error), tuple(extra))
-
-
-def success(message: str) -> bytes:
-    """The OperationOutcome of a write for callers who prefer one."""
-    return outcome([Issue("informational", message, severity="information")])

@@ -8,16 +8,11 @@ Spec: RFC 7240 2; FHIR R4, hl7.org/fhir/R4/http.html#ops, hl7.org/fhir/R4/search
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 
+from healix_fhir.interaction.result import Return
 
-class Return(StrEnum):
-    """What the answer to a write carries."""
-
-    MINIMAL = "minimal"
-    REPRESENTATION = "representation"
-    OUTCOME = "OperationOutcome"
+__all__ = ["Preference", "Return", "parse_prefer"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from functools import lru_cache
 
 from healix_fhir.api.bundle import bundle
 from healix_fhir.api.call import Answer, Call
-from healix_fhir.api.prefer import Return, parse_prefer
+from healix_fhir.api.prefer import parse_prefer
 from healix_fhir.api.shaping import shaped
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import unsupported
 from healix_fhir.model.json import encode
+from healix_fhir.operation.entry import run_entry
 from healix_fhir.operation.registry import offered
 
 MODES = ("full", "normative")
@@ -34,6 +35,8 @@ def _statement(interactions: Interactions) -> bytes:
 
 async def transact(interactions: Interactions, call: Call) -> Answer:
     """`POST [base]`: a batch or transaction."""
-    returns = parse_prefer(call.header(b"prefer")).returns
-    page = await interactions.bundle(call.access, call.body, representation=returns is not Return.MINIMAL)
+    prefer = parse_prefer(call.header(b"prefer"))
+    page = await interactions.bundle(
+        call.access, call.body, returns=prefer.returns, strict=prefer.strict, call=run_entry
+    )
     return await bundle(page, interactions.bases[0], "")

@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.conditional import version_headers
-from healix_fhir.api.outcome import success
 from healix_fhir.api.prefer import Return, parse_prefer
 from healix_fhir.interaction.result import Stored, Written
+from healix_fhir.interaction.status import success
 
 
 def deleted(call: Call, gone: Sequence[Stored]) -> Answer:
@@ -36,8 +36,7 @@ def written(call: Call, done: Written, base: str) -> Answer:
     if returns is Return.MINIMAL:
         body = b""
     elif returns is Return.OUTCOME:
-        what = "was created" if done.created else "was updated" if done.changed else "was as it should be already"
-        body = success(f"{stored.type}/{stored.id} {what}")
+        body = success(done.told)
     located = b"location" if done.created or call.method == "POST" else b"content-location"
     headers = (*version_headers(stored), (located, location))
     return Answer(status.value, body, headers)

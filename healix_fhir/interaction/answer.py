@@ -5,49 +5,102 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#transaction-response
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
-from healix_fhir.interaction.bundle import Wanted
+import msgspec
+
 from healix_fhir.interaction.history import history
 from healix_fhir.interaction.page import encode_page
-from healix_fhir.interaction.result import Entry, Response, Stored, Written
+from healix_fhir.interaction.read import has_already
+from healix_fhir.interaction.result import Entry, Page, Response, Return, Stored, Written
 from healix_fhir.interaction.search import Finder
-from healix_fhir.interaction.status import STATUS, error_outcome, line
+from healix_fhir.interaction.status import STATUS, error_outcome, line, success
 from healix_fhir.interaction.vread import vread
+from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Work
-from healix_fhir.kernel.errors import HealixError, invalid
-from smart_auth.access import AccessContext
+from healix_fhir.kernel.errors import HealixError, invalid, unsupported
+from healix_fhir.model.subset import read_subset
+from healix_fhir.store.stored import Committed
+from smart_auth.access import EVERYTHING, AccessContext
+from smart_auth.scope import Permission
 
 
-def written(done: Written, base: str, *, representation: bool) -> Entry:
-    """A create or update."""
+class Manner(msgspec.Struct, frozen=True):
+    """How entries are answered: the base of addresses, what writes give back, whether searches are strict."""
+
+    base: str
+    returns: Return = Return.REPRESENTATION
+    strict: bool = False
+
+
+def written(done: Written, manner: Manner) -> Entry:
+    """A create, update or patch."""
     stored = done.stored
-    address = f"{base}/{stored.type}/{stored.id}"
+    address = f"{manner.base}/{stored.type}/{stored.id}"
     return Entry(
         address,
-        stored.body if representation else None,
+        (stored.body or None) if manner.returns is Return.REPRESENTATION else None,
         response=Response(
             line(HTTPStatus.CREATED if done.created else HTTPStatus.OK),
             stored.etag,
             stored.updated,
             f"{address}/_history/{stored.version}",
+            success(done.told) if manner.returns is Return.OUTCOME else None,
         ),
     )
 
 
-def deleted(stored: Stored | None) -> Entry:
-    """A delete."""
-    etag = stored.etag if stored else None
-    return Entry(None, response=Response(line(HTTPStatus.NO_CONTENT), etag, stored.updated if stored else None))
+def done(access: AccessContext, wanted: Wanted, committed: Sequence[Committed], manner: Manner) -> Entry:
+    """Any write of which this became."""
+    if wanted.method == "DELETE":
+        return deleted([one.stored for one in committed if one.stored is not None], manner)
+    (one,) = committed
+    assert one.stored is not None
+    return written(shown(access, wanted, Written(one.stored, one.created, one.changed)), manner)
 
 
-def found(stored: Stored, base: str) -> Entry:
-    """A read."""
+def shown(access: AccessContext, wanted: Wanted, done: Written) -> Written:
+    """The outcome of a write, a patch without its body for those who may change a resource but not read it."""
+    opened = access.predicate(wanted.type, Permission.READ, "r")
+    if wanted.method != "PATCH" or opened in (EVERYTHING, access.predicate(wanted.type, Permission.UPDATE, "r")):
+        return done
+    return msgspec.structs.replace(done, stored=msgspec.structs.replace(done.stored, body=b""))
+
+
+def deleted(gone: Sequence[Stored], manner: Manner) -> Entry:
+    """A delete of what is now `gone`."""
+    only = gone[0] if len(gone) == 1 else None
+    outcome = success(f"{len(gone)} deleted") if manner.returns is Return.OUTCOME else None
+    status = HTTPStatus.OK if outcome else HTTPStatus.NO_CONTENT
     return Entry(
-        f"{base}/{stored.type}/{stored.id}",
-        stored.body,
-        response=Response(line(HTTPStatus.OK), stored.etag, stored.updated),
+        None,
+        response=Response(line(status), only.etag if only else None, only.updated if only else None, outcome=outcome),
     )
+
+
+def found(wanted: Wanted, stored: Stored, manner: Manner) -> Entry:
+    """A read, or a vread: 304 where the caller has the version already, a part where it wants one, no body for HEAD."""
+    address = f"{manner.base}/{stored.type}/{stored.id}"
+    if has_already(stored, wanted.if_none_match, wanted.if_modified_since):
+        return Entry(address, response=Response(line(HTTPStatus.NOT_MODIFIED), stored.etag, stored.updated))
+    subset = read_subset(wanted.params, (stored.type,))
+    body = stored.body if subset is None else subset.apply(stored.body)
+    return _got(wanted, body, Response(line(HTTPStatus.OK), stored.etag, stored.updated), address)
+
+
+def page(wanted: Wanted, shown: Page, manner: Manner, path: str) -> Entry:
+    """A search or history: a Bundle whose links point to `path`."""
+    return resource(wanted, encode_page(shown, manner.base, path))
+
+
+def resource(wanted: Wanted, body: bytes) -> Entry:
+    """Any resource that has no address of its own."""
+    return _got(wanted, body, Response(line(HTTPStatus.OK)), None)
+
+
+def _got(wanted: Wanted, body: bytes, response: Response, address: str | None) -> Entry:
+    return Entry(address, None if wanted.method == "HEAD" else body, response=response)
 
 
 def refused(error: HealixError) -> Entry:
@@ -55,16 +108,26 @@ def refused(error: HealixError) -> Entry:
     return Entry(None, response=Response(line(STATUS[error.category]), error.etag, outcome=error_outcome(error)))
 
 
-def get(access: AccessContext, entry: Wanted, finder: Finder) -> Work[Entry]:
-    """A GET that is no plain read: version, history or search."""
-    base = finder.bases[0]
-    if entry.id is None:
-        page = yield from finder.search(access, entry.type, entry.params, strict=False)
-        return Entry(None, encode_page(page, base, entry.type), response=Response(line(HTTPStatus.OK)))
-    if len(entry.path) == 1:
-        page = yield from history(access, entry.type, entry.id, entry.params, base)
-        body = encode_page(page, base, f"{entry.type}/{entry.id}/_history")
-        return Entry(None, body, response=Response(line(HTTPStatus.OK)))
-    if len(entry.path) != 2:
-        raise invalid("no address", expression=("request.url",))
-    return found((yield from vread(access, entry.type, entry.id, entry.path[1])), base)
+def is_read(wanted: Wanted) -> bool:
+    """Whether a GET reads the current version of one resource."""
+    return wanted.id is not None and len(wanted.path) == 2
+
+
+def get(access: AccessContext, wanted: Wanted, finder: Finder, manner: Manner) -> Work[Entry]:
+    """A GET that is no plain read: version, history or search. Raises Unsupported for what is none of them."""
+    match wanted.path:
+        case (type_name,) if wanted.type:
+            found_page = yield from finder.search(access, type_name, wanted.params, strict=manner.strict)
+            return page(wanted, found_page, manner, type_name)
+        case (type_name, id_, "_history"):
+            versions = yield from history(access, type_name, id_, wanted.params, manner.base)
+            return page(wanted, versions, manner, f"{type_name}/{id_}/_history")
+        case (type_name, id_, "_history", version):
+            return found(wanted, (yield from vread(access, type_name, id_, version)), manner)
+        case (*_, name) if name.startswith("$"):
+            raise unsupported(f"the operation {name[:64]} is not supported in a transaction")
+        case () | ("_search",) | ("_history",) | (_, "_history") | (_, _, _):
+            raise unsupported(f"GET {'/'.join(wanted.path)[:100]} is not supported in a bundle's entry")
+        case _:
+            where = "/".join(wanted.path)[:100]
+            raise invalid(f"'{where}' is no address for GET", code="value", expression=("request.url",))

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
 from healix_fhir.model.subset import Subset
 from healix_fhir.store.stored import Stored, Version
 
-__all__ = ["Entry", "Page", "Response", "Stored", "Version", "Written"]
+__all__ = ["Entry", "Page", "Response", "Return", "Stored", "Version", "Written"]
+
+
+class Return(StrEnum):
+    """What the answer to a write carries. Spec: FHIR R4, hl7.org/fhir/R4/http.html#ops"""
+
+    MINIMAL = "minimal"
+    REPRESENTATION = "representation"
+    OUTCOME = "OperationOutcome"
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -18,6 +27,12 @@ class Written(msgspec.Struct, frozen=True):
     stored: Stored
     created: bool
     changed: bool
+
+    @property
+    def told(self) -> str:
+        """What was done, in words."""
+        what = "was created" if self.created else "was updated" if self.changed else "was as it should be already"
+        return f"{self.stored.type}/{self.stored.id} {what}"
 
 
 class Response(msgspec.Struct, frozen=True):

@@ -3,46 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-import msgspec
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from healix_fhir.interaction import answer
-from healix_fhir.interaction.accept import change
+from healix_fhir.interaction.answer import Manner
 from healix_fhir.interaction.batch import batch
-from healix_fhir.interaction.bundle import Parcel, open_bundle
-from healix_fhir.interaction.bundle import Wanted as Entry_
+from healix_fhir.interaction.bundle import Parcel, open_bundle, openings
 from healix_fhir.interaction.capabilities import Offered, capabilities
 from healix_fhir.interaction.conditional import conditional, create_if_none, delete_where, patch_where, update_where
 from healix_fhir.interaction.create import create
 from healix_fhir.interaction.delete import delete
+from healix_fhir.interaction.entry import is_operation
 from healix_fhir.interaction.history import history
 from healix_fhir.interaction.patch import patch, steps
 from healix_fhir.interaction.read import read
-from healix_fhir.interaction.result import Entry, Page, Stored, Written
+from healix_fhir.interaction.result import Entry, Page, Return, Stored, Written
 from healix_fhir.interaction.search import Finder
-from healix_fhir.interaction.settle import MULTIPLE, SINGLE
-from healix_fhir.interaction.transaction import prepare, transaction
+from healix_fhir.interaction.settle import MULTIPLE, SINGLE, change_of, settle
+from healix_fhir.interaction.transaction import transaction
 from healix_fhir.interaction.update import update
 from healix_fhir.interaction.vread import vread
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Row, Work, atransaction
+from healix_fhir.kernel.errors import unsupported
+from healix_fhir.search.match import Match
 from healix_fhir.search.page import Signer
 from healix_fhir.search.searched import Searched
 from healix_fhir.store.keys import server_key
-from healix_fhir.store.lock import PERMISSION
 from healix_fhir.store.reader import Reader
-from healix_fhir.store.stored import Change, Committed, Method
+from healix_fhir.store.stored import Change, Committed
 from healix_fhir.store.writer import Writer
-from smart_auth.access import EVERYTHING, AccessContext, remember
-from smart_auth.scope import Permission
+from smart_auth.access import AccessContext, remember
 
 T = TypeVar("T")
 LARGE = 256 * 1024
 """Bodies above this are parsed in a thread, so that the event loop goes on serving others."""
+
+
+TRANSACTIONS = 4
+"""So many entries of one batch may have a transaction of their own at once."""
 
 
 class Interactions:
@@ -122,7 +125,7 @@ class Interactions:
     ) -> Written:
         """Make a new version of the current one by a patch document of `media_type`."""
         made = patch(access, type_name, id_, lambda: steps(body, media_type), self.bases, if_match)
-        return _shown(access, type_name, await self._write(access, made))
+        return answer.shown(access, Wanted("PATCH", type_name), await self._write(access, made))
 
     async def patch_where(
         self,
@@ -135,8 +138,7 @@ class Interactions:
     ) -> Written:
         """Patch the one resource that matches."""
         wanted = patch_where(access, type_name, params, lambda: steps(body, media_type), if_match)
-        done = await self._one(access, wanted)
-        return _shown(access, type_name, done)
+        return answer.shown(access, wanted, await self._one(access, wanted))
 
     async def delete_where(
         self,
@@ -172,12 +174,25 @@ class Interactions:
         finder = await self._finder()
         return await self._run(lambda: finder.search(access, searched, params, strict=strict))
 
-    async def bundle(self, access: AccessContext, body: bytes, *, representation: bool = True) -> Page:
-        """Run a batch or transaction; with `representation` the entries of its answer carry the resources."""
+    async def bundle(
+        self,
+        access: AccessContext,
+        body: bytes,
+        *,
+        returns: Return = Return.REPRESENTATION,
+        strict: bool = False,
+        call: Call | None = None,
+    ) -> Page:
+        """Run a batch or transaction: `returns` tells what writes give back, `strict` how searches are read.
+
+        `call` runs the operations of a batch.
+        """
         parcel = await _off_loop(body, lambda: open_bundle(body, self.bases))
+        manner = Manner(self.bases[0], returns, strict)
         if parcel.kind == "transaction":
-            return await self._transaction(access, body, parcel, representation)
-        return await batch(parcel, lambda entry: self._entry(access, entry, representation))
+            return await self._transaction(access, body, parcel, manner)
+        room = asyncio.Semaphore(TRANSACTIONS)
+        return await batch(parcel, lambda entry: self._entry(access, entry, manner, call, room))
 
     def capabilities(self, root: str, operations: Sequence[Offered]) -> dict[str, Any]:
         """The CapabilityStatement for a server at `root` (without `/fhir`); see `operation.registry.offered`."""
@@ -191,9 +206,12 @@ class Interactions:
             self._found = Finder(self.bases, Signer(await self._run(lambda: server_key("search page"))))
         return self._found
 
+    @property
+    def _most(self) -> int:
+        return MULTIPLE if self.delete_several else SINGLE
+
     async def _conditional(self, access: AccessContext, wanted: Wanted) -> list[Committed]:
-        most = MULTIPLE if self.delete_several else SINGLE
-        committed = await self._run(lambda: conditional(access, wanted, self.bases, most))
+        committed = await self._run(lambda: conditional(access, wanted, self.bases, self._most))
         remember({id_: key for done in committed for id_, key in done.patients})
         return committed
 
@@ -207,38 +225,46 @@ class Interactions:
         assert done.stored is not None
         return Written(done.stored, done.created, done.changed)
 
-    async def _transaction(self, access: AccessContext, body: bytes, parcel: Parcel, representation: bool) -> Page:
-        prepared = await _off_loop(body, lambda: prepare(access, parcel, self.bases))
-        finder = await self._finder()
-        page, committed = await self._run(lambda: transaction(access, prepared, finder, representation=representation))
+    async def _transaction(self, access: AccessContext, body: bytes, parcel: Parcel, manner: Manner) -> Page:
+        finder, parcels = await self._finder(), openings(parcel, body, self.bases)
+        page, committed = await atransaction(
+            self.pool,
+            lambda: transaction(access, next(parcels), finder, manner, self._most),
+            aside=len(body) > LARGE,
+        )
         remember({id_: key for done in committed for id_, key in done.patients})
         return page
 
-    async def _entry(self, access: AccessContext, entry: Entry_, representation: bool) -> Entry:
-        """One entry of a batch."""
-        base = self.bases[0]
-        if entry.method == "GET":
-            if entry.id is not None and not entry.path:
-                return answer.found(await self.read(access, entry.type, entry.id), base)
-            finder = await self._finder()
-            return await self._run(lambda: answer.get(access, entry, finder))
-        assert entry.id is not None
-        method = Method(entry.method)
-        access.require(entry.type, PERMISSION[method])
-        if method is Method.DELETE:
-            return answer.deleted(await self.delete(access, entry.type, entry.id, entry.if_match))
-        assert entry.resource is not None
-        made = change(method, entry.resource, entry.type, entry.id, self.bases, entry.if_match)
-        return answer.written(await self._write(access, made), base, representation=representation)
-
-
-def _shown(access: AccessContext, type_name: str, done: Written) -> Written:
-    """The outcome of a patch, without the body for those who may change a resource but not read it."""
-    opened = access.predicate(type_name, Permission.READ, "r")
-    if opened in (EVERYTHING, access.predicate(type_name, Permission.UPDATE, "r")):
-        return done
-    return msgspec.structs.replace(done, stored=msgspec.structs.replace(done.stored, body=b""))
+    async def _entry(
+        self, access: AccessContext, entry: Wanted, manner: Manner, call: Call | None, room: asyncio.Semaphore
+    ) -> Entry:
+        """One entry of a batch; `room` is for those that need a transaction of their own."""
+        if not entry.writes and answer.is_read(entry):
+            assert entry.id is not None
+            return answer.found(entry, await self.read(access, entry.type, entry.id), manner)
+        if is_operation(entry.path):
+            if call is None:
+                raise unsupported(f"the operation {entry.path[-1][:64]} is not supported in a batch")
+            return answer.resource(entry, await call(self, access, entry))
+        if not entry.writes:
+            async with room:
+                finder = await self._finder()
+                return await self._run(lambda: answer.get(access, entry, finder, manner))
+        if entry.condition is not None:
+            async with room:
+                committed = await self._conditional(access, entry)
+        else:
+            targets = settle(entry, ())
+            assert not isinstance(targets, Match)
+            committed = [
+                await self._writer.write(access, change_of(access, entry, target, self.bases)) for target in targets
+            ]
+        return answer.done(access, entry, committed, manner)
 
 
 async def _off_loop(body: bytes, work: Callable[[], T]) -> T:
     return await asyncio.to_thread(work) if len(body) > LARGE else work()
+
+
+Call = Callable[[Interactions, AccessContext, Wanted], Awaitable[bytes]]
+"""What runs the operation that an entry calls; see `operation.registry`."""

@@ -54,6 +54,11 @@ def error_outcome(error: HealixError) -> bytes:
     return outcome(error.issues)
 
 
+def success(message: str) -> bytes:
+    """The OperationOutcome of a write for callers who prefer one."""
+    return outcome([Issue("informational", message, severity="information")])
+
+
 def _issue(issue: Issue) -> dict[str, Any]:
     # a message may quote what the caller sent; an outcome holds only what a FHIR string may
     message = UNPRINTABLE.sub("\ufffd", issue.message)

@@ -1,128 +1,185 @@
 """Transaction: all entries or none, with a number of statements that does not depend on how many they are.
 
-References between entries are rewritten to the ids that the server gives. Writes are one commit; a GET entry is
-answered after them, inside the same transaction, so that it sees what the others have done. No resource may be named by
-two writes, so their order (DELETE, POST, PUT) cannot be seen.
+Conditions are settled first, then references between entries are rewritten to the addresses that the resources get, and
+everything is written as one commit. Only entries with conditional references wait for it: these are searched for
+afterwards, so that they find what the others have made, and then the waiting entries are written. GET entries are
+answered last, inside the same transaction. No resource may be named by two writes, so that their order (DELETE, POST,
+PUT, PATCH) cannot be seen.
 
 Spec: FHIR R4, hl7.org/fhir/R4/http.html#trules
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import msgspec
+from collections.abc import Mapping, Sequence
 
 from healix_fhir.interaction import answer
-from healix_fhir.interaction.accept import change
-from healix_fhir.interaction.bundle import WRITES, Parcel, Wanted, all_of, at_entry
+from healix_fhir.interaction.answer import Manner
+from healix_fhir.interaction.bundle import Parcel, all_of, at_entry
+from healix_fhir.interaction.conditional import existing
 from healix_fhir.interaction.local import Local
+from healix_fhir.interaction.resolve import Settled, find_references, overlaps, settle_all
 from healix_fhir.interaction.result import Entry, Page, Written
 from healix_fhir.interaction.search import Finder
+from healix_fhir.interaction.settle import SINGLE, change_of
+from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Work
-from healix_fhir.kernel.errors import HealixError, invalid
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.model.references import rewrite
 from healix_fhir.store.commit import commit_each
-from healix_fhir.store.lock import PERMISSION
 from healix_fhir.store.read import Ask, read_each
 from healix_fhir.store.stored import Change, Committed, Method
 from smart_auth.access import AccessContext
 
-
-class Prepared(msgspec.Struct, frozen=True):
-    """A transaction whose entries are parsed, valid, linked and indexed. `changes`: entry number to change."""
-
-    entries: tuple[Wanted, ...]
-    changes: dict[int, Change]
-
-
-def prepare(access: AccessContext, parcel: Parcel, bases: tuple[str, ...]) -> Prepared:
-    """Everything that needs no database. Raises one refusal with the issues of all entries."""
-    refused = [entry for entry in parcel.entries if isinstance(entry, HealixError)]
-    entries = tuple(entry for entry in parcel.entries if isinstance(entry, Wanted))
-    refused += _twice(entries)
-    if refused:
-        raise all_of(refused)
-    local = Local(entries)
-    changes: dict[int, Change] = {}
-    for entry in entries:
-        if entry.method in WRITES:
-            try:
-                changes[entry.number] = _change(access, entry, local, bases)
-            except HealixError as error:
-                refused.append(at_entry(entry.number, error))
-    if refused:
-        raise all_of(refused)
-    return Prepared(entries, changes)
-
-
-def _change(access: AccessContext, entry: Wanted, local: Local, bases: tuple[str, ...]) -> Change:
-    method = Method(entry.method)
-    access.require(entry.type, PERMISSION[method])
-    assert entry.id is not None
-    if entry.resource is None or method is Method.DELETE:
-        return Change(method, entry.type, entry.id, if_match=entry.if_match)
-    local.link(entry)
-    return change(method, entry.resource, entry.type, entry.id, bases, entry.if_match)
-
-
-def _twice(entries: Sequence[Wanted]) -> list[HealixError]:
-    """Refusals of entries that write what another entry writes, or that carry another entry's fullUrl."""
-    refused = []
-    seen: set[tuple[Any, ...]] = set()
-    for entry in entries:
-        if entry.method not in WRITES:
-            continue
-        written, named = (entry.type, entry.id), (entry.full_url,)
-        if written in seen:
-            refused.append(at_entry(entry.number, invalid(f"{entry.type}/{entry.id} is written by two entries")))
-        elif entry.full_url is not None and named in seen:
-            refused.append(at_entry(entry.number, invalid("another entry has the same fullUrl")))
-        seen |= {written, named}
-    return refused
+Done = dict[int, list[Committed]]
+"""What became of each entry's targets, by the entry's number."""
 
 
 def transaction(
-    access: AccessContext, prepared: Prepared, finder: Finder, *, representation: bool
+    access: AccessContext, parcel: Parcel, finder: Finder, manner: Manner, most: int = SINGLE
 ) -> Work[tuple[Page, list[Committed]]]:
-    """Run it inside the caller's transaction: the answer, entry by entry, and what was committed."""
-    base = finder.bases[0]
-    numbers = list(prepared.changes)
-    outcomes = yield from commit_each([(access, change) for change in prepared.changes.values()])
-    refused = [
-        at_entry(number, outcome)
-        for number, outcome in zip(numbers, outcomes, strict=True)
-        if isinstance(outcome, HealixError)
-    ]
+    """Run it inside the caller's transaction: the answer, entry by entry, and what was committed.
+
+    The references of the parcel's resources are rewritten in place: it can be run once. Raises one refusal with the
+    issues of all entries.
+    """
+    entries = _readable(parcel)
+    settled = yield from settle_all(access, entries, finder.bases[0], most)
+    _raise(settled.refused + overlaps(entries, settled))
+    done = yield from _write(access, entries, settled, finder.bases)
+    answers = yield from _written(access, entries, settled, done, manner)
+    answers |= yield from _gets(access, [entry for entry in entries if entry.number not in answers], finder, manner)
+    page = Page("transaction-response", tuple(answers[entry.number] for entry in entries))
+    return page, [one for committed in done.values() for one in committed]
+
+
+def _readable(parcel: Parcel) -> list[Wanted]:
+    _raise([entry for entry in parcel.entries if isinstance(entry, HealixError)])
+    return [entry for entry in parcel.entries if isinstance(entry, Wanted)]
+
+
+def _raise(refused: Sequence[HealixError]) -> None:
     if refused:
         raise all_of(refused)
-    done = {n: outcome for n, outcome in zip(numbers, outcomes, strict=True) if isinstance(outcome, Committed)}
-    answers = {n: _answer(prepared.changes[n], committed, base, representation) for n, committed in done.items()}
-    answers |= yield from _gets(access, [entry for entry in prepared.entries if entry.method == "GET"], finder)
-    page = Page("transaction-response", tuple(answers[entry.number] for entry in prepared.entries))
-    return page, list(done.values())
 
 
-def _answer(change: Change, done: Committed, base: str, representation: bool) -> Entry:
-    if change.method is Method.DELETE:
-        return answer.deleted(done.stored)
-    assert done.stored is not None
-    return answer.written(Written(done.stored, done.created, done.changed), base, representation=representation)
+def _write(access: AccessContext, entries: Sequence[Wanted], settled: Settled, bases: tuple[str, ...]) -> Work[Done]:
+    waiting = [entry for entry in entries if entry.number in settled.targets]
+    searches = _link(entries, waiting, settled)
+    addresses: dict[str, str] = {}
+    done: Done = {}
+    while waiting:
+        ready = [entry for entry in waiting if searches[entry.number].keys() <= addresses.keys()]
+        waiting = [entry for entry in waiting if not searches[entry.number].keys() <= addresses.keys()]
+        for entry in ready:
+            if searches[entry.number] and entry.resource is not None:
+                rewrite(entry.resource, addresses)
+        done |= yield from _commit(access, ready, settled, bases)
+        if waiting:
+            addresses |= yield from _addresses(access, waiting, searches, addresses, bases)
+    return done
 
 
-def _gets(access: AccessContext, entries: Sequence[Wanted], finder: Finder) -> Work[dict[int, Entry]]:
+def _link(entries: Sequence[Wanted], waiting: Sequence[Wanted], settled: Settled) -> dict[int, dict[str, str]]:
+    """Link the entries with each other; the conditional references of each with their locations."""
+    places: dict[int, tuple[str, int | None]] = {}
+    for entry in entries:
+        if entry.number in settled.found:
+            match = settled.found[entry.number]
+            places[entry.number] = f"{entry.type}/{match.id}", match.version
+        elif entry.method in ("POST", "PUT") and entry.number in settled.targets:
+            (target,) = settled.targets[entry.number]
+            places[entry.number] = f"{entry.type}/{target.id}", 1 if target.method is Method.POST else None
+    local = Local(entries, places)
+    searches: dict[int, dict[str, str]] = {}
+    refused = []
+    for entry in waiting:
+        try:
+            searches[entry.number] = local.link(entry)
+        except HealixError as error:
+            refused.append(at_entry(entry.number, error))
+    _raise(refused)
+    return searches
+
+
+def _addresses(
+    access: AccessContext,
+    waiting: Sequence[Wanted],
+    searches: Mapping[int, Mapping[str, str]],
+    known: Mapping[str, str],
+    bases: tuple[str, ...],
+) -> Work[dict[str, str]]:
+    """Addresses for conditional references that had none. Raises when one cannot have any, or when none was found."""
+    asked = dict.fromkeys(text for entry in waiting for text in searches[entry.number] if text not in known)
+    answers = yield from find_references(access, asked, bases)
+    found = {text: address for text, address in answers.items() if isinstance(address, str)}
+    refused = []
+    for entry in waiting:
+        for text, location in searches[entry.number].items():
+            refusal = answers.get(text)
+            if isinstance(refusal, HealixError):
+                refused.append(_unresolved(entry, refusal.category, f"{text}: {refusal.message}", location))
+            elif not found and text not in known:
+                message = f"the conditional reference {text} matches nothing"
+                refused.append(_unresolved(entry, Category.PRECONDITION_FAILED, message, location))
+    _raise(refused)
+    return found
+
+
+def _unresolved(entry: Wanted, category: Category, message: str, location: str) -> HealixError:
+    return at_entry(entry.number, HealixError(category, message, expression=(location,)))
+
+
+def _commit(access: AccessContext, entries: Sequence[Wanted], settled: Settled, bases: tuple[str, ...]) -> Work[Done]:
+    changes: list[tuple[int, Change]] = []
+    refused = []
+    for entry in entries:
+        try:
+            changes += [
+                (entry.number, change_of(access, entry, target, bases)) for target in settled.targets[entry.number]
+            ]
+        except HealixError as error:
+            refused.append(at_entry(entry.number, error))
+    _raise(refused)
+    outcomes = (yield from commit_each([(access, change) for _, change in changes])) if changes else []
+    done: Done = {entry.number: [] for entry in entries}
+    for (number, _), outcome in zip(changes, outcomes, strict=True):
+        if isinstance(outcome, HealixError):
+            refused.append(at_entry(number, outcome))
+        else:
+            done[number].append(outcome)
+    _raise(refused)
+    return done
+
+
+def _written(
+    access: AccessContext, entries: Sequence[Wanted], settled: Settled, done: Done, manner: Manner
+) -> Work[dict[int, Entry]]:
+    """The answers of writing entries."""
+    answers: dict[int, Entry] = {}
+    if settled.found:
+        asked = [(entries[number].type, match) for number, match in settled.found.items()]
+        shown = yield from existing(access, asked)
+        for number, stored in zip(settled.found, shown, strict=True):
+            answers[number] = answer.written(Written(stored, created=False, changed=False), manner)
+    for number, committed in done.items():
+        answers[number] = answer.done(access, entries[number], committed, manner)
+    return answers
+
+
+def _gets(access: AccessContext, entries: Sequence[Wanted], finder: Finder, manner: Manner) -> Work[dict[int, Entry]]:
     """The answers of GET entries: reads together, each other one by itself."""
-    reads = [entry for entry in entries if entry.id is not None and not entry.path]
-    found = yield from read_each([Ask(access, entry.type, entry.id or "") for entry in reads])
+    reads = [entry for entry in entries if answer.is_read(entry)]
+    found = (yield from read_each([Ask(access, entry.type, entry.id or "") for entry in reads])) if reads else []
     answers: dict[int, Entry] = {}
     for entry, outcome in zip(reads, found, strict=True):
         if isinstance(outcome, HealixError):
             raise at_entry(entry.number, outcome)
-        answers[entry.number] = answer.found(outcome, finder.bases[0])
+        answers[entry.number] = answer.found(entry, outcome, manner)
     for entry in entries:
         if entry.number not in answers:
             try:
-                answers[entry.number] = yield from answer.get(access, entry, finder)
+                answers[entry.number] = yield from answer.get(access, entry, finder, manner)
             except HealixError as error:
                 raise at_entry(entry.number, error) from error
     return answers

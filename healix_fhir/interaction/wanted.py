@@ -13,6 +13,8 @@ import msgspec
 
 from healix_fhir.search.match import Condition
 
+WRITES = ("DELETE", "POST", "PUT", "PATCH")
+
 Steps = Callable[[dict[str, Any]], dict[str, Any]]
 """What makes the next version of a resource from the current one."""
 
@@ -37,3 +39,8 @@ class Wanted(msgspec.Struct, frozen=True):
     if_match: int | None = None
     if_none_match: str | None = None
     if_modified_since: datetime | None = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change a resource: neither a GET nor the call of an operation."""
+        return self.method in WRITES and bool(self.type)

@@ -16,7 +16,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection, Connection
@@ -100,6 +100,37 @@ async def arun(connection: AsyncConnection[Row], work: Work[T]) -> T:
             return stop.value  # type: ignore[no-any-return]
 
 
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[T]):
+    """The result of a use case that has ended."""
+
+    result: T
+
+
+async def arun_aside(connection: AsyncConnection[Row], work: Work[T]) -> T:
+    """Drive `work` like `arun`, its own computing in threads."""
+    async with connection.cursor(binary=True) as cursor:
+        step = await asyncio.to_thread(_advance, work.send, None)
+        while not isinstance(step, Finished):
+            try:
+                await cursor.execute(step.sql, step.params or None, prepare=step.prepare)
+                rows = await cursor.fetchall() if cursor.description else []
+            except psycopg.Error as error:
+                step = await asyncio.to_thread(_advance, work.throw, error)
+            else:
+                step = await asyncio.to_thread(_advance, work.send, rows)
+        result: T = step.result
+        return result
+
+
+def _advance(resume: Callable[[Any], Statement], value: Any) -> Any:
+    """The next statement of a use case, or its `Finished` result."""
+    try:
+        return resume(value)
+    except StopIteration as stop:
+        return Finished(stop.value)
+
+
 def transaction(pool: ConnectionPool[Connection[Row]], make: Callable[[], Work[T]]) -> T:
     """Run the use case that `make` makes in one transaction of its own; retry it when it lost a race."""
     for attempt in range(RETRIES):
@@ -113,12 +144,19 @@ def transaction(pool: ConnectionPool[Connection[Row]], make: Callable[[], Work[T
     raise AssertionError("unreachable")
 
 
-async def atransaction(pool: AsyncConnectionPool[AsyncConnection[Row]], make: Callable[[], Work[T]]) -> T:
-    """Run the use case that `make` makes in one transaction of its own; retry it when it lost a race."""
+async def atransaction(
+    pool: AsyncConnectionPool[AsyncConnection[Row]], make: Callable[[], Work[T]], *, aside: bool = False
+) -> T:
+    """Run the use case that `make` makes in one transaction of its own; retry it when it lost a race.
+
+    With `aside` everything that the use case computes is computed in threads, so that a large one does not keep the
+    event loop from others.
+    """
+    drive = arun_aside if aside else arun
     for attempt in range(RETRIES):
         try:
             async with pool.connection() as connection, connection.transaction():
-                return await arun(connection, make())
+                return await drive(connection, make())
         except (DeadlockDetected, SerializationFailure):
             if attempt == RETRIES - 1:
                 raise

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.elements import PRIMITIVES, elements, json_properties
 
-ADDRESSES = frozenset({"uri", "url", "canonical", "oid", "uuid"})
+ADDRESSES = frozenset({"uri", "url", "oid", "uuid"})
+"""Types whose values follow their target. A canonical names a thing wherever it is: R4 has it stay as it is."""
 LINK = re.compile(r"""(?P<before>\s(?:href|src)=(?P<quote>["']))(?P<target>[^"'<]+)(?P=quote)""")
 
 
@@ -42,15 +43,24 @@ def references(resource: dict[str, Any]) -> list[tuple[str, str]]:
     return [(slot.location, slot.text) for slot in _slots(resource) if slot.kind == "reference"]
 
 
-def rewrite(resource: dict[str, Any], mapping: Mapping[str, str]) -> None:
+def rewrite(resource: dict[str, Any], mapping: Mapping[str, str], versions: Mapping[str, int] | None = None) -> None:
     """Replace in place whatever refers to a key of `mapping` (a fullUrl) by its value, as in `Patient/123`.
 
-    References keep a version or fragment; URIs are replaced when they are equal; links of narratives as well.
+    References keep a fragment, and stay specific to a version: to that of the new address in `versions` where it is
+    known. URIs are replaced when they are equal; links of narratives as well.
     """
     if not mapping:
         return
     for slot in _slots(resource):
-        slot.holder[slot.key] = REWRITERS[slot.kind](slot.text, mapping)
+        before = slot.text
+        after = REWRITERS[slot.kind](before, mapping)
+        if after != before:
+            slot.holder[slot.key] = _versioned(after, versions) if versions else after
+
+
+def _versioned(text: str, versions: Mapping[str, int]) -> str:
+    address, specific, _ = text.partition("/_history/")
+    return f"{address}/_history/{versions[address]}" if specific and address in versions else text
 
 
 def _reference(text: str, mapping: Mapping[str, str]) -> str:

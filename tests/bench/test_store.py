@@ -18,6 +18,7 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from healix_fhir.interaction.result import Return
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.database import Row, open_async_pool
@@ -128,7 +129,7 @@ def test_transaction(durable_url: str) -> None:
         rates = []
         for line in lines:
             started = time.perf_counter()
-            page = await server.bundle(SYSTEM, line, representation=False)
+            page = await server.bundle(SYSTEM, line, returns=Return.MINIMAL)
             rates.append(len(page.entries) / (time.perf_counter() - started))
         await pool.close()
         return statistics.median(rates)

@@ -9,9 +9,11 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from healix_fhir.interaction.accept import change, known_type
-from healix_fhir.interaction.bundle import Parcel, open_bundle
+from healix_fhir.interaction.answer import Manner
+from healix_fhir.interaction.bundle import open_bundle, openings
+from healix_fhir.interaction.result import Return
 from healix_fhir.interaction.search import Finder
-from healix_fhir.interaction.transaction import prepare, transaction
+from healix_fhir.interaction.transaction import transaction
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.database import transaction as run_transaction
 from healix_fhir.kernel.errors import HealixError, invalid
@@ -57,15 +59,12 @@ class FhirImport:
         parcel = open_bundle(body, self._bases)
         if parcel.kind != "transaction":
             raise invalid("only transaction bundles can be imported")
-        self._run(parcel)
-        self._report.count(resources=len(parcel.entries), bundles=1)
-
-    def _run(self, parcel: Parcel) -> None:
-        prepared = prepare(self._access, parcel, self._bases)
+        parcels, manner = openings(parcel, body, self._bases), Manner(self._bases[0], Return.MINIMAL)
         _, committed = run_transaction(
-            self._pool, lambda: transaction(self._access, prepared, self._finder, representation=False)
+            self._pool, lambda: transaction(self._access, next(parcels), self._finder, manner)
         )
         remember({id_: key for done in committed for id_, key in done.patients})
+        self._report.count(resources=len(parcel.entries), bundles=1)
 
     def _resource(self, place: str, resource: dict[str, Any]) -> None:
         type_name, id_ = resource.get("resourceType"), resource.get("id")

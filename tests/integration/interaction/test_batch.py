@@ -9,7 +9,7 @@ from tests.support.fhir_server import SYSTEM, Pool, put, rows, serve, with_scope
 from tests.support.query_recorder import query_recorder
 from tests.support.resources import observation, patient
 
-from .test_transaction import bundle, entry
+from .test_transaction import bundle, entry, json_patch
 
 
 def statuses(page: Page) -> list[str]:
@@ -26,14 +26,14 @@ def test_each_entry_has_its_own_outcome(pool: Pool, database_url: str) -> None:
         entry("GET", "Patient/p"),
         entry("GET", "Patient/none"),
         entry("PUT", "Patient/p", patient(id="p", active=False), ifMatch='W/"9"'),
-        entry("PATCH", "Patient/p", patient()),
+        entry("PATCH", "Patient/p", json_patch({"op": "remove", "path": "/nonsense"})),
         entry("POST", "Spaceship", {"resourceType": "Spaceship"}),
         entry("GET", "Patient?family=Byron"),
         kind="batch",
     )
     page = serve(database_url, lambda server: server.bundle(SYSTEM, sent))
     assert page.kind == "batch-response"
-    assert statuses(page) == ["400", "201", "200", "404", "412", "400", "404", "200"]
+    assert statuses(page) == ["400", "201", "200", "404", "412", "422", "404", "200"]
     first = page.entries[0].response
     assert first is not None
     outcome = decode(first.outcome or b"")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
 import pytest
 
-from healix_fhir.interaction.result import Page
+from healix_fhir.interaction.result import Page, Return
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode, encode
@@ -30,6 +31,12 @@ def entry(method: str, url: str, resource: dict[str, Any] | None = None, **more:
 def bundle(*entries: dict[str, Any], kind: str = "transaction") -> bytes:
     """A Bundle of entries."""
     return encode({"resourceType": "Bundle", "type": kind, "entry": list(entries)})
+
+
+def json_patch(*operations: dict[str, Any]) -> dict[str, Any]:
+    """A JSON Patch as an entry carries it."""
+    data = base64.b64encode(encode(list(operations))).decode()
+    return {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data}
 
 
 def run(url: str, sent: bytes, access: Any = SYSTEM) -> Page:
@@ -138,16 +145,42 @@ def test_a_patients_transaction_costs_one_statement_more(pool: Pool, database_ur
         (entry("PUT", "Patient/x", patient()), Category.INVALID, "resource.id"),
         (entry("PUT", "Patient/taken", patient(id="taken"), ifMatch='W/"5"'), Category.PRECONDITION_FAILED, ""),
         (entry("PUT", "Patient/a_b", patient(id="a_b")), Category.INVALID, "request.url"),
-        (entry("PUT", "Patient?family=x", patient()), Category.UNSUPPORTED, ""),
-        (entry("DELETE", "Patient?family=x"), Category.UNSUPPORTED, ""),
-        (entry("POST", "Patient", patient(), ifNoneExist="family=x"), Category.UNSUPPORTED, ""),
-        (entry("GET", "Patient/taken", ifNoneMatch='W/"1"'), Category.UNSUPPORTED, ""),
-        (entry("PATCH", "Patient/taken", patient()), Category.UNSUPPORTED, ""),
+        (entry("PUT", "Patient?nonsense=x", patient()), Category.INVALID, ""),
+        (entry("PUT", "Patient?_id=taken", patient(id="other")), Category.INVALID, "resource.id"),
+        (entry("PUT", "Patient/taken", patient(id="taken"), ifNoneMatch="*"), Category.PRECONDITION_FAILED, ""),
+        (entry("PUT", "Patient/taken", patient(id="taken"), ifNoneMatch='W/"1"'), Category.UNSUPPORTED, ""),
+        (entry("DELETE", "Patient?_count=1"), Category.INVALID, ""),
+        (entry("DELETE", "Patient?active=true&_id=taken", ifMatch='W/"2"'), Category.PRECONDITION_FAILED, ""),
+        (entry("DELETE", "Patient"), Category.INVALID, "request.url"),
+        (entry("POST", "Patient", patient(), ifNoneExist="?"), Category.INVALID, ""),
+        (entry("POST", "Patient", patient(), ifMatch='W/"1"'), Category.INVALID, "request.ifMatch"),
+        (entry("GET", "Patient/taken", ifNoneExist="family=x"), Category.INVALID, "request.ifNoneExist"),
+        (entry("PUT", "Patient/taken", patient(id="taken"), ifMatch="x"), Category.INVALID, "request.ifMatch"),
+        (entry("PATCH", "Patient/taken", patient()), Category.INVALID, "resource"),
+        (entry("PATCH", "Patient/taken", json_patch({"op": "remove", "path": "/x"})), Category.UNPROCESSABLE, ""),
+        (entry("PATCH", "Patient/none", json_patch({"op": "remove", "path": "/x"})), Category.NOT_FOUND, ""),
+        (
+            entry("PATCH", "Patient/taken", {"resourceType": "Binary", "contentType": "text/plain"}),
+            Category.UNSUPPORTED_MEDIA,
+            "",
+        ),
+        (entry("GET", "Patient/taken/x/y/z"), Category.INVALID, "request.url"),
+        (entry("GET", "metadata"), Category.INVALID, "request.url"),
         (entry("POST", "Patient/$match", patient()), Category.UNSUPPORTED, ""),
         (entry("POST", "Spaceship", {"resourceType": "Spaceship"}), Category.NOT_FOUND, ""),
         (entry("GET", "Patient/none"), Category.NOT_FOUND, ""),
         (entry("GET", "http://elsewhere/Patient/1"), Category.INVALID, "request.url"),
-        (entry("POST", "Observation", observation("Patient?identifier=x")), Category.UNSUPPORTED, ""),
+        (
+            entry("POST", "Observation", observation("Patient?identifier=x")),
+            Category.PRECONDITION_FAILED,
+            "resource.subject.reference",
+        ),
+        (
+            entry("POST", "Observation", observation("Patient?nonsense=x")),
+            Category.INVALID,
+            "resource.subject.reference",
+        ),
+        (entry("POST", "Observation", observation("Spaceship?x=y")), Category.INVALID, "resource.subject.reference"),
         (entry("POST", "Observation", observation(URN.format(7))), Category.INVALID, "resource.subject.reference"),
         ({"resource": patient()}, Category.INVALID, ""),
     ],
@@ -214,7 +247,7 @@ def test_an_app_of_one_patient_cannot_write_for_another(pool: Pool, database_url
 def test_without_representation_answers_carry_no_writes(database_url: str) -> None:
     """`Prefer: return=minimal` leaves the resources out and keeps the rest."""
     sent = encode(transaction(patient()))
-    page = serve(database_url, lambda server: server.bundle(SYSTEM, sent, representation=False))
+    page = serve(database_url, lambda server: server.bundle(SYSTEM, sent, returns=Return.MINIMAL))
     assert page.entries[0].body is None
     assert page.entries[0].response is not None
 
@@ -227,7 +260,7 @@ def test_synthea_bundles_read_back_as_they_were_sent(database_url: str) -> None:
         compared = 0
         for line in lines:
             sent = decode(line)
-            page = await server.bundle(SYSTEM, line, representation=False)
+            page = await server.bundle(SYSTEM, line, returns=Return.MINIMAL)
             assert len(page.entries) == len(sent["entry"])
             given = {
                 one["fullUrl"]: (answer.full_url or "").removeprefix(f"{BASE}/")

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from healix_fhir.api.address import Edge
 from healix_fhir.api.routes import routes
-from healix_fhir.interaction.result import Entry, Page, Stored, Written
+from healix_fhir.interaction.result import Entry, Page, Return, Stored, Written
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import not_found
 from healix_fhir.search.searched import Searched
@@ -143,9 +143,18 @@ class FakeInteractions:
         self._ask(access, "search", searched.path, list(params), strict)
         return Page("searchset", (Entry(f"{BASE}/Patient/1", self.stored().body, "match"),), 1, {"self": "name=x"})
 
-    async def bundle(self, access: AccessContext, body: bytes, *, representation: bool = True) -> Page:
+    async def bundle(
+        self,
+        access: AccessContext,
+        body: bytes,
+        *,
+        returns: Return = Return.REPRESENTATION,
+        strict: bool = False,
+        call: object = None,
+    ) -> Page:
         """An empty answer."""
-        self._ask(access, "bundle", body, representation)
+        assert call is not None
+        self._ask(access, "bundle", body, returns, strict)
         return Page("transaction-response")
 
     def capabilities(self, root: str, operations: Sequence[object]) -> dict[str, Any]:

@@ -105,8 +105,9 @@ def test_parameters_that_cannot_be_read_are_refused(query: str) -> None:
 def test_bundle_is_posted_to_the_base(url: str) -> None:
     """A batch or transaction is taken at the base, with the caller's preference for its entries."""
     fhir = Fhir()
-    reply = request(fhir.app, "POST", url, headers={**JSON, "Prefer": "return=minimal"}, body=b"{}")
-    assert (fhir.asked, reply.status) == (("bundle", b"{}", False), 200)
+    prefer = {"Prefer": "return=minimal, handling=strict"}
+    reply = request(fhir.app, "POST", url, headers={**JSON, **prefer}, body=b"{}")
+    assert (fhir.asked, reply.status) == (("bundle", b"{}", "minimal", True), 200)
     assert reply.json == {"resourceType": "Bundle", "type": "transaction-response"}
 
 

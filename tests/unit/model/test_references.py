@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from healix_fhir.model.references import references, rewrite
 from tests.support import resources
 
@@ -29,8 +31,9 @@ def test_references_are_listed_with_their_places() -> None:
     ]
 
 
+@pytest.mark.spec("FHIR R4 http.html#trules")
 def test_rewrite_follows_types_not_text() -> None:
-    """Strings that only look like a reference stay; references, URIs and narrative links change."""
+    """Strings that only look like a reference stay, and so do canonicals; references, URIs, narrative links change."""
     resource = resources.patient(
         identifier=[{"value": OLD, "assigner": {"reference": OLD, "display": OLD}}],
         link=[{"other": {"reference": f"{OLD}/_history/2"}, "type": "seealso"}],
@@ -46,21 +49,36 @@ def test_rewrite_follows_types_not_text() -> None:
     assert resource["identifier"][0] == {"value": OLD, "assigner": {"reference": NEW, "display": OLD}}
     assert resource["link"][0]["other"]["reference"] == f"{NEW}/_history/2"
     assert resource["name"][0]["text"] == OLD
-    assert [list(extension.values())[1] for extension in resource["extension"]] == [NEW, OLD, NEW]
+    assert [list(extension.values())[1] for extension in resource["extension"]] == [NEW, OLD, OLD]
     assert resource["text"]["div"] == DIV.format(NEW).replace(f"/> {NEW}", f"/> {OLD}")
 
 
 def test_rewrite_reaches_lists_of_uris_and_bundles() -> None:
     """Repeating URIs, contained resources and entries of bundles are rewritten; an entry's own fullUrl is not."""
     bundle = resources.transaction(
-        resources.patient(meta={"profile": [OLD]}), resources.encounter(OLD, contained=[resources.encounter(OLD)])
+        {"resourceType": "Procedure", "instantiatesUri": [OLD], "instantiatesCanonical": [OLD]},
+        resources.encounter(OLD, contained=[resources.encounter(OLD)]),
     )
     rewrite(bundle, {OLD: NEW})
     first, second = bundle["entry"]
     assert first["fullUrl"] == OLD
-    assert first["resource"]["meta"]["profile"] == [NEW]
+    assert first["resource"]["instantiatesUri"] == [NEW]
+    assert first["resource"]["instantiatesCanonical"] == [OLD]
     assert second["resource"]["subject"]["reference"] == NEW
     assert second["resource"]["contained"][0]["subject"]["reference"] == NEW
+
+
+@pytest.mark.spec("FHIR R4 http.html#trules")
+def test_version_specific_references_stay_so() -> None:
+    """A reference to a version becomes one to the version that the target has; others are left as they are."""
+    places = (f"{OLD}/_history/3", OLD, "Patient/9/_history/3", f"{NEW}/_history/3")
+    resource = resources.encounter(participant=[{"individual": {"reference": place}} for place in places])
+    rewrite(resource, {OLD: NEW}, {NEW: 1})
+    assert [one["individual"]["reference"] for one in resource["participant"]] == [
+        f"{NEW}/_history/1",
+        NEW,
+        *places[2:],
+    ]
 
 
 def test_rewrite_leaves_the_rest_alone() -> None:
