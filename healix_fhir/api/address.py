@@ -6,16 +6,19 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html; RFC 9110 9, 15.5.6
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from healix_fhir.api.binary import BINARY, taken
 from healix_fhir.api.body import read_body
 from healix_fhir.api.call import Answer, Call, Headers, header, header_map
 from healix_fhir.api.coding import check_coding, inflated
 from healix_fhir.api.negotiation import (
+    FHIR_JSON,
     FHIR_TYPES,
     FORM,
     PATCH_TYPES,
@@ -56,7 +59,7 @@ class Address:
 
     `handlers` by method, HEAD is answered like GET; `refused` names what R4 defines here and this server lacks.
     `form`: the body is a form of search parameters. `bodiless`: a body may be missing. `public`: no token is needed,
-    and the handler gets an access context that opens nothing.
+    and the handler gets an access context that opens nothing. `native`: a Binary is written and read as what it holds.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Address:
     form: bool = False
     bodiless: bool = False
     public: bool = False
+    native: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
@@ -95,36 +99,50 @@ class Address:
         access = PUBLIC if self.public else await self.edge.gate.access(headers, client[0] if client else None, request)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         self._handler(method)
-        content_type, body = await self._body(receive, headers, method) if method in WITH_BODY else ("", b"")
+        path = scope["path_params"]
+        content_type, body = "", b""
+        if method in WITH_BODY:
+            content_type, body = await self._body(receive, headers, method, path)
         params = parameters(scope["query_string"])
         if self.form:
             params += parameters(body)
             body = b""
         elif params and method != "GET":
             refuse_shaping(params)
+        query = scope["query_string"]
         return Call(
             method,
-            scope["path_params"],
+            path,
             params,
             headers,
             access,
-            call_format(headers, params),
+            error_format(headers, query) if self._holds_binary(path) else call_format(headers, params),
             bool(params) and is_pretty(params),
             body,
             content_type,
         )
 
-    async def _body(self, receive: Receive, headers: Headers, method: str) -> tuple[str, bytes]:
-        """The media type of the body, and the body, XML turned to JSON."""
+    async def _body(
+        self, receive: Receive, headers: Headers, method: str, path: Mapping[str, str]
+    ) -> tuple[str, bytes]:
+        """The media type of the body, and the body: XML, and what a Binary is to hold, turned to JSON."""
         if self.bodiless and headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
             return "", b""
+        if method != "PATCH" and self._holds_binary(path):
+            content = await self._content(receive, headers)
+            return FHIR_JSON, await asyncio.to_thread(taken, content, headers, path.get("id"))
         allowed = (FORM,) if self.form else PATCH_TYPES if method == "PATCH" else FHIR_TYPES
         content_type = body_type(header(headers, b"content-type"), allowed)
+        body = await self._content(receive, headers)
+        return content_type, await json_of_xml(body) if content_type in XML_TYPES else body
+
+    async def _content(self, receive: Receive, headers: Headers) -> bytes:
         compressed = check_coding(header(headers, b"content-encoding"))
         body = await read_body(receive, headers, self.edge.max_body)
-        if compressed:
-            body = await inflated(body, self.edge.max_body)
-        return content_type, await json_of_xml(body) if content_type in XML_TYPES else body
+        return await inflated(body, self.edge.max_body) if compressed else body
+
+    def _holds_binary(self, path: Mapping[str, str]) -> bool:
+        return self.native and path.get("type") == BINARY
 
     def _handler(self, method: str) -> Handler:
         handler = self.handlers.get(method)

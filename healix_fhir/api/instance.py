@@ -5,6 +5,9 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#read, #vread, #update, #patch, #delete,
 
 from __future__ import annotations
 
+import msgspec
+
+from healix_fhir.api.binary import BINARY, native
 from healix_fhir.api.bundle import bundle
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.conditional import if_match, not_modified, only_new, version_headers
@@ -60,5 +63,8 @@ async def history(interactions: Interactions, call: Call) -> Answer:
 
 def _found(call: Call, stored: Stored) -> Answer:
     headers = version_headers(stored)
-    body = shaped(stored.body, stored.type, call.params)
-    return Answer(304, b"", headers) if not_modified(call.headers, stored) else Answer(200, body, headers)
+    if not_modified(call.headers, stored):
+        return Answer(304, b"", headers)
+    if stored.type == BINARY and (found := native(call, stored)) is not None:
+        return msgspec.structs.replace(found, headers=headers + found.headers)
+    return Answer(200, shaped(stored.body, stored.type, call.params), headers)

@@ -27,21 +27,23 @@ def routes(edge: Edge) -> list[BaseRoute]:
             "PATCH": type_level.patch,
             "DELETE": type_level.delete,
         },
+        native=True,
     )
     whole = Address("fhir.bundle", edge, {"GET": search.of_everything, "POST": system_level.transact})
     inside = search.of_compartment
+    version = Address("fhir.vread", edge, {"GET": instance.vread}, native=True)
     return [
         Route("/fhir/metadata", Address("fhir.metadata", edge, {"GET": system_level.capabilities}, public=True)),
         Route("/fhir/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
         Route("/fhir/{type}/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
         Route("/fhir/{type}/_search", Address("fhir.search", edge, {"POST": search.of_type}, form=True)),
         Route("/fhir/{type}/_history", Address("fhir.history", edge, {}, {"GET": "the history of a type"})),
-        Route("/fhir/{type}/{id}", Address("fhir.instance", edge, one)),
+        Route("/fhir/{type}/{id}", Address("fhir.instance", edge, one, native=True)),
         Route("/fhir/_history", Address("fhir.history", edge, {}, {"GET": "the history of all types"})),
         Route("/fhir/_search", Address("fhir.search", edge, {"POST": search.of_everything}, form=True)),
         Route("/fhir/{type}", many),
         Route("/fhir/{type}/", many),
-        Route("/fhir/{type}/{id}/_history/{version}", Address("fhir.vread", edge, {"GET": instance.vread})),
+        Route("/fhir/{type}/{id}/_history/{version}", version),
         Route("/fhir/{type}/{id}/_history", Address("fhir.history", edge, {"GET": instance.history})),
         Route("/fhir/{type}/{id}/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
         Route("/fhir/{type}/{id}/_search", Address("fhir.compartment", edge, {"POST": inside}, form=True)),

@@ -11,11 +11,11 @@ OPEN = ("/fhir", "/dicomweb", "/.well-known/", "/oauth/")
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 HEADERS = (
     b"Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-Modified-Since, If-None-Exist, Range,"
-    b" X-Request-Id"
+    b" X-Request-Id, X-Security-Context"
 )
 EXPOSED = (
     b"ETag, Location, Content-Location, Last-Modified, Content-Range, Accept-Ranges, Retry-After, Warning,"
-    b" WWW-Authenticate, X-Request-Id, Allow"
+    b" WWW-Authenticate, X-Request-Id, Allow, X-Security-Context"
 )
 MAX_AGE = b"7200"
 """Seconds that a browser may remember a preflight: without it a viewer sends one for each frame."""
