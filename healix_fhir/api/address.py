@@ -30,9 +30,9 @@ from healix_fhir.api.negotiation import (
 )
 from healix_fhir.api.outcome import refusal
 from healix_fhir.api.parameters import parameters
+from healix_fhir.api.refused import check_parts, check_preferences
 from healix_fhir.api.rendering import json_of_xml
 from healix_fhir.api.response import render, respond
-from healix_fhir.api.shaping import refuse_shaping
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import Category, HealixError, unsupported
 from healix_fhir.kernel.refusal import as_refusal
@@ -99,6 +99,7 @@ class Address:
         access = PUBLIC if self.public else await self.edge.gate.access(headers, client[0] if client else None, request)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         self._handler(method)
+        check_preferences(headers)
         path = scope["path_params"]
         content_type, body = "", b""
         if method in WITH_BODY:
@@ -108,7 +109,7 @@ class Address:
             params += parameters(body)
             body = b""
         elif params and method != "GET":
-            refuse_shaping(params)
+            check_parts(params)
         query = scope["query_string"]
         return Call(
             method,
@@ -148,6 +149,8 @@ class Address:
         handler = self.handlers.get(method)
         if handler is not None:
             return handler
+        if method == "OPTIONS" and self.handlers:
+            return self._options
         if method in self.refused:
             raise unsupported(f"{self.refused[method]} is not supported")
         if not self.handlers and self.refused:
@@ -156,5 +159,9 @@ class Address:
             raise HealixError(Category.NOT_FOUND, "there is nothing at this address")
         raise HealixError(Category.NOT_ALLOWED, f"{method[:16]} is not possible at this address")
 
+    async def _options(self, _interactions: Interactions, _call: Call) -> Answer:
+        """What is possible here (RFC 9110 9.3.7)."""
+        return Answer(204, headers=((b"allow", self._allow().encode()),))
+
     def _allow(self) -> str:
-        return ", ".join(["GET, HEAD" if method == "GET" else method for method in self.handlers])
+        return ", ".join([*("GET, HEAD" if method == "GET" else method for method in self.handlers), "OPTIONS"])

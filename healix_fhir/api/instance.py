@@ -11,10 +11,10 @@ from healix_fhir.api.binary import BINARY, native
 from healix_fhir.api.bundle import bundle
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.conditional import if_match, not_modified, only_new, version_headers
-from healix_fhir.api.shaping import shaped
 from healix_fhir.api.written import deleted, written
 from healix_fhir.interaction.result import Stored
 from healix_fhir.interaction.service import Interactions
+from healix_fhir.model.subset import part_of_one
 
 
 async def read(interactions: Interactions, call: Call) -> Answer:
@@ -67,4 +67,4 @@ def _found(call: Call, stored: Stored) -> Answer:
         return Answer(304, b"", headers)
     if stored.type == BINARY and (found := native(call, stored)) is not None:
         return msgspec.structs.replace(found, headers=headers + found.headers)
-    return Answer(200, shaped(stored.body, stored.type, call.params), headers)
+    return Answer(200, part_of_one(stored.body, stored.type, call.params), headers)

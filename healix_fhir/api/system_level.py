@@ -10,10 +10,10 @@ from functools import lru_cache
 from healix_fhir.api.bundle import bundle
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.prefer import parse_prefer
-from healix_fhir.api.shaping import shaped
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import unsupported
 from healix_fhir.model.json import encode
+from healix_fhir.model.subset import part_of_one
 from healix_fhir.operation.entry import run_entry
 from healix_fhir.operation.registry import offered
 
@@ -25,7 +25,7 @@ async def capabilities(interactions: Interactions, call: Call) -> Answer:
     for name, value in call.params:
         if name == "mode" and value not in MODES:
             raise unsupported(f"metadata in mode {value[:64]} is not supported")
-    return Answer(200, shaped(_statement(interactions), "CapabilityStatement", call.params))
+    return Answer(200, part_of_one(_statement(interactions), "CapabilityStatement", call.params))
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ from healix_fhir.interaction.vread import vread
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError, invalid, unsupported
-from healix_fhir.model.subset import read_subset
+from healix_fhir.model.subset import part_of_one
 from healix_fhir.store.stored import Committed
 from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
@@ -84,8 +84,7 @@ def found(wanted: Wanted, stored: Stored, manner: Manner) -> Entry:
     address = f"{manner.base}/{stored.type}/{stored.id}"
     if has_already(stored, wanted.if_none_match, wanted.if_modified_since):
         return Entry(address, response=Response(line(HTTPStatus.NOT_MODIFIED), stored.etag, stored.updated))
-    subset = read_subset(wanted.params, (stored.type,))
-    body = stored.body if subset is None else subset.apply(stored.body)
+    body = part_of_one(stored.body, stored.type, wanted.params)
     return _got(wanted, body, Response(line(HTTPStatus.OK), stored.etag, stored.updated), address)
 
 

@@ -78,6 +78,16 @@ def read_subset(params: Iterable[tuple[str, str]], types: Sequence[str]) -> Subs
     return subset
 
 
+def part_of_one(body: bytes, type_name: str, params: Sequence[tuple[str, str]]) -> bytes:
+    """What the parameters of a read want of a stored resource. Raises Invalid for what cannot be had."""
+    subset = read_subset(params, (type_name,)) if params else None
+    if subset is None:
+        return body
+    if subset.summary == "count":
+        raise invalid("_summary=count is for searches and histories", code="value")
+    return subset.apply(body)
+
+
 def _named(text: str) -> tuple[str, str]:
     type_name, dot, element = text.strip().rpartition(".")
     if dot and type_name not in TYPE_ID:

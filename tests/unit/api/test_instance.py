@@ -40,6 +40,8 @@ def test_head_is_a_read_without_its_body() -> None:
     [
         ({"If-None-Match": 'W/"3"'}, 304),
         ({"If-None-Match": 'W/"2", W/"3"'}, 304),
+        ({"If-None-Match": 'W/"1","3"'}, 304),
+        ({"If-None-Match": ""}, 200),
         ({"If-None-Match": "*"}, 304),
         ({"If-None-Match": 'W/"2"'}, 200),
         ({"If-Modified-Since": DATE}, 304),
@@ -48,12 +50,16 @@ def test_head_is_a_read_without_its_body() -> None:
         ({"If-None-Match": 'W/"2"', "If-Modified-Since": DATE}, 200),
     ],
 )
-def test_conditional_read_sends_only_what_the_caller_lacks(headers: dict[str, str], status: int) -> None:
-    """A read answers 304 without a body when the caller has that version; If-None-Match wins over the date."""
-    reply = request(Fhir().app, "GET", "/fhir/Patient/1", headers=headers)
-    assert reply.status == status
-    assert reply.headers["etag"] == ETAG
-    assert bool(reply.body) == (status == 200)
+@pytest.mark.parametrize("url", ["/fhir/Patient/1", "/fhir/Patient/1/_history/3", "/fhir/Patient/1?_format=xml"])
+def test_conditional_read_sends_only_what_the_caller_lacks(url: str, headers: dict[str, str], status: int) -> None:
+    """A read or vread answers 304 without a body when the caller has that version; tags win over the date."""
+    fhir = Fhir()
+    fhir.interactions.body = b'{"resourceType":"Patient","id":"1"}'
+    for method in ("GET", "HEAD"):
+        reply = request(fhir.app, method, url, headers=headers)
+        assert reply.status == status
+        assert reply.headers["etag"] == ETAG
+        assert bool(reply.body) == (status == 200 and method == "GET")
 
 
 @pytest.mark.spec("FHIR R4 search.html#summary", "FHIR R4 search.html#elements")

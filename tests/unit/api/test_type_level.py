@@ -127,18 +127,49 @@ def test_other_modes_of_the_capabilities_are_refused_by_name() -> None:
 @pytest.mark.parametrize(
     ("method", "url", "allow"),
     [
-        ("POST", "/fhir/Patient/1", "GET, HEAD, PUT, PATCH, DELETE"),
-        ("GET", "/fhir/Patient/_search", "POST"),
-        ("POST", "/fhir/Patient/1/_history/1", "GET, HEAD"),
-        ("DELETE", "/fhir", "GET, HEAD, POST"),
-        ("OPTIONS", "/fhir/Patient", "GET, HEAD, POST, PUT, PATCH, DELETE"),
-        ("PUT", "/fhir/metadata", "GET, HEAD"),
+        ("POST", "/fhir/Patient/1", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ("TRACE", "/fhir/Patient/1", "GET, HEAD, PUT, PATCH, DELETE, OPTIONS"),
+        ("BREW", "/fhir/Patient", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        ("GET", "/fhir/Patient/_search", "POST, OPTIONS"),
+        ("POST", "/fhir/Patient/1/_history/1", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/fhir", "GET, HEAD, POST, OPTIONS"),
+        ("PUT", "/fhir/metadata", "GET, HEAD, OPTIONS"),
     ],
 )
 def test_a_method_that_an_address_lacks_answers_405_and_those_it_has(method: str, url: str, allow: str) -> None:
-    """405 names the methods that are possible."""
-    reply = request(Fhir().app, method, url)
+    """405 names the methods that are possible, and OPTIONS asks for them."""
+    fhir = Fhir()
+    reply = request(fhir.app, method, url)
     assert (reply.status, reply.headers["allow"]) == (405, allow)
+    asked = request(fhir.app, "OPTIONS", url)
+    assert (asked.status, asked.headers["allow"], asked.body) == (204, allow, b"")
+    assert fhir.interactions.asked == []
+
+
+@pytest.mark.parametrize("url", ["/fhir/Patient/1/_history/1/x", "/fhir/a/b/c/d/e"])
+def test_nothing_can_be_asked_of_what_is_no_address(url: str) -> None:
+    """OPTIONS of no address is 404."""
+    assert request(Fhir().app, "OPTIONS", url).status == 404
+
+
+@pytest.mark.spec("FHIR R4 async.html#3.1.6.1")
+@pytest.mark.parametrize(
+    ("prefer", "status"),
+    [
+        ("respond-async", 200),
+        ("respond-async, handling=lenient", 200),
+        ("respond-async, handling=strict", 400),
+        ("handling=strict,Respond-Async; wait=10", 400),
+        ("handling=strict", 200),
+    ],
+)
+def test_an_asynchronous_answer_is_refused_to_who_insists(prefer: str, status: int) -> None:
+    """A preference may be ignored, unless the caller wants to be told: then it is refused by name, and nothing done."""
+    fhir = Fhir()
+    reply = request(fhir.app, "GET", "/fhir/Patient?name=x", headers={"Prefer": prefer})
+    assert (reply.status, len(fhir.interactions.asked)) == (status, int(status == 200))
+    if status == 400:
+        assert "respond-async is not supported" in reply.json["issue"][0]["diagnostics"]
 
 
 def test_addresses_that_are_none_answer_404() -> None:
