@@ -47,12 +47,12 @@ def token(asked: Asked, value: str) -> Node:
         return Token(tokens.of_type(param, *parts))
     if asked.modifier not in ("", "not"):
         raise asked.bad_modifier()
-    parts = _token_parts(asked, value)
+    parts = token_parts(asked, value)
     how_often = frequency(asked.parameter.code)
     if how_often is None or not parts[-1]:
-        return Token(_token_key(param, parts))
+        return Token(token_key(param, parts))
     return Token(
-        _token_key(param, parts),
+        token_key(param, parts),
         hot=True,
         h=tokens.any_system(param, parts[-1]),
         system=tokens.system(parts[0]) if len(parts) == 2 and parts[0] else None,
@@ -61,14 +61,16 @@ def token(asked: Asked, value: str) -> Node:
     )
 
 
-def _token_parts(asked: Asked, value: str) -> list[str]:
+def token_parts(asked: Asked, value: str) -> list[str]:
+    """The code, or system and code, either of which may be empty."""
     parts = [unescape(part) for part in split(value, "|")]
     if len(parts) > 2 or not any(parts):
         raise asked.bad_value(value, "of the form code, system|code, |code or system|")
     return parts
 
 
-def _token_key(param: int, parts: list[str]) -> int:
+def token_key(param: int, parts: list[str]) -> int:
+    """The hash under which a token is looked for."""
     if len(parts) == 1:
         return tokens.any_system(param, parts[0])
     system, code = parts
@@ -136,7 +138,7 @@ def reference(asked: Asked, value: str) -> Node:
     With :identifier, the value is a token and meets the identifier that stands in the reference.
     """
     if asked.modifier == "identifier":
-        return Token(_token_key(asked.parameter.id, _token_parts(asked, value)))
+        return Token(token_key(asked.parameter.id, token_parts(asked, value)))
     text = unescape(value)
     if asked.modifier:
         return _typed(asked, text)

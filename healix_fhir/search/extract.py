@@ -20,7 +20,7 @@ from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search import compartments
 from healix_fhir.search.amounts import parameter_key
 from healix_fhir.search.index_facts import url_parameter
-from healix_fhir.search.params import date, quantity, reference, string, token, uri
+from healix_fhir.search.params import composite, date, quantity, reference, string, token, uri
 from healix_fhir.search.params.collector import Collector, Emit
 from healix_fhir.search.params.indexed import COLUMNS, is_indexed
 from healix_fhir.search.unions import is_union
@@ -66,9 +66,8 @@ def plan(type_name: str) -> Plan:
     by_property: dict[str, list[Emit]] = defaultdict(list)
     whole: list[Emit] = []
     for branch, emit in _emitters(type_name):
-        first, *rest = branch.steps
-        if isinstance(first, str):
-            by_property[first].append(_after(rest, emit))
+        if branch.steps and isinstance(branch.steps[0], str):
+            by_property[branch.steps[0]].append(_after(branch.steps[1:], emit))
         else:
             whole.append(_after(branch.steps, emit))
     if (url := url_parameter(type_name)) is not None:
@@ -92,13 +91,15 @@ def _emitters(type_name: str) -> Iterator[tuple[Branch, Emit]]:
 def _emitter(type_name: str, parameter: SearchParameter, branch: Branch) -> Emit | None:
     match parameter.type:
         case "token":
-            return token.emitter(parameter.id, parameter.code, branch.type, branch.binding)
+            return token.emitter(parameter.id, branch.type, branch.binding, hot=token.is_hot(parameter.code))
         case "reference":
             return reference.emitter(parameter.id, branch.type)
         case "string":
             return string.emitter(parameter.id, branch.type)
         case "number" | "quantity":
             return quantity.emitter(parameter_key(parameter.id), branch.type)
+        case "composite":
+            return composite.emitter(type_name, parameter, branch)
         case "uri":
             return uri.emitter(parameter.id, branch.type)
         case _ if date.is_main(type_name, parameter.code):

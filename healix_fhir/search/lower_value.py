@@ -17,6 +17,7 @@ from healix_fhir.search.nodes import (
     LastUpdated,
     Missing,
     Node,
+    Pair,
     Quantity,
     Reference,
     Stored,
@@ -25,6 +26,7 @@ from healix_fhir.search.nodes import (
     Token,
 )
 
+NO_END = "NULL::numeric"
 LAST_CHARACTER = "\U0010ffff"
 
 
@@ -35,7 +37,7 @@ def lower_value(node: Node, row: Row) -> Fragment:
             return Fragment(f"{row.resource}.toks @> ARRAY[%s]::bigint[]", (key,))
         case Date() if node.main:
             return _main_date(node, row)
-        case String() | Date() | Reference() | Quantity():
+        case String() | Date() | Reference() | Quantity() | Pair():
             return among(row, [node])
         case LastUpdated(prefix, lo, hi):
             return compare_instant(prefix, f"{row.resource}.updated", (lo, hi))
@@ -73,7 +75,7 @@ def stored_table(node: Node) -> Stored | None:
             return Stored.STRING
         case Date(main=False):
             return Stored.DATE
-        case Quantity():
+        case Quantity() | Pair():
             return Stored.QUANTITY
         case Reference():
             return Stored.REFERENCE
@@ -91,6 +93,14 @@ def stored_condition(node: Node, alias: str) -> Fragment:
             return Fragment(f"{alias}.param = %s AND {compared.sql}", (param, *compared.params))
         case Quantity():
             return _quantity(node, alias)
+        case Pair(h, first, second):
+            return all_of(
+                [
+                    Fragment(f"{alias}.h = %s", (h,)),
+                    compare_amount(first[0], f"{alias}.lo", NO_END, first[1:]),
+                    compare_amount(second[0], f"{alias}.hi", NO_END, second[1:]),
+                ]
+            )
         case Reference(param, None, target):
             return Fragment(
                 f"{alias}.param = %s AND {alias}.target = %s AND {alias}.target_type IS NULL", (param, target)

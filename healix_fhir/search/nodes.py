@@ -128,6 +128,19 @@ class Quantity:
     any_system: bool = True
 
 
+Comparison: TypeAlias = tuple[Prefix, Decimal, Decimal]
+"""A prefix with the low and the high end of what is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A composite of two numbers of one element, kept under the key `h`: both compare as `first` and `second` say."""
+
+    h: int
+    first: Comparison
+    second: Comparison
+
+
 @dataclass(frozen=True, slots=True)
 class LastUpdated:
     """`meta.lastUpdated` compares by `prefix` with [lo, hi)."""
@@ -222,5 +235,5 @@ class InPatient:
 
 
 Structure: TypeAlias = And | Or | Not | EachRow | Visible | Linked | Referring | OfType | InPatient
-Value: TypeAlias = Token | String | Date | Quantity | LastUpdated | Reference | Id | Missing
+Value: TypeAlias = Token | String | Date | Quantity | Pair | LastUpdated | Reference | Id | Missing
 Node: TypeAlias = Structure | Value

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from healix_fhir.kernel.errors import unsupported
 from healix_fhir.search.asked import Asked
 from healix_fhir.search.criteria import CRITERIA, SPECIAL
+from healix_fhir.search.criteria_composite import composite
 from healix_fhir.search.index_facts import main_date
 from healix_fhir.search.nodes import And, Missing, Node, Not, Or, Stored
 from healix_fhir.search.unions import parts
@@ -36,6 +37,8 @@ def condition(type_name: str, name: str, value: str, bases: tuple[str, ...]) -> 
 
 def read(asked: Asked, value: str) -> Node:
     """The condition of one value."""
+    if asked.parameter.type == "composite":
+        return composite(asked, value, read)
     return (SPECIAL.get(asked.parameter.code) or CRITERIA[asked.parameter.type])(asked, value)
 
 

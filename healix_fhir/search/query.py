@@ -19,7 +19,7 @@ from healix_fhir.search.chain import Chains, UnknownParameterError
 from healix_fhir.search.controls import CONTROLS, EDGE, REFUSED, Controls
 from healix_fhir.search.filter import read_filter
 from healix_fhir.search.include import Include
-from healix_fhir.search.nodes import Node
+from healix_fhir.search.nodes import And, Node
 from healix_fhir.search.order import Order
 from healix_fhir.search.result import Total
 from healix_fhir.search.searched import Searched, for_each, one_type
@@ -74,7 +74,8 @@ def parse(
             if _controls(name, value):
                 CONTROLS[name](controls, value)
             else:
-                where.append(for_each(searched.types, partial(_condition, chains, name, value)))
+                found = for_each(searched.types, partial(_condition, chains, name, value))
+                where += found.nodes if isinstance(found, And) else (found,)
         except UnknownParameterError as problem:
             if strict:
                 raise invalid(str(problem), code="not-supported") from problem

@@ -13,6 +13,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/search.html#token, hl7.org/fhir/R4/search.html#ur
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from healix_fhir.kernel.hashing import key64
@@ -46,6 +47,16 @@ def of_type(param_id: int, type_system: str, type_code: str, value: str) -> int:
 def uri(param_id: int, value: str) -> int:
     """`param=uri`: the whole uri, literally."""
     return key64(f"{param_id}/{value}")
+
+
+def pointing(param_id: int, target_type: int | None, target: str) -> int:
+    """A reference as a part of a composite."""
+    return key64(f"{param_id}>{target_type} {target}")
+
+
+def together(param_id: int, keys: Iterable[int]) -> int:
+    """The parts of a composite, each by its own key."""
+    return key64(f"{param_id}&{' '.join(map(str, keys))}")
 
 
 def system(value: str) -> int:

@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from healix_fhir.kernel.database import Row, Statement, Work, transaction
+from healix_fhir.model.definitions import SearchParameter
 from healix_fhir.search.extract import extract
 from healix_fhir.search.page import Signer
 from healix_fhir.search.query import Query, parse
@@ -32,6 +33,24 @@ def ask(address: str, *, strict: bool = False) -> Query:
     names = path.split("/")
     searched = within(*names) if len(names) == 3 else one_type(path) if path else everything()
     return parse(searched, parse_qsl(text, keep_blank_values=True), strict=strict, base=BASE)
+
+
+SAMPLES = {
+    "date": "2024",
+    "number": "5",
+    "quantity": "5",
+    "reference": "http://x.test/y",
+    "string": "a",
+    "token": "a",
+    "uri": "http://x.test",
+}
+
+
+def sample(parameter: SearchParameter) -> str:
+    """A value that a parameter takes."""
+    if parameter.components:
+        return "$".join(SAMPLES[component.type] for component in parameter.components)
+    return SAMPLES.get(parameter.type, "1")
 
 
 class Clinic:

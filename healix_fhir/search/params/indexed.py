@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from healix_fhir.model.definitions import SearchParameter
 
-TYPES = frozenset({"date", "number", "quantity", "reference", "string", "token", "uri"})
-"""Parameter types that are indexed; composite and special ones are not."""
+TYPES = frozenset({"composite", "date", "number", "quantity", "reference", "string", "token", "uri"})
+"""Parameter types that are indexed; special ones are not."""
 
 COLUMNS = frozenset({"_id", "_lastUpdated"})
 """Parameters that are columns of every resource's row."""

@@ -23,9 +23,9 @@ def is_hot(code: str) -> bool:
     return code in HOT
 
 
-def emitter(param_id: int, code: str, fhir_type: str, binding: str) -> Emit | None:
+def emitter(param_id: int, fhir_type: str, binding: str, *, hot: bool) -> Emit | None:
     """What adds the tokens of values of `fhir_type`; None for a type that has none."""
-    add = _add_hot(param_id) if is_hot(code) else _add(param_id)
+    add = _add_hot(param_id) if hot else _add(param_id)
     if fhir_type == "code":
         return _codes(add, binding)
     if fhir_type == "Identifier":

@@ -127,15 +127,16 @@ def number_question(
 def quantity_question(random: Random, type_name: str, name: str, values: Callable[[Json], Iterator[Json]]) -> Question:
     """A search for a quantity, with or without a unit."""
     prefix, text = random.choice(PREFIXES), random.choice(NUMBERS)
-    unit, factor_to = _unit(random)
+    of_unit, ucum = unit(random)
 
     def holds(resource: Json) -> bool:
-        return any(matches(prefix, text, value, unit, factor_to) for value in values(resource))
+        return any(matches(prefix, text, value, of_unit, ucum) for value in values(resource))
 
-    return Question(type_name, name, prefix + text + unit, holds)
+    return Question(type_name, name, prefix + text + of_unit, holds)
 
 
-def _unit(random: Random) -> tuple[str, str]:
+def unit(random: Random) -> tuple[str, str]:
+    """The unit of a search, and its UCUM code if it has one."""
     kind = random.randrange(4)
     if kind == 0:
         return "", ""
@@ -147,13 +148,13 @@ def _unit(random: Random) -> tuple[str, str]:
     return f"|{UCUM}|{code}", code
 
 
-def matches(prefix: str, text: str, value: Json, unit: str, code: str) -> bool:
+def matches(prefix: str, text: str, value: Json, of_unit: str, code: str) -> bool:
     """Whether a Quantity matches `prefix text unit`; `code` is the unit's UCUM code if it has one."""
     span = span_of(value)
-    if not unit:
+    if not of_unit:
         return compares(prefix, text, span)
-    if unit.startswith("||"):
-        return unit[2:] in (value.get("code"), value.get("unit")) and compares(prefix, text, span)
+    if of_unit.startswith("||"):
+        return of_unit[2:] in (value.get("code"), value.get("unit")) and compares(prefix, text, span)
     if not code:
         return value.get("system") == FOREIGN[0] and compares(prefix, text, span)
     if value.get("system") != UCUM:
