@@ -27,6 +27,7 @@ from healix_fhir.search.nodes import (
     Node,
     OfType,
     Or,
+    Quantity,
     Reference,
     Referring,
     String,
@@ -77,6 +78,8 @@ def rank(node: Node) -> int | None:
             return 9
         case String():
             return 3
+        case Quantity(coded=True):
+            return 5
         case Linked(node=inner) | Referring(node=inner):
             end = rank(inner)
             return min(4 + (4 if end is None else end), 10)

@@ -113,9 +113,9 @@ class Date:
 class Quantity:
     """The parameter has a number or quantity that compares by `prefix` with [lo, hi) (see search/precision).
 
-    `h` is the key of the parameter (of a composite: of parameter and code). With `unit` the numbers are of that common
-    unit, without as they are written; `name` is the key that the unit has as its code or its text. `system` is a
-    composite's code system where `any_system` is false; None for none.
+    `h` is the key of the parameter or, if `coded`, of a composite and its code. With `unit` the numbers are of that
+    common unit, without as they are written; `name` is the key that the unit has as its code or its text. `system` is
+    the system of a composite's code where `any_system` is false; None for none.
     """
 
     h: int
@@ -124,6 +124,7 @@ class Quantity:
     hi: Decimal
     unit: int | None = None
     name: int | None = None
+    coded: bool = False
     system: int | None = None
     any_system: bool = True
 
