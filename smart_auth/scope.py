@@ -6,9 +6,9 @@ Spec: SMART App Launch 2.2, hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-laun
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from functools import lru_cache
 
 from healix_fhir.kernel.errors import invalid, unsupported
 
@@ -80,6 +80,7 @@ def _parse_one(word: str) -> Scope:
     return Scope(Context(match["context"]), match["type"], frozenset(Permission(letter) for letter in letters))
 
 
-def contexts(scopes: Iterable[Scope], type_name: str, permission: Permission) -> frozenset[Context]:
+@lru_cache(maxsize=4096)
+def contexts(scopes: frozenset[Scope], type_name: str, permission: Permission) -> frozenset[Context]:
     """In which contexts `scopes` together open `permission` on `type_name`."""
     return frozenset(scope.context for scope in scopes if scope.allows(type_name, permission))

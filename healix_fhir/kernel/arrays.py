@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from struct import Struct
 from typing import Any, TypeVar, cast
 
@@ -28,6 +28,8 @@ INFINITY = (1 << 63) - 1
 AT_ONCE = 256  # so many numbers are packed by one call; its formats are kept
 _head = Struct(">iiiii").pack
 _length = Struct(">i").pack
+SHORT = 256
+LENGTHS = tuple(_length(size) for size in range(SHORT))
 
 
 class Array:
@@ -76,21 +78,24 @@ def _numbers(oid: int, letter: str, width: int) -> Callable[[Iterable[int | None
 
 
 def _strings(oid: int, encode: Callable[[T], bytes]) -> Callable[[Iterable[T | None]], Array]:
+    """What makes arrays of values of any length, which `encode` gives."""
     empty = _empty(oid)
 
     def make(values: Iterable[T | None]) -> Array:
+        given = list(values)
+        if not given:
+            return empty
+        if given.count(None) == len(given):
+            return _array(oid, len(given), NULL * len(given), nulls=True)
         parts: list[bytes] = []
-        size, nulls = 0, False
-        for value in values:
-            size += 1
+        for value in given:
             if value is None:
-                nulls = True
                 parts.append(NULL)
             else:
                 data = encode(value)
-                parts.append(_length(len(data)))
-                parts.append(data)
-        return _array(oid, size, b"".join(parts), nulls=nulls) if size else empty
+                size = len(data)
+                parts += (LENGTHS[size] if size < SHORT else _length(size), data)
+        return _array(oid, len(given), b"".join(parts), nulls=None in given)
 
     return make
 
@@ -103,7 +108,9 @@ def _microseconds(value: datetime) -> int:
 _decimal = psycopg.adapters.get_dumper(Decimal, PyFormat.BINARY)(Decimal).dump
 
 
+@lru_cache(maxsize=8192)
 def _numeric(value: Decimal) -> bytes:
+    """A value often stands in several rows: for its own parameter, for those of combined ones, as low and as high."""
     return bytes(_decimal(value) or b"")
 
 

@@ -54,7 +54,7 @@ def _rule(structure: str, table: _Properties, required: frozenset[str], whole: t
                 found = (found or []) + below(prefix, problems)
                 if len(found) >= LIMIT:
                     return found
-        if len(value) < 2 or (required and not value.keys() >= required):
+        if (len(value) < 2 and (not value or "id" in value)) or (required and not value.keys() >= required):
             found = (found or []) + _missing(required, value, may_be_bare)
         for check in whole:
             problems = check(value, parent, walk)
