@@ -5,11 +5,24 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#2.21.0.1
 
 from __future__ import annotations
 
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
 from healix_fhir.api import instance, search, system_level, type_level
 from healix_fhir.api.address import Address, Edge
 from healix_fhir.api.operation import operation
+
+
+class Name(StringConvertor):
+    """A segment that names a type or an instance: no operation (`$`) and nothing of the API's own (`_`).
+
+    With it the routes of most requests can stand before the others: each route tried costs a request 0.6 µs.
+    """
+
+    regex = "[^/$_][^/]*"
+
+
+register_url_convertor("name", Name())
 
 RUN = {"GET": operation, "POST": operation}
 
@@ -34,14 +47,14 @@ def routes(edge: Edge) -> list[BaseRoute]:
     version = Address("fhir.vread", edge, {"GET": instance.vread}, native=True)
     return [
         Route("/fhir/metadata", Address("fhir.metadata", edge, {"GET": system_level.capabilities}, public=True)),
+        Route("/fhir/{type:name}/{id:name}", Address("fhir.instance", edge, one, native=True)),
+        Route("/fhir/{type:name}", many),
         Route("/fhir/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
         Route("/fhir/{type}/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
         Route("/fhir/{type}/_search", Address("fhir.search", edge, {"POST": search.of_type}, form=True)),
         Route("/fhir/{type}/_history", Address("fhir.history", edge, {}, {"GET": "the history of a type"})),
-        Route("/fhir/{type}/{id}", Address("fhir.instance", edge, one, native=True)),
         Route("/fhir/_history", Address("fhir.history", edge, {}, {"GET": "the history of all types"})),
         Route("/fhir/_search", Address("fhir.search", edge, {"POST": search.of_everything}, form=True)),
-        Route("/fhir/{type}", many),
         Route("/fhir/{type}/", many),
         Route("/fhir/{type}/{id}/_history/{version}", version),
         Route("/fhir/{type}/{id}/_history", Address("fhir.history", edge, {"GET": instance.history})),
