@@ -14,6 +14,7 @@ from healix_fhir.interaction.accept import known_id, known_type
 from healix_fhir.interaction.capabilities import Offered
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import unsupported
+from healix_fhir.operation.fhirpath import fhirpath
 from healix_fhir.operation.invocation import Invocation, Run
 from healix_fhir.operation.validate import validate
 from smart_auth.access import AccessContext
@@ -31,12 +32,13 @@ class Operation(msgspec.Struct, frozen=True):
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {
+        "fhirpath": Operation("fhirpath", "urn:healix:operation:fhirpath", frozenset({"system"}), fhirpath),
         "validate": Operation(
             "validate",
             "http://hl7.org/fhir/OperationDefinition/Resource-validate",
             frozenset({"type", "instance"}),
             validate,
-        )
+        ),
     }
 )
 

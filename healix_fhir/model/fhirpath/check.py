@@ -81,8 +81,11 @@ RESULTS: Mapping[str, Shape] = MappingProxyType(
 def check(tree: Node, structure: str) -> None:
     """Look through an expression on a resource, data type or backbone element `structure`.
 
-    Raises Invalid for an element that cannot be there, and for what needs an order on a collection that has none.
+    Raises Invalid for an element that cannot be there, and for what needs an order on a collection that has none; also
+    for a structure that R4 has not.
     """
+    if not is_structure(structure):
+        raise invalid(f"FHIRPath: there is no type {structure[:64]}")
     start = Shape(frozenset({structure}))
     _Checker(start, start).shape(tree)
 

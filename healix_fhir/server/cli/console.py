@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import orjson
 import psycopg
@@ -18,6 +19,7 @@ from healix_fhir.kernel import log, settings
 from healix_fhir.kernel.database import Row, open_pool
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.model.json import encode
 
 DataDir = Annotated[
     Path | None,
@@ -27,7 +29,14 @@ DataDir = Annotated[
 
 def answer(result: Mapping[str, Any]) -> None:
     """Print a command's result."""
-    sys.stdout.write(orjson.dumps(result, option=orjson.OPT_INDENT_2).decode() + "\n")
+    sys.stdout.write(orjson.dumps(result, default=_exact, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def _exact(value: object) -> orjson.Fragment:
+    """A decimal with the digits that it has."""
+    if isinstance(value, Decimal):
+        return orjson.Fragment(encode(value))
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 @contextmanager
@@ -41,7 +50,7 @@ def reasons() -> Iterator[None]:
         stop(f"the database does not answer: {str(error).splitlines()[0]}")
 
 
-def stop(reason: str) -> None:
+def stop(reason: str) -> NoReturn:
     """End with exit code 1 and `reason`."""
     sys.stderr.write(f"healix: {reason}\n")
     raise typer.Exit(1)

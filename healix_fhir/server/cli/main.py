@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from healix_fhir.server.cli import accounts, data, peers, viewer
+from healix_fhir.server.cli import accounts, data, fhirpath, peers, viewer
 from healix_fhir.server.cli.console import DataDir, configured, reasons
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.add_typer(accounts.tokens, name="token")
 app.add_typer(peers.app, name="peer")
 app.add_typer(viewer.app, name="viewer")
 app.command("import")(data.import_command)
+app.command("fhirpath")(fhirpath.fhirpath_command)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")]
 Port = Annotated[int | None, typer.Option(help="HTTP port (default 8080).")]

@@ -26,6 +26,7 @@ Operation: TypeAlias = Callable[[Value, Value], Value | None]
 
 def plus(left: Value, right: Value) -> Value | None:
     """`left + right`: numbers, strings, quantities of one dimension, a moment and a duration."""
+    left, right = quantity.widened(left, right), quantity.widened(right, left)
     match left, right:
         case str(), str():
             return left + right
@@ -39,6 +40,7 @@ def plus(left: Value, right: Value) -> Value | None:
 
 def minus(left: Value, right: Value) -> Value | None:
     """`left - right`."""
+    left, right = quantity.widened(left, right), quantity.widened(right, left)
     match left, right:
         case Quantity(), Quantity():
             return _sum(left, right, right.value.copy_negate())

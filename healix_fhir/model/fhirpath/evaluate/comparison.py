@@ -16,7 +16,7 @@ from healix_fhir.model.fhirpath.evaluate.moment import Moment
 from healix_fhir.model.fhirpath.evaluate.node import EMPTY, Items, Node, boolean
 from healix_fhir.model.fhirpath.evaluate.quantity import Quantity
 from healix_fhir.model.fhirpath.evaluate.scope import Evaluation, Run, Scope, single
-from healix_fhir.model.fhirpath.evaluate.system import value_of
+from healix_fhir.model.fhirpath.evaluate.system import values_of
 from healix_fhir.model.fhirpath.types import is_kind_of
 
 
@@ -25,7 +25,7 @@ def order(left: Node, right: Node) -> int | None:
 
     Strings are in the order of their code points, as in Unicode. A Quantity that FHIRPath cannot read is in no order.
     """
-    ours, theirs = value_of(left), value_of(right)
+    ours, theirs = values_of(left, right)
     if ours is None or theirs is None:
         if _orderable(left) and _orderable(right):
             return None

@@ -13,7 +13,7 @@ from healix_fhir.model.fhirpath.evaluate.moment import Moment
 from healix_fhir.model.fhirpath.evaluate.node import Items, Node, all_children
 from healix_fhir.model.fhirpath.evaluate.quantity import EXACT, Quantity
 from healix_fhir.model.fhirpath.evaluate.scope import Evaluation
-from healix_fhir.model.fhirpath.evaluate.system import Value, value_of
+from healix_fhir.model.fhirpath.evaluate.system import Value, value_of, values_of
 
 
 def equal_items(left: Items, right: Items, evaluation: Evaluation) -> bool | None:
@@ -34,7 +34,7 @@ def equal_items(left: Items, right: Items, evaluation: Evaluation) -> bool | Non
 
 def equal(left: Node, right: Node, evaluation: Evaluation) -> bool | None:
     """Whether two items are equal; None where dates or quantities leave it open."""
-    ours, theirs = value_of(left), value_of(right)
+    ours, theirs = values_of(left, right)
     if ours is None or theirs is None:
         return ours is theirs and _equal_elements(left, right, evaluation)
     if type(ours) is str or type(ours) is bool or type(theirs) is bool:
@@ -78,7 +78,7 @@ def key(node: Node, evaluation: Evaluation) -> Hashable:
         return "moment", value.kind == "Time", zoned, parts_in_utc
     if isinstance(value, Quantity):
         return "quantity", *quantity.canonical(value)
-    return "number", value
+    return "quantity", value, "1"  # as the Quantity that a number is equal to
 
 
 def _grouped(parts: list[tuple[str, Hashable]]) -> dict[str, tuple[Hashable, ...]]:
@@ -105,7 +105,7 @@ def equivalent_items(left: Items, right: Items, evaluation: Evaluation) -> bool:
 
 def equivalent(left: Node, right: Node, evaluation: Evaluation) -> bool:
     """Whether two items are equivalent: strings without case and spacing, numbers at the lesser precision."""
-    ours, theirs = value_of(left), value_of(right)
+    ours, theirs = values_of(left, right)
     if ours is None or theirs is None:
         return ours is theirs and _equivalent_elements(left, right, evaluation)
     if type(ours) is str:

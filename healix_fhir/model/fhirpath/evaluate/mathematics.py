@@ -86,8 +86,9 @@ def _power(value: Number, exponent: Number) -> Value | None:
         return Decimal(1) if exponent == 0 else None
     context = EXACT if exponent == int(exponent) else QUOTIENT
     result = context.power(Decimal(value), Decimal(exponent))
-    whole = isinstance(value, int) and isinstance(exponent, int) and exponent >= 0
-    return int(result) if whole and abs(result.adjusted()) < PLACES else result
+    if isinstance(value, int) and isinstance(exponent, int) and exponent >= 0:
+        return int(result) if result.adjusted() < PLACES else None
+    return result
 
 
 def _with_number(name: str, function: Callable[[Number, Number], Value | None]) -> Function:

@@ -132,7 +132,7 @@ def take(node: Node, place: Property) -> list[Node]:
     """
     value = node.value.get(place.key)
     beside = node.value.get(place.beside) if place.beside else None
-    if type(value) is list or type(beside) is list:
+    if type(value) is list or (value is None and type(beside) is list):
         return _array(node, place, value, beside)
     if value is None and not (place.beside and type(beside) is dict):
         return []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Context, Decimal
+from typing import Any
 
 import msgspec
 
@@ -63,6 +64,16 @@ class Quantity(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """The form in which FHIRPath writes it."""
         return f"{self.value:f} {self.unit}" if self.calendar else f"{self.value:f} '{self.unit}'"
+
+
+def widened(value: Any, other: Any) -> Any:
+    """`value` as a Quantity where it is a number beside one; else itself.
+
+    Spec: FHIRPath N1, hl7.org/fhirpath/N1/#conversion (implicit conversions)
+    """
+    if isinstance(other, Quantity) and isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return Quantity(Decimal(value))
+    return value
 
 
 def parse(text: str) -> Quantity | None:

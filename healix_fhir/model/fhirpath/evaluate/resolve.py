@@ -14,6 +14,8 @@ def resolve(node: Node, evaluation: Evaluation) -> Node | None:
     reference = node.value.get("reference") if type(node.value) is dict and node.type == "Reference" else node.value
     if type(reference) is not str:
         return None
+    if node.is_system:
+        node = evaluation.context
     if reference.startswith("#"):
         return _contained(node, reference[1:])
     found = _entry(node, reference, evaluation)

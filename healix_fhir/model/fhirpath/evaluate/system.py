@@ -62,6 +62,12 @@ def value_of(node: Node) -> Value | None:
     return found
 
 
+def values_of(left: Node, right: Node) -> tuple[Value | None, Value | None]:
+    """The values of two nodes that are compared: a number beside a Quantity is one too."""
+    ours, theirs = value_of(left), value_of(right)
+    return quantity.widened(ours, theirs), quantity.widened(theirs, ours)
+
+
 def _decimal(node: Node) -> Decimal:
     value = node.value
     if isinstance(value, Decimal):
