@@ -14,7 +14,6 @@ from typing import Any
 from healix_fhir.interaction.accept import known_id, of_type
 from healix_fhir.interaction.wanted import Steps
 from healix_fhir.kernel.errors import Category, HealixError
-from healix_fhir.model.fhirpath.engine import compile_expression
 from healix_fhir.model.json import decode, decode_stored
 from healix_fhir.model.patch import fhirpath_patch, json_patch
 from healix_fhir.model.patch.fhirpath_operation import operations
@@ -47,12 +46,11 @@ def json_steps(body: bytes) -> Steps:
 def fhirpath_steps(parameters: dict[str, Any]) -> Steps:
     """The steps of a FHIRPath Patch. Spec: FHIR R4, hl7.org/fhir/R4/fhirpatch.html"""
     of_type(parameters, "Parameters")
-    for operation in operations(parameters):
-        compile_expression(operation.path)
+    read = operations(parameters)
 
     def apply(resource: dict[str, Any]) -> dict[str, Any]:
         try:
-            return fhirpath_patch.apply(resource, parameters)
+            return fhirpath_patch.perform(resource, read)
         except HealixError as error:  # the document was read already: it is this resource that it does not fit
             raise HealixError(Category.UNPROCESSABLE, error.message, issues=error.issues) from error
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from healix_fhir.kernel.errors import HealixError, invalid, too_large
+from healix_fhir.model.fhirpath.engine import Expression, compile_expression
 
 Part: TypeAlias = Mapping[str, Any]
 
@@ -34,7 +35,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     where: str
     type: str
-    path: str
+    path: Expression
     name: str = ""
     value: Part = {}
     index: int = 0
@@ -74,7 +75,7 @@ def _operation(where: str, written: Any) -> Operation:
     return Operation(
         where,
         kind,
-        _value(where, parts["path"], "path"),
+        _path(where, parts["path"]),
         _value(where, parts["name"], "name") if "name" in wanted else "",
         parts.get("value", {}),
         **{name: _number(where, parts[name], name) for name in NUMBERS if name in wanted},
@@ -100,6 +101,20 @@ def _value(where: str, part: Part | None, name: str) -> str:
     if not isinstance(text, str) or not text:
         raise refusal(where, f"the part {name} is a {VALUES[name]}")
     return text
+
+
+def _path(where: str, part: Part) -> Expression:
+    try:
+        return compile_expression(_value(where, part, "path"))
+    except HealixError as error:
+        raise placed(error, where) from error
+
+
+def placed(error: HealixError, where: str) -> HealixError:
+    """A refusal with the place of its operation, which a path that cannot be evaluated does not know."""
+    if error.message.startswith(where):
+        return error
+    return HealixError(error.category, f"{where}: {error.message}", code=error.issues[0].code, expression=(where,))
 
 
 def _number(where: str, part: Part, name: str) -> int:

@@ -8,38 +8,36 @@ Spec: FHIR R4, hl7.org/fhir/R4/fhirpatch.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.model.elements import fhir_type, is_structure
-from healix_fhir.model.fhirpath.engine import Expression, compile_expression
+from healix_fhir.model.fhirpath.engine import Expression
 from healix_fhir.model.fhirpath.evaluate.node import Node, Property, outermost, properties, root
-from healix_fhir.model.patch.fhirpath_operation import Operation, operations, refusal
+from healix_fhir.model.patch.fhirpath_operation import Operation, operations, placed, refusal
 from healix_fhir.model.patch.place import Content, Place, place_of, prune
 from healix_fhir.model.patch.typed_value import content
 
 
 def apply(resource: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """`resource` after the operations of `parameters`, each on what the one before it has left.
+    """`resource` after the patch in `parameters`.
 
     Raises Invalid for whatever is no patch or cannot be done, TooLarge beyond its limits.
     """
+    return perform(resource, operations(parameters))
+
+
+def perform(resource: Mapping[str, Any], steps: Sequence[Operation]) -> dict[str, Any]:
+    """`resource` after operations that have been read, each on what the one before it has left."""
     patched: dict[str, Any] = _copy(resource)
-    for operation in operations(parameters):
+    for operation in steps:
         try:
             OPERATIONS[operation.type](root(patched), operation)
         except HealixError as error:
-            raise _placed(error, operation.where) from error
+            raise placed(error, operation.where) from error
     return patched
-
-
-def _placed(error: HealixError, where: str) -> HealixError:
-    """The refusal with the place of the operation, which a path that cannot be evaluated does not know."""
-    if error.message.startswith(where):
-        return error
-    return HealixError(error.category, f"{where}: {error.message}", code=error.issues[0].code, expression=(where,))
 
 
 def _copy(value: Any) -> Any:
@@ -50,7 +48,7 @@ def _copy(value: Any) -> Any:
 
 def _add(resource: Node, operation: Operation) -> None:
     """Append to a list, or set an element that is not there yet."""
-    parent = _one(resource, operation, compile_expression(operation.path), "adding")
+    parent = _one(resource, operation, operation.path, "adding")
     holder, structure = _holder(parent, operation)
     places = _places(structure, operation.name.removesuffix("[x]"), operation)
     place, made = content(operation.value, places, operation.where)
@@ -76,7 +74,7 @@ def _insert(resource: Node, operation: Operation) -> None:
 
 def _delete(resource: Node, operation: Operation) -> None:
     """Remove the element, if there is one; what is empty without it goes too."""
-    found = _found(resource, operation, compile_expression(operation.path))
+    found = _found(resource, operation, operation.path)
     if not found:
         return
     node = _single(found, operation)
@@ -89,7 +87,7 @@ def _delete(resource: Node, operation: Operation) -> None:
 
 def _replace(resource: Node, operation: Operation) -> None:
     """Put another value in the place of the element, in a choice perhaps of another type."""
-    node = _element(_one(resource, operation, compile_expression(operation.path), "replacing"), operation)
+    node = _element(_one(resource, operation, operation.path, "replacing"), operation)
     assert node.parent is not None
     old = place_of(node)
     places = properties(node.parent.structure, node.name)
@@ -122,7 +120,7 @@ def _found(resource: Node, operation: Operation, expression: Expression) -> list
     found = expression.evaluate(resource.value)
     for node in found:
         if outermost(node).value is not resource.value:
-            raise refusal(operation.where, f"{operation.path[:200]} finds what is no element of the resource")
+            raise refusal(operation.where, f"{operation.path.text[:200]} finds what is no element of the resource")
     return found
 
 
@@ -135,21 +133,23 @@ def _one(resource: Node, operation: Operation, expression: Expression, doing: st
 
 def _single(found: list[Node], operation: Operation) -> Node:
     if len(found) > 1:
-        raise refusal(operation.where, f"{operation.path[:200]} finds {len(found)} elements", code="multiple-matches")
+        raise refusal(
+            operation.where, f"{operation.path.text[:200]} finds {len(found)} elements", code="multiple-matches"
+        )
     return found[0]
 
 
 def _element(node: Node, operation: Operation) -> Node:
     if node.parent is None:
-        raise refusal(operation.where, f"{operation.path[:200]} is the whole resource")
+        raise refusal(operation.where, f"{operation.path.text[:200]} is the whole resource")
     return node
 
 
 def _list(resource: Node, operation: Operation, doing: str) -> tuple[tuple[Property, ...], dict[str, Any]]:
     """The JSON properties of the list that the path names, which may be empty, and the object that has it."""
-    above = compile_expression(operation.path).above()
+    above = operation.path.above()
     if above is None:
-        raise refusal(operation.where, f"{operation.path[:200]} is no list: it ends with the name of one")
+        raise refusal(operation.where, f"{operation.path.text[:200]} is no list: it ends with the name of one")
     base, name = above
     holder, structure = _holder(_one(resource, operation, base, doing), operation)
     places = _places(structure, name, operation)
@@ -163,7 +163,7 @@ def _holder(node: Node, operation: Operation) -> tuple[dict[str, Any], str]:
     if isinstance(node.value, dict):
         return node.value, node.structure
     if node.parent is None or node.is_system:
-        raise refusal(operation.where, f"{operation.path[:200]} has no elements")
+        raise refusal(operation.where, f"{operation.path.text[:200]} has no elements")
     if isinstance(node.beside, dict):
         return node.beside, "Element"
     place = place_of(node)

@@ -87,7 +87,9 @@ def test_operations_are_those_of_the_registry(statement: dict[str, Any], resourc
     assert {one["name"] for one in resources["Patient"]["operation"]} == {
         name for name, operation in OPERATIONS.items() if operation.levels & {"type", "instance"}
     }
-    assert "operation" not in statement["rest"][0]
+    assert {one["name"] for one in statement["rest"][0]["operation"]} == {
+        name for name, operation in OPERATIONS.items() if "system" in operation.levels
+    }
 
 
 def test_the_conditional_forms_are_named(resources: dict[str, dict[str, Any]]) -> None:
