@@ -15,9 +15,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from healix_fhir.model.definitions import SearchParameter, search_parameters
-from healix_fhir.model.fhirpath.branch import Branch, link
+from healix_fhir.model.fhirpath.branch import Branch, Stage, link
 from healix_fhir.model.fhirpath.path import compile_branches
-from healix_fhir.search import compartments
+from healix_fhir.search import compartments, presence
 from healix_fhir.search.amounts import parameter_key
 from healix_fhir.search.index_facts import url_parameter
 from healix_fhir.search.params import composite, date, quantity, reference, string, token, uri
@@ -27,11 +27,22 @@ from healix_fhir.search.unions import is_union
 from healix_fhir.store.index import IndexRows
 
 
+class Step(NamedTuple):
+    """From the items of a property to the values of a parameter, what adds their rows, and the parameter's bit.
+
+    `stage` is None where the items are the values. The bit marks in the index that there is a value; 0 marks nothing.
+    """
+
+    stage: Stage | None
+    bit: int
+    emit: Emit
+
+
 class Plan(NamedTuple):
     """What to do with each property of a resource, and with the resource as a whole."""
 
-    by_property: dict[str, tuple[Emit, ...]]
-    whole: tuple[Emit, ...]
+    by_property: dict[str, tuple[Step, ...]]
+    whole: tuple[Step, ...]
 
 
 def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) -> IndexRows:
@@ -39,18 +50,16 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
     by_property, whole = plan(type_name)
     rows = Collector(bases)
     for name, value in resource.items():
-        emits = by_property.get(name)
-        if emits is not None:
-            items = value if type(value) is list else [value]
-            for emit in emits:
-                emit(items, rows)
-    for emit in whole:
-        emit([resource], rows)
+        steps = by_property.get(name)
+        if steps is not None:
+            _take(steps, value if type(value) is list else [value], rows)
+    _take(whole, [resource], rows)
     d, d_hi = rows.main or (None, None)
     return IndexRows(
         patients=compartments.patients(resource, type_name, rows.patients),
         d=d,
         d_hi=d_hi,
+        present=presence.mark(rows.present),
         toks=tuple(dict.fromkeys(rows.toks)),
         hot=tuple(dict.fromkeys(rows.hot)),
         strings=tuple(dict.fromkeys(rows.strings)),
@@ -60,32 +69,42 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
     )
 
 
+def _take(steps: tuple[Step, ...], items: list[Any], rows: Collector) -> None:
+    for stage, bit, emit in steps:
+        found = items if stage is None else stage(items)
+        if found:
+            rows.present |= bit
+            emit(found, rows)
+
+
 @cache
 def plan(type_name: str) -> Plan:
-    """The emitters of every indexed parameter of `type_name`, of its main date and of its compartments."""
-    by_property: dict[str, list[Emit]] = defaultdict(list)
-    whole: list[Emit] = []
-    for branch, emit in _emitters(type_name):
-        if branch.steps and isinstance(branch.steps[0], str):
-            by_property[branch.steps[0]].append(_after(branch.steps[1:], emit))
+    """The steps of every indexed parameter of `type_name`, of its main date and of its compartments."""
+    by_property: dict[str, list[Step]] = defaultdict(list)
+    whole: list[Step] = []
+    for branch, bit, emit in _emitters(type_name):
+        first, rest = (branch.steps[0], branch.steps[1:]) if branch.steps else (None, ())
+        if isinstance(first, str):
+            by_property[first].append(Step(link(rest) if rest else None, bit, emit))
         else:
-            whole.append(_after(branch.steps, emit))
+            whole.append(Step(link(branch.steps) if branch.steps else None, bit, emit))
     if (url := url_parameter(type_name)) is not None:
-        whole.append(reference.own_url(url))
-    return Plan({name: tuple(emits) for name, emits in by_property.items()}, tuple(whole))
+        whole.append(Step(None, 0, reference.own_url(url)))
+    return Plan({name: tuple(steps) for name, steps in by_property.items()}, tuple(whole))
 
 
-def _emitters(type_name: str) -> Iterator[tuple[Branch, Emit]]:
+def _emitters(type_name: str) -> Iterator[tuple[Branch, int, Emit]]:
     for parameter in search_parameters(type_name).values():
         if is_indexed(parameter) and parameter.code not in COLUMNS and not is_union(type_name, parameter.code):
+            bit = 0 if parameter.type == "composite" else presence.bit(parameter)
             for branch in compile_branches(parameter.expression, type_name):
                 emit = _emitter(type_name, parameter, branch)
                 if emit is not None:
-                    yield branch, emit
+                    yield branch, bit, emit
     for expression, rank in compartments.links(type_name):
         for branch in compile_branches(expression, type_name):
             if branch.type == "Reference":
-                yield branch, compartments.emitter(rank)
+                yield branch, 0, compartments.emitter(rank)
 
 
 def _emitter(type_name: str, parameter: SearchParameter, branch: Branch) -> Emit | None:
@@ -106,11 +125,3 @@ def _emitter(type_name: str, parameter: SearchParameter, branch: Branch) -> Emit
             return date.main_emitter(branch.type)
         case _:
             return date.emitter(parameter.id, branch.type)
-
-
-def _after(steps: Any, emit: Emit) -> Emit:
-    """`emit` on what `steps` lead to."""
-    if not steps:
-        return emit
-    stage = link(steps)
-    return lambda items, rows: emit(stage(items), rows)

@@ -40,9 +40,9 @@ def needs_resource(node: Node, *, spans: bool) -> bool:
             return any(needs_resource(inner, spans=spans) for inner in nodes)
         case Not(inner):
             return needs_resource(inner, spans=spans)
-        case Date(main=True) | Missing(stored=None):
+        case Date(main=True):
             return not spans
-        case Token() | Id() | LastUpdated() | OfType() | Referring(url=None):
+        case Token() | Id() | LastUpdated() | Missing() | OfType() | Referring(url=None):
             return True
         case _:
             return False

@@ -43,13 +43,9 @@ def lower_value(node: Node, row: Row) -> Fragment:
             return compare_instant(prefix, f"{row.resource}.updated", (lo, hi))
         case Id(id_):
             return Fragment(f"{row.resource}.id = %s", (id_,))
-        case Missing(stored=None):
-            return Fragment(f"({row.keys}.d IS NULL AND {row.d_hi} IS NULL)")
-        case Missing(param, stored):
-            assert stored is not None
-            return Fragment(
-                f"NOT EXISTS (SELECT FROM {stored.value} m WHERE m.pk = {row.keys}.pk AND m.param = %s)", (param,)
-            )
+        case Missing(number):
+            beyond = bytes(number // 8 + 1)  # a mark beyond the end of the stored ones
+            return Fragment(f"get_bit({row.resource}.present || %s::bytea, %s) = 0", (beyond, number))
         case _:
             raise TypeError(node)
 

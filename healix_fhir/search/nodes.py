@@ -180,10 +180,9 @@ class Id:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """The parameter has no value at all. `stored` is the table of its values, None for the main clinical date."""
+    """The parameter, the `number`th of the resource's type, has no value at all (see search/presence)."""
 
-    param: int
-    stored: Stored | None
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

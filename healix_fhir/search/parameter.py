@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from healix_fhir.kernel.errors import unsupported
+from healix_fhir.model.definitions import search_parameters
+from healix_fhir.search import presence
 from healix_fhir.search.asked import Asked
+from healix_fhir.search.composites import Shape, shape
 from healix_fhir.search.criteria import CRITERIA, SPECIAL
 from healix_fhir.search.criteria_composite import composite
-from healix_fhir.search.index_facts import main_date
-from healix_fhir.search.nodes import And, Missing, Node, Not, Or, Stored
+from healix_fhir.search.nodes import And, Missing, Node, Not, Or
 from healix_fhir.search.unions import parts
 from healix_fhir.search.values import split
 
 ALTERNATIVES = 500
-STORED = {"string": Stored.STRING, "date": Stored.DATE, "reference": Stored.REFERENCE}
 
 
 def condition(type_name: str, name: str, value: str, bases: tuple[str, ...]) -> Node:
     """The condition of `name=value` on a resource of `type_name`; `name` is a known parameter with its modifier."""
     code, _, modifier = name.partition(":")
     whole = [Asked(type_name, parameter, modifier, bases, code) for parameter in parts(type_name, code)]
-    if modifier == "missing" and code not in SPECIAL:
+    if modifier == "missing":
         return _missing(whole, value)
     values = split(value, ",")
     if len(values) > ALTERNATIVES:
@@ -61,9 +61,11 @@ def _missing(whole: Sequence[Asked], value: str) -> Node:
     return found if value == "true" else Not(found)
 
 
-def _without(asked: Asked) -> Missing:
-    stored = STORED.get(asked.parameter.type)
-    if stored is None:
-        raise unsupported(f"{asked.name}: :missing is not supported for {asked.parameter.type} parameters")
-    main = asked.parameter.code == main_date(asked.type_name)
-    return Missing(asked.parameter.id, None if main else stored)
+def _without(asked: Asked) -> Node:
+    """The parameter has no value."""
+    if asked.parameter.code in SPECIAL:
+        return Or(())  # every resource has its id and the time of its last change
+    if asked.parameter.components and shape(asked.type_name, asked.parameter) is Shape.CONDITIONS:
+        known = search_parameters(asked.type_name)
+        return Or(tuple(Missing(presence.number(known[part.code])) for part in asked.parameter.components))
+    return Missing(presence.number(asked.parameter))

@@ -19,6 +19,7 @@ class IndexRows(msgspec.Struct, frozen=True):
 
     `patients`: logical ids of the patients whose compartments it is in, the main one first.
     `d`, `d_hi`: first instant, and first instant after, of its main clinical date (UTC); None when it has none.
+    `present`: marks of the parameters that have a value (search/presence).
     `toks`: hashes of all tokens and uris. `hot`: (h, sys) pairs. `strings`: (param, folded, exact).
     `dates`: (param, lo, hi), None for an open end. `references`: (param, target_type, target).
     `amounts`: numbers and quantities.
@@ -27,6 +28,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     patients: tuple[str, ...] = ()
     d: datetime | None = None
     d_hi: datetime | None = None
+    present: bytes = b""
     toks: tuple[int, ...] = ()
     hot: tuple[tuple[int, int | None], ...] = ()
     strings: tuple[tuple[int, str, str], ...] = ()

@@ -41,6 +41,7 @@ resource = Table(
     Column("d_hi", DateTime(timezone=True)),
     Column("deleted", Boolean, nullable=False, server_default=text("false")),
     Column("method", Text, nullable=False),  # how this version came to be: POST, PUT, PATCH or DELETE
+    Column("present", LargeBinary, nullable=False, server_default=text("''")),  # which parameters have a value
     Column("toks", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
     Column("body", LargeBinary, nullable=False),  # the exact JSON that is served; empty when deleted
     comment="the current version of each resource",

@@ -41,18 +41,19 @@ class Row(msgspec.Struct, frozen=True):
 
 # `deleted` rows keep compartment and method, so that their callers still see that they are gone.
 _RESOURCE = """
-     INSERT INTO resource (pk, type, id, version, updated, pat, d, d_hi, deleted, method, toks, body)
+     INSERT INTO resource (pk, type, id, version, updated, pat, d, d_hi, deleted, method, present, toks, body)
      SELECT (TABLE keys)[x.n], x.type, x.id, x.version, x.updated, nullif(x.pat, 0), nullif(x.d, 'infinity'),
-            nullif(x.d_hi, 'infinity'), x.method = 'DELETE', x.method, t.all_toks[x.first:x.last], x.body
+            nullif(x.d_hi, 'infinity'), x.method = 'DELETE', x.method, x.present, t.all_toks[x.first:x.last],
+            x.body
      FROM given g, (SELECT %s::bigint[] AS all_toks) t,
-          unnest(%s::smallint[], %s::text[], %s::int[], %s::timestamptz[], g.pat, g.d, g.d_hi, %s::text[], %s::int[],
-                 %s::int[], %s::bytea[]) WITH ORDINALITY
-            AS x (type, id, version, updated, pat, d, d_hi, method, first, last, body, n)"""
+          unnest(%s::smallint[], %s::text[], %s::int[], %s::timestamptz[], g.pat, g.d, g.d_hi, %s::text[], %s::bytea[],
+                 %s::int[], %s::int[], %s::bytea[]) WITH ORDINALITY
+            AS x (type, id, version, updated, pat, d, d_hi, method, present, first, last, body, n)"""
 
 _REPLACE = """
      ON CONFLICT (pk) DO UPDATE SET version = excluded.version, updated = excluded.updated, pat = excluded.pat,
        d = excluded.d, d_hi = excluded.d_hi, deleted = excluded.deleted, method = excluded.method,
-       toks = excluded.toks, body = excluded.body"""
+       present = excluded.present, toks = excluded.toks, body = excluded.body"""
 
 _TEMPLATE = f"""
 WITH keys AS MATERIALIZED (
@@ -85,7 +86,7 @@ SELECT 1"""
 
 _COMPARTMENT = (int4, int8)
 _GIVEN = (int8, timestamptz_or_infinity, timestamptz_or_infinity)
-_VERSION = (int2, text, int4, timestamptz, text, int4, int4, bytea)
+_VERSION = (int2, text, int4, timestamptz, text, bytea, int4, int4, bytea)
 
 
 def clear(rows: Sequence[Row]) -> Statement:
@@ -132,8 +133,8 @@ def _resource_params(rows: Sequence[Row]) -> list[Array]:
         first = len(toks) + 1
         toks.extend(index.toks)
         columns.append(
-            (TYPE_ID[stored.type], stored.id, stored.version, stored.updated, str(row.change.method), first, len(toks),
-             stored.body)
+            (TYPE_ID[stored.type], stored.id, stored.version, stored.updated, str(row.change.method), index.present,
+             first, len(toks), stored.body)
         )  # fmt: skip
     return [int8(toks), *_columns(columns, _VERSION)]
 

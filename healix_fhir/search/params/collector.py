@@ -12,7 +12,7 @@ from healix_fhir.store.index import AmountRow
 class Collector:
     """The rows found so far. Twice the same row is kept until the end, where one is dropped."""
 
-    __slots__ = ("amounts", "bases", "dates", "hot", "main", "patients", "references", "strings", "toks")
+    __slots__ = ("amounts", "bases", "dates", "hot", "main", "patients", "present", "references", "strings", "toks")
 
     def __init__(self, bases: tuple[str, ...]) -> None:
         self.bases = bases
@@ -23,6 +23,7 @@ class Collector:
         self.references: list[tuple[int, int | None, str]] = []
         self.amounts: list[AmountRow] = []
         self.patients: list[tuple[int, str]] = []  # with the rank of the parameter
+        self.present = 0
         self.main: tuple[datetime | None, datetime | None] | None = None
 
 

@@ -17,6 +17,7 @@ from healix_fhir.search.amounts import parameter_key
 from healix_fhir.search.composites import Shape, expression, shape
 from healix_fhir.search.params import quantity, reference, token
 from healix_fhir.search.params.collector import Collector, Emit
+from healix_fhir.search.presence import bit
 
 MOST = 4096
 """Combinations that are kept of one element: far more than any has that is not made to exhaust us."""
@@ -27,15 +28,21 @@ Scratch: TypeAlias = Callable[[dict[str, Any], tuple[str, ...]], Collector]
 
 def emitter(type_name: str, parameter: SearchParameter, element: Branch) -> Emit | None:
     """What adds the rows of the elements that the composite's expression leads to; None where nothing is stored."""
-    match shape(type_name, parameter):
-        case Shape.HASHES:
-            return _hashes(parameter, element)
-        case Shape.AMOUNTS:
-            return _amounts(parameter, element)
-        case Shape.PAIRS:
-            return _pairs(parameter, element)
-        case _:
-            return None
+    kind = shape(type_name, parameter)
+    make = {Shape.HASHES: _hashes, Shape.AMOUNTS: _amounts, Shape.PAIRS: _pairs}.get(kind) if kind else None
+    return None if make is None else _marking(make(parameter, element), bit(parameter))
+
+
+def _marking(emit: Emit, mark: int) -> Emit:
+    """An element is a value of the composite only if it has all parts."""
+
+    def marking(items: list[Any], rows: Collector) -> None:
+        before = len(rows.toks) + len(rows.amounts)
+        emit(items, rows)
+        if len(rows.toks) + len(rows.amounts) > before:
+            rows.present |= mark
+
+    return marking
 
 
 def _hashes(parameter: SearchParameter, element: Branch) -> Emit:

@@ -171,7 +171,7 @@ def test_an_unknown_parameter_is_reported_or_under_strict_handling_refused(name:
     [
         "_text=x", "_content=x", "_query=x", "_list=$current-problems",
         "_filter=code in x", "_filter=code ss x", "_filter=code co x", "_contained=true",
-        "code:text=x", "code:in=x", "code:missing=true",
+        "code:text=x", "code:in=x",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("strict", [False, True])
