@@ -13,6 +13,7 @@ from typing import Any
 
 from healix_fhir.interaction.accept import body_id, known_type, of_type
 from healix_fhir.interaction.condition import lock, of_params, of_text
+from healix_fhir.interaction.review import Review, unreviewed
 from healix_fhir.interaction.settle import SINGLE, change_of, settle
 from healix_fhir.interaction.wanted import Steps, Wanted
 from healix_fhir.kernel.database import Work
@@ -29,7 +30,7 @@ from smart_auth.scope import Permission
 
 
 def conditional(
-    access: AccessContext, wanted: Wanted, bases: tuple[str, ...], most: int = SINGLE
+    access: AccessContext, wanted: Wanted, bases: tuple[str, ...], most: int = SINGLE, review: Review = unreviewed
 ) -> Work[list[Committed]]:
     """Run a conditional write: what became of each resource concerned; none where nothing was there to delete."""
     assert wanted.condition is not None
@@ -42,7 +43,7 @@ def conditional(
     if isinstance(targets, Match):
         (shown,) = yield from existing(access, [(wanted.type, targets)])
         return [Committed(shown, created=False, changed=False)]
-    return (yield from commit(access, [change_of(access, wanted, target, bases) for target in targets]))
+    return (yield from commit(access, [review(change_of(access, wanted, target, bases)) for target in targets]))
 
 
 def create_if_none(access: AccessContext, type_name: str, body: bytes, condition: str) -> Wanted:

@@ -16,12 +16,15 @@ from healix_fhir.interaction.bundle import Parcel, open_bundle, openings
 from healix_fhir.interaction.capabilities import Offered, capabilities
 from healix_fhir.interaction.conditional import conditional, create_if_none, delete_where, patch_where, update_where
 from healix_fhir.interaction.create import create
+from healix_fhir.interaction.definitions import Definitions
 from healix_fhir.interaction.delete import delete
 from healix_fhir.interaction.entry import is_operation
 from healix_fhir.interaction.history import history
+from healix_fhir.interaction.judging import Judging
 from healix_fhir.interaction.patch import patch, steps
 from healix_fhir.interaction.read import read
 from healix_fhir.interaction.result import Entry, Page, Return, Stored, Written
+from healix_fhir.interaction.review import NO_DEMANDS, Demands, Review, Reviewer, unreviewed
 from healix_fhir.interaction.search import Finder
 from healix_fhir.interaction.settle import MULTIPLE, SINGLE, change_of, settle
 from healix_fhir.interaction.transaction import transaction
@@ -51,7 +54,7 @@ TRANSACTIONS = 4
 class Interactions:
     """Every verb of the FHIR API. `bases` are this server's FHIR base URLs, the one it names in answers first.
 
-    `delete_several` lets a conditional delete delete all that it matches.
+    `delete_several` lets a conditional delete delete all that it matches; `wanted` is what resources must meet.
     """
 
     def __init__(
@@ -60,10 +63,14 @@ class Interactions:
         bases: tuple[str, ...],
         *,
         delete_several: bool = False,
+        wanted: Demands = NO_DEMANDS,
     ) -> None:
         self.pool = pool
         self.bases = bases
         self.delete_several = delete_several
+        definitions = Definitions()
+        self.judging = Judging(pool, definitions)
+        self._reviewer = Reviewer(wanted, definitions)
         self._reader = Reader(pool)
         self._writer = Writer(pool)
         self._found: Finder | None = None
@@ -211,7 +218,9 @@ class Interactions:
         return MULTIPLE if self.delete_several else SINGLE
 
     async def _conditional(self, access: AccessContext, wanted: Wanted) -> list[Committed]:
-        committed = await self._run(lambda: conditional(access, wanted, self.bases, self._most))
+        committed = await self._reviewed(
+            access, lambda review: self._run(lambda: conditional(access, wanted, self.bases, self._most, review))
+        )
         remember({id_: key for done in committed for id_, key in done.patients})
         return committed
 
@@ -221,16 +230,29 @@ class Interactions:
         return Written(done.stored, done.created, done.changed)
 
     async def _write(self, access: AccessContext, made: Change) -> Written:
-        done = await self._writer.write(access, made)
+        done = await self._commit(access, made)
         assert done.stored is not None
         return Written(done.stored, done.created, done.changed)
 
+    async def _commit(self, access: AccessContext, made: Change) -> Committed:
+        return await self._reviewed(access, lambda review: self._writer.write(access, review(made)))
+
+    async def _reviewed(self, access: AccessContext, write: Callable[[Review], Awaitable[T]]) -> T:
+        """Write what passes the review, with the definitions at hand that the review needs."""
+        review = self._reviewer.review(access)
+        if review is unreviewed:
+            return await write(review)
+        return await self.judging.run(lambda: write(review))
+
     async def _transaction(self, access: AccessContext, body: bytes, parcel: Parcel, manner: Manner) -> Page:
         finder, parcels = await self._finder(), openings(parcel, body, self.bases)
-        page, committed = await atransaction(
-            self.pool,
-            lambda: transaction(access, next(parcels), finder, manner, self._most),
-            aside=len(body) > LARGE,
+        page, committed = await self._reviewed(
+            access,
+            lambda review: atransaction(
+                self.pool,
+                lambda: transaction(access, next(parcels), finder, manner, self._most, review),
+                aside=len(body) > LARGE,
+            ),
         )
         remember({id_: key for done in committed for id_, key in done.patients})
         return page
@@ -256,9 +278,8 @@ class Interactions:
         else:
             targets = settle(entry, ())
             assert not isinstance(targets, Match)
-            committed = [
-                await self._writer.write(access, change_of(access, entry, target, self.bases)) for target in targets
-            ]
+            changes = [change_of(access, entry, target, self.bases) for target in targets]
+            committed = [await self._commit(access, made) for made in changes]
         return answer.done(access, entry, committed, manner)
 
 

@@ -39,6 +39,10 @@ STATUS: Mapping[Category, HTTPStatus] = MappingProxyType(
 """`Unsupported` is 400: R4 has 501 only for whole interactions, and a caller must not try again elsewhere."""
 
 
+LINE = "http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-line"
+COLUMN = "http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-col"
+
+
 def line(status: HTTPStatus) -> str:
     """Bundle.entry.response.status: the code and its phrase."""
     return f"{status.value} {status.phrase}"
@@ -63,4 +67,8 @@ def _issue(issue: Issue) -> dict[str, Any]:
     # a message may quote what the caller sent; an outcome holds only what a FHIR string may
     message = UNPRINTABLE.sub("\ufffd", issue.message)
     shown: dict[str, Any] = {"severity": issue.severity, "code": issue.code, "diagnostics": message}
+    if issue.place is not None:
+        row, column = issue.place
+        where = [{"url": LINE, "valueInteger": row}, {"url": COLUMN, "valueInteger": column}]
+        shown = {"extension": where, **shown}
     return shown | {"expression": list(issue.expression)} if issue.expression else shown

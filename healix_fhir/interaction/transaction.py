@@ -20,6 +20,7 @@ from healix_fhir.interaction.conditional import existing
 from healix_fhir.interaction.local import Local
 from healix_fhir.interaction.resolve import Settled, find_references, overlaps, settle_all
 from healix_fhir.interaction.result import Entry, Page, Written
+from healix_fhir.interaction.review import Review, unreviewed
 from healix_fhir.interaction.search import Finder
 from healix_fhir.interaction.settle import SINGLE, change_of
 from healix_fhir.interaction.wanted import Wanted
@@ -36,7 +37,12 @@ Done = dict[int, list[Committed]]
 
 
 def transaction(
-    access: AccessContext, parcel: Parcel, finder: Finder, manner: Manner, most: int = SINGLE
+    access: AccessContext,
+    parcel: Parcel,
+    finder: Finder,
+    manner: Manner,
+    most: int = SINGLE,
+    review: Review = unreviewed,
 ) -> Work[tuple[Page, list[Committed]]]:
     """Run it inside the caller's transaction: the answer, entry by entry, and what was committed.
 
@@ -46,7 +52,7 @@ def transaction(
     entries = _readable(parcel)
     settled = yield from settle_all(access, entries, finder.bases[0], most)
     _raise(settled.refused + overlaps(entries, settled))
-    done = yield from _write(access, entries, settled, finder.bases)
+    done = yield from _write(access, entries, settled, finder.bases, review)
     answers = yield from _written(access, entries, settled, done, manner)
     answers |= yield from _gets(access, [entry for entry in entries if entry.number not in answers], finder, manner)
     page = Page("transaction-response", tuple(answers[entry.number] for entry in entries))
@@ -63,7 +69,9 @@ def _raise(refused: Sequence[HealixError]) -> None:
         raise all_of(refused)
 
 
-def _write(access: AccessContext, entries: Sequence[Wanted], settled: Settled, bases: tuple[str, ...]) -> Work[Done]:
+def _write(
+    access: AccessContext, entries: Sequence[Wanted], settled: Settled, bases: tuple[str, ...], review: Review
+) -> Work[Done]:
     waiting = [entry for entry in entries if entry.number in settled.targets]
     searches = _link(entries, waiting, settled)
     addresses: dict[str, str] = {}
@@ -74,7 +82,7 @@ def _write(access: AccessContext, entries: Sequence[Wanted], settled: Settled, b
         for entry in ready:
             if searches[entry.number] and entry.resource is not None:
                 rewrite(entry.resource, addresses)
-        done |= yield from _commit(access, ready, settled, bases)
+        done |= yield from _commit(access, ready, settled, bases, review)
         if waiting:
             addresses |= yield from _addresses(access, waiting, searches, addresses, bases)
     return done
@@ -130,13 +138,16 @@ def _unresolved(entry: Wanted, category: Category, message: str, location: str) 
     return at_entry(entry.number, HealixError(category, message, expression=(location,)))
 
 
-def _commit(access: AccessContext, entries: Sequence[Wanted], settled: Settled, bases: tuple[str, ...]) -> Work[Done]:
+def _commit(
+    access: AccessContext, entries: Sequence[Wanted], settled: Settled, bases: tuple[str, ...], review: Review
+) -> Work[Done]:
     changes: list[tuple[int, Change]] = []
     refused = []
     for entry in entries:
         try:
             changes += [
-                (entry.number, change_of(access, entry, target, bases)) for target in settled.targets[entry.number]
+                (entry.number, review(change_of(access, entry, target, bases)))
+                for target in settled.targets[entry.number]
             ]
         except HealixError as error:
             refused.append(at_entry(entry.number, error))

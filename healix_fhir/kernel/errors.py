@@ -35,7 +35,8 @@ class Category(Enum):
 class Issue:
     """One finding, in the terms of OperationOutcome.issue.
 
-    `code` is a code of the FHIR issue-type value set; `expression` holds FHIRPath locations.
+    `code` is a code of the FHIR issue-type value set; `expression` holds FHIRPath locations; `place` is the line and
+    column of the caller's text where the first of them is, both from 1.
     Spec: FHIR R4, hl7.org/fhir/R4/operationoutcome.html
     """
 
@@ -43,6 +44,7 @@ class Issue:
     message: str
     expression: tuple[str, ...] = ()
     severity: str = "error"
+    place: tuple[int, int] | None = None
 
 
 class HealixError(Exception):

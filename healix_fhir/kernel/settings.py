@@ -47,6 +47,8 @@ class Settings:
     """What AE titles that are no known peer may do: `refuse`, `store` or `all`."""
     dimse_max_associations: int = 64
     """DIMSE associations served at once; further ones are refused as busy."""
+    validate_profiles: str = ""
+    """What resources must meet to be stored, separated by commas: `base`, `declared`, `Type=profile`; see below."""
     conditional_delete: str = "single"
     """What a conditional delete does when several resources match: `single` refuses it, `multiple` deletes them all."""
     max_body_mb: int = 64

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
+from healix_fhir.model.profile.compact import STRUCTURE, element, value_set
 from healix_fhir.model.profile.element_tree import ElementNode, flatten
 from healix_fhir.model.profile.snapshot import generate
 
@@ -36,26 +37,15 @@ Spec: FHIR R4, hl7.org/fhir/R4/researchstudy.html
 """
 
 FHIR = "4.0.1"
-STRUCTURE = ("url", "name", "kind", "abstract", "type", "baseDefinition", "derivation", "context", "contextInvariant")
-PROSE = frozenset(
-    {
-        "short", "definition", "comment", "requirements", "alias", "mapping", "example", "isModifierReason",
-        "meaningWhenMissing", "orderMeaning", "label", "code", "condition", "extension", "representation",
-    }
-)  # fmt: skip
-CONSTRAINT = ("key", "severity", "human", "expression")
-BINDING = ("strength", "valueSet")
-MAXIMUM = "http://hl7.org/fhir/StructureDefinition/elementdefinition-maxValueSet"
 SYSTEM = ("url", "content", "caseSensitive", "supplements")
-INCLUDE = ("system", "version", "filter", "valueSet")
 
 
 def distilled(definitions: Iterable[Json]) -> Json:
     """The StructureDefinitions by url."""
     return {
         definition["url"]: {
-            **{name: definition[name] for name in STRUCTURE if name in definition},
-            "differential": {"element": [_element(element) for element in _with_closed_choices(definition)]},
+            **{name: definition[name] for name in ("url", *STRUCTURE) if name in definition},
+            "differential": {"element": [element(one) for one in _with_closed_choices(definition)]},
         }
         for definition in definitions
         if definition["resourceType"] == "StructureDefinition"
@@ -112,40 +102,8 @@ def _with_closed_choices(definition: Json) -> Iterable[Json]:
     return [written[0], *closed, *written[1:]]
 
 
-def _element(element: Json) -> Json:
-    kept = {name: value for name, value in element.items() if name not in PROSE}
-    if "constraint" in kept:
-        kept["constraint"] = [{k: c[k] for k in CONSTRAINT if k in c} for c in kept["constraint"]]
-    if "type" in kept:
-        kept["type"] = [{k: v for k, v in entry.items() if k != "extension"} for entry in kept["type"]]
-    if "binding" in kept:
-        kept["binding"] = _binding(kept["binding"])
-    if kept.get("slicing"):
-        kept["slicing"] = {k: v for k, v in kept["slicing"].items() if k != "description"}
-    return kept
-
-
-def _binding(binding: Json) -> Json:
-    kept = {name: binding[name] for name in BINDING if name in binding}
-    maximum = [extension for extension in binding.get("extension", ()) if extension["url"] == MAXIMUM]
-    return kept | ({"extension": maximum} if maximum else {})
-
-
 def _value_set(definition: Json) -> Json:
-    kept: Json = {"resourceType": "ValueSet", "url": definition["url"], **_version(definition)}
-    compose = definition.get("compose")
-    if compose:
-        kept["compose"] = {
-            part: [_include(include) for include in compose[part]] for part in ("include", "exclude") if part in compose
-        }
-    return kept
-
-
-def _include(include: Json) -> Json:
-    kept = {name: include[name] for name in INCLUDE if name in include}
-    if "concept" in include:
-        kept["concept"] = [concept["code"] for concept in include["concept"]]
-    return kept
+    return {"resourceType": "ValueSet", "url": definition["url"], **_version(definition), **value_set(definition)}
 
 
 def _code_system(definition: Json) -> Json:

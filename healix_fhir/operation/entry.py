@@ -18,7 +18,8 @@ async def run_entry(interactions: Interactions, access: AccessContext, wanted: W
     """The JSON of the resource that the operation answers with. Raises as `registry.run` does."""
     *where, name = wanted.path
     body = encode(wanted.resource) if wanted.resource is not None else b""
-    asked = Invocation(wanted.params, body, *where[:2])
+    type_name, id_ = (*where[:2], None, None)[:2]
+    asked = Invocation(wanted.params, body, type_name, id_)
     found = find(name.removeprefix("$"), asked)
     method = "GET" if wanted.method == "HEAD" else wanted.method
     if method not in found.methods or len(where) > 2:

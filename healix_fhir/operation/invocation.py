@@ -14,12 +14,16 @@ from smart_auth.access import AccessContext
 
 
 class Invocation(msgspec.Struct, frozen=True):
-    """The query's parameters and the body, at the level (`system`, `type`, `instance`) that `type` and `id` tell."""
+    """The query's parameters and the body, at the level (`system`, `type`, `instance`) that `type` and `id` tell.
+
+    `as_sent`: the body is the text that the caller sent, so that lines and columns mean something to it.
+    """
 
     params: Sequence[tuple[str, str]] = ()
     body: bytes = b""
     type: str | None = None
     id: str | None = None
+    as_sent: bool = False
 
     @property
     def level(self) -> str:

@@ -38,6 +38,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             "http://hl7.org/fhir/OperationDefinition/Resource-validate",
             frozenset({"type", "instance"}),
             validate,
+            frozenset({"GET", "POST"}),
         ),
     }
 )

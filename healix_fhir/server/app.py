@@ -14,6 +14,7 @@ from dicomweb.archive.opening import open_archive
 from dicomweb.study.receive import Receiver
 from healix_fhir.api import routes as fhir_api
 from healix_fhir.api.address import Edge
+from healix_fhir.interaction.review import demands
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.database import open_async_pool
 from healix_fhir.kernel.settings import Settings
@@ -36,13 +37,14 @@ def create_app(settings: Settings) -> ASGIApp:
     counters = Telemetry()
     secure = settings.root.startswith("https:")
     viewer = settings.data_dir / "viewer"
+    wanted = demands(settings.validate_profiles)
 
     @asynccontextmanager
     async def lifespan(_: Router) -> AsyncIterator[None]:
         pool = await open_async_pool(settings.database_url, size=POOL)
         gate = TokenGate(pool, settings.database_url)
         several = settings.conditional_delete == "multiple"
-        interactions = Interactions(pool, (settings.fhir_base,), delete_several=several)
+        interactions = Interactions(pool, (settings.fhir_base,), delete_several=several, wanted=wanted)
         site = Site(pool, interactions, gate.denials, secure, (viewer / "index.html").is_file)
         await gate.start()
         try:

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 
+from healix_fhir.interaction.review import demands
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import Child, Supervisor, listen, open_database
 
@@ -18,6 +19,7 @@ READY = 60.0
 
 def serve(settings: Settings, *, demo: bool) -> None:
     """Start every part, print where it answers, and run until SIGTERM or Ctrl-C; then drain and return."""
+    demands(settings.validate_profiles)  # a word that it may not hold ends here, not in each worker
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, lambda *_: stopped.set())

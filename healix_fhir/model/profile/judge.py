@@ -31,17 +31,18 @@ PLACES = 20
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What is judged beside the structure. `profiles`: those that the resource must meet, whatever it claims."""
+    """What is judged. `profiles` are those that the resource must meet, whatever it claims."""
 
     profiles: Sequence[str] = ()
     claims: bool = True
+    structure: bool = True
     base: bool = True
     extensions: bool = True
 
 
 def judge(resource: Json, type_name: str, extent: Extent, library: Library) -> tuple[Issue, ...]:
     """Every issue of a resource, the gravest first. Raises NotLoadedError while definitions have to be looked up."""
-    issues = list(validate(resource, type_name))
+    issues = list(validate(resource, type_name)) if extent.structure else []
     if resource.get("resourceType") != type_name:
         return tuple(issues)
     seen = survey(resource)

@@ -14,6 +14,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/references.html#canonical
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from threading import RLock
 from typing import Any
 
 from healix_fhir.kernel.errors import invalid
@@ -26,10 +27,11 @@ FIXED = tuple(f"http://hl7.org/fhir/{kind}/" for kind in ("StructureDefinition",
 
 
 class NotLoadedError(Exception):
-    """These urls have not been looked up yet."""
+    """These urls have not been looked up yet for `library`."""
 
-    def __init__(self, urls: Iterable[str]) -> None:
+    def __init__(self, library: Library, urls: Iterable[str]) -> None:
         super().__init__("definitions are not loaded yet")
+        self.library = library
         self.urls = frozenset(urls)
 
 
@@ -41,6 +43,7 @@ class Library:
         self._known: dict[str, tuple[Definition, ...]] = {}
         self._trees: dict[Definition, ElementNode] = {}
         self._making: set[Definition] = set()
+        self._lock = RLock()  # judgements of large resources run in threads
         self.compiled: dict[Any, Any] = {}
         """What others have made of the definitions; kept as long as they are."""
 
@@ -60,7 +63,7 @@ class Library:
         """Raise NotLoadedError for those of `urls` that have not been looked up."""
         missing = self.unknown(urls)
         if missing:
-            raise NotLoadedError(missing)
+            raise NotLoadedError(self, missing)
 
     def find(self, canonical: str, near: Definition | None = None) -> Definition | None:
         """The definition that `canonical`, standing in `near`, means; None when there is none."""
@@ -69,7 +72,7 @@ class Library:
         if own is not None and _fixed(url) and version in ("", own.version):
             return own
         if not self._closed and url not in self._known:
-            raise NotLoadedError([url])
+            raise NotLoadedError(self, [url])
         candidates = list(self._known.get(url, ()))
         if own is not None:
             candidates.append(own)
@@ -88,7 +91,9 @@ class Library:
     def tree(self, definition: Definition) -> ElementNode:
         """The snapshot of a StructureDefinition: as published, else made from its differential. Raises Invalid."""
         found = self._trees.get(definition)
-        if found is None:
+        if found is not None:
+            return found
+        with self._lock:
             if definition in self._making:
                 raise invalid(f"{definition.url} is based on itself")
             self._making.add(definition)

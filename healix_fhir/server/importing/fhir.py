@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
@@ -11,7 +11,9 @@ from psycopg_pool import ConnectionPool
 from healix_fhir.interaction.accept import change, known_type
 from healix_fhir.interaction.answer import Manner
 from healix_fhir.interaction.bundle import open_bundle, openings
+from healix_fhir.interaction.definitions import Definitions
 from healix_fhir.interaction.result import Return
+from healix_fhir.interaction.review import NO_DEMANDS, Demands, Reviewer
 from healix_fhir.interaction.search import Finder
 from healix_fhir.interaction.transaction import transaction
 from healix_fhir.kernel.database import Row
@@ -19,6 +21,7 @@ from healix_fhir.kernel.database import transaction as run_transaction
 from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.json import decode
+from healix_fhir.model.profile.library import NotLoadedError
 from healix_fhir.search.page import Signer
 from healix_fhir.server.importing.report import Report
 from healix_fhir.store.commit import commit_each
@@ -26,6 +29,7 @@ from healix_fhir.store.keys import server_key
 from healix_fhir.store.stored import Change, Committed, Method
 from smart_auth.access import internal, remember
 
+T = TypeVar("T")
 GROUP = 500
 BUNDLE = b'"Bundle"'
 
@@ -33,11 +37,19 @@ BUNDLE = b'"Bundle"'
 class FhirImport:
     """Takes resources as bytes; `close` writes what is left of the last group."""
 
-    def __init__(self, pool: ConnectionPool[Connection[Row]], bases: tuple[str, ...], report: Report) -> None:
+    def __init__(
+        self,
+        pool: ConnectionPool[Connection[Row]],
+        bases: tuple[str, ...],
+        report: Report,
+        wanted: Demands = NO_DEMANDS,
+    ) -> None:
         self._pool = pool
         self._bases = bases
         self._report = report
         self._access = internal("import")
+        self._definitions = Definitions()
+        self._review = Reviewer(wanted, self._definitions).review(self._access)
         self._finder = Finder(bases, Signer(run_transaction(pool, lambda: server_key("search page"))))
         self._group: dict[tuple[str, str], tuple[str, Change]] = {}
 
@@ -60,8 +72,11 @@ class FhirImport:
         if parcel.kind != "transaction":
             raise invalid("only transaction bundles can be imported")
         parcels, manner = openings(parcel, body, self._bases), Manner(self._bases[0], Return.MINIMAL)
-        _, committed = run_transaction(
-            self._pool, lambda: transaction(self._access, next(parcels), self._finder, manner)
+        _, committed = self._with_definitions(
+            lambda: run_transaction(
+                self._pool,
+                lambda: transaction(self._access, next(parcels), self._finder, manner, review=self._review),
+            )
         )
         remember({id_: key for done in committed for id_, key in done.patients})
         self._report.count(resources=len(parcel.entries), bundles=1)
@@ -75,9 +90,20 @@ class FhirImport:
             raise invalid(f"a {type_name} needs its id to be imported", code="required")
         if (type_name, id_) in self._group:
             self._flush()
-        self._group[type_name, id_] = place, change(Method.PUT, resource, type_name, id_, self._bases)
+        made = change(Method.PUT, resource, type_name, id_, self._bases)
+        self._group[type_name, id_] = place, self._with_definitions(lambda: self._review(made))
         if len(self._group) >= GROUP:
             self._flush()
+
+    def _with_definitions(self, work: Callable[[], T]) -> T:
+        """Do `work`, and again when it lacks definitions."""
+        while True:
+            try:
+                return work()
+            except NotLoadedError as missing:
+                library, urls = missing.library, missing.urls
+            run_transaction(self._pool, self._definitions.refresh)
+            run_transaction(self._pool, lambda: self._definitions.load(library, urls))  # noqa: B023 - done here
 
     def _flush(self) -> None:
         group, self._group = list(self._group.values()), {}

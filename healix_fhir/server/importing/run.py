@@ -8,6 +8,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.opening import open_archive
+from healix_fhir.interaction.review import demands
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.kernel.settings import Settings
@@ -27,7 +28,7 @@ def run(
 ) -> Report:
     """Import `sources` in order; `advance` is told how many bytes were read. Refused items do not stop it."""
     report = Report()
-    fhir = FhirImport(pool, (settings.fhir_base,), report)
+    fhir = FhirImport(pool, (settings.fhir_base,), report, demands(settings.validate_profiles))
     dicom = DicomImport(pool, open_archive(settings), settings.max_store_gb * GB, report)
     for source in sources:
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from healix_fhir.model.distill_profiles import _element as without_prose
+from healix_fhir.model.profile.compact import element as without_prose
 from healix_fhir.model.profile.definition import Definition
 from healix_fhir.model.profile.element_tree import flatten
 from healix_fhir.model.profile.library import Library

@@ -11,6 +11,8 @@ import pytest
 
 from healix_fhir.server.migrate import head
 from tests.support.dicom import ct, uid
+from tests.support.packages import archive
+from tests.support.profiles import profile
 from tests.support.serve import Served, healix
 from tests.support.tools import require_tool
 
@@ -84,6 +86,40 @@ def test_peer(served: Served) -> None:
     assert subprocess.run(echo, capture_output=True, check=False).returncode == 0
 
 
+def test_package(served: Served, tmp_path: Path) -> None:
+    """`healix package install` makes a package's profiles known to the running server; again it changes nothing."""
+    body = profile("Patient", {"id": "Patient.photo", "min": 1}, version="1.0.0")
+    path = str(archive(tmp_path / "guide.tgz", ("package/a.json", body)))
+    made = command(served, "package", "install", path)
+    assert made == {
+        "name": "example.guide",
+        "version": "1.0.0",
+        "outcome": "installed",
+        "definitions": {"StructureDefinition": 1},
+        "refused": {},
+        "other_files": 0,
+        "dependencies": [],
+    }
+    assert command(served, "package", "install", path)["outcome"] == "unchanged"
+    (listed,) = command(served, "package", "list")["packages"]
+    assert (listed["name"], listed["version"], listed["definitions"]) == ("example.guide", "1.0.0", 1)
+    token = command(served, "token", "create", "--scope", "system/Patient.cr")["access_token"]
+    with served.client(token) as client:
+        url = "/fhir/Patient/demo-jonas/$validate"
+        outcome = client.get(url, params={"profile": body["url"]}).json()
+        (missing,) = [issue for issue in outcome["issue"] if issue["severity"] == "error"]
+        assert missing["expression"] == ["Patient.photo"]
+        sent = '{"resourceType": "Patient",\n "gender": "odd"}'
+        headers = {"Content-Type": "application/fhir+json"}
+        (issue, *_) = client.post("/fhir/Patient/$validate", content=sent, headers=headers).json()["issue"]
+        assert [extension["valueInteger"] for extension in issue["extension"]] == [2, 2]
+        xml = '<Patient xmlns="http://hl7.org/fhir"><gender value="odd"/></Patient>'
+        headers = {"Content-Type": "application/fhir+xml"}
+        (issue, *_) = client.post("/fhir/Patient/$validate", content=xml, headers=headers).json()["issue"]
+        assert issue["expression"] == ["Patient.gender"]
+        assert "extension" not in issue
+
+
 def test_migrate(served: Served) -> None:
     """`healix migrate` on a database that is up to date tells its schema and changes nothing."""
     assert command(served, "migrate") == {"schema": head()}
@@ -102,6 +138,8 @@ def test_migrate(served: Served) -> None:
         (("user", "create", "x", "--role", "king", "--password-stdin"), "a role is one of"),
         (("user", "create", "No Name", "--role", "admin", "--password-stdin"), "a username is"),
         (("user", "create", "admin", "--role", "admin", "--password-stdin"), "there is already an account 'admin'"),
+        (("package", "install", "/nowhere/at/all.tgz"), "there is no file /nowhere/at/all.tgz"),
+        (("package", "install", __file__), "is no gzipped tar file"),
         (("peer", "add", "A" * 17, "--host", "h", "--port", "104"), "an AE title has 1 to 16"),
         (("import", "/nowhere/at/all"), "there is no /nowhere/at/all"),
     ],

@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from healix_fhir.interaction.service import Interactions
-from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.errors import Category, HealixError, Issue
 from healix_fhir.model.json import decode, encode
+from healix_fhir.model.profile.judge import Extent, judge
+from healix_fhir.model.profile.library import Library
 from healix_fhir.operation.invocation import Invocation
 from healix_fhir.operation.registry import run
 from smart_auth.access import AccessContext, internal
 from smart_auth.scope import parse
-from tests.support.resources import patient
+from tests.support.resources import observation, patient
 
 SYSTEM = internal("test")
-NO_DATABASE = cast("Interactions", None)  # the type level asks for none
+VITAL_SIGNS = "http://hl7.org/fhir/StructureDefinition/vitalsigns"
+
+
+class Judging:
+    """Judges by R4's own definitions, without a database."""
+
+    async def judge(
+        self, _access: AccessContext, resource: dict[str, Any], type_name: str, extent: Extent
+    ) -> tuple[Issue, ...]:
+        """As `interaction.judging` does."""
+        return judge(resource, type_name, extent, Library(closed=True))
+
+
+NO_DATABASE = cast("Interactions", SimpleNamespace(judging=Judging()))  # the type level asks for none
 
 
 def validate(
-    body: dict[str, Any], *params: tuple[str, str], access: AccessContext = SYSTEM
+    body: dict[str, Any], *params: tuple[str, str], access: AccessContext = SYSTEM, type_name: str = "Patient"
 ) -> list[tuple[str, str, list[str]]]:
     """Severity, code and places of the issues that $validate finds on the type level."""
     answer = asyncio.run(
-        run("validate", NO_DATABASE, access, Invocation(params, encode(body) if body else b"", "Patient"))
+        run("validate", NO_DATABASE, access, Invocation(params, encode(body) if body else b"", type_name))
     )
     outcome = decode(answer)
     assert outcome["resourceType"] == "OperationOutcome"
@@ -57,26 +73,52 @@ def test_an_update_needs_an_id() -> None:
     assert validate(asked)[0][0] == "information"
 
 
+@pytest.mark.spec("FHIR R4 resource-operation-validate.html")
+def test_profiles_are_named_in_the_query_or_in_parameters() -> None:
+    """A resource is held to each of them; an unknown one is an error that names it."""
+    given = observation(category=[{"text": "x"}])
+    missing = ("error", "required", ["Observation.category"])
+    named = parameters({"name": "profile", "valueUri": VITAL_SIGNS}, {"name": "resource", "resource": given})
+    assert validate(given, ("profile", VITAL_SIGNS), type_name="Observation")[0] == missing
+    assert validate(named, type_name="Observation")[0] == missing
+    found = validate(given, ("profile", VITAL_SIGNS), ("profile", "urn:none"), type_name="Observation")
+    assert found[:2] == [missing, ("error", "not-found", ["Observation"])]
+
+
 @pytest.mark.parametrize(
-    ("body", "params", "category"),
+    ("body", "params"),
     [
-        (patient(), [("profile", "http://example.org/p")], Category.UNSUPPORTED),
-        (parameters({"name": "profile", "valueUri": "http://example.org/p"}), [], Category.UNSUPPORTED),
-        (patient(), [("mode", "profile")], Category.INVALID),
-        (patient(), [("mode", "delete")], Category.INVALID),
-        (patient(), [("strange", "1")], Category.INVALID),
-        ({}, [], Category.INVALID),
-        (parameters(), [], Category.INVALID),
-        ({"resourceType": "Parameters", "parameter": [1]}, [], Category.INVALID),
+        (patient(), [("mode", "profile")]),
+        (patient(), [("mode", "delete")]),
+        (patient(), [("mode", "burn")]),
+        (patient(), [("strange", "1")]),
+        (patient(), [("profile", f"urn:{number}") for number in range(21)]),
+        ({}, []),
+        (parameters(), []),
+        (parameters({"name": "profile"}), []),
+        (parameters({"name": "profile", "valueUri": "urn:x"}), []),
+        ({"resourceType": "Parameters", "parameter": [1]}, []),
     ],
 )
-def test_what_cannot_be_judged_is_refused(
-    body: dict[str, Any], params: list[tuple[str, str]], category: Category
-) -> None:
-    """A profile is refused by name, a wrong call is Invalid; neither is passed over."""
+def test_what_cannot_be_judged_is_refused(body: dict[str, Any], params: list[tuple[str, str]]) -> None:
+    """A wrong call is Invalid and is not passed over."""
     with pytest.raises(HealixError) as error:
         validate(body, *params)
-    assert error.value.category is category
+    assert error.value.category is Category.INVALID
+
+
+@pytest.mark.spec("FHIR R4 operationoutcome.html")
+def test_lines_and_columns() -> None:
+    """For a body that was sent as text, an issue tells where in the text it is; in Parameters too."""
+    text = b"""{"resourceType": "Parameters", "parameter": [
+  {"name": "resource",
+   "resource": {"resourceType": "Patient",
+     "active": "yes", "text": {"status": "empty", "div": "<div xmlns='http://www.w3.org/1999/xhtml'>x</div>"}}}]}"""
+    for as_sent in (True, False):
+        asked = Invocation((), text, "Patient", as_sent=as_sent)
+        (issue,) = decode(asyncio.run(run("validate", NO_DATABASE, SYSTEM, asked)))["issue"]
+        place = [extension["valueInteger"] for extension in issue.get("extension", [])]
+        assert place == ([4, 6] if as_sent else [])
 
 
 def test_it_needs_the_permission_of_its_mode() -> None:

@@ -1,0 +1,83 @@
+"""`healix package`: FHIR packages (implementation guides)."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from healix_fhir.server.cli.console import DataDir, answer, database
+
+app = typer.Typer(
+    help="FHIR packages: profiles, value sets and code systems of implementation guides.", no_args_is_help=True
+)
+
+
+@app.callback()
+def group() -> None:
+    """FHIR packages: profiles, value sets and code systems of implementation guides."""
+
+
+@app.command()
+def install(
+    file: Annotated[Path, typer.Argument(help="The package's .tgz file, as packages.fhir.org has it.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Install a package, beside other versions of it; installing it again changes nothing.
+
+    Definitions that are no valid R4 resources are left out; exits with 1 when there were some.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from healix_fhir.kernel.database import transaction
+    from healix_fhir.server.package.read import read_package
+    from healix_fhir.store import packages
+
+    with database(data_dir) as (_, pool):
+        console = Console(file=sys.stderr)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("Reading", total=file.stat().st_size if file.is_file() else None)
+            contents = read_package(file, lambda size: bar.advance(task, size))
+        package = contents.package
+        outcome = transaction(pool, lambda: packages.install(package))
+        counts = Counter(definition.type for definition in package.definitions)
+        answer(
+            {
+                "name": package.name,
+                "version": package.version,
+                "outcome": outcome,
+                "definitions": dict(sorted(counts.items())),
+                "refused": contents.refused,
+                "other_files": contents.others,
+                "dependencies": list(package.dependencies),
+            }
+        )
+    if contents.refused:
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_command(data_dir: DataDir = None) -> None:
+    """The installed packages."""
+    from healix_fhir.kernel.database import transaction
+    from healix_fhir.store import packages
+
+    with database(data_dir) as (_, pool):
+        found = transaction(pool, packages.listed)
+        answer(
+            {
+                "packages": [
+                    {
+                        "name": one.name,
+                        "version": one.version,
+                        "definitions": one.definitions,
+                        "installed": one.installed.isoformat(),
+                    }
+                    for one in found
+                ]
+            }
+        )
