@@ -46,6 +46,7 @@ def json_steps(body: bytes) -> Steps:
 def fhirpath_steps(parameters: dict[str, Any]) -> Steps:
     """The steps of a FHIRPath Patch. Spec: FHIR R4, hl7.org/fhir/R4/fhirpatch.html"""
     of_type(parameters, "Parameters")
+    check(parameters, "Parameters")
     read = operations(parameters)
 
     def apply(resource: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.definitions import search_parameters
 from healix_fhir.search import presence
 from healix_fhir.search.asked import Asked
@@ -22,7 +23,9 @@ ALTERNATIVES = 500
 
 def condition(type_name: str, name: str, value: str, bases: tuple[str, ...]) -> Node:
     """The condition of `name=value` on a resource of `type_name`; `name` is a known parameter with its modifier."""
-    code, _, modifier = name.partition(":")
+    code, colon, modifier = name.partition(":")
+    if colon and not modifier:
+        raise invalid(f"{name}: a modifier must follow the colon", code="value")
     whole = [Asked(type_name, parameter, modifier, bases, code) for parameter in parts(type_name, code)]
     if modifier == "missing":
         return _missing(whole, value)

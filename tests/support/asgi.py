@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 from starlette.routing import BaseRoute, Router
@@ -81,24 +82,51 @@ def request(
     given = {name.lower(): value for name, value in (headers or {}).items()}
     if token is not None:
         given.setdefault("authorization", f"Bearer {token}")
+    scope = scope_of(method, url, given, client)
+    return asyncio.run(exchange(app, scope, [body] if isinstance(body, bytes) else list(body), cut=cut))
+
+
+@asynccontextmanager
+async def started(app: ASGIApp) -> AsyncIterator[None]:
+    """Run the application's lifespan around the block."""
+    events: asyncio.Queue[Message] = asyncio.Queue()
+    answers: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def live() -> None:
+        await app({"type": "lifespan", "asgi": {"version": "3.0"}}, events.get, answers.put)
+
+    running = asyncio.create_task(live())
+    try:
+        await events.put({"type": "lifespan.startup"})
+        assert (await answers.get())["type"] == "lifespan.startup.complete"
+        yield
+    finally:
+        await events.put({"type": "lifespan.shutdown"})
+        await running
+
+
+def scope_of(
+    method: str, url: str, headers: Mapping[str, str], client: tuple[str, int] | None = ("192.0.2.7", 1)
+) -> Scope:
+    """The scope of a request, as a server makes it of what it has received."""
     path, _, query = url.partition("?")
-    scope: Scope = {
+    return {
         "type": "http",
         "method": method,
-        "path": path,
-        "raw_path": quote(path).encode(),
+        "path": unquote(path),
+        "raw_path": quote(path, safe="/%").encode(),
         "root_path": "",
         "scheme": "http",
         "http_version": "1.1",
         "server": ("healix.test", 80),
         "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode("latin-1")) for name, value in given.items()],
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
         "client": client,
     }
-    return asyncio.run(_exchange(app, scope, [body] if isinstance(body, bytes) else list(body), cut=cut))
 
 
-async def _exchange(app: ASGIApp, scope: Scope, chunks: list[bytes], *, cut: bool) -> Reply:
+async def exchange(app: ASGIApp, scope: Scope, chunks: list[bytes], *, cut: bool = False) -> Reply:
+    """Send one request whose body comes in `chunks`, and wait for its answer."""
     sent: list[Message] = []
     waiting = [
         {"type": "http.request", "body": chunk, "more_body": cut or n < len(chunks) - 1}

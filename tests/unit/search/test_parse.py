@@ -186,8 +186,9 @@ def test_what_r4_has_and_this_server_lacks_is_refused_by_name(text: str, strict:
 @pytest.mark.parametrize(
     "text",
     [
-        "code:foo=x", "subject:Foo=x", "subject:Patient=a/b/c", "subject=Foo/1", "date=nonsense", "date=xx2024",
-        "date=2024-13", "date:exact=2024", "status=a|b|c", "status=|", "status=a,,b", "_count=-1", "_count=x",
+        "code:foo=x", "code:=x", "subject:Foo=x", "subject:Patient=a/b/c", "subject=Foo/1", "date=nonsense",
+        "date=xx2024", "date=2024-13", "date:exact=2024", "status=a|b|c", "status=|", "status=a,,b", "_count=-1",
+        "_count=x",
         "_count=%D9%A3", "_total=some", "_summary=all", "_include=Patient:link", "_include=Observation:code",
         "_include:foo=Observation:subject", "_revinclude=Patient:link", "_revinclude=Foo:bar", "_include=Foo:bar",
         "_revinclude=Group:code", "_type=Foo", "_sort=date,date,date,date,date,date",
