@@ -79,8 +79,14 @@ def quantity(value: Mapping[str, Any]) -> Amount | None:
     """A Quantity or one of its specialisations; none without a value."""
     if "value" not in value:
         return None
-    kept = _kept(value["value"])
-    return _amount(*_compared(kept, value.get("comparator")), value)
+    unit = tuple((name, value[name]) for name in ("system", "code", "unit") if name in value)
+    return _quantity(value["value"], value.get("comparator"), unit)
+
+
+@lru_cache(maxsize=8192)
+def _quantity(number: Decimal | int, comparator: str | None, unit: tuple[tuple[str, str], ...]) -> Amount:
+    """A value stands under several parameters of its resource, and the same values come again and again."""
+    return _amount(*_compared(_kept(number), comparator), dict(unit))
 
 
 def _compared(value: Decimal, comparator: str | None) -> tuple[Decimal, Decimal]:

@@ -31,6 +31,8 @@ def filled(structure: str, depth: int = 0) -> dict[str, Any]:
     """A structure with every element, a choice in all of its types at once; not valid, but more than any valid one."""
     found: dict[str, Any] = {}
     for name, element in elements(structure).items():
+        if element.max == 0:
+            continue  # forbidden
         for child in children(structure, name):
             if child.type in PRIMITIVES:
                 value = EXAMPLES.get(child.type, "x")
