@@ -220,6 +220,19 @@ def test_quantities_of_fhir(text: str, answer: Any) -> None:
     assert one(text, resource) == answer
 
 
+@pytest.mark.spec("FHIR R4 fhirpath.html#types")
+@pytest.mark.parametrize(
+    ("type_name", "answer"),
+    [("Age", True), ("Quantity", True), ("Duration", False), ("Element", True), ("string", False)],
+)
+def test_specialised_types(type_name: str, answer: bool) -> None:
+    """An Age is a Quantity and an Element, and no Duration; `as` and `ofType()` agree."""
+    resource = observation(extension=[{"url": "urn:age", "valueAge": {"value": 5}}])
+    assert one(f"extension('urn:age').value is {type_name}", resource) is answer
+    assert one(f"extension('urn:age').value.as({type_name}).exists()", resource) is answer
+    assert one(f"extension('urn:age').value.ofType(FHIR.{type_name}).exists()", resource) is answer
+
+
 @pytest.mark.spec("FHIRPath N1 type-safety-and-strict-evaluation")
 @pytest.mark.parametrize(
     "text",
