@@ -32,7 +32,7 @@ from healix_fhir.interaction.update import update
 from healix_fhir.interaction.vread import vread
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Row, Work, atransaction
-from healix_fhir.kernel.errors import unsupported
+from healix_fhir.kernel.errors import Category, HealixError, unsupported
 from healix_fhir.search.match import Match
 from healix_fhir.search.page import Signer
 from healix_fhir.search.searched import Searched
@@ -43,6 +43,7 @@ from healix_fhir.store.writer import Writer
 from smart_auth.access import AccessContext, remember
 
 T = TypeVar("T")
+SEARCH_SECONDS = 10.0
 LARGE = 256 * 1024
 """Bodies above this are parsed in a thread, so that the event loop goes on serving others."""
 
@@ -54,7 +55,8 @@ TRANSACTIONS = 4
 class Interactions:
     """Every verb of the FHIR API. `bases` are this server's FHIR base URLs, the one it names in answers first.
 
-    `delete_several` lets a conditional delete delete all that it matches; `wanted` is what resources must meet.
+    `delete_several` lets a conditional delete delete all that it matches; `wanted` is what resources must meet. A
+    search is stopped after `search_seconds`.
     """
 
     def __init__(
@@ -64,8 +66,10 @@ class Interactions:
         *,
         delete_several: bool = False,
         wanted: Demands = NO_DEMANDS,
+        search_seconds: float = SEARCH_SECONDS,
     ) -> None:
         self.pool = pool
+        self.search_seconds = search_seconds
         self.bases = bases
         self.delete_several = delete_several
         definitions = Definitions()
@@ -179,7 +183,7 @@ class Interactions:
     ) -> Page:
         """Search a type (by its name), a compartment or everything."""
         finder = await self._finder()
-        return await self._run(lambda: finder.search(access, searched, params, strict=strict))
+        return await self._search(lambda: finder.search(access, searched, params, strict=strict))
 
     async def bundle(
         self,
@@ -204,6 +208,21 @@ class Interactions:
     def capabilities(self, root: str, operations: Sequence[Offered]) -> dict[str, Any]:
         """The CapabilityStatement for a server at `root` (without `/fhir`); see `operation.registry.offered`."""
         return capabilities(root, operations, delete_several=self.delete_several)
+
+    async def _search(self, make: Callable[[], Work[T]]) -> T:
+        """Run what may take long however little it asks for; Unavailable when its time is over.
+
+        Cancelling also stops the statement in the database.
+        """
+        try:
+            async with asyncio.timeout(self.search_seconds):
+                return await self._run(make)
+        except TimeoutError as error:
+            raise HealixError(
+                Category.UNAVAILABLE,
+                f"the search took longer than {self.search_seconds:g} seconds and was stopped; narrow it",
+                code="timeout",
+            ) from error
 
     async def _run(self, make: Callable[[], Work[T]]) -> T:
         return await atransaction(self.pool, make)
@@ -271,7 +290,7 @@ class Interactions:
         if not entry.writes:
             async with room:
                 finder = await self._finder()
-                return await self._run(lambda: answer.get(access, entry, finder, manner))
+                return await self._search(lambda: answer.get(access, entry, finder, manner))
         if entry.condition is not None:
             async with room:
                 committed = await self._conditional(access, entry)

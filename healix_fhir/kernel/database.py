@@ -173,10 +173,18 @@ def open_pool(url: str, *, size: int) -> ConnectionPool[Connection[Row]]:
     return ConnectionPool(url, min_size=1, max_size=size, open=True, kwargs={"autocommit": True})
 
 
-async def open_async_pool(url: str, *, size: int) -> AsyncConnectionPool[AsyncConnection[Row]]:
-    """An asynchronous pool, opened on the running event loop. Nobody waits longer than `WAIT` for a connection."""
+async def open_async_pool(url: str, *, size: int, seconds: int = 0) -> AsyncConnectionPool[AsyncConnection[Row]]:
+    """An asynchronous pool, opened on the running event loop. Nobody waits longer than `WAIT` for a connection.
+
+    PostgreSQL stops each statement after `seconds` (0: never), also when nobody waits for it any more.
+    """
+
+    async def configure(connection: AsyncConnection[Row]) -> None:
+        if seconds:
+            await connection.execute("SELECT set_config('statement_timeout', %s, FALSE)", (f"{seconds}s",))
+
     pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
-        url, min_size=1, max_size=size, open=False, timeout=WAIT, kwargs={"autocommit": True}
+        url, min_size=1, max_size=size, open=False, timeout=WAIT, kwargs={"autocommit": True}, configure=configure
     )
     await pool.open(wait=True, timeout=30)
     return pool

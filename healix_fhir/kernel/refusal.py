@@ -14,14 +14,19 @@ log = structlog.get_logger("edge")
 
 
 def as_refusal(error: Exception, request: str) -> HealixError:
-    """`error` itself when it is a refusal, Unavailable when the database is away, else Fault.
+    """`error` itself when it is a refusal, Unavailable when the database is away or too slow, else Fault.
 
-    The last two are logged with the id of their request; a caller learns nothing but that id.
+    The last ones are logged with the id of their request; a caller learns nothing but that id.
     """
     if isinstance(error, HealixError):
         if error.detail:
             log.warning("refused", request=request, category=error.category.value, detail=error.detail)
         return error
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        log.warning("a statement took too long and was stopped", request=request)
+        return HealixError(
+            Category.UNAVAILABLE, "this took longer than the server allows and was stopped", code="timeout"
+        )
     if isinstance(error, AWAY):
         log.error("the database is away", request=request, error=type(error).__name__)
         return HealixError(

@@ -51,6 +51,10 @@ class Settings:
     """What resources must meet to be stored, separated by commas: `base`, `declared`, `Type=profile`; see below."""
     conditional_delete: str = "single"
     """What a conditional delete does when several resources match: `single` refuses it, `multiple` deletes them all."""
+    search_seconds: int = 10
+    """Time after which a search that is still running is stopped and answered 503."""
+    statement_seconds: int = 60
+    """The same for every statement that a web process gives to the database."""
     max_body_mb: int = 64
     """Largest FHIR request body, in MB."""
     max_store_gb: int = 16

@@ -38,7 +38,7 @@ from healix_fhir.search.nodes import (
 from healix_fhir.search.source import ARMS, token_condition
 from smart_auth.access import AccessContext
 
-MANY = 4000
+MANY = 2000
 RESOURCE = Row("r", "r", spans=True, each=True)
 
 

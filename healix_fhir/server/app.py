@@ -41,10 +41,16 @@ def create_app(settings: Settings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: Router) -> AsyncIterator[None]:
-        pool = await open_async_pool(settings.database_url, size=POOL)
+        pool = await open_async_pool(settings.database_url, size=POOL, seconds=settings.statement_seconds)
         gate = TokenGate(pool, settings.database_url)
         several = settings.conditional_delete == "multiple"
-        interactions = Interactions(pool, (settings.fhir_base,), delete_several=several, wanted=wanted)
+        interactions = Interactions(
+            pool,
+            (settings.fhir_base,),
+            delete_several=several,
+            wanted=wanted,
+            search_seconds=settings.search_seconds,
+        )
         site = Site(pool, interactions, gate.denials, secure, (viewer / "index.html").is_file)
         await gate.start()
         try:

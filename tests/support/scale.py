@@ -11,6 +11,8 @@ from tests.support.search import Clinic
 LOINC = "http://loinc.org"
 CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 CODES = tuple(f"code-{n}" for n in range(10))
+RARE = "code-rare"
+"""The code of one Observation in ten thousand, beside its other one."""
 BODY = b'{"resourceType":"Observation","status":"final"}' + b" " * 900
 
 _PATIENTS = """WITH made AS (
@@ -34,14 +36,19 @@ _OBSERVATIONS = """WITH stored AS (
 token AS (
   INSERT INTO index_token (h, sys, pat, d, d_hi, pk)
   SELECT t.h, t.sys, s.pat, s.d, s.d_hi, s.pk FROM stored s
-  CROSS JOIN LATERAL (VALUES (s.toks[1], %(loinc)s::bigint), (s.toks[3], %(category_system)s::bigint)) t (h, sys))
+  CROSS JOIN LATERAL (VALUES (s.toks[1], %(loinc)s::bigint), (s.toks[3], %(category_system)s::bigint),
+                             (CASE WHEN s.pk %% 10000 = 0 THEN %(rare)s::bigint END, %(loinc)s::bigint)) t (h, sys)
+  WHERE t.h IS NOT NULL)
 INSERT INTO index_reference (param, target_type, target, pat, d, pk)
 SELECT x.param, %(patient)s, k.id, s.pat, s.d, s.pk FROM stored s JOIN patient_key k ON k.pat = s.pat
-CROSS JOIN unnest(%(links)s::int[]) x (param)"""
+CROSS JOIN unnest(%(links)s::int[]) x (param) WHERE x.param <> %(performer)s OR s.pk / %(patients)s %% 10 = 0"""
 
 
 def fill(clinic: Clinic, *, patients: int, observations: int) -> None:
-    """Store `patients` and `observations`, spread evenly over patients, ten codes and ten years; then ANALYZE."""
+    """Store `patients` and `observations`, spread evenly over patients, ten codes and ten years; then ANALYZE.
+
+    One Observation in ten has its patient as performer too.
+    """
     known = search_parameters("Observation")
     code, category = known["code"].id, known["category"].id
     params = {
@@ -50,9 +57,11 @@ def fill(clinic: Clinic, *, patients: int, observations: int) -> None:
         "patient": TYPE_ID["Patient"],
         "observation": TYPE_ID["Observation"],
         "family": search_parameters("Patient")["family"].id,
-        "links": [known["subject"].id, known["patient"].id],
+        "links": [known["subject"].id, known["patient"].id, known["performer"].id],
+        "performer": known["performer"].id,
         "h": [tokens.any_system(code, name) for name in CODES],
         "in_system": [tokens.in_system(code, LOINC, name) for name in CODES],
+        "rare": tokens.any_system(code, RARE),
         "category": tokens.any_system(category, "vital-signs"),
         "loinc": tokens.system(LOINC),
         "category_system": tokens.system(CATEGORY),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from healix_fhir.model.json import encode
-from tests.support.live_server import LiveServer
+from tests.support.live_server import LiveServer, live_server
 from tests.support.resources import observation, patient
 
 FHIR = {"Content-Type": "application/fhir+json"}
@@ -114,3 +116,30 @@ def test_what_was_ignored_is_told_or_refused(filled: LiveServer) -> None:
         assert links["self"] == f"{filled.url}/fhir/Patient?_count=1"
         strict = client.get("/fhir/Patient?nonsense=1", headers={"Prefer": "handling=strict"})
         assert (strict.status_code, "nonsense" in strict.text) == (400, True)
+
+
+def test_a_search_that_takes_too_long_is_stopped_and_answered(database_url: str, tmp_path: Path) -> None:
+    """It ends in 503 that says so, in the database too, and the worker serves on."""
+    with live_server(database_url, tmp_path, search_seconds=1) as server, server.client(ALL) as client:
+        client.put("/fhir/Patient/p", content=encode(patient(id="p")), headers=FHIR)
+        with psycopg.connect(database_url) as other:
+            other.execute("LOCK TABLE resource IN ACCESS EXCLUSIVE MODE")
+            for path in ("/fhir/Patient?family=x", "/fhir", "/fhir/Patient/p/*"):
+                answer = client.get(path)
+                assert (answer.status_code, answer.json()["issue"][0]["code"]) == (503, "timeout")
+                assert "1 seconds" in answer.text
+            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            assert other.execute(waiting).fetchone() == (0,)
+        assert _found(client.get("/fhir/Patient").json()) == ["Patient/p"]
+
+
+def test_the_database_stops_what_nobody_waits_for(database_url: str, tmp_path: Path) -> None:
+    """A statement of any request has its limit in the database itself."""
+    with live_server(database_url, tmp_path, statement_seconds=1) as server, server.client(ALL) as client:
+        client.put("/fhir/Patient/p", content=encode(patient(id="p")), headers=FHIR)
+        with psycopg.connect(database_url) as other:
+            other.execute("LOCK TABLE resource IN ACCESS EXCLUSIVE MODE")
+            for path in ("/fhir/Patient/p", "/fhir/Patient"):
+                answer = client.get(path)
+                assert (answer.status_code, answer.json()["issue"][0]["code"]) == (503, "timeout")
+        assert client.get("/fhir/Patient/p").status_code == 200
