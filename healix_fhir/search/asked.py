@@ -13,7 +13,7 @@ MODIFIERS: Mapping[str, frozenset[str]] = {
     "date": frozenset({"missing"}),
     "number": frozenset({"missing"}),
     "quantity": frozenset({"missing"}),
-    "reference": frozenset({"above", "below", "identifier", "missing"}),
+    "reference": frozenset({"above", "below", "identifier", "missing", "text"}),
     "string": frozenset({"contains", "exact", "missing"}),
     "token": frozenset({"above", "below", "in", "missing", "not", "not-in", "of-type", "text"}),
     "uri": frozenset({"above", "below", "missing"}),

@@ -15,7 +15,7 @@ from healix_fhir.search import tokens
 from healix_fhir.search.asked import Asked
 from healix_fhir.search.criteria_amount import number, quantity
 from healix_fhir.search.dates import interval
-from healix_fhir.search.index_facts import frequency, is_patient_link, main_date
+from healix_fhir.search.index_facts import Pointing, frequency, has_identifiers, is_patient_link, main_date, pointing
 from healix_fhir.search.nodes import (
     Date,
     Id,
@@ -27,8 +27,11 @@ from healix_fhir.search.nodes import (
     String,
     StringMatch,
     Token,
+    TokenText,
+    Versions,
 )
 from healix_fhir.search.params.reference import target
+from healix_fhir.search.params.uri import places
 from healix_fhir.search.strings import fold
 from healix_fhir.search.values import split, unescape
 
@@ -38,9 +41,13 @@ APPROXIMATELY = 0.1
 
 
 def token(asked: Asked, value: str) -> Node:
-    """`code`, `system|code`, `|code` or `system|`; with :of-type, `system|code|value`."""
+    """`code`, `system|code`, `|code` or `system|`; with :of-type, `system|code|value`; with :text a string."""
     param = asked.parameter.id
+    if asked.modifier == "text":
+        return _text(asked, value)
     if asked.modifier == "of-type":
+        if not has_identifiers(asked.type_name, asked.parameter):
+            raise asked.bad_value(value, "what this parameter can be asked for: it has no identifiers")
         parts = [unescape(part) for part in split(value, "|")]
         if len(parts) != 3 or not all(parts):
             raise asked.bad_value(value, "of the form system|code|value")
@@ -55,10 +62,17 @@ def token(asked: Asked, value: str) -> Node:
         token_key(param, parts),
         hot=True,
         h=tokens.any_system(param, parts[-1]),
-        system=tokens.system(parts[0]) if len(parts) == 2 and parts[0] else None,
+        system=tokens.of_system(*parts) if len(parts) == 2 and parts[0] else None,
         any_system=len(parts) == 1,
         frequency=how_often,
     )
+
+
+def _text(asked: Asked, value: str) -> Node:
+    folded = fold(unescape(value))
+    if not folded:
+        raise asked.bad_value(value, "a text that can be searched for")
+    return TokenText(asked.parameter.id, folded)
 
 
 def token_parts(asked: Asked, value: str) -> list[str]:
@@ -80,10 +94,19 @@ def token_key(param: int, parts: list[str]) -> int:
 
 
 def uri(asked: Asked, value: str) -> Node:
-    """The whole uri, literally."""
-    if asked.modifier:
+    """The whole uri, literally; with :below also every URL below it, with :above also every one it lies below."""
+    text = unescape(value)
+    param = asked.parameter.id
+    if not asked.modifier:
+        return Token(tokens.uri(param, text))
+    if asked.modifier not in ("above", "below"):
         raise asked.bad_modifier()
-    return Token(tokens.uri(asked.parameter.id, unescape(value)))
+    found = places(text)
+    if not found:
+        raise asked.bad_value(value, "a URL: a URN lies above and below nothing")
+    if asked.modifier == "below":
+        return Token(tokens.below(param, found[-1]))
+    return Or(tuple(Token(tokens.uri(param, place + slash)) for place in found for slash in ("", "/")))
 
 
 def string(asked: Asked, value: str) -> Node:
@@ -135,11 +158,16 @@ def _approximate(lo: datetime | None, hi: datetime | None) -> tuple[datetime | N
 def reference(asked: Asked, value: str) -> Node:
     """`Type/id`, `id` (of any type the parameter may refer to), or a URL; `:Type` names the type of an id.
 
-    With :identifier, the value is a token and meets the identifier that stands in the reference.
+    With :identifier, the value is a token and meets the identifier that stands in the reference; with :text, it is how
+    the text beside the reference starts; with :above and :below it is a canonical URL with a version.
     """
     if asked.modifier == "identifier":
         return Token(token_key(asked.parameter.id, token_parts(asked, value)))
+    if asked.modifier == "text":
+        return _text(asked, value)
     text = unescape(value)
+    if asked.modifier in ("above", "below"):
+        return _versions(asked, text)
     if asked.modifier:
         return _typed(asked, text)
     if is_logical_id(text):
@@ -149,6 +177,22 @@ def reference(asked: Asked, value: str) -> Node:
     if found is None or (found[0] is None and ":" not in text):
         raise asked.bad_value(value, "of the form Type/id, id or URL")
     return _to(asked, *found)
+
+
+def _versions(asked: Asked, text: str) -> Node:
+    """The versions of a canonical URL that are in or below one, or from which one is; versions are parted by dots.
+
+    No hierarchy is defined for other references.
+    """
+    if Pointing.URL not in pointing(asked.type_name, asked.parameter):
+        raise asked.bad_modifier()
+    url, _, version = text.partition("|")
+    if not url or not version:
+        raise asked.bad_value(text, "a canonical URL with a version, as in http://acme.org/plan|1.2")
+    if asked.modifier == "below":
+        return Versions(asked.parameter.id, url, version)
+    parts = version.split(".")
+    return Or(tuple(_to(asked, None, f"{url}|{'.'.join(parts[:n])}") for n in range(1, len(parts) + 1)))
 
 
 def _typed(asked: Asked, text: str) -> Node:

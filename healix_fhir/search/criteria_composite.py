@@ -74,7 +74,7 @@ def _amount(asked: Asked, code_part: str, quantity_part: str, read: Read) -> Nod
         amount,
         h=tokens.any_system(asked.parameter.id, parts[-1]),
         coded=True,
-        system=tokens.system(parts[0]) if len(parts) == 2 and parts[0] else None,
+        system=tokens.of_system(*parts) if len(parts) == 2 and parts[0] else None,
         any_system=len(parts) == 1,
     )
     code = read(_component(asked, 0), code_part)

@@ -66,6 +66,7 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
         dates=tuple(dict.fromkeys(rows.dates)),
         references=tuple(dict.fromkeys(rows.references)),
         amounts=tuple(dict.fromkeys(rows.amounts)),
+        texts=tuple(dict.fromkeys(rows.texts)),
     )
 
 

@@ -59,3 +59,9 @@ def url_parameter(type_name: str) -> int | None:
     """The parameter whose rows hold the canonical URL of a resource itself; None for types that have none."""
     parameter = search_parameters(type_name).get("url")
     return None if parameter is None or parameter.type != "uri" else parameter.id
+
+
+@cache
+def has_identifiers(type_name: str, parameter: SearchParameter) -> bool:
+    """Whether a token parameter has values that are identifiers."""
+    return any(branch.type == "Identifier" for branch in compile_branches(parameter.expression, type_name))

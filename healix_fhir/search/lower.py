@@ -28,6 +28,7 @@ from healix_fhir.search.nodes import (
     Or,
     Referring,
     Token,
+    TokenText,
     Visible,
 )
 from smart_auth.access import AccessContext
@@ -42,7 +43,7 @@ def needs_resource(node: Node, *, spans: bool) -> bool:
             return needs_resource(inner, spans=spans)
         case Date(main=True):
             return not spans
-        case Token() | Id() | LastUpdated() | Missing() | OfType() | Referring(url=None):
+        case Token() | TokenText() | Id() | LastUpdated() | Missing() | OfType() | Referring(url=None):
             return True
         case _:
             return False

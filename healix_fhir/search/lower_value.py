@@ -24,6 +24,8 @@ from healix_fhir.search.nodes import (
     String,
     StringMatch,
     Token,
+    TokenText,
+    Versions,
 )
 
 NO_END = "NULL::numeric"
@@ -35,9 +37,14 @@ def lower_value(node: Node, row: Row) -> Fragment:
     match node:
         case Token(key):
             return Fragment(f"{row.resource}.toks @> ARRAY[%s]::bigint[]", (key,))
+        case TokenText(param, folded):
+            known = _starts_with("k", param, folded)
+            return Fragment(
+                f"{row.resource}.toks && ARRAY(SELECT k.h FROM index_text k WHERE {known.sql})", known.params
+            )
         case Date() if node.main:
             return _main_date(node, row)
-        case String() | Date() | Reference() | Quantity() | Pair():
+        case String() | Date() | Reference() | Versions() | Quantity() | Pair():
             return among(row, [node])
         case LastUpdated(prefix, lo, hi):
             return compare_instant(prefix, f"{row.resource}.updated", (lo, hi))
@@ -73,7 +80,7 @@ def stored_table(node: Node) -> Stored | None:
             return Stored.DATE
         case Quantity() | Pair():
             return Stored.QUANTITY
-        case Reference():
+        case Reference() | Versions():
             return Stored.REFERENCE
         case _:
             return None
@@ -105,6 +112,13 @@ def stored_condition(node: Node, alias: str) -> Fragment:
             return Fragment(
                 f"{alias}.param = %s AND {alias}.target = %s AND {alias}.target_type = %s", (param, target, target_type)
             )
+        case Versions(param, url, version):
+            exact = f"{url}|{version}"
+            return Fragment(
+                f"{alias}.param = %s AND {alias}.target_type IS NULL"
+                f" AND ({alias}.target = %s OR ({alias}.target >= %s AND {alias}.target < %s))",
+                (param, exact, f"{exact}.", f"{exact}/"),  # `/` follows `.`
+            )
         case _:
             return NOTHING
 
@@ -122,9 +136,13 @@ def _string(node: String, alias: str) -> Fragment:
         return Fragment(
             f"{alias}.param = %s AND {alias}.folded = %s AND {alias}.exact = %s", (node.param, node.folded, node.text)
         )
+    return _starts_with(alias, node.param, node.folded)
+
+
+def _starts_with(alias: str, param: int, folded: str) -> Fragment:
     return Fragment(
         f"{alias}.param = %s AND {alias}.folded >= %s AND {alias}.folded < %s",
-        (node.param, node.folded, node.folded + LAST_CHARACTER),
+        (param, folded, folded + LAST_CHARACTER),
     )
 
 

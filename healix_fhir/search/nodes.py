@@ -86,6 +86,14 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenText:
+    """A text beside a code of the parameter starts with `folded` (see search/strings)."""
+
+    param: int
+    folded: str
+
+
+@dataclass(frozen=True, slots=True)
 class String:
     """The parameter has a string that matches: `folded` by search/strings.fold, `text` as asked."""
 
@@ -165,6 +173,15 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Versions:
+    """The parameter refers to the canonical `url` in the version `version` or one below it: `1` and `1.2` of `1`."""
+
+    param: int
+    url: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class EachRow:
     """`reference` holds, and is looked up row by row: for rows that are few, or nearly all of which fulfil it."""
 
@@ -235,5 +252,7 @@ class InPatient:
 
 
 Structure: TypeAlias = And | Or | Not | EachRow | Visible | Linked | Referring | OfType | InPatient
-Value: TypeAlias = Token | String | Date | Quantity | Pair | LastUpdated | Reference | Id | Missing
+Value: TypeAlias = (
+    Token | TokenText | String | Date | Quantity | Pair | LastUpdated | Reference | Versions | Id | Missing
+)
 Node: TypeAlias = Structure | Value

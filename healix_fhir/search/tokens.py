@@ -5,8 +5,9 @@ A token is indexed under several hashes, one for each way to ask for it; all of 
 at the mark that tells the ways apart, so that no two of them run into each other. A system is a uri and holds no space,
 hence the space between system and code.
 
-Codes are compared without regard to case. R4 asks for case only where the code system is known to be case sensitive,
-and says that in doubt finding too much is safer than finding too little. Systems and uris are compared as they are.
+Codes are compared without regard to case, unless they are asked for together with a code system whose definition says
+that it is case sensitive: in doubt, R4 says, finding too much is safer than finding too little. Systems and uris are
+compared as they are.
 
 Spec: FHIR R4, hl7.org/fhir/R4/search.html#token, hl7.org/fhir/R4/search.html#uri
 """
@@ -18,6 +19,21 @@ from functools import lru_cache
 
 from healix_fhir.kernel.hashing import key64
 
+SENSITIVE = (
+    "http://hl7.org/fhir/",
+    "http://terminology.hl7.org/CodeSystem/",
+    "http://unitsofmeasure.org",
+    "http://dicom.nema.org/resources/ontology/DCM",
+)
+"""How the case sensitive code systems begin (`CodeSystem.caseSensitive` in R4's definitions), HL7 v2's tables apart."""
+INSENSITIVE = "http://terminology.hl7.org/CodeSystem/v2-"
+
+
+def case(system: str, code: str) -> str:
+    """The code as it is compared with others of the same system."""
+    sensitive = system.startswith(SENSITIVE) and not system.startswith(INSENSITIVE)
+    return code if sensitive else code.casefold()
+
 
 def any_system(param_id: int, code: str) -> int:
     """`param=code`: the code in whatever system, or in none."""
@@ -26,7 +42,7 @@ def any_system(param_id: int, code: str) -> int:
 
 def in_system(param_id: int, system: str, code: str) -> int:
     """`param=system|code`."""
-    return key64(f"{param_id}={system} {code.casefold()}")
+    return key64(f"{param_id}={system} {case(system, code)}")
 
 
 def no_system(param_id: int, code: str) -> int:
@@ -59,9 +75,20 @@ def together(param_id: int, keys: Iterable[int]) -> int:
     return key64(f"{param_id}&{' '.join(map(str, keys))}")
 
 
-def system(value: str) -> int:
-    """The hash of a system as `index_token.sys` holds it."""
-    return key64(value)
+def text(param_id: int, folded: str) -> int:
+    """`param:text`: a text that stands beside the code, folded (search/strings)."""
+    return key64(f"{param_id}~{folded}")
+
+
+def below(param_id: int, place: str) -> int:
+    """`param:below=uri`: the uri, or another below it."""
+    return key64(f"{param_id}<{place}")
+
+
+def of_system(system: str, code: str) -> int:
+    """The hash of a code's system as `index_token.sys` holds it; of a case sensitive one, of system and code."""
+    found = case(system, code)
+    return key64(system if found == code.casefold() else f"{system} {found}")
 
 
 @lru_cache(maxsize=32768)

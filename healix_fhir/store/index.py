@@ -22,7 +22,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     `present`: marks of the parameters that have a value (search/presence).
     `toks`: hashes of all tokens and uris. `hot`: (h, sys) pairs. `strings`: (param, folded, exact).
     `dates`: (param, lo, hi), None for an open end. `references`: (param, target_type, target).
-    `amounts`: numbers and quantities.
+    `amounts`: numbers and quantities. `texts`: (param, folded, h) of what stands beside codes; h is also in `toks`.
     """
 
     patients: tuple[str, ...] = ()
@@ -35,6 +35,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     dates: tuple[tuple[int, datetime | None, datetime | None], ...] = ()
     references: tuple[tuple[int, int | None, str], ...] = ()
     amounts: tuple[AmountRow, ...] = ()
+    texts: tuple[tuple[int, str, int], ...] = ()
 
 
 EMPTY = IndexRows()

@@ -22,13 +22,15 @@ D_HI = "nullif((SELECT g.d_hi FROM given g)[x.n], 'infinity')"
 class Part(NamedTuple):
     """One table: its insertion, the kinds of the columns that are handed over, and the rows of one resource.
 
-    The first column is the position of the resource, which `rows` leaves out.
+    The first column is the position of the resource, which `rows` leaves out. Rows that are not `of_resource` stay when
+    the resource changes.
     """
 
     table: str
     insertion: str
     kinds: tuple[Callable[[Iterable[Any]], Array], ...]
     rows: Callable[[IndexRows], Sequence[tuple[Any, ...]]]
+    of_resource: bool = True
 
 
 PARTS = (
@@ -74,10 +76,23 @@ PARTS = (
         (int4, int8, int8, numeric, numeric, int8, numeric, numeric, int8, int8),
         lambda index: index.amounts,
     ),
+    Part(
+        "index_text",
+        # in order, so that two writers who put in the same texts never wait for each other in a circle
+        """INSERT INTO index_text (param, folded, h)
+     SELECT DISTINCT x.param, x.folded, x.h
+     FROM unnest(%s::int[], %s::int[], %s::text[], %s::bigint[]) AS x (n, param, folded, h)
+     ORDER BY x.param, x.folded ON CONFLICT DO NOTHING""",
+        (int4, int4, text, int8),
+        lambda index: index.texts,
+        of_resource=False,
+    ),
 )
 
 CLEAR = "".join(
-    f"\n   {part.table}_rows AS (DELETE FROM {part.table} WHERE pk = ANY(%(pks)s::bigint[]))," for part in PARTS
+    f"\n   {part.table}_rows AS (DELETE FROM {part.table} WHERE pk = ANY(%(pks)s::bigint[])),"
+    for part in PARTS
+    if part.of_resource
 )
 """What takes the rows of replaced versions out."""
 

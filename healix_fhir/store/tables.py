@@ -188,6 +188,15 @@ Index(
 )
 Index("index_quantity_pk", index_quantity.c.pk)
 
+index_text = Table(
+    "index_text",
+    metadata,
+    Column("param", Integer, primary_key=True),
+    Column("folded", Text(collation="C"), primary_key=True),  # without accents and case
+    Column("h", BigInteger, nullable=False),  # its hash in resource.toks
+    comment="every text that stands beside a code somewhere, once for each parameter; of no resource in particular",
+)
+
 server_key = Table(
     "server_key",
     metadata,

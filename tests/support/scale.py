@@ -63,8 +63,8 @@ def fill(clinic: Clinic, *, patients: int, observations: int) -> None:
         "in_system": [tokens.in_system(code, LOINC, name) for name in CODES],
         "rare": tokens.any_system(code, RARE),
         "category": tokens.any_system(category, "vital-signs"),
-        "loinc": tokens.system(LOINC),
-        "category_system": tokens.system(CATEGORY),
+        "loinc": tokens.of_system(LOINC, ""),
+        "category_system": tokens.of_system(CATEGORY, ""),
         "body": BODY,
     }
     with clinic.pool.connection() as connection:

@@ -6,13 +6,27 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from healix_fhir.search import tokens
+from healix_fhir.search.strings import fold
 from healix_fhir.store.index import AmountRow
 
 
 class Collector:
     """The rows found so far. Twice the same row is kept until the end, where one is dropped."""
 
-    __slots__ = ("amounts", "bases", "dates", "hot", "main", "patients", "present", "references", "strings", "toks")
+    __slots__ = (
+        "amounts",
+        "bases",
+        "dates",
+        "hot",
+        "main",
+        "patients",
+        "present",
+        "references",
+        "strings",
+        "texts",
+        "toks",
+    )
 
     def __init__(self, bases: tuple[str, ...]) -> None:
         self.bases = bases
@@ -22,9 +36,18 @@ class Collector:
         self.dates: list[tuple[int, datetime | None, datetime | None]] = []
         self.references: list[tuple[int, int | None, str]] = []
         self.amounts: list[AmountRow] = []
+        self.texts: list[tuple[int, str, int]] = []
         self.patients: list[tuple[int, str]] = []  # with the rank of the parameter
         self.present = 0
         self.main: tuple[datetime | None, datetime | None] | None = None
+
+    def text(self, param_id: int, text: str) -> None:
+        """Add a text that stands beside a code: its hash to the tokens, and itself to what is known of texts."""
+        folded = fold(text)
+        if folded:
+            h = tokens.text(param_id, folded)
+            self.toks.append(h)
+            self.texts.append((param_id, folded, h))
 
 
 Emit: TypeAlias = Callable[[list[Any], Collector], None]

@@ -62,6 +62,8 @@ def _references(param_id: int) -> Emit:
                     rows.references.append((param_id, *found))
             if "identifier" in value:
                 add_identifiers([value["identifier"]], rows)
+            if "display" in value:
+                rows.text(param_id, value["display"])
 
     return emit
 

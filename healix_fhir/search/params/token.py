@@ -28,8 +28,8 @@ def emitter(param_id: int, fhir_type: str, binding: str, *, hot: bool) -> Emit |
     add = _add_hot(param_id) if hot else _add(param_id)
     if fhir_type == "code":
         return _codes(add, binding)
-    if fhir_type == "Identifier":
-        return identifiers(param_id, add)
+    if fhir_type in WITH_TEXT:
+        return WITH_TEXT[fhir_type](param_id, add)
     make = EMITTERS.get(fhir_type)
     return None if make is None else make(add)
 
@@ -49,24 +49,30 @@ def _add_hot(param_id: int) -> Add:
         found = tokens.ways(param_id, system, code)
         rows.toks += found
         if code is not None:
-            rows.hot.append((found[0], tokens.system(system) if system else None))
+            rows.hot.append((found[0], tokens.of_system(system, code) if system else None))
 
     return add
 
 
-def _codings(add: Add) -> Emit:
+def _codings(param_id: int, add: Add) -> Emit:
     def emit(items: list[Any], rows: Collector) -> None:
         for coding in items:
             add(rows, coding.get("system"), coding.get("code"))
+            if "display" in coding:
+                rows.text(param_id, coding["display"])
 
     return emit
 
 
-def _concepts(add: Add) -> Emit:
+def _concepts(param_id: int, add: Add) -> Emit:
+    codings = _codings(param_id, add)
+
     def emit(items: list[Any], rows: Collector) -> None:
         for concept in items:
-            for coding in concept.get("coding", ()):
-                add(rows, coding.get("system"), coding.get("code"))
+            if "coding" in concept:
+                codings(concept["coding"], rows)
+            if "text" in concept:
+                rows.text(param_id, concept["text"])
 
     return emit
 
@@ -79,11 +85,15 @@ def identifiers(param_id: int, add: Add | None = None) -> Emit:
         for identifier in items:
             value = identifier.get("value")
             put(rows, identifier.get("system"), value)
-            if value is not None and "type" in identifier:
-                for coding in identifier["type"].get("coding", ()):
-                    code = coding.get("code")
-                    if code is not None:
-                        rows.toks.append(tokens.of_type(param_id, coding.get("system", ""), code, value))
+            if "type" in identifier:
+                typed(identifier["type"], value, rows)
+
+    def typed(type_: dict[str, Any], value: str | None, rows: Collector) -> None:
+        for coding in type_.get("coding", ()):
+            if value is not None and "code" in coding:
+                rows.toks.append(tokens.of_type(param_id, coding.get("system", ""), coding["code"], value))
+        if "text" in type_:
+            rows.text(param_id, type_["text"])
 
     return emit
 
@@ -125,9 +135,12 @@ def _codes(add: Add, binding: str) -> Emit:
     return emit
 
 
-EMITTERS: Mapping[str, Callable[[Add], Emit]] = {
+WITH_TEXT: Mapping[str, Callable[[int, Add], Emit]] = {
     "CodeableConcept": _concepts,
     "Coding": _codings,
+    "Identifier": identifiers,
+}
+EMITTERS: Mapping[str, Callable[[Add], Emit]] = {
     "ContactPoint": _contacts,
     "boolean": _booleans,
     "id": _texts,

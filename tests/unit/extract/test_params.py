@@ -61,7 +61,10 @@ def test_hot_tokens_carry_their_system() -> None:
     """A hot token is one row of its code and its system, null without one, and is among all tokens too."""
     found = rows("Observation", code={"coding": [{"system": LOINC, "code": "1-8"}, {"code": "x"}, {"system": LOINC}]})
     param = number("Observation", "code")
-    expected = {(tokens.any_system(param, "1-8"), tokens.system(LOINC)), (tokens.any_system(param, "x"), None)}
+    expected = {
+        (tokens.any_system(param, "1-8"), tokens.of_system(LOINC, "1-8")),
+        (tokens.any_system(param, "x"), None),
+    }
     assert expected <= set(found.hot)
     assert {h for h, _ in found.hot} <= set(found.toks)
     assert len(found.hot) == len(set(found.hot)) == 2
