@@ -79,7 +79,7 @@ class Address:
         call = None
         try:
             call = await self._call(scope, receive, headers, request)
-            answer = await self._handler(call.method)(self.edge.interactions, call)
+            answer = await self.handler(call.method)(self.edge.interactions, call)
             body = await render(answer, call.format, pretty=call.pretty)
         except ClientDisconnect:
             return
@@ -98,7 +98,7 @@ class Address:
         client = scope.get("client")
         access = PUBLIC if self.public else await self.edge.gate.access(headers, client[0] if client else None, request)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        self._handler(method)
+        self.handler(method)
         check_preferences(headers)
         path = scope["path_params"]
         content_type, body = "", b""
@@ -145,7 +145,8 @@ class Address:
     def _holds_binary(self, path: Mapping[str, str]) -> bool:
         return self.native and path.get("type") == BINARY
 
-    def _handler(self, method: str) -> Handler:
+    def handler(self, method: str) -> Handler:
+        """What `method` does here. Raises Unsupported by name, NotAllowed, or NotFound where there is no address."""
         handler = self.handlers.get(method)
         if handler is not None:
             return handler

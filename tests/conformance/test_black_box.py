@@ -20,7 +20,7 @@ def target(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
         yield Target(server.url, server.token("system/*.cruds"))
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: f"{check.clause}-{check.run.__name__}")
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: f"{check.clause}-{check.requirement[:50]}")
 def test_requirement_is_met(target: Target, check: Check) -> None:
     """The server meets the requirement of the clause."""
     check.run(target)
