@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 from psycopg import AsyncConnection
@@ -20,10 +20,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from healix_fhir.interaction.result import Return
 from healix_fhir.interaction.service import Interactions
-from healix_fhir.kernel import embedded
 from healix_fhir.kernel.database import Row, open_async_pool
-from healix_fhir.server.migrate import migrate
-from smart_auth import access
 from tests.support.fhir_server import BASE, SYSTEM, body
 from tests.support.resources import observation, synthea_bundles
 
@@ -33,16 +30,6 @@ CALLERS = 16
 ROUNDS = 7
 PER_ROUND = 1600
 AsyncPool = AsyncConnectionPool[AsyncConnection[Row]]
-
-
-@pytest.fixture(scope="module")
-def durable_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A database with fsync."""
-    server = embedded.start(tmp_path_factory.mktemp("durable"))
-    migrate(server.get_uri())
-    access._KNOWN.clear()
-    yield server.get_uri()
-    server.cleanup()
 
 
 async def rate(call: Callable[[], Awaitable[object]]) -> float:

@@ -1,0 +1,21 @@
+"""A database as in production, for benchmarks of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from healix_fhir.kernel import embedded
+from healix_fhir.server.migrate import migrate
+from smart_auth import access
+
+
+@pytest.fixture(scope="module")
+def durable_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A database with fsync."""
+    server = embedded.start(tmp_path_factory.mktemp("durable"))
+    migrate(server.get_uri())
+    access._KNOWN.clear()
+    yield server.get_uri()
+    server.cleanup()
