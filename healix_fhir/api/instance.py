@@ -1,6 +1,6 @@
-"""One resource: read, vread, update, patch, delete, history.
+"""One resource: read, vread, update, patch, delete.
 
-Spec: FHIR R4, hl7.org/fhir/R4/http.html#read, #vread, #update, #patch, #delete, #history
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#read, #vread, #update, #patch, #delete
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import msgspec
 
 from healix_fhir.api.binary import BINARY, native
-from healix_fhir.api.bundle import bundle
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.conditional import if_match, not_modified, only_new, version_headers
 from healix_fhir.api.written import deleted, written
@@ -52,13 +51,6 @@ async def delete(interactions: Interactions, call: Call) -> Answer:
     """`DELETE [base]/[type]/[id]`."""
     gone = await interactions.delete(call.access, call.path["type"], call.path["id"], if_match(call.headers))
     return deleted(call, [gone] if gone is not None else [])
-
-
-async def history(interactions: Interactions, call: Call) -> Answer:
-    """`GET [base]/[type]/[id]/_history`."""
-    type_name, id_ = call.path["type"], call.path["id"]
-    page = await interactions.history(call.access, type_name, id_, call.params)
-    return await bundle(page, interactions.bases[0], f"{type_name}/{id_}/_history")
 
 
 def _found(call: Call, stored: Stored) -> Answer:

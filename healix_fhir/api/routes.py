@@ -8,7 +8,7 @@ from __future__ import annotations
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
-from healix_fhir.api import instance, search, system_level, type_level
+from healix_fhir.api import history, instance, search, system_level, type_level
 from healix_fhir.api.address import Address, Edge
 from healix_fhir.api.operation import operation
 
@@ -44,6 +44,7 @@ def routes(edge: Edge) -> list[BaseRoute]:
     )
     whole = Address("fhir.bundle", edge, {"GET": search.of_everything, "POST": system_level.transact})
     inside = search.of_compartment
+    past = Address("fhir.history", edge, {"GET": history.history})
     version = Address("fhir.vread", edge, {"GET": instance.vread}, native=True)
     return [
         Route("/fhir/metadata", Address("fhir.metadata", edge, {"GET": system_level.capabilities}, public=True)),
@@ -52,12 +53,12 @@ def routes(edge: Edge) -> list[BaseRoute]:
         Route("/fhir/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
         Route("/fhir/{type}/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
         Route("/fhir/{type}/_search", Address("fhir.search", edge, {"POST": search.of_type}, form=True)),
-        Route("/fhir/{type}/_history", Address("fhir.history", edge, {}, {"GET": "the history of a type"})),
-        Route("/fhir/_history", Address("fhir.history", edge, {}, {"GET": "the history of all types"})),
+        Route("/fhir/{type}/_history", past),
+        Route("/fhir/_history", past),
         Route("/fhir/_search", Address("fhir.search", edge, {"POST": search.of_everything}, form=True)),
         Route("/fhir/{type}/", many),
         Route("/fhir/{type}/{id}/_history/{version}", version),
-        Route("/fhir/{type}/{id}/_history", Address("fhir.history", edge, {"GET": instance.history})),
+        Route("/fhir/{type}/{id}/_history", past),
         Route("/fhir/{type}/{id}/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
         Route("/fhir/{type}/{id}/_search", Address("fhir.compartment", edge, {"POST": inside}, form=True)),
         Route("/fhir/{type}/{id}/{other}", Address("fhir.compartment", edge, {"GET": inside})),

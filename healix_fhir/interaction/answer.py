@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import msgspec
 
-from healix_fhir.interaction.history import history
+from healix_fhir.interaction.history import Historian
 from healix_fhir.interaction.page import encode_page
 from healix_fhir.interaction.read import has_already
 from healix_fhir.interaction.result import Entry, Page, Response, Return, Stored, Written
@@ -21,6 +21,7 @@ from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError, invalid, unsupported
 from healix_fhir.model.subset import part_of_one
+from healix_fhir.search.searched import Searched, everything, one_type, within
 from healix_fhir.store.stored import Committed
 from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
@@ -112,21 +113,28 @@ def is_read(wanted: Wanted) -> bool:
     return wanted.id is not None and len(wanted.path) == 2
 
 
+def _search(access: AccessContext, wanted: Wanted, searched: Searched, finder: Finder, manner: Manner) -> Work[Entry]:
+    matches = yield from finder.search(access, searched, wanted.params, strict=manner.strict)
+    return page(wanted, matches, manner, searched.path)
+
+
 def get(access: AccessContext, wanted: Wanted, finder: Finder, manner: Manner) -> Work[Entry]:
     """A GET that is no plain read: version, history or search. Raises Unsupported for what is none of them."""
     match wanted.path:
+        case () | ("_search",):
+            return (yield from _search(access, wanted, everything(), finder, manner))
         case (type_name,) if wanted.type:
-            found_page = yield from finder.search(access, type_name, wanted.params, strict=manner.strict)
-            return page(wanted, found_page, manner, type_name)
-        case (type_name, id_, "_history"):
-            versions = yield from history(access, type_name, id_, wanted.params, manner.base)
-            return page(wanted, versions, manner, f"{type_name}/{id_}/_history")
+            return (yield from _search(access, wanted, one_type(type_name), finder, manner))
+        case ("_history",) | (_, "_history") | (_, _, "_history"):
+            historian = Historian(manner.base, finder.signer)
+            versions = yield from historian.history(access, wanted.type or None, wanted.id, wanted.params)
+            return page(wanted, versions, manner, "/".join(wanted.path))
         case (type_name, id_, "_history", version):
             return found(wanted, (yield from vread(access, type_name, id_, version)), manner)
         case (*_, name) if name.startswith("$"):
             raise unsupported(f"the operation {name[:64]} is not supported in a transaction")
-        case () | ("_search",) | ("_history",) | (_, "_history") | (_, _, _):
-            raise unsupported(f"GET {'/'.join(wanted.path)[:100]} is not supported in a bundle's entry")
+        case (owner, id_, name):
+            return (yield from _search(access, wanted, within(owner, id_, name), finder, manner))
         case _:
             where = "/".join(wanted.path)[:100]
             raise invalid(f"'{where}' is no address for GET", code="value", expression=("request.url",))

@@ -20,8 +20,18 @@ from healix_fhir.search.params.indexed import is_indexed
 BUILT = "2026-11-24"
 """The date of this release: the statement changes with the program only."""
 
-INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type")
-SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system")
+INTERACTIONS = (
+    "read",
+    "vread",
+    "update",
+    "patch",
+    "delete",
+    "history-instance",
+    "history-type",
+    "create",
+    "search-type",
+)
+SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
 
 
 class Offered(msgspec.Struct, frozen=True):

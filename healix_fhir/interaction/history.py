@@ -1,4 +1,8 @@
-"""History of one resource: its versions, newest first, in pages.
+"""History of a resource, of a type, or of the whole server: its versions, newest first, in pages.
+
+Type and system level are a search, and need that permission (SMART App Launch 2.2, scopes). `_before` is ours: versions
+made before the instant, as `_since` has those made at it or later. `_list` takes the items of a List, in all their
+versions.
 
 Spec: FHIR R4, hl7.org/fhir/R4/http.html#history
 """
@@ -10,44 +14,124 @@ from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-from healix_fhir.interaction.accept import known_id
+from healix_fhir.interaction.accept import known_id, known_type
 from healix_fhir.interaction.result import Entry, Page, Response
 from healix_fhir.interaction.status import line
+from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Work
-from healix_fhir.kernel.errors import invalid, unsupported
+from healix_fhir.kernel.errors import forbidden, invalid, unsupported
+from healix_fhir.kernel.ids import is_logical_id
+from healix_fhir.model.definitions import TYPES
 from healix_fhir.model.subset import read_subset
 from healix_fhir.search.dates import interval
-from healix_fhir.store import read as store
+from healix_fhir.search.keyset import Place
+from healix_fhir.search.page import Cursor, Signer, foreign
+from healix_fhir.store import history as store
+from healix_fhir.store.history import Past
+from healix_fhir.store.read import audit_of, patients_of
 from healix_fhir.store.stored import Method, Version
-from smart_auth.access import AccessContext
+from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
 
 COUNT = 50
 MOST = 1000
 DIGITS = 9
-REFUSED = ("_at", "_before", "_list", "_sort")
-PARAMETERS = ("_count", "_since", "_cursor", "_summary", "_elements")
+PARAMETERS = ("_count", "_since", "_before", "_at", "_list", "_cursor", "_summary", "_elements")
 RENDERING = ("_format", "_pretty")  # the HTTP edge's
 
 
-def history(
-    access: AccessContext, type_name: str, id_: str, params: Sequence[tuple[str, str]], base: str
-) -> Work[Page]:
-    """One page. Parameters: PARAMETERS, and `_cursor` of the links; others are refused by name."""
-    known_id(type_name, id_)
-    access.require(type_name, Permission.READ)
-    given = _given(params)
-    subset = read_subset(given.items(), (type_name,))
-    count = min(_number(given.get("_count", str(COUNT)), "_count"), MOST)
-    if subset is not None and subset.summary == "count":
-        count = 0
-    before = _number(given["_cursor"], "_cursor") if "_cursor" in given else None
-    since = _since(given["_since"]) if "_since" in given else None
-    versions, total = yield from store.history(access, type_name, id_, limit=count + 1, since=since, before=before)
-    links = {"self": urlencode(given)}
-    if len(versions) > count > 0:
-        links["next"] = urlencode(given | {"_count": str(count), "_cursor": str(versions[count - 1].stored.version)})
-    return Page("history", tuple(_entry(version, base) for version in versions[:count]), total, links, subset)
+class Historian:
+    """Histories on a server whose FHIR base URL is `base`; `signer` seals the links between pages."""
+
+    def __init__(self, base: str, signer: Signer) -> None:
+        self.base = base
+        self.signer = signer
+
+    def history(
+        self, access: AccessContext, type_name: str | None, id_: str | None, params: Sequence[tuple[str, str]]
+    ) -> Work[Page]:
+        """One page of the history of a resource, of a type (without id), or of everything (without type).
+
+        Raises NotFound, Forbidden, or Invalid for a parameter; none is silently left out.
+        """
+        types = _types(access, type_name, id_)
+        given = _given(params)
+        subset = read_subset(given.items(), types)
+        count = min(_number(given.get("_count", str(COUNT))), MOST)
+        if subset is not None and subset.summary == "count":
+            count = 0
+        asked = urlencode({name: value for name, value in given.items() if name != "_cursor"})
+        path = "/".join(part for part in (type_name, id_, "_history") if part)
+        past = _past(types, id_, given, self._after(given.get("_cursor"), f"{self.base}/{path}?{asked}"))
+        if type_name is not None and id_ is not None:
+            patients = yield from patients_of(access, type_name, id_)
+            audit = audit_of(access, "history-instance", f"{type_name}/{id_}", patients)
+        else:
+            audit = record([_audit(access, type_name, types, asked)])
+        found = yield from store.versions(access, past, count + 1 if count else 0)
+        yield audit
+        links = {"self": urlencode(given)}
+        if len(found.page) > count > 0:
+            sealed = self.signer.seal(_cursor(found.places[count - 1]), f"{self.base}/{path}?{asked}")
+            links["next"] = f"{asked}&_cursor={sealed}" if asked else f"_cursor={sealed}"
+        entries = tuple(_entry(version, self.base) for version in found.page[:count])
+        return Page("history", entries, found.total, links, subset)
+
+    def _after(self, cursor: str | None, bound: str) -> tuple[datetime, int] | None:
+        if cursor is None:
+            return None
+        place = self.signer.unseal(cursor, bound).place
+        if place is None or place.keys[0] is None:
+            raise foreign()
+        return datetime.fromisoformat(place.keys[0]), place.pk
+
+
+def _cursor(place: tuple[datetime, int]) -> Cursor:
+    return Cursor(0, backward=False, place=Place(0, (place[0].isoformat(),), place[1]))
+
+
+def _types(access: AccessContext, type_name: str | None, id_: str | None) -> tuple[str, ...]:
+    """The types whose versions may be among those asked for."""
+    if type_name is None:
+        types = tuple(name for name in TYPES if access.allows(name, Permission.SEARCH))
+        if not types:
+            raise forbidden("the token's scope does not allow a history of the whole server")
+        return types
+    if id_ is not None:
+        known_id(type_name, id_)
+    known_type(type_name)
+    access.require(type_name, Permission.READ if id_ is not None else Permission.SEARCH)
+    return (type_name,)
+
+
+def _past(types: tuple[str, ...], id_: str | None, given: dict[str, str], after: tuple[datetime, int] | None) -> Past:
+    at = _instant(given, "_at")
+    return Past(
+        types,
+        Permission.READ if id_ is not None else Permission.SEARCH,
+        id_,
+        _list(given["_list"]) if "_list" in given else None,
+        since=_instant(given, "_since")[0],
+        before=_instant(given, "_before")[0],
+        at=at[0],
+        until=at[1],
+        after=after,
+    )
+
+
+def _audit(access: AccessContext, type_name: str | None, types: Sequence[str], query: str) -> AuditRow:
+    """One row for the history; its patient is the token's, where the token sees no other."""
+    alone = access.practitioner is None and not any(
+        access.compartments(name, Permission.SEARCH, "pat") == EVERYTHING for name in types
+    )
+    return AuditRow(
+        access.origin,
+        "R",
+        "history-type" if type_name is not None else "history-system",
+        patient=access.patient if alone else None,
+        entity=type_name,
+        query=query,
+    )
 
 
 def _given(params: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -55,25 +139,36 @@ def _given(params: Sequence[tuple[str, str]]) -> dict[str, str]:
     for name, value in params:
         if name in RENDERING:
             continue
-        if name in REFUSED:
-            raise unsupported(f"{name} is not supported on history")
+        if name == "_sort":
+            raise unsupported("_sort is not supported on a history: its order is that of time, newest first")
         if name not in PARAMETERS or name in given:
             raise invalid(f"history does not take the parameter {name[:64]}, or not twice", code="value")
         given[name] = value
     return given
 
 
-def _number(text: str, name: str) -> int:
+def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= DIGITS):
-        raise invalid(f"{name} must be a whole number", code="value")
+        raise invalid("_count must be a whole number", code="value")
     return int(text)
 
 
-def _since(text: str) -> datetime | None:
-    found = interval(text)
+def _instant(given: dict[str, str], name: str) -> tuple[datetime | None, datetime | None]:
+    if name not in given:
+        return None, None
+    found = interval(given[name].replace(" ", "+"))  # an unencoded `+` of a zone arrives as a space
     if found is None:
-        raise invalid("_since must be an instant, e.g. 2026-01-02T03:04:05Z", code="value")
-    return found[0]
+        raise invalid(f"{name} must be an instant or a date, e.g. 2026-01-02T03:04:05Z", code="value")
+    return found
+
+
+def _list(text: str) -> str:
+    if text.startswith("$"):
+        raise unsupported(f"_list: functional lists such as {text[:50]} are not supported")
+    id_ = text.removeprefix("List/")
+    if not is_logical_id(id_):
+        raise invalid(f"_list: '{text[:100]}' is not the id of a List", code="value")
+    return id_
 
 
 def _entry(version: Version, base: str) -> Entry:

@@ -19,7 +19,7 @@ from healix_fhir.interaction.create import create
 from healix_fhir.interaction.definitions import Definitions
 from healix_fhir.interaction.delete import delete
 from healix_fhir.interaction.entry import is_operation
-from healix_fhir.interaction.history import history
+from healix_fhir.interaction.history import Historian
 from healix_fhir.interaction.judging import Judging
 from healix_fhir.interaction.patch import patch, steps
 from healix_fhir.interaction.read import read
@@ -169,9 +169,12 @@ class Interactions:
         done = await self._writer.write(access, delete(access, type_name, id_, if_match))
         return done.stored
 
-    async def history(self, access: AccessContext, type_name: str, id_: str, params: Sequence[tuple[str, str]]) -> Page:
-        """The versions of one resource, newest first."""
-        return await self._run(lambda: history(access, type_name, id_, params, self.bases[0]))
+    async def history(
+        self, access: AccessContext, type_name: str | None, id_: str | None, params: Sequence[tuple[str, str]]
+    ) -> Page:
+        """The versions of one resource, of a type (without id), or of everything (without type), newest first."""
+        historian = Historian(self.bases[0], (await self._finder()).signer)
+        return await self._run(lambda: historian.history(access, type_name, id_, params))
 
     async def search(
         self,

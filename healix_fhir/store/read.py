@@ -1,11 +1,11 @@
-"""Read resources: the current version, one version, the history; the caller's access is inside every statement.
+"""Read resources: the current version, or one by its number; the caller's access is inside every statement.
 
 The current version is one indexed point query without parsing. Its audit row is written by the same statement, in the
 transaction whose end the caller waits for: what has been shown is on record, also after a crash (measured, see
 docs/decisions/0020-writes-and-reads.md). What a caller may not see answers like what does not exist; that something was
 deleted is told only to those who could see it.
 
-Spec: FHIR R4, hl7.org/fhir/R4/http.html#read, #vread, #history
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#read, #vread
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def _versions(access: AccessContext, type_name: str, id_: str) -> Fragment:
 def vread(access: AccessContext, type_name: str, id_: str, version: int) -> Work[Stored]:
     """One version. Raises NotFound, Gone where that version is a deletion, or Forbidden."""
     access.require(type_name, Permission.READ)
-    patients = yield from _patients(access, type_name, id_)
+    patients = yield from patients_of(access, type_name, id_)
     seen = _versions(access, type_name, id_)
     rows = yield Statement(f"SELECT * FROM ({seen.sql}) v WHERE v.version = %s", (*seen.params, version))
     if not rows:
@@ -145,31 +145,11 @@ def vread(access: AccessContext, type_name: str, id_: str, version: int) -> Work
     found = _version(type_name, id_, rows[0])
     if not found.stored.body:
         raise gone(type_name, id_, version)
-    yield _audit(access, "vread", f"{type_name}/{id_}/_history/{version}", patients)
+    yield audit_of(access, "vread", f"{type_name}/{id_}/_history/{version}", patients)
     return found.stored
 
 
-def history(
-    access: AccessContext, type_name: str, id_: str, *, limit: int, since: datetime | None, before: int | None
-) -> Work[tuple[list[Version], int]]:
-    """Up to `limit` versions, newest first, made at `since` or later and numbered below `before`; and how many in all.
-
-    Raises NotFound or Forbidden; a deleted resource has a history.
-    """
-    access.require(type_name, Permission.READ)
-    patients = yield from _patients(access, type_name, id_)
-    seen = _versions(access, type_name, id_)
-    rows = yield Statement(
-        f"""WITH v AS ({seen.sql}), w AS (SELECT * FROM v WHERE %s::timestamptz IS NULL OR v.updated >= %s)
-            SELECT w.*, (SELECT count(*) FROM w) FROM w WHERE %s::int IS NULL OR w.version < %s
-            ORDER BY w.version DESC LIMIT %s""",
-        (*seen.params, since, since, before, before, limit),
-    )
-    yield _audit(access, "history-instance", f"{type_name}/{id_}", patients)
-    return [_version(type_name, id_, row[:-1]) for row in rows], rows[0][-1] if rows else 0
-
-
-def _patients(access: AccessContext, type_name: str, id_: str) -> Work[list[str]]:
+def patients_of(access: AccessContext, type_name: str, id_: str) -> Work[list[str]]:
     """The logical ids of the patients in whose compartments a resource is; NotFound when the caller does not see it."""
     predicate = access.predicate(type_name, Permission.READ, "r")
     rows = yield Statement(
@@ -183,7 +163,8 @@ def _patients(access: AccessContext, type_name: str, id_: str) -> Work[list[str]
     return list(rows[0][0])
 
 
-def _audit(access: AccessContext, subtype: str, entity: str, patients: Sequence[str]) -> Statement:
+def audit_of(access: AccessContext, subtype: str, entity: str, patients: Sequence[str]) -> Statement:
+    """The audit rows of a look at one resource, one for each of its patients."""
     concerned: Sequence[str | None] = patients or [None]
     return record([AuditRow(access.origin, "R", subtype, patient=patient, entity=entity) for patient in concerned])
 

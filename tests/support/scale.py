@@ -44,6 +44,22 @@ SELECT x.param, %(patient)s, k.id, s.pat, s.d, s.pk FROM stored s JOIN patient_k
 CROSS JOIN unnest(%(links)s::int[]) x (param) WHERE x.param <> %(performer)s OR s.pk / %(patients)s %% 10 = 0"""
 
 
+_PAST = """WITH before AS (
+  INSERT INTO resource_history (type, id, version, updated, until, pk, pat, deleted, method, body)
+  SELECT type, id, 1, moment - interval '1 year', moment, pk, pat, false, 'PUT', '' FROM resource
+  CROSS JOIN LATERAL (SELECT timestamptz '2020-01-01 00:00Z' + (pk * 104729 % 31536000) * interval '1 second' AS moment)
+  RETURNING type, id, until)
+UPDATE resource r SET version = 2, updated = b.until FROM before b WHERE b.type = r.type AND b.id = r.id"""
+
+
+def fill_past(clinic: Clinic) -> None:
+    """Give every resource a version before its own, made in 2019, and a time in 2020; then ANALYZE."""
+    clinic.run(_PAST)
+    with clinic.pool.connection() as connection:
+        for table in ("resource", "resource_history"):
+            connection.execute(psycopg.sql.SQL("VACUUM (ANALYZE) {}").format(psycopg.sql.Identifier(table)))
+
+
 def fill(clinic: Clinic, *, patients: int, observations: int) -> None:
     """Store `patients` and `observations`, spread evenly over patients, ten codes and ten years; then ANALYZE.
 

@@ -158,52 +158,6 @@ def test_a_deleted_resource_is_gone_and_its_versions_stay(database_url: str) -> 
     serve(database_url, use)
 
 
-@pytest.mark.spec("FHIR R4 http.html#history")
-def test_history_tells_every_version_newest_first(database_url: str) -> None:
-    """Each entry says what was done; pages follow each other without gap."""
-
-    async def use(server: Interactions) -> None:
-        for active in (True, False):
-            await server.update(SYSTEM, "Patient", "p", body(patient(), id="p", active=active))
-        await server.delete(SYSTEM, "Patient", "p")
-        page = await server.history(SYSTEM, "Patient", "p", [])
-        assert (page.kind, page.total, page.links) == ("history", 3, {"self": ""})
-        shown = [
-            (entry.request, entry.response and entry.response.status, entry.body is None) for entry in page.entries
-        ]
-        assert shown == [
-            (("DELETE", "Patient/p"), "204 No Content", True),
-            (("PUT", "Patient/p"), "200 OK", False),
-            (("PUT", "Patient/p"), "201 Created", False),
-        ]
-        assert {entry.full_url for entry in page.entries} == {f"{BASE}/Patient/p"}
-        first = await server.history(SYSTEM, "Patient", "p", [("_count", "2")])
-        rest = await server.history(SYSTEM, "Patient", "p", [("_count", "2"), ("_cursor", "2")])
-        assert first.links["next"] == "_count=2&_cursor=2"
-        assert first.entries + rest.entries == page.entries
-        assert "next" not in rest.links
-        later = await server.history(SYSTEM, "Patient", "p", [("_since", "2999-01-01T00:00:00Z")])
-        assert (later.total, later.entries) == (0, ())
-
-    serve(database_url, use)
-
-
-@pytest.mark.parametrize(
-    ("params", "category"),
-    [
-        ([("_at", "2020")], Category.UNSUPPORTED),
-        ([("_count", "many")], Category.INVALID),
-        ([("_since", "yesterday")], Category.INVALID),
-        ([("other", "1")], Category.INVALID),
-    ],
-)
-def test_history_refuses_what_it_does_not_do(
-    database_url: str, params: list[tuple[str, str]], category: Category
-) -> None:
-    """A parameter is never silently left out."""
-    assert refused(database_url, lambda server: server.history(SYSTEM, "Patient", "p", params)).category is category
-
-
 def test_a_search_is_on_record_and_finds_what_was_stored(pool: Pool, database_url: str) -> None:
     """A search gives stored bytes, its links, and an audit row with the query."""
 

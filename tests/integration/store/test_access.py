@@ -9,9 +9,11 @@ import pytest
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.store.commit import commit
-from healix_fhir.store.read import history, read, vread
+from healix_fhir.store.history import Past, versions
+from healix_fhir.store.read import patients_of, read, vread
 from healix_fhir.store.stored import Change, Method, Stored
 from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
 from tests.support.fhir_server import SYSTEM, Pool, change, do, of_patient, put, rows, with_scope
 from tests.support.resources import observation, organization, patient
 
@@ -49,7 +51,8 @@ def test_versions_of_another_record_are_not_there(pool: Pool, ann: AccessContext
     def work(id_: str) -> Work[object]:
         if method == "vread":
             return (yield from vread(ann, "Observation", id_, 1))
-        return (yield from history(ann, "Observation", id_, limit=9, since=None, before=None))
+        yield from patients_of(ann, "Observation", id_)
+        return (yield from versions(ann, Past(("Observation",), Permission.READ, id_), 9))
 
     do(pool, lambda: work("hers"))
     assert refusal(pool, lambda: work("his"))[0] is Category.NOT_FOUND
@@ -132,8 +135,8 @@ def test_a_resource_of_several_patients_is_seen_by_each(pool: Pool, ann: AccessC
 def test_the_past_of_a_moved_resource_stays_with_whom_it_was(pool: Pool, ann: AccessContext) -> None:
     """When a resource moves to her record she does not see what it said while it was another's."""
     put(pool, observation("Patient/ann"), "his")
-    versions, total = do(pool, lambda: history(ann, "Observation", "his", limit=9, since=None, before=None))
-    assert ([version.stored.version for version in versions], total) == ([2], 1)
+    found = do(pool, lambda: versions(ann, Past(("Observation",), Permission.READ, "his"), 9))
+    assert ([version.stored.version for version in found.page], found.total) == ([2], 1)
     assert refusal(pool, lambda: vread(ann, "Observation", "his", 1))[0] is Category.NOT_FOUND
     bob = of_patient(pool, "bob")
     assert refusal(pool, lambda: vread(bob, "Observation", "his", 1))[0] is Category.NOT_FOUND

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from smart_auth import access
+
 
 @pytest.fixture(scope="module")
 def module_database(postgres_url: str) -> Iterator[str]:
     """A database with the whole schema, for the tests of one module."""
+    access._KNOWN.clear()  # surrogate keys of another test's database
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE worlds TEMPLATE template_healix")
     yield postgres_url.replace("/postgres?", "/worlds?")

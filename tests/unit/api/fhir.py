@@ -131,7 +131,9 @@ class FakeInteractions:
         self._ask(access, "delete", type_name, id_, if_match)
         return self.stored() if id_ == "1" else None
 
-    async def history(self, access: AccessContext, type_name: str, id_: str, params: Sequence[tuple[str, str]]) -> Page:
+    async def history(
+        self, access: AccessContext, type_name: str | None, id_: str | None, params: Sequence[tuple[str, str]]
+    ) -> Page:
         """An empty page."""
         self._ask(access, "history", type_name, id_, list(params))
         return Page("history", (), 0, {"self": "_count=2"})

@@ -122,8 +122,6 @@ def test_if_match_that_is_no_version_is_refused(tag: str) -> None:
     ("method", "url", "headers"),
     [
         ("PUT", "/fhir/Patient/1", {"If-None-Match": 'W/"1"'}),
-        ("GET", "/fhir/_history", {}),
-        ("GET", "/fhir/Patient/_history", {}),
         ("GET", "/fhir/Patient/1/$everything", {}),
         ("POST", "/fhir/$export", {}),
     ],
@@ -209,10 +207,16 @@ def test_delete_answers_no_content(id_: str, tag: str | None) -> None:
 
 
 @pytest.mark.spec("http.html#history")
-def test_history_links_point_to_its_own_address() -> None:
-    """The links of a history lead back to the resource's history."""
-    reply = request(Fhir().app, "GET", "/fhir/Patient/1/_history?_count=2")
-    assert reply.json["link"] == [{"relation": "self", "url": f"{BASE}/Patient/1/_history?_count=2"}]
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [("Patient/1/_history", ("Patient", "1")), ("Patient/_history", ("Patient", None)), ("_history", (None, None))],
+)
+def test_history_links_point_to_its_own_address(path: str, asked: tuple[str | None, ...]) -> None:
+    """Each level reaches the interaction, and the links lead back to where they came from."""
+    fhir = Fhir()
+    reply = request(fhir.app, "GET", f"/fhir/{path}?_count=2")
+    assert fhir.asked == ("history", *asked, [("_count", "2")])
+    assert reply.json["link"] == [{"relation": "self", "url": f"{BASE}/{path}?_count=2"}]
 
 
 def test_a_failed_precondition_answers_412() -> None:

@@ -54,11 +54,12 @@ def test_every_named_interaction_runs() -> None:
         "patch": Interactions.patch,
         "delete": Interactions.delete,
         "history-instance": Interactions.history,
+        "history-type": Interactions.history,
         "create": Interactions.create,
         "search-type": Interactions.search,
     }
     assert set(INTERACTIONS) == set(methods)
-    assert set(SYSTEM_INTERACTIONS) == {*bundle.KINDS, "search-system"}
+    assert set(SYSTEM_INTERACTIONS) == {*bundle.KINDS, "search-system", "history-system"}
 
 
 @pytest.mark.parametrize("type_name", ["Patient", "Observation", "Group", "StructureDefinition", "Binary"])
