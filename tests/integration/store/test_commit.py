@@ -182,6 +182,7 @@ def test_a_decision_on_an_older_version_is_taken_again(pool: Pool) -> None:
     made = do(pool, lambda: commit(SYSTEM, [Change(Method.DELETE, "Patient", "p", seen=next(seen))]))
     assert made[0].stored is not None
     assert made[0].stored.version == 3
+    assert next(seen, None) is None
 
 
 def test_an_update_that_changes_nothing_writes_only_the_audit(pool: Pool) -> None:
