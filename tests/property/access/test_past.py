@@ -16,7 +16,8 @@ from healix_fhir.store.history import Past, versions
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 from tests.property.access.questions import make_question
-from tests.property.access.test_oracle import name, settle
+from tests.property.access.sight import Sight, name
+from tests.property.access.test_oracle import settle
 from tests.property.access.world import (
     SHARED,
     Json,
@@ -117,12 +118,15 @@ def test_a_condition_matches_what_a_search_would_show(clinic: Clinic, seed: int)
     settle(clinic, world)
     for _ in range(TURNS):
         token, question = make_token(rng), make_question(rng)
-        if not question.criteria or not token.opens(question.type_name, "s"):
+        params = tuple((criterion.name, criterion.value) for criterion in question.criteria if criterion.name)
+        if len(question.types) != 1 or question.path != question.types[0] or not params:
+            continue
+        if not token.opens(question.path, "s"):
             continue
         access = clinic.access(token.text, patient=token.patient, practitioner=token.practitioner)
-        condition = Condition(question.type_name, tuple((one.name, one.value) for one in question.criteria))
+        condition = Condition(question.path, params)
         found = transaction(clinic.pool, lambda access=access, condition=condition: match(access, condition, base=BASE))  # type: ignore[misc]
-        expected = {r["id"] for r in world.resources if question.matches(r) and world.sees(token, r, "s")}
+        expected = {resource["id"] for resource in question.matches(Sight(world, token))}
         ids = {one.id for one in found}
         assert len(found) == len(ids) == min(2, len(expected))
         assert ids <= expected
