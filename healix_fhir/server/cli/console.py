@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -65,10 +66,13 @@ def configured(**overrides: Any) -> Settings:
 
 @contextmanager
 def database(data_dir: Path | None) -> Iterator[tuple[Settings, ConnectionPool[Connection[Row]]]]:
-    """The settings and a pool on the database of `data_dir`, started and migrated when it is not yet."""
+    """The settings and a pool on the database of `data_dir`, started and migrated when it is not yet.
+
+    The settings name that database, for processes that the command starts.
+    """
     from healix_fhir.server.processes import open_database
 
     with reasons():
         loaded = configured(data_dir=data_dir)
         with open_database(loaded) as url, open_pool(url, size=4) as pool:
-            yield loaded, pool
+            yield dataclasses.replace(loaded, database_url=url), pool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,11 +14,17 @@ from healix_fhir.server.cli.console import DataDir, answer, database
 Paths = Annotated[list[Path], typer.Argument(help="Files or folders: FHIR JSON or NDJSON (also .gz), DICOM.")]
 
 
-def import_command(paths: Paths, data_dir: DataDir = None) -> None:
+Processes = Annotated[
+    int | None, typer.Option(min=1, max=64, help="Processes for NDJSON (default: one for each processor, at most 4).")
+]
+
+
+def import_command(paths: Paths, data_dir: DataDir = None, processes: Processes = None) -> None:
     """Import FHIR bundles, NDJSON and DICOM folders; exits with 1 when anything was refused."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+    from healix_fhir.server.importing.report import Place
     from healix_fhir.server.importing.run import run
     from healix_fhir.server.importing.sources import find
 
@@ -26,9 +33,15 @@ def import_command(paths: Paths, data_dir: DataDir = None) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(file=sys.stderr)) as bar:
             task = bar.add_task("Importing", total=sum(source.size for source in sources))
-            report = run(settings, pool, sources, lambda size: bar.advance(task, size))
+            report = run(
+                settings,
+                pool,
+                sources,
+                lambda size: bar.advance(task, size),
+                processes=processes or min(4, os.cpu_count() or 1),
+            )
         for other in others:
-            report.reject(str(other), ["neither FHIR JSON or NDJSON nor DICOM"])
+            report.reject(Place(str(other)), ["neither FHIR JSON or NDJSON nor DICOM"])
         answer(report.as_json())
     if report.refused:
         raise typer.Exit(1)

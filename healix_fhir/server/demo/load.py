@@ -13,8 +13,8 @@ from healix_fhir.kernel.database import Row, open_pool, transaction
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.model.json import encode
 from healix_fhir.server.demo import ct, people
-from healix_fhir.server.importing.fhir import FhirImport
-from healix_fhir.server.importing.report import Report
+from healix_fhir.server.importing.bundles import BundleImport
+from healix_fhir.server.importing.report import Place, Report
 
 USERS = (
     ("clinician", "practitioner", f"Practitioner/{people.PRACTITIONER}"),
@@ -51,10 +51,9 @@ def load(settings: Settings) -> list[str]:
 
 def _patients(pool: ConnectionPool[Connection[Row]], settings: Settings) -> None:
     report = Report()
-    intake = FhirImport(pool, (settings.fhir_base,), report)
-    for number, bundle in enumerate(people.bundles(clock.now())):
-        intake.take(f"demo bundle {number}", encode(bundle))
-    intake.close()
+    intake = BundleImport(pool, (settings.fhir_base,), report)
+    for number, bundle in enumerate(people.bundles(clock.now()), 1):
+        intake.take(Place("demo bundle", number), encode(bundle))
     if report.refused:
         raise RuntimeError(f"the demo data is refused: {report.items}")
 
@@ -65,10 +64,10 @@ def _study(pool: ConnectionPool[Connection[Row]], settings: Settings) -> None:
 
     report = Report()
     intake = DicomImport(pool, open_archive(settings), 1 << 30, report)
-    _, number, family, given, gender, birth, _ = CT_PATIENT
-    files = ct.files(number, f"{family}^{given}", birth.replace("-", ""), "M" if gender == "male" else "F")
-    for place, content in enumerate(files):
-        intake.take(f"demo slice {place}", [content])
+    _, mrn, family, given, gender, birth, _ = CT_PATIENT
+    files = ct.files(mrn, f"{family}^{given}", birth.replace("-", ""), "M" if gender == "male" else "F")
+    for number, content in enumerate(files, 1):
+        intake.take(Place("demo slice", number), [content])
     intake.close()
     if report.refused:
         raise RuntimeError(f"the demo study is refused: {report.items}")

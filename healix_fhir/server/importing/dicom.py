@@ -12,7 +12,7 @@ from dicomweb.study.receive import Received, Receiver
 from dicomweb.study.store import Disposition, deposit
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.errors import HealixError
-from healix_fhir.server.importing.report import Report
+from healix_fhir.server.importing.report import Place, Report
 from smart_auth.access import internal
 
 GROUP = 50
@@ -29,9 +29,9 @@ class DicomImport:
         self._receiver = Receiver(archive, max_object=max_object)
         self._report = report
         self._access = internal("import")
-        self._group: list[tuple[str, Received]] = []
+        self._group: list[tuple[Place, Received]] = []
 
-    def take(self, place: str, content: Iterable[bytes]) -> None:
+    def take(self, place: Place, content: Iterable[bytes]) -> None:
         """Import one file; `place` names it in the report."""
         incoming = self._receiver.begin()
         try:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from healix_fhir.kernel.errors import HealixError
 
 LISTED = 1000
+
+
+class Place(NamedTuple):
+    """Where an item was found: a file, and its line from 1 where the file has lines."""
+
+    path: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}" if self.line else self.path
+
+
+def reasons_of(error: HealixError) -> list[str]:
+    """Why an item is refused, in words."""
+    return [f"{', '.join(issue.expression)} {issue.message}".strip() for issue in error.issues[:10]]
 
 
 @dataclass
@@ -19,7 +35,7 @@ class Report:
     instances: int = 0
     duplicates: int = 0
     refused: int = 0
-    items: list[dict[str, Any]] = field(default_factory=list)
+    items: list[tuple[Place, Sequence[str]]] = field(default_factory=list)
 
     def count(self, *, resources: int = 0, bundles: int = 0, instances: int = 0, duplicates: int = 0) -> None:
         """Add what was imported."""
@@ -28,24 +44,23 @@ class Report:
         self.instances += instances
         self.duplicates += duplicates
 
-    def refuse(self, place: str, error: HealixError) -> None:
+    def refuse(self, place: Place, error: HealixError) -> None:
         """Note one item that was not imported."""
-        reasons = [f"{', '.join(issue.expression)} {issue.message}".strip() for issue in error.issues[:10]]
-        self.reject(place, reasons)
+        self.reject(place, reasons_of(error))
 
-    def reject(self, place: str, reasons: list[str]) -> None:
+    def reject(self, place: Place, reasons: Sequence[str]) -> None:
         """Note one item that was not imported, with its reasons in words."""
         self.refused += 1
         if len(self.items) < LISTED:
-            self.items.append({"item": place, "reasons": reasons})
+            self.items.append((place, reasons))
 
     def as_json(self) -> dict[str, Any]:
-        """The result of the command."""
+        """The result of the command; refused items in the order of files and lines."""
         return {
             "resources": self.resources,
             "bundles": self.bundles,
             "instances": self.instances,
             "duplicates": self.duplicates,
             "refused": self.refused,
-            "refused_items": self.items,
+            "refused_items": [{"item": str(place), "reasons": reasons} for place, reasons in sorted(self.items)],
         }

@@ -63,19 +63,34 @@ def _kind(path: Path) -> Kind | None:
     return Kind.DICOM if head[PREAMBLE:] == b"DICM" else None
 
 
-def lines(source: Source, advance: Callable[[int], None]) -> Iterator[tuple[int, bytes]]:
-    """The non-empty lines of an NDJSON file with their numbers from 1; of a JSON file its whole content as line 1."""
+def lines(source: Source, advance: Callable[[int], None], limit: int) -> Iterator[tuple[int, bytes | None]]:
+    """The non-empty lines of an NDJSON file with their numbers from 1; of a JSON file its whole content as line 1.
+
+    None stands for one of more than `limit` bytes, which is never in memory as a whole.
+    """
     with source.path.open("rb") as raw:
         counted = _Counted(raw, advance)
         stream: io.BufferedIOBase = io.BufferedReader(counted, CHUNK)
         if source.path.suffix.lower() == ".gz":
             stream = gzip.GzipFile(fileobj=stream)
         if source.kind is Kind.JSON:
-            yield 1, stream.read()
+            content = stream.read(limit + 1)
+            yield 1, content if len(content) <= limit else None
             return
-        for number, line in enumerate(stream, 1):
-            if line.strip():
+        number = 0
+        while line := stream.readline(limit + 1):
+            number += 1
+            if len(line) > limit:
+                _skip_line(stream)
+                yield number, None
+            elif line.strip():
                 yield number, line
+
+
+def _skip_line(stream: io.BufferedIOBase) -> None:
+    """Read to the end of a line, piece by piece."""
+    while (piece := stream.readline(CHUNK)) and not piece.endswith(b"\n"):
+        pass
 
 
 def chunks(source: Source, advance: Callable[[int], None]) -> Iterator[bytes]:

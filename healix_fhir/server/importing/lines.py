@@ -1,0 +1,111 @@
+"""Lines of NDJSON become resources: taken in as a PUT under their own ids, and written in one transaction a group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from healix_fhir.interaction.accept import change, known_type
+from healix_fhir.interaction.review import NO_DEMANDS, Demands
+from healix_fhir.kernel.database import Row, transaction
+from healix_fhir.kernel.errors import HealixError, invalid
+from healix_fhir.kernel.ids import is_logical_id
+from healix_fhir.model.json import decode
+from healix_fhir.server.importing.report import Place, reasons_of
+from healix_fhir.server.importing.reviewing import Reviewing
+from healix_fhir.store.commit import commit_each
+from healix_fhir.store.stored import Change, Committed, Method
+from smart_auth.access import internal, patient_keys, remember
+
+Line = tuple[Place, bytes]
+Taken = tuple[Place, Change]
+
+UNHOLDABLE = frozenset({"22", "23", "54"})
+"""Classes of SQLSTATE that speak of the values: data exception, integrity violation, program limit exceeded."""
+
+
+@dataclass
+class Written:
+    """What became of a group of lines."""
+
+    resources: int = 0
+    refused: list[tuple[Place, list[str]]] = field(default_factory=list)
+
+
+class LineWriter:
+    """Writes groups of lines over `pool`; keeps nothing from one group to the next."""
+
+    def __init__(
+        self, pool: ConnectionPool[Connection[Row]], bases: tuple[str, ...], wanted: Demands = NO_DEMANDS
+    ) -> None:
+        self._pool = pool
+        self._bases = bases
+        self._access = internal("import")
+        self._reviewing = Reviewing(pool, wanted)
+
+    def write(self, lines: Sequence[Line]) -> Written:
+        """Write `lines`, those about the same resource one after the other. Each is stored or refused by itself."""
+        written = Written()
+        group: dict[tuple[str, str], Taken] = {}
+        for place, body in lines:
+            try:
+                made = self._change(body)
+            except HealixError as error:
+                written.refused.append((place, reasons_of(error)))
+                continue
+            if (made.type, made.id) in group:
+                self._commit(list(group.values()), written)
+                group = {}
+            group[made.type, made.id] = place, made
+        if group:
+            self._commit(list(group.values()), written)
+        return written
+
+    def close(self) -> None:
+        """Nothing is held from one group to the next."""
+
+    def _change(self, body: bytes) -> Change:
+        resource = decode(body)
+        type_name, id_ = resource.get("resourceType"), resource.get("id")
+        if not isinstance(type_name, str):
+            raise invalid("this is no FHIR resource: it has no resourceType", code="structure")
+        known_type(type_name)
+        if not isinstance(id_, str) or not is_logical_id(id_):
+            raise invalid(f"a {type_name} needs its id to be imported", code="required")
+        made = change(Method.PUT, resource, type_name, id_, self._bases)
+        return self._reviewing.with_definitions(lambda: self._reviewing.review(made))
+
+    def _commit(self, group: Sequence[Taken], written: Written) -> None:
+        """Write one group; what the database cannot hold is found by halving, and refused alone."""
+        try:
+            outcomes = self._transact([made for _, made in group])
+        except psycopg.Error as error:
+            if (error.sqlstate or "")[:2] not in UNHOLDABLE:
+                raise
+            if len(group) == 1:
+                written.refused.append((group[0][0], ["it has a value that the database cannot hold"]))
+                return
+            half = len(group) // 2
+            self._commit(group[:half], written)
+            self._commit(group[half:], written)
+            return
+        for (place, _), outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, HealixError):
+                written.refused.append((place, reasons_of(outcome)))
+            else:
+                written.resources += 1
+
+    def _transact(self, changes: Sequence[Change]) -> list[Committed | HealixError]:
+        """Make the changes in one transaction.
+
+        The keys of new patients are made in one before: made in the same, another process that meets these patients
+        would wait for its end.
+        """
+        patients = list(dict.fromkeys(id_ for made in changes for id_ in made.rows.patients))
+        remember(transaction(self._pool, lambda: patient_keys(patients)))
+        members = [(self._access, made) for made in changes]
+        return transaction(self._pool, lambda: commit_each(members))
