@@ -6,12 +6,14 @@ Spec: FHIR R4, hl7.org/fhir/R4/search.html, hl7.org/fhir/R4/http.html#search
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from healix_fhir.interaction.result import Entry, Page
 from healix_fhir.interaction.status import outcome
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Work
 from healix_fhir.search import run
+from healix_fhir.search.explain import explain
 from healix_fhir.search.page import Signer
 from healix_fhir.search.query import Query, parse
 from healix_fhir.search.run import require
@@ -34,12 +36,20 @@ class Finder:
         searched = one_type(searched) if isinstance(searched, str) else searched
         require(access, searched.types)
         query = parse(searched, params, strict=strict, base=self.bases[0])
+        if query.explain:
+            return (yield from self._explained(access, query))
         found = yield from run.search(access, query, base=self.bases[0], signer=self.signer)
         yield record([_audit(access, query, found.self)])
         entries = [Entry(f"{self.bases[0]}/{hit.type}/{hit.id}", hit.body, hit.mode) for hit in found.entries]
         if found.ignored:
             entries.append(Entry(None, outcome(found.ignored), "outcome"))
         return Page("searchset", tuple(entries), found.total, found.links, query.subset)
+
+    def _explained(self, access: AccessContext, query: Query) -> Work[Page]:
+        issues = yield from explain(access, query, base=self.bases[0], signer=self.signer)
+        params = urlencode(query.params)
+        yield record([_audit(access, query, params)])
+        return Page("searchset", (Entry(None, outcome((*query.ignored, *issues)), "outcome"),), None, {"self": params})
 
 
 def _audit(access: AccessContext, query: Query, params: str) -> AuditRow:

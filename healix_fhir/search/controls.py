@@ -42,6 +42,7 @@ class Controls:
     total: Total = Total.NONE
     includes: list[Include] = field(default_factory=list)
     cursor: str | None = None
+    explain: bool = False
     subset: Subset = field(default_factory=Subset)
 
     @property
@@ -97,6 +98,12 @@ def _type(_: Controls, __: str) -> None:
     """The types are known before any other parameter is read (search/searched)."""
 
 
+def _explain(controls: Controls, value: str) -> None:
+    if value not in ("true", "false"):
+        raise invalid(f"_explain is true or false, not '{value[:50]}'", code="value")
+    controls.explain = value == "true"
+
+
 def _cursor(controls: Controls, value: str) -> None:
     controls.cursor = value
 
@@ -113,6 +120,7 @@ CONTROLS: Mapping[str, Control] = {
         for base in ("_include", "_revinclude")
         for name in (base, *(f"{base}:{modifier}" for modifier in ITERATE))
     },
+    "_explain": _explain,
     "_cursor": _cursor,
 }
 """What reads a control, by name."""

@@ -32,7 +32,7 @@ class Query:
     """A search for resources of `types`: all of `where` holds. `params` are the parameters that took effect.
 
     `path` is the address below the base. `count` 0 asks for the total only. `cursor` is the sealed place to go on from.
-    `subset` is what is wanted of each resource, None for all of it.
+    `subset` is what is wanted of each resource, None for all of it. `explain` asks how, not for the result.
     """
 
     path: str
@@ -46,6 +46,7 @@ class Query:
     params: tuple[tuple[str, str], ...]
     ignored: tuple[Issue, ...]
     subset: Subset | None = None
+    explain: bool = False
 
 
 def parse(
@@ -96,6 +97,7 @@ def parse(
         tuple(kept),
         tuple(ignored),
         None if controls.subset.whole else controls.subset,
+        controls.explain,
     )
 
 

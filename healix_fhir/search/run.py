@@ -46,7 +46,7 @@ def search(access: AccessContext, query: Query, *, base: str, signer: Signer) ->
     Raises Forbidden when no scope opens a search of any of the types, Invalid for a cursor of another search.
     """
     require(access, query.types)
-    cursor = _unseal(query, base, signer)
+    cursor = unseal(query, base, signer)
     reading = reading_of(access, query, cursor)
     rows = yield page_statement(reading)
     total, ceiling = rows[0][:2]
@@ -126,7 +126,8 @@ def _links(query: Query, base: str, signer: Signer, ceiling: int, found: Found) 
     yield "last", at(None, backward=True)
 
 
-def _unseal(query: Query, base: str, signer: Signer) -> Cursor | None:
+def unseal(query: Query, base: str, signer: Signer) -> Cursor | None:
+    """Where the page of `query` begins; None for the first. Raises Invalid for a cursor of another search."""
     if query.cursor is None:
         return None
     cursor = signer.unseal(query.cursor, _bound(query, base))

@@ -143,3 +143,23 @@ def test_the_database_stops_what_nobody_waits_for(database_url: str, tmp_path: P
                 answer = client.get(path)
                 assert (answer.status_code, answer.json()["issue"][0]["code"]) == (503, "timeout")
         assert client.get("/fhir/Patient/p").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/fhir/Observation?subject:Patient.family=byron&code:not=x", "/fhir", "/fhir/Patient/p/*"]
+)
+def test_a_search_explains_itself_to_who_sees_everything(filled: LiveServer, path: str) -> None:
+    """Conditions, plan, statement, values and the database's plan, instead of results; for system scopes only."""
+    address = f"{path}{'&' if '?' in path else '?'}_explain=true"
+    with filled.client(ALL) as client:
+        (entry,) = client.get(address).json()["entry"]
+        assert entry["search"]["mode"] == "outcome"
+        parts = [issue["diagnostics"].partition(":")[0] for issue in entry["resource"]["issue"]]
+        assert parts == ["conditions", "plan", "statement", "values", "PostgreSQL"]
+        assert "Scan" in entry["resource"]["issue"][-1]["diagnostics"]
+        assert _found(client.get(address.replace("true", "false")).json())
+        assert client.get(address.replace("true", "maybe")).status_code == 400
+    for scope, owner in (("patient/*.rs", {"patient": "p"}), ("system/Condition.rs", {})):
+        with filled.client(scope, **owner) as client:
+            answer = client.get(address)
+            assert (answer.status_code, "SELECT" in answer.text) == (403, False)
