@@ -166,7 +166,7 @@ class Interactions:
         self, access: AccessContext, type_name: str, id_: str, if_match: int | None = None
     ) -> Stored | None:
         """Delete; the deletion's version, or None when there was nothing to delete that the caller may see."""
-        done = await self._writer.write(access, delete(access, type_name, id_, if_match))
+        done = await self._commit(access, delete(access, type_name, id_, if_match))
         return done.stored
 
     async def history(
@@ -257,6 +257,7 @@ class Interactions:
         return Written(done.stored, done.created, done.changed)
 
     async def _commit(self, access: AccessContext, made: Change) -> Committed:
+        # deletions too: in the writer's group, another's patch may lack definitions, and all of the group try again
         return await self._reviewed(access, lambda review: self._writer.write(access, review(made)))
 
     async def _reviewed(self, access: AccessContext, write: Callable[[Review], Awaitable[T]]) -> T:

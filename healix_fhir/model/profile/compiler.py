@@ -23,7 +23,7 @@ from healix_fhir.model.profile.discriminator import Discriminators, Test
 from healix_fhir.model.profile.element_rule import by_type, element_rule, inside, not_allowed
 from healix_fhir.model.profile.element_tree import ElementNode, Json
 from healix_fhir.model.profile.fixed import fixed_check, pattern_check
-from healix_fhir.model.profile.inspection import CORE, NONE, Check, Inspection, every, has_error
+from healix_fhir.model.profile.inspection import CORE, DEPTH, NONE, Check, Inspection, every, has_error
 from healix_fhir.model.profile.library import Library
 from healix_fhir.model.profile.limits import limit_checks
 from healix_fhir.model.profile.slicing import DEFAULT, Slice, Slicing
@@ -185,7 +185,9 @@ class Compiler:
 
     def _any_profile(self, profiles: Sequence[str]) -> Check:
         def check(node: Node, inspection: Inspection) -> Sequence[Problem]:
-            found = [self._judge(profile, node, inspection) for profile in profiles]
+            if inspection.depth >= DEPTH:
+                return NONE
+            found = [self._judge(profile, node, inspection.deeper()) for profile in profiles]
             return next((problems for problems in found if not has_error(problems)), found[0])
 
         return check
@@ -194,7 +196,9 @@ class Compiler:
         return judge(canonical, self._definition, node, inspection)
 
     def _conforms(self, canonical: str, node: Node, inspection: Inspection) -> Answer:
-        return not has_error(self._judge(canonical, node, inspection))
+        if inspection.depth >= DEPTH:
+            return None
+        return not has_error(self._judge(canonical, node, inspection.deeper()))
 
     def _slicing(self, part: ElementNode, element: Element) -> Slicing | None:
         if not part.slices:

@@ -36,6 +36,7 @@ def _check(key: str, human: str, severity: str, text: str) -> Check:
     compiled: list[Expression] = []
 
     def check(node: Node, inspection: Inspection) -> Sequence[Problem]:
+        inspection.check_time()
         try:
             if not compiled:
                 compiled.append(expression(text))

@@ -50,6 +50,7 @@ def inside(rules: Sequence[Check]) -> Check | None:
         return None
 
     def check(node: Node, inspection: Inspection) -> Sequence[Problem]:
+        inspection.check_time()
         found: list[Problem] = []
         for rule in rules:
             found += rule(node, inspection)

@@ -13,9 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.errors import invalid, too_large
 
 Json = dict[str, Any]
+
+DEPTH = 32
+"""Steps that an element's path may have."""
+ELEMENTS = 20_000
+"""Elements that a definition may have."""
 
 
 @dataclass(slots=True)
@@ -41,6 +46,10 @@ class ElementNode:
                 return found.find_slice(name)
         return None
 
+    def size(self) -> int:
+        """How many elements the tree has."""
+        return 1 + sum(part.size() for part in (*self.children, *self.slices))
+
     def every_slice(self) -> Iterator[ElementNode]:
         """The slices with their re-slices."""
         for found in self.slices:
@@ -63,13 +72,15 @@ def segments(element: Json) -> list[tuple[str, str]]:
     path, id_ = str(element.get("path", "")), element.get("id")
     steps = [step.partition(":") for step in str(id_ or path).split(".")]
     names = path.split(".")
-    if not path or len(steps) != len(names):
+    if not path or len(steps) != len(names) or len(steps) > DEPTH:
         raise invalid(f"the element id '{str(id_)[:100]}' does not fit the path '{path[:100]}'")
     return [(name, slice_) for name, (_, _, slice_) in zip(names, steps, strict=True)]
 
 
 def from_snapshot(elements: Sequence[Json]) -> ElementNode:
-    """The tree of a snapshot. Raises Invalid when an element has no parent before it."""
+    """The tree of a snapshot. Raises Invalid when an element has no parent before it, TooLarge for too many."""
+    if len(elements) > ELEMENTS:
+        raise too_large(f"a definition may have {ELEMENTS} elements")
     root = ElementNode(str(elements[0].get("path")), _bare(elements[0]))
     for element in elements[1:]:
         node = root

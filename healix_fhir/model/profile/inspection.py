@@ -5,10 +5,13 @@ Spec: FHIR R4, hl7.org/fhir/R4/references.html, hl7.org/fhir/R4/bundle.html#refe
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.fhirpath.evaluate.node import Node
 from healix_fhir.model.fhirpath.evaluate.resolve import resolve
@@ -17,6 +20,7 @@ from healix_fhir.model.literals import CONDITIONAL, REST
 from healix_fhir.model.problems import Problem
 from healix_fhir.model.profile.library import Library
 
+TOO_COSTLY = "too-costly"
 CORE = "http://hl7.org/fhir/StructureDefinition/"
 
 
@@ -24,13 +28,20 @@ CORE = "http://hl7.org/fhir/StructureDefinition/"
 class Inspection:
     """One judgement. `entries` are the resources of the Bundle around by fullUrl and by Type/id.
 
-    `environment` is what FHIRPath asks; `depth` is how many references were followed from profile to profile.
+    `environment` is what FHIRPath asks; `depth` is how many profiles led from one to the next; `until` is when it ends.
     """
 
     library: Library
     environment: Environment = field(default_factory=Environment)
     entries: Mapping[str, Node] = field(default_factory=dict)
     depth: int = 0
+    until: float = math.inf
+
+    def check_time(self) -> None:
+        """Raise TooLarge when the judgement has taken longer than it may: definitions come from callers as well."""
+        if time.monotonic() > self.until:
+            message = "the judgement by these definitions takes too long"
+            raise HealixError(Category.TOO_LARGE, message, code=TOO_COSTLY)
 
     def resolve(self, node: Node) -> Node | None:
         """The resource within the whole that a Reference leads to; None for one elsewhere."""
@@ -55,7 +66,7 @@ class Inspection:
         return name if name in TYPE_ID else None
 
     def deeper(self) -> Inspection:
-        """The inspection of what a reference has led to."""
+        """The inspection by a profile that another has led to."""
         return replace(self, depth=self.depth + 1)
 
 
@@ -63,6 +74,8 @@ Check: TypeAlias = Callable[[Node, Inspection], Sequence[Problem]]
 """A rule on one node; the locations of its problems are those in the whole resource."""
 
 NONE: Sequence[Problem] = ()
+DEPTH = 8
+"""How many profiles may lead from one to the next; the next one is taken to be met."""
 
 
 def problem(node: Node, code: str, message: str, severity: str = "error") -> list[Problem]:

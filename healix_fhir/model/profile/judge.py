@@ -7,6 +7,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/validation.html
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +19,15 @@ from healix_fhir.model.profile.compiler import compiled
 from healix_fhir.model.profile.definition import Definition, split
 from healix_fhir.model.profile.environment import environment
 from healix_fhir.model.profile.extension import judge_extension
-from healix_fhir.model.profile.inspection import CORE, Inspection
+from healix_fhir.model.profile.inspection import CORE, TOO_COSTLY, Inspection
 from healix_fhir.model.profile.library import Library
 from healix_fhir.model.profile.survey import Survey, declared, entries, survey
 from healix_fhir.model.validate import validate
 
 Json = dict[str, Any]
 SEVERITIES = ("fatal", "error", "warning", "information")
+SECONDS = 10.0
+"""How long one judgement may take."""
 PLACES = 20
 """How many places one issue about what cannot be checked lists."""
 
@@ -48,7 +51,8 @@ def judge(resource: Json, type_name: str, extent: Extent, library: Library) -> t
     seen = survey(resource)
     asked = {*extent.profiles, *(seen.profiles() if extent.claims else ())}
     library.require({split(url)[0] for url in {*asked, *(seen.urls() if extent.extensions else ())}})
-    inspection = Inspection(library, environment(library), entries(seen.resources))
+    until = time.monotonic() + SECONDS
+    inspection = Inspection(library, environment(library), entries(seen.resources), until=until)
     problems = _Findings()
     for node in seen.resources:
         if extent.base:
@@ -56,7 +60,13 @@ def judge(resource: Json, type_name: str, extent: Extent, library: Library) -> t
     near = _profiles(seen, extent, inspection, problems)
     if extent.extensions:
         for carrier, extension in seen.extensions:
-            problems.add(judge_extension(carrier, extension, near, inspection))
+            try:
+                problems.add(judge_extension(carrier, extension, near, inspection))
+            except HealixError as error:
+                if error.issues[0].code == TOO_COSTLY:
+                    raise
+                message = f"the definition of the extension cannot be used: {error.message}"
+                problems.add([Problem(extension.location, "processing", message)])
     return tuple(sorted(_merged(issues, problems.found), key=lambda issue: SEVERITIES.index(issue.severity)))[:LIMIT]
 
 
@@ -67,31 +77,34 @@ def _profiles(seen: Survey, extent: Extent, inspection: Inspection, problems: _F
         wanted = [(url, node.location) for url in extent.profiles] if number == 0 else []
         wanted += declared(node) if extent.claims else ()
         for canonical, place in dict(wanted).items():
-            definition = _profile(canonical, node, place, inspection.library, problems)
-            if definition is not None:
+            definition = inspection.library.find(canonical)
+            unusable = _unusable(definition, canonical, node)
+            if unusable:
+                problems.add([Problem(place, *unusable)])
+            elif definition is not None:
                 first = first or definition
-                problems.add(compiled(definition, inspection.library)(node, inspection), definition.url)
+                problems.add(_by(definition, node, place, inspection), definition.url)
     return first
 
 
-def _profile(canonical: str, node: Node, place: str, library: Library, problems: _Findings) -> Definition | None:
-    """The profile that is meant, when it can be used for the node; else what is wrong with it is a finding."""
-    definition = library.find(canonical)
+def _unusable(definition: Definition | None, canonical: str, node: Node) -> tuple[str, str] | None:
+    """Why a profile cannot be used for a node, as code and message."""
     if definition is None or definition.kind != "StructureDefinition":
-        problems.add([Problem(place, "not-found", f"the profile {canonical[:200]} is not known")])
-        return None
+        return "not-found", f"the profile {canonical[:200]} is not known"
     about = definition.body.get("type")
     if about not in (node.type, "Resource", "DomainResource"):
-        message = f"the profile {canonical[:200]} is about {str(about)[:64]}, not about {node.type}"
-        problems.add([Problem(place, "value", message)])
-        return None
+        return "value", f"the profile {canonical[:200]} is about {str(about)[:64]}, not about {node.type}"
+    return None
+
+
+def _by(definition: Definition, node: Node, place: str, inspection: Inspection) -> Sequence[Problem]:
+    """What is wrong by a profile; that the profile makes no sense is one problem."""
     try:
-        compiled(definition, library)
+        return compiled(definition, inspection.library)(node, inspection)
     except HealixError as error:
-        message = f"the profile {canonical[:200]} cannot be used: {error.message}"
-        problems.add([Problem(place, "processing", message)])
-        return None
-    return definition
+        if error.issues[0].code == TOO_COSTLY:
+            raise
+        return [Problem(place, "processing", f"the profile {definition.url} cannot be used: {error.message}")]
 
 
 class _Findings:

@@ -26,6 +26,10 @@ from healix_fhir.model.profile.snapshot import generate
 FIXED = tuple(f"http://hl7.org/fhir/{kind}/" for kind in ("StructureDefinition", "ValueSet", "CodeSystem"))
 
 
+CHAIN = 40
+"""How many definitions may be based on each other."""
+
+
 class NotLoadedError(Exception):
     """These urls have not been looked up yet for `library`."""
 
@@ -96,6 +100,8 @@ class Library:
         with self._lock:
             if definition in self._making:
                 raise invalid(f"{definition.url} is based on itself")
+            if len(self._making) > CHAIN:
+                raise invalid(f"{definition.url} stands on more than {CHAIN} definitions, each based on the next")
             self._making.add(definition)
             try:
                 found = self._trees[definition] = self._make(definition)

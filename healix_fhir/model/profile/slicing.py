@@ -63,6 +63,7 @@ class Slicing:
         return None if number is None else self.slices[number].name
 
     def _place(self, node: Node, inspection: Inspection, found: list[Problem]) -> int | None:
+        inspection.check_time()
         for number, slice_ in enumerate(self.slices):
             answer = slice_.test(node, inspection)
             if answer:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.errors import invalid, too_large
 from healix_fhir.model.profile.element_tree import ElementNode, Json, segments
 from healix_fhir.model.profile.merge import merge
 
@@ -22,6 +22,9 @@ CORE = "http://hl7.org/fhir/StructureDefinition/"
 SYSTEM_TYPES = "http://hl7.org/fhirpath/"
 EXTENSION_SLICING = {"discriminator": [{"type": "value", "path": "url"}], "rules": "open"}
 TYPE_SLICING = {"discriminator": [{"type": "type", "path": "$this"}], "ordered": False, "rules": "open"}
+
+GROWTH = 50_000
+"""Elements that a differential may add to its base."""
 
 Trees = Callable[[str], ElementNode]
 """The tree of a StructureDefinition's snapshot by its canonical; the answer is not changed by who gets it."""
@@ -39,6 +42,7 @@ class Generator:
         self._definition = definition
         self._trees = trees
         self._type = str(definition.get("type"))
+        self._made = 0
         self._adds = definition.get("derivation") != "constraint"
 
     def run(self) -> ElementNode:
@@ -50,7 +54,14 @@ class Generator:
             self.root.name = self._type
         for element in elements:
             self._apply(element)
+            self._count(1)
         return self.root
+
+    def _count(self, elements: int) -> None:
+        """Refuse a differential from which a giant would grow."""
+        self._made += elements
+        if self._made > GROWTH:
+            raise too_large(f"{self._definition.get('url')}: the snapshot would have more than {GROWTH} elements")
 
     def _apply(self, element: Json) -> None:
         steps = segments(element)
@@ -95,6 +106,7 @@ class Generator:
     def _new_slice(self, node: ElementNode, name: str, typed: str = "") -> ElementNode:
         parent, _, _ = name.rpartition("/")
         sliced = (node.find_slice(parent) if parent else None) or node
+        self._count(sliced.size())
         made = sliced.copy()
         made.slices = []
         made.slice = name
@@ -123,6 +135,7 @@ class Generator:
             node.definition["type"] = source.definition.get("type", [])
         else:
             source = self._trees(self._template(node))
+        self._count(source.size())
         node.children = [child.copy() for child in source.children]
 
     def _referred(self, reference: str) -> ElementNode:

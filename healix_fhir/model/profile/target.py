@@ -14,15 +14,13 @@ from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.fhirpath.evaluate.node import Node
 from healix_fhir.model.problems import Problem
 from healix_fhir.model.profile.definition import Definition, split
-from healix_fhir.model.profile.inspection import CORE, NONE, Check, Inspection, has_error, problem
+from healix_fhir.model.profile.inspection import CORE, DEPTH, NONE, Check, Inspection, has_error, problem
 from healix_fhir.model.profile.library import Library
 
 Judge = Callable[[str, Node, Inspection], Sequence[Problem]]
 """What is wrong with a resource by a profile."""
 
 ANY = ("Resource", "DomainResource")
-DEPTH = 6
-"""How many references are followed from profile to profile."""
 
 
 def target_check(canonicals: Sequence[str], near: Definition, library: Library, judge: Judge) -> Check | None:

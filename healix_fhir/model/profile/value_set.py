@@ -8,19 +8,27 @@ Spec: FHIR R4, hl7.org/fhir/R4/valueset.html#compositions, #filters
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from healix_fhir.kernel.errors import HealixError
+from healix_fhir.model.fhirpath.evaluate.regex import matches_full
 from healix_fhir.model.profile.answer import Answer, all_of, any_of, negated
 from healix_fhir.model.profile.code_system import GRAMMARS, CodeSystem
-from healix_fhir.model.profile.definition import Definition, split
+from healix_fhir.model.profile.definition import Definition
 from healix_fhir.model.profile.library import Library
 
 Json = dict[str, Any]
-Test: TypeAlias = Callable[[str | None, str], Answer]
+Trail: TypeAlias = frozenset[str]
+"""The urls of the value sets that led to one: what leads back to itself is not known."""
+Test: TypeAlias = Callable[[str | None, str, Trail], Answer]
 """Whether (system, code) is meant; None stands for the system of a bare `code`, which follows from the value set."""
+
+DEPTH = 32
+"""How many value sets may lead from one to the next; what is below is not known."""
+KNOWN = 10_000
+"""How many answers are kept for each value set."""
 
 UNBOUNDED = (
     "http://hl7.org/fhir/StructureDefinition/valueset-unclosed",
@@ -37,17 +45,28 @@ class ValueSet:
         self.gaps: set[str] = set()
         self._library = library
         self._near = definition
+        self._known: dict[tuple[str | None, str], Answer] = {}
         body = definition.body
         compose = body.get("compose") or {}
         self._included = [self._include(part) for part in compose.get("include", ())]
         self._excluded = [self._include(part) for part in compose.get("exclude", ())]
         self._expansion = _expansion(body.get("expansion") or {})
 
-    def contains(self, system: str | None, code: str) -> Answer:
+    def contains(self, system: str | None, code: str, trail: Trail = frozenset()) -> Answer:
         """Whether the code is a member; None where that is not known."""
-        included = any_of(test(system, code) for test in self._included)
+        try:
+            return self._known[system, code]
+        except KeyError:
+            answer = self._contains(system, code, trail | {self.url})
+        if len(self._known) >= KNOWN:
+            self._known.clear()
+        self._known[system, code] = answer
+        return answer
+
+    def _contains(self, system: str | None, code: str, trail: Trail) -> Answer:
+        included = any_of(test(system, code, trail) for test in self._included)
         if included is not False:
-            excluded = any_of(test(system, code) for test in self._excluded)
+            excluded = any_of(test(system, code, trail) for test in self._excluded)
             if excluded is not False:
                 included = False if excluded else None
         if included is None or not self._included:
@@ -64,12 +83,16 @@ class ValueSet:
         tests: list[Test] = [self._of_value_set(canonical) for canonical in part.get("valueSet", ())]
         if "system" in part:
             tests.append(self._of_system(part))
-        return tests[0] if len(tests) == 1 else lambda system, code: all_of(test(system, code) for test in tests)
+        if len(tests) == 1:
+            return tests[0]
+        return lambda system, code, trail: all_of(test(system, code, trail) for test in tests)
 
     def _of_value_set(self, canonical: str) -> Test:
-        def test(system: str | None, code: str) -> Answer:
+        def test(system: str | None, code: str, trail: Trail) -> Answer:
             found = value_set(canonical, self._library, self._near)
-            answer = found.contains(system, code) if found is not None else None
+            if found is not None and (found.url in trail or len(trail) > DEPTH):
+                found = None
+            answer = found.contains(system, code, trail) if found is not None else None
             if answer is None:
                 self.gaps |= found.gaps if found is not None else {canonical}
             return answer
@@ -80,10 +103,10 @@ class ValueSet:
         wanted = str(part["system"])
         if "concept" in part:
             codes = frozenset(c if isinstance(c, str) else c.get("code") for c in part["concept"])
-            return lambda system, code: system in (None, wanted) and code in codes
+            return lambda system, code, _trail: system in (None, wanted) and code in codes
         inner = self._selected(wanted, part)
 
-        def test(system: str | None, code: str) -> Answer:
+        def test(system: str | None, code: str, _trail: Trail) -> Answer:
             if system not in (None, wanted):
                 return False
             answer = inner(code)
@@ -132,14 +155,6 @@ def code_system(canonical: str, library: Library, near: Definition | None = None
     return found
 
 
-def referred(body: Json) -> set[str]:
-    """The urls of the value sets and code systems that a ValueSet is composed of."""
-    compose = body.get("compose") or {}
-    parts = [*compose.get("include", ()), *compose.get("exclude", ())]
-    systems = {split(str(part["system"]))[0] for part in parts if "system" in part and "concept" not in part}
-    return systems | {split(str(canonical))[0] for part in parts for canonical in part.get("valueSet", ())}
-
-
 def _filtered(codes: CodeSystem, code: str, condition: Json) -> Answer:
     test = FILTERS.get(str(condition.get("op")))
     if test is None:
@@ -166,9 +181,9 @@ def _values(codes: CodeSystem, code: str, name: str) -> list[str] | None:
 def _regex(codes: CodeSystem, code: str, name: str, value: str) -> Answer:
     values = _values(codes, code, name)
     try:
-        return None if values is None else any(re.fullmatch(value, found) for found in values)
-    except re.error:
-        return None
+        return None if values is None else any(matches_full(found, value) for found in values)
+    except HealixError:
+        return None  # an expression that is none
 
 
 def _one_of(codes: CodeSystem, code: str, name: str, value: str) -> Answer:

@@ -123,6 +123,13 @@ def test_an_issue_stands_once() -> None:
     assert grave(patient(), first, second, profiles=(URL, f"{EXAMPLE}/second")) == errors(("required", "Patient.photo"))
 
 
+def test_what_the_structure_tells_is_not_told_again() -> None:
+    """A code that R4's binding refuses is one issue, though the profile's binding refuses it too."""
+    named = profile("Patient", {"id": "Patient.gender", "binding": {
+        "strength": "required", "valueSet": "http://hl7.org/fhir/ValueSet/name-use"}})  # fmt: skip
+    assert grave(patient(gender="odd"), named, profiles=(URL,)) == errors(("code-invalid", "Patient.gender"))
+
+
 def test_what_cannot_be_checked_is_one_issue() -> None:
     """One value set that is not at hand is told of once, with the places."""
     given = condition(bodySite=[{"coding": [{"system": "http://snomed.info/sct", "code": c}]} for c in "12"])
@@ -180,7 +187,7 @@ def test_which_definition_is_meant() -> None:
 def test_r4_cannot_be_replaced() -> None:
     """A definition under R4's own url counts for nothing, unless its version is asked for."""
     url = "http://hl7.org/fhir/StructureDefinition/Patient"
-    fake = Definition(url, "9.0.0", {"resourceType": "StructureDefinition"})
+    fake = Definition(url, "9.0.0", {"resourceType": "StructureDefinition"}, Package("a", "1"))
     known = Library(closed=True)
     known.put({url: [fake]})
     assert known.structure(url).official

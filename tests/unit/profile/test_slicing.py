@@ -86,6 +86,22 @@ def test_exists_discriminator() -> None:
     )
 
 
+def test_a_value_discriminator_looks_below() -> None:
+    """What the definition says below the path tells slices apart; what need not be there may be absent."""
+    definition = sliced(
+        slicing(("value", "code")),
+        {"id": "Observation.component:a", "max": "0"},
+        {"id": "Observation.component:a.code.text", "min": 1, "fixedString": "a"},
+        {"id": "Observation.component:a.code.coding.system", "fixedUri": "urn:a"},
+    )
+    inside = [{"text": "a"}, {"text": "a", "coding": [{"system": "urn:a"}]}]
+    outside = [{"text": "b"}, {"coding": [{"system": "urn:a"}]}, {"text": "a", "coding": [{"system": "urn:b"}]}]
+    for code in inside + outside:
+        given = observation(component=[{"code": code}])
+        expected = errors(("structure", "Observation.component[0]")) if code in inside else []
+        assert found(given, definition) == expected
+
+
 def test_type_discriminator() -> None:
     """A type slice is for the values of its type; the rules of others do not touch them."""
     definition = profile("Observation", {"id": "Observation.valueQuantity.unit", "fixedString": "bpm"})

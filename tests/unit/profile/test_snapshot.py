@@ -31,6 +31,13 @@ def test_an_element_keeps_what_is_not_constrained() -> None:
     assert list(found)[:3] == ["Patient", "Patient.id", "Patient.meta"]
 
 
+def test_an_invariant_of_the_same_key_is_replaced() -> None:
+    """A profile may restate an invariant of its base."""
+    rule = {"key": "pat-1", "severity": "error", "human": "h", "expression": "true"}
+    found = snapshot(profile("Patient", {"id": "Patient.contact", "constraint": [rule]}))
+    assert found["Patient.contact"]["constraint"] == [rule]
+
+
 def test_a_data_type_is_unfolded_where_the_differential_goes_into_it() -> None:
     """The elements of the type stand below the element, those of other elements do not."""
     found = snapshot(profile("Patient", {"id": "Patient.name.family", "min": 1}))
