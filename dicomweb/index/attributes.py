@@ -153,8 +153,3 @@ def values(attribute: bytes | None) -> list[Any]:
     decoded = msgspec.json.decode(attribute)
     return [value for value in decoded.get("Value", ()) if value is not None]
 
-
-def first_string(attribute: bytes | None) -> str:
-    """The first value as a string, empty when there is none."""
-    found = values(attribute)
-    return str(found[0]) if found else ""

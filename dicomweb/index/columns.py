@@ -37,8 +37,13 @@ def columns(attributes: dict[int, bytes], level: Level) -> Columns:
         elif attribute.vr in NUMERIC:
             row[attribute.column] = _number(found)
         else:
-            row[attribute.column] = _text("\\".join(map(str, found))) or None
+            row[attribute.column] = _joined(found) or None
     return row
+
+
+def string(encoded: bytes | None) -> str:
+    """A string attribute as its column holds it; empty when there is none."""
+    return _joined(values(encoded))
 
 
 def fold(text: str) -> str:
@@ -59,6 +64,10 @@ def _name(found: list[Any]) -> str | None:
         return None
     groups = [found[0].get(key, "") for key in ("Alphabetic", "Ideographic", "Phonetic")]
     return _text("=".join(groups).rstrip("=")) or None
+
+
+def _joined(found: list[Any]) -> str:
+    return _text("\\".join(map(str, found)))
 
 
 def _text(value: str) -> str:

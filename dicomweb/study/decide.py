@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dicomweb.index.attributes import first_string
+from dicomweb.index.columns import string
 from dicomweb.status import Reason
 from dicomweb.study.outcome import Disposition, Outcome, outcome
 from dicomweb.study.receive import Received
@@ -33,7 +33,7 @@ class Known:
 def identity(received: Received) -> tuple[str, str]:
     """PatientID and its issuer; empty where the object has none."""
     attributes = received.header.attributes
-    return first_string(attributes.get(PATIENT_ID)).strip(), first_string(attributes.get(ISSUER)).strip()
+    return string(attributes.get(PATIENT_ID)), string(attributes.get(ISSUER))
 
 
 def decide(group: Sequence[Received], known: Known) -> list[Outcome]:

@@ -8,30 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
 
 from psycopg import AsyncConnection, Connection, OperationalError
-from psycopg.errors import SerializationFailure, UniqueViolation
+from psycopg.errors import SerializationFailure
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from dicomweb.archive.blobs import Archive
 from dicomweb.study.decide import Known, by_study, decide, identity
 from dicomweb.study.outcome import Disposition, Outcome
 from dicomweb.study.receive import Received
-from dicomweb.study.rows import count, write
+from dicomweb.study.rows import audited, write
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Row, Statement, Work, atransaction, transaction
-from healix_fhir.kernel.hashing import key64
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
 __all__ = ["Disposition", "Outcome", "adeposit", "deposit", "store"]
-
-Patient: TypeAlias = tuple[int | None, str | None]
-"""Surrogate key and logical id of a patient; None where not matched yet."""
-
-LOCK_SPACE = "study "
-"""What study locks are hashed with, so that they share no number with other rooms' locks."""
 
 
 def deposit(
@@ -78,56 +70,50 @@ async def adeposit(
 
 
 def _without_rows(received: Sequence[Received], outcomes: Sequence[Outcome]) -> list[str]:
-    return [
-        one.key for one, outcome in zip(received, outcomes, strict=True) if outcome.status is not Disposition.STORED
-    ]
+    return [one.key for one, outcome in zip(received, outcomes, strict=True) if not _is_stored(outcome)]
 
 
 def store(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome]]:
-    """The use case itself: one transaction, at most five statements, outcomes in the order of `received`.
+    """The use case itself: one statement where every object is new and in order, three where not.
 
-    Stores into one study are done one after the other, by a lock until the end of the transaction.
+    Outcomes are in the order of `received`. Stores into one study wait for each other, by the lock of its row.
     """
     access.require("ImagingStudy", Permission.CREATE)
-    firsts = by_study(received)
-    yield Statement(
-        "SELECT pg_advisory_xact_lock(k) FROM unnest(%s::bigint[]) k",
-        (sorted(key64(LOCK_SPACE + study) for study in firsts),),
-    )
+    outcomes = decide(received, Known())
+    if all(_is_stored(outcome) for outcome in outcomes) and (yield from write(access, received, source)):
+        return outcomes
     known, patients = yield from _known(access, received)
     outcomes = decide(received, known)
-    stored = [one for one, outcome in zip(received, outcomes, strict=True) if outcome.status is Disposition.STORED]
-    audits = _audits(access, received, outcomes, source, patients)
-    if not stored:
-        if audits:
-            yield record(audits)
-        return outcomes
-    try:
-        added = yield write(stored, {study: patients[study][0] for study in firsts}, audits)
-    except UniqueViolation as error:  # the same series or instance was stored in another study meanwhile
-        raise SerializationFailure("lost a race for a UID") from error
-    yield count(added)
+    stored = [one for one, outcome in zip(received, outcomes, strict=True) if _is_stored(outcome)]
+    if stored and not (yield from write(access, stored, source)):
+        raise SerializationFailure("what stands against a group changed meanwhile")
+    if audits := _audits(access, received, outcomes, source, patients):
+        yield record(audits)
     return outcomes
 
 
+def _is_stored(outcome: Outcome) -> bool:
+    return outcome.status is Disposition.STORED
+
+
 _KNOWN = """
-SELECT 1, s.study_uid, s.patient_id, s.patient_id_issuer, NULL::bytea, s.pat, k.id, {allowed_s}
+SELECT 1, s.study_uid, s.patient_id, s.patient_id_issuer, NULL::bytea, k.id, {allowed_s}
 FROM study s LEFT JOIN patient_key k ON k.pat = s.pat WHERE s.study_uid = ANY(%s)
 UNION ALL
-SELECT 2, e.series_uid, s.study_uid, NULL, NULL, NULL, NULL, NULL
+SELECT 2, e.series_uid, s.study_uid, NULL, NULL, NULL, NULL
 FROM series e JOIN study s ON s.pk = e.study_pk WHERE e.series_uid = ANY(%s)
 UNION ALL
-SELECT 3, i.instance_uid, e.series_uid, NULL, i.digest, NULL, NULL, NULL
+SELECT 3, i.instance_uid, e.series_uid, NULL, i.digest, NULL, NULL
 FROM instance i JOIN series e ON e.pk = i.series_pk WHERE i.instance_uid = ANY(%s)
 UNION ALL
-SELECT 4, n.study_uid, NULL, NULL, NULL, p.pat, k.id, {allowed_p}
+SELECT 4, n.study_uid, NULL, NULL, NULL, k.id, {allowed_p}
 FROM unnest(%s::text[], %s::text[], %s::text[]) AS n (study_uid, patient_id, issuer)
 LEFT JOIN study_patient p ON p.patient_id = n.patient_id AND p.issuer = n.issuer
 LEFT JOIN patient_key k ON k.pat = p.pat"""
 
 
-def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Known, dict[str, Patient]]]:
-    """What is there, and the patient of each study by its PatientID, where that is known already.
+def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Known, dict[str, str | None]]]:
+    """What is there, and the logical id of each study's patient, where that is known already.
 
     A study is closed to a caller unless its patient, known or to be, is in a compartment that the caller may create in.
     """
@@ -149,9 +135,9 @@ def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Kn
         ),
     )
     known = Known()
-    patients: dict[str, Patient] = {}
+    patients: dict[str, str | None] = {}
     allowed: dict[str, bool] = {}
-    for kind, uid, first, second, digest, pat, patient, permitted in sorted(rows, key=lambda row: -row[0]):
+    for kind, uid, first, second, digest, patient, permitted in sorted(rows, key=lambda row: -row[0]):
         if kind == 1:
             known.studies[uid] = (first or "", second or "")
         elif kind == 2:
@@ -159,7 +145,7 @@ def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Kn
         elif kind == 3:
             known.instances[uid] = (first, digest)
         if kind in (1, 4):
-            patients[uid], allowed[uid] = (pat, patient), bool(permitted)
+            patients[uid], allowed[uid] = patient, bool(permitted)
     known.closed = frozenset(uid for uid, permitted in allowed.items() if not permitted)
     return known, patients
 
@@ -169,22 +155,23 @@ def _audits(
     received: Sequence[Received],
     outcomes: Sequence[Outcome],
     source: str,
-    patients: Mapping[str, Patient],
+    patients: Mapping[str, str | None],
 ) -> list[AuditRow]:
-    """One row for each study and result; refused ones are minor failures (4). A lone instance is named in the query."""
+    """One row for each study and result of what was not stored; refused ones are minor failures (4)."""
     groups: dict[tuple[str, int], list[str]] = {}
     for one, outcome in zip(received, outcomes, strict=True):
-        failed = 4 if outcome.status is Disposition.REFUSED else 0
-        groups.setdefault((one.study, failed), []).append(one.sop_instance)
+        if not _is_stored(outcome):
+            failed = 4 if outcome.status is Disposition.REFUSED else 0
+            groups.setdefault((one.study, failed), []).append(one.sop_instance)
     return [
         AuditRow(
             access.origin,
             "C",
             source,
             outcome=failed,
-            patient=patients[study][1],
+            patient=patients[study],
             entity=study,
-            query=members[0] if len(members) == 1 else f"{len(members)} instances",
+            query=audited(members),
         )
         for (study, failed), members in groups.items()
     ]

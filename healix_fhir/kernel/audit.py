@@ -61,11 +61,21 @@ class AuditRow(msgspec.Struct, frozen=True):
     recorded: datetime | None = None
 
 
-INSERT = """INSERT INTO audit_event
+def insert(source: str) -> str:
+    """The statement that inserts the rows of `source`, a relation with the columns r, a, s, o, c, u, d, q, p, e, t:
+
+    recorded (null: now), action, subtype, outcome, client, account, address, request, patient, entity, query.
+    """
+    return f"""INSERT INTO audit_event
   (recorded, action, subtype, outcome, client, account, address, request, patient, entity, query)
-SELECT coalesce(r, now()), a, s, o, c, u, d, q, p, e, t
-FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[],
+SELECT coalesce(r, now()), a, s, o, c, u, d, q, p, e, t FROM {source}"""
+
+
+INSERT = insert(
+    """unnest(%s::timestamptz[], %s::text[], %s::text[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[],
             %s::text[], %s::text[], %s::text[]) AS x (r, a, s, o, c, u, d, q, p, e, t)"""
+)
+"""One row for each position of the arrays that `audit_params` makes."""
 
 
 def audit_params(rows: Sequence[AuditRow]) -> tuple[Array, ...]:
