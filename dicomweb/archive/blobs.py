@@ -7,7 +7,6 @@ time.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -26,9 +25,12 @@ class Archive(Protocol):
         """The local directory of objects on their way in."""
 
     def keep(self, spooled: Path, descriptor: int, key: str) -> None:
-        """Make the spooled file (open as `descriptor`) the blob `key`, durable when this returns; the file is gone
-        then.
+        """Make the spooled file (open as `descriptor`) the blob `key`, its bytes durable when this returns; the file is
+        gone then.
         """
+
+    def enter(self, keys: Sequence[str]) -> None:
+        """Make the names of kept blobs durable too; to be called before anything that lasts refers to them."""
 
     def read(self, key: str, start: int, length: int) -> bytes:
         """`length` bytes from `start`. Raises Unavailable when the blob is not there or shorter: its row says
@@ -48,7 +50,7 @@ class Archive(Protocol):
         """The keys of blobs written more than `age` seconds ago, in batches of at most a thousand."""
 
 
-def new_key(study: str, instance: str) -> str:
-    """A key for a new blob: one directory for each study, spread over 256."""
+def new_key(study: str, instance: str, random: str) -> str:
+    """A key for a new blob: one directory for each study, spread over 256. `random` is a name drawn at random."""
     directory = xxh3_128_hexdigest(study.encode())
-    return f"{directory[:2]}/{directory}/{xxh3_64_hexdigest(instance.encode())}{secrets.token_hex(8)}"
+    return f"{directory[:2]}/{directory}/{xxh3_64_hexdigest(instance.encode())}{random}"

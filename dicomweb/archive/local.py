@@ -21,32 +21,38 @@ class LocalArchive:
         self._blobs = root / "blobs"
         for directory in (self.incoming, self._blobs):
             directory.mkdir(parents=True, exist_ok=True)
+        self._lasting: set[Path] = set()  # directories known to be on the disk themselves, whoever made them
 
     def keep(self, spooled: Path, descriptor: int, key: str) -> None:
-        """Move the file to its place, then force file and directory entry to the disk.
+        """Move the file to its place, then force it to the disk.
 
         The order costs one journal commit instead of two, and is as safe: nothing refers to the blob before this
         returns, and one that a crash leaves without rows is swept.
         """
         target = self._blobs / key
         try:
-            made = self._make(target.parent)
-            spooled.rename(target)
+            try:
+                spooled.rename(target)
+            except FileNotFoundError:  # the first object of a study
+                target.parent.mkdir(parents=True, exist_ok=True)
+                spooled.rename(target)
             os.fsync(descriptor)
-            for directory in made:
-                _sync(directory)
         except OSError as error:
             target.unlink(missing_ok=True)
             raise unavailable(error) from error
 
-    def _make(self, directory: Path) -> list[Path]:
-        """Make `directory`; returns the directories whose entries are new, to be synced."""
-        changed = [directory]
-        while not directory.exists():
-            changed.append(directory.parent)
-            directory = directory.parent
-        changed[0].mkdir(parents=True, exist_ok=True)
-        return changed
+    def enter(self, keys: Sequence[str]) -> None:
+        """Force the directories to the disk, each once."""
+        directories = {(self._blobs / key).parent for key in keys}
+        above = {higher for one in directories - self._lasting for higher in (one.parent, self._blobs)}
+        try:
+            for directory in (*directories, *above):
+                _sync(directory)
+        except OSError as error:
+            raise unavailable(error) from error
+        if len(self._lasting) >= BATCH:
+            self._lasting.clear()
+        self._lasting |= directories
 
     def read(self, key: str, start: int, length: int) -> bytes:
         """One positioned read."""

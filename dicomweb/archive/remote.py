@@ -34,6 +34,9 @@ class RemoteArchive:
             raise unavailable(error) from error
         spooled.unlink(missing_ok=True)
 
+    def enter(self, keys: Sequence[str]) -> None:
+        """The store acknowledges a blob with its name."""
+
     def read(self, key: str, start: int, length: int) -> bytes:
         """One ranged request."""
         if length == 0:

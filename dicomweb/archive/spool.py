@@ -20,12 +20,18 @@ def incomplete(key: str) -> HealixError:
     return HealixError(Category.UNAVAILABLE, "the image archive is incomplete", detail=f"blob {key} is too short")
 
 
+BUFFER = 1 << 20
+"""How much is gathered before it is written: few large writes cost less than many, in time and interpreter lock."""
+
+
 class Spool:
     """A new file of a random name in the archive's `incoming` directory, open for writing and reading."""
 
     def __init__(self, incoming: Path) -> None:
-        self.path: Final = incoming / secrets.token_hex(16)
+        self.name: Final = secrets.token_hex(16)
+        self.path: Final = incoming / self.name
         self.size = 0
+        self._gathered = bytearray()
         try:
             self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -33,12 +39,18 @@ class Spool:
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Append `chunk`. Raises Unavailable when the disk is full."""
-        view = memoryview(chunk)
+        self.size += len(chunk)
+        self._gathered += chunk
+        if len(self._gathered) >= BUFFER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered, so that it can be read from the descriptor. Raises Unavailable."""
+        gathered, self._gathered = self._gathered, bytearray()
+        view = memoryview(gathered)
         try:
             while view:
-                written = os.write(self.descriptor, view)
-                self.size += written
-                view = view[written:]
+                view = view[os.write(self.descriptor, view) :]
         except OSError as error:
             raise unavailable(error) from error
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -32,13 +31,12 @@ from dicomweb.dimse.operation import Service
 from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
 from dicomweb.dimse.store import SERVICE, StoreService
 from dicomweb.dimse.wire import ClosedError, Wire, tune
-from dicomweb.study.receive import Received, Receiver
-from dicomweb.study.store import Disposition, Outcome, deposit, store
+from dicomweb.study.receive import Receiver
+from dicomweb.study.store import attempt, deposit
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Row, one, open_pool, transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
-from smart_auth.access import AccessContext
 
 log = structlog.get_logger("dimse")
 
@@ -104,16 +102,13 @@ def make(settings: Settings, pool: ConnectionPool[Connection[Row]], limits: Limi
     """The service over the database of `pool` and the archive of the settings."""
     archive = open_archive(settings)
 
-    def together(access: AccessContext, received: Sequence[Received]) -> list[Outcome]:
-        outcomes = transaction(pool, lambda: store(access, received, SERVICE))
-        kept = zip(received, outcomes, strict=True)
-        archive.remove([one.key for one, outcome in kept if outcome.status is not Disposition.STORED])
-        return outcomes
-
     return Scp(
         pool=pool,
         receiver=Receiver(archive, max_object=limits.data_set),
-        commit=GroupCommit(together, lambda access, received: deposit(pool, archive, access, received, SERVICE)),
+        commit=GroupCommit(
+            lambda access, group: attempt(pool, archive, access, group, SERVICE),
+            lambda access, group: deposit(pool, archive, access, group, SERVICE),
+        ),
         house=House(AE_TITLE, settings.dimse_unknown_callers),
         limits=limits,
         stop=stop,

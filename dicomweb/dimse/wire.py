@@ -1,9 +1,10 @@
 """One connected socket: whole PDUs in, within a size and a time, and PDUs out.
 
-The socket blocks in the kernel, outside the interpreter lock, until a whole body is there, so that a PDU costs two
-system calls. The kernel's receive timeout (`TICK`) only serves to look at the deadlines. Acknowledgements are not
-delayed (`TCP_QUICKACK`, armed again for each PDU because the kernel disarms it): a sender that leaves Nagle's
-algorithm on otherwise waits 40 ms for each object.
+The socket blocks in the kernel, outside the interpreter lock. What is there is taken at once, several PDUs if they have
+come; what a PDU still lacks is waited for in one call (`MSG_WAITALL`): each call gives the lock away and must win it
+back, which is what costs when many associations send. The kernel's receive timeout (`TICK`) only serves to look at the
+deadlines. Acknowledgements are not delayed (`TCP_QUICKACK`, armed again for each PDU because the kernel disarms it): a
+sender that leaves Nagle's algorithm on otherwise waits 40 ms for each object.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from threading import Event
 from dicomweb.dimse.pdu import HEADER, PDUType, checked_type
 
 TICK = 0.5
+BUFFER = 512 << 10
+"""How much may be taken at once: about one CT image."""
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
 
@@ -43,14 +46,14 @@ def tune(connection: socket.socket) -> None:
 
 
 class Wire:
-    """Reads PDUs of at most `limit` bytes into one buffer and writes PDUs."""
+    """Reads PDUs of at most `limit` bytes through one buffer and writes PDUs."""
 
     def __init__(self, connection: socket.socket, *, limit: int, stop: Event) -> None:
         self._connection = connection
         self._limit = limit
         self._stop = stop
-        self._header = memoryview(bytearray(HEADER.size))
-        self._body = memoryview(bytearray(limit))
+        self._buffer = memoryview(bytearray(max(BUFFER, HEADER.size + limit)))
+        self._start = self._end = 0  # what has come and was not taken yet
 
     def read(self, *, idle: float, progress: float, interruptible: bool) -> tuple[PDUType, memoryview]:
         """The next PDU; its body is valid until the next call.
@@ -60,14 +63,17 @@ class Wire:
         StoppingError.
         """
         self._quick()
-        got = self._first(time.monotonic() + idle, interruptible)
+        if self._start == self._end:
+            self._start = self._end = 0
+            self._await(time.monotonic() + idle, interruptible)
         deadline = time.monotonic() + progress
-        self._fill(self._header, got, deadline)
-        kind, length = HEADER.unpack(self._header)
+        self._need(HEADER.size, deadline)
+        kind, length = HEADER.unpack_from(self._buffer, self._start)
         known = checked_type(kind, length, self._limit)
-        body = self._body[:length]
-        self._fill(body, 0, deadline)
-        return known, body
+        self._need(HEADER.size + length, deadline)
+        begin = self._start + HEADER.size
+        self._start = begin + length
+        return known, self._buffer[begin : self._start]
 
     def write(self, data: bytes) -> None:
         """Send all of `data`. Raises ClosedError, also when the peer takes nothing for ten seconds."""
@@ -76,29 +82,35 @@ class Wire:
         except OSError as error:
             raise ClosedError from error
 
-    def _first(self, deadline: float, interruptible: bool) -> int:
-        while not (got := self._receive(self._header)):
+    def _await(self, deadline: float, interruptible: bool) -> None:
+        """Take what has come, or wait for the first of it."""
+        while not self._receive(self._buffer, 0):
             if interruptible and self._stop.is_set():
                 raise StoppingError
             if time.monotonic() > deadline:
                 raise ExpiredError
-        return got
 
-    def _fill(self, view: memoryview, got: int, deadline: float) -> None:
-        while got < len(view):
-            got += self._receive(view[got:])
-            if got < len(view) and time.monotonic() > deadline:
+    def _need(self, count: int, deadline: float) -> None:
+        """Have `count` bytes."""
+        if self._start + count > len(self._buffer):
+            left = self._end - self._start
+            self._buffer[:left] = self._buffer[self._start : self._end]
+            self._start, self._end = 0, left
+        while (lacking := self._start + count - self._end) > 0:
+            got = self._receive(self._buffer[self._end : self._end + lacking], socket.MSG_WAITALL)
+            if got < lacking and time.monotonic() > deadline:
                 raise ExpiredError
 
-    def _receive(self, view: memoryview) -> int:
+    def _receive(self, view: memoryview, flags: int) -> int:
         try:
-            got = self._connection.recv_into(view, len(view), socket.MSG_WAITALL)
+            got = self._connection.recv_into(view, len(view), flags)
         except BlockingIOError:
             return 0
         except OSError as error:
             raise ClosedError from error
         if got == 0:
             raise ClosedError
+        self._end += got
         return got
 
     def _quick(self) -> None:

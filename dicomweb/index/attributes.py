@@ -152,4 +152,3 @@ def values(attribute: bytes | None) -> list[Any]:
         return []
     decoded = msgspec.json.decode(attribute)
     return [value for value in decoded.get("Value", ()) if value is not None]
-

@@ -1,4 +1,4 @@
-"""Receiving one object: spooled, digested and parsed while memory stays bounded, durable before it is returned.
+"""Receiving one object: spooled, digested and parsed while memory stays bounded, on the disk before it is returned.
 
 Nothing of a refused object stays behind. A received one that gets no rows is removed by dicomweb/study/store.py or,
 after a crash, by the sweep of dicomweb/archive.
@@ -34,7 +34,7 @@ READ_CHUNK = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One object that lies durable in the archive under `key` and waits for its rows.
+    """One object that lies in the archive under `key` and waits for its rows.
 
     `digest` is a 128-bit xxh3 of the data set without preamble and File Meta, so that the same object is known again
     whatever implementation sent it. `header` holds its index attributes, metadata and byte ranges.
@@ -106,13 +106,14 @@ class Incoming:
             raise invalid("the File Meta Information has no end")
 
     def finish(self) -> Received:
-        """End of the object: parse it and make it durable.
+        """End of the object: parse it and bring it to the disk.
 
         Raises Invalid (cannot be understood, truncated), Unprocessable (does not match its File Meta),
         UnsupportedMedia (a transfer syntax that cannot be parsed), TooLarge (a bomb), Unavailable; nothing is left
         behind then.
         """
         try:
+            self._spool.flush()
             received = self._parse()
             self._archive.keep(self._spool.path, self._spool.descriptor, received.key)
         except BaseException:
@@ -153,7 +154,7 @@ class Incoming:
             meta.transfer_syntax,
             study,
             _identifying(header, SERIES, "SeriesInstanceUID"),
-            new_key(study, instance),
+            new_key(study, instance, self._spool.name),
             self._spool.size,
             self._digest.digest(),
             header,

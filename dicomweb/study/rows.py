@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 import zstandard
-from psycopg.errors import SerializationFailure, UniqueViolation
+from psycopg.errors import DivisionByZero, SerializationFailure, UniqueViolation
 from sqlalchemy import ARRAY, BigInteger, Integer, LargeBinary
 from sqlalchemy.sql.type_api import TypeEngine
 
@@ -89,8 +89,13 @@ WITH given_study AS MATERIALIZED (
        RETURNING pk),
      audited AS ({audit}),
      announced AS ({announce})
-SELECT (SELECT count(*) FROM written_instance),
-       (SELECT count(*) FILTER (WHERE made) FROM written_series) = (SELECT coalesce(sum(series), 0) FROM growing)"""
+SELECT w.instances, 1 / (w.studies = 0 OR (w.instances = g.instances AND w.series = g.series))::int
+FROM (SELECT (SELECT count(*) FROM written_study) AS studies,
+             (SELECT count(*) FILTER (WHERE made) FROM written_series) AS series,
+             (SELECT count(*) FROM written_instance) AS instances) w,
+     (SELECT (SELECT count(*) FROM given_instance) AS instances,
+             (SELECT coalesce(sum(series), 0) FROM growing) AS series) g"""
+"""The last line divides by zero where another transaction came between, so that nothing half-written stays."""
 
 _AUDIT = """
 SELECT NULL::timestamptz AS r, 'C' AS a, %s::text AS s, 0::smallint AS o, %s::text AS c, %s::text AS u, %s::text AS d,
@@ -102,12 +107,13 @@ FROM written_study s JOIN given_study x USING (study_uid) LEFT JOIN patient_key 
 def write(access: AccessContext, group: Sequence[Received], source: str) -> Work[bool]:
     """Write the rows of `group`, which is at peace with itself; whether they were, or something stands against them.
 
-    `source` names the service for the audit trail. Raises SerializationFailure when another transaction came between.
+    One statement that needs no transaction around it. `source` names the service for the audit trail. Raises
+    SerializationFailure when another transaction came between.
     """
     allowed = access.compartments("ImagingStudy", Permission.CREATE, "s.pat")
     origin = access.origin
     try:
-        ((written, foreseen),) = yield Statement(
+        rows = yield Statement(
             _sql(allowed.sql),
             (
                 msgspec.json.encode(_studies(group)).decode(),
@@ -121,11 +127,9 @@ def write(access: AccessContext, group: Sequence[Received], source: str) -> Work
                 origin.request,
             ),
         )
-    except UniqueViolation as error:  # the same instance was stored meanwhile
-        raise SerializationFailure("lost a race for a UID") from error
-    if written and (written != len(group) or not foreseen):
-        raise SerializationFailure("a study or series changed hands meanwhile")
-    return bool(written)
+    except (UniqueViolation, DivisionByZero) as error:
+        raise SerializationFailure("another transaction stored in the same study meanwhile") from error
+    return bool(rows[0][0])
 
 
 def audited(members: Sequence[str]) -> str:

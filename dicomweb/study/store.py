@@ -1,6 +1,7 @@
-"""Storing received objects: rows, counters, audit and outbox of a whole group in one transaction.
+"""Storing received objects: rows, counters, audit and outbox of a whole group, all or none.
 
-Callers use `deposit` (threads) or `adeposit` (event loop), which also remove the blobs that got no rows.
+Callers use `deposit` (threads) or `adeposit` (event loop), which also make the names of the blobs durable before, and
+remove the blobs that got no rows after.
 Spec: PS3.18 10.5, PS3.4 B (2024d)
 """
 
@@ -10,7 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection, Connection, OperationalError
-from psycopg.errors import SerializationFailure
+from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from dicomweb.archive.blobs import Archive
@@ -19,11 +20,13 @@ from dicomweb.study.outcome import Disposition, Outcome
 from dicomweb.study.receive import Received
 from dicomweb.study.rows import audited, write
 from healix_fhir.kernel.audit import AuditRow, record
-from healix_fhir.kernel.database import Row, Statement, Work, atransaction, transaction
+from healix_fhir.kernel.database import Row, Statement, Work, aat_once, at_once, atransaction, transaction
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
-__all__ = ["Disposition", "Outcome", "adeposit", "deposit", "store"]
+__all__ = ["Disposition", "Outcome", "adeposit", "attempt", "deposit"]
+
+RACES = (DeadlockDetected, SerializationFailure)
 
 
 def deposit(
@@ -33,18 +36,35 @@ def deposit(
     received: Sequence[Received],
     source: str,
 ) -> list[Outcome]:
-    """Store a group of objects in one transaction and settle their blobs; outcomes in the order of `received`.
+    """Store a group of objects, all or none, and settle their blobs; outcomes in the order of `received`.
 
     `source` names the service for the audit trail: `C-STORE`, `STOW-RS`, `import`. Raises Forbidden when `access` may
     not store at all.
     """
     try:
-        outcomes = transaction(pool, lambda: store(access, received, source))
+        return attempt(pool, archive, access, received, source)
     except OperationalError:
         raise  # the commit may have reached the disk: the sweep removes what has no rows
     except BaseException:
         archive.remove([one.key for one in received])
         raise
+
+
+def attempt(
+    pool: ConnectionPool[Connection[Row]],
+    archive: Archive,
+    access: AccessContext,
+    received: Sequence[Received],
+    source: str,
+) -> list[Outcome]:
+    """`deposit`, except that the blobs stay when it raises."""
+    archive.enter([one.key for one in received])
+    try:
+        outcomes = at_once(pool, store_new(access, received, source))
+    except RACES:
+        outcomes = None
+    if outcomes is None:
+        outcomes = transaction(pool, lambda: store(access, received, source))
     archive.remove(_without_rows(received, outcomes))
     return outcomes
 
@@ -58,7 +78,13 @@ async def adeposit(
 ) -> list[Outcome]:
     """`deposit` for the event loop. When the caller is cancelled, removal is left to the sweep."""
     try:
-        outcomes = await atransaction(pool, lambda: store(access, received, source))
+        await asyncio.to_thread(archive.enter, [one.key for one in received])
+        try:
+            outcomes = await aat_once(pool, store_new(access, received, source))
+        except RACES:
+            outcomes = None
+        if outcomes is None:
+            outcomes = await atransaction(pool, lambda: store(access, received, source))
     except OperationalError:
         raise
     except Exception:
@@ -73,15 +99,22 @@ def _without_rows(received: Sequence[Received], outcomes: Sequence[Outcome]) -> 
     return [one.key for one, outcome in zip(received, outcomes, strict=True) if not _is_stored(outcome)]
 
 
-def store(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome]]:
-    """The use case itself: one statement where every object is new and in order, three where not.
+def _is_stored(outcome: Outcome) -> bool:
+    return outcome.status is Disposition.STORED
 
-    Outcomes are in the order of `received`. Stores into one study wait for each other, by the lock of its row.
-    """
+
+def store_new(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome] | None]:
+    """The usual case, one statement: every object is new and in order. None, and nothing written, where not."""
     access.require("ImagingStudy", Permission.CREATE)
     outcomes = decide(received, Known())
     if all(_is_stored(outcome) for outcome in outcomes) and (yield from write(access, received, source)):
         return outcomes
+    return None
+
+
+def store(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome]]:
+    """Any case, three statements: what can be stored is, the rest has its reasons."""
+    access.require("ImagingStudy", Permission.CREATE)
     known, patients = yield from _known(access, received)
     outcomes = decide(received, known)
     stored = [one for one, outcome in zip(received, outcomes, strict=True) if _is_stored(outcome)]
@@ -90,10 +123,6 @@ def store(access: AccessContext, received: Sequence[Received], source: str) -> W
     if audits := _audits(access, received, outcomes, source, patients):
         yield record(audits)
     return outcomes
-
-
-def _is_stored(outcome: Outcome) -> bool:
-    return outcome.status is Disposition.STORED
 
 
 _KNOWN = """

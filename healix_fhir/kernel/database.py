@@ -131,6 +131,18 @@ def _advance(resume: Callable[[Any], Statement], value: Any) -> Any:
         return Finished(stop.value)
 
 
+def at_once(pool: ConnectionPool[Connection[Row]], work: Work[T]) -> T:
+    """Run a use case of one statement without a transaction around it, which would cost two more exchanges."""
+    with pool.connection() as connection:
+        return run(connection, work)
+
+
+async def aat_once(pool: AsyncConnectionPool[AsyncConnection[Row]], work: Work[T]) -> T:
+    """Run a use case of one statement without a transaction around it, which would cost two more exchanges."""
+    async with pool.connection() as connection:
+        return await arun(connection, work)
+
+
 def transaction(pool: ConnectionPool[Connection[Row]], make: Callable[[], Work[T]]) -> T:
     """Run the use case that `make` makes in one transaction of its own; retry it when it lost a race."""
     for attempt in range(RETRIES):

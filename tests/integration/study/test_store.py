@@ -9,9 +9,13 @@ import pytest
 from dicomweb.status import Reason
 from dicomweb.study.outcome import Disposition
 from dicomweb.study.receive import FileMeta
+from dicomweb.study.store import deposit, store_new
+from healix_fhir.kernel.database import run
 from healix_fhir.kernel.errors import Category, HealixError
 from tests.support.dicom import bare, ct, data_set, part10, uid, with_pixels
-from tests.support.study import Store, caller
+from tests.support.query_recorder import query_recorder
+from tests.support.serve import wait_until
+from tests.support.study import SYSTEM, Store, caller
 
 COUNTS = "SELECT (SELECT count(*) FROM study), (SELECT count(*) FROM series), (SELECT count(*) FROM instance)"
 
@@ -53,6 +57,32 @@ def test_concurrent_groups_of_one_study_are_counted_exactly(store: Store) -> Non
     assert {outcome.status for group in outcomes for outcome in group} == {Disposition.STORED}
     assert store.sql("SELECT series_count, instance_count FROM study") == [(2, 24)]
     assert store.sql("SELECT sum(instances_in_series) FROM series") == [(24,)]
+
+
+def test_new_objects_cost_one_statement(store: Store) -> None:
+    """However many new objects a group has, they are one statement; three more where one of them is refused."""
+    group = [store.receive(small(study, 1, number)) for study in (1, 2) for number in range(5)]
+    with query_recorder() as statements:
+        deposit(store.pool, store.archive, SYSTEM, group, "STOW-RS")
+    assert len(statements) == 1
+    with query_recorder() as statements:
+        store.add(small(1, 1, 6, PatientID="P2"), small(2, 1, 7))
+    assert len(statements) == 1 + 3
+
+
+def test_a_lost_race_is_run_again(store: Store) -> None:
+    """A series that another transaction makes meanwhile is counted once, and all objects are there."""
+    first, second = store.receive(small(1, 1, 1)), store.receive(small(1, 1, 2))
+    with ThreadPoolExecutor(1) as other:
+        with store.pool.connection() as connection, connection.transaction():
+            run(connection, store_new(SYSTEM, [first], "STOW-RS"))
+            outcomes = other.submit(deposit, store.pool, store.archive, SYSTEM, [second], "STOW-RS")
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            wait_until(lambda: store.sql(waiting) == [(1,)], "the second to wait for the first")
+        assert outcomes.result(10)[0].status is Disposition.STORED
+    assert store.sql("SELECT series_count, instance_count, modalities FROM study") == [(1, 2, ["CT"])]
+    assert store.sql("SELECT instances_in_series FROM series") == [(2,)]
+    assert store.sql("SELECT count(*) FROM audit_event") == [(2,)]
 
 
 def test_the_same_object_again_changes_nothing(store: Store) -> None:

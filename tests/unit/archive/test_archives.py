@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from dicomweb.archive.blobs import STREAM_CHUNK, Archive, new_key
 from dicomweb.archive.local import LocalArchive
 from dicomweb.archive.opening import open_archive
 from dicomweb.archive.remote import RemoteArchive
-from dicomweb.archive.spool import Spool
+from dicomweb.archive.spool import BUFFER, Spool
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
 
@@ -33,7 +34,8 @@ def keep(archive: Archive, data: bytes = DATA, key: str | None = None) -> str:
     """Put a blob into the archive."""
     spool = Spool(archive.incoming)
     spool.write(data)
-    key = key or new_key("1.2", "1.2.3")
+    spool.flush()
+    key = key or new_key("1.2", "1.2.3", secrets.token_hex(8))
     archive.keep(spool.path, spool.descriptor, key)
     spool.close()
     return key
@@ -79,9 +81,9 @@ def test_removing_twice_is_no_error(archive: Archive) -> None:
 
 
 def test_each_reception_has_a_key_of_its_own() -> None:
-    """The same UIDs give different keys in one directory, made of hexadecimal digits only."""
-    keys = {new_key("1.2", "1.2.3") for _ in range(100)}
-    assert len(keys) == 100
+    """The same UIDs and different random names give different keys in one directory, of hexadecimal digits only."""
+    keys = {new_key("1.2", "1.2.3", random) for random in ("0a", "0b")}
+    assert len(keys) == 2
     assert len({key.rpartition("/")[0] for key in keys}) == 1
     assert all(set(key) <= set("0123456789abcdef/") for key in keys)
 
@@ -106,7 +108,7 @@ def test_a_full_disk_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     spool = Spool(LocalArchive(tmp_path).incoming)
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(HealixError) as caught:
-        spool.write(b"x")
+        spool.write(bytes(BUFFER))
     spool.discard()
     assert caught.value.category is Category.UNAVAILABLE
     assert "space" not in caught.value.message
@@ -124,6 +126,37 @@ def test_a_failed_sync_leaves_no_blob(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(HealixError):
         keep(archive)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_names_are_forced_to_the_disk_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blobs are entered by forcing each directory once, those above it when this process sees it first."""
+    synced = []
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path))
+
+    archive = LocalArchive(tmp_path)
+    keys = [keep(archive) for _ in range(3)]
+    monkeypatch.setattr(os, "fsync", note)
+    archive.enter(keys)
+    study = Path("blobs", keys[0]).parent
+    assert sorted(synced) == [Path("blobs"), study.parent, study]
+    archive.enter(keys)
+    assert synced[3:] == [study]
+    LocalArchive(tmp_path).enter(keys)
+    assert len(synced) == 7
+
+
+def test_what_is_gathered_is_written_in_order(tmp_path: Path) -> None:
+    """Pieces of any size come out as one, also before the end."""
+    spool = Spool(LocalArchive(tmp_path).incoming)
+    pieces = [bytes([n]) * size for n, size in enumerate((3, BUFFER, 70_000, BUFFER - 1, 5, 0))]
+    for piece in pieces:
+        spool.write(memoryview(piece))
+    spool.flush()
+    assert spool.path.read_bytes() == b"".join(pieces)
+    assert spool.size == sum(map(len, pieces))
+    spool.discard()
 
 
 def test_the_settings_choose_the_archive(tmp_path: Path) -> None:
