@@ -53,7 +53,7 @@ SPECIAL_PARAMETERS = {
     "organization.partof.name": "clinic", "_contained": "true", "_containedType": "contained",
 }  # fmt: skip
 RESULT = {
-    "_count": "10", "_cursor": "", "_elements": "name", "_format": "json", "_include": "Patient:organization",
+    "_count": "10", "_elements": "name", "_explain": "true", "_format": "json", "_include": "Patient:organization",
     "_include:iterate": "Patient:organization", "_include:recurse": "Patient:organization", "_pretty": "true",
     "_revinclude": "Observation:patient", "_revinclude:iterate": "Observation:patient",
     "_revinclude:recurse": "Observation:patient", "_sort": "family,-birthdate", "_summary": "true",
