@@ -80,3 +80,33 @@ def test_a_late_page_costs_what_the_first_does(scaled: Clinic) -> None:
     assert following is not None
     late = scaled.explain(f"Observation?{following}")
     assert _most_rows(late) <= _most_rows(plan) + 1, late
+
+
+@pytest.mark.parametrize(
+    ("query", "most"),
+    [
+        ("Observation?subject:Patient.family={one}&_count=10", 1100),
+        ("Observation?code=code-3&patient.family={one}&_count=10", 1100),
+        ("Observation?subject:Patient.family:missing=false&_count=10", 2100),
+        ("Patient?_has:Observation:patient:code=code-3&_count=10", 2100),
+        ("Observation?_sort=-_lastUpdated&_count=10", 30),
+        ("Observation?patient=p1&_sort=subject&_count=10", 1100),
+        ("Patient/p1/Observation?_count=10", 30),
+        ("?_count=10", 200),
+    ],
+)
+def test_links_sorts_and_compartments_read_a_bounded_part(scaled: Clinic, query: str, most: int) -> None:
+    """A list that is short is sorted, one that is long is left for reading in order: neither reads everything."""
+    one = scaled.run("SELECT md5('p1')")[0][0]
+    plan = scaled.explain(query.format(one=one))
+    assert _most_rows(plan) <= most, plan
+    assert "Seq Scan on resource t" not in plan
+
+
+def test_a_short_list_leaves_the_ordered_part_unread(scaled: Clinic) -> None:
+    """The statement chooses by the length of the list: what is not chosen is never executed."""
+    one = scaled.run("SELECT md5('p1')")[0][0]
+    short = scaled.explain(f"Observation?subject:Patient.family={one}&_count=10")
+    assert re.search(r"using resource_type_d on resource t\w* \(never executed\)", short), short
+    long = scaled.explain("Observation?subject:Patient.gender:not=other&_count=10")
+    assert re.search(r"using resource_type_d on resource t\w* \(actual", long), long
