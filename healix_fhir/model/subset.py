@@ -54,6 +54,10 @@ def add(subset: Subset, name: str, value: str) -> Subset:
     return Subset(subset.summary, subset.elements + tuple(_named(one) for one in value.split(",")))
 
 
+RESOURCE_TYPE = "resourceType"
+"""No element, but clients list it among those they want, and it is always there."""
+
+
 def check(subset: Subset, types: Sequence[str], *, includes: bool = False) -> None:
     """Raise Invalid for what cannot be had of resources of `types`, or together, or with `includes`."""
     if subset.elements and subset.summary not in ("false", "count"):
@@ -61,6 +65,8 @@ def check(subset: Subset, types: Sequence[str], *, includes: bool = False) -> No
     if includes and subset.summary == "text":
         raise invalid("_summary=text cannot be combined with _include and _revinclude", code="value")
     for type_name, element in subset.elements:
+        if element == RESOURCE_TYPE:
+            continue
         if not any(element in _properties(one) for one in ([type_name] if type_name else types)):
             where = type_name or " or ".join(types[:3])
             raise invalid(f"_elements: {where} has no element '{element[:64]}'", code="value")

@@ -49,6 +49,18 @@ def test_fifty_clients_at_once_make_one_resource(server: LiveServer) -> None:
         assert client.get("/fhir/Patient?_summary=count").json()["total"] == 1
 
 
+@pytest.mark.spec("FHIR R4 http.html#ccreate")
+@pytest.mark.parametrize(
+    ("query", "status"), [("identifier=x", 400), ("_format=json&_id=1", 400), ("_format=json", 201)]
+)
+def test_a_condition_in_the_url_of_a_create(server: LiveServer, query: str, status: int) -> None:
+    """A create with a search in its URL is refused: the condition of a create is a header."""
+    with server.client("system/*.cruds") as client:
+        answer = client.post(f"/fhir/Patient?{query}", content=person("1"), headers=FHIR)
+        assert answer.status_code == status
+        assert ("If-None-Exist" in answer.text) == (status == 400)
+
+
 @pytest.mark.spec("FHIR R4 http.html#cond-update")
 def test_a_record_lives_by_its_identifier(server: LiveServer) -> None:
     """Without ever naming an id: update creates and updates, patch patches, delete deletes, each with its status."""

@@ -74,6 +74,7 @@ def test_text_and_data_are_the_narrative_and_the_rest() -> None:
     ("text", "kept"),
     [
         ("_elements=gender", {"gender"}),
+        ("_elements=id,resourceType,gender", {"gender"}),
         ("_elements=gender,birthDate", {"gender", "birthDate", "_birthDate"}),
         ("_elements=gender&_elements=Patient.birthDate", {"gender", "birthDate", "_birthDate"}),
         ("_elements=deceased", {"deceasedBoolean"}),
