@@ -14,15 +14,16 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 from struct import Struct
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import psycopg
 from psycopg.adapt import Dumper, PyFormat
 from psycopg.pq import Format
 
 T = TypeVar("T")
+Number: TypeAlias = int | float
 NULL = b"\xff\xff\xff\xff"
-INT2, INT4, INT8, TEXT, BYTEA, TIMESTAMPTZ, NUMERIC = 21, 23, 20, 25, 17, 1184, 1700
+INT2, INT4, INT8, TEXT, BYTEA, TIMESTAMPTZ, NUMERIC, FLOAT8 = 21, 23, 20, 25, 17, 1184, 1700, 701
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 INFINITY = (1 << 63) - 1
 AT_ONCE = 256  # so many numbers are packed by one call; its formats are kept
@@ -49,7 +50,7 @@ def _array(oid: int, size: int, elements: bytes, *, nulls: bool) -> Array:
     return Array(_head(1, nulls, oid, size, 1) + elements)
 
 
-def _numbers(oid: int, letter: str, width: int) -> Callable[[Iterable[int | None]], Array]:
+def _numbers(oid: int, letter: str, width: int) -> Callable[[Iterable[Number | None]], Array]:
     """What makes arrays of numbers of `width` bytes, which `struct` writes as `letter`."""
     empty = _empty(oid)
     single = Struct(f">i{letter}").pack
@@ -58,19 +59,19 @@ def _numbers(oid: int, letter: str, width: int) -> Callable[[Iterable[int | None
     def packer(size: int) -> Callable[..., bytes]:
         return Struct(">" + f"i{letter}" * size).pack
 
-    def together(values: Sequence[int]) -> bytes:
-        framed = [width] * (2 * len(values))
+    def together(values: Sequence[Number]) -> bytes:
+        framed: list[Number] = [width] * (2 * len(values))
         framed[1::2] = values
         return packer(len(values))(*framed)
 
-    def make(values: Iterable[int | None]) -> Array:
+    def make(values: Iterable[Number | None]) -> Array:
         given = list(values)
         if not given:
             return empty
         if None in given:
             elements = [NULL if value is None else single(width, value) for value in given]
         else:
-            known = cast("list[int]", given)
+            known = cast("list[Number]", given)
             elements = [together(known[at : at + AT_ONCE]) for at in range(0, len(known), AT_ONCE)]
         return _array(oid, len(given), b"".join(elements), nulls=None in given)
 
@@ -118,6 +119,7 @@ _instants = _numbers(TIMESTAMPTZ, "q", 8)
 int2 = _numbers(INT2, "h", 2)
 int4 = _numbers(INT4, "i", 4)
 int8 = _numbers(INT8, "q", 8)
+float8 = _numbers(FLOAT8, "d", 8)
 text: Callable[[Iterable[str | None]], Array] = _strings(TEXT, str.encode)
 bytea: Callable[[Iterable[bytes | None]], Array] = _strings(BYTEA, bytes)
 numeric: Callable[[Iterable[Decimal | None]], Array] = _strings(NUMERIC, _numeric)

@@ -14,6 +14,7 @@ MODIFIERS: Mapping[str, frozenset[str]] = {
     "number": frozenset({"missing"}),
     "quantity": frozenset({"missing"}),
     "reference": frozenset({"above", "below", "identifier", "missing", "text"}),
+    "special": frozenset({"missing"}),
     "string": frozenset({"contains", "exact", "missing"}),
     "token": frozenset({"above", "below", "in", "missing", "not", "not-in", "of-type", "text"}),
     "uri": frozenset({"above", "below", "missing"}),

@@ -17,6 +17,7 @@ from healix_fhir.kernel.database import Fragment
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.search.alias import Row
 from healix_fhir.search.fragments import all_of, any_of, of_types, union_all
+from healix_fhir.search.grams import SIZE
 from healix_fhir.search.links import same_url
 from healix_fhir.search.lower import lower
 from healix_fhir.search.lower_value import stored_condition, stored_table
@@ -74,6 +75,8 @@ def rank(node: Node) -> int | None:
             return 1
         case Token(hot=True, frequency=frequency):
             return 1 if frequency == 0 else 6
+        case String(match=StringMatch.CONTAINS, folded=folded) if len(folded) >= SIZE:
+            return 4
         case String(match=StringMatch.CONTAINS | StringMatch.SUFFIX):
             return 9
         case String():

@@ -20,7 +20,7 @@ from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search import compartments, presence
 from healix_fhir.search.amounts import parameter_key
 from healix_fhir.search.index_facts import url_parameter
-from healix_fhir.search.params import composite, date, quantity, reference, string, token, uri
+from healix_fhir.search.params import composite, date, phonetic, position, quantity, reference, string, token, uri
 from healix_fhir.search.params.collector import Collector, Emit
 from healix_fhir.search.params.indexed import COLUMNS, is_indexed
 from healix_fhir.search.unions import is_union
@@ -66,6 +66,7 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
         dates=tuple(dict.fromkeys(rows.dates)),
         references=tuple(dict.fromkeys(rows.references)),
         amounts=tuple(dict.fromkeys(rows.amounts)),
+        positions=tuple(dict.fromkeys(rows.positions)),
         texts=tuple(dict.fromkeys(rows.texts)),
     )
 
@@ -114,6 +115,10 @@ def _emitter(type_name: str, parameter: SearchParameter, branch: Branch) -> Emit
             return token.emitter(parameter.id, branch.type, branch.binding, hot=token.is_hot(parameter.code))
         case "reference":
             return reference.emitter(parameter.id, branch.type)
+        case "special":
+            return position.emitter(parameter.id, branch.structure)
+        case "string" if parameter.code == "phonetic":
+            return phonetic.emitter(parameter.id, branch.type)
         case "string":
             return string.emitter(parameter.id, branch.type)
         case "number" | "quantity":

@@ -11,11 +11,13 @@ from healix_fhir.kernel.database import Fragment
 from healix_fhir.search.alias import Phase, Row
 from healix_fhir.search.compare import compare, compare_amount, compare_instant
 from healix_fhir.search.fragments import NOTHING, all_of, any_of
+from healix_fhir.search.grams import grams
 from healix_fhir.search.nodes import (
     Date,
     Id,
     LastUpdated,
     Missing,
+    Near,
     Node,
     Pair,
     Quantity,
@@ -27,6 +29,7 @@ from healix_fhir.search.nodes import (
     TokenText,
     Versions,
 )
+from healix_fhir.search.positions import within
 
 NO_END = "NULL::numeric"
 LAST_CHARACTER = "\U0010ffff"
@@ -44,7 +47,7 @@ def lower_value(node: Node, row: Row) -> Fragment:
             )
         case Date() if node.main:
             return _main_date(node, row)
-        case String() | Date() | Reference() | Versions() | Quantity() | Pair():
+        case String() | Date() | Reference() | Versions() | Quantity() | Pair() | Near():
             return among(row, [node])
         case LastUpdated(prefix, lo, hi):
             return compare_instant(prefix, f"{row.resource}.updated", (lo, hi))
@@ -80,6 +83,8 @@ def stored_table(node: Node) -> Stored | None:
             return Stored.DATE
         case Quantity() | Pair():
             return Stored.QUANTITY
+        case Near():
+            return Stored.POSITION
         case Reference() | Versions():
             return Stored.REFERENCE
         case _:
@@ -112,6 +117,9 @@ def stored_condition(node: Node, alias: str) -> Fragment:
             return Fragment(
                 f"{alias}.param = %s AND {alias}.target = %s AND {alias}.target_type = %s", (param, target, target_type)
             )
+        case Near(param, circle):
+            found = within(circle, alias)
+            return Fragment(f"{alias}.param = %s AND {found.sql}", (param, *found.params))
         case Versions(param, url, version):
             exact = f"{url}|{version}"
             return Fragment(
@@ -125,7 +133,9 @@ def stored_condition(node: Node, alias: str) -> Fragment:
 
 def _string(node: String, alias: str) -> Fragment:
     if node.match is StringMatch.CONTAINS:
-        return Fragment(f"{alias}.param = %s AND strpos({alias}.folded, %s) > 0", (node.param, node.folded))
+        contains = Fragment(f"{alias}.param = %s AND strpos({alias}.folded, %s) > 0", (node.param, node.folded))
+        threes = grams(node.param, node.folded)
+        return all_of([Fragment(f"{alias}.grams @> %s::int[]", (threes,)), contains]) if threes else contains
     if node.match is StringMatch.WHOLE:
         return Fragment(f"{alias}.param = %s AND {alias}.folded = %s", (node.param, node.folded))
     if node.match is StringMatch.SUFFIX:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import TypeAlias
 
+from healix_fhir.search.circle import Circle
 from smart_auth.scope import Permission
 
 
@@ -46,6 +47,7 @@ class Stored(Enum):
     DATE = "index_date"
     REFERENCE = "index_reference"
     QUANTITY = "index_quantity"
+    POSITION = "index_position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,14 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """The parameter has a position in the circle."""
+
+    param: int
+    circle: Circle
+
+
+@dataclass(frozen=True, slots=True)
 class LastUpdated:
     """`meta.lastUpdated` compares by `prefix` with [lo, hi)."""
 
@@ -253,6 +263,6 @@ class InPatient:
 
 Structure: TypeAlias = And | Or | Not | EachRow | Visible | Linked | Referring | OfType | InPatient
 Value: TypeAlias = (
-    Token | TokenText | String | Date | Quantity | Pair | LastUpdated | Reference | Versions | Id | Missing
+    Token | TokenText | String | Date | Quantity | Pair | Near | LastUpdated | Reference | Versions | Id | Missing
 )
 Node: TypeAlias = Structure | Value

@@ -14,6 +14,7 @@ from healix_fhir.search.asked import Asked
 from healix_fhir.search.composites import Shape, shape
 from healix_fhir.search.criteria import CRITERIA, SPECIAL
 from healix_fhir.search.criteria_composite import composite
+from healix_fhir.search.criteria_special import NAMED
 from healix_fhir.search.nodes import And, Missing, Node, Not, Or
 from healix_fhir.search.unions import parts
 from healix_fhir.search.values import split
@@ -42,7 +43,9 @@ def read(asked: Asked, value: str) -> Node:
     """The condition of one value."""
     if asked.parameter.type == "composite":
         return composite(asked, value, read)
-    return (SPECIAL.get(asked.parameter.code) or CRITERIA[asked.parameter.type])(asked, value)
+    parameter = asked.parameter
+    special = SPECIAL.get(parameter.code) or NAMED.get(parameter.url)
+    return (special or CRITERIA[parameter.type])(asked, value)
 
 
 def alternatives(node: Node) -> tuple[Node, ...]:

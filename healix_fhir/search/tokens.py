@@ -85,6 +85,11 @@ def below(param_id: int, place: str) -> int:
     return key64(f"{param_id}<{place}")
 
 
+def sound(param_id: int, code: str) -> int:
+    """A word that sounds so (search/sounds)."""
+    return key64(f"{param_id}%{code}")
+
+
 def of_system(system: str, code: str) -> int:
     """The hash of a code's system as `index_token.sys` holds it; of a case sensitive one, of system and code."""
     found = case(system, code)

@@ -20,9 +20,11 @@ class IndexRows(msgspec.Struct, frozen=True):
     `patients`: logical ids of the patients whose compartments it is in, the main one first.
     `d`, `d_hi`: first instant, and first instant after, of its main clinical date (UTC); None when it has none.
     `present`: marks of the parameters that have a value (search/presence).
-    `toks`: hashes of all tokens and uris. `hot`: (h, sys) pairs. `strings`: (param, folded, exact).
+    `toks`: hashes of all tokens and uris. `hot`: (h, sys) pairs.
+    `strings`: (param, folded, exact, grams as an array's text).
     `dates`: (param, lo, hi), None for an open end. `references`: (param, target_type, target).
-    `amounts`: numbers and quantities. `texts`: (param, folded, h) of what stands beside codes; h is also in `toks`.
+    `amounts`: numbers and quantities. `positions`: (param, latitude, longitude).
+    `texts`: (param, folded, h) of what stands beside codes; h is also in `toks`.
     """
 
     patients: tuple[str, ...] = ()
@@ -31,10 +33,11 @@ class IndexRows(msgspec.Struct, frozen=True):
     present: bytes = b""
     toks: tuple[int, ...] = ()
     hot: tuple[tuple[int, int | None], ...] = ()
-    strings: tuple[tuple[int, str, str], ...] = ()
+    strings: tuple[tuple[int, str, str, str], ...] = ()
     dates: tuple[tuple[int, datetime | None, datetime | None], ...] = ()
     references: tuple[tuple[int, int | None, str], ...] = ()
     amounts: tuple[AmountRow, ...] = ()
+    positions: tuple[tuple[int, float, float], ...] = ()
     texts: tuple[tuple[int, str, int], ...] = ()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from healix_fhir.kernel.arrays import Array, int2, int4, int8, numeric, text, timestamptz
+from healix_fhir.kernel.arrays import Array, float8, int2, int4, int8, numeric, text, timestamptz
 from healix_fhir.store.index import IndexRows
 
 PK = "(TABLE keys)[x.n]"
@@ -44,10 +44,10 @@ PARTS = (
     ),
     Part(
         "index_string",
-        f"""INSERT INTO index_string (param, folded, exact, pat, pk)
-     SELECT x.param, x.folded, x.exact, {PAT}, {PK}
-     FROM unnest(%s::int[], %s::int[], %s::text[], %s::text[]) AS x (n, param, folded, exact)""",
-        (int4, int4, text, text),
+        f"""INSERT INTO index_string (param, folded, exact, grams, pat, pk)
+     SELECT x.param, x.folded, x.exact, x.grams::int[], {PAT}, {PK}
+     FROM unnest(%s::int[], %s::int[], %s::text[], %s::text[], %s::text[]) AS x (n, param, folded, exact, grams)""",
+        (int4, int4, text, text, text),
         lambda index: index.strings,
     ),
     Part(
@@ -75,6 +75,14 @@ PARTS = (
        AS x (n, h, sys, lo, hi, unit, base_lo, base_hi, code, label)""",
         (int4, int8, int8, numeric, numeric, int8, numeric, numeric, int8, int8),
         lambda index: index.amounts,
+    ),
+    Part(
+        "index_position",
+        f"""INSERT INTO index_position (param, latitude, longitude, pat, pk)
+     SELECT x.param, x.latitude, x.longitude, {PAT}, {PK}
+     FROM unnest(%s::int[], %s::int[], %s::float8[], %s::float8[]) AS x (n, param, latitude, longitude)""",
+        (int4, int4, float8, float8),
+        lambda index: index.positions,
     ),
     Part(
         "index_text",

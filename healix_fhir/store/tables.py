@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -107,10 +108,12 @@ index_string = Table(
     Column("param", Integer, nullable=False),
     Column("folded", Text(collation="C"), nullable=False),  # without accents and case
     Column("exact", Text(collation="C"), nullable=False),
+    Column("grams", ARRAY(Integer), nullable=False, server_default=text("'{}'")),  # see search/grams
     Column("pat", BigInteger),
     Column("pk", BigInteger, nullable=False),
 )
 Index("index_string_folded", index_string.c.param, index_string.c.folded, index_string.c.pk)
+Index("index_string_grams", index_string.c.grams, postgresql_using="gin")
 Index("index_string_pk", index_string.c.pk)
 
 index_date = Table(
@@ -196,6 +199,18 @@ index_text = Table(
     Column("h", BigInteger, nullable=False),  # its hash in resource.toks
     comment="every text that stands beside a code somewhere, once for each parameter; of no resource in particular",
 )
+
+index_position = Table(
+    "index_position",
+    metadata,
+    Column("param", Integer, nullable=False),
+    Column("latitude", Double, nullable=False),  # degrees
+    Column("longitude", Double, nullable=False),
+    Column("pat", BigInteger),
+    Column("pk", BigInteger, nullable=False),
+)
+Index("index_position_latitude", index_position.c.param, index_position.c.latitude, index_position.c.longitude)
+Index("index_position_pk", index_position.c.pk)
 
 server_key = Table(
     "server_key",

@@ -40,6 +40,7 @@ SAMPLES = {
     "number": "5",
     "quantity": "5",
     "reference": "http://x.test/y",
+    "special": "48.2|16.4",
     "string": "a",
     "token": "a",
     "uri": "http://x.test",
@@ -50,7 +51,7 @@ def sample(parameter: SearchParameter) -> str:
     """A value that a parameter takes."""
     if parameter.components:
         return "$".join(SAMPLES[component.type] for component in parameter.components)
-    return SAMPLES.get(parameter.type, "1")
+    return SAMPLES[parameter.type]
 
 
 class Clinic:

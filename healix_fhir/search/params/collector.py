@@ -21,6 +21,7 @@ class Collector:
         "hot",
         "main",
         "patients",
+        "positions",
         "present",
         "references",
         "strings",
@@ -32,11 +33,12 @@ class Collector:
         self.bases = bases
         self.toks: list[int] = []
         self.hot: list[tuple[int, int | None]] = []
-        self.strings: list[tuple[int, str, str]] = []
+        self.strings: list[tuple[int, str, str, str]] = []
         self.dates: list[tuple[int, datetime | None, datetime | None]] = []
         self.references: list[tuple[int, int | None, str]] = []
         self.amounts: list[AmountRow] = []
         self.texts: list[tuple[int, str, int]] = []
+        self.positions: list[tuple[int, float, float]] = []
         self.patients: list[tuple[int, str]] = []  # with the rank of the parameter
         self.present = 0
         self.main: tuple[datetime | None, datetime | None] | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from healix_fhir.search.grams import literal
 from healix_fhir.search.params.collector import Collector, Emit
 from healix_fhir.search.strings import fold
 
@@ -33,7 +34,7 @@ def _strings(param_id: int) -> Emit:
         for text in items:
             folded = fold(text)
             if folded:
-                rows.strings.append((param_id, folded, text))
+                rows.strings.append((param_id, folded, text, literal(param_id, folded)))
 
     return emit
 
