@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from psycopg.errors import RaiseException
 from sqlalchemy import create_engine
 
+from healix_fhir.server.migrate import SCRIPTS
 from healix_fhir.server.schema import metadata
 
 JOBS = "procrastinate"
+OLDER = """INSERT INTO resource (type, id, version, updated, method, body)
+  VALUES (1, 'a', 3, '2020-01-03 00:00Z', 'PUT', ''), (1, 'b', 2, '2020-01-09 00:00Z', 'PUT', '');
+INSERT INTO resource_history (type, id, version, updated, deleted, method, body)
+  VALUES (1, 'a', 1, '2020-01-01 00:00Z', false, 'POST', ''), (1, 'a', 2, '2020-01-02 00:00Z', true, 'DELETE', ''),
+         (1, 'b', 1, '2020-01-05 00:00Z', false, 'POST', '')"""
+"""Two resources with their past, as the schema before migration 0003 holds them."""
 
 
 def test_migrations_make_what_the_rooms_declare(database_url: str) -> None:
@@ -34,3 +43,28 @@ def test_audit_trail_is_append_only(database_url: str, statement: str) -> None:
     """The database itself refuses to change or remove audit rows."""
     with psycopg.connect(database_url) as connection, pytest.raises(RaiseException, match="append-only"):
         connection.execute(statement)
+
+
+def test_history_that_is_there_gets_its_ends_and_keys(postgres_url: str) -> None:
+    """Migration 0003 tells of each earlier version when the next took its place, and of which resource it is."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE older")
+    url = postgres_url.replace("/postgres?", "/older?")
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    with engine.begin() as connection_:
+        config.attributes["connection"] = connection_
+        command.upgrade(config, "0002")
+        connection_.exec_driver_sql(OLDER)
+        command.upgrade(config, "0003")
+        found = connection_.exec_driver_sql(
+            "SELECT h.id, h.version, extract(day FROM h.until AT TIME ZONE 'UTC'), h.pk = r.pk"
+            " FROM resource_history h JOIN resource r USING (type, id) ORDER BY h.id, h.version"
+        ).fetchall()
+    engine.dispose()
+    assert [(id_, version, int(day), same) for id_, version, day, same in found] == [
+        ("a", 1, 2, True), ("a", 2, 3, True), ("b", 1, 9, True),
+    ]  # fmt: skip
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE older WITH (FORCE)")
