@@ -18,12 +18,14 @@ from healix_fhir.search.query import parse
 from healix_fhir.search.searched import Searched, everything, one_type, within
 from healix_fhir.server.features.feature import Feature, ask
 
+NEAR = "51.5|-0.1|10|km"
 EXAMPLES = {
     "composite": ("Observation", "code-value-quantity", "http://loinc.org|8867-4$gt60"),
     "date": ("Observation", "date", "2024-05"),
     "number": ("RiskAssessment", "probability", "0.5"),
     "quantity": ("Observation", "value-quantity", "72|http://unitsofmeasure.org|/min"),
     "reference": ("Observation", "subject", "Patient/1"),
+    "special": ("Location", "near", NEAR),
     "string": ("Patient", "family", "byron"),
     "token": ("Observation", "code", "http://loinc.org|8867-4"),
     "uri": ("ValueSet", "url", "http://example.org/vs"),
@@ -40,7 +42,6 @@ SPECIAL = {
 }
 """Where a modifier needs another example."""
 
-NEAR = "51.5|-0.1|10|km"
 PREFIXED = ("date", "number", "quantity")
 EVERY_TYPE = {
     "_id": "1", "_lastUpdated": "gt2024-01-01", "_profile": "http://example.org/p", "_security": "http://example.org|R",
