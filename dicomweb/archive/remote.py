@@ -13,18 +13,25 @@ from obstore.store import ObjectStore, from_url
 
 from dicomweb.archive.blobs import STREAM_CHUNK
 from dicomweb.archive.spool import incomplete, unavailable
+from healix_fhir.kernel.errors import invalid
 
 if TYPE_CHECKING:
     from obstore import GetOptions
 
 
 class RemoteArchive:
-    """Blobs in the store of `url`; objects on their way in are spooled below the local directory `spool`."""
+    """Blobs in the store of `url`; objects on their way in are spooled below the local directory `spool`.
+
+    Raises Invalid when `url` is not understood.
+    """
 
     def __init__(self, url: str, spool: Path) -> None:
+        try:
+            self._store: ObjectStore = from_url(url)
+        except (BaseError, ValueError) as error:
+            raise invalid("HEALIX_BLOB_URL is not the URL of an object store, such as s3://bucket/prefix") from error
         self.incoming = spool / "incoming"
         self.incoming.mkdir(parents=True, exist_ok=True)
-        self._store: ObjectStore = from_url(url)
 
     def keep(self, spooled: Path, descriptor: int, key: str) -> None:
         """Upload the file (in parts when it is large); the store acknowledges what is durable."""

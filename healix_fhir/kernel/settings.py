@@ -20,6 +20,7 @@ from healix_fhir.kernel.errors import invalid
 PREFIX = "HEALIX_"
 CONDITIONAL_DELETES = ("single", "multiple")
 UNKNOWN_CALLERS = ("refuse", "store", "all")
+PORTS = range(1, 65_536)
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -96,7 +97,19 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
         raise invalid(f"{PREFIX}DIMSE_UNKNOWN_CALLERS must be one of {', '.join(UNKNOWN_CALLERS)}")
     if settings.conditional_delete not in CONDITIONAL_DELETES:
         raise invalid(f"{PREFIX}CONDITIONAL_DELETE must be one of {', '.join(CONDITIONAL_DELETES)}")
+    _check_numbers(settings)
     return settings
+
+
+def _check_numbers(settings: Settings) -> None:
+    for field in dataclasses.fields(Settings):
+        value = getattr(settings, field.name)
+        if field.name.endswith("port") and value not in PORTS:
+            raise invalid(
+                f"{PREFIX}{field.name.upper()} must be a port, {PORTS.start} to {PORTS.stop - 1}, not {value}"
+            )
+        if type(value) is int and value < 1:
+            raise invalid(f"{PREFIX}{field.name.upper()} must be at least 1, not {value}")
 
 
 def _convert(name: str, text: str, kind: type[Any]) -> Any:

@@ -22,6 +22,10 @@ from healix_fhir.kernel.settings import PREFIX, Settings
 from healix_fhir.server.migrate import migrate
 
 DRAIN = 30.0
+STARTED = 10.0
+"""Seconds after which a child counts as started; one that dies sooner will hardly do better the next time."""
+
+ATTEMPTS = 5
 log = structlog.get_logger("processes")
 
 
@@ -116,7 +120,10 @@ class Supervisor:
             self._spawn(child)
 
     def watch(self, stopped: threading.Event) -> None:
-        """Restart children that end, until `stopped` is set."""
+        """Restart children that end, until `stopped` is set.
+
+        Raises Unavailable when one dies right after its start, `ATTEMPTS` times in a row.
+        """
         while not stopped.wait(0.2):
             for child in self._children:
                 if child.process is not None and child.process.poll() is not None:
@@ -140,8 +147,11 @@ class Supervisor:
 
     def _restart(self, child: Child, stopped: threading.Event) -> None:
         lived = time.monotonic() - child.started
-        child.failures = 0 if lived > DRAIN else child.failures + 1
+        child.failures = 0 if lived > STARTED else child.failures + 1
         code = child.process.returncode if child.process else None
+        if child.failures == ATTEMPTS:
+            message = f"{child.name} ended {ATTEMPTS} times right after its start, with code {code}; its log says why"
+            raise HealixError(Category.UNAVAILABLE, message)
         log.warning("ended unexpectedly, starting again", child=child.name, code=code, failures=child.failures)
         if not stopped.wait(min(10.0, 0.1 * 2**child.failures)):
             self._spawn(child)

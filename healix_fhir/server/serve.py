@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 
+from dicomweb.archive.opening import open_archive
 from healix_fhir.interaction.review import demands
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import Child, Supervisor, listen, open_database
@@ -19,11 +20,11 @@ READY = 60.0
 
 def serve(settings: Settings, *, demo: bool) -> None:
     """Start every part, print where it answers, and run until SIGTERM or Ctrl-C; then drain and return."""
-    demands(settings.validate_profiles)  # a word that it may not hold ends here, not in each worker
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, lambda *_: stopped.set())
     listener = listen(settings.host, settings.port)
+    _check(settings)
     with open_database(settings) as url:
         connected = dataclasses.replace(settings, database_url=url)
         guide = _load_demo(connected) if demo else []
@@ -36,6 +37,13 @@ def serve(settings: Settings, *, demo: bool) -> None:
         finally:
             supervisor.stop()
     listener.close()
+
+
+def _check(settings: Settings) -> None:
+    """Refuse here what would end each child right after its start."""
+    demands(settings.validate_profiles)
+    listen(settings.host, settings.dimse_port).close()
+    open_archive(settings)
 
 
 def children(settings: Settings, descriptor: int) -> list[Child]:

@@ -33,6 +33,10 @@ def test_environment_and_overrides() -> None:
     ("name", "value"),
     [
         ("HEALIX_PORT", "many"),
+        ("HEALIX_PORT", "0"),
+        ("HEALIX_DIMSE_PORT", "65536"),
+        ("HEALIX_WORKERS", "0"),
+        ("HEALIX_DIMSE_MAX_ASSOCIATIONS", "0"),
         ("HEALIX_DIMSE_UNKNOWN_CALLERS", "everyone"),
         ("HEALIX_LOG_LEVEL", "loud"),
         ("HEALIX_SUBSCRIPTION_ALLOW_PRIVATE", "yes please"),
