@@ -39,7 +39,7 @@ def native(call: Call, stored: Stored) -> Answer | None:
     if any(name in NAMES for name, _ in call.params):
         return None
     resource = json.decode_stored(stored.body)
-    content_type = _header_value(resource["contentType"])
+    content_type = _header_value(resource.get("contentType", ""))
     if _wants_resource(call, content_type):
         return None
     context = resource.get("securityContext", {}).get("reference", "")

@@ -12,6 +12,7 @@ import msgspec
 
 from healix_fhir.interaction.history import Historian
 from healix_fhir.interaction.page import encode_page
+from healix_fhir.interaction.patch import sees_what_it_changes
 from healix_fhir.interaction.read import has_already
 from healix_fhir.interaction.result import Entry, Page, Response, Return, Stored, Written
 from healix_fhir.interaction.search import Finder
@@ -23,8 +24,7 @@ from healix_fhir.kernel.errors import HealixError, invalid, unsupported
 from healix_fhir.model.subset import part_of_one
 from healix_fhir.search.searched import Searched, everything, one_type, within
 from healix_fhir.store.stored import Committed
-from smart_auth.access import EVERYTHING, AccessContext
-from smart_auth.scope import Permission
+from smart_auth.access import AccessContext
 
 
 class Manner(msgspec.Struct, frozen=True):
@@ -63,8 +63,7 @@ def done(access: AccessContext, wanted: Wanted, committed: Sequence[Committed], 
 
 def shown(access: AccessContext, wanted: Wanted, done: Written) -> Written:
     """The outcome of a write, a patch without its body for those who may change a resource but not read it."""
-    opened = access.predicate(wanted.type, Permission.READ, "r")
-    if wanted.method != "PATCH" or opened in (EVERYTHING, access.predicate(wanted.type, Permission.UPDATE, "r")):
+    if wanted.method != "PATCH" or sees_what_it_changes(access, wanted.type):
         return done
     return msgspec.structs.replace(done, stored=msgspec.structs.replace(done.stored, body=b""))
 

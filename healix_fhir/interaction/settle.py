@@ -17,7 +17,7 @@ import msgspec
 
 from healix_fhir.interaction.accept import change
 from healix_fhir.interaction.condition import one_of
-from healix_fhir.interaction.patch import patched
+from healix_fhir.interaction.patch import patched, permit
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
 from healix_fhir.kernel.ids import logical_id
@@ -93,6 +93,7 @@ def change_of(access: AccessContext, wanted: Wanted, target: Target, bases: tupl
     access.require(wanted.type, PERMISSION[target.method])
     if target.method is Method.PATCH:
         assert wanted.steps is not None
+        permit(access, wanted.type, wanted.steps)
         patch = patched(wanted.type, target.id, wanted.steps, bases)
         return Change(Method.PATCH, wanted.type, target.id, if_match=wanted.if_match, seen=target.seen, patch=patch)
     if target.method is Method.DELETE:

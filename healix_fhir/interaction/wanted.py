@@ -15,8 +15,15 @@ from healix_fhir.search.match import Condition
 
 WRITES = ("DELETE", "POST", "PUT", "PATCH")
 
-Steps = Callable[[dict[str, Any]], dict[str, Any]]
-"""What makes the next version of a resource from the current one."""
+
+class Steps(msgspec.Struct, frozen=True):
+    """What makes the next version of a resource from the current one.
+
+    `looks`: how it ends, or what it makes, depends on what is there, so that a caller learns of it.
+    """
+
+    apply: Callable[[dict[str, Any]], dict[str, Any]]
+    looks: bool
 
 
 class Wanted(msgspec.Struct, frozen=True):

@@ -24,6 +24,8 @@ DEPTH = 8
 """Links of a chain, forward and back, at most."""
 LINKS = 64
 """Links of all chains of a search at most, each type that a chain without a type leads to counted."""
+CONDITIONS = 5000
+"""Conditions of a search at most: those of a `_filter` are read for each type that is searched."""
 UNNAMED = 20
 """Types that a chain without a type may lead to at most."""
 HAS = "_has:"
@@ -41,12 +43,18 @@ class Chains:
     def __init__(self, bases: tuple[str, ...]) -> None:
         self._bases = bases
         self._links = 0
+        self._conditions = 0
 
     def read(self, type_name: str, name: str, value: str, depth: int = 0) -> Node:
         """The condition of `name=value` on a resource of `type_name`.
 
         Raises UnknownParameterError; Invalid or Unsupported with a message that names the parameter.
         """
+        self._conditions += 1
+        if self._conditions > CONDITIONS:
+            raise invalid(
+                f"a search has at most {CONDITIONS} conditions, those of each type counted", code="too-costly"
+            )
         if name.startswith(HAS):
             return self._has(type_name, name, value, depth + 1)
         first, dot, rest = name.partition(".")

@@ -5,9 +5,25 @@ Statistics are made of everything that is stored; for a caller who sees only a p
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.search.fragments import NOTHING
+from healix_fhir.search.nodes import And, Linked, Node, Not, Or, Referring
 from healix_fhir.search.statement import ROUGHLY, Reading, matches
+
+
+def ends(nodes: Sequence[Node]) -> Iterator[str]:
+    """The types that conditions look at through references."""
+    for node in nodes:
+        match node:
+            case Linked(target=visible, node=inner) | Referring(source=visible, node=inner):
+                yield visible.type_name
+                yield from ends((inner,))
+            case And(inners) | Or(inners):
+                yield from ends(inners)
+            case Not(inner):
+                yield from ends((inner,))
 
 
 def estimate(reading: Reading) -> Work[int]:

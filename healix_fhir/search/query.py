@@ -25,6 +25,9 @@ from healix_fhir.search.result import Total
 from healix_fhir.search.searched import Searched, for_each, one_type
 
 PARAMETERS = 100
+VALUES = 2000
+EACH = 100_000
+"""Values of all parameters together, and those of each type together: conditions are made and compared one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,9 @@ def parse(
         _check_text(name, value)
         if name == "_type" and value:
             searched = searched.only(value)
+    most = min(VALUES, EACH // max(len(searched.types), 1))
+    if sum(value.count(",") + 1 for _, value in params) > most:
+        raise invalid(f"such a search takes at most {most} values", code="too-costly")
     controls = Controls(searched.types)
     chains = Chains((base,) if base else ())
     where, kept, ignored = list(searched.where()), [], []

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from healix_fhir.kernel.database import Row, Work
 from healix_fhir.kernel.errors import forbidden
 from healix_fhir.model.definitions import TYPE_NAME
-from healix_fhir.search.estimate import estimate
+from healix_fhir.search.estimate import ends, estimate
 from healix_fhir.search.fragments import EVERYTHING
 from healix_fhir.search.included import included, left_out
 from healix_fhir.search.index_facts import main_date
@@ -88,9 +88,13 @@ def reading_of(access: AccessContext, query: Query, cursor: Cursor | None = None
 
 
 def _total(access: AccessContext, query: Query) -> Total:
-    """An estimate for those who see only a part would tell of the rest: they get the accurate number."""
+    """An estimate for those who see only a part would tell of the rest: they get the accurate number.
+
+    The types that chains lead to count as well.
+    """
     if query.total is Total.ESTIMATE and any(
-        access.compartments(name, Permission.SEARCH, "t.pat") != EVERYTHING for name in query.types
+        access.compartments(name, Permission.SEARCH, "t.pat") != EVERYTHING
+        for name in (*query.types, *ends(query.where))
     ):
         return Total.ACCURATE
     return query.total

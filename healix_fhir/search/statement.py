@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from healix_fhir.kernel.database import Fragment, Statement
+from healix_fhir.kernel.errors import invalid
 from healix_fhir.search.alias import Phase, Row
 from healix_fhir.search.fragments import EVERYTHING, NOTHING, all_of, any_of, strung, union_all
 from healix_fhir.search.keyset import Keyset
@@ -21,6 +22,8 @@ from smart_auth.access import AccessContext
 
 CEILING = "(SELECT last_value FROM resource_pk)"
 COLUMNS = "r.pk, r.type, r.id, r.version, r.updated, r.body"
+BOUND = 65_535
+"""PostgreSQL's protocol takes no more values in one statement."""
 ROUGHLY = 10_000
 """An estimate counts so many matches exactly."""
 DATED = {Phase.DATED: Fragment("t.d IS NOT NULL"), Phase.UNDATED: Fragment("t.d IS NULL"), Phase.ANY: EVERYTHING}
@@ -42,7 +45,10 @@ class Reading:
 
 
 def page_statement(reading: Reading) -> Statement:
-    """Rows of (total, ceiling, phase, *keys as text, pk, type, id, version, updated, body); pk is null when empty."""
+    """Rows of (total, ceiling, phase, *keys as text, pk, type, id, version, updated, body); pk is null when empty.
+
+    Raises Invalid for a search of more values than one statement takes.
+    """
     total = _total(reading)
     lists = [Fragment(f"{name} AS MATERIALIZED ({rows.sql})", rows.params) for name, rows in reading.plan.lists.members]
     page = _page(reading)
@@ -55,7 +61,10 @@ SELECT w.total, w.ceiling, m.phase, {shown}, m.pk, m.type, m.id, m.version, m.up
 FROM (SELECT {total.sql} AS total, {CEILING} AS ceiling) w
 LEFT JOIN (SELECT p.phase, {keys}, {COLUMNS} FROM page p JOIN resource r ON r.pk = p.pk) m ON TRUE
 ORDER BY {reading.keyset.order_by("m", phase=True)}"""
-    return Statement(sql, (*members.params, *total.params), prepare=False)
+    params = (*members.params, *total.params)
+    if len(params) > BOUND:
+        raise invalid("the search compares too many values: ask for fewer at once", code="too-costly")
+    return Statement(sql, params, prepare=False)
 
 
 def _page(reading: Reading) -> Fragment:

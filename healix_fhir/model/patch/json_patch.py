@@ -23,6 +23,8 @@ from healix_fhir.model.patch.json_pointer import END, INDEX, Pointer, absent, pa
 OPERATIONS = 10_000
 COPIED = 100_000
 """So many values may be copied in all: each copy could otherwise double the document."""
+DUPLICATED = 16 * 1024 * 1024
+"""So many characters may be copied from the document itself, where a few bytes of patch stand for all of them."""
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -92,6 +94,7 @@ class Document:
     def __init__(self, root: Any) -> None:
         self.root = root
         self._copied = 0
+        self._duplicated = 0
         self._emptied: dict[int, Any] = {}
 
     def add(self, pointer: Pointer, value: Any) -> None:
@@ -134,10 +137,18 @@ class Document:
         """A copy of `value` that shares nothing with it. Raises Unprocessable when too much is copied."""
         self._copied += 1
         if self._copied > COPIED or depth > DEPTH:
-            raise HealixError(Category.UNPROCESSABLE, "the patch makes too large a resource", code="too-costly")
+            raise _oversized()
         if isinstance(value, dict):
             return {key: self.copy(item, depth + 1) for key, item in value.items()}
         return [self.copy(item, depth + 1) for item in value] if isinstance(value, list) else value
+
+    def duplicate(self, value: Any) -> Any:
+        """A copy of what is in the document. Raises Unprocessable when too much is copied."""
+        made = self.copy(value)
+        self._duplicated += _characters(made)
+        if self._duplicated > DUPLICATED:
+            raise _oversized()
+        return made
 
     def result(self) -> dict[str, Any]:
         """The resource, without what the patch has emptied."""
@@ -169,6 +180,19 @@ class Document:
         return not value and (bool(dropped) or id(value) in self._emptied)
 
 
+def _characters(value: Any) -> int:
+    """The characters of all strings and names in `value`."""
+    if isinstance(value, dict):
+        return sum(len(key) + _characters(item) for key, item in value.items())
+    if isinstance(value, list):
+        return sum(map(_characters, value))
+    return len(value) if isinstance(value, str) else 0
+
+
+def _oversized() -> HealixError:
+    return HealixError(Category.UNPROCESSABLE, "the patch makes too large a resource", code="too-costly")
+
+
 def _add(document: Document, step: Operation) -> None:
     document.add(step.path, document.copy(step.value))
 
@@ -186,7 +210,7 @@ def _move(document: Document, step: Operation) -> None:
 
 
 def _copy(document: Document, step: Operation) -> None:
-    document.add(step.path, document.copy(value_at(document.root, step.source)))
+    document.add(step.path, document.duplicate(value_at(document.root, step.source)))
 
 
 def _test(document: Document, step: Operation) -> None:

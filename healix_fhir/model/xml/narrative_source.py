@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import re
 
+from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.xml.slots import XHTML
 
+PREFIXES = 64
+"""So many prefixes may be declared outside of narratives: each narrative looks at all of them."""
+ADDED = 8
+"""So many declarations may be added to a narrative: each narrative would grow by all of them."""
 NAME = re.compile(rb"<[^\s/>]+")
 
 
@@ -31,8 +36,10 @@ class NarrativeSource:
         return self._begin is not None
 
     def declare(self, prefix: str | None, uri: str | None) -> None:
-        """The next element declares a namespace."""
+        """The next element declares a namespace. Raises Invalid for too many of them."""
         if self._begin is None:
+            if len(self._scope) == PREFIXES and prefix not in self._scope:
+                raise invalid(f"the XML declares more than {PREFIXES} namespace prefixes", code="too-costly")
             self._scope.setdefault(prefix, []).append(uri)
             self._own.append(prefix)
 
@@ -46,12 +53,15 @@ class NarrativeSource:
         self._own.clear()
 
     def start(self, position: int) -> None:
-        """The div begins at `position`."""
-        outer = {prefix: uris[-1] for prefix, uris in self._scope.items() if uris and prefix not in self._own}
+        """The div begins at `position`. Raises Invalid where too many declarations stand further out."""
+        outer = [
+            prefix for prefix, uris in self._scope.items() if uris and prefix not in self._own and uris[-1] == XHTML
+        ]
+        if len(outer) > ADDED:
+            raise invalid(f"a narrative stands under more than {ADDED} prefixes of XHTML", code="too-costly")
         self._added = b"".join(
             (b' xmlns="%s"' if prefix is None else b' xmlns:%s="%%s"' % prefix.encode()) % XHTML.encode()
-            for prefix, uri in outer.items()
-            if uri == XHTML
+            for prefix in outer
         )
         self._begin = position
         self._filled = False

@@ -215,3 +215,16 @@ def test_content_is_for_those_who_may_see_the_security_context(server: LiveServe
             assert client.get(address, headers={"Accept": accept}).status_code == 403
         with server.client() as client:
             assert client.get(address, headers={"Accept": accept}).status_code == 401
+
+
+def test_a_binary_without_a_content_type_is_read(server: LiveServer) -> None:
+    """R4 lets an extension stand in place of the media type: the content is then of no known one."""
+    absent = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    data = base64.b64encode(PDF).decode()
+    binary = {"resourceType": "Binary", "_contentType": {"extension": [absent]}, "data": data}
+    with server.client("system/*.cruds") as client:
+        made = client.post("/fhir/Binary", content=encode(binary), headers={"Content-Type": JSON})
+        assert made.status_code == 201, made.text
+        answer = client.get(f"/fhir/Binary/{made.json()['id']}", headers={"Accept": "*/*"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
+    assert answer.content == PDF

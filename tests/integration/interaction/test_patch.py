@@ -204,3 +204,32 @@ def test_a_patch_in_fhirs_format_is_parameters(stored: Pool, database_url: str) 
 
     serve(database_url, use)
     assert rows(stored, "SELECT version FROM resource WHERE id = 'o'") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "scope", ["system/Observation.u", "system/Observation.u patient/Observation.r", "system/Observation.us"]
+)
+def test_who_may_not_read_learns_nothing_by_a_patch(stored: Pool, database_url: str, scope: str) -> None:
+    """Tests, copies, moves and FHIRPath, which tell of values, are for those who may read what they change."""
+    access = with_scope(scope)
+    for step in (
+        {"op": "test", "path": "/status", "value": "final"},
+        {"op": "test", "path": "/status", "value": "amended"},
+        {"op": "copy", "from": "/subject/reference", "path": "/status"},
+        {"op": "move", "from": "/subject/reference", "path": "/status"},
+    ):
+        assert refused(database_url, step, access=access).category is Category.FORBIDDEN
+    sent = encode({"resourceType": "Parameters", "parameter": [AMENDED]})
+    entry = {"request": {"method": "PATCH", "url": "Observation/o"}, "resource": decode(sent)}
+    batch = encode({"resourceType": "Bundle", "type": "batch", "entry": [entry]})
+
+    async def use(server: Interactions) -> str:
+        with pytest.raises(HealixError) as error:
+            await server.patch(access, "Observation", "o", sent, "application/fhir+json")
+        assert error.value.category is Category.FORBIDDEN
+        (answered,) = (await server.bundle(access, batch)).entries
+        assert answered.response is not None
+        return answered.response.status
+
+    assert serve(database_url, use).startswith("403")
+    assert rows(stored, "SELECT version FROM resource WHERE id = 'o'") == [(1,)]

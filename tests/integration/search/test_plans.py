@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from healix_fhir.kernel.database import open_pool
+from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.access import AccessContext
 from tests.support.scale import fill
 from tests.support.search import EVERYONE, Clinic
@@ -110,3 +111,14 @@ def test_a_short_list_leaves_the_ordered_part_unread(scaled: Clinic) -> None:
     assert re.search(r"using resource_type_d on resource t\w* \(never executed\)", short), short
     long = scaled.explain("Observation?subject:Patient.gender:not=other&_count=10")
     assert re.search(r"using resource_type_d on resource t\w* \(actual", long), long
+
+
+def test_a_search_of_more_values_than_a_statement_takes_is_refused(clinic: Clinic) -> None:
+    """PostgreSQL takes 65,535 values: more of them are the caller's fault, not ours."""
+    values = ",".join(f"{number}|http://unitsofmeasure.org|kg" for number in range(490))
+    query = f"value-quantity={values}"
+    one = clinic.access("patient/*.rs user/*.rs", patient="p", practitioner="d")
+    assert clinic.ids(f"Observation?{query}", one) == []
+    with pytest.raises(HealixError) as refusal:
+        clinic.page(f"Observation?_total=accurate&{'&'.join([query] * 4)}", one)
+    assert refusal.value.category is Category.INVALID

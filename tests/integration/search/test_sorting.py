@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from healix_fhir.search.result import Total
+from healix_fhir.search.run import reading_of
 from tests.support.resources import observation, patient
-from tests.support.search import Clinic
+from tests.support.search import Clinic, ask
 
 
 def _person(id_: str, family: str | None, born: str | None, gender: str | None, *given: str) -> dict[str, Any]:
@@ -110,3 +112,19 @@ def test_an_estimate_is_exact_while_it_is_cheap_and_for_those_who_see_a_part(
     assert (clinic.page("Observation?_total=estimate&_count=2").total or 0) > 3
     one = clinic.access("patient/*.rs", patient="p1")
     assert clinic.page("Observation?_total=estimate&_count=2", one).total == 4
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "Observation?subject:Patient.family=a",
+        "Observation?_filter=not (subject.family eq a)",
+        "Observation?_has:DiagnosticReport:result:subject:Patient.family=a",
+    ],
+)
+def test_no_estimate_by_what_a_chain_hides(clinic: Clinic, query: str) -> None:
+    """Who sees all that is searched, but not all that a chain leads to, gets the accurate number too."""
+    asked = ask(f"{query}&_total=estimate")
+    scopes = ("system/*.rs", "system/Observation.rs system/DiagnosticReport.rs patient/Patient.rs")
+    totals = [reading_of(clinic.access(scope, patient="p"), asked).total for scope in scopes]
+    assert totals == [Total.ESTIMATE, Total.ACCURATE]

@@ -317,6 +317,30 @@ def test_hostile_expressions_end(text: str) -> None:
     assert refusal.value.category in (Category.TOO_LARGE, Category.INVALID)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "%resource.name[0].family & $this",
+        "%resource.name[0].family + $this",
+        "%resource.name[0].family ~ %resource.name[1].family",
+        "%resource.name[0].family = %resource.name[1].family",
+        "%resource.name[0].family < %resource.name[1].family",
+        "%resource.name[0].family.substring(1)",
+        "%resource.name[0].family.split('/')",
+        "%resource.name[0].family.toBoolean()",
+        "%resource.name.family.join($this)",
+        "'aaaaaaaaaa'.replace('a', %resource.name[2].family)",
+    ],
+)
+def test_long_strings_cost_what_they_are_long(text: str) -> None:
+    """Work on strings is paid for by their length: a few characters of expression make no gigabytes."""
+    given = {"family": "b" * 200_000, "given": ["x"] * 1000}
+    hostile = {"resourceType": "Patient", "name": [given, {"family": "b" * 199_999 + "c"}, {"family": "d" * 90_000}]}
+    with pytest.raises(HealixError) as refusal:
+        found(f"name.given.select({text})", hostile)
+    assert refusal.value.category is Category.TOO_LARGE
+
+
 def test_nodes_without_a_resource() -> None:
     """An element may be the focus without the resource that it comes from."""
     period = Node({"start": "2020", "end": "2019"}, "Period", "Period", None, None, "Period")

@@ -188,3 +188,9 @@ def test_the_official_examples() -> None:
         else:
             expected = case["expected"]
             assert patched(case["doc"], *case["patch"]) == expected, case["comment"]
+
+
+def test_a_patch_cannot_multiply_a_long_string() -> None:
+    """What is copied counts by its characters: a small patch does not fill the memory with one attachment."""
+    copies = [{"op": "copy", "from": "/a/0", "path": "/a/-"}] * 20
+    assert refused({"a": ["x" * 1_000_000]}, encode(copies)).category is Category.UNPROCESSABLE

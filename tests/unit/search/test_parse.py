@@ -204,10 +204,18 @@ def test_bad_values_and_unknown_modifiers_are_errors_in_either_handling(text: st
 
 
 def test_searches_are_bounded() -> None:
-    """Too many alternatives, parameters or includes are refused with the limit."""
-    for text in ("code=" + ",".join(map(str, range(501))), "&".join("code=a" for _ in range(101))):
+    """Too many alternatives, parameters, includes or values in all are refused with the limit."""
+    for text in (
+        "code=" + ",".join(map(str, range(501))),
+        "&".join("code=a" for _ in range(101)),
+        "&".join("code=" + ",".join(map(str, range(500))) for _ in range(5)),
+    ):
         with pytest.raises(HealixError, match="at most"):
             ask(f"Observation?{text}")
+    tests = " and ".join(f"_tag eq a{number}" for number in range(50))
+    for name, value in (("_filter", tests), ("_tag", ",".join(map(str, range(500))))):
+        with pytest.raises(HealixError, match="at most"):
+            parse(everything(), [(name, value)] * 2, base=BASE)
 
 
 def test_an_unknown_type_is_not_found() -> None:

@@ -123,7 +123,10 @@ def _operator(name: str, operation: Operation) -> Callable[[Run, Run], Run]:
     def build(left: Run, right: Run) -> Run:
         def run(scope: Scope) -> Items:
             ours, theirs = operand(left(scope), name), operand(right(scope), name)
-            return EMPTY if ours is None or theirs is None else calculated(operation, ours, theirs)
+            if ours is None or theirs is None:
+                return EMPTY
+            scope.evaluation.spend_on(ours, theirs)
+            return calculated(operation, ours, theirs)
 
         return run
 
@@ -152,6 +155,7 @@ def calculated(operation: Callable[..., Value | None], *operands: Value) -> Item
 def _concatenate(left: Run, right: Run) -> Run:
     def run(scope: Scope) -> Items:
         ours, theirs = text(left(scope), "the left side of &"), text(right(scope), "the right side of &")
+        scope.evaluation.spend_on(ours, theirs)
         return collection((ours or "") + (theirs or ""))
 
     return run

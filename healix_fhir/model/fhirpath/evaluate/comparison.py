@@ -62,6 +62,7 @@ def _ordered(holds: Callable[[int], bool], name: str) -> Callable[[Run, Run], Ru
             ours, theirs = single(left(scope), f"the left side of {name}"), single(right(scope), f"the right of {name}")
             if ours is None or theirs is None:
                 return EMPTY
+            scope.evaluation.spend_on(ours.value, theirs.value)
             found = order(ours, theirs)
             return EMPTY if found is None else boolean(holds(found))
 

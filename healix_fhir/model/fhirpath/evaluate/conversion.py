@@ -108,6 +108,7 @@ def _convert(kind: str) -> Function:
         def run(scope: Scope) -> Items:
             node = single(base(scope), f"the input of to{kind}()")
             value = None if node is None else value_of(node)
+            scope.evaluation.spend_on(value)
             return EMPTY if value is None else collection(unit(conversion(value), scope))
 
         return run
@@ -126,6 +127,7 @@ def _converts(kind: str) -> Function:
             if node is None:
                 return EMPTY
             value = value_of(node)
+            scope.evaluation.spend_on(value)
             return NO if value is None else boolean(unit(conversion(value), scope) is not None)
 
         return run

@@ -38,6 +38,7 @@ def equal(left: Node, right: Node, evaluation: Evaluation) -> bool | None:
     if ours is None or theirs is None:
         return ours is theirs and _equal_elements(left, right, evaluation)
     if type(ours) is str or type(ours) is bool or type(theirs) is bool:
+        evaluation.spend_on(ours)
         return type(ours) is type(theirs) and ours == theirs
     if isinstance(ours, Moment):
         if not isinstance(theirs, Moment) or not moment.comparable(ours, theirs):
@@ -109,6 +110,7 @@ def equivalent(left: Node, right: Node, evaluation: Evaluation) -> bool:
     if ours is None or theirs is None:
         return ours is theirs and _equivalent_elements(left, right, evaluation)
     if type(ours) is str:
+        evaluation.spend_on(ours, theirs)
         return type(theirs) is str and _folded(ours) == _folded(theirs)
     if type(ours) is bool or type(theirs) is bool:
         return ours is theirs

@@ -124,6 +124,7 @@ def sort_key(key: tree.Node) -> tree.Node:
 def _sorted(items: list[Node], keys: list[Items], evaluation: Evaluation, *, descending: bool) -> list[Node]:
     evaluation.spend(len(items) * max(len(items).bit_length(), 1))
     marked = [(single(found, "a sort key"), item) for found, item in zip(keys, items, strict=True)]
+    evaluation.spend_on(*(key.value for key, _ in marked if key is not None))
 
     def compare(left: tuple[Node | None, Node], right: tuple[Node | None, Node]) -> int:
         if left[0] is None or right[0] is None:

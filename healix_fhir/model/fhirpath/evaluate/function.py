@@ -61,6 +61,7 @@ def on_value(name: str, function: Callable[[Value], Value | None]) -> Function:
         def run(scope: Scope) -> Items:
             node = single(base(scope), f"the input of {name}()")
             value = None if node is None else value_of(node)
+            scope.evaluation.spend_on(value)
             return EMPTY if value is None else collection(function(value))
 
         return run
@@ -77,8 +78,10 @@ def on_text(name: str, count: int, function: Callable[..., Value | None]) -> Fun
             others = [text(argument.run(scope), f"an argument of {name}()") for argument in arguments]
             if subject is None or None in others:
                 return EMPTY
-            scope.evaluation.spend(len(subject) // 64)
-            return collection(function(subject, *others))
+            scope.evaluation.spend_on(subject)
+            result = function(subject, *others)
+            scope.evaluation.spend_on(result)
+            return collection(result)
 
         return run
 

@@ -21,6 +21,9 @@ STEPS = 1_000_000
 TEXT_LIMIT = 1024 * 1024
 """The characters that a string may grow to."""
 
+CHARACTERS = 64
+"""So many characters of a string cost a step, to read as to make: many long strings are as dear as many items."""
+
 CONSTANTS: Mapping[str, str] = MappingProxyType(
     {
         "sct": "http://snomed.info/sct",
@@ -80,6 +83,10 @@ class Evaluation:
         self.left -= steps
         if self.left < 0:
             raise too_large("the FHIRPath evaluation takes too many steps")
+
+    def spend_on(self, *texts: object) -> None:
+        """Take the price of reading or making those of `texts` that are strings."""
+        self.spend(sum(len(text) for text in texts if type(text) is str) // CHARACTERS)
 
     def variable(self, name: str) -> Items:
         """The value of `%name`. Raises Invalid for an unknown one."""

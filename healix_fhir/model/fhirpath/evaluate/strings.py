@@ -32,6 +32,7 @@ def _substring(base: Run, arguments: Arguments) -> Run:
         length = integer(arguments[1].run(scope), "the length of substring()") if len(arguments) > 1 else None
         if subject is None or start is None or not 0 <= start < len(subject):
             return EMPTY
+        scope.evaluation.spend_on(subject)
         return collection(subject[start:] if length is None else subject[start : start + max(length, 0)])
 
     return run
@@ -58,6 +59,7 @@ def _split(base: Run, arguments: Arguments) -> Run:
         separator = text(argument.run(scope), "the separator of split()")
         if subject is None or separator is None:
             return EMPTY
+        scope.evaluation.spend_on(subject)
         parts = subject.split(separator) if separator else list(subject)
         scope.evaluation.spend(len(parts))
         return [node_of(part) for part in parts]
@@ -73,6 +75,7 @@ def _join(base: Run, arguments: Arguments) -> Run:
         if not items or separator is None:
             return EMPTY
         parts = [part for item in items if (part := text((item,), "an item of join()")) is not None]
+        scope.evaluation.spend_on(separator, *parts)
         if sum(map(len, parts)) + len(separator) * len(parts) > TEXT_LIMIT:
             raise too_large(f"FHIRPath: a string may have {TEXT_LIMIT} characters")
         return collection(separator.join(parts))

@@ -238,6 +238,18 @@ def test_a_narrative_may_be_deep() -> None:
     assert patient(f"<text><status value='generated'/>{div}</text>")["text"]["div"] == div
 
 
+@pytest.mark.parametrize(
+    ("count", "uri", "part"),
+    [(100, "urn:x", "more than 64 namespace prefixes"), (9, "http://www.w3.org/1999/xhtml", "more than 8 prefixes")],
+)
+def test_narratives_do_not_grow_by_declarations(count: int, uri: str, part: str) -> None:
+    """Declarations are looked at, and added, for each narrative: there are few of them."""
+    declared = " ".join(f'xmlns:a{number}="{uri}"' for number in range(count))
+    body = f"<Patient {NS} {declared}><text><status value='generated'/><div {XHTML}>x</div></text></Patient>".encode()
+    (issue,) = issues(body)
+    assert part in issue.message
+
+
 def test_decimals_are_decimals() -> None:
     """Values of decimal elements that have a point are Decimal, as the JSON reader gives them."""
     found = decode(f"<Observation {NS}><valueQuantity><value value='7.10'/></valueQuantity></Observation>".encode())
