@@ -163,3 +163,6 @@ def test_a_search_explains_itself_to_who_sees_everything(filled: LiveServer, pat
         with filled.client(scope, **owner) as client:
             answer = client.get(address)
             assert (answer.status_code, "SELECT" in answer.text) == (403, False)
+    with filled.client("system/Observation.rs patient/Patient.rs", patient="p") as client:
+        answer = client.get("/fhir/Observation?subject:Patient.family=byron&_explain=true")
+        assert (answer.status_code, "SELECT" in answer.text) == (403, False)
