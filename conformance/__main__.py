@@ -8,11 +8,18 @@ from __future__ import annotations
 import argparse
 import sys
 
-from conformance import dicomweb, features, fhir, interactions
+from conformance import dicomweb, features, fhir, interactions, representations, searching
 from conformance.check import Failed
 from conformance.target import Target
 
-CHECKS = (*fhir.CHECKS, *interactions.CHECKS, *features.CHECKS, *dicomweb.CHECKS)
+CHECKS = (
+    *fhir.CHECKS,
+    *interactions.CHECKS,
+    *searching.CHECKS,
+    *representations.CHECKS,
+    *features.CHECKS,
+    *dicomweb.CHECKS,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
