@@ -20,6 +20,8 @@ from healix_fhir.store.stored import Change, Method, Stored
 from smart_auth.access import EVERYTHING, AccessContext
 
 MILLISECOND = timedelta(milliseconds=1)
+LARGEST = 256 * 1024 * 1024
+"""The bytes that patches may make a resource grow to; PostgreSQL holds no value of 1 GB."""
 
 
 class New(msgspec.Struct, frozen=True):
@@ -65,8 +67,12 @@ def decide(access: AccessContext, change: Change, old: Old | None, moment: datet
         return _precondition(change)
     if change.if_absent is not None and not old.deleted:
         return HealixError(change.if_absent, f"{change.type}/{change.id} exists already")
-    if _stored(change, old.version, old.updated).body == old.body:
+    same = _stored(change, old.version, old.updated).body
+    if same == old.body:
         return Same(old)
+    if change.patch is not None and len(same) > LARGEST:
+        message = f"the patch makes {change.type}/{change.id} larger than {LARGEST} bytes"
+        return HealixError(Category.UNPROCESSABLE, message, code="too-costly")
     return New(_stored(change, old.version + 1, _after(old, moment)), old, created=old.deleted)
 
 

@@ -233,3 +233,15 @@ def test_who_may_not_read_learns_nothing_by_a_patch(stored: Pool, database_url: 
 
     assert serve(database_url, use).startswith("403")
     assert rows(stored, "SELECT version FROM resource WHERE id = 'o'") == [(1,)]
+
+
+def test_a_resource_does_not_grow_by_patches_without_end(
+    stored: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each patch is within the limit of a body; what many make of a resource has a limit of its own."""
+    monkeypatch.setattr("healix_fhir.store.decide.LARGEST", 2000, raising=False)
+    step = {"op": "add", "path": "/note", "value": [{"text": "x" * 500}]}
+    assert serve(database_url, lambda server: patched(server, step)).changed
+    grown = {"op": "add", "path": "/note/-", "value": {"text": "x" * 1500}}
+    assert refused(database_url, grown).category is Category.UNPROCESSABLE
+    assert rows(stored, "SELECT version FROM resource WHERE id = 'o'") == [(2,)]
