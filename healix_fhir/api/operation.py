@@ -16,8 +16,12 @@ from healix_fhir.operation.registry import find
 async def operation(interactions: Interactions, call: Call) -> Answer:
     """`[base]/$name`, `[base]/[type]/$name`, `[base]/[type]/[id]/$name`."""
     as_sent = call.content_type not in XML_TYPES
-    asked = Invocation(tuple(call.params), call.body, call.path.get("type"), call.path.get("id"), as_sent)
+    asked = Invocation(tuple(call.params), call.body, call.path.get("type"), call.path.get("id"), as_sent, call.method)
     found = find(call.path["operation"], asked)
     if call.method not in found.methods:
         raise HealixError(Category.NOT_ALLOWED, f"${found.name} is called with {' or '.join(sorted(found.methods))}")
-    return Answer(200, await found.run(interactions, call.access, asked))
+    result = await found.run(interactions, call.access, asked)
+    if isinstance(result, bytes):
+        return Answer(200, result)
+    headers = tuple((name.encode(), value.encode()) for name, value in result.headers)
+    return Answer(result.status, result.body, headers)

@@ -24,7 +24,7 @@ class Name(StringConvertor):
 
 register_url_convertor("name", Name())
 
-RUN = {"GET": operation, "POST": operation}
+RUN = {"GET": operation, "POST": operation, "DELETE": operation}
 
 
 def routes(edge: Edge) -> list[BaseRoute]:

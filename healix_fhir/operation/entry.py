@@ -19,10 +19,13 @@ async def run_entry(interactions: Interactions, access: AccessContext, wanted: W
     *where, name = wanted.path
     body = encode(wanted.resource) if wanted.resource is not None else b""
     type_name, id_ = (*where[:2], None, None)[:2]
-    asked = Invocation(wanted.params, body, type_name, id_)
+    asked = Invocation(wanted.params, body, type_name, id_, method=wanted.method)
     found = find(name.removeprefix("$"), asked)
     method = "GET" if wanted.method == "HEAD" else wanted.method
     if method not in found.methods or len(where) > 2:
         called = f"{method} {'/'.join(wanted.path)[:100]}"
         raise HealixError(Category.NOT_ALLOWED, f"${found.name} is not called by {called}")
-    return await found.run(interactions, access, asked)
+    result = await found.run(interactions, access, asked)
+    if not isinstance(result, bytes):
+        raise HealixError(Category.NOT_ALLOWED, f"${found.name} is not called in a batch: its answer is not of one")
+    return result

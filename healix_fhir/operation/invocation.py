@@ -24,6 +24,7 @@ class Invocation(msgspec.Struct, frozen=True):
     type: str | None = None
     id: str | None = None
     as_sent: bool = False
+    method: str = "POST"
 
     @property
     def level(self) -> str:
@@ -31,5 +32,13 @@ class Invocation(msgspec.Struct, frozen=True):
         return "instance" if self.id is not None else "type" if self.type is not None else "system"
 
 
-Run = Callable[[Interactions, AccessContext, Invocation], Awaitable[bytes]]
-"""What runs an operation: the JSON of the answered resource, or a HealixError."""
+class Outcome(msgspec.Struct, frozen=True):
+    """An answer that is not just 200: its status, the JSON of its resource, and headers."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Run = Callable[[Interactions, AccessContext, Invocation], Awaitable[bytes | Outcome]]
+"""What runs an operation: the JSON of the resource of a plain answer, an Outcome, or a HealixError."""

@@ -15,13 +15,14 @@ from healix_fhir.interaction.capabilities import Offered
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import unsupported
 from healix_fhir.operation.fhirpath import fhirpath
-from healix_fhir.operation.invocation import Invocation, Run
+from healix_fhir.operation.invocation import Invocation, Outcome, Run
+from healix_fhir.operation.reindex import reindex
 from healix_fhir.operation.validate import validate
 from smart_auth.access import AccessContext
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """An operation: its definition, on what it may be called, what runs it, and which of GET and POST call it."""
+    """An operation: its definition, on what it may be called, what runs it, and which methods call it."""
 
     name: str
     definition: str
@@ -33,6 +34,13 @@ class Operation(msgspec.Struct, frozen=True):
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {
         "fhirpath": Operation("fhirpath", "urn:healix:operation:fhirpath", frozenset({"system"}), fhirpath),
+        "reindex": Operation(
+            "reindex",
+            "urn:healix:operation:reindex",
+            frozenset({"system"}),
+            reindex,
+            frozenset({"GET", "POST", "DELETE"}),
+        ),
         "validate": Operation(
             "validate",
             "http://hl7.org/fhir/OperationDefinition/Resource-validate",
@@ -60,7 +68,8 @@ def find(name: str, invocation: Invocation) -> Operation:
 
 async def run(name: str, interactions: Interactions, access: AccessContext, invocation: Invocation) -> bytes:
     """Call the operation `name` (without `$`): the JSON of the resource that it answers with."""
-    return await find(name, invocation).run(interactions, access, invocation)
+    result = await find(name, invocation).run(interactions, access, invocation)
+    return result.body if isinstance(result, Outcome) else result
 
 
 def offered() -> tuple[Offered, ...]:

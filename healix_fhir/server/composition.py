@@ -14,9 +14,11 @@ from dicomweb.study.sweep import sweep
 from healix_fhir.care import relationships
 from healix_fhir.imaging import bridge
 from healix_fhir.kernel.consume import Consumers
-from healix_fhir.kernel.database import Row, run
+from healix_fhir.kernel.database import Row, open_pool, run
 from healix_fhir.kernel.jobs import Task
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.operation import reindex
+from healix_fhir.search.reindex import reindexed
 from healix_fhir.subscription import notify
 from healix_fhir.subscription.deliver import deliverer
 from smart_auth import store as access
@@ -47,7 +49,17 @@ def delivery(settings: Settings) -> Callable[[Connection[Row]], int]:
 
 def tasks(settings: Settings) -> Mapping[str, Task]:
     """The durable jobs by name."""
-    return {"archive.sweep": lambda: _sweep(settings), "access.sweep": lambda: _sweep_access(settings)}
+    return {
+        "archive.sweep": lambda: _sweep(settings),
+        "access.sweep": lambda: _sweep_access(settings),
+        reindex.TASK: lambda run: _reindex(settings, run),
+    }
+
+
+def _reindex(settings: Settings, run_id: int) -> None:
+    with open_pool(settings.database_url, size=1) as pool:
+        for step in reindexed(pool, run_id, (settings.fhir_base,)):
+            log.info("writing the search index anew", run=run_id, state=step.state, done=step.done, total=step.total)
 
 
 def _sweep(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""`healix import`: FHIR bundles, NDJSON and DICOM folders."""
+"""`healix import`: FHIR bundles, NDJSON and DICOM folders; `healix reindex`: their search index anew."""
 
 from __future__ import annotations
 
@@ -44,4 +44,26 @@ def import_command(paths: Paths, data_dir: DataDir = None, processes: Processes 
             report.reject(Place(str(other)), ["neither FHIR JSON or NDJSON nor DICOM"])
         answer(report.as_json())
     if report.refused:
+        raise typer.Exit(1)
+
+
+def reindex_command(data_dir: DataDir = None) -> None:
+    """Write the search index of all resources anew; goes on where a run was cut off. The server may be running."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from healix_fhir.kernel.database import transaction
+    from healix_fhir.search.reindex import VERSION, reindexed
+    from healix_fhir.store.reindexing import FINISHED, begin
+
+    with database(data_dir) as (settings, pool):
+        run = transaction(pool, lambda: begin(VERSION))
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+            task = bar.add_task("Indexing", total=run.total)
+            for step in reindexed(pool, run.id, (settings.fhir_base,)):
+                run = step
+                bar.update(task, completed=run.done)
+        answer({"run": run.id, "state": run.state, "resources": run.done})
+    if run.state != FINISHED:
         raise typer.Exit(1)

@@ -21,6 +21,7 @@ app.add_typer(packages.app, name="package")
 app.add_typer(peers.app, name="peer")
 app.add_typer(viewer.app, name="viewer")
 app.command("import")(data.import_command)
+app.command("reindex")(data.reindex_command)
 app.command("fhirpath")(fhirpath.fhirpath_command)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")]

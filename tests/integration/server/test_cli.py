@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,24 @@ def test_package(served: Served, tmp_path: Path) -> None:
         (issue, *_) = client.post("/fhir/Patient/$validate", content=xml, headers=headers).json()["issue"]
         assert issue["expression"] == ["Patient.gender"]
         assert "extension" not in issue
+
+
+def test_reindex(served: Served) -> None:
+    """`healix reindex` writes the index of all resources anew beside the running server, and says how many."""
+    made = command(served, "reindex")
+    assert made["state"] == "finished"
+    assert made["resources"] > 0
+
+
+def test_reindex_as_a_job(served: Served) -> None:
+    """The job worker takes up what `$reindex` starts."""
+    token = command(served, "token", "create", "--scope", "system/*.cruds", "--ttl", "60")["access_token"]
+    with served.client(token) as client:
+        status = client.post("/fhir/$reindex").headers["content-location"].partition("/fhir/")[2]
+        deadline = time.monotonic() + 30
+        while (answer := client.get(f"/fhir/{status}")).status_code == 202 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert {"name": "state", "valueCode": "finished"} in answer.json()["parameter"]
 
 
 def test_migrate(served: Served) -> None:

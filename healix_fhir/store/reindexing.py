@@ -1,0 +1,196 @@
+"""Runs that write the search index anew: the resources that each has yet to take, and what it has done.
+
+A run goes through the resources that exist when it begins, in the order of their keys, in batches of which each commits
+by itself. Its place is in its row, so that it goes on after a kill; what is written meanwhile is indexed by its writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Integer, Table, Text, text
+
+from healix_fhir.kernel.arrays import bytea, int4, int8, timestamptz_or_infinity
+from healix_fhir.kernel.database import Statement, Work, metadata
+from healix_fhir.store import index_parts
+from healix_fhir.store.index import IndexRows
+from healix_fhir.store.index_parts import Part
+
+WAITING, RUNNING, FINISHED, CANCELLED = "waiting", "running", "finished", "cancelled"
+UNDER_WAY = (WAITING, RUNNING)
+
+reindexing = Table(
+    "reindexing",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("version", Integer, nullable=False),  # of the index that it writes
+    Column("last_pk", BigInteger, nullable=False, server_default=text("0")),
+    Column("ceiling", BigInteger, nullable=False),  # the last resource that it takes
+    Column("done", BigInteger, nullable=False, server_default=text("0")),
+    Column("total", BigInteger, nullable=False),
+    Column("requested", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    Column("ended", DateTime(timezone=True)),
+    comment="runs that write the search index of all resources anew",
+)
+
+_FIELDS = "id, state, done, total, requested, ended"
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run as it stands; `total` is how many resources there were when it began."""
+
+    id: int
+    state: str
+    done: int
+    total: int
+    requested: datetime
+    ended: datetime | None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it has work to do."""
+        return self.state in UNDER_WAY
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a run goes on, its row locked."""
+
+    run: Run
+    last_pk: int
+    ceiling: int
+
+
+class Current(msgspec.Struct, frozen=True):
+    """A resource to index, locked."""
+
+    pk: int
+    type: int
+    body: bytes
+
+
+def begin(version: int) -> Work[Run]:
+    """A new run, or the one that is under way."""
+    yield Statement("SELECT pg_advisory_xact_lock(hashtext('reindexing'))")
+    rows = yield Statement(f"SELECT {_FIELDS} FROM reindexing WHERE state = ANY(%s)", (list(UNDER_WAY),))
+    if not rows:
+        rows = yield Statement(
+            f"""INSERT INTO reindexing (state, version, ceiling, total)
+                SELECT %s, %s, (SELECT last_value FROM resource_pk), (SELECT count(*) FROM resource WHERE NOT deleted)
+                RETURNING {_FIELDS}""",
+            (WAITING, version),
+        )
+    return Run(*rows[0])
+
+
+def find(id_: int) -> Work[Run | None]:
+    """The run with this id."""
+    rows = yield Statement(f"SELECT {_FIELDS} FROM reindexing WHERE id = %s", (id_,))
+    return Run(*rows[0]) if rows else None
+
+
+def cancel(id_: int) -> Work[Run | None]:
+    """End a run after the batch that it is at; None where none is under way with this id."""
+    rows = yield Statement(
+        f"UPDATE reindexing SET state = %s, ended = now() WHERE id = %s AND state = ANY(%s) RETURNING {_FIELDS}",
+        (CANCELLED, id_, list(UNDER_WAY)),
+    )
+    return Run(*rows[0]) if rows else None
+
+
+def place(id_: int) -> Work[Place | None]:
+    """Where the run goes on, its row locked until the transaction ends."""
+    rows = yield Statement(f"SELECT {_FIELDS}, last_pk, ceiling FROM reindexing WHERE id = %s FOR UPDATE", (id_,))
+    return Place(Run(*rows[0][:6]), *rows[0][6:]) if rows else None
+
+
+def following(here: Place, most: int) -> Work[tuple[list[Current], int | None]]:
+    """The next resources, locked in the order in which writers lock, and the key of the last (None: there are none)."""
+    rows = yield Statement(
+        """SELECT r.pk, r.type, r.body, max(r.pk) OVER () FROM (
+             SELECT r.pk, r.type, r.id, CASE WHEN r.deleted THEN NULL ELSE r.body END AS body FROM resource r
+             WHERE r.pk IN (SELECT n.pk FROM resource n WHERE n.pk > %s AND n.pk <= %s ORDER BY n.pk LIMIT %s)
+             ORDER BY r.type, r.id FOR UPDATE) r""",
+        (here.last_pk, here.ceiling, most),
+    )
+    return [Current(pk, type_, body) for pk, type_, body, _ in rows if body is not None], rows[0][3] if rows else None
+
+
+def rewrite(pks: Sequence[int], indexes: Sequence[IndexRows], patients: Sequence[Sequence[int]]) -> Work[None]:
+    """Replace the index rows of resources; `patients` are the keys of their compartments, the main one first."""
+    yield Statement(
+        f"WITH {index_parts.CLEAR.lstrip()} x AS (DELETE FROM compartment WHERE pk = ANY(%(pks)s::bigint[])) SELECT 1",
+        {"pks": list(pks)},
+        prepare=False,
+    )
+    parts = index_parts.needed(indexes)
+    yield Statement(_insertion(parts), _params(parts, pks, indexes, patients), prepare=False)
+
+
+def _insertion(parts: Sequence[Part]) -> str:
+    return f"""
+WITH keys AS MATERIALIZED (SELECT %s::bigint[]),
+   given AS MATERIALIZED (SELECT %s::bigint[] AS pat, %s::timestamptz[] AS d, %s::timestamptz[] AS d_hi),
+   updated AS (
+     UPDATE resource r SET pat = nullif(x.pat, 0), d = nullif(x.d, 'infinity'), d_hi = nullif(x.d_hi, 'infinity'),
+       present = x.present, toks = t.all_toks[x.first:x.last]
+     FROM given g, (SELECT %s::bigint[] AS all_toks) t,
+          unnest((TABLE keys), g.pat, g.d, g.d_hi, %s::bytea[], %s::int[], %s::int[])
+            AS x (pk, pat, d, d_hi, present, first, last)
+     WHERE r.pk = x.pk),{index_parts.insertions(parts)}
+   compartments AS (
+     INSERT INTO compartment (pat, pk)
+     SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat))
+SELECT 1"""
+
+
+def _params(
+    parts: Sequence[Part], pks: Sequence[int], indexes: Sequence[IndexRows], patients: Sequence[Sequence[int]]
+) -> tuple[object, ...]:
+    toks: list[int] = []
+    spans: list[tuple[int, int]] = []
+    for index in indexes:
+        first = len(toks) + 1
+        toks.extend(index.toks)
+        spans.append((first, len(toks)))
+    further = [(n, pat) for n, keys in enumerate(patients, 1) for pat in keys[1:]]
+    return (
+        int8(pks),
+        int8(keys[0] if keys else 0 for keys in patients),
+        timestamptz_or_infinity(index.d for index in indexes),
+        timestamptz_or_infinity(index.d_hi for index in indexes),
+        int8(toks),
+        bytea(index.present for index in indexes),
+        int4(first for first, _ in spans),
+        int4(last for _, last in spans),
+        *index_parts.params(parts, indexes),
+        int4(n for n, _ in further),
+        int8(pat for _, pat in further),
+    )
+
+
+def advance(id_: int, last_pk: int, count: int) -> Work[Run]:
+    """Note that a batch is done."""
+    rows = yield Statement(
+        f"UPDATE reindexing SET state = %s, last_pk = %s, done = done + %s WHERE id = %s RETURNING {_FIELDS}",
+        (RUNNING, last_pk, count, id_),
+    )
+    return Run(*rows[0])
+
+
+def finish(id_: int) -> Work[Run]:
+    """Note that all is done."""
+    rows = yield Statement(
+        f"UPDATE reindexing SET state = %s, ended = now() WHERE id = %s RETURNING {_FIELDS}", (FINISHED, id_)
+    )
+    return Run(*rows[0])
+
+
+def is_current(version: int) -> Work[bool]:
+    """Whether a run has written all that there was at its time in this version of the index, or nothing was there."""
+    rows = yield Statement(
+        "SELECT EXISTS (SELECT FROM reindexing WHERE state = %s AND version >= %s)", (FINISHED, version)
+    )
+    return bool(rows[0][0])
