@@ -132,6 +132,6 @@ def run(settings: Settings, stop: Event, *, share_port: bool = False) -> None:
         address = f"{settings.host}:{settings.dimse_port}"
         raise HealixError(Category.UNAVAILABLE, f"cannot listen on {address}: {error.strerror}") from error
     sys.setswitchinterval(SWITCH_INTERVAL)
-    with listener, open_pool(settings.database_url, size=POOL_SIZE) as pool:
+    with listener, open_pool(settings.database_url, size=POOL_SIZE, seconds=settings.statement_seconds) as pool:
         log.info("listening", host=settings.host, port=settings.dimse_port, aet=AE_TITLE)
         Gate(listener, make(settings, pool, limits, stop).serve, limits).run(stop)

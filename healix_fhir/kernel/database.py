@@ -180,9 +180,20 @@ def _pause(attempt: int) -> float:
     return random.uniform(0.005, 0.01) * float(2**attempt)  # noqa: S311 - jitter, not a secret
 
 
-def open_pool(url: str, *, size: int) -> ConnectionPool[Connection[Row]]:
-    """A synchronous pool; connections are made when first needed and checked when handed out after an error."""
-    return ConnectionPool(url, min_size=1, max_size=size, open=True, kwargs={"autocommit": True})
+def open_pool(url: str, *, size: int, seconds: int = 0) -> ConnectionPool[Connection[Row]]:
+    """A synchronous pool; connections are made when first needed and checked when handed out after an error.
+
+    PostgreSQL stops each statement after `seconds` (0: never), also when nobody waits for it any more.
+    """
+
+    def configure(connection: Connection[Row]) -> None:
+        if seconds:
+            connection.execute(_LIMIT, (f"{seconds}s",))
+
+    return ConnectionPool(url, min_size=1, max_size=size, open=True, kwargs={"autocommit": True}, configure=configure)
+
+
+_LIMIT = "SELECT set_config('statement_timeout', %s, FALSE)"
 
 
 async def open_async_pool(url: str, *, size: int, seconds: int = 0) -> AsyncConnectionPool[AsyncConnection[Row]]:
@@ -193,7 +204,7 @@ async def open_async_pool(url: str, *, size: int, seconds: int = 0) -> AsyncConn
 
     async def configure(connection: AsyncConnection[Row]) -> None:
         if seconds:
-            await connection.execute("SELECT set_config('statement_timeout', %s, FALSE)", (f"{seconds}s",))
+            await connection.execute(_LIMIT, (f"{seconds}s",))
 
     pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
         url, min_size=1, max_size=size, open=False, timeout=WAIT, kwargs={"autocommit": True}, configure=configure

@@ -55,7 +55,7 @@ class Settings:
     search_seconds: int = 10
     """Time after which a search that is still running is stopped and answered 503."""
     statement_seconds: int = 60
-    """The same for every statement that a web process gives to the database."""
+    """The same for every statement that a web or DIMSE process gives to the database."""
     max_body_mb: int = 64
     """Largest FHIR request body, in MB."""
     max_store_gb: int = 16
