@@ -67,6 +67,13 @@ def start() -> Work[Run]:
     return run
 
 
+def renew() -> Work[Run | None]:
+    """Begin a run where resources were indexed by an older version of this program; None where none were."""
+    if (yield from reindexing.is_current(VERSION)):
+        return None
+    return (yield from start())
+
+
 def _may_change_everything(access: AccessContext) -> bool:
     return any(
         scope.context is Context.SYSTEM and scope.type == "*" and Permission.UPDATE in scope.permissions

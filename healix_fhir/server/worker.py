@@ -13,9 +13,10 @@ from psycopg import Connection
 
 from healix_fhir.kernel import jobs
 from healix_fhir.kernel.consume import drain
-from healix_fhir.kernel.database import Row
+from healix_fhir.kernel.database import Row, open_pool, transaction
 from healix_fhir.kernel.outbox import CHANNEL
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.operation.reindex import renew
 from healix_fhir.server.composition import SCHEDULES, consumers, delivery, tasks
 from healix_fhir.server.processes import end_with_parent, using_database
 
@@ -47,6 +48,10 @@ async def _work(settings: Settings) -> None:
     ]
     for thread in threads:
         thread.start()
+    with open_pool(settings.database_url, size=1) as pool:
+        renewed = transaction(pool, renew)
+    if renewed is not None:
+        log.warning("the search index is of an older version and is written anew", run=renewed.id, total=renewed.total)
     app = jobs.application(settings.database_url, tasks(settings), SCHEDULES)
     async with app.open_async():
         worker = asyncio.create_task(

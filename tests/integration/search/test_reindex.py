@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from healix_fhir.kernel.database import transaction
+from healix_fhir.operation.reindex import renew
 from healix_fhir.search import reindex
 from healix_fhir.search.reindex import VERSION, batch, reindexed
 from healix_fhir.server.schema import metadata
@@ -105,3 +106,15 @@ def test_what_is_written_meanwhile_is_left_alone(clinic: Clinic) -> None:
     assert list(reindexed(clinic.pool, run.id, (BASE,)))[-1].done == 9
     assert clinic.ids("Patient?family=later") == ["later"]
     assert clinic.ids("Patient?family=changed") == ["q"]
+
+
+def test_an_index_of_an_older_version_is_renewed_once(clinic: Clinic) -> None:
+    """A new store needs no run; one whose resources an older version indexed gets one, and no second after it."""
+    assert transaction(clinic.pool, renew) is None
+    _put(clinic)
+    clinic.run("DELETE FROM reindexing")
+    run = transaction(clinic.pool, renew)
+    assert run is not None
+    assert transaction(clinic.pool, renew) == run
+    assert list(reindexed(clinic.pool, run.id, (BASE,)))[-1].state == FINISHED
+    assert transaction(clinic.pool, renew) is None
