@@ -4,7 +4,8 @@ Each resource and study row carries `pat`, the surrogate key of the patient in w
 none); the further patients of the few resources that are in several compartments stand in the table `compartment`. A
 token's scopes open types in three contexts: `system` every row; `user` the rows of patients with whom the user has a
 care relationship; `patient` the rows of the token's one patient. Types in `SHARED_TYPES` belong to no patient and are
-open to every context whose scope names them. What is in no compartment and of no shared type is for `system` only.
+open to every context whose scope names them, to be read and searched; only `system` changes them. What is in no
+compartment and of no shared type is for `system` only.
 
 Spec: SMART App Launch 2.2 scopes; FHIR R4, hl7.org/fhir/R4/compartmentdefinition-patient.html
 """
@@ -39,6 +40,11 @@ SHARED_TYPES = frozenset(
     }
 )  # fmt: skip
 """Types that describe no patient. An allow-list: a type not named here is closed unless a compartment opens it."""
+
+LOOKING = frozenset({Permission.READ, Permission.SEARCH})
+"""What everyone may do with resources of `SHARED_TYPES`. They say who works here and by what rules the server judges:
+one patient's or one clinician's app does not change that, whatever its scopes.
+"""
 
 
 class AccessContext(msgspec.Struct, frozen=True):
@@ -77,8 +83,10 @@ class AccessContext(msgspec.Struct, frozen=True):
     def compartments(self, type_name: str, permission: Permission, column: str) -> Fragment:
         """The condition on one patient key, the SQL expression `column`; for rows in one compartment at most."""
         opened = contexts(self.scopes, type_name, permission)
-        if Context.SYSTEM in opened or (opened and type_name in SHARED_TYPES):
+        if Context.SYSTEM in opened:
             return EVERYTHING
+        if type_name in SHARED_TYPES:
+            return EVERYTHING if opened and permission in LOOKING else NOTHING
         arms = []
         if Context.PATIENT in opened and self.pat is not None:
             arms.append(Fragment(f"{column} = %s", (self.pat,)))

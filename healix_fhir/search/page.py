@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import os
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -21,6 +22,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.search.keyset import Place
+
+NONCE = 12
+"""Random bytes before each sealed cursor: two links to the same place differ, so that equal ones tell nothing."""
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -39,14 +43,16 @@ class Signer:
 
     def seal(self, at: Cursor, search: str) -> str:
         """The text of `at` for a link, bound to `search`."""
-        sealed = self._cipher.encrypt(msgspec.msgpack.encode(at), [search.encode()])
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        nonce = os.urandom(NONCE)
+        sealed = self._cipher.encrypt(msgspec.msgpack.encode(at), [search.encode(), nonce])
+        return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
 
     def unseal(self, text: str, search: str) -> Cursor:
         """The cursor that `seal` made of the same `search`; raises Invalid for every other text."""
         try:
             sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            return msgspec.msgpack.decode(self._cipher.decrypt(sealed, [search.encode()]), type=Cursor)
+            opened = self._cipher.decrypt(sealed[NONCE:], [search.encode(), sealed[:NONCE]])
+            return msgspec.msgpack.decode(opened, type=Cursor)
         except (InvalidTag, binascii.Error, ValueError, msgspec.MsgspecError) as error:
             raise foreign() from error
 

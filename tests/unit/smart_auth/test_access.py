@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from healix_fhir.kernel.database import Row, Statement
+from healix_fhir.kernel.database import Fragment, Row, Statement
 from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.access import EVERYTHING, NOTHING, AccessContext, internal
 from smart_auth.scope import Permission, parse
@@ -59,6 +59,16 @@ def test_shared_types_are_open_to_their_scope(scope: str) -> None:
     """Types that describe no patient are open to each scope that names them."""
     assert access(scope, pat=7).predicate("Practitioner", READ, "r") == EVERYTHING
     assert access("patient/Observation.rs", pat=7).predicate("Practitioner", READ, "r") == NOTHING
+
+
+@pytest.mark.parametrize("permission", [Permission.CREATE, Permission.UPDATE, Permission.DELETE])
+@pytest.mark.parametrize(
+    ("scope", "changes"), [("patient/*.cruds", NOTHING), ("user/*.cruds", NOTHING), ("system/*.cruds", EVERYTHING)]
+)
+def test_shared_types_are_changed_by_systems_only(scope: str, changes: Fragment, permission: Permission) -> None:
+    """No patient's and no clinician's app may change directories, catalogues and definitions that all rely on."""
+    caller = access(scope, pat=7)
+    assert caller.compartments("StructureDefinition", permission, "r.pat") == changes
 
 
 def test_require() -> None:
