@@ -18,6 +18,7 @@ from psycopg_pool import ConnectionPool
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.database import Row, open_pool
 from healix_fhir.server.migrate import migrate
+from healix_fhir.store import known_texts
 from smart_auth import access
 from tests.support.serve import served  # noqa: F401 - a fixture
 
@@ -69,6 +70,7 @@ def module_database_url(postgres_url: str) -> Iterator[str]:
 @contextmanager
 def _new_database(postgres_url: str) -> Iterator[str]:
     access._KNOWN.clear()  # surrogate keys of another test's database
+    known_texts.forget()
     name = f"test_{next(_numbers)}"
     _administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE template_healix")
     yield postgres_url.replace("/postgres?", f"/{name}?")

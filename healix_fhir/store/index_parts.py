@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from healix_fhir.kernel.arrays import Array, float8, int2, int4, int8, numeric, text, timestamptz
 from healix_fhir.store.index import IndexRows
+from healix_fhir.store.known_texts import unknown
 
 PK = "(TABLE keys)[x.n]"
 PAT = "nullif((SELECT g.pat FROM given g)[x.n], 0)"
@@ -92,7 +93,7 @@ PARTS = (
      FROM unnest(%s::int[], %s::int[], %s::text[], %s::bigint[]) AS x (n, param, folded, h)
      ORDER BY x.param, x.folded ON CONFLICT DO NOTHING""",
         (int4, int4, text, int8),
-        lambda index: index.texts,
+        unknown,
         of_resource=False,
     ),
 )

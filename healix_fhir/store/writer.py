@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from healix_fhir.kernel.coalesce import Coalescer
 from healix_fhir.kernel.database import Row, arun, atransaction
 from healix_fhir.kernel.errors import HealixError
+from healix_fhir.store import known_texts
 from healix_fhir.store.commit import Member, commit_each
 from healix_fhir.store.stored import Change, Committed, Method
 from smart_auth.access import AccessContext, remember
@@ -52,6 +53,10 @@ class Writer:
                 return [error]
             return [outcome for member in members for outcome in await self._group([member])]
         remember({id_: key for done in outcomes if isinstance(done, Committed) for id_, key in done.patients})
+        written = zip(members, outcomes, strict=True)
+        known_texts.remember(
+            change.rows for (_, change), done in written if isinstance(done, Committed) and done.changed
+        )
         return outcomes
 
     async def _transact(self, members: Sequence[Member]) -> Sequence[Committed | HealixError]:

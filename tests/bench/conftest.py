@@ -8,6 +8,7 @@ import pytest
 
 from healix_fhir.kernel import embedded
 from healix_fhir.server.migrate import migrate
+from healix_fhir.store import known_texts
 from smart_auth import access
 
 
@@ -17,5 +18,6 @@ def durable_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = embedded.start(tmp_path_factory.mktemp("durable"))
     migrate(server.get_uri())
     access._KNOWN.clear()
+    known_texts.forget()
     yield server.get_uri()
     server.cleanup()

@@ -18,6 +18,7 @@ import psycopg
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.database import run
 from healix_fhir.server.migrate import migrate
+from healix_fhir.store import known_texts
 from smart_auth import access
 from smart_auth.store import create_token
 from tests.bench.dimse_servers import free_port
@@ -47,6 +48,7 @@ def database(directory: Path) -> Iterator[str]:
     try:
         migrate(server.get_uri())
         access._KNOWN.clear()
+        known_texts.forget()
         yield server.get_uri()
     finally:
         server.cleanup()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from healix_fhir.interaction.result import Written
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.database import arun
@@ -109,3 +111,23 @@ def test_a_lost_race_for_an_id_is_decided_again(pool: Pool, database_url: str) -
 
     written = serve(database_url, use)
     assert (written.stored.version, written.created) == (2, False)
+
+
+def test_texts_that_are_stored_are_not_sent_again(pool: Pool, database_url: str) -> None:
+    """The text of a code is written once; a refused resource's text is not taken for stored."""
+    codes = [{"text": "Resting pulse"}, {"text": "Pulse at rest"}]
+
+    async def use(server: Interactions) -> None:
+        with pytest.raises(HealixError):
+            await server.update(
+                SYSTEM, "Observation", "o", body(observation("Patient/p"), id="o", code=codes[1]), if_match=7
+            )
+        for code in [codes[0], *codes]:
+            with query_recorder() as recorded:
+                await server.create(SYSTEM, "Observation", body(observation("Patient/p"), code=code))
+            sent.append("index_text" in recorded[-1])
+
+    sent: list[bool] = []
+    serve(database_url, use)
+    assert sent == [True, False, True]
+    assert rows(pool, "SELECT count(*) FROM index_text WHERE folded LIKE '%%puls%%'") == [(2,)]

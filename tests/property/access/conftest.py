@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from healix_fhir.store import known_texts
 from smart_auth import access
 
 
@@ -14,6 +15,7 @@ from smart_auth import access
 def module_database(postgres_url: str) -> Iterator[str]:
     """A database with the whole schema, for the tests of one module."""
     access._KNOWN.clear()  # surrogate keys of another test's database
+    known_texts.forget()
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE worlds TEMPLATE template_healix")
     yield postgres_url.replace("/postgres?", "/worlds?")
