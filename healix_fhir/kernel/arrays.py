@@ -82,20 +82,20 @@ def _strings(oid: int, encode: Callable[[T], bytes]) -> Callable[[Iterable[T | N
     """What makes arrays of values of any length, which `encode` gives."""
     empty = _empty(oid)
 
+    def element(value: T | None) -> bytes:
+        if value is None:
+            return NULL
+        data = encode(value)
+        size = len(data)
+        return (LENGTHS[size] if size < SHORT else _length(size)) + data
+
     def make(values: Iterable[T | None]) -> Array:
         given = list(values)
         if not given:
             return empty
-        if given.count(None) == len(given):
-            return _array(oid, len(given), NULL * len(given), nulls=True)
-        parts: list[bytes] = []
-        for value in given:
-            if value is None:
-                parts.append(NULL)
-            else:
-                data = encode(value)
-                size = len(data)
-                parts += (LENGTHS[size] if size < SHORT else _length(size), data)
+        if given.count(given[0]) == len(given):  # who asks and how is often the same for all rows
+            return _array(oid, len(given), element(given[0]) * len(given), nulls=given[0] is None)
+        parts = [element(value) for value in given]
         return _array(oid, len(given), b"".join(parts), nulls=None in given)
 
     return make
