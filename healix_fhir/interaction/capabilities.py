@@ -17,7 +17,7 @@ from healix_fhir.interaction.patch import PATCH_FORMATS
 from healix_fhir.model.definitions import TYPES, search_parameters
 from healix_fhir.search.params.indexed import is_indexed
 
-BUILT = "2026-11-24"
+BUILT = "2026-11-29"
 """The date of this release: the statement changes with the program only."""
 
 INTERACTIONS = (
