@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_auth.access import EVERYTHING, NOTHING, AccessContext
+from smart_auth.access import EVERYTHING, LOOKING, NOTHING, SHARED_TYPES, AccessContext
 from smart_auth.scope import Permission, Scope, contexts, parse
 
 TYPES = ("Patient", "Observation", "Practitioner", "Basic")
@@ -41,12 +41,17 @@ def test_splitting_letters_changes_nothing(chosen: list[str], ask: tuple[str, Pe
 
 @given(st.lists(words), asked)
 def test_predicate_follows_scopes(chosen: list[str], ask: tuple[str, Permission]) -> None:
-    """No row without a scope for it; every row only by a system scope or for a type that describes no patient."""
+    """No row without a scope for it; every row only by a system scope, or to look at a type that describes no patient.
+
+    What describes no patient is changed by a system scope or not at all.
+    """
     scopes: frozenset[Scope] = parse(" ".join(chosen))
     predicate = AccessContext(scopes, patient="p", pat=1, practitioner="d").predicate(*ask, "r")
     opened = {context.value for context in contexts(scopes, *ask)}
-    assert (predicate == NOTHING) == (not opened)
-    assert (predicate == EVERYTHING) == ("system" in opened or (bool(opened) and ask[0] == "Practitioner"))
+    shared, looking = ask[0] in SHARED_TYPES, ask[1] in LOOKING
+    everything = "system" in opened or (bool(opened) and shared and looking)
+    assert (predicate == EVERYTHING) == everything
+    assert (predicate == NOTHING) == (not opened or (shared and not everything))
 
 
 @given(st.lists(words))
