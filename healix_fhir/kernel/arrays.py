@@ -46,10 +46,6 @@ def _empty(oid: int) -> Array:
     return Array(_head(0, 0, oid, 0, 0)[:12])
 
 
-def _array(oid: int, size: int, elements: bytes, *, nulls: bool) -> Array:
-    return Array(_head(1, nulls, oid, size, 1) + elements)
-
-
 def _numbers(oid: int, letter: str, width: int) -> Callable[[Iterable[Number | None]], Array]:
     """What makes arrays of numbers of `width` bytes, which `struct` writes as `letter`."""
     empty = _empty(oid)
@@ -65,15 +61,18 @@ def _numbers(oid: int, letter: str, width: int) -> Callable[[Iterable[Number | N
         return packer(len(values))(*framed)
 
     def make(values: Iterable[Number | None]) -> Array:
-        given = list(values)
-        if not given:
+        given = values if type(values) is tuple else tuple(values)
+        size = len(given)
+        if not size:
             return empty
         if None in given:
-            elements = [NULL if value is None else single(width, value) for value in given]
-        else:
-            known = cast("list[Number]", given)
-            elements = [together(known[at : at + AT_ONCE]) for at in range(0, len(known), AT_ONCE)]
-        return _array(oid, len(given), b"".join(elements), nulls=None in given)
+            elements = b"".join([NULL if value is None else single(width, value) for value in given])
+            return Array(_head(1, 1, oid, size, 1) + elements)
+        known = cast("tuple[Number, ...]", given)
+        if size <= AT_ONCE:
+            return Array(_head(1, 0, oid, size, 1) + together(known))
+        elements = b"".join([together(known[at : at + AT_ONCE]) for at in range(0, size, AT_ONCE)])
+        return Array(_head(1, 0, oid, size, 1) + elements)
 
     return make
 
@@ -90,13 +89,15 @@ def _strings(oid: int, encode: Callable[[T], bytes]) -> Callable[[Iterable[T | N
         return (LENGTHS[size] if size < SHORT else _length(size)) + data
 
     def make(values: Iterable[T | None]) -> Array:
-        given = list(values)
-        if not given:
+        given = values if type(values) is tuple else tuple(values)
+        size = len(given)
+        if not size:
             return empty
-        if given.count(given[0]) == len(given):  # who asks and how is often the same for all rows
-            return _array(oid, len(given), element(given[0]) * len(given), nulls=given[0] is None)
-        parts = [element(value) for value in given]
-        return _array(oid, len(given), b"".join(parts), nulls=None in given)
+        if given.count(given[0]) == size:  # who asks and how is often the same for all rows
+            elements = element(given[0]) * size
+        else:
+            elements = b"".join([element(value) for value in given])
+        return Array(_head(1, None in given, oid, size, 1) + elements)
 
     return make
 

@@ -5,8 +5,9 @@ Rows are append-only (the database refuses UPDATE and DELETE) and are rendered a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, SmallInteger, Table, Text, func
@@ -77,22 +78,28 @@ INSERT = insert(
 )
 """One row for each position of the arrays that `audit_params` makes."""
 
+_KINDS: tuple[Callable[[Iterable[Any]], Array], ...] = (
+    arrays.timestamptz,
+    arrays.text,
+    arrays.text,
+    arrays.int2,
+    *[arrays.text] * 7,
+)
+
 
 def audit_params(rows: Sequence[AuditRow]) -> tuple[Array, ...]:
-    """The bound parameters of `INSERT`, for statements that embed it."""
-    return (
-        arrays.timestamptz(row.recorded for row in rows),
-        arrays.text(row.action for row in rows),
-        arrays.text(row.subtype for row in rows),
-        arrays.int2(row.outcome for row in rows),
-        arrays.text(row.origin.client for row in rows),
-        arrays.text(row.origin.account for row in rows),
-        arrays.text(row.origin.address for row in rows),
-        arrays.text(row.origin.request for row in rows),
-        arrays.text(row.patient for row in rows),
-        arrays.text(row.entity for row in rows),
-        arrays.text(row.query for row in rows),
-    )
+    """The bound parameters of `INSERT`, for statements that embed it; there must be a row."""
+    columns = zip(
+        *[
+            (
+                row.recorded, row.action, row.subtype, row.outcome, row.origin.client, row.origin.account,
+                row.origin.address, row.origin.request, row.patient, row.entity, row.query,
+            )
+            for row in rows
+        ],
+        strict=True,
+    )  # fmt: skip
+    return tuple(kind(column) for kind, column in zip(_KINDS, columns, strict=True))
 
 
 def record(rows: Sequence[AuditRow]) -> Statement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def now() -> datetime:
@@ -11,6 +12,7 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+@lru_cache(maxsize=1024)  # those of a group of writes, and each in body and header
 def instant(moment: datetime) -> str:
     """`moment` as a FHIR instant in UTC, always with milliseconds, e.g. `2026-01-02T03:04:05.678Z`."""
     if moment.tzinfo is not UTC:

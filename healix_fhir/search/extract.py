@@ -12,19 +12,33 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from healix_fhir.model.definitions import SearchParameter, search_parameters
 from healix_fhir.model.fhirpath.branch import Branch, Stage, link
+from healix_fhir.model.fhirpath.branch import Step as PathStep
 from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search import compartments, presence
 from healix_fhir.search.amounts import parameter_key
 from healix_fhir.search.index_facts import url_parameter
-from healix_fhir.search.params import composite, date, phonetic, position, quantity, reference, string, token, uri
+from healix_fhir.search.params import (
+    composite,
+    date,
+    phonetic,
+    position,
+    quantity,
+    reference,
+    remembered,
+    string,
+    token,
+    uri,
+)
 from healix_fhir.search.params.collector import Collector, Emit
 from healix_fhir.search.params.indexed import COLUMNS, is_indexed
 from healix_fhir.search.unions import is_union
 from healix_fhir.store.index import IndexRows
+
+T = TypeVar("T")
 
 
 class Step(NamedTuple):
@@ -60,15 +74,19 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
         d=d,
         d_hi=d_hi,
         present=presence.mark(rows.present),
-        toks=tuple(dict.fromkeys(rows.toks)),
-        hot=tuple(dict.fromkeys(rows.hot)),
-        strings=tuple(dict.fromkeys(rows.strings)),
-        dates=tuple(dict.fromkeys(rows.dates)),
-        references=tuple(dict.fromkeys(rows.references)),
-        amounts=tuple(dict.fromkeys(rows.amounts)),
-        positions=tuple(dict.fromkeys(rows.positions)),
-        texts=tuple(dict.fromkeys(rows.texts)),
+        toks=_once(rows.toks),
+        hot=_once(rows.hot),
+        strings=_once(rows.strings),
+        dates=_once(rows.dates),
+        references=_once(rows.references),
+        amounts=_once(rows.amounts),
+        positions=_once(rows.positions),
+        texts=_once(rows.texts),
     )
+
+
+def _once(rows: list[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(rows)) if len(rows) > 1 else tuple(rows)
 
 
 def _take(steps: tuple[Step, ...], items: list[Any], rows: Collector) -> None:
@@ -83,16 +101,27 @@ def _take(steps: tuple[Step, ...], items: list[Any], rows: Collector) -> None:
 def plan(type_name: str) -> Plan:
     """The steps of every indexed parameter of `type_name`, of its main date and of its compartments."""
     by_property: dict[str, list[Step]] = defaultdict(list)
+    codes: dict[tuple[PathStep, ...], list[Step]] = defaultdict(list)
     whole: list[Step] = []
     for branch, bit, emit in _emitters(type_name):
         first, rest = (branch.steps[0], branch.steps[1:]) if branch.steps else (None, ())
-        if isinstance(first, str):
+        if isinstance(first, str) and branch.type in remembered.TYPES:
+            codes[branch.steps].append(Step(None, bit, emit))
+        elif isinstance(first, str):
             by_property[first].append(Step(link(rest) if rest else None, bit, emit))
         else:
             whole.append(Step(link(branch.steps) if branch.steps else None, bit, emit))
+    for path, steps in codes.items():
+        by_property[str(path[0])].append(Step(link(path[1:]) if path[1:] else None, 0, _codes(tuple(steps))))
     if (url := url_parameter(type_name)) is not None:
         whole.append(Step(None, 0, reference.own_url(url)))
     return Plan({name: tuple(steps) for name, steps in by_property.items()}, tuple(whole))
+
+
+def _codes(steps: tuple[Step, ...]) -> Emit:
+    """What adds the rows of all parameters that have the same codes as their values."""
+    known = remembered.remembered(lambda items, rows: _take(steps, items, rows))
+    return lambda items, rows: rows.codes(known(items))
 
 
 def _emitters(type_name: str) -> Iterator[tuple[Branch, int, Emit]]:

@@ -51,6 +51,13 @@ class Collector:
             self.toks.append(h)
             self.texts.append((param_id, folded, h))
 
+    def codes(self, found: Collector) -> None:
+        """Add what was found of codes, which have tokens and texts only."""
+        self.toks += found.toks
+        self.hot += found.hot
+        self.texts += found.texts
+        self.present |= found.present
+
 
 Emit: TypeAlias = Callable[[list[Any], Collector], None]
 """Adds the rows of some values of one FHIR type to the collector."""

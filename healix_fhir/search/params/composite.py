@@ -15,7 +15,7 @@ from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search import tokens
 from healix_fhir.search.amounts import parameter_key
 from healix_fhir.search.composites import Shape, expression, shape
-from healix_fhir.search.params import quantity, reference, token
+from healix_fhir.search.params import quantity, reference, remembered, token
 from healix_fhir.search.params.collector import Collector, Emit
 from healix_fhir.search.presence import bit
 
@@ -89,11 +89,16 @@ def _pairs(parameter: SearchParameter, element: Branch) -> Emit:
 
 def _component(parameter: SearchParameter, component: Component, element: Branch) -> Scratch:
     """What finds the rows of a component, under the number of the composite."""
+    branches = compile_branches(expression(parameter, component), element.structure)
     found = [
         (link(branch.steps), emit)
-        for branch in compile_branches(expression(parameter, component), element.structure)
+        for branch in branches
         if (emit := _emitter(parameter.id, component.type, branch)) is not None
     ]
+    if len(found) == 1 and all(branch.type in remembered.TYPES for branch in branches):
+        ((take, emit),) = found
+        known = remembered.remembered(emit)
+        return lambda item, bases: known(take([item]))
 
     def scratch(item: dict[str, Any], bases: tuple[str, ...]) -> Collector:
         rows = Collector(bases)
