@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.coalesce import Coalescer
-from healix_fhir.kernel.database import Row, arun, one
+from healix_fhir.kernel.database import Lent, Row, arun, one
 
 WINDOW = 60.0
 PER_ADDRESS = 30
@@ -67,6 +67,6 @@ class Denials:
             await self._writes.ask(AuditRow(Origin(), "E", "flood", REFUSED, query=summary))
 
     async def _write(self, rows: Sequence[AuditRow]) -> Sequence[Exception | None]:
-        async with self._pool.connection() as connection:
+        async with Lent(self._pool) as connection:
             await arun(connection, one(record(rows)))
         return [None for _ in rows]

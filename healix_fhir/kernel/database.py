@@ -137,9 +137,28 @@ def at_once(pool: ConnectionPool[Connection[Row]], work: Work[T]) -> T:
         return run(connection, work)
 
 
+class Lent:
+    """A connection of `pool` for a block of statements that are each a transaction of their own.
+
+    `pool.connection()` would also commit at the end, though there is nothing to commit: 5 of the 36 µs of a statement.
+    """
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Row]]) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> AsyncConnection[Row]:
+        self._connection = await self._pool.getconn()
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.putconn(self._connection)
+
+
 async def aat_once(pool: AsyncConnectionPool[AsyncConnection[Row]], work: Work[T]) -> T:
     """Run a use case of one statement without a transaction around it, which would cost two more exchanges."""
-    async with pool.connection() as connection:
+    async with Lent(pool) as connection:
         return await arun(connection, work)
 
 

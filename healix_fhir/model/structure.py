@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from healix_fhir.model.contained import contained_rule
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.elements import Child, Element, elements, fhir_type, json_properties
+from healix_fhir.model.known_good import STRUCTURES, known_good
 from healix_fhir.model.literals import conditions
 from healix_fhir.model.primitive_rules import primitive_rule, primitive_test, sibling_rule
 from healix_fhir.model.primitives import PRIMITIVES
@@ -31,7 +32,8 @@ rule's problems.
 @cache
 def rule_of(structure: str) -> Rule:
     """The rule for an object of `structure`; its problems are located from inside the object."""
-    return _rule(structure, _Properties(structure), _required(structure), _whole_rules(structure))
+    rule = _rule(structure, _Properties(structure), _required(structure), _whole_rules(structure))
+    return known_good(rule) if structure in STRUCTURES else rule
 
 
 def _rule(structure: str, table: _Properties, required: frozenset[str], whole: tuple[Rule, ...]) -> Rule:

@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from healix_fhir.kernel.coalesce import Coalescer
-from healix_fhir.kernel.database import Row, arun
+from healix_fhir.kernel.database import Lent, Row, arun
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.store.read import Ask, read_each
 from healix_fhir.store.stored import Stored
@@ -30,5 +30,5 @@ class Reader:
         return await self._coalescer.ask(Ask(access, type_name, id_))
 
     async def _answer(self, asked: Sequence[Ask]) -> list[Stored | HealixError]:
-        async with self._pool.connection() as connection:  # one statement, so its own transaction
+        async with Lent(self._pool) as connection:  # one statement, so its own transaction
             return await arun(connection, read_each(asked))

@@ -14,7 +14,7 @@ from psycopg import Error as DatabaseError
 from psycopg_pool import AsyncConnectionPool
 
 from healix_fhir.kernel.coalesce import Coalescer
-from healix_fhir.kernel.database import Row, arun, atransaction
+from healix_fhir.kernel.database import Lent, Row, arun, atransaction
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.store import known_texts
 from healix_fhir.store.commit import Member, commit_each
@@ -61,7 +61,7 @@ class Writer:
 
     async def _transact(self, members: Sequence[Member]) -> Sequence[Committed | HealixError]:
         if all(change.method is Method.POST for _, change in members):
-            async with self._pool.connection() as connection:
+            async with Lent(self._pool) as connection:
                 return await arun(connection, commit_each(members))
         return await atransaction(self._pool, lambda: commit_each(members))
 

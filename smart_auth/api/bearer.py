@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.coalesce import Coalescer
-from healix_fhir.kernel.database import Row, arun
+from healix_fhir.kernel.database import Lent, Row, arun
 from healix_fhir.kernel.errors import Category, HealixError, unauthenticated
 from smart_auth.access import AccessContext
 from smart_auth.api.revocations import Revocations
@@ -94,7 +94,7 @@ class TokenGate:
         return found
 
     async def _find(self, hashes: Sequence[bytes]) -> Sequence[Found | Exception | None]:
-        async with self._pool.connection() as connection:  # one statement, so its own transaction
+        async with Lent(self._pool) as connection:  # one statement, so its own transaction
             found = await arun(connection, find(hashes))
         return [found.get(hashed) for hashed in hashes]
 
