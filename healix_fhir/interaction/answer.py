@@ -12,7 +12,6 @@ import msgspec
 
 from healix_fhir.interaction.history import Historian
 from healix_fhir.interaction.page import encode_page
-from healix_fhir.interaction.patch import sees_what_it_changes
 from healix_fhir.interaction.read import has_already
 from healix_fhir.interaction.result import Entry, Page, Response, Return, Stored, Written
 from healix_fhir.interaction.search import Finder
@@ -52,20 +51,13 @@ def written(done: Written, manner: Manner) -> Entry:
     )
 
 
-def done(access: AccessContext, wanted: Wanted, committed: Sequence[Committed], manner: Manner) -> Entry:
+def done(wanted: Wanted, committed: Sequence[Committed], manner: Manner) -> Entry:
     """Any write of which this became."""
     if wanted.method == "DELETE":
         return deleted([one.stored for one in committed if one.stored is not None], manner)
     (one,) = committed
     assert one.stored is not None
-    return written(shown(access, wanted, Written(one.stored, one.created, one.changed)), manner)
-
-
-def shown(access: AccessContext, wanted: Wanted, done: Written) -> Written:
-    """The outcome of a write, a patch without its body for those who may change a resource but not read it."""
-    if wanted.method != "PATCH" or sees_what_it_changes(access, wanted.type):
-        return done
-    return msgspec.structs.replace(done, stored=msgspec.structs.replace(done.stored, body=b""))
+    return written(Written(one.stored, one.created, one.changed), manner)
 
 
 def deleted(gone: Sequence[Stored], manner: Manner) -> Entry:

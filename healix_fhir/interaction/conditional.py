@@ -22,11 +22,10 @@ from healix_fhir.kernel.ids import logical_id
 from healix_fhir.model.json import decode
 from healix_fhir.search.match import Match, match
 from healix_fhir.store.commit import commit
-from healix_fhir.store.lock import PERMISSION
+from healix_fhir.store.lock import permit
 from healix_fhir.store.read import Ask, read_each
 from healix_fhir.store.stored import Committed, Method, Stored
 from smart_auth.access import AccessContext
-from smart_auth.scope import Permission
 
 
 def conditional(
@@ -34,7 +33,7 @@ def conditional(
 ) -> Work[list[Committed]]:
     """Run a conditional write: what became of each resource concerned; none where nothing was there to delete."""
     assert wanted.condition is not None
-    _permitted(access, wanted.type, PERMISSION[Method(wanted.method)])
+    _permitted(access, wanted.type, Method(wanted.method))
     if wanted.method in (Method.POST, Method.PUT):
         yield lock([wanted.condition])
     limit = most + 1 if wanted.method == Method.DELETE else 2
@@ -48,7 +47,7 @@ def conditional(
 
 def create_if_none(access: AccessContext, type_name: str, body: bytes, condition: str) -> Wanted:
     """A create with If-None-Exist. Raises NotFound for an unknown type, Forbidden, or Invalid."""
-    _permitted(access, type_name, Permission.CREATE)
+    _permitted(access, type_name, Method.POST)
     asked = of_text(type_name, condition)
     return Wanted("POST", type_name, logical_id(), resource=_resource(body, type_name), condition=asked)
 
@@ -63,7 +62,7 @@ def update_where(
     only_new: bool,
 ) -> Wanted:
     """A conditional update. Raises NotFound for an unknown type, Forbidden, or Invalid."""
-    _permitted(access, type_name, Permission.UPDATE)
+    _permitted(access, type_name, Method.PUT)
     resource = _resource(body, type_name)
     return Wanted(
         "PUT",
@@ -84,7 +83,7 @@ def patch_where(
     if_match: int | None,
 ) -> Wanted:
     """A conditional patch; `document` reads the patch. Raises NotFound for an unknown type, or Forbidden."""
-    _permitted(access, type_name, Permission.UPDATE)
+    _permitted(access, type_name, Method.PATCH)
     return Wanted("PATCH", type_name, steps=document(), condition=of_params(type_name, params), if_match=if_match)
 
 
@@ -92,13 +91,13 @@ def delete_where(
     access: AccessContext, type_name: str, params: Sequence[tuple[str, str]], if_match: int | None
 ) -> Wanted:
     """A conditional delete. Raises NotFound for an unknown type, or Forbidden."""
-    _permitted(access, type_name, Permission.DELETE)
+    _permitted(access, type_name, Method.DELETE)
     return Wanted("DELETE", type_name, condition=of_params(type_name, params), if_match=if_match)
 
 
-def _permitted(access: AccessContext, type_name: str, permission: Permission) -> None:
+def _permitted(access: AccessContext, type_name: str, method: Method) -> None:
     known_type(type_name)
-    access.require(type_name, permission)
+    permit(access, type_name, method)
 
 
 def _resource(body: bytes, type_name: str) -> dict[str, Any]:

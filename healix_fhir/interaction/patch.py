@@ -3,6 +3,9 @@
 Id and type stay, and so do the version and the time in meta, which the server sets. The narrative is left as it is
 unless the patch says otherwise: like that of an update it is the caller's to keep true.
 
+It is for those who may read what they update. Whether a step finds its element, and what a test says, tells what the
+resource holds.
+
 Spec: FHIR R4, hl7.org/fhir/R4/http.html#patch
 """
 
@@ -13,22 +16,20 @@ from typing import Any
 
 from healix_fhir.interaction.accept import known_id, of_type
 from healix_fhir.interaction.wanted import Steps
-from healix_fhir.kernel.errors import Category, HealixError, forbidden
+from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode, decode_stored
 from healix_fhir.model.patch import fhirpath_patch, json_patch
 from healix_fhir.model.patch.fhirpath_operation import operations
 from healix_fhir.model.validate import check
 from healix_fhir.search.extract import extract
+from healix_fhir.store.lock import permit
 from healix_fhir.store.stored import Change, Method, Patched
-from smart_auth.access import EVERYTHING, AccessContext
-from smart_auth.scope import Permission
+from smart_auth.access import AccessContext
 
 JSON_PATCH = "application/json-patch+json"
 PATCH_FORMATS = (JSON_PATCH, "application/fhir+json", "application/fhir+xml")
 """CapabilityStatement.patchFormat: JSON Patch, and FHIRPath Patch in a Parameters resource."""
 FIXED = ("versionId", "lastUpdated")
-LOOKING = frozenset({"test", "copy", "move"})
-"""Operations of JSON Patch that tell of values: whether they are as guessed, or by where they do not fit."""
 
 
 def steps(body: bytes, media_type: str) -> Steps:
@@ -42,8 +43,7 @@ def steps(body: bytes, media_type: str) -> Steps:
 def json_steps(body: bytes) -> Steps:
     """The steps of a JSON Patch."""
     operations = json_patch.read(body)
-    looks = any(operation.op in LOOKING for operation in operations)
-    return Steps(lambda resource: json_patch.apply(resource, operations), looks)
+    return lambda resource: json_patch.apply(resource, operations)
 
 
 def fhirpath_steps(parameters: dict[str, Any]) -> Steps:
@@ -58,22 +58,7 @@ def fhirpath_steps(parameters: dict[str, Any]) -> Steps:
         except HealixError as error:  # the document was read already: it is this resource that it does not fit
             raise HealixError(Category.UNPROCESSABLE, error.message, issues=error.issues) from error
 
-    return Steps(apply, looks=True)
-
-
-def sees_what_it_changes(access: AccessContext, type_name: str) -> bool:
-    """Whether the caller may read every resource of the type that it may update."""
-    opened = access.predicate(type_name, Permission.READ, "r")
-    return opened in (EVERYTHING, access.predicate(type_name, Permission.UPDATE, "r"))
-
-
-def permit(access: AccessContext, type_name: str, made_by: Steps) -> None:
-    """Refuse (Forbidden) what would tell those who may only update of what they may not read."""
-    if made_by.looks and not sees_what_it_changes(access, type_name):
-        raise forbidden(
-            f"this patch depends on what the {type_name} holds, which the token does not allow to read;"
-            f" it allows add, replace and remove of JSON Patch"
-        )
+    return apply
 
 
 def patch(
@@ -86,9 +71,8 @@ def patch(
 ) -> Change:
     """The change to commit; `document` reads the patch. Raises NotFound for an unknown type or id, or Forbidden."""
     known_id(type_name, id_)
-    access.require(type_name, Permission.UPDATE)
+    permit(access, type_name, Method.PATCH)
     made_by = document()
-    permit(access, type_name, made_by)
     return Change(Method.PATCH, type_name, id_, if_match=if_match, patch=patched(type_name, id_, made_by, bases))
 
 
@@ -98,7 +82,7 @@ def patched(type_name: str, id_: str, made_by: Steps, bases: tuple[str, ...]) ->
     def make(body: bytes) -> Patched:
         before = decode_stored(body)
         fixed = _fixed(before)
-        after = made_by.apply(before)
+        after = made_by(before)
         _keep(after, type_name, id_, fixed)
         try:
             check(after, type_name)

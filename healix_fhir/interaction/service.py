@@ -136,7 +136,7 @@ class Interactions:
     ) -> Written:
         """Make a new version of the current one by a patch document of `media_type`."""
         made = patch(access, type_name, id_, lambda: steps(body, media_type), self.bases, if_match)
-        return answer.shown(access, Wanted("PATCH", type_name), await self._write(access, made))
+        return await self._write(access, made)
 
     async def patch_where(
         self,
@@ -149,7 +149,7 @@ class Interactions:
     ) -> Written:
         """Patch the one resource that matches."""
         wanted = patch_where(access, type_name, params, lambda: steps(body, media_type), if_match)
-        return answer.shown(access, wanted, await self._one(access, wanted))
+        return await self._one(access, wanted)
 
     async def delete_where(
         self,
@@ -303,7 +303,7 @@ class Interactions:
             assert not isinstance(targets, Match)
             changes = [change_of(access, entry, target, self.bases) for target in targets]
             committed = [await self._commit(access, made) for made in changes]
-        return answer.done(access, entry, committed, manner)
+        return answer.done(entry, committed, manner)
 
 
 async def _off_loop(body: bytes, work: Callable[[], T]) -> T:

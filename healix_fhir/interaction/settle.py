@@ -17,12 +17,12 @@ import msgspec
 
 from healix_fhir.interaction.accept import change
 from healix_fhir.interaction.condition import one_of
-from healix_fhir.interaction.patch import patched, permit
+from healix_fhir.interaction.patch import patched
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
 from healix_fhir.kernel.ids import logical_id
 from healix_fhir.search.match import Match
-from healix_fhir.store.lock import PERMISSION
+from healix_fhir.store.lock import permit
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext
 
@@ -90,10 +90,9 @@ def _stale(wanted: Wanted) -> HealixError:
 
 def change_of(access: AccessContext, wanted: Wanted, target: Target, bases: tuple[str, ...]) -> Change:
     """The change that makes `target`. Raises Forbidden, or Invalid with every issue of the resource."""
-    access.require(wanted.type, PERMISSION[target.method])
+    permit(access, wanted.type, target.method)
     if target.method is Method.PATCH:
         assert wanted.steps is not None
-        permit(access, wanted.type, wanted.steps)
         patch = patched(wanted.type, target.id, wanted.steps, bases)
         return Change(Method.PATCH, wanted.type, target.id, if_match=wanted.if_match, seen=target.seen, patch=patch)
     if target.method is Method.DELETE:

@@ -174,7 +174,7 @@ def _written(
         for number, stored in zip(settled.found, shown, strict=True):
             answers[number] = answer.written(Written(stored, created=False, changed=False), manner)
     for number, committed in done.items():
-        answers[number] = answer.done(access, entries[number], committed, manner)
+        answers[number] = answer.done(entries[number], committed, manner)
     return answers
 
 

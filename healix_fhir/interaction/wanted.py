@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -16,14 +16,8 @@ from healix_fhir.search.match import Condition
 WRITES = ("DELETE", "POST", "PUT", "PATCH")
 
 
-class Steps(msgspec.Struct, frozen=True):
-    """What makes the next version of a resource from the current one.
-
-    `looks`: how it ends, or what it makes, depends on what is there, so that a caller learns of it.
-    """
-
-    apply: Callable[[dict[str, Any]], dict[str, Any]]
-    looks: bool
+Steps: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
+"""What makes the next version of a resource from the current one: a patch that was read."""
 
 
 class Wanted(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from healix_fhir.kernel.errors import HealixError, forbidden
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.store.decide import New, Same, decide, revise
 from healix_fhir.store.guard import holdable
-from healix_fhir.store.lock import PERMISSION, Old, lock
+from healix_fhir.store.lock import PERMISSION, Old, lock, permit
 from healix_fhir.store.stored import Change, Committed, Method, Stored
 from healix_fhir.store.write import Row, clear, keys_of, write
 from smart_auth.access import AccessContext, patient_keys
@@ -84,7 +84,7 @@ def _refused(members: Sequence[Member]) -> dict[int, HealixError]:
     refused = {}
     for n, (access, change) in enumerate(members):
         try:
-            access.require(change.type, PERMISSION[change.method])
+            permit(access, change.type, change.method)
         except HealixError as error:
             refused[n] = error
     return refused

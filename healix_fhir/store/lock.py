@@ -7,11 +7,11 @@ from datetime import datetime
 
 import msgspec
 
-from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.store.guard import Guard
 from healix_fhir.store.stored import Change, Method
-from smart_auth.access import AccessContext
+from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
 
 PERMISSION = {
@@ -20,6 +20,28 @@ PERMISSION = {
     Method.PATCH: Permission.UPDATE,
     Method.DELETE: Permission.DELETE,
 }
+
+NEEDED = {method: (permission,) for method, permission in PERMISSION.items()} | {
+    Method.PATCH: (Permission.UPDATE, Permission.READ)
+}
+"""What each change takes. Whether a patch applies tells what is there: it is for those who may read it."""
+
+
+def permit(access: AccessContext, type_name: str, method: Method) -> None:
+    """Raise Forbidden where the caller's scopes open no such change of any resource of the type."""
+    for permission in NEEDED[method]:
+        access.require(type_name, permission)
+
+
+def changeable(access: AccessContext, type_name: str, method: Method) -> Fragment:
+    """The condition on the resource row `r` that the caller may change it in this way."""
+    predicates = dict.fromkeys(access.predicate(type_name, permission, "r") for permission in NEEDED[method])
+    narrowing = [predicate for predicate in predicates if predicate != EVERYTHING]
+    if len(narrowing) < 2:
+        return narrowing[0] if narrowing else EVERYTHING
+    return Fragment(
+        f"({' AND '.join(one.sql for one in narrowing)})", tuple(param for one in narrowing for param in one.params)
+    )
 
 
 class Old(msgspec.Struct, frozen=True):
@@ -40,9 +62,7 @@ def lock(members: Sequence[tuple[AccessContext, Change]]) -> Work[dict[tuple[str
     the order (type, id), so that no two groups wait for each other.
     """
     guard = Guard()
-    numbers = [
-        guard.number(access.predicate(change.type, PERMISSION[change.method], "r")) for access, change in members
-    ]
+    numbers = [guard.number(changeable(access, change.type, change.method)) for access, change in members]
     condition = guard.condition("x.guard")
     rows = yield Statement(
         f"""SELECT x.n, r.pk, r.version, r.updated, r.deleted, r.body,

@@ -137,13 +137,6 @@ def test_a_patch_stays_within_what_the_caller_may_change(stored: Pool, database_
     assert mine.changed
 
 
-def test_who_may_not_read_sees_no_body(stored: Pool, database_url: str) -> None:
-    """A patch by a caller who may only update tells the new version, not the resource."""
-    step = {"op": "replace", "path": "/status", "value": "amended"}
-    done = serve(database_url, lambda server: patched(server, step, access=with_scope("system/Observation.u")))
-    assert (done.stored.version, done.stored.body) == (2, b"")
-
-
 def fhirpath(kind: str, path: str, **parts: dict[str, Any]) -> dict[str, Any]:
     """One operation of a FHIRPath Patch."""
     listed = {"type": {"valueCode": kind}, "path": {"valueString": path}, **parts}
@@ -206,33 +199,74 @@ def test_a_patch_in_fhirs_format_is_parameters(stored: Pool, database_url: str) 
     assert rows(stored, "SELECT version FROM resource WHERE id = 'o'") == [(1,)]
 
 
+@pytest.mark.spec("FHIR R4 http.html#patch")
+@pytest.mark.parametrize("scope", ["system/Observation.u", "system/Observation.us", "system/Observation.ud"])
 @pytest.mark.parametrize(
-    "scope", ["system/Observation.u", "system/Observation.u patient/Observation.r", "system/Observation.us"]
-)
-def test_who_may_not_read_learns_nothing_by_a_patch(stored: Pool, database_url: str, scope: str) -> None:
-    """Tests, copies, moves and FHIRPath, which tell of values, are for those who may read what they change."""
-    access = with_scope(scope)
-    for step in (
+    "step",
+    [
+        {"op": "remove", "path": "/status"},
+        {"op": "remove", "path": "/bodySite"},
+        {"op": "add", "path": "/note/-", "value": {"text": "x"}},
+        {"op": "replace", "path": "/status", "value": "amended"},
         {"op": "test", "path": "/status", "value": "final"},
         {"op": "test", "path": "/status", "value": "amended"},
         {"op": "copy", "from": "/subject/reference", "path": "/status"},
         {"op": "move", "from": "/subject/reference", "path": "/status"},
-    ):
-        assert refused(database_url, step, access=access).category is Category.FORBIDDEN
-    sent = encode({"resourceType": "Parameters", "parameter": [AMENDED]})
-    entry = {"request": {"method": "PATCH", "url": "Observation/o"}, "resource": decode(sent)}
-    batch = encode({"resourceType": "Bundle", "type": "batch", "entry": [entry]})
+    ],
+    ids=lambda step: f"{step['op']} {step['path']}",
+)
+def test_who_may_not_read_may_not_patch(stored: Pool, database_url: str, scope: str, step: dict[str, Any]) -> None:
+    """Whether a step applies would tell what the resource holds: each is refused alike, also with a condition."""
+    access = with_scope(scope)
+    assert refused(database_url, step, access=access).category is Category.FORBIDDEN
+
+    async def use(server: Interactions) -> None:
+        with pytest.raises(HealixError) as error:
+            await server.patch_where(access, "Observation", [("_id", "o")], encode([step]), JSON_PATCH)
+        assert error.value.category is Category.FORBIDDEN
+
+    serve(database_url, use)
+    assert rows(stored, "SELECT version FROM resource WHERE id = 'o'") == [(1,)]
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+def test_who_may_not_read_may_not_patch_in_a_bundle(stored: Pool, database_url: str, kind: str) -> None:
+    """An entry is refused like a request of its own."""
+    sent = {"resourceType": "Parameters", "parameter": [AMENDED]}
+    entry = {"request": {"method": "PATCH", "url": "Observation/o"}, "resource": sent}
+    bundle = encode({"resourceType": "Bundle", "type": kind, "entry": [entry]})
 
     async def use(server: Interactions) -> str:
-        with pytest.raises(HealixError) as error:
-            await server.patch(access, "Observation", "o", sent, "application/fhir+json")
-        assert error.value.category is Category.FORBIDDEN
-        (answered,) = (await server.bundle(access, batch)).entries
+        try:
+            (answered,) = (await server.bundle(with_scope("system/Observation.u"), bundle)).entries
+        except HealixError as error:
+            return error.category.value
         assert answered.response is not None
         return answered.response.status
 
-    assert serve(database_url, use).startswith("403")
+    assert serve(database_url, use) == {"batch": "403 Forbidden", "transaction": "forbidden"}[kind]
     assert rows(stored, "SELECT version FROM resource WHERE id = 'o'") == [(1,)]
+
+
+def test_a_patch_is_of_what_may_be_both_read_and_updated(stored: Pool, database_url: str) -> None:
+    """What may be updated but not read is answered as if it were not there, whatever the patch would make of it."""
+    put(stored, patient(), "q")
+    put(stored, observation("Patient/q"), "other")
+    access = of_patient(stored, "p", "system/Observation.u patient/Observation.rs")
+    steps = [{"op": "remove", "path": path} for path in ("/effectiveDateTime", "/bodySite")]
+
+    async def use(server: Interactions) -> list[str]:
+        answers = []
+        for id_ in ("o", "other", "none"):
+            for step in steps:
+                try:
+                    done = await server.patch(access, "Observation", id_, encode([step]), JSON_PATCH)
+                    answers.append(done.stored.etag)
+                except HealixError as error:
+                    answers.append(error.category.value)
+        return answers
+
+    assert serve(database_url, use) == ['W/"2"', "unprocessable", *["not-found"] * 4]
 
 
 def test_a_resource_does_not_grow_by_patches_without_end(
