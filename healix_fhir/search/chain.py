@@ -161,7 +161,8 @@ def _to_any(parameter: SearchParameter, following: str, follow: Callable[[str], 
 
 def _knows(type_name: str, rest: str) -> bool:
     """Whether the next parameter of a chain can be read on a type."""
-    return rest.startswith(HAS) or rest.partition(".")[0].partition(":")[0] in search_parameters(type_name)
+    code = rest.partition(".")[0].partition(":")[0]
+    return rest.startswith(HAS) or code == LIST or code in search_parameters(type_name)
 
 
 def _links(target: str, ways: frozenset[Pointing], link: Callable[[int | None], Node]) -> Node:

@@ -57,7 +57,7 @@ def system_only(param_id: int, system: str) -> int:
 
 def of_type(param_id: int, type_system: str, type_code: str, value: str) -> int:
     """`param:of-type=system|code|value`: an identifier's value together with its type."""
-    return key64(f"{param_id}^{type_system} {type_code.casefold()} {value.casefold()}")
+    return key64(f"{param_id}^{type_system} {case(type_system, type_code)} {value.casefold()}")
 
 
 def uri(param_id: int, value: str) -> int:

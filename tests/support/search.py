@@ -16,7 +16,7 @@ from healix_fhir.search.page import Signer
 from healix_fhir.search.query import Query, parse
 from healix_fhir.search.result import SearchResult
 from healix_fhir.search.run import search
-from healix_fhir.search.searched import everything, one_type, within
+from healix_fhir.search.searched import Searched, everything, one_type, within
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext, internal, patient_keys
@@ -30,9 +30,13 @@ EVERYONE = internal("test")
 def ask(address: str, *, strict: bool = False) -> Query:
     """The query of `Type?query`, `Compartment/id/Type?query` or `?query`."""
     path, _, text = address.partition("?")
+    return parse(searched_by(path), parse_qsl(text, keep_blank_values=True), strict=strict, base=BASE)
+
+
+def searched_by(path: str) -> Searched:
+    """What is searched at `Type`, `Compartment/id/Type` or, for everything, nothing."""
     names = path.split("/")
-    searched = within(*names) if len(names) == 3 else one_type(path) if path else everything()
-    return parse(searched, parse_qsl(text, keep_blank_values=True), strict=strict, base=BASE)
+    return within(*names) if len(names) == 3 else one_type(path) if path else everything()
 
 
 SAMPLES = {
@@ -101,9 +105,9 @@ class Clinic:
         """The ids of the matches on all pages, in order."""
         return [hit.id for page in self.pages(address, access) for hit in page.entries if hit.mode == "match"]
 
-    def find(self, type_name: str, params: Sequence[tuple[str, str]], access: AccessContext = EVERYONE) -> list[str]:
-        """The ids of the matches of a search whose parameters are given as they are, not encoded."""
-        query = parse(type_name, [*params, ("_count", "1000")], base=BASE)
+    def find(self, path: str, params: Sequence[tuple[str, str]], access: AccessContext = EVERYONE) -> list[str]:
+        """The ids of the matches of a search whose parameters are all known and given as they are, not encoded."""
+        query = parse(searched_by(path), [*params, ("_count", "1000")], strict=True, base=BASE)
         page = transaction(self.pool, lambda: search(access, query, base=BASE, signer=SIGNER))
         return [hit.id for hit in page.entries if hit.mode == "match"]
 

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 from healix_fhir.kernel.hashing import key64
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.fhirpath.types import LITERAL_REFERENCE
+from healix_fhir.search import tokens
 from healix_fhir.search.params.collector import Collector, Emit
-from healix_fhir.search.params.token import identifiers
 
 Target: TypeAlias = tuple[int | None, str]
 """A resource type's number and a logical id; or None and a whole URL."""
@@ -51,8 +51,6 @@ def emitter(param_id: int, fhir_type: str) -> Emit | None:
 
 
 def _references(param_id: int) -> Emit:
-    add_identifiers = identifiers(param_id)
-
     def emit(items: list[Any], rows: Collector) -> None:
         for value in items:
             literal = value.get("reference")
@@ -61,7 +59,8 @@ def _references(param_id: int) -> Emit:
                 if found is not None:
                     rows.references.append((param_id, *found))
             if "identifier" in value:
-                add_identifiers([value["identifier"]], rows)
+                identifier = value["identifier"]
+                rows.toks += tokens.ways(param_id, identifier.get("system"), identifier.get("value"))
             if "display" in value:
                 rows.text(param_id, value["display"])
 

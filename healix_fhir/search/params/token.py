@@ -77,14 +77,13 @@ def _concepts(param_id: int, add: Add) -> Emit:
     return emit
 
 
-def identifiers(param_id: int, add: Add | None = None) -> Emit:
+def _identifiers(param_id: int, add: Add) -> Emit:
     """Value and system of identifiers, and the value together with the type for `:of-type`."""
-    put = add or _add(param_id)
 
     def emit(items: list[Any], rows: Collector) -> None:
         for identifier in items:
             value = identifier.get("value")
-            put(rows, identifier.get("system"), value)
+            add(rows, identifier.get("system"), value)
             if "type" in identifier:
                 typed(identifier["type"], value, rows)
 
@@ -138,7 +137,7 @@ def _codes(add: Add, binding: str) -> Emit:
 WITH_TEXT: Mapping[str, Callable[[int, Add], Emit]] = {
     "CodeableConcept": _concepts,
     "Coding": _codings,
-    "Identifier": identifiers,
+    "Identifier": _identifiers,
 }
 EMITTERS: Mapping[str, Callable[[Add], Emit]] = {
     "ContactPoint": _contacts,
