@@ -27,6 +27,13 @@ ATTRIBUTES = frozenset(
         "http://www.w3.org/XML/1998/namespace lang",
     }
 )  # fmt: skip
+INLINE = frozenset(
+    {
+        "a", "abbr", "acronym", "b", "big", "cite", "code", "dfn", "em", "i", "q", "samp", "small", "span", "strong",
+        "sub", "sup", "tt", "var",
+    }
+)  # fmt: skip
+"""Elements that do not part the words before and after them."""
 ACTIVE = ("javascript:", "vbscript:", "data:text")  # URL schemes that run code where a browser shows the narrative
 
 
@@ -88,3 +95,19 @@ def problem(text: str) -> str | None:
     except expat.ExpatError as error:
         return f"the XHTML is not well-formed: {expat.ErrorString(error.code)}"
     return None if reader.shows else "a narrative must have some content"
+
+
+def text_of(div: str) -> str:
+    """What a reader of a valid narrative sees of it, without markup."""
+    pieces: list[str] = []
+
+    def part(name: str, *_: object) -> None:
+        if name.rpartition(" ")[2] not in INLINE:
+            pieces.append(" ")
+
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler = part
+    parser.EndElementHandler = part
+    parser.CharacterDataHandler = pieces.append
+    parser.Parse(div, True)
+    return "".join(pieces)

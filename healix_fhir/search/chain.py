@@ -14,6 +14,7 @@ from collections.abc import Callable
 from healix_fhir.kernel.errors import HealixError, invalid, unsupported
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.definitions import TYPE_ID, SearchParameter, search_parameters
+from healix_fhir.search.criteria_text import FULL_TEXT, full_text
 from healix_fhir.search.index_facts import Pointing, pointing, url_parameter
 from healix_fhir.search.nodes import Id, Linked, Node, Or, Referring, Visible
 from healix_fhir.search.parameter import condition, either
@@ -65,6 +66,8 @@ class Chains:
         code = first.partition(":")[0]
         if code == LIST:
             return either(self._listed(type_name, name, one) for one in value.split(","))
+        if code in FULL_TEXT:
+            return full_text(name, value)
         parameter = search_parameters(type_name).get(code)
         if parameter is None:
             raise UnknownParameterError(f"{type_name} has no search parameter '{first[:100]}'")
@@ -162,7 +165,8 @@ def _to_any(parameter: SearchParameter, following: str, follow: Callable[[str], 
 def _knows(type_name: str, rest: str) -> bool:
     """Whether the next parameter of a chain can be read on a type."""
     code = rest.partition(".")[0].partition(":")[0]
-    return rest.startswith(HAS) or code == LIST or code in search_parameters(type_name)
+    special = code == LIST or code in FULL_TEXT
+    return rest.startswith(HAS) or special or code in search_parameters(type_name)
 
 
 def _links(target: str, ways: frozenset[Pointing], link: Callable[[int | None], Node]) -> Node:

@@ -25,9 +25,7 @@ EDGE = frozenset({"_format", "_pretty"})
 REFUSED: Mapping[str, str] = {
     "_contained": "searching contained resources is not supported",
     "_containedType": "searching contained resources is not supported",
-    "_content": "full-text search is not supported",
     "_query": "named queries are not supported",
-    "_text": "full-text search is not supported",
 }
 """Parameters of R4 that this server refuses by name."""
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.search.alias import Row
+from healix_fhir.search.content import type_mark
 from healix_fhir.search.fragments import all_of, any_of, of_types, union_all
 from healix_fhir.search.grams import SIZE
 from healix_fhir.search.links import same_url
@@ -35,6 +36,7 @@ from healix_fhir.search.nodes import (
     StringMatch,
     Token,
     Visible,
+    Words,
 )
 from healix_fhir.search.source import ARMS, token_condition
 from smart_auth.access import AccessContext
@@ -83,6 +85,8 @@ def rank(node: Node) -> int | None:
             return 3
         case Quantity(coded=True):
             return 5
+        case Words(query=str()):
+            return 3
         case Linked(node=inner) | Referring(node=inner):
             end = rank(inner)
             return min(4 + (4 if end is None else end), 10)
@@ -125,6 +129,11 @@ def _rows(node: Node, types: Sequence[int], lists: Lists) -> Fragment:
             return union_all([_rows(inner, types, lists) for inner in nodes])
         case And(nodes):
             return _conjunction(nodes, types, lists)
+        case Words(corpus, str(query)) if len(types) <= ARMS:
+            marks = " | ".join(map(type_mark, types))
+            return Fragment(
+                f"SELECT x.pk FROM index_words x WHERE x.{corpus.value} @@ (%s::tsquery && %s::tsquery)", (query, marks)
+            )
         case _:
             condition = _condition(node)
             return Fragment(f"SELECT x.pk FROM {_table(node)} x WHERE {condition.sql}", condition.params)

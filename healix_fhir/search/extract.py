@@ -20,6 +20,7 @@ from healix_fhir.model.fhirpath.branch import Step as PathStep
 from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search import compartments, presence
 from healix_fhir.search.amounts import parameter_key
+from healix_fhir.search.content import full_text
 from healix_fhir.search.index_facts import url_parameter
 from healix_fhir.search.params import (
     composite,
@@ -82,6 +83,7 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
         amounts=_once(rows.amounts),
         positions=_once(rows.positions),
         texts=_once(rows.texts),
+        words=full_text(resource, type_name),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from healix_fhir.kernel.errors import HealixError, invalid, unsupported
 from healix_fhir.model.definitions import search_parameters
 from healix_fhir.search.chain import Chains, UnknownParameterError
+from healix_fhir.search.criteria_text import FULL_TEXT
 from healix_fhir.search.filter_grammar import Both, Comparison, Either, Filter, Negated, Operator, Step, parse_filter
 from healix_fhir.search.nodes import And, Date, Node, Not, Or, Prefix, String, StringMatch
 
@@ -55,6 +56,8 @@ def _at(type_name: str, path: tuple[Step, ...], operator: Operator, value: str, 
 
 def _test(type_name: str, name: str, operator: Operator, value: str, chains: Chains) -> Node:
     """One parameter, compared."""
+    if name in FULL_TEXT:
+        return _full_text(type_name, name, operator, value, chains)
     parameter = search_parameters(type_name).get(name)
     if parameter is None:
         raise UnknownParameterError(f"_filter: {type_name} has no search parameter '{name[:100]}'")
@@ -80,6 +83,15 @@ def _test(type_name: str, name: str, operator: Operator, value: str, chains: Cha
     if operator is Operator.EQ or (operator is Operator.RE and parameter.type == "reference"):
         return ask(name, escaped)
     raise _unfit(name, operator, parameter.type)
+
+
+def _full_text(type_name: str, name: str, operator: Operator, value: str, chains: Chains) -> Node:
+    """`_text co "what is looked for"`, or `pr`."""
+    if operator is Operator.CO:
+        return chains.read(type_name, name, value)
+    if operator is Operator.PR and value in ("true", "false"):
+        return chains.read(type_name, f"{name}:missing", "false" if value == "true" else "true")
+    raise unsupported(f"_filter: {name} is compared by co and pr only, not by {operator}")
 
 
 def _matching(node: Node, match: StringMatch | None) -> Node:

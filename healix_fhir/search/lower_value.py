@@ -28,6 +28,7 @@ from healix_fhir.search.nodes import (
     Token,
     TokenText,
     Versions,
+    Words,
 )
 from healix_fhir.search.positions import within
 
@@ -47,7 +48,7 @@ def lower_value(node: Node, row: Row) -> Fragment:
             )
         case Date() if node.main:
             return _main_date(node, row)
-        case String() | Date() | Reference() | Versions() | Quantity() | Pair() | Near():
+        case String() | Date() | Reference() | Versions() | Quantity() | Pair() | Near() | Words():
             return among(row, [node])
         case LastUpdated(prefix, lo, hi):
             return compare_instant(prefix, f"{row.resource}.updated", (lo, hi))
@@ -87,6 +88,8 @@ def stored_table(node: Node) -> Stored | None:
             return Stored.POSITION
         case Reference() | Versions():
             return Stored.REFERENCE
+        case Words():
+            return Stored.WORDS
         case _:
             return None
 
@@ -120,6 +123,10 @@ def stored_condition(node: Node, alias: str) -> Fragment:
         case Near(param, circle):
             found = within(circle, alias)
             return Fragment(f"{alias}.param = %s AND {found.sql}", (param, *found.params))
+        case Words(corpus, None):
+            return Fragment(f"{alias}.{corpus.value} IS NOT NULL")
+        case Words(corpus, query):
+            return Fragment(f"{alias}.{corpus.value} @@ %s::tsquery", (query,))
         case Versions(param, url, version):
             exact = f"{url}|{version}"
             return Fragment(

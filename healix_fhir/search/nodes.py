@@ -48,6 +48,14 @@ class Stored(Enum):
     REFERENCE = "index_reference"
     QUANTITY = "index_quantity"
     POSITION = "index_position"
+    WORDS = "index_words"
+
+
+class Corpus(Enum):
+    """What full text looks through, by the column of its words."""
+
+    NARRATIVE = "narrative"
+    CONTENT = "content"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +169,14 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """The words of the corpus fulfil `query` (search/text_query); without one, there are any."""
+
+    corpus: Corpus
+    query: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LastUpdated:
     """`meta.lastUpdated` compares by `prefix` with [lo, hi)."""
 
@@ -263,6 +279,18 @@ class InPatient:
 
 Structure: TypeAlias = And | Or | Not | EachRow | Visible | Linked | Referring | OfType | InPatient
 Value: TypeAlias = (
-    Token | TokenText | String | Date | Quantity | Pair | Near | LastUpdated | Reference | Versions | Id | Missing
+    Token
+    | TokenText
+    | String
+    | Date
+    | Quantity
+    | Pair
+    | Near
+    | Words
+    | LastUpdated
+    | Reference
+    | Versions
+    | Id
+    | Missing
 )
 Node: TypeAlias = Structure | Value

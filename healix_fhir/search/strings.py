@@ -28,12 +28,18 @@ def fold(text: str) -> str:
 
     Punctuation stays when there is nothing else, so that a search for it does not match everything. Idempotent.
     """
+    folded = plain(text)
     if text.isascii():
-        plain = text.lower()
-        bare = plain.translate(ASCII_PUNCTUATION)
+        bare = folded.translate(ASCII_PUNCTUATION)
     else:
-        plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-        plain = "".join(c for c in plain.translate(LETTERS) if not unicodedata.combining(c))
-        plain = unicodedata.normalize("NFC", plain)
-        bare = "".join(c for c in plain if unicodedata.category(c)[0] != "P")
-    return (" ".join(bare.split()) or " ".join(plain.split()))[:LIMIT].rstrip()
+        bare = "".join(c for c in folded if unicodedata.category(c)[0] != "P")
+    return (" ".join(bare.split()) or " ".join(folded.split()))[:LIMIT].rstrip()
+
+
+def plain(text: str) -> str:
+    """`text` without case and accents, punctuation and white space as they are."""
+    if text.isascii():
+        return text.lower()
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    letters = "".join(c for c in decomposed.translate(LETTERS) if not unicodedata.combining(c))
+    return unicodedata.normalize("NFC", letters)

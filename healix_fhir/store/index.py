@@ -25,6 +25,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     `dates`: (param, lo, hi), None for an open end. `references`: (param, target_type, target).
     `amounts`: numbers and quantities. `positions`: (param, latitude, longitude).
     `texts`: (param, folded, h) of what stands beside codes; h is also in `toks`.
+    `words`: at most one pair, the words of the narrative (None: there is none) and of all texts, as tsvectors' text.
     """
 
     patients: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     amounts: tuple[AmountRow, ...] = ()
     positions: tuple[tuple[int, float, float], ...] = ()
     texts: tuple[tuple[int, str, int], ...] = ()
+    words: tuple[tuple[str | None, str], ...] = ()
 
 
 EMPTY = IndexRows()

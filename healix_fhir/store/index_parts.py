@@ -86,6 +86,14 @@ PARTS = (
         lambda index: index.positions,
     ),
     Part(
+        "index_words",
+        f"""INSERT INTO index_words (narrative, content, pk)
+     SELECT x.narrative::tsvector, x.content::tsvector, {PK}
+     FROM unnest(%s::int[], %s::text[], %s::text[]) AS x (n, narrative, content)""",
+        (int4, text, text),
+        lambda index: index.words,
+    ),
+    Part(
         "index_text",
         # in order, so that two writers who put in the same texts never wait for each other in a circle
         """INSERT INTO index_text (param, folded, h)

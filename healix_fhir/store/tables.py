@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 
 from healix_fhir.kernel.database import metadata
 
@@ -211,6 +212,17 @@ index_position = Table(
 )
 Index("index_position_latitude", index_position.c.param, index_position.c.latitude, index_position.c.longitude)
 Index("index_position_pk", index_position.c.pk)
+
+index_words = Table(
+    "index_words",
+    metadata,
+    Column("pk", BigInteger, primary_key=True),
+    Column("narrative", TSVECTOR),  # null without one
+    Column("content", TSVECTOR, nullable=False),
+    comment="the words of each resource for full text, with a mark of its type",
+)
+Index("index_words_narrative", index_words.c.narrative, postgresql_using="gin")
+Index("index_words_content", index_words.c.content, postgresql_using="gin")
 
 server_key = Table(
     "server_key",

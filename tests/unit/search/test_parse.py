@@ -169,7 +169,7 @@ def test_an_unknown_parameter_is_reported_or_under_strict_handling_refused(name:
 @pytest.mark.parametrize(
     "text",
     [
-        "_text=x", "_content=x", "_query=x", "_list=$current-problems",
+        "_query=x", "_list=$current-problems",
         "_filter=code in x", "_filter=code ss x", "_filter=code co x", "_contained=true",
         "code:in=x", "code:not-in=x", "code:above=x", "code:below=x",
         "subject:above=Patient/x", "subject:below=Patient/x",

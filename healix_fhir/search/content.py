@@ -1,0 +1,65 @@
+"""What full text looks through: the narrative of a resource (`_text`), and all texts in it (`_content`).
+
+Texts are names, displays, codes, notes, values of identifiers and whatever else people read, also of contained
+resources. Ids, references, dates, URLs and binary data are none: each has a parameter of its own, or nothing to read.
+
+Spec: FHIR R4, hl7.org/fhir/R4/search.html#content
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.narrative import text_of
+from healix_fhir.search.words import vector
+
+NO_TEXT = frozenset({"data", "div", "id", "meta", "reference", "resourceType", "system", "url", "valueBase64Binary"})
+ADDRESSES = ("http://", "https://", "urn:")
+
+
+def full_text(resource: dict[str, Any], type_name: str) -> tuple[tuple[str | None, str], ...]:
+    """The words of the narrative and of the whole resource; nothing for a resource without any."""
+    mark = type_mark(TYPE_ID[type_name])
+    div = _div(resource)
+    narrative = [] if div is None else [text_of(div)]
+    texts = narrative.copy()
+    _gather(resource, texts)
+    content = vector(tuple(dict.fromkeys(texts)), mark)
+    return ((vector(tuple(narrative), mark) or None, content),) if content else ()
+
+
+def type_mark(type_id: int) -> str:
+    """A word that no text has and all resources of a type have."""
+    return f"_{type_id}"
+
+
+def _div(resource: dict[str, Any]) -> str | None:
+    text = resource.get("text")
+    return text.get("div") if type(text) is dict else None
+
+
+def _gather(value: dict[str, Any], texts: list[str]) -> None:
+    """Add the texts of an element; a narrative only of what is contained."""
+    for name, one in value.items():
+        kind = type(one)
+        if name in NO_TEXT:
+            continue
+        if kind is str:
+            _add(one, texts)
+        elif kind is dict:
+            _gather(one, texts)
+        elif kind is list:
+            for item in one:
+                if type(item) is dict:
+                    if name == "contained" and (div := _div(item)) is not None:
+                        texts.append(text_of(div))
+                    _gather(item, texts)
+                elif type(item) is str:
+                    _add(item, texts)
+
+
+def _add(text: str, texts: list[str]) -> None:
+    is_date = text[4:5] == text[7:8] == "-" and (len(text) == 10 or text[10] == "T")
+    if not is_date and not text.startswith(ADDRESSES):
+        texts.append(text)
