@@ -21,12 +21,15 @@ ADDRESSES = ("http://", "https://", "urn:")
 def full_text(resource: dict[str, Any], type_name: str) -> tuple[tuple[str | None, str], ...]:
     """The words of the narrative and of the whole resource; nothing for a resource without any."""
     mark = type_mark(TYPE_ID[type_name])
+    texts: list[str] = []
+    narrative = None
     div = _div(resource)
-    narrative = [] if div is None else [text_of(div)]
-    texts = narrative.copy()
+    if div is not None:
+        texts.append(text_of(div))
+        narrative = vector(tuple(texts), mark) or None
     _gather(resource, texts)
     content = vector(tuple(dict.fromkeys(texts)), mark)
-    return ((vector(tuple(narrative), mark) or None, content),) if content else ()
+    return ((narrative, content),) if content else ()
 
 
 def type_mark(type_id: int) -> str:
@@ -42,9 +45,9 @@ def _div(resource: dict[str, Any]) -> str | None:
 def _gather(value: dict[str, Any], texts: list[str]) -> None:
     """Add the texts of an element; a narrative only of what is contained."""
     for name, one in value.items():
-        kind = type(one)
         if name in NO_TEXT:
             continue
+        kind = type(one)
         if kind is str:
             _add(one, texts)
         elif kind is dict:
@@ -60,6 +63,6 @@ def _gather(value: dict[str, Any], texts: list[str]) -> None:
 
 
 def _add(text: str, texts: list[str]) -> None:
-    is_date = text[4:5] == text[7:8] == "-" and (len(text) == 10 or text[10] == "T")
+    is_date = text[4:5] == text[7:8] == "-" and (len(text) == 10 or text[10:11] == "T")
     if not is_date and not text.startswith(ADDRESSES):
         texts.append(text)

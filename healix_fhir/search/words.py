@@ -49,7 +49,7 @@ def vector(texts: tuple[str, ...], mark: str) -> str:
 
     Between two texts a place is left free, so that no phrase reaches from one into the next.
     """
-    if len(texts) <= FEW and all(len(text) <= SHORT for text in texts):
+    if len(texts) <= FEW and max(map(len, texts), default=0) <= SHORT:
         return _alike(texts, mark)
     return _vector(texts, mark)
 
