@@ -5,6 +5,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/narrative.html (invariants txt-1 and txt-2)
 
 from __future__ import annotations
 
+import contextlib
 from xml.parsers import expat
 
 NAMESPACE = "http://www.w3.org/1999/xhtml"
@@ -98,7 +99,7 @@ def problem(text: str) -> str | None:
 
 
 def text_of(div: str) -> str:
-    """What a reader of a valid narrative sees of it, without markup."""
+    """What a reader of a narrative sees of it, without markup: of one that is not well-formed, what can be read."""
     pieces: list[str] = []
 
     def part(name: str, *_: object) -> None:
@@ -109,5 +110,6 @@ def text_of(div: str) -> str:
     parser.StartElementHandler = part
     parser.EndElementHandler = part
     parser.CharacterDataHandler = pieces.append
-    parser.Parse(div, True)
+    with contextlib.suppress(expat.ExpatError):
+        parser.Parse(div, True)
     return "".join(pieces)
