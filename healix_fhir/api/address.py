@@ -7,8 +7,9 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html; RFC 9110 9, 15.5.6
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -40,6 +41,7 @@ from smart_auth.access import AccessContext
 from smart_auth.challenge import Gate
 
 Handler = Callable[[Interactions, Call], Awaitable[Answer]]
+NOWHERE: Mapping[str, str] = MappingProxyType({})
 WITH_BODY = ("POST", "PUT", "PATCH")
 PUBLIC = AccessContext(scopes=frozenset())
 
@@ -60,6 +62,7 @@ class Address:
     `handlers` by method, HEAD is answered like GET; `refused` names what R4 defines here and this server lacks.
     `form`: the body is a form of search parameters. `bodiless`: a body may be missing. `public`: no token is needed,
     and the handler gets an access context that opens nothing. `native`: a Binary is written and read as what it holds.
+    `methods` tells which of the handlers' methods there are for a path, where that is not all of them.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Address:
     bodiless: bool = False
     public: bool = False
     native: bool = False
+    methods: Callable[[Mapping[str, str]], Collection[str]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
@@ -79,7 +83,7 @@ class Address:
         call = None
         try:
             call = await self._call(scope, receive, headers, request)
-            answer = await self.handler(call.method)(self.edge.interactions, call)
+            answer = await self.handler(call.method, call.path)(self.edge.interactions, call)
             body = await render(answer, call.format, pretty=call.pretty)
         except ClientDisconnect:
             return
@@ -89,7 +93,7 @@ class Address:
                 entity = "/".join(call.path.values())
                 await self.edge.gate.denials.refused(call.access.origin, self.name, entity=entity or None)
             patches = ", ".join(PATCH_TYPES) if scope["method"] == "PATCH" else None
-            answer = refusal(refused, headers, self._allow(), patches)
+            answer = refusal(refused, headers, self._allow(scope["path_params"]), patches)
             wanted = call.format if call is not None else error_format(headers, scope["query_string"])
             body = await render(answer, wanted, pretty=call is not None and call.pretty)
         await respond(send, answer, body, headers, head=scope["method"] == "HEAD")
@@ -98,9 +102,9 @@ class Address:
         client = scope.get("client")
         access = PUBLIC if self.public else await self.edge.gate.access(headers, client[0] if client else None, request)
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        self.handler(method)
-        check_preferences(headers)
         path = scope["path_params"]
+        self.handler(method, path)
+        check_preferences(headers)
         content_type, body = "", b""
         if method in WITH_BODY:
             content_type, body = await self._body(receive, headers, method, path)
@@ -145,10 +149,10 @@ class Address:
     def _holds_binary(self, path: Mapping[str, str]) -> bool:
         return self.native and path.get("type") == BINARY
 
-    def handler(self, method: str) -> Handler:
-        """What `method` does here. Raises Unsupported by name, NotAllowed, or NotFound where there is no address."""
+    def handler(self, method: str, path: Mapping[str, str] = NOWHERE) -> Handler:
+        """What `method` does at `path`. Raises Unsupported by name, NotAllowed, or NotFound where no address is."""
         handler = self.handlers.get(method)
-        if handler is not None:
+        if handler is not None and (self.methods is None or method in self.methods(path)):
             return handler
         if method == "OPTIONS" and self.handlers:
             return self._options
@@ -160,9 +164,10 @@ class Address:
             raise HealixError(Category.NOT_FOUND, "there is nothing at this address")
         raise HealixError(Category.NOT_ALLOWED, f"{method[:16]} is not possible at this address")
 
-    async def _options(self, _interactions: Interactions, _call: Call) -> Answer:
+    async def _options(self, _interactions: Interactions, call: Call) -> Answer:
         """What is possible here (RFC 9110 9.3.7)."""
-        return Answer(204, headers=((b"allow", self._allow().encode()),))
+        return Answer(204, headers=((b"allow", self._allow(call.path).encode()),))
 
-    def _allow(self) -> str:
-        return ", ".join([*("GET, HEAD" if method == "GET" else method for method in self.handlers), "OPTIONS"])
+    def _allow(self, path: Mapping[str, str]) -> str:
+        methods = [name for name in self.handlers if self.methods is None or name in self.methods(path)]
+        return ", ".join([*("GET, HEAD" if name == "GET" else name for name in methods), "OPTIONS"])

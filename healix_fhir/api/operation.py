@@ -5,12 +5,21 @@ Spec: FHIR R4, hl7.org/fhir/R4/operations.html
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.negotiation import XML_TYPES
 from healix_fhir.interaction.service import Interactions
-from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.registry import find
+from healix_fhir.operation.registry import OPERATIONS, find
+
+CALLS = ("GET", "POST", "DELETE")
+
+
+def methods(path: Mapping[str, str]) -> Collection[str]:
+    """The methods that call the operation of a path; all where there is no such operation, to refuse it by name."""
+    found = OPERATIONS.get(path["operation"])
+    return found.methods if found is not None else CALLS
 
 
 async def operation(interactions: Interactions, call: Call) -> Answer:
@@ -18,8 +27,6 @@ async def operation(interactions: Interactions, call: Call) -> Answer:
     as_sent = call.content_type not in XML_TYPES
     asked = Invocation(tuple(call.params), call.body, call.path.get("type"), call.path.get("id"), as_sent, call.method)
     found = find(call.path["operation"], asked)
-    if call.method not in found.methods:
-        raise HealixError(Category.NOT_ALLOWED, f"${found.name} is called with {' or '.join(sorted(found.methods))}")
     result = await found.run(interactions, call.access, asked)
     if isinstance(result, bytes):
         return Answer(200, result)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from healix_fhir.api.call import Headers
 from healix_fhir.api.prefer import parse_prefer
-from healix_fhir.kernel.errors import unsupported
+from healix_fhir.kernel.errors import invalid, unsupported
 from healix_fhir.model.subset import NAMES
+from healix_fhir.search.controls import EDGE
 
 
 def check_parts(params: Sequence[tuple[str, str]]) -> None:
@@ -18,6 +19,13 @@ def check_parts(params: Sequence[tuple[str, str]]) -> None:
     for name, value in params:
         if name in NAMES and (name, value) != ("_summary", "false"):
             raise unsupported(f"{name} is not supported on a request that may change something")
+
+
+def check_no_condition(params: Sequence[tuple[str, str]], advice: str) -> None:
+    """Raise Invalid for a parameter of a write that takes none: unheeded, it would change what was not meant."""
+    for name, _ in params:
+        if name not in EDGE and name not in NAMES:
+            raise invalid(f"this request has no parameter '{name[:64]}': {advice}", code="value")
 
 
 def check_preferences(headers: Headers) -> None:

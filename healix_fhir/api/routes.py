@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from healix_fhir.api import history, instance, search, system_level, type_level
 from healix_fhir.api.address import Address, Edge
-from healix_fhir.api.operation import operation
+from healix_fhir.api.operation import CALLS, methods, operation
 
 
 class Name(StringConvertor):
@@ -23,8 +23,6 @@ class Name(StringConvertor):
 
 
 register_url_convertor("name", Name())
-
-RUN = {"GET": operation, "POST": operation, "DELETE": operation}
 
 
 def routes(edge: Edge) -> list[BaseRoute]:
@@ -45,13 +43,14 @@ def routes(edge: Edge) -> list[BaseRoute]:
     whole = Address("fhir.bundle", edge, {"GET": search.of_everything, "POST": system_level.transact})
     inside = search.of_compartment
     past = Address("fhir.history", edge, {"GET": history.history})
+    run = Address("fhir.operation", edge, dict.fromkeys(CALLS, operation), bodiless=True, methods=methods)
     version = Address("fhir.vread", edge, {"GET": instance.vread}, native=True)
     return [
         Route("/fhir/metadata", Address("fhir.metadata", edge, {"GET": system_level.capabilities}, public=True)),
         Route("/fhir/{type:name}/{id:name}", Address("fhir.instance", edge, one, native=True)),
         Route("/fhir/{type:name}", many),
-        Route("/fhir/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
-        Route("/fhir/{type}/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
+        Route("/fhir/${operation}", run),
+        Route("/fhir/{type}/${operation}", run),
         Route("/fhir/{type}/_search", Address("fhir.search", edge, {"POST": search.of_type}, form=True)),
         Route("/fhir/{type}/_history", past),
         Route("/fhir/_history", past),
@@ -59,7 +58,7 @@ def routes(edge: Edge) -> list[BaseRoute]:
         Route("/fhir/{type}/", many),
         Route("/fhir/{type}/{id}/_history/{version}", version),
         Route("/fhir/{type}/{id}/_history", past),
-        Route("/fhir/{type}/{id}/${operation}", Address("fhir.operation", edge, RUN, bodiless=True)),
+        Route("/fhir/{type}/{id}/${operation}", run),
         Route("/fhir/{type}/{id}/_search", Address("fhir.compartment", edge, {"POST": inside}, form=True)),
         Route("/fhir/{type}/{id}/{other}", Address("fhir.compartment", edge, {"GET": inside})),
         Route("/fhir/{type}/{id}/{other}/_search", Address("fhir.compartment", edge, {"POST": inside}, form=True)),

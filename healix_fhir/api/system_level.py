@@ -10,6 +10,7 @@ from functools import lru_cache
 from healix_fhir.api.bundle import bundle
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.prefer import parse_prefer
+from healix_fhir.interaction.known import READ, known
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import unsupported
 from healix_fhir.model.json import encode
@@ -22,7 +23,7 @@ MODES = ("full", "normative")
 
 async def capabilities(interactions: Interactions, call: Call) -> Answer:
     """`GET [base]/metadata`."""
-    for name, value in call.params:
+    for name, value in known(call.params, READ | {"mode"}, strict=parse_prefer(call.header(b"prefer")).strict):
         if name == "mode" and value not in MODES:
             raise unsupported(f"metadata in mode {value[:64]} is not supported")
     return Answer(200, part_of_one(_statement(interactions), "CapabilityStatement", call.params))
@@ -36,6 +37,7 @@ def _statement(interactions: Interactions) -> bytes:
 async def transact(interactions: Interactions, call: Call) -> Answer:
     """`POST [base]`: a batch or transaction."""
     prefer = parse_prefer(call.header(b"prefer"))
+    known(call.params, READ, strict=prefer.strict)
     page = await interactions.bundle(
         call.access, call.body, returns=prefer.returns, strict=prefer.strict, call=run_entry
     )

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.conditional import if_match, only_new
+from healix_fhir.api.refused import check_no_condition
 from healix_fhir.api.written import deleted, written
 from healix_fhir.interaction.service import Interactions
-from healix_fhir.kernel.errors import invalid
-from healix_fhir.search.controls import EDGE
 
 
 async def create(interactions: Interactions, call: Call) -> Answer:
@@ -18,11 +17,8 @@ async def create(interactions: Interactions, call: Call) -> Answer:
 
     A condition in the URL, where some clients put it, is refused: unheeded it would make duplicates.
     """
-    for name, _ in call.params:
-        if name not in EDGE:
-            raise invalid(
-                f"a create has no parameter '{name[:64]}': a condition belongs in If-None-Exist", code="value"
-            )
+    if call.params:
+        check_no_condition(call.params, "the condition of a create belongs in If-None-Exist")
     done = await interactions.create(call.access, call.path["type"], call.body, call.header(b"if-none-exist"))
     return written(call, done, interactions.bases[0])
 

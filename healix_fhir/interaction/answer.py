@@ -11,6 +11,7 @@ from http import HTTPStatus
 import msgspec
 
 from healix_fhir.interaction.history import Historian
+from healix_fhir.interaction.known import known
 from healix_fhir.interaction.page import encode_page
 from healix_fhir.interaction.read import has_already
 from healix_fhir.interaction.result import Entry, Page, Response, Return, Stored, Written
@@ -74,9 +75,10 @@ def deleted(gone: Sequence[Stored], manner: Manner) -> Entry:
 def found(wanted: Wanted, stored: Stored, manner: Manner) -> Entry:
     """A read, or a vread: 304 where the caller has the version already, a part where it wants one, no body for HEAD."""
     address = f"{manner.base}/{stored.type}/{stored.id}"
+    asked = known(wanted.params, strict=manner.strict)
     if has_already(stored, wanted.if_none_match, wanted.if_modified_since):
         return Entry(address, response=Response(line(HTTPStatus.NOT_MODIFIED), stored.etag, stored.updated))
-    body = part_of_one(stored.body, stored.type, wanted.params)
+    body = part_of_one(stored.body, stored.type, asked)
     return _got(wanted, body, Response(line(HTTPStatus.OK), stored.etag, stored.updated), address)
 
 
@@ -110,7 +112,7 @@ def _search(access: AccessContext, wanted: Wanted, searched: Searched, finder: F
 
 
 def get(access: AccessContext, wanted: Wanted, finder: Finder, manner: Manner) -> Work[Entry]:
-    """A GET that is no plain read: version, history or search. Raises Unsupported for what is none of them."""
+    """A GET that is no plain read: version, history or search. Raises Unsupported or Invalid for what is none."""
     match wanted.path:
         case () | ("_search",):
             return (yield from _search(access, wanted, everything(), finder, manner))
@@ -118,12 +120,14 @@ def get(access: AccessContext, wanted: Wanted, finder: Finder, manner: Manner) -
             return (yield from _search(access, wanted, one_type(type_name), finder, manner))
         case ("_history",) | (_, "_history") | (_, _, "_history"):
             historian = Historian(manner.base, finder.signer)
-            versions = yield from historian.history(access, wanted.type or None, wanted.id, wanted.params)
+            versions = yield from historian.history(
+                access, wanted.type or None, wanted.id, wanted.params, strict=manner.strict
+            )
             return page(wanted, versions, manner, "/".join(wanted.path))
         case (type_name, id_, "_history", version):
             return found(wanted, (yield from vread(access, type_name, id_, version)), manner)
         case (*_, name) if name.startswith("$"):
-            raise unsupported(f"the operation {name[:64]} is not supported in a transaction")
+            raise unsupported(f"the operation {name[:64]} is not supported here")
         case (owner, id_, name):
             return (yield from _search(access, wanted, within(owner, id_, name), finder, manner))
         case _:

@@ -8,13 +8,13 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#transaction, hl7.org/fhir/R4/bundle.htm
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from healix_fhir.interaction.accept import of_type
-from healix_fhir.interaction.entry import read_entry
+from healix_fhir.interaction.entry import is_operation, read_entry
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.errors import Category, HealixError, Issue, invalid
 from healix_fhir.model.json import decode
@@ -23,6 +23,10 @@ from healix_fhir.model.validate import check
 KINDS = ("batch", "transaction")
 ORDER = (("DELETE",), ("POST",), ("PUT", "PATCH"), ("GET", "HEAD"))
 """The methods in the order in which R4 has them processed."""
+
+
+OPERATIONS = 100
+"""The operations that one bundle may call: each may take as much as a request of its own."""
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -47,9 +51,25 @@ def open_bundle(body: bytes, bases: tuple[str, ...]) -> Parcel:
     return Parcel(
         bundle["type"],
         tuple(
-            _read(n, entry, resource, bases) for n, (entry, resource) in enumerate(zip(entries, resources, strict=True))
+            _within_limits(
+                _read(n, entry, resource, bases)
+                for n, (entry, resource) in enumerate(zip(entries, resources, strict=True))
+            )
         ),
     )
+
+
+def _within_limits(entries: Iterable[Wanted | HealixError]) -> Iterator[Wanted | HealixError]:
+    """The entries, but of the operations too many."""
+    operations = 0
+    for entry in entries:
+        if isinstance(entry, Wanted) and is_operation(entry.path):
+            operations += 1
+            if operations > OPERATIONS:
+                message = f"a bundle calls at most {OPERATIONS} operations"
+                yield at_entry(entry.number, HealixError(Category.UNPROCESSABLE, message, code="too-costly"))
+                continue
+        yield entry
 
 
 def openings(parcel: Parcel, body: bytes, bases: tuple[str, ...]) -> Iterator[Parcel]:

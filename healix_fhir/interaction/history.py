@@ -15,6 +15,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from healix_fhir.interaction.accept import known_id, known_type
+from healix_fhir.interaction.known import known
 from healix_fhir.interaction.result import Entry, Page, Response
 from healix_fhir.interaction.status import line
 from healix_fhir.kernel.audit import AuditRow, record
@@ -23,6 +24,7 @@ from healix_fhir.kernel.errors import forbidden, invalid, unsupported
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.definitions import TYPES
 from healix_fhir.model.subset import read_subset
+from healix_fhir.search.controls import EDGE
 from healix_fhir.search.dates import interval
 from healix_fhir.search.keyset import Place
 from healix_fhir.search.page import Cursor, Signer, foreign
@@ -37,7 +39,6 @@ COUNT = 50
 MOST = 1000
 DIGITS = 9
 PARAMETERS = ("_count", "_since", "_before", "_at", "_list", "_cursor", "_summary", "_elements")
-RENDERING = ("_format", "_pretty")  # the HTTP edge's
 
 
 class Historian:
@@ -48,14 +49,21 @@ class Historian:
         self.signer = signer
 
     def history(
-        self, access: AccessContext, type_name: str | None, id_: str | None, params: Sequence[tuple[str, str]]
+        self,
+        access: AccessContext,
+        type_name: str | None,
+        id_: str | None,
+        params: Sequence[tuple[str, str]],
+        *,
+        strict: bool = False,
     ) -> Work[Page]:
         """One page of the history of a resource, of a type (without id), or of everything (without type).
 
-        Raises NotFound, Forbidden, or Invalid for a parameter; none is silently left out.
+        Raises NotFound, Forbidden, or Invalid for a parameter. One that is unknown is ignored unless `strict`: the self
+        link tells what was heeded.
         """
         types = _types(access, type_name, id_)
-        given = _given(params)
+        given = _given(params, strict=strict)
         subset = read_subset(given.items(), types)
         count = min(_number(given.get("_count", str(COUNT))), MOST)
         if subset is not None and subset.summary == "count":
@@ -134,15 +142,15 @@ def _audit(access: AccessContext, type_name: str | None, types: Sequence[str], q
     )
 
 
-def _given(params: Sequence[tuple[str, str]]) -> dict[str, str]:
+def _given(params: Sequence[tuple[str, str]], *, strict: bool) -> dict[str, str]:
     given: dict[str, str] = {}
-    for name, value in params:
-        if name in RENDERING:
+    if any(name == "_sort" for name, _ in params):
+        raise unsupported("_sort is not supported on a history: its order is that of time, newest first")
+    for name, value in known(params, (*PARAMETERS, *EDGE), strict=strict):
+        if name in EDGE:
             continue
-        if name == "_sort":
-            raise unsupported("_sort is not supported on a history: its order is that of time, newest first")
-        if name not in PARAMETERS or name in given:
-            raise invalid(f"history does not take the parameter {name[:64]}, or not twice", code="value")
+        if name in given:
+            raise invalid(f"history does not take the parameter {name} twice", code="value")
         given[name] = value
     return given
 

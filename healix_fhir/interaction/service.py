@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 from healix_fhir.interaction import answer
 from healix_fhir.interaction.answer import Manner
 from healix_fhir.interaction.batch import batch
-from healix_fhir.interaction.bundle import Parcel, open_bundle, openings
+from healix_fhir.interaction.bundle import Parcel, all_of, at_entry, open_bundle, openings
 from healix_fhir.interaction.capabilities import Offered, capabilities
 from healix_fhir.interaction.conditional import conditional, create_if_none, delete_where, patch_where, update_where
 from healix_fhir.interaction.create import create
@@ -32,7 +32,7 @@ from healix_fhir.interaction.update import update
 from healix_fhir.interaction.vread import vread
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Row, Work, atransaction
-from healix_fhir.kernel.errors import Category, HealixError, unsupported
+from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.search.match import Match
 from healix_fhir.search.page import Signer
 from healix_fhir.search.searched import Searched
@@ -49,7 +49,7 @@ LARGE = 256 * 1024
 
 
 TRANSACTIONS = 4
-"""So many entries of one batch may have a transaction of their own at once."""
+"""So many entries of one batch may have a transaction of their own, or run an operation, at once."""
 
 
 class Interactions:
@@ -170,11 +170,17 @@ class Interactions:
         return done.stored
 
     async def history(
-        self, access: AccessContext, type_name: str | None, id_: str | None, params: Sequence[tuple[str, str]]
+        self,
+        access: AccessContext,
+        type_name: str | None,
+        id_: str | None,
+        params: Sequence[tuple[str, str]],
+        *,
+        strict: bool = False,
     ) -> Page:
         """The versions of one resource, of a type (without id), or of everything (without type), newest first."""
         historian = Historian(self.bases[0], (await self._finder()).signer)
-        return await self._run(lambda: historian.history(access, type_name, id_, params))
+        return await self._run(lambda: historian.history(access, type_name, id_, params, strict=strict))
 
     async def search(
         self,
@@ -199,12 +205,12 @@ class Interactions:
     ) -> Page:
         """Run a batch or transaction: `returns` tells what writes give back, `strict` how searches are read.
 
-        `call` runs the operations of a batch.
+        `call` runs the operations that entries call.
         """
         parcel = await _off_loop(body, lambda: open_bundle(body, self.bases))
         manner = Manner(self.bases[0], returns, strict)
         if parcel.kind == "transaction":
-            return await self._transaction(access, body, parcel, manner)
+            return await self._transaction(access, body, parcel, manner, call)
         room = asyncio.Semaphore(TRANSACTIONS)
         return await batch(parcel, lambda entry: self._entry(access, entry, manner, call, room))
 
@@ -267,30 +273,48 @@ class Interactions:
             return await write(review)
         return await self.judging.run(lambda: write(review))
 
-    async def _transaction(self, access: AccessContext, body: bytes, parcel: Parcel, manner: Manner) -> Page:
+    async def _transaction(
+        self, access: AccessContext, body: bytes, parcel: Parcel, manner: Manner, call: Call | None
+    ) -> Page:
+        called = await self._called(access, parcel, call)
         finder, parcels = await self._finder(), openings(parcel, body, self.bases)
         page, committed = await self._reviewed(
             access,
             lambda review: atransaction(
                 self.pool,
-                lambda: transaction(access, next(parcels), finder, manner, self._most, review),
+                lambda: transaction(access, next(parcels), finder, manner, self._most, review, called),
                 aside=len(body) > LARGE,
             ),
         )
         remember({id_: key for done in committed for id_, key in done.patients})
         return page
 
+    async def _called(self, access: AccessContext, parcel: Parcel, call: Call | None) -> dict[int, bytes]:
+        """What the operations of a transaction answer: before it, as none of them tells of what it changes."""
+        asked = [entry for entry in parcel.entries if isinstance(entry, Wanted)]
+        if call is None or len(asked) < len(parcel.entries):
+            return {}  # to be refused with everything else
+        refused, answers = [], {}
+        for entry in asked:
+            if is_operation(entry.path):
+                try:
+                    answers[entry.number] = await call(self, access, entry, parcel.kind)
+                except HealixError as error:
+                    refused.append(at_entry(entry.number, error))
+        if refused:
+            raise all_of(refused)
+        return answers
+
     async def _entry(
         self, access: AccessContext, entry: Wanted, manner: Manner, call: Call | None, room: asyncio.Semaphore
     ) -> Entry:
-        """One entry of a batch; `room` is for those that need a transaction of their own."""
+        """One entry of a batch; `room` is for those that cost as much as a request of their own."""
         if not entry.writes and answer.is_read(entry):
             assert entry.id is not None
             return answer.found(entry, await self.read(access, entry.type, entry.id), manner)
-        if is_operation(entry.path):
-            if call is None:
-                raise unsupported(f"the operation {entry.path[-1][:64]} is not supported in a batch")
-            return answer.resource(entry, await call(self, access, entry))
+        if call is not None and is_operation(entry.path):
+            async with room:
+                return answer.resource(entry, await call(self, access, entry, "batch"))
         if not entry.writes:
             async with room:
                 finder = await self._finder()
@@ -310,5 +334,5 @@ async def _off_loop(body: bytes, work: Callable[[], T]) -> T:
     return await asyncio.to_thread(work) if len(body) > LARGE else work()
 
 
-Call = Callable[[Interactions, AccessContext, Wanted], Awaitable[bytes]]
-"""What runs the operation that an entry calls; see `operation.registry`."""
+Call = Callable[[Interactions, AccessContext, Wanted, str], Awaitable[bytes]]
+"""What runs the operation that an entry of a `batch` or `transaction` calls; see `operation.entry`."""

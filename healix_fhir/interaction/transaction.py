@@ -12,6 +12,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#trules
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from healix_fhir.interaction import answer
 from healix_fhir.interaction.answer import Manner
@@ -35,6 +36,8 @@ from smart_auth.access import AccessContext
 Done = dict[int, list[Committed]]
 """What became of each entry's targets, by the entry's number."""
 
+NONE: Mapping[int, bytes] = MappingProxyType({})
+
 
 def transaction(
     access: AccessContext,
@@ -43,9 +46,11 @@ def transaction(
     manner: Manner,
     most: int = SINGLE,
     review: Review = unreviewed,
+    called: Mapping[int, bytes] = NONE,
 ) -> Work[tuple[Page, list[Committed]]]:
     """Run it inside the caller's transaction: the answer, entry by entry, and what was committed.
 
+    `called` are the answers of the operations among the entries, by number.
     The references of the parcel's resources are rewritten in place: it can be run once. Raises one refusal with the
     issues of all entries.
     """
@@ -54,6 +59,7 @@ def transaction(
     _raise(settled.refused + overlaps(entries, settled))
     done = yield from _write(access, entries, settled, finder.bases, review)
     answers = yield from _written(access, entries, settled, done, manner)
+    answers |= {number: answer.resource(entries[number], body) for number, body in called.items()}
     answers |= yield from _gets(access, [entry for entry in entries if entry.number not in answers], finder, manner)
     page = Page("transaction-response", tuple(answers[entry.number] for entry in entries))
     return page, [one for committed in done.values() for one in committed]

@@ -22,18 +22,29 @@ from smart_auth.access import AccessContext
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """An operation: its definition, on what it may be called, what runs it, and which methods call it."""
+    """An operation: its definition, on what it may be called, what runs it, and which methods call it.
+
+    `within` has the levels on which it may be an entry of a `batch`, and of a `transaction`: there only where it tells
+    nothing of resources that the transaction may change.
+    """
 
     name: str
     definition: str
     levels: frozenset[str]
     run: Run
     methods: frozenset[str] = frozenset({"POST"})
+    within: Mapping[str, frozenset[str]] = {}
 
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {
-        "fhirpath": Operation("fhirpath", "urn:healix:operation:fhirpath", frozenset({"system"}), fhirpath),
+        "fhirpath": Operation(
+            "fhirpath",
+            "urn:healix:operation:fhirpath",
+            frozenset({"system"}),
+            fhirpath,
+            within={"batch": frozenset({"system"}), "transaction": frozenset({"system"})},
+        ),
         "reindex": Operation(
             "reindex",
             "urn:healix:operation:reindex",
@@ -47,6 +58,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
             frozenset({"type", "instance"}),
             validate,
             frozenset({"GET", "POST"}),
+            {"batch": frozenset({"type", "instance"}), "transaction": frozenset({"type"})},
         ),
     }
 )

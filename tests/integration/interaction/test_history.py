@@ -199,8 +199,6 @@ def test_pages_stay_while_others_write(filled: Pool, database_url: str, where: W
         ((None, None), [("_since", "yesterday")], Category.INVALID),
         ((None, None), [("_at", "2030-13")], Category.INVALID),
         ((None, None), [("_cursor", "x")], Category.INVALID),
-        ((None, None), [("family", "x")], Category.INVALID),
-        (("Patient", None), [("_type", "Patient")], Category.INVALID),
         (("Spaceship", None), [], Category.NOT_FOUND),
         (("Patient", "none"), [], Category.NOT_FOUND),
         (("Patient", "a_b"), [], Category.NOT_FOUND),
@@ -209,8 +207,20 @@ def test_pages_stay_while_others_write(filled: Pool, database_url: str, where: W
 def test_what_is_no_history_is_refused(
     filled: Pool, database_url: str, where: Where, params: Params, category: Category
 ) -> None:
-    """A parameter is never silently left out, and what is not there has no history."""
+    """A value that cannot be heeded is refused, and what is not there has no history."""
     assert refused(database_url, where, params).category is category
+
+
+@pytest.mark.spec("FHIR R4 search.html#errors")
+@pytest.mark.parametrize("where", [("Patient", "p"), ("Patient", None), (None, None)])
+def test_an_unknown_parameter_of_a_history(filled: Pool, database_url: str, where: Where) -> None:
+    """It is ignored, which the self link tells, or refused to who asks for strict handling."""
+    params = [("_count", "2"), ("family", "x")]
+    page = history(database_url, where, params)
+    assert page.links["self"] == "_count=2"
+    assert names(page) == names(history(database_url, where, [("_count", "2")]))
+    with pytest.raises(HealixError, match="'family'"):
+        serve(database_url, lambda server: server.history(SYSTEM, *where, params, strict=True))
 
 
 def test_a_link_holds_for_its_own_history_only(filled: Pool, database_url: str) -> None:

@@ -45,7 +45,7 @@ def address(chance: Random) -> Sent:
         lambda: Sent("PUT", f"Patient/{junk}", encode(patient(id="a")), {"content-type": JSON}),
         lambda: Sent(
             "GET",
-            f"Patient/{KNOWN}/_history?{chance.choice(['_count=x', '_since=now', '_since=', '_count=-1', 'x=1'])}",
+            f"Patient/{KNOWN}/_history?{chance.choice(['_count=x', '_since=now', '_since=', '_count=-1', '_at=x'])}",
         ),
     )
 

@@ -132,10 +132,16 @@ class FakeInteractions:
         return self.stored() if id_ == "1" else None
 
     async def history(
-        self, access: AccessContext, type_name: str | None, id_: str | None, params: Sequence[tuple[str, str]]
+        self,
+        access: AccessContext,
+        type_name: str | None,
+        id_: str | None,
+        params: Sequence[tuple[str, str]],
+        *,
+        strict: bool = False,
     ) -> Page:
         """An empty page."""
-        self._ask(access, "history", type_name, id_, list(params))
+        self._ask(access, "history", type_name, id_, list(params), strict)
         return Page("history", (), 0, {"self": "_count=2"})
 
     async def search(

@@ -215,7 +215,7 @@ def test_history_links_point_to_its_own_address(path: str, asked: tuple[str | No
     """Each level reaches the interaction, and the links lead back to where they came from."""
     fhir = Fhir()
     reply = request(fhir.app, "GET", f"/fhir/{path}?_count=2")
-    assert fhir.asked == ("history", *asked, [("_count", "2")])
+    assert fhir.asked == ("history", *asked, [("_count", "2")], False)
     assert reply.json["link"] == [{"relation": "self", "url": f"{BASE}/{path}?_count=2"}]
 
 

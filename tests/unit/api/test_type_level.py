@@ -134,6 +134,10 @@ def test_other_modes_of_the_capabilities_are_refused_by_name() -> None:
         ("POST", "/fhir/Patient/1/_history/1", "GET, HEAD, OPTIONS"),
         ("DELETE", "/fhir", "GET, HEAD, POST, OPTIONS"),
         ("PUT", "/fhir/metadata", "GET, HEAD, OPTIONS"),
+        ("GET", "/fhir/$fhirpath", "POST, OPTIONS"),
+        ("PUT", "/fhir/$reindex", "GET, HEAD, POST, DELETE, OPTIONS"),
+        ("DELETE", "/fhir/Patient/$validate", "GET, HEAD, POST, OPTIONS"),
+        ("PATCH", "/fhir/Patient/1/$validate", "GET, HEAD, POST, OPTIONS"),
     ],
 )
 def test_a_method_that_an_address_lacks_answers_405_and_those_it_has(method: str, url: str, allow: str) -> None:

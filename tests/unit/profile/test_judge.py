@@ -58,6 +58,29 @@ def test_invariants_of_r4(resource: Json, place: str) -> None:
     assert grave(resource) == errors(("invariant", place))
 
 
+def when(**condition: Any) -> Json:
+    """A Questionnaire whose second item depends on the first."""
+    shown = {"linkId": "2", "type": "string", "enableWhen": [{"question": "1", **condition}]}
+    first = {"linkId": "1", "type": "boolean"}
+    return {"resourceType": "Questionnaire", "name": "Q", "status": "draft", "item": [first, shown]}
+
+
+@pytest.mark.spec("FHIR R4 questionnaire.html#invs")
+@pytest.mark.parametrize(
+    ("condition", "places"),
+    [
+        ({"operator": "exists", "answerBoolean": True}, []),
+        ({"operator": "exists", "answerBoolean": False}, []),
+        ({"operator": "exists", "answerString": "x"}, ["Questionnaire.item[1].enableWhen[0]"]),
+        ({"operator": "exists", "answerInteger": 1}, ["Questionnaire.item[1].enableWhen[0]"]),
+        ({"operator": "=", "answerString": "x"}, []),
+    ],
+)
+def test_exists_compares_with_a_boolean(condition: Json, places: list[str]) -> None:
+    """que-7 means the boolean of FHIR; as 4.0.1 writes it, nothing could ever meet it."""
+    assert grave(when(**condition)) == [("error", "invariant", place) for place in places]
+
+
 def test_bindings_of_r4() -> None:
     """An extensible binding of R4 is a warning, in data types too."""
     given = patient(maritalStatus={"coding": [{"system": "urn:x", "code": "y"}]}, identifier=[
