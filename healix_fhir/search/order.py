@@ -25,6 +25,7 @@ class By(Enum):
     ID = "the logical id"
     STORED = "a narrow table, in order"
     BODY = "the resource itself"
+    TYPED = "elsewhere for each type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A sort key. `type` is the SQL type of its values, `table` where STORED ones are, `paths` of BODY ones."""
+    """A sort key. `type` is the SQL type of its values, `table` where STORED ones are, `paths` of BODY ones.
+
+    A TYPED one is another key for the resources of some types (`cases`), and missing in those of all others.
+    """
 
     by: By
     descending: bool = False
     type: str = "timestamptz"
     table: Table | None = None
     paths: tuple[str, ...] = ()
+    cases: tuple[tuple[tuple[int, ...], Key], ...] = ()
 
     @property
     def nullable(self) -> bool:
@@ -92,6 +97,14 @@ class Key:
                     f" FROM (SELECT convert_from({resource}.body, 'UTF8')::jsonb AS j) b, unnest(%s::text[]) p,"
                     " jsonb_path_query(b.j, p::jsonpath) v)",
                     (list(self.paths),),
+                )
+            case By.TYPED:
+                cases = [
+                    Fragment(f" WHEN {resource}.type = ANY(%s::smallint[]) THEN {value.sql}", (types, *value.params))
+                    for types, value in ((list(types), key.value(keys, resource)) for types, key in self.cases)
+                ]
+                return Fragment(
+                    f"CASE{''.join(case.sql for case in cases)} END", tuple(p for case in cases for p in case.params)
                 )
 
 

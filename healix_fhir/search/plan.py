@@ -68,7 +68,7 @@ class Plan:
 def plan(found: Sequence[Group], where: Sequence[Node], order: Order, access: AccessContext, *, dated: bool) -> Plan:
     """The plan of a search for the resources of the types of `found` of which all of `where` holds.
 
-    `dated` tells that the type has a main clinical date.
+    `dated` tells that each type has a main clinical date.
     """
     lists = Lists(access)
     if not found:
@@ -82,7 +82,8 @@ def plan(found: Sequence[Group], where: Sequence[Node], order: Order, access: Ac
     natural = _by_date(found, where, access, dated=dated) if by_date else _walk(found, where, order)
     counted = _counted(found, where, access)
     one_patient = all(sees_one_patient(group.one, access) for group in found)
-    driver = None if one_patient else _driver(where, _start(where, one_patient=False) if by_date else None)
+    starts = _start(where, one_patient=False) if by_date and _is_one_type(found) else None
+    driver = None if one_patient else _driver(where, starts)
     if driver is None:
         return Plan(lists, natural, counted)
     name = listed(driver, _types(found), lists)
@@ -93,6 +94,10 @@ def plan(found: Sequence[Group], where: Sequence[Node], order: Order, access: Ac
         (short, *(replace(arm, each=True, whole=False) for arm in natural)),
         (short, *(replace(arm, whole=False) for arm in counted)),
     )
+
+
+def _is_one_type(found: Sequence[Group]) -> bool:
+    return len(found) == 1 and len(found[0].types) == 1
 
 
 def _types(found: Sequence[Group]) -> tuple[int, ...]:
@@ -111,7 +116,7 @@ def _bounded(
     ids = next((node for node in where if _is_ids(node)), None)
     if ids is not None:
         return listed(ids, types, lists), [node for node in where if node is not ids]
-    if order.first.by is By.DATE:
+    if order.first.by is By.DATE and _is_one_type(found):
         return None  # the indexes have this order within a patient
     patient = _patient(where)
     if patient is not None:
@@ -154,7 +159,8 @@ def _walk(found: Sequence[Group], where: Sequence[Node], order: Order) -> tuple[
 
 def _walks(group: Group, order: Order) -> Iterator[tuple[int | None, Source]]:
     first = order.first
-    if first.by is By.STORED and first.table is not None and first.table.in_order:
+    in_order = len(group.types) == 1 and first.table is not None and first.table.in_order
+    if in_order and first.table is not None:
         (type_id,) = group.types
         yield 0, walk_source(type_id, first.table, descending=first.descending)
         yield 1, without_source(type_id, first.table)
@@ -165,9 +171,11 @@ def _walks(group: Group, order: Order) -> Iterator[tuple[int | None, Source]]:
 def _by_date(found: Sequence[Group], where: Sequence[Node], access: AccessContext, *, dated: bool) -> tuple[Arm, ...]:
     """The arms that read in the order of the main date, from the source that bounds the search best."""
     phases = ((0, Phase.DATED), (1, Phase.UNDATED)) if dated else ((1, Phase.UNDATED),)
-    return tuple(
-        replace(arm, phase=phase, dated=dated_) for phase, dated_ in phases for arm in _started(found, where, access)
-    )
+    if _is_one_type(found):
+        arms = _started(found, where, access)
+    else:
+        arms = [Arm(resource_source(group.types), pin, tuple(where)) for group in found for pin in group.pins]
+    return tuple(replace(arm, phase=phase, dated=dated_) for phase, dated_ in phases for arm in arms)
 
 
 def _counted(found: Sequence[Group], where: Sequence[Node], access: AccessContext) -> tuple[Arm, ...]:
@@ -179,7 +187,7 @@ def _counted(found: Sequence[Group], where: Sequence[Node], access: AccessContex
 
 def _started(found: Sequence[Group], where: Sequence[Node], access: AccessContext) -> list[Arm]:
     """The rows of all matches, from the source that bounds the search best."""
-    if len(found) > 1 or len(found[0].types) > 1:
+    if not _is_one_type(found):
         return [Arm(_any_of(group.types), pin, tuple(where)) for group in found for pin in group.pins]
     (group,) = found
     start = _start(where, one_patient=sees_one_patient(group.one, access))

@@ -76,7 +76,7 @@ def require(access: AccessContext, types: Sequence[str]) -> None:
 def reading_of(access: AccessContext, query: Query, cursor: Cursor | None = None) -> Reading:
     """What is read for a page of `query`."""
     keyset = Keyset(query.order) if cursor is None else Keyset(query.order, cursor.backward, cursor.place)
-    dated = len(query.types) == 1 and main_date(query.types[0]) is not None
+    dated = all(main_date(name) is not None for name in query.types)
     return Reading(
         plan=plan(groups(query.types, SEARCHED, access), query.where, query.order, access, dated=dated),
         keyset=keyset,

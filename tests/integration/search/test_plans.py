@@ -91,6 +91,7 @@ def test_a_late_page_costs_what_the_first_does(scaled: Clinic) -> None:
         ("Observation?subject:Patient.family:missing=false&_count=10", 2100),
         ("Patient?_has:Observation:patient:code=code-3&_count=10", 2100),
         ("Observation?_sort=-_lastUpdated&_count=10", 30),
+        ("?_type=Observation,Encounter&_sort=-date&_count=10", 30),
         ("Observation?patient=p1&_sort=subject&_count=10", 1100),
         ("Patient/p1/Observation?_count=10", 30),
         ("?_count=10", 200),

@@ -59,6 +59,61 @@ def test_results_are_sorted_by_every_key_and_paged_in_that_order(
     assert _backwards(clinic, address) == expected.split()
 
 
+@pytest.mark.spec("FHIR R4 search.html#sort")
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("deceased", "c d a b"),
+        ("-deceased,_id", "a b c d"),
+        ("active", "b a c d"),
+        ("identifier", "c a d b"),
+        ("-identifier", "c d a b"),
+        ("language", "d a c b"),
+        ("telecom", "b a c d"),
+        ("_profile", "d a c b"),
+        ("-_tag", "a d c b"),
+    ],
+)
+@pytest.mark.parametrize("count", [1, 50])
+def test_tokens_and_uris_of_every_form_have_an_order(clinic: Clinic, sort: str, expected: str, count: int) -> None:
+    """Codings, identifiers, contacts, booleans, tests and arrays with nulls, by their code in small letters."""
+    clinic.put(
+        {
+            "resourceType": "Patient", "id": "a", "deceasedBoolean": True, "active": True,
+            "identifier": [{"value": "M"}], "communication": [{"language": {"coding": [{"code": "en"}]}}],
+            "meta": {"profile": ["http://b.test"], "tag": [{"code": "Z"}]}, "telecom": [{"value": "5"}],
+        },
+        {
+            "resourceType": "Patient", "id": "b", "deceasedDateTime": "2020", "active": False,
+            "telecom": [{"value": "3"}],
+        },
+        {
+            "resourceType": "Patient", "id": "c", "deceasedBoolean": False,
+            "identifier": [{"value": "x"}, {"value": "A"}],
+            "communication": [{"language": {"coding": [{"code": "fr"}]}}],
+            "meta": {"profile": ["http://c.test"], "tag": [{"code": "b"}]},
+        },
+        {
+            "resourceType": "Patient", "id": "d", "identifier": [{"value": "m"}],
+            "communication": [{"language": {"coding": [{"code": "DE"}]}}],
+            "meta": {"profile": ["http://a.test"], "tag": [{"code": "y"}]},
+        },
+    )  # fmt: skip
+    assert clinic.ids(f"Patient?_sort={sort}&_count={count}") == expected.split()
+
+
+@pytest.mark.parametrize("path", ["", "Patient/a/*", "Patient/c/*"])
+def test_a_search_without_types_is_sorted_by_anything(clinic: Clinic, path: str) -> None:
+    """Every type is asked for the parameter."""
+    clinic.put(patient(id="a"), observation("Patient/a", id="o1", effectiveDateTime="2024-05-01"))
+    clinic.put(observation("Patient/a", id="o2", effectiveDateTime="2024-05-02"))
+    clinic.put({"resourceType": "Encounter", "id": "e", "subject": {"reference": "Patient/a"},
+                "status": "planned", "class": {"code": "x"}, "period": {"start": "2024-05-01T12:00:00Z"}})  # fmt: skip
+    found = {"": ["o2", "e", "o1", "a"], "Patient/a/*": ["o2", "e", "o1", "a"], "Patient/c/*": []}
+    assert clinic.ids(f"{path}?_sort=-date") == found[path]
+    assert clinic.ids(f"{path}?_sort=-date&_type=Device") == []
+
+
 def _backwards(clinic: Clinic, address: str) -> list[str]:
     """The matches as they are met from the last page back."""
     type_name = address.partition("?")[0]
