@@ -1,4 +1,4 @@
-"""Access tokens, accounts and clients as they are kept: secrets only as hashes.
+"""Access tokens and accounts as they are kept: secrets only as hashes.
 
 An access token is opaque: 256 random bits, stored as their SHA-256, so that a copy of the database opens nothing.
 Everything that changes what a token may do announces it on `CHANNEL`; processes drop what they remember of tokens.
@@ -29,9 +29,6 @@ ROLES = {"patient": "Patient", "practitioner": "Practitioner", "admin": "Practit
 
 LONGEST = 10 * 365 * 86400
 """Longest life of a token, in seconds."""
-
-AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
-"""Spec: SMART App Launch 2.2 client authentication; RFC 7591 section 2, token_endpoint_auth_method"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,43 +212,15 @@ def _known_account(username: str) -> Work[Account]:
     return found[0]
 
 
-@dataclass(frozen=True, slots=True)
-class NewClient:
-    """What is registered of an app. Spec: RFC 7591 section 2"""
-
-    name: str
-    scope: str
-    auth: str = "none"
-    redirect_uris: tuple[str, ...] = ()
-    grants: tuple[str, ...] = ()
-    jwks: str | None = None
-    jwks_uri: str | None = None
-    launch_uri: str | None = None
-
-
-def create_client(new: NewClient) -> Work[tuple[str, str | None]]:
-    """Register an app; its client_id, and its secret where its authentication uses one."""
-    if new.auth not in AUTH_METHODS:
-        raise invalid(f"the authentication of a client is one of {', '.join(AUTH_METHODS)}", code="value")
-    if new.auth == "private_key_jwt" and not (new.jwks or new.jwks_uri):
-        raise invalid("private_key_jwt needs the client's keys", code="required")
-    parse(new.scope)
-    id_ = ids.logical_id()
-    secret = ids.secret() if new.auth.startswith("client_secret") else None
-    yield Statement(
-        """INSERT INTO client (id, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-        (
-            id_, new.name, new.auth, digest(secret) if secret else None, new.scope, list(new.redirect_uris),
-            list(new.grants), new.jwks, new.jwks_uri, new.launch_uri,
-        ),
-    )  # fmt: skip
-    yield record([AuditRow(Origin(client=id_), "C", "client", query=new.scope)])
-    return id_, secret
-
-
 def sweep() -> Work[None]:
     """Remove what is long past: tokens a day after their end, old sessions and counters. Run it once in a while."""
     yield Statement("DELETE FROM access_token WHERE expires < now() - interval '1 day'")
+    yield Statement("DELETE FROM refresh_token WHERE expires < now() - interval '1 day'")
+    yield Statement("DELETE FROM used_assertion WHERE expires < now() - interval '1 hour'")
+    yield Statement(
+        """DELETE FROM app_grant g WHERE created < now() - interval '1 day' AND (redeemed IS NULL OR ended IS NOT NULL
+             OR NOT EXISTS (SELECT FROM refresh_token r WHERE r.grant_id = g.id))
+           AND NOT EXISTS (SELECT FROM access_token t WHERE t.grant_id = g.id)"""
+    )
     yield Statement("DELETE FROM session WHERE created < now() - interval '1 day'")
     yield Statement("DELETE FROM login_attempt WHERE since < now() - interval '1 hour'")

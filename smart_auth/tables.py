@@ -81,9 +81,53 @@ access_token = Table(
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("expires", DateTime(timezone=True), nullable=False),
     Column("revoked", Boolean, nullable=False, server_default=text("false")),
+    Column("grant_id", Text(collation="C")),  # of app_grant; null for tokens that nobody's consent made
     comment="opaque access tokens",
 )
 Index("access_token_expires", access_token.c.expires)
+Index("access_token_grant", access_token.c.grant_id, postgresql_where=access_token.c.grant_id.is_not(None))
+
+app_grant = Table(
+    "app_grant",
+    metadata,
+    Column("id", Text(collation="C"), primary_key=True),  # the family of all tokens that come of it
+    Column("client", Text(collation="C"), nullable=False),
+    Column("username", Text(collation="C"), nullable=False),
+    Column("context", Text, nullable=False),  # smart_auth.oauth.grant.Grant as JSON
+    Column("session", LargeBinary),  # hash of the browser's session; the grant ends with it; null: it outlives it
+    Column("code_hash", LargeBinary, nullable=False, unique=True),  # SHA-256 of the authorization code
+    Column("code_expires", DateTime(timezone=True), nullable=False),
+    Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("redeemed", DateTime(timezone=True)),  # when the code was; a second time ends the grant
+    Column("ended", DateTime(timezone=True)),  # revoked, or misused
+    comment="what a person allowed an app, and the code that says so. Spec: RFC 6749 section 1.3.1",
+)
+Index("app_grant_username", app_grant.c.username, app_grant.c.client)
+
+refresh_token = Table(
+    "refresh_token",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256; the token itself is nowhere
+    Column("grant_id", Text(collation="C"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("seed", LargeBinary, nullable=False),  # with the token, but not alone, it makes the next ones
+    Column("expires", DateTime(timezone=True), nullable=False),
+    Column("used", DateTime(timezone=True)),  # when it was exchanged for the next generation
+    comment="refresh tokens of a grant, each good for one exchange. Spec: RFC 9700 section 4.14.2",
+)
+Index("refresh_token_grant", refresh_token.c.grant_id)
+Index("refresh_token_expires", refresh_token.c.expires)
+
+used_assertion = Table(
+    "used_assertion",
+    metadata,
+    Column("client", Text(collation="C"), primary_key=True),
+    Column("jti", LargeBinary, primary_key=True),  # SHA-256 of the claim
+    Column("expires", DateTime(timezone=True), nullable=False),
+    comment="client assertions that must not be taken again. Spec: RFC 7523 section 3",
+)
+Index("used_assertion_expires", used_assertion.c.expires)
 
 session = Table(
     "session",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc.jwk import ECKey
 
 from healix_fhir.server.migrate import head
 from tests.support.dicom import ct, uid
@@ -222,3 +223,34 @@ def source(tmp_path: Path) -> Path:
         (folder / "images" / f"{number}.dcm").write_bytes(ct(77, 1, number, size=16))
     (folder / "note.txt").write_text("nothing to import")
     return folder
+
+
+def test_client(served: Served) -> None:
+    """`healix client create` answers the client_id, and the secret of a client that has one."""
+    made = command(
+        served, "client", "create", "--name", "App", "--scope", "openid patient/*.rs", "--auth", "client_secret_basic",
+        "--redirect-uri", "https://app.example/cb", "--redirect-uri", "https://app.example/cb2",
+    )  # fmt: skip
+    assert made["client_id"]
+    assert len(made["client_secret"]) == 43
+    refused = healix(
+        served.data_dir, "client", "create", "--name", "App", "--scope", "patient/*.rs", "--auth", "none",
+        "--redirect-uri", "http://app.example/cb",
+    )  # fmt: skip
+    assert refused.returncode == 1
+    assert "no redirect URI" in refused.stderr
+
+
+def test_client_with_keys(served: Served, tmp_path: Path) -> None:
+    """`healix client create --jwks-file` takes public keys, and refuses a file with anything else."""
+    keys = tmp_path / "jwks.json"
+    arguments = (
+        "client", "create", "--name", "Backend", "--scope", "system/*.rs", "--auth", "private_key_jwt", "--jwks-file",
+        str(keys),
+    )  # fmt: skip
+    for text in (None, "no json"):
+        if text is not None:
+            keys.write_text(text)
+        assert healix(served.data_dir, *arguments).returncode == 1
+    keys.write_text(json.dumps({"keys": [ECKey.generate_key("P-384").as_dict(private=False)]}))
+    assert command(served, *arguments)["client_secret"] is None

@@ -9,7 +9,7 @@ import pytest
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.scope import parse
-from smart_auth.store import NewClient, create_client, create_user, digest, disable_user, find, revoke, sweep
+from smart_auth.store import create_user, digest, disable_user, find, revoke, sweep
 from tests.support.gate import Pool, token, user
 
 
@@ -129,23 +129,6 @@ def test_names_are_taken_once(pool: Pool) -> None:
     with pytest.raises(HealixError) as caught:
         transaction(pool, lambda: create_user("aDA", role="admin", fhir_user=None, password_hash="!"))
     assert caught.value.category is Category.CONFLICT
-
-
-def test_clients(pool: Pool) -> None:
-    """A confidential client gets a secret that is stored as a hash, a public one gets none."""
-    id_, secret = transaction(pool, lambda: create_client(NewClient("app", "patient/*.rs", auth="client_secret_basic")))
-    assert secret is not None
-    with pool.connection() as connection:
-        assert connection.execute("SELECT secret_hash FROM client WHERE id = %s", (id_,)).fetchone() == (
-            digest(secret),
-        )
-    assert transaction(pool, lambda: create_client(NewClient("app", "patient/*.rs")))[1] is None
-    with pytest.raises(HealixError, match="authentication"):
-        transaction(pool, lambda: create_client(NewClient("a", "patient/*.rs", auth="magic")))
-    with pytest.raises(HealixError, match="SMART scope"):
-        transaction(pool, lambda: create_client(NewClient("a", "x")))
-    with pytest.raises(HealixError, match="keys"):
-        transaction(pool, lambda: create_client(NewClient("a", "system/*.rs", auth="private_key_jwt")))
 
 
 def test_making_and_revoking_is_audited(pool: Pool) -> None:

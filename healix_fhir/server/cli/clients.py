@@ -1,0 +1,60 @@
+"""`healix client`: which apps may ask for access."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from healix_fhir.kernel.database import transaction
+from healix_fhir.kernel.errors import invalid
+from healix_fhir.server.cli.console import DataDir, answer, database
+
+app = typer.Typer(help="Registered apps.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Registered apps."""
+
+
+@app.command("create")
+def create_client(
+    name: Annotated[str, typer.Option(help="What people read on the consent page.")],
+    scope: Annotated[str, typer.Option(help='Everything it may ask for, e.g. "launch/patient openid patient/*.rs".')],
+    auth: Annotated[str, typer.Option(help="none, client_secret_basic, client_secret_post or private_key_jwt")],
+    redirect_uri: Annotated[list[str] | None, typer.Option(help="Where codes may be sent, exactly.")] = None,
+    jwks_file: Annotated[Path | None, typer.Option(help="File with its public keys, as a JWK set.")] = None,
+    jwks_uri: Annotated[str | None, typer.Option(help="URL of its public keys.")] = None,
+    grant: Annotated[
+        list[str] | None,
+        typer.Option(help="authorization_code, refresh_token, client_credentials (default: what fits)."),
+    ] = None,
+    launch_uri: Annotated[str | None, typer.Option(help="Where an EHR launch begins.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Register an app."""
+    from healix_fhir.model.definitions import TYPES
+    from smart_auth.oauth import clients
+
+    with database(data_dir) as (_, pool):
+        new = clients.NewClient(
+            name=name,
+            scope=scope,
+            auth=auth,
+            redirect_uris=tuple(redirect_uri or ()),
+            grants=tuple(grant or ()),
+            jwks=_read(jwks_file) if jwks_file is not None else None,
+            jwks_uri=jwks_uri,
+            launch_uri=launch_uri,
+        )
+        client_id, secret = transaction(pool, lambda: clients.create_client(new, types=TYPES))
+        answer({"client_id": client_id, "client_secret": secret, "client_name": name, "scope": scope})
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise invalid(f"{path} cannot be read") from error

@@ -1,0 +1,191 @@
+"""Registered apps: what is known of each, and what may be registered.
+
+Spec: RFC 7591 section 2; SMART App Launch 2.2 app-launch.html#register-app-with-ehr; RFC 9700 2.1
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from healix_fhir.kernel import ids
+from healix_fhir.kernel.audit import AuditRow, Origin, record
+from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.errors import invalid
+from smart_auth.oauth.keysets import parse_keys
+from smart_auth.scope import Context, parse
+from smart_auth.store import digest
+
+AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
+"""Spec: SMART App Launch 2.2 client authentication; RFC 7591 section 2, token_endpoint_auth_method"""
+
+CODE, REFRESH, CREDENTIALS = "authorization_code", "refresh_token", "client_credentials"
+GRANTS = (CODE, REFRESH, CREDENTIALS)
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
+"""Of an app on a phone: a domain name in reverse order. Spec: RFC 8252 7.1"""
+PRINTABLE = re.compile(r"[!-~]{1,2000}")
+NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+LONGEST_SCOPE = 8000
+MOST_ADDRESSES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class NewClient:
+    """What is registered of an app. Without `grants`, those that fit its redirect URIs."""
+
+    name: str
+    scope: str
+    auth: str = "none"
+    redirect_uris: tuple[str, ...] = ()
+    grants: tuple[str, ...] = ()
+    jwks: str | None = None
+    jwks_uri: str | None = None
+    launch_uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered app. `secret_hash` is the SHA-256 of its secret, where it has one."""
+
+    id: str
+    name: str
+    auth: str
+    secret_hash: bytes | None
+    scope: str
+    redirect_uris: tuple[str, ...]
+    grants: tuple[str, ...]
+    jwks: str | None
+    jwks_uri: str | None
+    launch_uri: str | None
+
+
+def find_client(id_: str) -> Work[Client | None]:
+    """The client with this client_id."""
+    rows = yield Statement(
+        """SELECT id, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri
+           FROM client WHERE id = %s""",
+        (id_.replace("\0", "\ufffd"),),
+    )
+    if not rows:
+        return None
+    known, name, auth, secret_hash, scope, redirect_uris, grants, *rest = rows[0]
+    secret = bytes(secret_hash) if secret_hash is not None else None
+    return Client(known, name, auth, secret, scope, tuple(redirect_uris), tuple(grants), *rest)
+
+
+def create_client(
+    new: NewClient, *, types: Collection[str] | None = None, origin: Origin | None = None
+) -> Work[tuple[str, str | None]]:
+    """Register an app; its client_id, and its secret where its authentication uses one.
+
+    `types`, where given, are the resource types that its scope may name. Raises Invalid for what no app may be.
+    """
+    _check_words(new, types)
+    grants = _grants(new)
+    _check_keys(new)
+    _check_addresses(new, grants)
+    id_ = ids.logical_id()
+    secret = ids.secret() if new.auth.startswith("client_secret") else None
+    yield Statement(
+        """INSERT INTO client (id, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        (
+            id_, new.name, new.auth, digest(secret) if secret else None, " ".join(new.scope.split()),
+            list(new.redirect_uris), list(grants), new.jwks, new.jwks_uri, new.launch_uri,
+        ),
+    )  # fmt: skip
+    who = origin or Origin()
+    registrar = Origin(id_, who.account, who.address, who.request)
+    yield record([AuditRow(registrar, "C", "client", query=new.scope)])
+    return id_, secret
+
+
+def _check_words(new: NewClient, types: Collection[str] | None) -> None:
+    if not NAME.fullmatch(new.name):
+        raise invalid("a client has a name of 1 to 200 characters", code="required")
+    if new.auth not in AUTH_METHODS:
+        raise invalid(f"the authentication of a client is one of {', '.join(AUTH_METHODS)}", code="value")
+    if len(new.scope) > LONGEST_SCOPE:
+        raise invalid(f"a scope has at most {LONGEST_SCOPE} characters")
+    scopes = parse(new.scope)
+    unknown = sorted({one.type for one in scopes if types is not None and one.type != "*" and one.type not in types})
+    if unknown:
+        raise invalid(f"'{unknown[0][:64]}' in the scope is no FHIR R4 resource type", code="value")
+    if any(one.context is Context.SYSTEM for one in scopes) and new.auth != "private_key_jwt":
+        raise invalid("system/ scopes are for clients with private_key_jwt", code="value")
+
+
+def _grants(new: NewClient) -> tuple[str, ...]:
+    """The grants of a client: those named, else those that its registration lets it use.
+
+    A confidential client may have none: a resource server only introspects.
+    """
+    unknown = [one for one in new.grants if one not in GRANTS]
+    if unknown:
+        raise invalid(f"a grant is one of {', '.join(GRANTS)}, not '{unknown[0][:64]}'", code="value")
+    if CREDENTIALS in new.grants and new.auth != "private_key_jwt":
+        raise invalid("client_credentials is for clients with private_key_jwt", code="value")
+    if new.grants:
+        return tuple(dict.fromkeys(new.grants))
+    if new.redirect_uris:
+        return (CODE, REFRESH)
+    if new.auth == "none":
+        raise invalid("a public client needs a redirect URI", code="required")
+    return (CREDENTIALS,) if new.auth == "private_key_jwt" else ()
+
+
+def _check_keys(new: NewClient) -> None:
+    if new.auth != "private_key_jwt":
+        if new.jwks or new.jwks_uri:
+            raise invalid("keys are for clients with private_key_jwt", code="value")
+        return
+    if not (new.jwks or new.jwks_uri):
+        raise invalid("private_key_jwt needs the client's keys", code="required")
+    if new.jwks and new.jwks_uri:
+        raise invalid("a client's keys are given by value or by URL, not both", code="value")
+    if new.jwks:
+        parse_keys(new.jwks)
+    elif not _is_web(new.jwks_uri or ""):
+        raise invalid("the URL of the client's keys begins with https://", code="value")
+
+
+def _check_addresses(new: NewClient, grants: tuple[str, ...]) -> None:
+    if len(new.redirect_uris) > MOST_ADDRESSES:
+        raise invalid(f"a client has at most {MOST_ADDRESSES} redirect URIs")
+    for uri in new.redirect_uris:
+        _check_redirect(uri)
+    if CODE in grants and not new.redirect_uris:
+        raise invalid("authorization_code needs a redirect URI", code="required")
+    if new.launch_uri is not None and not _is_web(new.launch_uri):
+        raise invalid("the launch URI begins with https://, or http:// on this computer", code="value")
+
+
+def _check_redirect(uri: str) -> None:
+    """Refuse (Invalid) what is no address to send a code to.
+
+    Spec: RFC 6749 3.1.2; RFC 8252 7; RFC 9700 2.1 (no plain http but to the app's own computer)
+    """
+    private = PRIVATE_SCHEME.fullmatch(uri.partition(":")[0]) is not None
+    if not PRINTABLE.fullmatch(uri) or "#" in uri or "*" in uri or not (private or _is_web(uri)):
+        raise invalid(
+            f"'{uri[:100]}' is no redirect URI: https://…, http:// on this computer, or an app's own scheme as"
+            " com.example.app:/…; without fragment",
+            code="value",
+        )
+
+
+def _is_web(uri: str) -> bool:
+    """Whether a browser may go there: over TLS, or to its own computer."""
+    if not PRINTABLE.fullmatch(uri):
+        return False
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or parts.username is not None or parts.password is not None or "\\" in uri:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK)
