@@ -1,5 +1,7 @@
 """Judging resources in a web process: definitions are fetched when a judgement asks for them, and it begins again.
 
+A large guide takes seconds to decode and compile: both are done in threads, so that the event loop serves others.
+
 Spec: FHIR R4, hl7.org/fhir/R4/validation.html
 """
 
@@ -49,7 +51,7 @@ class Judging:
 
     async def _load(self, library: Library, urls: frozenset[str]) -> None:
         async with self._loading:
-            await atransaction(self._pool, lambda: self._definitions.load(library, urls))
+            await atransaction(self._pool, lambda: self._definitions.load(library, urls), aside=True)
 
     async def judge(
         self, access: AccessContext, resource: dict[str, Any], type_name: str, extent: Extent

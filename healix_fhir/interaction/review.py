@@ -11,20 +11,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
 import msgspec
 
 from healix_fhir.interaction.definitions import Definitions
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 from healix_fhir.model.definitions import TYPE_ID
-from healix_fhir.model.profile.judge import Extent, judge
+from healix_fhir.model.fhirpath.evaluate.node import Node
+from healix_fhir.model.profile.judge import ALONE, Extent, judge
 from healix_fhir.model.profile.library import Library
 from healix_fhir.store.stored import Change, Method, Patched
 from smart_auth.access import AccessContext
 
-Review: TypeAlias = Callable[[Change], Change]
-"""Gives back a change that may be made. Raises Unprocessable, or NotLoadedError while definitions are not at hand."""
+
+class Review(Protocol):
+    """Gives back a change that may be made; `around` are the resources written with it, by Type/id.
+
+    Raises Unprocessable, or NotLoadedError while definitions are not at hand.
+    """
+
+    def __call__(self, change: Change, around: Mapping[str, Node] = ALONE) -> Change:
+        """Review one change."""
+        ...
+
 
 NAMES = (
     ("us-core-", "http://hl7.org/fhir/us/core/StructureDefinition/"),
@@ -33,7 +43,7 @@ NAMES = (
 """What short names of profiles stand for, by how they begin."""
 
 
-def unreviewed(change: Change) -> Change:
+def unreviewed(change: Change, around: Mapping[str, Node] = ALONE) -> Change:
     """The review where the operator demands nothing."""
     return change
 
@@ -86,31 +96,33 @@ class Reviewer:
         if not self._wanted.any():
             return unreviewed
 
-        def review(change: Change) -> Change:
+        def review(change: Change, around: Mapping[str, Node] = ALONE) -> Change:
             if change.patch is not None:
-                return msgspec.structs.replace(change, patch=self._patched(access, change))
+                return msgspec.structs.replace(change, patch=self._patched(access, change, around))
             if change.resource is not None and change.method is not Method.DELETE:
-                self._check(access, change.type, change.resource)
+                self._check(access, change.type, change.resource, around)
             return change
 
         return review
 
-    def _patched(self, access: AccessContext, change: Change) -> Callable[[bytes], Patched]:
+    def _patched(self, access: AccessContext, change: Change, around: Mapping[str, Node]) -> Callable[[bytes], Patched]:
         make = change.patch
         assert make is not None
 
         def patched(body: bytes) -> Patched:
             made = make(body)
-            self._check(access, change.type, made.resource)
+            self._check(access, change.type, made.resource, around)
             return made
 
         return patched
 
-    def _check(self, access: AccessContext, type_name: str, resource: dict[str, Any]) -> None:
+    def _check(
+        self, access: AccessContext, type_name: str, resource: dict[str, Any], around: Mapping[str, Node]
+    ) -> None:
         issues = [
             issue
             for extent, library in self._extents(access, type_name)
-            for issue in judge(resource, type_name, extent, library)
+            for issue in judge(resource, type_name, extent, library, around)
         ]
         errors = [issue for issue in issues if issue.severity in ("error", "fatal")]
         if errors:

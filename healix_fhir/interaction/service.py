@@ -36,6 +36,7 @@ from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.search.match import Match
 from healix_fhir.search.page import Signer
 from healix_fhir.search.searched import Searched
+from healix_fhir.store.commit import commit
 from healix_fhir.store.keys import server_key
 from healix_fhir.store.reader import Reader
 from healix_fhir.store.stored import Change, Committed
@@ -247,7 +248,12 @@ class Interactions:
 
     async def _conditional(self, access: AccessContext, wanted: Wanted) -> list[Committed]:
         committed = await self._reviewed(
-            access, lambda review: self._run(lambda: conditional(access, wanted, self.bases, self._most, review))
+            access,
+            lambda review: atransaction(
+                self.pool,
+                lambda: conditional(access, wanted, self.bases, self._most, review),
+                aside=review is not unreviewed,
+            ),
         )
         remember({id_: key for done in committed for id_, key in done.patients})
         return committed
@@ -263,8 +269,18 @@ class Interactions:
         return Written(done.stored, done.created, done.changed)
 
     async def _commit(self, access: AccessContext, made: Change) -> Committed:
-        # deletions too: in the writer's group, another's patch may lack definitions, and all of the group try again
-        return await self._reviewed(access, lambda review: self._writer.write(access, review(made)))
+        return await self._reviewed(access, lambda review: self._commit_reviewed(access, made, review))
+
+    async def _commit_reviewed(self, access: AccessContext, made: Change, review: Review) -> Committed:
+        if review is unreviewed:
+            return await self._writer.write(access, made)
+        passed = await asyncio.to_thread(review, made)
+        if passed.patch is None:
+            return await self._writer.write(access, passed)
+        # what a patch makes is reviewed while it is locked: not in the writer's group, which would wait for it
+        (done,) = await atransaction(self.pool, lambda: commit(access, [passed]), aside=True)
+        remember(dict(done.patients))
+        return done
 
     async def _reviewed(self, access: AccessContext, write: Callable[[Review], Awaitable[T]]) -> T:
         """Write what passes the review, with the definitions at hand that the review needs."""
@@ -283,7 +299,7 @@ class Interactions:
             lambda review: atransaction(
                 self.pool,
                 lambda: transaction(access, next(parcels), finder, manner, self._most, review, called),
-                aside=len(body) > LARGE,
+                aside=len(body) > LARGE or review is not unreviewed,
             ),
         )
         remember({id_: key for done in committed for id_, key in done.patients})

@@ -12,6 +12,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#trules
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from healix_fhir.interaction import answer
@@ -27,6 +28,7 @@ from healix_fhir.interaction.settle import SINGLE, change_of
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.model.fhirpath.evaluate.node import Node, root
 from healix_fhir.model.references import rewrite
 from healix_fhir.store.commit import commit_each
 from healix_fhir.store.read import Ask, read_each
@@ -80,6 +82,7 @@ def _write(
 ) -> Work[Done]:
     waiting = [entry for entry in entries if entry.number in settled.targets]
     searches = _link(entries, waiting, settled)
+    around = {} if review is unreviewed else _around(waiting, settled)
     addresses: dict[str, str] = {}
     done: Done = {}
     while waiting:
@@ -88,7 +91,7 @@ def _write(
         for entry in ready:
             if searches[entry.number] and entry.resource is not None:
                 rewrite(entry.resource, addresses)
-        done |= yield from _commit(access, ready, settled, bases, review)
+        done |= yield from _commit(access, ready, settled, bases, partial(review, around=around))
         if waiting:
             addresses |= yield from _addresses(access, waiting, searches, addresses, bases)
     return done
@@ -114,6 +117,16 @@ def _link(entries: Sequence[Wanted], waiting: Sequence[Wanted], settled: Settled
             refused.append(at_entry(entry.number, error))
     _raise(refused)
     return searches
+
+
+def _around(entries: Sequence[Wanted], settled: Settled) -> dict[str, Node]:
+    """The resources that will be written, by Type/id."""
+    return {
+        f"{entry.type}/{target.id}": root(entry.resource)
+        for entry in entries
+        if entry.resource is not None
+        for target in settled.targets[entry.number]
+    }
 
 
 def _addresses(

@@ -26,7 +26,8 @@ CORE = "http://hl7.org/fhir/StructureDefinition/"
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """One judgement. `entries` are the resources of the Bundle around by fullUrl and by Type/id.
+    """One judgement. `entries` are the resources of the Bundle by fullUrl and by Type/id, `around` those that are
+    written together with the one that is judged, by Type/id.
 
     `environment` is what FHIRPath asks; `depth` is how many profiles led from one to the next; `until` is when it ends.
     """
@@ -36,6 +37,7 @@ class Inspection:
     entries: Mapping[str, Node] = field(default_factory=dict)
     depth: int = 0
     until: float = math.inf
+    around: Mapping[str, Node] = field(default_factory=dict)
 
     def check_time(self) -> None:
         """Raise TooLarge when the judgement has taken longer than it may: definitions come from callers as well."""
@@ -50,7 +52,8 @@ class Inspection:
             return None
         if reference.startswith("#"):
             return resolve(node, Evaluation(node, self.environment))
-        return self.entries.get(reference.partition("/_history/")[0])
+        address = reference.partition("/_history/")[0]
+        return self.entries.get(address) or self.around.get(address)
 
     def target_type(self, node: Node) -> str | None:
         """The type of the resource that a Reference leads to, where it can be told."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from healix_fhir.kernel.errors import HealixError, Issue
@@ -30,6 +31,7 @@ SECONDS = 10.0
 """How long one judgement may take."""
 PLACES = 20
 """How many places one issue about what cannot be checked lists."""
+ALONE: Mapping[str, Node] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,13 @@ class Extent:
     extensions: bool = True
 
 
-def judge(resource: Json, type_name: str, extent: Extent, library: Library) -> tuple[Issue, ...]:
-    """Every issue of a resource, the gravest first. Raises NotLoadedError while definitions have to be looked up."""
+def judge(
+    resource: Json, type_name: str, extent: Extent, library: Library, around: Mapping[str, Node] = ALONE
+) -> tuple[Issue, ...]:
+    """Every issue of a resource, the gravest first. Raises NotLoadedError while definitions have to be looked up.
+
+    References may lead to the resources `around`, by Type/id, which have to be as the references want them.
+    """
     issues = list(validate(resource, type_name)) if extent.structure else []
     if resource.get("resourceType") != type_name:
         return tuple(issues)
@@ -52,7 +59,7 @@ def judge(resource: Json, type_name: str, extent: Extent, library: Library) -> t
     asked = {*extent.profiles, *(seen.profiles() if extent.claims else ())}
     library.require({split(url)[0] for url in {*asked, *(seen.urls() if extent.extensions else ())}})
     until = time.monotonic() + SECONDS
-    inspection = Inspection(library, environment(library), entries(seen.resources), until=until)
+    inspection = Inspection(library, environment(library), entries(seen.resources), until=until, around=around)
     problems = _Findings()
     for node in seen.resources:
         if extent.base:

@@ -1,7 +1,8 @@
 """Reference targets: the types and profiles that the resource at the other end may have.
 
-The type is told from the reference itself, or from the resource where that is contained or in the same Bundle. Only
-these are held to the target's profiles; a resource elsewhere was judged when it was written.
+The type is told from the reference itself, or from the resource where that is contained, in the same Bundle or written
+by the same transaction. Only these are held to the target's profiles; a resource elsewhere was judged when it was
+written.
 
 Spec: FHIR R4, hl7.org/fhir/R4/elementdefinition-definitions.html#ElementDefinition.type.targetProfile
 """
