@@ -77,7 +77,7 @@ def rank(node: Node) -> int | None:
             return 1
         case Token(hot=True, frequency=frequency):
             return 1 if frequency == 0 else 6
-        case String(match=StringMatch.CONTAINS, folded=folded) if len(folded) >= SIZE:
+        case String(match=StringMatch.CONTAINS | StringMatch.SUFFIX, folded=folded) if len(folded) >= SIZE:
             return 4
         case String(match=StringMatch.CONTAINS | StringMatch.SUFFIX):
             return 9

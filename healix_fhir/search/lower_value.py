@@ -139,21 +139,26 @@ def stored_condition(node: Node, alias: str) -> Fragment:
 
 
 def _string(node: String, alias: str) -> Fragment:
-    if node.match is StringMatch.CONTAINS:
-        contains = Fragment(f"{alias}.param = %s AND strpos({alias}.folded, %s) > 0", (node.param, node.folded))
-        threes = grams(node.param, node.folded)
-        return all_of([Fragment(f"{alias}.grams @> %s::int[]", (threes,)), contains]) if threes else contains
+    if node.match in (StringMatch.CONTAINS, StringMatch.SUFFIX):
+        return _part(node, alias)
     if node.match is StringMatch.WHOLE:
         return Fragment(f"{alias}.param = %s AND {alias}.folded = %s", (node.param, node.folded))
-    if node.match is StringMatch.SUFFIX:
-        return Fragment(
-            f"{alias}.param = %s AND right({alias}.folded, %s) = %s", (node.param, len(node.folded), node.folded)
-        )
     if node.match is StringMatch.EXACT:
         return Fragment(
             f"{alias}.param = %s AND {alias}.folded = %s AND {alias}.exact = %s", (node.param, node.folded, node.text)
         )
     return _starts_with(alias, node.param, node.folded)
+
+
+def _part(node: String, alias: str) -> Fragment:
+    """A part of a string: all of its letters by threes are in the index, and they stand together."""
+    if node.match is StringMatch.CONTAINS:
+        part = Fragment(f"strpos({alias}.folded, %s) > 0", (node.folded,))
+    else:
+        part = Fragment(f"right({alias}.folded, %s) = %s", (len(node.folded), node.folded))
+    conditions = [Fragment(f"{alias}.param = %s", (node.param,)), part]
+    threes = grams(node.param, node.folded)
+    return all_of([Fragment(f"{alias}.grams @> %s::int[]", (threes,)), *conditions] if threes else conditions)
 
 
 def _starts_with(alias: str, param: int, folded: str) -> Fragment:

@@ -23,6 +23,7 @@ from healix_fhir.kernel.arrays import Array, int8, text, timestamptz
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.search.controls import CONTROLS, EDGE
+from healix_fhir.search.limited import short_parts, too_short
 from healix_fhir.search.query import parse
 from healix_fhir.search.run import reading_of
 from healix_fhir.search.statement import page_statement
@@ -108,6 +109,9 @@ def _statement(asked: Asked, base: str) -> Statement:
     query = parse(condition.type, condition.params, strict=True, base=base)
     if not query.where:
         raise invalid("a condition needs at least one search parameter that chooses resources", code="required")
+    short = next(short_parts(query.where), None)
+    if short is not None:
+        raise too_short(short)
     return page_statement(replace(reading_of(access, query), limit=asked.limit))
 
 

@@ -17,6 +17,7 @@ from healix_fhir.search.fragments import EVERYTHING
 from healix_fhir.search.included import included, left_out
 from healix_fhir.search.index_facts import main_date
 from healix_fhir.search.keyset import Keyset, Place
+from healix_fhir.search.limited import limited
 from healix_fhir.search.page import Cursor, Signer, foreign
 from healix_fhir.search.plan import plan
 from healix_fhir.search.query import Query
@@ -48,7 +49,7 @@ def search(access: AccessContext, query: Query, *, base: str, signer: Signer) ->
     require(access, query.types)
     cursor = unseal(query, base, signer)
     reading = reading_of(access, query, cursor)
-    rows = yield page_statement(reading)
+    rows = yield from limited(page_statement(reading), query.where)
     total, ceiling = rows[0][:2]
     found = _page(query, cursor, [row for row in rows if row[2] is not None])
     if total is None and not found.before and not found.behind:
