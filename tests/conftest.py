@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool
 
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.database import Row, open_pool
+from healix_fhir.model import custom
 from healix_fhir.server.migrate import migrate
 from healix_fhir.store import known_texts
 from smart_auth import access
@@ -71,9 +72,11 @@ def module_database_url(postgres_url: str) -> Iterator[str]:
 def _new_database(postgres_url: str) -> Iterator[str]:
     access._KNOWN.clear()  # surrogate keys of another test's database
     known_texts.forget()
+    custom.install(custom.NONE)
     name = f"test_{next(_numbers)}"
     _administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE template_healix")
     yield postgres_url.replace("/postgres?", f"/{name}?")
+    custom.install(custom.NONE)
     _administer(postgres_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 

@@ -10,9 +10,12 @@ from typing import Any
 from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.search_parameter import Defined
 from healix_fhir.model.subset import is_subsetted
 from healix_fhir.model.validate import check
+from healix_fhir.search.defining import defined
 from healix_fhir.search.extract import extract
+from healix_fhir.store.define_parameters import TYPE as SEARCH_PARAMETER
 from healix_fhir.store.stored import Change, Method
 
 
@@ -63,7 +66,7 @@ def change(
     if_match: int | None = None,
 ) -> Change:
     """The change that stores `resource` (of the right type) under `id_`. Raises Invalid with every issue found, or
-    Unprocessable for an update with a part of a resource.
+    Unprocessable for an update with a part of a resource and for a search parameter that cannot be used.
     """
     resource["id"] = id_
     check(resource, type_name)
@@ -71,4 +74,10 @@ def change(
         raise HealixError(
             Category.UNPROCESSABLE, "the resource is tagged SUBSETTED: a part of it must not replace the whole"
         )
-    return Change(method, type_name, id_, resource, extract(resource, type_name, bases), if_match)
+    rows = extract(resource, type_name, bases)
+    return Change(method, type_name, id_, resource, rows, if_match, defines=definitions_of(resource, type_name))
+
+
+def definitions_of(resource: dict[str, Any], type_name: str) -> tuple[Defined, ...]:
+    """The search parameters that a valid resource defines. Raises Unprocessable for one that cannot be used."""
+    return defined(resource) if type_name == SEARCH_PARAMETER else ()

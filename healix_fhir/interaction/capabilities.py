@@ -7,18 +7,19 @@ Spec: FHIR R4, hl7.org/fhir/R4/capabilitystatement.html, hl7.org/fhir/R4/http.ht
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import msgspec
 
 from healix_fhir.interaction.patch import PATCH_FORMATS
+from healix_fhir.model.custom import current, derived
 from healix_fhir.model.definitions import TYPES, search_parameters
 from healix_fhir.search.params.indexed import is_indexed
+from healix_fhir.search.wholeness import NOT_WHOLE
 
 BUILT = "2026-11-29"
-"""The date of this release: the statement changes with the program only."""
+"""The date of this release: the statement changes with the program, and with custom search parameters."""
 
 INTERACTIONS = (
     "read",
@@ -47,7 +48,7 @@ def capabilities(root: str, operations: Sequence[Offered], *, delete_several: bo
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
-        "date": BUILT,
+        "date": _changed(),
         "kind": "instance",
         "software": {"name": "Healix", "version": version("healix")},
         "implementation": {"description": "Healix: clinical data and images", "url": f"{root}/fhir"},
@@ -57,6 +58,7 @@ def capabilities(root: str, operations: Sequence[Offered], *, delete_several: bo
         "rest": [
             {
                 "mode": "server",
+                **({} if current().whole else {"documentation": NOT_WHOLE}),
                 "security": _security(root),
                 "resource": [_resource(type_name, operations, delete_several) for type_name in TYPES],
                 "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
@@ -64,6 +66,12 @@ def capabilities(root: str, operations: Sequence[Offered], *, delete_several: bo
             }
         ],
     }
+
+
+def _changed() -> str:
+    """When the statement became what it is."""
+    changed = current().changed
+    return BUILT if changed is None else max(BUILT, changed.isoformat(timespec="milliseconds"))
 
 
 def _security(root: str) -> dict[str, Any]:
@@ -92,7 +100,7 @@ def _resource(type_name: str, operations: Sequence[Offered], delete_several: boo
     return shown | _search(type_name) | _operations(operations, "type", "instance")
 
 
-@cache
+@derived
 def _search(type_name: str) -> dict[str, Any]:
     """What of R4's parameters a search reads."""
     read = [parameter for parameter in search_parameters(type_name).values() if is_indexed(parameter)]
@@ -107,7 +115,7 @@ def _search(type_name: str) -> dict[str, Any]:
     }
 
 
-@cache
+@derived
 def _referring() -> dict[str, list[str]]:
     """By type, the references that may point to it; not those that may point to everything."""
     found: dict[str, list[str]] = {}

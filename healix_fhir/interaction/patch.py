@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from healix_fhir.interaction.accept import known_id, of_type
+from healix_fhir.interaction.accept import definitions_of, known_id, of_type
 from healix_fhir.interaction.wanted import Steps
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode, decode_stored
@@ -88,7 +88,7 @@ def patched(type_name: str, id_: str, made_by: Steps, bases: tuple[str, ...]) ->
             check(after, type_name)
         except HealixError as error:
             raise HealixError(Category.UNPROCESSABLE, error.message, issues=error.issues) from error
-        return Patched(after, extract(after, type_name, bases))
+        return Patched(after, extract(after, type_name, bases), definitions_of(after, type_name))
 
     return make
 

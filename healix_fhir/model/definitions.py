@@ -10,16 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
+from healix_fhir.model.custom import current, derived
 from healix_fhir.model.data_files import read
 from healix_fhir.model.elements import Child, Element, children, elements
+from healix_fhir.model.search_parameter import Component, SearchParameter
 
 __all__ = [
     "COMPARTMENT_ADDITIONS", "PATIENT_COMPARTMENT", "TYPES", "TYPE_ID", "TYPE_NAME", "Child", "Component", "Element",
-    "SearchParameter", "children", "compartment", "elements", "search_parameters",
+    "SearchParameter", "children", "compartment", "elements", "extracted_parameters", "search_parameters",
+    "standard_parameters",
 ]  # fmt: skip
 
 TYPE_ID: dict[str, int] = msgspec.json.decode(read("types.json"), type=dict[str, int])
@@ -41,32 +44,22 @@ not a search parameter: FHIR R4, hl7.org/fhir/R4/binary.html#security).
 """
 
 
-class Component(NamedTuple):
-    """One part of a composite parameter; `expression` starts at the value of the composite's own expression."""
+@derived
+def search_parameters(type_name: str) -> Mapping[str, SearchParameter]:
+    """The parameters by which a resource type can be searched, by code: R4's and custom ones."""
+    standard, own = standard_parameters(type_name), current().searchable.get(type_name)
+    return MappingProxyType({**standard, **own}) if own else standard
 
-    code: str
-    type: str
-    expression: str
 
-
-class SearchParameter(NamedTuple):
-    """A search parameter of one resource type. `id` is fixed and unique for (type, code).
-
-    `expression` is FHIRPath and begins with the type's name; `targets` are the types a reference may have; `url` is its
-    definition.
-    """
-
-    id: int
-    code: str
-    type: str
-    expression: str
-    targets: tuple[str, ...] = ()
-    components: tuple[Component, ...] = ()
-    url: str = ""
+@derived
+def extracted_parameters(type_name: str) -> Mapping[str, SearchParameter]:
+    """The parameters that a resource of the type is indexed by: also custom ones that cannot be searched by yet."""
+    found, pending = search_parameters(type_name), current().pending.get(type_name)
+    return MappingProxyType({**found, **pending}) if pending else found
 
 
 @cache
-def search_parameters(type_name: str) -> Mapping[str, SearchParameter]:
+def standard_parameters(type_name: str) -> Mapping[str, SearchParameter]:
     """The R4 parameters of a resource type by code, those of Resource included; KeyError for an unknown type.
 
     `_text`, `_content` and `_query`, which have no expression, are not among them.

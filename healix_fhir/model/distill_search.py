@@ -49,14 +49,18 @@ def _parameter(definition: Json, base: str, known: Json) -> list[Any]:
     return row
 
 
-def arms(expression: str, base: str) -> str:
-    """The arms of a union that begin with the type `base`, joined again; the type is put before arms that name none."""
+def arms(expression: str, base: str, *, default: str = "") -> str:
+    """The arms of a union that begin with the type `base`, joined again; a type is put before arms that name none.
+
+    That is `base`, or `default`.
+    """
     own = re.compile(rf"\(*\s*{base}\b")
-    typed = (f"{base}.{arm}" if arm[0].islower() else arm for arm in _split(expression))
+    typed = (f"{default or base}.{arm}" if arm[:1].islower() else arm for arm in split_arms(expression))
     return " | ".join(arm for arm in typed if own.match(arm))
 
 
-def _split(expression: str) -> Iterable[str]:
+def split_arms(expression: str) -> Iterable[str]:
+    """The arms of a union."""
     depth, start = 0, 0
     for position, character in enumerate(expression):
         depth += (character == "(") - (character == ")")

@@ -25,7 +25,6 @@ from healix_fhir.store.reindexing import Run
 from smart_auth.access import AccessContext
 from smart_auth.scope import Context, Permission
 
-TASK = "search.reindex"
 RENDERING = ("_format", "_pretty")  # the HTTP edge's
 
 
@@ -63,7 +62,7 @@ def start() -> Work[Run]:
     """Begin a run with its job, or find the one that is under way."""
     run = yield from reindexing.begin(VERSION)
     if run.state == reindexing.WAITING and run.done == 0:
-        yield jobs.enqueue(TASK, {"run": run.id}, lock=TASK)
+        yield jobs.enqueue(reindexing.TASK, {"run": run.id}, lock=reindexing.TASK)
     return run
 
 

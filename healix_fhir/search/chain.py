@@ -19,6 +19,7 @@ from healix_fhir.search.index_facts import Pointing, pointing, url_parameter
 from healix_fhir.search.nodes import Id, Linked, Node, Or, Referring, Visible
 from healix_fhir.search.parameter import condition, either
 from healix_fhir.search.params.indexed import is_indexed
+from healix_fhir.search.unknown import UnknownParameterError, is_pending, no_reference, unknown
 from smart_auth.scope import Permission
 
 DEPTH = 8
@@ -32,10 +33,6 @@ UNNAMED = 20
 HAS = "_has:"
 LIST = "_list"
 SEARCHED = (Permission.SEARCH,)
-
-
-class UnknownParameterError(Exception):
-    """The resource type has no parameter of that name: reported, and under strict handling refused."""
 
 
 class Chains:
@@ -70,7 +67,7 @@ class Chains:
             return full_text(name, value)
         parameter = search_parameters(type_name).get(code)
         if parameter is None:
-            raise UnknownParameterError(f"{type_name} has no search parameter '{first[:100]}'")
+            raise unknown(type_name, first)
         if not is_indexed(parameter):
             raise unsupported(f"{name[:100]}: this {parameter.type} parameter is not supported")
         return condition(type_name, name, value, self._bases)
@@ -83,7 +80,7 @@ class Chains:
         code, _, named = step.partition(":")
         parameter = search_parameters(type_name).get(code)
         if parameter is None:
-            raise UnknownParameterError(f"{type_name} has no search parameter '{step[:100]}'")
+            raise unknown(type_name, step)
         if parameter.type != "reference":
             raise invalid(f"{code}.{following[:100]}: {code} is no reference and leads nowhere")
         if named and named not in TYPE_ID:
@@ -109,7 +106,7 @@ class Chains:
             raise invalid(f"{name[:100]}: '{source[:100]}' is not a resource type", code="value")
         parameter = search_parameters(source).get(code)
         if parameter is None or parameter.type != "reference":
-            raise invalid(f"{name[:100]}: {source} has no reference parameter '{code[:100]}'", code="value")
+            raise no_reference(name[:100], source, code)
         if parameter.targets and type_name not in parameter.targets:
             raise invalid(f"{name[:100]}: {source}.{code} never refers to a {type_name}", code="value")
         self._count(depth)
@@ -155,6 +152,8 @@ def _to_any(parameter: SearchParameter, following: str, follow: Callable[[str], 
         try:
             found.append(follow(target))
         except (HealixError, UnknownParameterError) as error:
+            if is_pending(target, following.partition(".")[0].partition(":")[0]):
+                raise  # what is behind the others would be only a part
             refused = refused or error
     if not found:
         problem = f"nothing that {parameter.code} refers to has a parameter '{following[:100]}'"
@@ -166,7 +165,8 @@ def _knows(type_name: str, rest: str) -> bool:
     """Whether the next parameter of a chain can be read on a type."""
     code = rest.partition(".")[0].partition(":")[0]
     special = code == LIST or code in FULL_TEXT
-    return rest.startswith(HAS) or special or code in search_parameters(type_name)
+    known = code in search_parameters(type_name) or is_pending(type_name, code)
+    return rest.startswith(HAS) or special or known
 
 
 def _links(target: str, ways: frozenset[Pointing], link: Callable[[int | None], Node]) -> Node:

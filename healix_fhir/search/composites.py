@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from functools import cache
 
-from healix_fhir.model.definitions import Component, SearchParameter, search_parameters
+from healix_fhir.model.custom import derived
+from healix_fhir.model.definitions import Component, SearchParameter, extracted_parameters
 from healix_fhir.model.elements import elements
 
 HASHED = frozenset({"reference", "token"})
@@ -37,14 +37,14 @@ class Shape(Enum):
     PAIRS = "the condition of a component that does not repeat, and two numbers of one element"
 
 
-@cache
+@derived
 def shape(type_name: str, parameter: SearchParameter) -> Shape | None:
     """The shape of a composite; None for one that cannot be kept in any of these ways."""
     types = [component.type for component in parameter.components]
     if types == ["token", "quantity"]:
         return Shape.AMOUNTS
     if not _repeats(parameter.expression):
-        known = search_parameters(type_name)
+        known = extracted_parameters(type_name)
         return Shape.CONDITIONS if all(part.code in known for part in parameter.components) else None
     if set(types) <= HASHED:
         return Shape.HASHES

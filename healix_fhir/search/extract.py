@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from healix_fhir.model.definitions import SearchParameter, search_parameters
+from healix_fhir.model.custom import derived, is_custom
+from healix_fhir.model.definitions import SearchParameter, extracted_parameters
 from healix_fhir.model.fhirpath.branch import Branch, Stage, link
 from healix_fhir.model.fhirpath.branch import Step as PathStep
 from healix_fhir.model.fhirpath.path import compile_branches
@@ -99,7 +99,7 @@ def _take(steps: tuple[Step, ...], items: list[Any], rows: Collector) -> None:
             emit(found, rows)
 
 
-@cache
+@derived
 def plan(type_name: str) -> Plan:
     """The steps of every indexed parameter of `type_name`, of its main date and of its compartments."""
     by_property: dict[str, list[Step]] = defaultdict(list)
@@ -127,11 +127,11 @@ def _codes(steps: tuple[Step, ...]) -> Emit:
 
 
 def _emitters(type_name: str) -> Iterator[tuple[Branch, int, Emit]]:
-    for parameter in search_parameters(type_name).values():
-        if is_indexed(parameter) and parameter.code not in COLUMNS and not is_union(type_name, parameter.code):
+    for parameter in extracted_parameters(type_name).values():
+        if is_indexed(parameter) and parameter.code not in COLUMNS and not is_union(type_name, parameter):
             bit = 0 if parameter.type == "composite" else presence.bit(parameter)
             for branch in compile_branches(parameter.expression, type_name):
-                emit = _emitter(type_name, parameter, branch)
+                emit = emitter(type_name, parameter, branch)
                 if emit is not None:
                     yield branch, bit, emit
     for expression, rank in compartments.links(type_name):
@@ -140,7 +140,8 @@ def _emitters(type_name: str) -> Iterator[tuple[Branch, int, Emit]]:
                 yield branch, 0, compartments.emitter(rank)
 
 
-def _emitter(type_name: str, parameter: SearchParameter, branch: Branch) -> Emit | None:
+def emitter(type_name: str, parameter: SearchParameter, branch: Branch) -> Emit | None:
+    """What adds the rows of the values of a branch; None where the parameter cannot take values of their type."""
     match parameter.type:
         case "token":
             return token.emitter(parameter.id, branch.type, branch.binding, hot=token.is_hot(parameter.code))
@@ -148,7 +149,7 @@ def _emitter(type_name: str, parameter: SearchParameter, branch: Branch) -> Emit
             return reference.emitter(parameter.id, branch.type)
         case "special":
             return position.emitter(parameter.id, branch.structure)
-        case "string" if parameter.code == "phonetic":
+        case "string" if parameter.code == "phonetic" and not is_custom(parameter.id):
             return phonetic.emitter(parameter.id, branch.type)
         case "string":
             return string.emitter(parameter.id, branch.type)

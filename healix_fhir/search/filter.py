@@ -11,10 +11,11 @@ from dataclasses import replace
 
 from healix_fhir.kernel.errors import HealixError, invalid, unsupported
 from healix_fhir.model.definitions import search_parameters
-from healix_fhir.search.chain import Chains, UnknownParameterError
+from healix_fhir.search.chain import Chains
 from healix_fhir.search.criteria_text import FULL_TEXT
 from healix_fhir.search.filter_grammar import Both, Comparison, Either, Filter, Negated, Operator, Step, parse_filter
 from healix_fhir.search.nodes import And, Date, Node, Not, Or, Prefix, String, StringMatch
+from healix_fhir.search.unknown import UnknownParameterError, unknown
 
 TERMINOLOGY = (Operator.SS, Operator.SB, Operator.IN)
 TEXTS = {Operator.CO: ":contains", Operator.SW: "", Operator.EQ: ":exact", Operator.EW: ":exact"}
@@ -60,7 +61,7 @@ def _test(type_name: str, name: str, operator: Operator, value: str, chains: Cha
         return _full_text(type_name, name, operator, value, chains)
     parameter = search_parameters(type_name).get(name)
     if parameter is None:
-        raise UnknownParameterError(f"_filter: {type_name} has no search parameter '{name[:100]}'")
+        raise UnknownParameterError(f"_filter: {unknown(type_name, name)}")
     if operator in TERMINOLOGY:
         raise unsupported(f"_filter: the operator {operator} needs terminology, and is not supported")
 

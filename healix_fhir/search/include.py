@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from healix_fhir.kernel.errors import HealixError, invalid
+from healix_fhir.model.custom import current, derived, is_custom
 from healix_fhir.model.definitions import TYPE_ID, TYPES, SearchParameter, search_parameters
 from healix_fhir.search.index_facts import Pointing, pointing
 from healix_fhir.search.params.indexed import is_indexed
+from healix_fhir.search.unknown import no_reference
 
 ANY = "*"
 ITERATE = ("iterate", "recurse")
@@ -73,7 +74,7 @@ def _named(name: str, source: str, code: str) -> list[SearchParameter]:
         return _references(source)
     parameter = search_parameters(source).get(code)
     if parameter is None or parameter.type != "reference":
-        raise invalid(f"{name}: {source} has no reference parameter '{code[:100]}'", code="value")
+        raise no_reference(name, source, code)
     return [parameter]
 
 
@@ -81,12 +82,17 @@ def _references(type_name: str) -> list[SearchParameter]:
     return [one for one in search_parameters(type_name).values() if one.type == "reference" and is_indexed(one)]
 
 
-@cache
+@derived
 def _all() -> tuple[int, ...]:
     return tuple(parameter.id for name in TYPES for parameter in _references(name))
 
 
-@cache
+def custom_references() -> tuple[int, ...]:
+    """The custom parameters among those of every reference; rows of others, that are gone or not whole, may be left."""
+    return tuple(number for number in _all() if is_custom(number)) if current().searchable else ()
+
+
+@derived
 def _pointing_to(types: tuple[str, ...]) -> tuple[int, ...]:
     """Every parameter that may refer to one of the types."""
     return tuple(

@@ -14,10 +14,11 @@ from functools import cache
 
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import Issue
+from healix_fhir.model.custom import FIRST
 from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME, TYPES
 from healix_fhir.search.alias import Row
 from healix_fhir.search.fragments import EVERYTHING, NOTHING, all_of, any_of, of_types, union_all
-from healix_fhir.search.include import Include
+from healix_fhir.search.include import Include, custom_references
 from healix_fhir.search.index_facts import url_parameter
 from healix_fhir.search.links import same_url
 from healix_fhir.search.lower import lower
@@ -130,7 +131,7 @@ def _arm(includes: Sequence[Include], way: Way) -> Fragment | None:
 
 def _params(include: Include) -> Fragment:
     if not include.params:
-        return EVERYTHING
+        return Fragment("(x.param < %s OR x.param = ANY(%s::int[]))", (FIRST, list(custom_references())))
     if len(include.params) == 1:
         return Fragment("x.param = %s", include.params)
     return Fragment("x.param = ANY(%s::int[])", (list(include.params),))

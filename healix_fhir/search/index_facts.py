@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from functools import cache
 
-from healix_fhir.model.definitions import PATIENT_COMPARTMENT, SearchParameter, search_parameters
+from healix_fhir.model.definitions import PATIENT_COMPARTMENT, SearchParameter, standard_parameters
 from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search.params.date import MAIN_DATE
 from healix_fhir.search.params.token import is_hot
@@ -38,7 +38,7 @@ def main_date(type_name: str) -> str | None:
 @cache
 def is_patient_link(type_name: str, parameter: SearchParameter) -> bool:
     """Whether a reference of the parameter to a Patient always puts the resource into that patient's compartment."""
-    known = search_parameters(type_name)
+    known = standard_parameters(type_name)
     links = {_path(known[code]) for code in PATIENT_COMPARTMENT.get(type_name, ()) if code in known}
     return _path(parameter) in links
 
@@ -57,7 +57,7 @@ def pointing(type_name: str, parameter: SearchParameter) -> frozenset[Pointing]:
 
 def url_parameter(type_name: str) -> int | None:
     """The parameter whose rows hold the canonical URL of a resource itself; None for types that have none."""
-    parameter = search_parameters(type_name).get("url")
+    parameter = standard_parameters(type_name).get("url")
     return None if parameter is None or parameter.type != "uri" else parameter.id
 
 

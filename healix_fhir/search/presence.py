@@ -7,11 +7,14 @@ Spec: FHIR R4, hl7.org/fhir/R4/search.html#modifiers (missing)
 
 from __future__ import annotations
 
+from healix_fhir.model.custom import PER_TYPE, is_custom
 from healix_fhir.model.definitions import PARAMETERS_PER_TYPE, SearchParameter
 
 
 def number(parameter: SearchParameter) -> int:
-    """The place of a parameter among those of its type."""
+    """The place of a parameter among those of its type; custom ones come after R4's."""
+    if is_custom(parameter.id):
+        return PARAMETERS_PER_TYPE + parameter.id % PER_TYPE
     return parameter.id % PARAMETERS_PER_TYPE
 
 

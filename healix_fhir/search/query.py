@@ -15,7 +15,7 @@ from functools import partial
 
 from healix_fhir.kernel.errors import Issue, invalid, unsupported
 from healix_fhir.model.subset import Subset, check
-from healix_fhir.search.chain import Chains, UnknownParameterError
+from healix_fhir.search.chain import Chains
 from healix_fhir.search.controls import CONTROLS, EDGE, REFUSED, Controls
 from healix_fhir.search.filter import read_filter
 from healix_fhir.search.include import Include
@@ -23,6 +23,8 @@ from healix_fhir.search.nodes import And, Node
 from healix_fhir.search.order import Order
 from healix_fhir.search.result import Total
 from healix_fhir.search.searched import Searched, for_each, one_type
+from healix_fhir.search.unknown import UnknownParameterError
+from healix_fhir.search.wholeness import warnings
 
 PARAMETERS = 100
 VALUES = 2000
@@ -90,6 +92,7 @@ def parse(
             continue
         if name != "_cursor":
             kept.append((name, value))
+    ignored += warnings(searched, kept)
     check(controls.subset, searched.types, includes=bool(controls.includes))
     return Query(
         searched.path,

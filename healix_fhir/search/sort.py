@@ -18,10 +18,10 @@ from healix_fhir.model.definitions import TYPE_ID, SearchParameter, search_param
 from healix_fhir.model.fhirpath.branch import Branch, present
 from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search.amounts import parameter_key
-from healix_fhir.search.chain import UnknownParameterError
 from healix_fhir.search.index_facts import main_date
 from healix_fhir.search.order import By, Key, Order, Table
 from healix_fhir.search.unions import parts
+from healix_fhir.search.unknown import UnknownParameterError, is_pending, unknown
 
 KEYS = 5
 COLUMNS = {"_lastUpdated": By.UPDATED, "_id": By.ID}
@@ -62,6 +62,8 @@ def _key(types: Sequence[str], code: str, *, descending: bool) -> Key:
     found: dict[Key, list[str]] = {}
     for name in types:
         parameter = search_parameters(name).get(code)
+        if parameter is None and is_pending(name, code):
+            raise UnknownParameterError(f"_sort: {unknown(name, code)}")
         if parameter is not None:
             found.setdefault(_of_type(name, parameter, descending=descending), []).append(name)
     if types and not found:

@@ -8,24 +8,22 @@ Spec: FHIR R4, hl7.org/fhir/R4/observation.html#search
 
 from __future__ import annotations
 
-from functools import cache
-
-from healix_fhir.model.definitions import SearchParameter, search_parameters
+from healix_fhir.model.custom import derived, is_custom
+from healix_fhir.model.definitions import SearchParameter, search_parameters, standard_parameters
 
 UNION = " | "
 
 
-@cache
+@derived
 def parts(type_name: str, code: str) -> tuple[SearchParameter, ...]:
     """The parameters whose rows a search by `code` reads: of most only its own."""
-    known = search_parameters(type_name)
-    whole = known[code]
+    whole = search_parameters(type_name)[code]
     arms = _arms(whole)
-    if len(arms) < 2:
+    if len(arms) < 2 or is_custom(whole.id):  # a custom one may go, or be there alone, at any time
         return (whole,)
     found: list[SearchParameter] = []
     covered: set[str] = set()
-    for other in known.values():
+    for other in standard_parameters(type_name).values():
         theirs = _arms(other)
         if _alike(whole, other) and theirs < arms and not theirs & covered:
             found.append(other)
@@ -33,9 +31,9 @@ def parts(type_name: str, code: str) -> tuple[SearchParameter, ...]:
     return tuple(found) if covered == arms else (whole,)
 
 
-def is_union(type_name: str, code: str) -> bool:
+def is_union(type_name: str, parameter: SearchParameter) -> bool:
     """Whether the parameter has no rows of its own."""
-    return parts(type_name, code) != (search_parameters(type_name)[code],)
+    return not is_custom(parameter.id) and parts(type_name, parameter.code) != (parameter,)
 
 
 def _arms(parameter: SearchParameter) -> frozenset[str]:

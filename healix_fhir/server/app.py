@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,6 +24,7 @@ from healix_fhir.pages.site import Site
 from healix_fhir.server import health, telemetry
 from healix_fhir.server.health import Pool
 from healix_fhir.server.middleware import Outermost
+from healix_fhir.server.parameter_watch import ParameterWatch
 from healix_fhir.server.telemetry import Telemetry
 from healix_fhir.server.viewer import files
 from smart_auth.api import well_known
@@ -52,6 +54,8 @@ def create_app(settings: Settings) -> ASGIApp:
             search_seconds=settings.search_seconds,
         )
         site = Site(pool, interactions, gate.denials, secure, (viewer / "index.html").is_file)
+        watch = ParameterWatch(settings.database_url)
+        await asyncio.to_thread(watch.start)
         await gate.start()
         try:
             router.routes[:] = [
@@ -66,6 +70,7 @@ def create_app(settings: Settings) -> ASGIApp:
             yield
         finally:
             await gate.stop()
+            await asyncio.to_thread(watch.stop)
             site.verifier.close()
             await pool.close()
 

@@ -17,8 +17,8 @@ from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row, open_pool, run
 from healix_fhir.kernel.jobs import Task
 from healix_fhir.kernel.settings import Settings
-from healix_fhir.operation import reindex
 from healix_fhir.search.reindex import reindexed
+from healix_fhir.store.reindexing import TASK
 from healix_fhir.subscription import notify
 from healix_fhir.subscription.deliver import deliverer
 from smart_auth import store as access
@@ -52,7 +52,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
     return {
         "archive.sweep": lambda: _sweep(settings),
         "access.sweep": lambda: _sweep_access(settings),
-        reindex.TASK: lambda run: _reindex(settings, run),
+        TASK: lambda run: _reindex(settings, run),
     }
 
 

@@ -6,13 +6,13 @@ from dicomweb.dimse import peers
 from dicomweb.index import tables as study_index
 from healix_fhir.kernel import audit, outbox
 from healix_fhir.kernel.database import metadata
+from healix_fhir.store import custom_parameters, reindexing
 from healix_fhir.store import package_tables as packages
-from healix_fhir.store import reindexing
 from healix_fhir.store import tables as store
 from healix_fhir.subscription import tables as subscription
 from smart_auth import tables as access
 
-ROOMS = (audit, outbox, store, packages, reindexing, access, study_index, peers, subscription)
+ROOMS = (audit, outbox, store, packages, reindexing, custom_parameters, access, study_index, peers, subscription)
 """The modules that declare tables; importing them fills `metadata`."""
 
 __all__ = ["ROOMS", "metadata"]

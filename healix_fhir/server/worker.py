@@ -18,6 +18,7 @@ from healix_fhir.kernel.outbox import CHANNEL
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.operation.reindex import renew
 from healix_fhir.server.composition import SCHEDULES, consumers, delivery, tasks
+from healix_fhir.server.parameter_watch import watching
 from healix_fhir.server.processes import end_with_parent, using_database
 
 IDLE = 0.2
@@ -30,7 +31,7 @@ log = structlog.get_logger("worker")
 def run(settings: Settings, *, parent: int | None) -> None:
     """Work until SIGTERM; a job under way is finished or, when it takes too long, given back to the queue."""
     end_with_parent(parent)
-    with using_database(settings, child=parent is not None) as connected:
+    with using_database(settings, child=parent is not None) as connected, watching(connected.database_url):
         asyncio.run(_work(connected))
 
 

@@ -17,6 +17,8 @@ from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError, forbidden
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.store.decide import New, Same, decide, revise
+from healix_fhir.store.define_parameters import TYPE as SEARCH_PARAMETER
+from healix_fhir.store.define_parameters import define
 from healix_fhir.store.guard import holdable
 from healix_fhir.store.lock import PERMISSION, Old, lock, permit
 from healix_fhir.store.stored import Change, Committed, Method, Stored
@@ -61,6 +63,8 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
         for n, (access, change) in enumerate(members)
     ]
     yield from _check_compartments(members, decisions, keys)
+    if any(change.type == SEARCH_PARAMETER for _, change in members):
+        yield from _define(members, decisions)
     rows = [
         Row(change, decision, _compartments(change, decision, keys), _by(access, change))
         for (access, change), decision in zip(members, decisions, strict=True)
@@ -136,6 +140,19 @@ def _check_compartments(
     for n, _, type_name, _, _ in asked:
         if n not in allowed:
             decisions[n] = forbidden(f"the token does not allow to put this {type_name} into that patient's record")
+
+
+def _define(members: Sequence[Member], decisions: list[New | Same | HealixError]) -> Work[None]:
+    """Change the custom search parameters, and refuse those that clash with another's."""
+    changing = {
+        change.id: (n, () if change.method is Method.DELETE else change.defines)
+        for n, (_, change) in enumerate(members)
+        if change.type == SEARCH_PARAMETER and isinstance(decisions[n], New)
+    }
+    if changing:
+        refused = yield from define({id_: defines for id_, (_, defines) in changing.items()})
+        for id_, refusal in refused.items():
+            decisions[changing[id_][0]] = refusal
 
 
 def _audit(access: AccessContext, change: Change, decision: New | Same | HealixError) -> list[AuditRow]:

@@ -52,7 +52,7 @@ def revise(change: Change, old: Old | None) -> Change | HealixError:
         made = change.patch(old.body)
     except HealixError as error:
         return error
-    return msgspec.structs.replace(change, resource=made.resource, rows=made.rows)
+    return msgspec.structs.replace(change, resource=made.resource, rows=made.rows, defines=made.defines)
 
 
 def decide(access: AccessContext, change: Change, old: Old | None, moment: datetime) -> New | Same | HealixError:

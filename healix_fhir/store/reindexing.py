@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Integer, Table, Text, text
+from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Identity, Integer, SmallInteger, Table, Text, text
 
-from healix_fhir.kernel.arrays import bytea, int4, int8, timestamptz_or_infinity
+from healix_fhir.kernel.arrays import bytea, int2, int4, int8, timestamptz_or_infinity
 from healix_fhir.kernel.database import Statement, Work, metadata
 from healix_fhir.store import index_parts
 from healix_fhir.store.index import IndexRows
@@ -20,6 +20,7 @@ from healix_fhir.store.index_parts import Part
 
 WAITING, RUNNING, FINISHED, CANCELLED = "waiting", "running", "finished", "cancelled"
 UNDER_WAY = (WAITING, RUNNING)
+TASK = "search.reindex"
 
 reindexing = Table(
     "reindexing",
@@ -33,9 +34,14 @@ reindexing = Table(
     Column("total", BigInteger, nullable=False),
     Column("requested", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     Column("ended", DateTime(timezone=True)),
+    Column("types", ARRAY(SmallInteger)),  # of the resources that it takes; null for all
+    Column("generation", BigInteger, nullable=False, server_default=text("0")),  # of the parameters it indexes by
+    Column("settled", DateTime(timezone=True)),  # see store/settling
+    Column("barrier", BigInteger),  # likewise
     comment="runs that write the search index of all resources anew",
 )
 
+_ALONE = "SELECT pg_advisory_xact_lock(hashtext('reindexing'))"
 _FIELDS = "id, state, done, total, requested, ended"
 
 
@@ -61,6 +67,7 @@ class Place(msgspec.Struct, frozen=True):
     run: Run
     last_pk: int
     ceiling: int
+    types: list[int] | None
 
 
 class Current(msgspec.Struct, frozen=True):
@@ -72,15 +79,36 @@ class Current(msgspec.Struct, frozen=True):
 
 
 def begin(version: int) -> Work[Run]:
-    """A new run, or the one that is under way."""
-    yield Statement("SELECT pg_advisory_xact_lock(hashtext('reindexing'))")
-    rows = yield Statement(f"SELECT {_FIELDS} FROM reindexing WHERE state = ANY(%s)", (list(UNDER_WAY),))
+    """A new run over all resources, or the one that is under way."""
+    yield Statement(_ALONE)
+    rows = yield Statement(
+        f"SELECT {_FIELDS} FROM reindexing WHERE types IS NULL AND state = ANY(%s)", (list(UNDER_WAY),)
+    )
     if not rows:
         rows = yield Statement(
-            f"""INSERT INTO reindexing (state, version, ceiling, total)
-                SELECT %s, %s, (SELECT last_value FROM resource_pk), (SELECT count(*) FROM resource WHERE NOT deleted)
+            f"""INSERT INTO reindexing (state, version, ceiling, total, generation)
+                SELECT %s, %s, (SELECT last_value FROM resource_pk), (SELECT count(*) FROM resource WHERE NOT deleted),
+                  (SELECT coalesce(max(number), 0) FROM parameter_generation)
                 RETURNING {_FIELDS}""",
             (WAITING, version),
+        )
+    return Run(*rows[0])
+
+
+def begin_types(types: Sequence[int], generation: int) -> Work[Run]:
+    """A run over the resources of these types too, by the parameters of a generation: one that waits, or a new one."""
+    yield Statement(_ALONE)
+    rows = yield Statement(
+        f"""UPDATE reindexing SET generation = %s, settled = NULL, barrier = NULL,
+              types = (SELECT array_agg(DISTINCT t) FROM unnest(types || %s::smallint[]) t WHERE types IS NOT NULL)
+            WHERE state = %s RETURNING {_FIELDS}""",
+        (generation, int2(types), WAITING),
+    )
+    if not rows:
+        rows = yield Statement(
+            f"""INSERT INTO reindexing (state, version, ceiling, total, types, generation)
+                VALUES (%s, 0, 0, 0, %s::smallint[], %s) RETURNING {_FIELDS}""",
+            (WAITING, int2(types), generation),
         )
     return Run(*rows[0])
 
@@ -102,8 +130,24 @@ def cancel(id_: int) -> Work[Run | None]:
 
 def place(id_: int) -> Work[Place | None]:
     """Where the run goes on, its row locked until the transaction ends."""
-    rows = yield Statement(f"SELECT {_FIELDS}, last_pk, ceiling FROM reindexing WHERE id = %s FOR UPDATE", (id_,))
+    rows = yield Statement(
+        f"SELECT {_FIELDS}, last_pk, ceiling, types FROM reindexing WHERE id = %s FOR UPDATE", (id_,)
+    )
     return Place(Run(*rows[0][:6]), *rows[0][6:]) if rows else None
+
+
+def set_out(here: Place) -> Work[Place]:
+    """Let a waiting run take every resource that there is now."""
+    yield Statement(
+        """UPDATE reindexing SET state = %s, ceiling = (SELECT last_value FROM resource_pk),
+             total = (SELECT count(*) FROM resource r
+                      WHERE NOT r.deleted AND (%s::smallint[] IS NULL OR r.type = ANY(%s::smallint[])))
+           WHERE id = %s""",
+        (RUNNING, here.types, here.types, here.run.id),
+    )
+    found = yield from place(here.run.id)
+    assert found is not None
+    return found
 
 
 def following(here: Place, most: int) -> Work[tuple[list[Current], int | None]]:
@@ -111,9 +155,11 @@ def following(here: Place, most: int) -> Work[tuple[list[Current], int | None]]:
     rows = yield Statement(
         """SELECT r.pk, r.type, r.body, max(r.pk) OVER () FROM (
              SELECT r.pk, r.type, r.id, CASE WHEN r.deleted THEN NULL ELSE r.body END AS body FROM resource r
-             WHERE r.pk IN (SELECT n.pk FROM resource n WHERE n.pk > %s AND n.pk <= %s ORDER BY n.pk LIMIT %s)
+             WHERE r.pk IN (SELECT n.pk FROM resource n
+                            WHERE n.pk > %s AND n.pk <= %s AND (%s::smallint[] IS NULL OR n.type = ANY(%s::smallint[]))
+                            ORDER BY n.pk LIMIT %s)
              ORDER BY r.type, r.id FOR UPDATE) r""",
-        (here.last_pk, here.ceiling, most),
+        (here.last_pk, here.ceiling, here.types, here.types, most),
     )
     return [Current(pk, type_, body) for pk, type_, body, _ in rows if body is not None], rows[0][3] if rows else None
 
@@ -191,6 +237,7 @@ def finish(id_: int) -> Work[Run]:
 def is_current(version: int) -> Work[bool]:
     """Whether a run has written all that there was at its time in this version of the index, or nothing was there."""
     rows = yield Statement(
-        "SELECT EXISTS (SELECT FROM reindexing WHERE state = %s AND version >= %s)", (FINISHED, version)
+        "SELECT EXISTS (SELECT FROM reindexing WHERE types IS NULL AND state = %s AND version >= %s)",
+        (FINISHED, version),
     )
     return bool(rows[0][0])

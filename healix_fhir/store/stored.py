@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from healix_fhir.kernel.errors import Category
+from healix_fhir.model.search_parameter import Defined
 from healix_fhir.store.index import EMPTY, IndexRows
 
 
@@ -50,10 +51,11 @@ class Version(msgspec.Struct, frozen=True):
 
 
 class Patched(msgspec.Struct, frozen=True):
-    """What a patch makes: a valid resource and its index rows."""
+    """What a patch makes: a valid resource, its index rows and what it defines."""
 
     resource: dict[str, Any]
     rows: IndexRows
+    defines: tuple[Defined, ...] = ()
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -62,7 +64,7 @@ class Change(msgspec.Struct, frozen=True):
     A `POST` carries a new id made by the server. A `PATCH` has no resource until `patch` has made it of the current
     version's body, once that is locked. `if_match` is the version that must be current; `if_absent` how the change is
     refused when the resource exists. `seen` is the version on which its caller decided: another one means to decide
-    again.
+    again. `defines` are the search parameters that a SearchParameter defines.
     """
 
     method: Method
@@ -74,6 +76,7 @@ class Change(msgspec.Struct, frozen=True):
     if_absent: Category | None = None
     seen: int | None = None
     patch: Callable[[bytes], Patched] | None = None
+    defines: tuple[Defined, ...] = ()
 
 
 class Committed(msgspec.Struct, frozen=True):

@@ -60,7 +60,7 @@ class Writer:
         return outcomes
 
     async def _transact(self, members: Sequence[Member]) -> Sequence[Committed | HealixError]:
-        if all(change.method is Method.POST for _, change in members):
+        if all(change.method is Method.POST and not change.defines for _, change in members):
             async with Lent(self._pool) as connection:
                 return await arun(connection, commit_each(members))
         return await atransaction(self._pool, lambda: commit_each(members))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from functools import singledispatchmethod
 
-from healix_fhir.kernel.errors import unsupported
+from healix_fhir.kernel.errors import too_large, unsupported
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.elements import PRIMITIVES, Child, children, elements, is_structure
 from healix_fhir.model.fhirpath import operators
@@ -31,6 +31,10 @@ from healix_fhir.model.fhirpath.tree import (
 from healix_fhir.model.fhirpath.types import ABSTRACT, is_kind_of, target_type
 
 LITERAL_TYPES = {"Boolean": "boolean", "String": "string", "Integer": "integer", "Decimal": "decimal"}
+
+
+BRANCHES = 5000
+"""Branches of an expression: each choice element on the way multiplies them."""
 
 
 class Compiler:
@@ -73,6 +77,8 @@ class Compiler:
             return (self.focus,) if is_kind_of(self.focus.type, node.name) else ()
         base = self.branches(node.base)
         found = tuple(end for branch in base for end in step(branch, node.name))
+        if len(found) > BRANCHES:
+            raise too_large(f"FHIRPath: '{node.name}' leads to more than {BRANCHES} kinds of values; name their types")
         if base and not found:
             places = ", ".join(sorted({branch.structure for branch in base}))
             raise unsupported(f"FHIRPath: there is no element '{node.name}' in {places}")

@@ -87,6 +87,11 @@ def _pairs(parameter: SearchParameter, element: Branch) -> Emit:
     return emit
 
 
+def takes(component: Component, branch: Branch) -> bool:
+    """Whether the values of a branch can be those of a component."""
+    return _emitter(0, component.type, branch) is not None
+
+
 def _component(parameter: SearchParameter, component: Component, element: Branch) -> Scratch:
     """What finds the rows of a component, under the number of the composite."""
     branches = compile_branches(expression(parameter, component), element.structure)

@@ -27,8 +27,9 @@ def import_command(paths: Paths, data_dir: DataDir = None, processes: Processes 
     from healix_fhir.server.importing.report import Place
     from healix_fhir.server.importing.run import run
     from healix_fhir.server.importing.sources import find
+    from healix_fhir.server.parameter_watch import watching
 
-    with database(data_dir) as (settings, pool):
+    with database(data_dir) as (settings, pool), watching(settings.database_url):
         sources, others = find(paths)
         columns = (TextColumn("{task.description}"), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(file=sys.stderr)) as bar:
@@ -54,9 +55,10 @@ def reindex_command(data_dir: DataDir = None) -> None:
 
     from healix_fhir.kernel.database import transaction
     from healix_fhir.search.reindex import VERSION, reindexed
+    from healix_fhir.server.parameter_watch import watching
     from healix_fhir.store.reindexing import FINISHED, begin
 
-    with database(data_dir) as (settings, pool):
+    with database(data_dir) as (settings, pool), watching(settings.database_url):
         run = transaction(pool, lambda: begin(VERSION))
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(file=sys.stderr)) as bar:

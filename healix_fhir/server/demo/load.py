@@ -15,6 +15,7 @@ from healix_fhir.model.json import encode
 from healix_fhir.server.demo import ct, people
 from healix_fhir.server.importing.bundles import BundleImport
 from healix_fhir.server.importing.report import Place, Report
+from healix_fhir.server.parameter_watch import watching
 
 USERS = (
     ("clinician", "practitioner", f"Practitioner/{people.PRACTITIONER}"),
@@ -30,7 +31,7 @@ def load(settings: Settings) -> list[str]:
     from smart_auth.store import create_token
 
     note = settings.data_dir / "demo.json"
-    with open_pool(settings.database_url, size=2) as pool:
+    with open_pool(settings.database_url, size=2) as pool, watching(settings.database_url):
         if not note.exists():
             password = ids.secret()[:16]
             _patients(pool, settings)

@@ -18,6 +18,7 @@ from healix_fhir.interaction.review import Demands
 from healix_fhir.kernel.database import open_pool
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.server.importing.lines import Line, LineWriter, Written
+from healix_fhir.server.parameter_watch import watching
 
 
 class WriterProcess:
@@ -64,7 +65,11 @@ def _serve(
     wanted: Demands,
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it ends
-    with open_pool(url, size=1) as pool, suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    with (
+        open_pool(url, size=1) as pool,
+        watching(url),
+        suppress(EOFError, BrokenPipeError, ConnectionResetError),
+    ):
         writer = LineWriter(pool, bases, wanted)
         while True:
             lines = pipe.recv()

@@ -97,10 +97,12 @@ def test_a_run_that_is_cancelled_stops(clinic: Clinic, monkeypatch: pytest.Monke
     assert list(reindexed(clinic.pool, 10**9, (BASE,))) == []
 
 
-def test_what_is_written_meanwhile_is_left_alone(clinic: Clinic) -> None:
+def test_what_is_written_meanwhile_is_left_alone(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run ends with the resources that there were when it began."""
+    monkeypatch.setattr(reindex, "BATCH", 4)
     _put(clinic)
     run = _run(clinic)
+    transaction(clinic.pool, lambda: batch(run.id, (BASE,)))
     clinic.put(patient(id="later", name=[{"family": "Later"}]))
     clinic.put(patient(id="q", name=[{"family": "Changed"}]))
     assert list(reindexed(clinic.pool, run.id, (BASE,)))[-1].done == 9

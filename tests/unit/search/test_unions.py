@@ -10,7 +10,7 @@ from healix_fhir.search.unions import is_union, parts
 
 def test_the_combinations_of_an_observation_are_unions() -> None:
     """Each `combo-` parameter is what the two parameters of the same name say of the resource and its components."""
-    combined = {code for code in search_parameters("Observation") if is_union("Observation", code)}
+    combined = {one.code for one in search_parameters("Observation").values() if is_union("Observation", one)}
     assert combined == {code for code in search_parameters("Observation") if code.startswith("combo-")}
     for code in combined:
         single = code.removeprefix("combo-")
