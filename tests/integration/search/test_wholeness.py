@@ -1,0 +1,34 @@
+"""While resources are indexed by an older version, searches that may miss some say so."""
+
+from __future__ import annotations
+
+import pytest
+
+from healix_fhir.interaction.capabilities import capabilities
+from healix_fhir.kernel.database import transaction
+from healix_fhir.operation.reindex import renew
+from tests.support.parameters import index, know
+from tests.support.resources import patient
+from tests.support.search import Clinic
+
+
+@pytest.mark.spec("FHIR R4 search.html#errors")
+def test_a_search_that_may_miss_resources_says_so(clinic: Clinic) -> None:
+    """By anything but columns of the resource; with the run's end it is over."""
+    clinic.put(patient(id="p"))
+    clinic.run("DELETE FROM reindexing")
+    know(clinic)
+    for address in (
+        "Patient?gender=female", "Patient?name:missing=true", "Patient?_tag=x", "Patient?_id=p&_include=*",
+        "Patient/p/Observation?_id=x", "Observation?patient.gender=female", "Patient?_has:Observation:patient:code=1",
+    ):  # fmt: skip
+        (issue,) = clinic.page(address).ignored
+        assert (issue.code, issue.severity) == ("incomplete", "warning")
+        assert clinic.page(address, strict=True).ignored == (issue,)
+    for address in ("Patient", "Patient?_id=p", "Patient?_lastUpdated=gt2000", "Patient?_sort=family&_count=1"):
+        assert clinic.page(address).ignored == ()
+    assert "written anew" in capabilities("http://x.test", ())["rest"][0]["documentation"]
+    transaction(clinic.pool, renew)
+    index(clinic)
+    assert clinic.page("Patient?gender=female").ignored == ()
+    assert "documentation" not in capabilities("http://x.test", ())["rest"][0]
