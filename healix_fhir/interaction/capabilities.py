@@ -16,7 +16,7 @@ from healix_fhir.interaction.patch import PATCH_FORMATS
 from healix_fhir.model.custom import current, derived
 from healix_fhir.model.definitions import TYPES, search_parameters
 from healix_fhir.search.params.indexed import is_indexed
-from healix_fhir.search.wholeness import NOT_WHOLE
+from healix_fhir.search.wholeness import lacking, not_whole
 
 BUILT = "2026-11-29"
 """The date of this release: the statement changes with the program, and with custom search parameters."""
@@ -58,7 +58,7 @@ def capabilities(root: str, operations: Sequence[Offered], *, delete_several: bo
         "rest": [
             {
                 "mode": "server",
-                **({} if current().whole else {"documentation": NOT_WHOLE}),
+                **_documentation(),
                 "security": _security(root),
                 "resource": [_resource(type_name, operations, delete_several) for type_name in TYPES],
                 "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
@@ -72,6 +72,12 @@ def _changed() -> str:
     """When the statement became what it is."""
     changed = current().changed
     return BUILT if changed is None else max(BUILT, changed.isoformat(timespec="milliseconds"))
+
+
+def _documentation() -> dict[str, str]:
+    """What is to be known while the index is written anew."""
+    codes = lacking()
+    return {"documentation": not_whole(codes)} if codes else {}
 
 
 def _security(root: str) -> dict[str, Any]:

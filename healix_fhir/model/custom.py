@@ -47,13 +47,13 @@ def is_custom(id_: int) -> bool:
 class Custom:
     """The parameters by resource type and code: those that can be searched by, and those not yet in all index rows.
 
-    `generation` counts the changes, the last of which was at `changed`. `whole`: every resource is indexed as this
-    version of the program does it.
+    `generation` counts the changes, the last of which was at `changed`. `indexed` is the version of the index in which
+    every resource is (None: not looked at).
     """
 
     generation: int = 0
     changed: datetime | None = None
-    whole: bool = True
+    indexed: int | None = None
     searchable: Mapping[str, ByCode] = field(default_factory=dict)
     pending: Mapping[str, ByCode] = field(default_factory=dict)
 

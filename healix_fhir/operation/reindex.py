@@ -68,7 +68,7 @@ def start() -> Work[Run]:
 
 def renew() -> Work[Run | None]:
     """Begin a run where resources were indexed by an older version of this program; None where none were."""
-    if (yield from reindexing.is_current(VERSION)):
+    if (yield from reindexing.indexed_version()) >= VERSION:
         return None
     return (yield from start())
 

@@ -1,14 +1,15 @@
 """What is said while resources are still indexed by an older version of this program.
 
 A new version may make index rows that older resources lack until the run that it starts has ended. A search that looks
-at the index may then miss some, and says so.
+at such rows may then miss some, and says so.
 
 Spec: FHIR R4, hl7.org/fhir/R4/search.html#errors
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
 from healix_fhir.kernel.errors import Issue
 from healix_fhir.model.custom import current
@@ -16,20 +17,43 @@ from healix_fhir.search.controls import CONTROLS
 from healix_fhir.search.params.indexed import COLUMNS
 from healix_fhir.search.searched import Searched
 
+ALL = frozenset({"every parameter but _id and _lastUpdated"})
+MADE: Mapping[int, frozenset[str]] = {1: ALL, 2: frozenset({"_content", "_text"})}
+"""By version of the index (search/reindex.VERSION): the parameters whose rows it was the first to make so."""
 INCLUDES = ("_include", "_revinclude")
-NOT_WHOLE = (
-    "the search index is being written anew after an update of the server: until that has ended, searches by anything"
-    " but _id and _lastUpdated may miss resources"
-)
+ANY = "_filter"
+"""A parameter whose value may name every other one."""
+
+
+def lacking() -> frozenset[str]:
+    """The parameters whose rows some resources may lack."""
+    indexed = current().indexed
+    if indexed is None:
+        return frozenset()
+    made = [codes for version, codes in MADE.items() if version > indexed]
+    return ALL if ALL in made else frozenset[str]().union(*made)
+
+
+def not_whole(codes: frozenset[str]) -> str:
+    """What is said of them."""
+    return (
+        "the search index is being written anew after an update of the server; until that has ended, a search by"
+        f" {' or '.join(sorted(codes))} may miss resources"
+    )
 
 
 def warnings(searched: Searched, params: Iterable[tuple[str, str]]) -> tuple[Issue, ...]:
-    """The warning, where what a search finds depends on index rows and not all are as they should be."""
-    if current().whole or not (searched.owner or any(map(_asks_index, params))):
+    """The warning, where what a search finds depends on rows that may be lacking."""
+    codes = lacking()
+    if not codes or not _asks(codes, searched, params):
         return ()
-    return (Issue("incomplete", NOT_WHOLE, severity="warning"),)
+    return (Issue("incomplete", not_whole(codes), severity="warning"),)
 
 
-def _asks_index(param: tuple[str, str]) -> bool:
-    name, _ = param
-    return name.startswith(INCLUDES) or (name not in CONTROLS and name.partition(":")[0] not in COLUMNS)
+def _asks(codes: frozenset[str], searched: Searched, params: Iterable[tuple[str, str]]) -> bool:
+    names = [name for name, _ in params]
+    if codes != ALL:
+        return any(name == ANY or codes & set(re.split("[.:]", name)) for name in names)
+    return bool(searched.owner) or any(
+        name.startswith(INCLUDES) or (name not in CONTROLS and name.partition(":")[0] not in COLUMNS) for name in names
+    )

@@ -16,7 +16,6 @@ from psycopg import Connection
 
 from healix_fhir.kernel.database import Row, run
 from healix_fhir.model import custom
-from healix_fhir.search.reindex import VERSION
 from healix_fhir.store.custom_parameters import CHANNEL, LOCK, generation, load
 
 AGAIN = 1.0
@@ -41,7 +40,7 @@ class ParameterWatch:
     def start(self) -> None:
         """Know what there is, and go on watching. Raises what the database raises."""
         with psycopg.connect(self._url, autocommit=True) as connection:
-            custom.install(run(connection, load(VERSION)))
+            custom.install(run(connection, load()))
         self._thread.start()
         self._known.wait(AGAIN)
 
@@ -77,7 +76,7 @@ def renew(connection: Connection[Row], held: int | None) -> int:
     number = run(connection, generation())
     if number != held:
         connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", (LOCK, number + 1))
-        custom.install(run(connection, load(VERSION)))
+        custom.install(run(connection, load()))
         if held is not None:
             connection.execute("SELECT pg_advisory_unlock_shared(%s, %s)", (LOCK, held + 1))
     return number

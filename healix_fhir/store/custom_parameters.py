@@ -28,7 +28,7 @@ from healix_fhir.kernel.database import Statement, Work, metadata
 from healix_fhir.model.custom import Custom
 from healix_fhir.model.definitions import TYPE_NAME, standard_parameters
 from healix_fhir.model.search_parameter import SearchParameter
-from healix_fhir.store.reindexing import is_current
+from healix_fhir.store.reindexing import indexed_version
 
 CHANNEL = "healix_parameters"
 """Notified with the new generation."""
@@ -102,21 +102,18 @@ def generation() -> Work[int]:
     return int(rows[0][0])
 
 
-def load(version: int) -> Work[Custom]:
-    """What there is now, for a program that makes index rows of this `version`.
-
-    The generation is read first: what comes after it is announced.
-    """
+def load() -> Work[Custom]:
+    """What there is now. The generation is read first: what comes after it is announced."""
     rows = yield Statement("SELECT number, changed FROM parameter_generation")
     number, moment = rows[0] if rows else (0, None)
-    whole = yield from is_current(version)
+    version = yield from indexed_version()
     searchable: ByType = {}
     pending: ByType = {}
     for row in (yield from kept()):
         parameter = row.parameter
         (searchable if row.searchable else pending).setdefault(TYPE_NAME[row.type], {})[parameter.code] = parameter
     _hold_back(searchable, pending)
-    return Custom(number, moment, whole, searchable, pending)
+    return Custom(number, moment, version, searchable, pending)
 
 
 def _hold_back(searchable: ByType, pending: ByType) -> None:

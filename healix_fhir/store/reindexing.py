@@ -234,10 +234,9 @@ def finish(id_: int) -> Work[Run]:
     return Run(*rows[0])
 
 
-def is_current(version: int) -> Work[bool]:
-    """Whether a run has written all that there was at its time in this version of the index, or nothing was there."""
+def indexed_version() -> Work[int]:
+    """The version of the index in which a run has written all that there was at its time, or in which nothing was."""
     rows = yield Statement(
-        "SELECT EXISTS (SELECT FROM reindexing WHERE types IS NULL AND state = %s AND version >= %s)",
-        (FINISHED, version),
+        "SELECT coalesce(max(version), 0) FROM reindexing WHERE types IS NULL AND state = %s", (FINISHED,)
     )
-    return bool(rows[0][0])
+    return int(rows[0][0])

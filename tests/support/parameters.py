@@ -7,7 +7,7 @@ from typing import Any
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel.database import transaction
 from healix_fhir.model import custom
-from healix_fhir.search.reindex import VERSION, reindexed
+from healix_fhir.search.reindex import reindexed
 from healix_fhir.store import reindexing
 from healix_fhir.store.commit import commit
 from healix_fhir.store.custom_parameters import load
@@ -43,7 +43,7 @@ def define(clinic: Clinic, *parameters: Json) -> None:
 
 def know(clinic: Clinic) -> None:
     """Know what there is, as a process does that is told."""
-    custom.install(transaction(clinic.pool, lambda: load(VERSION)))
+    custom.install(transaction(clinic.pool, load))
 
 
 def index(clinic: Clinic) -> None:

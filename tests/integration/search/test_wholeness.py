@@ -7,6 +7,8 @@ import pytest
 from healix_fhir.interaction.capabilities import capabilities
 from healix_fhir.kernel.database import transaction
 from healix_fhir.operation.reindex import renew
+from healix_fhir.search.reindex import VERSION
+from healix_fhir.search.wholeness import MADE
 from tests.support.parameters import index, know
 from tests.support.resources import patient
 from tests.support.search import Clinic
@@ -32,3 +34,20 @@ def test_a_search_that_may_miss_resources_says_so(clinic: Clinic) -> None:
     index(clinic)
     assert clinic.page("Patient?gender=female").ignored == ()
     assert "documentation" not in capabilities("http://x.test", ())["rest"][0]
+
+
+def test_the_warning_is_about_what_the_newer_version_has_made(clinic: Clinic) -> None:
+    """Of resources in an index of version 1, only their words are lacking; a chain to them counts too."""
+    clinic.put(patient(id="p"))
+    clinic.run("UPDATE reindexing SET version = 1")
+    know(clinic)
+    for address in ("Patient?_text=ada", "Observation?patient._content=ada", "Patient?_filter=_text co ada"):
+        (issue,) = clinic.page(address).ignored
+        assert "_content or _text may miss resources" in issue.message
+    for address in ("Patient?gender=female", "Patient?_include=*"):
+        assert clinic.page(address).ignored == ()
+
+
+def test_every_version_says_what_it_was_the_first_to_make() -> None:
+    """The table ends with the version of now."""
+    assert sorted(MADE) == [*range(1, VERSION + 1)]
