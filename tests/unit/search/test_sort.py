@@ -6,9 +6,9 @@ import pytest
 
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.definitions import TYPES, search_parameters
-from healix_fhir.search.chain import UnknownParameterError
 from healix_fhir.search.order import By
 from healix_fhir.search.sort import read_sort
+from healix_fhir.search.unknown import UnknownParameterError
 
 pytestmark = pytest.mark.spec("FHIR R4 search.html#sort")
 
