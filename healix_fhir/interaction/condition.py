@@ -17,8 +17,13 @@ from healix_fhir.search.match import Condition, Match
 PARAMETERS = 100
 LOCKS = 0x4845414C
 """The first number of our advisory locks; the second is the slot."""
+GROUPS = 16
 SLOTS = 1024
-"""Conditions share locks: one transaction may hold that of ten thousand conditions, and PostgreSQL's table is small."""
+"""Conditions share locks, and these stand in groups."""
+FEW = 32
+"""Who has more conditions than this locks whole groups. So no transaction holds more than 48 of these locks, however
+many its conditions: PostgreSQL has room for 64 for each of its connections (`max_locks_per_transaction`).
+"""
 
 
 def of_params(type_name: str, params: Iterable[tuple[str, str]]) -> Condition:
@@ -44,10 +49,22 @@ def of_text(type_name: str, text: str) -> Condition:
 def lock(conditions: Iterable[Condition]) -> Statement:
     """Wait for every other transaction that may create under one of the conditions; hold them back until our end.
 
-    All who lock several do so in the same order.
+    All who lock several do so in the same order: groups first. Who locks a single slot shares its group.
     """
-    slots = {key64(f"{one.type}?{sorted(one.params)}") % SLOTS for one in conditions}
-    return Statement("SELECT pg_advisory_xact_lock(%s::int, s) FROM unnest(%s::int[]) AS s", (LOCKS, sorted(slots)))
+    slots = sorted({key64(f"{one.type}?{sorted(one.params)}") % SLOTS for one in conditions})
+    groups = sorted({slot % GROUPS for slot in slots})
+    few = slots if len(slots) <= FEW else []
+    return Statement(
+        """SELECT CASE WHEN held.shared THEN pg_advisory_xact_lock_shared(%s::int, held.slot) IS NULL
+                       ELSE pg_advisory_xact_lock(%s::int, held.slot) IS NULL END
+           FROM unnest(%s::int[], %s::boolean[]) AS held (slot, shared)""",
+        (
+            LOCKS,
+            LOCKS,
+            groups + [GROUPS + slot for slot in few],
+            [bool(few)] * len(groups) + [False] * len(few),
+        ),
+    )
 
 
 def one_of(condition: Condition, matches: Sequence[Match]) -> Match | None:

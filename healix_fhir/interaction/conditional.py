@@ -108,6 +108,8 @@ def _resource(body: bytes, type_name: str) -> dict[str, Any]:
 
 def existing(access: AccessContext, found: list[tuple[str, Match]]) -> Work[list[Stored]]:
     """What conditional creates have found, with its body for those who may read it."""
+    if not found:
+        return []
     read = yield from read_each([Ask(access, type_name, match.id) for type_name, match in found])
     return [
         Stored(type_name, match.id, match.version, match.updated, b"") if isinstance(seen, HealixError) else seen

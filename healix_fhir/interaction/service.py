@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
+from psycopg import Error as DatabaseError
 from psycopg_pool import AsyncConnectionPool
 
 from healix_fhir.interaction import answer
@@ -15,6 +16,7 @@ from healix_fhir.interaction.batch import batch
 from healix_fhir.interaction.bundle import Parcel, all_of, at_entry, open_bundle, openings
 from healix_fhir.interaction.capabilities import Offered, capabilities
 from healix_fhir.interaction.conditional import conditional, create_if_none, delete_where, patch_where, update_where
+from healix_fhir.interaction.conditional_group import Outcome, conditional_each
 from healix_fhir.interaction.create import create
 from healix_fhir.interaction.definitions import Definitions
 from healix_fhir.interaction.delete import delete
@@ -213,7 +215,11 @@ class Interactions:
         if parcel.kind == "transaction":
             return await self._transaction(access, body, parcel, manner, call)
         room = asyncio.Semaphore(TRANSACTIONS)
-        return await batch(parcel, lambda entry: self._entry(access, entry, manner, call, room))
+        return await batch(
+            parcel,
+            lambda entry: self._entry(access, entry, manner, call, room),
+            lambda group: self._group(access, group, manner, room),
+        )
 
     def capabilities(self, root: str, operations: Sequence[Offered]) -> dict[str, Any]:
         """The CapabilityStatement for a server at `root` (without `/fhir`); see `operation.registry.offered`."""
@@ -335,15 +341,44 @@ class Interactions:
             async with room:
                 finder = await self._finder()
                 return await self._search(lambda: answer.get(access, entry, finder, manner))
-        if entry.condition is not None:
-            async with room:
-                committed = await self._conditional(access, entry)
-        else:
-            targets = settle(entry, ())
-            assert not isinstance(targets, Match)
-            changes = [change_of(access, entry, target, self.bases) for target in targets]
-            committed = [await self._commit(access, made) for made in changes]
-        return answer.done(entry, committed, manner)
+        targets = settle(entry, ())
+        assert not isinstance(targets, Match)
+        changes = [change_of(access, entry, target, self.bases) for target in targets]
+        return answer.done(entry, [await self._commit(access, made) for made in changes], manner)
+
+    async def _group(
+        self, access: AccessContext, group: Sequence[Wanted], manner: Manner, room: asyncio.Semaphore
+    ) -> list[Entry | HealixError]:
+        """Conditional entries of a batch: in one transaction what can be, in their own what cannot."""
+        async with room:
+            outcomes = await self._conditional_each(access, group)
+            answers: list[Entry | HealixError] = []
+            for entry, outcome in zip(group, outcomes, strict=True):
+                try:
+                    done = await self._conditional(access, entry) if outcome is None else outcome
+                    answers.append(done if isinstance(done, HealixError) else answer.done(entry, done, manner))
+                except HealixError as error:
+                    answers.append(error)
+        return answers
+
+    async def _conditional_each(self, access: AccessContext, group: Sequence[Wanted]) -> Sequence[Outcome]:
+        try:
+            outcomes = await self._reviewed(
+                access,
+                lambda review: atransaction(
+                    self.pool,
+                    lambda: conditional_each(access, group, self.bases, self._most, review),
+                    aside=review is not unreviewed,
+                ),
+            )
+        except DatabaseError as error:
+            if error.sqlstate is None:  # there is no connection
+                raise
+            return [None] * len(group)  # it hits all of the group: each is tried by itself
+        except HealixError:
+            return [None] * len(group)
+        remember({id_: key for done in outcomes if isinstance(done, list) for one in done for id_, key in one.patients})
+        return outcomes
 
 
 async def _off_loop(body: bytes, work: Callable[[], T]) -> T:
