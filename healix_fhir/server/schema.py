@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dicomweb.dimse import peers
 from dicomweb.index import tables as study_index
-from healix_fhir.kernel import audit, outbox
+from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
 from healix_fhir.store import custom_parameters, reindexing
 from healix_fhir.store import package_tables as packages
@@ -12,7 +12,19 @@ from healix_fhir.store import tables as store
 from healix_fhir.subscription import tables as subscription
 from smart_auth import tables as access
 
-ROOMS = (audit, outbox, store, packages, reindexing, custom_parameters, access, study_index, peers, subscription)
+ROOMS = (
+    audit,
+    audit_chain,
+    outbox,
+    store,
+    packages,
+    reindexing,
+    custom_parameters,
+    access,
+    study_index,
+    peers,
+    subscription,
+)
 """The modules that declare tables; importing them fills `metadata`."""
 
 __all__ = ["ROOMS", "metadata"]

@@ -1,4 +1,4 @@
-"""The job worker: hands outbox events to their consumers, delivers notifications, runs durable jobs."""
+"""The job worker: outbox events to their consumers, notifications, the seals of the audit trail, durable jobs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import structlog
 from psycopg import Connection
 
 from healix_fhir.kernel import jobs
+from healix_fhir.kernel.audit_sealing import Sealing
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.database import Row, open_pool, transaction
 from healix_fhir.kernel.outbox import CHANNEL
@@ -43,9 +44,15 @@ async def _work(settings: Settings) -> None:
     halt = threading.Event()
     handle = consumers(settings)
     deliver = delivery(settings)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    seal = Sealing(settings.data_dir)
     threads = [
         threading.Thread(target=_repeat, args=(settings.database_url, step, halt), name=name)
-        for name, step in (("outbox", lambda connection: drain(connection, handle)), ("delivery", deliver))
+        for name, step in (
+            ("outbox", lambda connection: drain(connection, handle)),
+            ("delivery", deliver),
+            ("audit", seal),
+        )
     ]
     for thread in threads:
         thread.start()
