@@ -5,11 +5,12 @@ Spec: PS3.18 8.6.1.2, 8.7.1 (2024d); RFC 2387
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from secrets import token_hex
 
 from starlette.responses import StreamingResponse
+
+from dicomweb.archive.aside import aside
 
 BATCH = 256 << 10
 PRIVATE = {"Cache-Control": "no-store"}
@@ -38,7 +39,7 @@ async def streamed(content: Iterable[bytes], content_type: str, size: int | None
     The first bytes are read before the answer begins, so that an archive that is away is still answered with a status.
     """
     pieces = iter(content)
-    first = await asyncio.to_thread(_batch, pieces)
+    first = await aside(_batch, pieces)
     headers = PRIVATE if size is None else PRIVATE | {"Content-Length": str(size)}
     return StreamingResponse(_rest(first, pieces), 200, headers, content_type)
 
@@ -47,7 +48,7 @@ async def _rest(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     batch = first
     while batch:
         yield batch
-        batch = await asyncio.to_thread(_batch, pieces)
+        batch = await aside(_batch, pieces)
 
 
 def _batch(pieces: Iterator[bytes]) -> bytes:

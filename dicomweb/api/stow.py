@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,8 +18,10 @@ from dicomweb.api.accept import DICOM, MULTIPART, json_type
 from dicomweb.api.edge import Edge
 from dicomweb.api.multipart import Reader
 from dicomweb.api.related import PRIVATE
+from dicomweb.archive.aside import aside
+from dicomweb.archive.spool import RETRY_AFTER
 from dicomweb.status import Reason, reason
-from dicomweb.study.receive import Incoming, Received, Receiver
+from dicomweb.study.receive import FileMeta, Incoming, Received, Receiver
 from dicomweb.study.store import Disposition, Outcome, adeposit
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large
@@ -30,6 +33,14 @@ BUFFER = 1 << 20
 GROUP = 50
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A part that was not received: why, and which instance it said it was, where that could be read."""
+
+    error: HealixError
+    meta: FileMeta | None = None
+
+
 class Intake:
     """Takes the parts of one request: each is received by itself, so a bad one does not hold up the others."""
 
@@ -39,14 +50,14 @@ class Intake:
         self._incoming: Incoming | None = None
         self.received: list[Received] = []
         self.outcomes: list[Outcome] = []
-        self.unreadable: list[Reason] = []
+        self.failures: list[Failure] = []
         self.other_types = 0
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """A part starts; one that is no DICOM file is passed over and reported."""
         if parse_media_type(headers.get("content-type", DICOM)).name != DICOM:
             self.other_types += 1
-            self.unreadable.append(Reason.CANNOT_UNDERSTAND)
+            self.failures.append(Failure(invalid(f"a part is not of type {DICOM}")))
             return
         self._incoming = self._receiver.begin()
 
@@ -98,8 +109,8 @@ class Intake:
     def _refuse(self, error: HealixError) -> None:
         assert self._incoming is not None
         self._incoming.abort()
+        self.failures.append(Failure(error, self._incoming.meta))
         self._incoming = None
-        self.unreadable.append(reason(error))
 
 
 async def store(edge: Edge, request: Request, access: AccessContext) -> Response:
@@ -114,7 +125,7 @@ async def store(edge: Edge, request: Request, access: AccessContext) -> Response
     try:
         await _receive(edge, request, access, intake, reader)
     except BaseException:
-        await asyncio.shield(asyncio.to_thread(intake.discard))
+        await asyncio.shield(aside(intake.discard))
         raise
     return _response(edge.base, intake, study, kind)
 
@@ -143,13 +154,13 @@ async def _receive(edge: Edge, request: Request, access: AccessContext, intake: 
             pending.append(chunk)
             held += len(chunk)
             if held >= BUFFER:
-                await asyncio.to_thread(_feed, reader, pending)
+                await aside(_feed, reader, pending)
                 pending, held = [], 0
                 if len(intake.received) >= GROUP:
                     intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), "STOW-RS")
     except ClientDisconnect as error:
         raise invalid("the request ended before its body was complete", code="incomplete") from error
-    await asyncio.to_thread(_feed, reader, pending)
+    await aside(_feed, reader, pending)
     reader.close()
     if intake.received:
         intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), "STOW-RS")
@@ -164,37 +175,53 @@ def _response(base: str, intake: Intake, study: str | None, kind: str) -> Respon
     """The Store Instances Response Module. Spec: PS3.18 Tables 10.5.3-1 and I.2-1"""
     kept = [outcome for outcome in intake.outcomes if outcome.status is not Disposition.REFUSED]
     refused = [outcome for outcome in intake.outcomes if outcome.status is Disposition.REFUSED]
-    if not kept and not refused and not intake.unreadable:
+    if not kept and not refused and not intake.failures:
         raise invalid("the request holds no instance", code="required")
-    if intake.other_types and not kept and intake.other_types == len(intake.unreadable) and not refused:
+    if intake.other_types and not kept and intake.other_types == len(intake.failures) and not refused:
         raise HealixError(Category.UNSUPPORTED_MEDIA, f"the parts must be of type {DICOM}")
     body: dict[str, Any] = {}
     studies = {outcome.study for outcome in kept} | ({study} if study is not None and kept else set())
     if len(studies) == 1:
         body["00081190"] = {"vr": "UR", "Value": [f"{base}/studies/{studies.pop()}"]}
-    if refused:
-        body["00081198"] = {"vr": "SQ", "Value": [_failed(outcome) for outcome in refused]}
+    failed = [_refused(outcome) for outcome in refused]
+    failed += [_failed(failure.meta, failure.error) for failure in intake.failures if failure.meta is not None]
+    if failed:
+        body["00081198"] = {"vr": "SQ", "Value": failed}
     if kept:
         body["00081199"] = {"vr": "SQ", "Value": [_referenced(base, outcome) for outcome in kept]}
-    if intake.unreadable:
-        others = [{"00081197": {"vr": "US", "Value": [int(code)]}} for code in intake.unreadable]
+    if others := [_why(reason(failure.error)) for failure in intake.failures if failure.meta is None]:
         body["0008119A"] = {"vr": "SQ", "Value": others}
-    whole = not refused and not intake.unreadable
-    status = 200 if whole else 202 if kept else 409
-    return Response(msgspec.json.encode(body), status, PRIVATE, kind)
+    status, headers = _status(kept, intake, whole=not failed and not others)
+    return Response(msgspec.json.encode(body), status, headers, kind)
 
 
-def _sop(outcome: Outcome) -> dict[str, Any]:
+def _status(kept: Sequence[Outcome], intake: Intake, *, whole: bool) -> tuple[int, dict[str, str]]:
+    """200 all, 202 some, 409 none; 503 where the same request may be taken later, for the archive was away."""
+    if whole or kept:
+        return 200 if whole else 202, PRIVATE
+    away = [failure.error for failure in intake.failures if failure.error.category is Category.UNAVAILABLE]
+    return (503, PRIVATE | {"Retry-After": str(away[0].retry_after or RETRY_AFTER)}) if away else (409, PRIVATE)
+
+
+def _sop(sop_class: str, sop_instance: str) -> dict[str, Any]:
     return {
-        "00081150": {"vr": "UI", "Value": [outcome.sop_class]},
-        "00081155": {"vr": "UI", "Value": [outcome.sop_instance]},
+        "00081150": {"vr": "UI", "Value": [sop_class]},
+        "00081155": {"vr": "UI", "Value": [sop_instance]},
     }
+
+
+def _why(code: Reason) -> dict[str, Any]:
+    return {"00081197": {"vr": "US", "Value": [int(code)]}}
 
 
 def _referenced(base: str, outcome: Outcome) -> dict[str, Any]:
     url = f"{base}/studies/{outcome.study}/series/{outcome.series}/instances/{outcome.sop_instance}"
-    return _sop(outcome) | {"00081190": {"vr": "UR", "Value": [url]}}
+    return _sop(outcome.sop_class, outcome.sop_instance) | {"00081190": {"vr": "UR", "Value": [url]}}
 
 
-def _failed(outcome: Outcome) -> dict[str, Any]:
-    return _sop(outcome) | {"00081197": {"vr": "US", "Value": [int(outcome.reason or Reason.PROCESSING_FAILURE)]}}
+def _refused(outcome: Outcome) -> dict[str, Any]:
+    return _sop(outcome.sop_class, outcome.sop_instance) | _why(outcome.reason or Reason.PROCESSING_FAILURE)
+
+
+def _failed(meta: FileMeta, error: HealixError) -> dict[str, Any]:
+    return _sop(meta.sop_class, meta.sop_instance) | _why(reason(error))

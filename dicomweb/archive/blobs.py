@@ -24,6 +24,9 @@ class Archive(Protocol):
     def incoming(self) -> Path:
         """The local directory of objects on their way in."""
 
+    def check(self) -> None:
+        """Try what the archive is for. Raises Invalid when its settings are wrong, Unavailable when it is away."""
+
     def keep(self, spooled: Path, descriptor: int, key: str) -> None:
         """Make the spooled file (open as `descriptor`) the blob `key`, its bytes durable when this returns; the file is
         gone then.
@@ -44,7 +47,7 @@ class Archive(Protocol):
         """The local file of the blob, where there is one."""
 
     def remove(self, keys: Sequence[str]) -> None:
-        """Remove blobs; one that is not there is no error."""
+        """Remove blobs; one that is not there is no error, and what cannot be removed now is left to the sweep."""
 
     def older_than(self, age: float) -> Iterator[list[str]]:
         """The keys of blobs written more than `age` seconds ago, in batches of at most a thousand."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dicomweb.archive.blobs import STREAM_CHUNK
-from dicomweb.archive.spool import incomplete, unavailable
+from dicomweb.archive.spool import incomplete, left_to_the_sweep, unavailable
 
 BATCH = 1000
 
@@ -22,6 +22,9 @@ class LocalArchive:
         for directory in (self.incoming, self._blobs):
             directory.mkdir(parents=True, exist_ok=True)
         self._lasting: set[Path] = set()  # directories known to be on the disk themselves, whoever made them
+
+    def check(self) -> None:
+        """Nothing to try: that the directories are there was seen when it was opened."""
 
     def keep(self, spooled: Path, descriptor: int, key: str) -> None:
         """Move the file to its place, then force it to the disk.
@@ -89,8 +92,11 @@ class LocalArchive:
 
     def remove(self, keys: Sequence[str]) -> None:
         """Unlink files."""
-        for key in keys:
-            (self._blobs / key).unlink(missing_ok=True)
+        try:
+            for key in keys:
+                (self._blobs / key).unlink(missing_ok=True)
+        except OSError as error:
+            left_to_the_sweep(len(keys), repr(error))
 
     def older_than(self, age: float) -> Iterator[list[str]]:
         """Walk the tree."""

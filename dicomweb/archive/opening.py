@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import structlog
+
 from dicomweb.archive.blobs import Archive
 from dicomweb.archive.local import LocalArchive
+from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
+
+log = structlog.get_logger("archive")
 
 
 def open_archive(settings: Settings) -> Archive:
-    """The archive of `settings.blob_url`, or the one in the data directory when that is empty."""
+    """The archive of `settings.blob_url`, or the one in the data directory when that is empty.
+
+    Raises Invalid when the settings cannot work; an object store is not asked yet.
+    """
     root = settings.data_dir / "images"
     if not settings.blob_url:
         return LocalArchive(root)
+    from dicomweb.archive.bucket import connect
     from dicomweb.archive.remote import RemoteArchive
 
-    return RemoteArchive(settings.blob_url, root)
+    return RemoteArchive(connect(settings), root)
+
+
+def check_archive(settings: Settings) -> None:
+    """Try the archive before a server starts on it.
+
+    Raises Invalid with what the operator has to change. A store that is only away is logged: it may come back, and all
+    that is no image can be served meanwhile.
+    """
+    try:
+        open_archive(settings).check()
+    except HealixError as error:
+        if error.category is not Category.UNAVAILABLE:
+            raise
+        log.warning(error.message, detail=error.detail)

@@ -7,17 +7,28 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from healix_fhir.kernel.errors import Category, HealixError
 
+RETRY_AFTER = 30
+log = structlog.get_logger("archive")
 
-def unavailable(error: Exception) -> HealixError:
+
+def unavailable(error: Exception, detail: str = "") -> HealixError:
     """Storage failed: the sender is told to try again, the log what happened."""
-    return HealixError(Category.UNAVAILABLE, "the image archive cannot be reached or is full", detail=repr(error))
+    message = "the image archive cannot be reached or is full"
+    return HealixError(Category.UNAVAILABLE, message, detail=detail or repr(error), retry_after=RETRY_AFTER)
 
 
 def incomplete(key: str) -> HealixError:
     """A blob is shorter than its row says."""
     return HealixError(Category.UNAVAILABLE, "the image archive is incomplete", detail=f"blob {key} is too short")
+
+
+def left_to_the_sweep(blobs: int, detail: str) -> None:
+    """Blobs could not be removed: no reason to fail, whatever the caller was about."""
+    log.warning("blobs could not be removed and are left to the sweep", blobs=blobs, detail=detail)
 
 
 BUFFER = 1 << 20

@@ -85,6 +85,11 @@ class Incoming:
         if head:
             self.write(head)
 
+    @property
+    def meta(self) -> FileMeta | None:
+        """What the object says it is, once that has arrived."""
+        return self._meta[0] if self._meta is not None else None
+
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Append bytes as they arrive. Raises TooLarge past the limit, Unavailable when the disk is full."""
         if self._spool.size + len(chunk) > self._max_object:

@@ -7,13 +7,13 @@ Spec: PS3.18 10.5, PS3.4 B (2024d)
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection, Connection, OperationalError
 from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+from dicomweb.archive.aside import aside
 from dicomweb.archive.blobs import Archive
 from dicomweb.study.decide import Known, by_study, decide, identity
 from dicomweb.study.outcome import Disposition, Outcome
@@ -78,7 +78,7 @@ async def adeposit(
 ) -> list[Outcome]:
     """`deposit` for the event loop. When the caller is cancelled, removal is left to the sweep."""
     try:
-        await asyncio.to_thread(archive.enter, [one.key for one in received])
+        await aside(archive.enter, [one.key for one in received])
         try:
             outcomes = await aat_once(pool, store_new(access, received, source))
         except RACES:
@@ -88,10 +88,10 @@ async def adeposit(
     except OperationalError:
         raise
     except Exception:
-        await asyncio.to_thread(archive.remove, [one.key for one in received])
+        await aside(archive.remove, [one.key for one in received])
         raise
     if unused := _without_rows(received, outcomes):
-        await asyncio.to_thread(archive.remove, unused)
+        await aside(archive.remove, unused)
     return outcomes
 
 

@@ -34,6 +34,14 @@ class Settings:
     """PostgreSQL 15+ to use; empty: the embedded one in the data directory."""
     blob_url: str = ""
     """Where images are kept, e.g. `s3://bucket/prefix`; empty: the data directory."""
+    blob_endpoint: str = ""
+    """Address of an S3 service that is not Amazon's, e.g. `https://minio.example.org:9000`."""
+    blob_region: str = ""
+    """Region of the S3 bucket; empty: `AWS_REGION`, else us-east-1."""
+    blob_access_key: str = ""
+    """Access key of the S3 bucket; empty: what the `AWS_*` variables or the machine's role give."""
+    blob_secret_key: str = dataclasses.field(default="", repr=False)
+    """The secret of `HEALIX_BLOB_ACCESS_KEY`."""
     host: str = "127.0.0.1"
     """Address that HTTP and DIMSE listen on."""
     port: int = 8080

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from dicomweb.archive.opening import check_archive
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import PREFIX, Settings
@@ -49,8 +50,11 @@ def using_database(settings: Settings, *, child: bool) -> Iterator[Settings]:
     """The settings with the URL of a running database in them, for one worker process.
 
     A child of `healix serve` gets the URL from its parent. A worker on its own uses the external database as it is
-    (`healix migrate` brings its schema up to date) or starts the embedded one.
+    (`healix migrate` brings its schema up to date) or starts the embedded one. It checks the image archive, too, as
+    the parent of a child has done.
     """
+    if not child:
+        check_archive(settings)
     if child or settings.database_url:
         yield settings
         return

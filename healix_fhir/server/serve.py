@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 
-from dicomweb.archive.opening import open_archive
+from dicomweb.archive.opening import check_archive
 from healix_fhir.interaction.review import demands
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import Child, Supervisor, listen, open_database
@@ -43,7 +43,7 @@ def _check(settings: Settings) -> None:
     """Refuse here what would end each child right after its start."""
     demands(settings.validate_profiles)
     listen(settings.host, settings.dimse_port).close()
-    open_archive(settings)
+    check_archive(settings)
 
 
 def children(settings: Settings, descriptor: int) -> list[Child]:

@@ -73,8 +73,8 @@ class Served:
 
 
 @contextmanager
-def serving(data_dir: Path, *options: str) -> Iterator[Served]:
-    """Serve `data_dir` until the block ends."""
+def serving(data_dir: Path, *options: str, **settings: Any) -> Iterator[Served]:
+    """Serve `data_dir` until the block ends; `settings` go into the environment."""
     port, dimse_port = free_ports(2)
     log = data_dir.parent / f"{data_dir.name}-{port}.log"
     ports = ("--port", str(port), "--dimse-port", str(dimse_port))
@@ -84,7 +84,7 @@ def serving(data_dir: Path, *options: str) -> Iterator[Served]:
             [*HEALIX, "serve", "--data-dir", str(data_dir), *ports, *options],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=environment(),
+            env=environment(**settings),
             cwd=data_dir.parent,
         )
     try:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from obstore.store import from_url
 
 from dicomweb.archive.blobs import STREAM_CHUNK, Archive, new_key
 from dicomweb.archive.local import LocalArchive
@@ -27,7 +28,7 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
         return LocalArchive(tmp_path / "images")
     bucket = tmp_path / "bucket"
     bucket.mkdir()
-    return RemoteArchive(bucket.as_uri(), tmp_path / "spool")
+    return RemoteArchive(from_url(bucket.as_uri()), tmp_path / "spool")
 
 
 def keep(archive: Archive, data: bytes = DATA, key: str | None = None) -> str:
