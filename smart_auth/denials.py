@@ -1,4 +1,4 @@
-"""Refused requests in the audit trail, bounded so that a flood of them does not fill the disk.
+"""OAuthError requests in the audit trail, bounded so that a flood of them does not fill the disk.
 
 In each window of a minute, `PER_ADDRESS` refusals of one address and `IN_ALL` of one process are written; what goes
 beyond is counted, and the count is written as one row when the window ends. A refusal is in the database before it is

@@ -149,3 +149,14 @@ login_attempt = Table(
     comment="failed logins of the current window, for the throttle",
 )
 Index("login_attempt_since", login_attempt.c.since)
+
+signing_key = Table(
+    "signing_key",
+    metadata,
+    Column("kid", Text(collation="C"), primary_key=True),
+    Column("public", Text, nullable=False),  # JWK
+    Column("sealed", LargeBinary, nullable=False),  # the private JWK, encrypted; see smart_auth/oauth/seal.py
+    Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("retired", DateTime(timezone=True)),  # signs no more; published until what it signed has expired
+    comment="keys of id tokens. Spec: RFC 7517",
+)

@@ -27,8 +27,14 @@ from healix_fhir.server.middleware import Outermost
 from healix_fhir.server.parameter_watch import ParameterWatch
 from healix_fhir.server.telemetry import Telemetry
 from healix_fhir.server.viewer import files
+from smart_auth.api import routes as oauth_api
 from smart_auth.api import well_known
 from smart_auth.api.bearer import TokenGate
+from smart_auth.api.edge import Provider
+from smart_auth.oauth.identity import Identity
+from smart_auth.oauth.remote_keys import RemoteKeys
+from smart_auth.oauth.seal import seal_of
+from smart_auth.oauth.signing import SigningKeys
 
 POOL = 8
 """Database connections of one web process: enough to keep two processors busy, few enough for many nodes."""
@@ -60,6 +66,7 @@ def create_app(settings: Settings) -> ASGIApp:
         try:
             router.routes[:] = [
                 *well_known.routes(),
+                *oauth_api.routes(_provider(settings, pool, gate)),
                 *fhir_api.routes(Edge(interactions, gate, settings.max_body_mb << 20)),
                 *dicomweb_api.routes(_imaging(settings, pool, gate)),
                 *health.routes(pool),
@@ -76,6 +83,11 @@ def create_app(settings: Settings) -> ASGIApp:
 
     router = Router(lifespan=lifespan, redirect_slashes=False)
     return Outermost(router, counters, secure=secure)
+
+
+def _provider(settings: Settings, pool: Pool, gate: TokenGate) -> Provider:
+    identity = Identity(settings.root, settings.fhir_base, SigningKeys(seal_of(settings.data_dir)))
+    return Provider(pool, gate, identity, RemoteKeys(allow_private=settings.client_keys_allow_private))
 
 
 def _imaging(settings: Settings, pool: Pool, gate: TokenGate) -> ImagingEdge:

@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from healix_fhir.kernel.endpoint import check_endpoint
 from healix_fhir.kernel.errors import HealixError, forbidden, invalid, unsupported
 from healix_fhir.search.dates import interval
 from healix_fhir.search.query import parse
-from healix_fhir.subscription.endpoint import check_endpoint
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 

@@ -1,24 +1,14 @@
-"""Sends one notification over HTTP: to the checked address, within a deadline, without following redirects.
-
-The standard library's client is used: it allows the connection to be made to an address that was checked before, while
-TLS still verifies the name.
-"""
+"""Sends one notification over HTTP: to the checked address, within a deadline, without following redirects."""
 
 from __future__ import annotations
 
 import http.client
-import socket
 import ssl
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
-from threading import Timer
 
+from healix_fhir.kernel.endpoint import Endpoint, check_endpoint, resolve
 from healix_fhir.kernel.errors import HealixError
-from healix_fhir.subscription.endpoint import Endpoint, check_endpoint, resolve
-
-TIMEOUT = 5.0
-DEADLINE = 15.0
+from healix_fhir.kernel.pinned import pinned
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +55,7 @@ def send(notice: Notice, *, allow_private: bool) -> Failure | None:
 
 
 def _request(endpoint: Endpoint, address: str, notice: Notice) -> int:
-    connection = _connection(endpoint, address)
-    cut = Timer(DEADLINE, _cut, (connection,))
-    cut.start()
-    try:
-        connection.connect()
+    with pinned(endpoint, address) as connection:
         method, path = "POST", endpoint.path or "/"
         headers = {"User-Agent": "Healix", "Connection": "close", **dict(notice.headers)}
         if notice.body is not None:
@@ -78,48 +64,3 @@ def _request(endpoint: Endpoint, address: str, notice: Notice) -> int:
         query = f"?{endpoint.query}" if endpoint.query else ""
         connection.request(method, path + query, body=notice.body or b"", headers=headers)
         return connection.getresponse().status
-    finally:
-        cut.cancel()
-        connection.close()
-
-
-def _cut(connection: http.client.HTTPConnection) -> None:
-    """End a conversation that takes too long, wherever it is."""
-    with suppress(OSError, AttributeError):
-        connection.sock.shutdown(socket.SHUT_RDWR)
-
-
-def _connection(endpoint: Endpoint, address: str) -> http.client.HTTPConnection:
-    if endpoint.secure:
-        return _PinnedTLS(endpoint, address)
-    return _Pinned(endpoint, address)
-
-
-class _Pinned(http.client.HTTPConnection):
-    """Speaks to `endpoint.host`, connected to `address`."""
-
-    def __init__(self, endpoint: Endpoint, address: str) -> None:
-        super().__init__(endpoint.host, endpoint.port, timeout=TIMEOUT)
-        self._address = address
-
-    def connect(self) -> None:
-        """Connect to the checked address."""
-        self.sock = socket.create_connection((self._address, self.port), TIMEOUT)
-
-
-class _PinnedTLS(http.client.HTTPSConnection):
-    """The same over TLS, which verifies the host's name."""
-
-    def __init__(self, endpoint: Endpoint, address: str) -> None:
-        super().__init__(endpoint.host, endpoint.port, timeout=TIMEOUT, context=_tls())
-        self._address = address
-
-    def connect(self) -> None:
-        """Connect to the checked address."""
-        self.sock = socket.create_connection((self._address, self.port), TIMEOUT)
-        self.sock = _tls().wrap_socket(self.sock, server_hostname=self.host)
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    return ssl.create_default_context()

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from healix_fhir.kernel import pinned
 from healix_fhir.subscription import send
 from tests.support.receiver import Receiver
 
@@ -69,7 +70,7 @@ def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The port of a TLS server whose certificate is trusted."""
     file = certificate(tmp_path)
     trusting = ssl.create_default_context(cafile=str(file))
-    monkeypatch.setattr(send, "_tls", lambda: trusting)
+    monkeypatch.setattr(pinned, "_tls", lambda: trusting)
 
     class Handler(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:

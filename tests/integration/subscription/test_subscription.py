@@ -193,8 +193,8 @@ def test_names_that_lead_inside(clinic: Notified, receiver: Receiver, monkeypatc
     clinic.write(observation("o1"))
     clinic.events()
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", receiver.port))]
-    monkeypatch.setattr("healix_fhir.subscription.send.socket.create_connection", lambda *_: pytest.fail("connected"))
-    monkeypatch.setattr("healix_fhir.subscription.endpoint.socket.getaddrinfo", lambda *_args, **_keywords: found)
+    monkeypatch.setattr("healix_fhir.kernel.pinned.socket.create_connection", lambda *_: pytest.fail("connected"))
+    monkeypatch.setattr("healix_fhir.kernel.endpoint.socket.getaddrinfo", lambda *_args, **_keywords: found)
     clinic.deliver()
     assert clinic.state("s") == ("error", "the endpoint is in a private network")
 

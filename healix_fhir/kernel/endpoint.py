@@ -1,6 +1,7 @@
-"""Where notifications may go: public addresses over TLS, unless the operator allows private networks.
+"""Where the server calls on behalf of others: public addresses over TLS, unless the operator allows private networks.
 
-A Subscription must not make the server call what only the server can reach (server-side request forgery). The name is
+A Subscription or an app's key set must not make the server call what only the server can reach (server-side request
+forgery). The name is
 resolved once, every address of it is checked, and the connection goes to the checked address: a name that resolves
 to another address a moment later gains nothing.
 """

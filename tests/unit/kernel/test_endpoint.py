@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
+from healix_fhir.kernel.endpoint import check_endpoint, is_public, resolve
 from healix_fhir.kernel.errors import HealixError
-from healix_fhir.subscription.endpoint import check_endpoint, is_public, resolve
 
 PRIVATE = [
     "127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1",

@@ -1,0 +1,62 @@
+"""The token endpoint.
+
+Spec: RFC 6749 3.2; SMART App Launch 2.2 app-launch.html#obtain-access-token, backend-services.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.database import Work, aat_once, atransaction
+from smart_auth.api.edge import NO_STORE, Provider, origin, read_form
+from smart_auth.oauth.backend import credentials
+from smart_auth.oauth.client_auth import UNKNOWN, Credentials, authenticate, presented
+from smart_auth.oauth.clients import CODE, CREDENTIALS, GRANTS, REFRESH, Client
+from smart_auth.oauth.redeem import redeem
+from smart_auth.oauth.refresh import owner, refresh
+from smart_auth.oauth.refusal import OAuthError, Reason
+from smart_auth.oauth.tokens import TokenAnswer
+
+
+async def token(provider: Provider, request: Request) -> Response:
+    """POST /oauth/token"""
+    form = await read_form(request)
+    grant_type = form.get("grant_type")
+    if grant_type is None:
+        raise OAuthError(Reason.INVALID_REQUEST, "grant_type is missing")
+    if grant_type not in GRANTS:
+        raise OAuthError(Reason.UNSUPPORTED_GRANT_TYPE, f"a grant_type is one of {', '.join(GRANTS)}")
+    named = presented(request.headers.get("authorization"), form)
+    if named is None:
+        named = await _public(provider, grant_type, form)
+    client = await authenticate(provider.pool, provider.remote, named, provider.audiences)
+    asked = origin(request, client.id)
+    made = await atransaction(provider.pool, lambda: _exchange(grant_type, client, form, provider, asked))
+    if isinstance(made, OAuthError):
+        raise made
+    return Response(msgspec.json.encode(made), media_type="application/json", headers=NO_STORE)
+
+
+async def _public(provider: Provider, grant_type: str, form: Mapping[str, str]) -> Credentials:
+    """The client of a request that names none: the refresh token says whose it is; it must be a public client's."""
+    if grant_type == REFRESH and "refresh_token" in form:
+        client_id = await aat_once(provider.pool, owner(form["refresh_token"]))
+        if client_id is None:
+            raise OAuthError(Reason.INVALID_GRANT, "the refresh token is unknown, expired, revoked or used")
+        return Credentials("none", client_id)
+    raise OAuthError(Reason.INVALID_CLIENT, UNKNOWN)
+
+
+def _exchange(
+    grant_type: str, client: Client, form: Mapping[str, str], provider: Provider, asked: Origin
+) -> Work[TokenAnswer | OAuthError]:
+    if grant_type == CODE:
+        return (yield from redeem(client, form, provider.identity, asked))
+    if grant_type == CREDENTIALS:
+        return (yield from credentials(client, form, asked))
+    return (yield from refresh(client, form, asked))
