@@ -17,9 +17,9 @@ from healix_fhir.kernel.database import Fragment
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.search.alias import Row
 from healix_fhir.search.content import type_mark
-from healix_fhir.search.fragments import all_of, any_of, of_types, union_all
+from healix_fhir.search.fragments import all_of, any_of, of_types, strung, union_all
 from healix_fhir.search.grams import SIZE
-from healix_fhir.search.links import same_url
+from healix_fhir.search.links import GATE, same_url, whole
 from healix_fhir.search.lower import lower
 from healix_fhir.search.lower_value import stored_condition, stored_table
 from healix_fhir.search.nodes import (
@@ -47,25 +47,49 @@ RESOURCE = Row("r", "r", spans=True, each=True)
 
 @dataclass(slots=True)
 class Lists:
-    """The lists of a statement as they are gathered: `WITH` members of name and rows (pk)."""
+    """The lists of a statement as they are gathered, by name and rows (pk).
+
+    `ends` has the name of the list of what lies at the end of a chain, by the chain's first link.
+    """
 
     access: AccessContext
-    members: list[tuple[str, Fragment]] = field(default_factory=list)
+    ends: dict[Linked, str] = field(default_factory=dict)
+    _lists: list[tuple[str, Fragment]] = field(default_factory=list)
+    _cut: list[str] = field(default_factory=list)
 
     def add(self, rows: Fragment) -> str:
         """A list of `rows`, cut off where it is not whole; its name."""
-        return self.add_bounded(Fragment(f"{rows.sql} LIMIT %s", (*rows.params, MANY + 1)))
+        name = self.add_bounded(Fragment(f"{rows.sql} LIMIT %s", (*rows.params, MANY + 1)))
+        self._cut.append(name)
+        return name
 
     def add_bounded(self, rows: Fragment) -> str:
         """A list of `rows` that are few by themselves, such as one patient's; its name."""
-        name = f"list{len(self.members)}"
-        self.members.append((name, rows))
+        name = f"list{len(self._lists)}"
+        self._lists.append((name, rows))
         return name
+
+    @property
+    def members(self) -> list[tuple[str, Fragment]]:
+        """Members of `WITH`: the lists, and which of them are whole, each told by a column of its name.
+
+        A list is made from those before it and is whole only if they are.
+        """
+        if not self._cut:
+            return self._lists
+        counts = [Fragment(f"(SELECT count(*) FROM {name}) <= %s", (MANY,)) for name in self._cut]
+        told = [
+            Fragment(f"{whole.sql} AS {name}", whole.params)
+            for n, name in enumerate(self._cut, start=1)
+            for whole in [all_of(counts[:n])]
+        ]
+        gate = strung(", ", told)
+        return [*self._lists, (GATE, Fragment(f"SELECT {gate.sql}", gate.params))]
 
     @property
     def whole(self) -> Fragment:
         """The condition that no list was cut off."""
-        return all_of(Fragment(f"(SELECT count(*) FROM {name}) <= %s", (MANY,)) for name, _ in self.members)
+        return whole(self._cut[-1])
 
 
 def rank(node: Node) -> int | None:
@@ -191,7 +215,7 @@ def _end(visible: Visible, node: Node, lists: Lists, columns: str) -> str:
 def _linked(node: Linked, lists: Lists) -> Fragment:
     """What points to a resource at the end of the link."""
     type_id = TYPE_ID[node.target.type_name]
-    end = _end(node.target, node.node, lists, "r.pk, r.id")
+    end = lists.ends[node] = _end(node.target, node.node, lists, "r.pk, r.id")
     if node.url is not None:
         return Fragment(
             f"SELECT l.pk FROM {end} e JOIN {same_url('l', 'u')} ON u.pk = e.pk WHERE u.param = %s AND l.param = %s",

@@ -19,6 +19,14 @@ from healix_fhir.search.nodes import Linked, Node, Referring
 
 Lower: TypeAlias = Callable[[Node, Row], Fragment]
 
+GATE = "gate"
+"""The member of a statement that tells which lists (search/drive) are whole."""
+
+
+def whole(name: str) -> Fragment:
+    """The condition that a list was not cut off, nor one that it is made from."""
+    return Fragment(f"(SELECT g.{name} FROM {GATE} g)")
+
 
 def linked(node: Linked, row: Row, lower: Lower) -> Fragment:
     """The resource `row` points to one of which `node.node` holds."""
@@ -40,6 +48,21 @@ def linked(node: Linked, row: Row, lower: Lower) -> Fragment:
             f"(SELECT TRUE FROM {source} WHERE {link}.pk = {row.keys}.pk AND {found.sql} LIMIT 1)", found.params
         )
     return Fragment(f"{row.keys}.pk IN (SELECT {link}.pk FROM {source} WHERE {found.sql})", found.params)
+
+
+def linked_to(node: Linked, ends: str, row: Row, otherwise: Fragment) -> Fragment:
+    """The resource `row` points to one that the list `ends` has; where that was cut off, `otherwise` is asked.
+
+    IS TRUE keeps PostgreSQL from reading the list anew for every row: it looks into a hash of it.
+    """
+    if otherwise == NOTHING:
+        return NOTHING
+    return Fragment(
+        f"CASE WHEN {whole(ends).sql} THEN (SELECT TRUE FROM index_reference l WHERE l.pk = {row.keys}.pk"
+        f" AND l.param = %s AND l.target_type = %s AND (l.target IN (SELECT e.id FROM {ends} e)) IS TRUE LIMIT 1)"
+        f" ELSE {otherwise.sql} END",
+        (node.param, TYPE_ID[node.target.type_name], *otherwise.params),
+    )
 
 
 def referring(node: Referring, row: Row, lower: Lower) -> Fragment:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.search.alias import Row
 from healix_fhir.search.fragments import all_of, any_of, negate, of_types
-from healix_fhir.search.links import linked, referring
+from healix_fhir.search.links import linked, linked_to, referring
 from healix_fhir.search.lower_value import among, lower_value, stored_table
 from healix_fhir.search.nodes import (
     And,
@@ -21,6 +21,7 @@ from healix_fhir.search.nodes import (
     InPatient,
     LastUpdated,
     Linked,
+    LinkedTo,
     Missing,
     Node,
     Not,
@@ -62,6 +63,8 @@ def lower(node: Node, row: Row, access: AccessContext) -> Fragment:
             return any_of(access.predicate(type_name, permission, row.keys) for permission in permissions)
         case Linked():
             return linked(node, row, lambda inner, other: lower(inner, other, access))
+        case LinkedTo(link, ends):
+            return linked_to(link, ends, row, lower(link, row, access))
         case Referring():
             return referring(node, row, lambda inner, other: lower(inner, other, access))
         case InPatient(patient):

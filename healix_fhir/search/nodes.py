@@ -250,6 +250,14 @@ class Linked:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkedTo:
+    """`linked` holds, and the list `ends` has what lies at its end, unless that was cut off (see search/drive)."""
+
+    linked: Linked
+    ends: str
+
+
+@dataclass(frozen=True, slots=True)
 class Referring:
     """A visible resource `source` of which `node` holds points by the reference `param` to this one, of `own_type`.
 
@@ -277,7 +285,7 @@ class InPatient:
     patient: str
 
 
-Structure: TypeAlias = And | Or | Not | EachRow | Visible | Linked | Referring | OfType | InPatient
+Structure: TypeAlias = And | Or | Not | EachRow | Visible | Linked | LinkedTo | Referring | OfType | InPatient
 Value: TypeAlias = (
     Token
     | TokenText

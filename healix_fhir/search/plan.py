@@ -20,7 +20,7 @@ from healix_fhir.search.alias import Phase
 from healix_fhir.search.drive import Lists, best, listed, rank
 from healix_fhir.search.fragments import EVERYTHING, all_of, of_types, union_all
 from healix_fhir.search.lower import of_patient
-from healix_fhir.search.nodes import Date, EachRow, Id, InPatient, Node, Reference, Token
+from healix_fhir.search.nodes import Date, EachRow, Id, InPatient, Linked, LinkedTo, Node, Reference, Token
 from healix_fhir.search.order import By, Order
 from healix_fhir.search.source import (
     Source,
@@ -91,13 +91,21 @@ def plan(found: Sequence[Group], where: Sequence[Node], order: Order, access: Ac
     short = replace(_listed_arm(name, found, (visible, *rest)), whole=True)
     return Plan(
         lists,
-        (short, *(replace(arm, each=True, whole=False) for arm in natural)),
+        (short, *(replace(_to_ends(arm, driver, lists), each=True, whole=False) for arm in natural)),
         (short, *(replace(arm, whole=False) for arm in counted)),
     )
 
 
 def _is_one_type(found: Sequence[Group]) -> bool:
     return len(found) == 1 and len(found[0].types) == 1
+
+
+def _to_ends(arm: Arm, driver: Node, lists: Lists) -> Arm:
+    """The arm, which looks for the ends of a chain that is listed in the list of them."""
+    if not isinstance(driver, Linked) or driver.url is not None:
+        return arm
+    ended = LinkedTo(driver, lists.ends[driver])
+    return replace(arm, filters=tuple(ended if node is driver else node for node in arm.filters))
 
 
 def _types(found: Sequence[Group]) -> tuple[int, ...]:

@@ -100,27 +100,77 @@ def _arm(reading: Reading, arm: Arm) -> Fragment:
     if arm.phase is not None and arm.phase not in reading.keyset.phases:
         return NOTHING
     row = _row(arm)
+    source, filters = _source_condition(reading, arm), _filter(reading, arm, row)
+    if NOTHING in (source, filters):
+        return NOTHING
+    rows = (
+        _fenced(reading, arm, source, filters)
+        if _to_fence(reading, arm, filters)
+        else _open(reading, arm, source, filters)
+    )
+    return _each_type(reading, arm, rows)
+
+
+def _keys(reading: Reading, arm: Arm) -> Fragment:
+    """The sort keys of a row of an arm, as columns."""
+    row = _row(arm)
     values = [key.value(row.keys, row.resource) for key in reading.keyset.order.keys]
     if arm.source.first:
         values[0] = Fragment(arm.source.first)
-    condition = _condition(reading, arm, row)
-    if condition == NOTHING:
-        return NOTHING
-    keys = strung(", ", [Fragment(f"{v.sql} AS k{n}", v.params) for n, v in enumerate(values, start=1)])
-    tables = _tables(arm, row, by_key=any(key.by is not By.DATE for key in reading.keyset.order.keys))
+    return strung(", ", [Fragment(f"{v.sql} AS k{n}", v.params) for n, v in enumerate(values, start=1)])
+
+
+def _open(reading: Reading, arm: Arm, source: Fragment, filters: Fragment) -> Fragment:
+    """The rows of an arm; PostgreSQL may look at its conditions in any order."""
+    keys, condition = _keys(reading, arm), all_of([source, filters])
+    tables = _tables(arm, by_key=_by_key(reading))
     inner = Fragment(f"SELECT t.pk, {keys.sql} FROM {tables} WHERE {condition.sql}", (*keys.params, *condition.params))
-    phase = f"{arm.phase}" if arm.phase is not None else "(f.k1 IS NULL)::int"
-    columns = ", ".join(["f.pk", f"{phase} AS phase", *(f"f.k{n}" for n in range(1, len(values) + 1))])
     behind = _behind(reading.keyset, arm)
     order = reading.keyset.order_by("f")
     if arm.phase is None:
         order = f"2{' DESC' if reading.keyset.backward else ''}, {order}"
-    rows = Fragment(
-        f"SELECT {'DISTINCT ' if arm.source.repeats else ''}{columns} FROM ({inner.sql}) f WHERE {behind.sql}"
-        f" ORDER BY {order} LIMIT %s",
+    return Fragment(
+        f"SELECT {_arm_columns(reading, arm, 'f')} FROM ({inner.sql}) f WHERE {behind.sql} ORDER BY {order} LIMIT %s",
         (*inner.params, *behind.params, reading.limit),
     )
-    return _each_type(reading, arm, rows)
+
+
+def _fenced(reading: Reading, arm: Arm, source: Fragment, filters: Fragment) -> Fragment:
+    """The rows of an arm, filtered only when they are known to be visible.
+
+    PostgreSQL turns `pat IN (SELECT ...)` into a join, and looks up everything that filters ask of a row before it
+    joins: for whoever sees one patient in ten, ten times as much as there is to see. It does not move conditions with
+    subqueries into a subquery that has an order of its own.
+    """
+    keys, behind = _keys(reading, arm), _behind(reading.keyset, arm)
+    visible = Fragment(
+        f"SELECT f.* FROM (SELECT t.*, {keys.sql} FROM {arm.source.tables} WHERE {source.sql}) f WHERE {behind.sql}"
+        f" ORDER BY {reading.keyset.order_by('f')}",
+        (*keys.params, *source.params, *behind.params),
+    )
+    joined = "" if arm.source.whole else " JOIN resource r ON r.pk = t.pk"
+    return Fragment(
+        f"SELECT {_arm_columns(reading, arm, 't')} FROM ({visible.sql}) t{joined} WHERE {filters.sql}"
+        f" ORDER BY {reading.keyset.order_by('t')} LIMIT %s",
+        (*visible.params, *filters.params, reading.limit),
+    )
+
+
+def _to_fence(reading: Reading, arm: Arm, filters: Fragment) -> bool:
+    """Whether the filters of an arm look up much that its source tells to be invisible."""
+    known = arm.source.whole or not _by_key(reading)
+    return arm.each and known and arm.phase is not None and arm.pin != EVERYTHING and filters != EVERYTHING
+
+
+def _by_key(reading: Reading) -> bool:
+    """Whether a sort key may look at the resource itself."""
+    return any(key.by is not By.DATE for key in reading.keyset.order.keys)
+
+
+def _arm_columns(reading: Reading, arm: Arm, alias: str) -> str:
+    phase = f"{arm.phase}" if arm.phase is not None else f"({alias}.k1 IS NULL)::int"
+    keys = (f"{alias}.k{n}" for n in range(1, len(reading.keyset.keys) + 1))
+    return f"{'DISTINCT ' if arm.source.repeats else ''}" + ", ".join([f"{alias}.pk", f"{phase} AS phase", *keys])
 
 
 def _each_type(reading: Reading, arm: Arm, rows: Fragment) -> Fragment:
@@ -148,21 +198,27 @@ def _row(arm: Arm) -> Row:
     return Row("t", "t" if arm.source.whole else "r", arm.source.spans, arm.dated, arm.each)
 
 
-def _tables(arm: Arm, row: Row, *, by_key: bool) -> str:
+def _tables(arm: Arm, *, by_key: bool) -> str:
     """The tables of an arm: the resource itself only where a filter, or a sort key, looks at it."""
     filtered = any(needs_resource(node, spans=arm.source.spans) for node in arm.filters)
     if arm.source.whole or not (filtered or by_key):
         return arm.source.tables
-    return f"{arm.source.tables} JOIN resource {row.resource} ON {row.resource}.pk = t.pk"
+    return f"{arm.source.tables} JOIN resource r ON r.pk = t.pk"
 
 
-def _condition(reading: Reading, arm: Arm, row: Row) -> Fragment:
-    """What every row of an arm fulfils, wherever the page begins."""
+def _source_condition(reading: Reading, arm: Arm) -> Fragment:
+    """What an index tells of every row of an arm, wherever the page begins."""
     ceiling = EVERYTHING if reading.ceiling is None else Fragment("t.pk <= %s", (reading.ceiling,))
-    whole = reading.plan.lists.whole
-    gate = {None: EVERYTHING, True: whole, False: Fragment(f"NOT ({whole.sql})", whole.params)}[arm.whole]
-    filters = [lower(node, row, reading.access) for node in arm.filters]
-    return all_of([gate, arm.source.condition, arm.pin, DATED[arm.dated], ceiling, *filters])
+    gate = EVERYTHING
+    if arm.whole is not None:
+        whole = reading.plan.lists.whole
+        gate = whole if arm.whole else Fragment(f"NOT {whole.sql}", whole.params)
+    return all_of([gate, arm.source.condition, arm.pin, DATED[arm.dated], ceiling])
+
+
+def _filter(reading: Reading, arm: Arm, row: Row) -> Fragment:
+    """What else every row of an arm fulfils."""
+    return all_of(lower(node, row, reading.access) for node in arm.filters)
 
 
 def _total(reading: Reading) -> Fragment:
@@ -188,12 +244,11 @@ def matches(reading: Reading) -> Fragment:
 
 
 def _count_arm(reading: Reading, arm: Arm) -> Fragment:
-    row = _row(arm)
-    condition = _condition(reading, arm, row)
+    condition = all_of([_source_condition(reading, arm), _filter(reading, arm, _row(arm))])
     if condition == NOTHING:
         return NOTHING
     return Fragment(
-        f"SELECT {'DISTINCT ' if arm.source.repeats else ''}t.pk FROM {_tables(arm, row, by_key=False)}"
+        f"SELECT {'DISTINCT ' if arm.source.repeats else ''}t.pk FROM {_tables(arm, by_key=False)}"
         f" WHERE {condition.sql}",
         condition.params,
     )
