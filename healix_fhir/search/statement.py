@@ -24,6 +24,8 @@ CEILING = "(SELECT last_value FROM resource_pk)"
 COLUMNS = "r.pk, r.type, r.id, r.version, r.updated, r.body"
 BOUND = 65_535
 """PostgreSQL's protocol takes no more values in one statement."""
+EVERY = 2**62
+"""A limit that cuts nothing off."""
 ROUGHLY = 10_000
 """An estimate counts so many matches exactly."""
 DATED = {Phase.DATED: Fragment("t.d IS NOT NULL"), Phase.UNDATED: Fragment("t.d IS NULL"), Phase.ANY: EVERYTHING}
@@ -139,13 +141,13 @@ def _fenced(reading: Reading, arm: Arm, source: Fragment, filters: Fragment) -> 
     """The rows of an arm, filtered only when they are known to be visible.
 
     PostgreSQL turns `pat IN (SELECT ...)` into a join, and looks up everything that filters ask of a row before it
-    joins: for whoever sees one patient in ten, ten times as much as there is to see. It does not move conditions with
-    subqueries into a subquery that has an order of its own.
+    joins: for whoever sees one patient in ten, ten times as much as there is to see. It moves nothing into a subquery
+    with a limit, and of one it also considers plans that begin at once.
     """
     keys, behind = _keys(reading, arm), _behind(reading.keyset, arm)
     visible = Fragment(
         f"SELECT f.* FROM (SELECT t.*, {keys.sql} FROM {arm.source.tables} WHERE {source.sql}) f WHERE {behind.sql}"
-        f" ORDER BY {reading.keyset.order_by('f')}",
+        f" ORDER BY {reading.keyset.order_by('f')} LIMIT {EVERY}",
         (*keys.params, *source.params, *behind.params),
     )
     joined = "" if arm.source.whole else " JOIN resource r ON r.pk = t.pk"
@@ -159,7 +161,7 @@ def _fenced(reading: Reading, arm: Arm, source: Fragment, filters: Fragment) -> 
 def _to_fence(reading: Reading, arm: Arm, filters: Fragment) -> bool:
     """Whether the filters of an arm look up much that its source tells to be invisible."""
     known = arm.source.whole or not _by_key(reading)
-    return arm.each and known and arm.phase is not None and arm.pin != EVERYTHING and filters != EVERYTHING
+    return arm.each and known and arm.phase is not None and EVERYTHING not in (arm.pin, filters)
 
 
 def _by_key(reading: Reading) -> bool:
