@@ -17,23 +17,45 @@ from tests.support.search import EVERYONE, Clinic
 CODE = "code=http://loinc.org|code-3"
 
 
-@pytest.fixture(scope="module")
-def scaled(postgres_url: str) -> Iterator[Clinic]:
-    """20,000 Observations of 20 patients."""
+def _filled(postgres_url: str, name: str, patients: int) -> Iterator[Clinic]:
+    """20,000 Observations of so many patients."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE plans TEMPLATE template_healix")
-    with open_pool(postgres_url.replace("/postgres?", "/plans?"), size=1) as pool:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_healix")
+    with open_pool(postgres_url.replace("/postgres?", f"/{name}?"), size=1) as pool:
         clinic = Clinic(pool)
-        fill(clinic, patients=20, observations=20_000)
+        fill(clinic, patients=patients, observations=20_000)
         yield clinic
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE plans WITH (FORCE)")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def scaled(postgres_url: str) -> Iterator[Clinic]:
+    """20 patients with a thousand Observations each."""
+    yield from _filled(postgres_url, "plans", 20)
+
+
+@pytest.fixture(scope="module")
+def spread(postgres_url: str) -> Iterator[Clinic]:
+    """400 patients with fifty Observations each, of whom a practitioner sees forty."""
+    for clinic in _filled(postgres_url, "plans_spread", 400):
+        clinic.run(
+            "INSERT INTO care_relationship (practitioner, pat, source) SELECT 'd', pat, 's' FROM patient_key"
+            " ORDER BY pat LIMIT 40"
+        )
+        clinic.run("ANALYZE care_relationship")
+        yield clinic
 
 
 def _most_rows(plan: str) -> int:
     """The most rows that any node of a plan gave or threw away."""
     figures = re.findall(r"actual rows=([\d.]+)|Removed by Filter: (\d+)", plan)
     return max(int(float(given or removed)) for given, removed in figures)
+
+
+def _most_lookups(plan: str) -> int:
+    """How often the part of a plan that ran most often did."""
+    return max(int(loops) for loops in re.findall(r"loops=(\d+)", plan))
 
 
 def _callers(clinic: Clinic) -> dict[str, AccessContext]:
@@ -112,6 +134,20 @@ def test_a_short_list_leaves_the_ordered_part_unread(scaled: Clinic) -> None:
     assert re.search(r"using resource_type_d on resource t\w* \(never executed\)", short), short
     long = scaled.explain("Observation?subject:Patient.gender:not=other&_count=10")
     assert re.search(r"using resource_type_d on resource t\w* \(actual", long), long
+
+
+def test_filters_look_nothing_up_for_what_the_caller_may_not_see(spread: Clinic) -> None:
+    """Who sees one patient in ten pays for the look-ups of these, not for ten times as many."""
+    user = spread.access("user/*.rs", practitioner="d")
+    plan = spread.explain("Patient?_has:Observation:patient:category=vital-signs&_count=50", user)
+    assert _most_lookups(plan) <= 2100, plan
+
+
+def test_a_dense_chain_looks_into_the_list_of_its_ends(scaled: Clinic) -> None:
+    """What lies at the end of a chain is looked up once, not again for every row that is read in order."""
+    plan = scaled.explain(f"Observation?subject:Patient.family={','.join('0123456789abcdef')}&_count=10")
+    assert re.search(r"resource_type_id on resource r1 \(never executed\)", plan), plan
+    assert _most_rows(plan) <= 2100, plan
 
 
 def test_a_search_of_more_values_than_a_statement_takes_is_refused(clinic: Clinic) -> None:
