@@ -6,7 +6,8 @@ their resource; no resource has two versions of one time, so that the order is t
 versions are made: a page goes on behind the last row of the one before.
 
 Who sees all of a type reads its versions in the order of two indexes, and no further than the page. Whose sight is
-bound to patients reads what is in their compartments, which an index gives, and sorts that.
+bound to patients reads what is in their compartments, which an index gives, and sorts that, if it is little; of much,
+the versions are read in order as well, those in sight picked out. The statement decides when it runs.
 
 Spec: FHIR R4, hl7.org/fhir/R4/http.html#history
 """
@@ -29,6 +30,8 @@ from smart_auth.scope import Permission
 
 COUNTED = 10_000
 """Totals are counted up to here; for more there is none."""
+LISTED = 1000
+"""So many resources in sight are sorted by their versions; of more, nothing is counted."""
 
 
 NO_ROWS = Fragment("SELECT NULL::timestamptz AS updated, NULL::bigint AS pk, 0 AS version, true AS current WHERE FALSE")
@@ -66,7 +69,7 @@ def versions(access: AccessContext, past: Past, limit: int) -> Work[Versions]:
     total = rows[0][0]
     shown = [row[1:] for row in rows if row[1] is not None]
     places = [(row[4], row[0]) for row in shown]
-    return Versions([_version(row) for row in shown], places, None if total > COUNTED else total)
+    return Versions([_version(row) for row in shown], places, None if total is None or total > COUNTED else total)
 
 
 def _version(row: Sequence[object]) -> Version:
@@ -82,22 +85,22 @@ def _version(row: Sequence[object]) -> Version:
 class Source(msgspec.Struct, frozen=True):
     """Rows of current versions (alias `r`) and of earlier ones (alias `h`): FROM clauses and conditions.
 
-    `ordered` sources are read in order for each of `types` by itself; `with_` is a table expression that they need.
+    `ordered` sources are read in order for each of `types` by itself. `with_` is a table expression that they need.
+    `whole` is the condition that a list has all that is in sight, None where nothing is listed; `counted` sources
+    have all rows then.
     """
 
-    current: Fragment
-    earlier: Fragment
+    current: Fragment | None
+    earlier: Fragment | None
     types: tuple[int, ...] = ()
     with_: Fragment | None = None
-
-    @property
-    def ordered(self) -> bool:
-        """Whether an index gives the rows in the order of a history."""
-        return self.with_ is None
+    ordered: bool = False
+    whole: Fragment | None = None
+    counted: bool = True
 
 
 _PAGE = """
-SELECT w.total, v.* FROM (SELECT ({total}) AS total) w LEFT JOIN (
+SELECT w.total, v.* FROM (SELECT {total} AS total) w LEFT JOIN (
   SELECT p.pk, v.* FROM page p CROSS JOIN LATERAL (
     SELECT r.type, r.id, r.version, r.updated, r.method, r.body, false AS packed
     FROM resource r WHERE r.pk = p.pk AND p.current
@@ -116,12 +119,16 @@ def _statement(sources: Sequence[Source], past: Past, limit: int) -> Statement:
     withs = [source.with_ for source in sources if source.with_ is not None]
     arms = [arm for source in sources for arm in _arms(source, past, limit)]
     page = _union(arms)
-    counted = _union([arm for source in sources for arm in _counted(source, past)])
+    counted = _union([arm for source in sources if source.counted for arm in _counted(source, past)])
     tables = [*withs, Fragment(
-        f"page AS MATERIALIZED (SELECT u.* FROM ({page.sql}) u ORDER BY u.updated DESC, u.pk DESC LIMIT %s)",
+        f"page AS MATERIALIZED (SELECT DISTINCT u.* FROM ({page.sql}) u ORDER BY u.updated DESC, u.pk DESC LIMIT %s)",
         (*page.params, limit),
     )]  # fmt: skip
-    total = Fragment(f"SELECT count(*) FROM (SELECT FROM ({counted.sql}) c LIMIT %s) c", (*counted.params, COUNTED + 1))
+    whole = " AND ".join(source.whole.sql for source in sources if source.whole is not None) or "TRUE"
+    total = Fragment(
+        f"CASE WHEN {whole} THEN (SELECT count(*) FROM (SELECT FROM ({counted.sql}) c LIMIT %s) c) END",
+        (*counted.params, COUNTED + 1),
+    )
     sql = "WITH " + ",\n".join(table.sql for table in tables) + _PAGE.format(total=total.sql)
     return Statement(sql, (*(value for table in tables for value in table.params), *total.params), prepare=False)
 
@@ -137,6 +144,8 @@ def _union(arms: Sequence[Fragment]) -> Fragment:
 def _arms(source: Source, past: Past, limit: int) -> Iterator[Fragment]:
     """The first rows of a source, current and earlier versions each in order and limited."""
     for rows, alias, pk, current in ((source.current, "r", "r.pk", "true"), (source.earlier, "h", "h.pk", "false")):
+        if rows is None:
+            continue
         when = _when(past, alias)
         after = Fragment(f"({alias}.updated, {pk}) < (%s, %s)", past.after) if past.after else EVERYTHING
         arm = Fragment(
@@ -155,6 +164,8 @@ def _arms(source: Source, past: Past, limit: int) -> Iterator[Fragment]:
 def _counted(source: Source, past: Past) -> Iterator[Fragment]:
     """All rows of a source, for counting."""
     for rows, alias in ((source.current, "r"), (source.earlier, "h")):
+        if rows is None:
+            continue
         when = _when(past, alias)
         among = "unnest(%s::smallint[]) AS t (type) CROSS JOIN LATERAL " if source.ordered else ""
         inner = Fragment(f"SELECT FROM {rows.sql} AND {when.sql}", (*rows.params, *when.params))
@@ -185,27 +196,55 @@ def _sources(access: AccessContext, past: Past) -> list[Source]:
             by_predicate[access.predicate(name, past.permission, "r")].append(name)
     by_predicate.pop(NOTHING, None)
     bound = past.id is not None or past.listed is not None
-    sources = []
+    sources: list[Source] = []
     for number, (predicate, names) in enumerate(by_predicate.items()):
         types = tuple(TYPE_ID[name] for name in names)
         if predicate == EVERYTHING and not bound:
             current = Fragment("resource r WHERE r.type = t.type")
-            sources.append(Source(current, Fragment("resource_history h WHERE h.type = t.type"), types))
+            sources.append(Source(current, Fragment("resource_history h WHERE h.type = t.type"), types, ordered=True))
             continue
         seen = _seen(access, past, names, predicate)
+        whole = EVERYTHING if bound else Fragment(f"(SELECT count(*) <= {LISTED} FROM seen{number})")
         then = access.compartments(names[0], past.permission, "h.pat")
         sources.append(
             Source(
-                Fragment(f"seen{number} r WHERE TRUE"),
+                Fragment(f"seen{number} r WHERE {whole.sql}"),
                 Fragment(
-                    f"seen{number} r JOIN resource_history h ON h.type = r.type AND h.id = r.id WHERE {then.sql}",
+                    f"seen{number} r JOIN resource_history h ON h.type = r.type AND h.id = r.id"
+                    f" WHERE {whole.sql} AND {then.sql}",
                     then.params,
                 ),
                 types,
                 Fragment(f"seen{number} AS MATERIALIZED ({seen.sql})", seen.params),
+                whole=whole,
             )
         )
+        if not bound:
+            sources += _in_order(access, past, names[0], types, whole)
     return sources
+
+
+def _in_order(
+    access: AccessContext, past: Past, name: str, types: tuple[int, ...], whole: Fragment
+) -> Iterator[Source]:
+    """What is in sight where it is too much to be listed: picked out of all versions, in their order.
+
+    A resource with two patients in sight comes twice.
+    """
+    first = access.compartments(name, past.permission, "r.pat")
+    further = access.compartments(name, past.permission, "c.pat")
+    then = access.compartments(name, past.permission, "h.pat")
+    now = access.predicate(name, past.permission, "r")
+    also = Fragment(f"r.pk IN (SELECT c.pk FROM compartment c WHERE {further.sql})", further.params)
+    for seen in (first, also):
+        current = Fragment(f"resource r WHERE NOT {whole.sql} AND r.type = t.type AND {seen.sql}", seen.params)
+        yield Source(current, None, types, ordered=True, counted=False)
+    earlier = Fragment(
+        f"resource_history h JOIN resource r ON r.pk = h.pk"
+        f" WHERE NOT {whole.sql} AND h.type = t.type AND {then.sql} AND {now.sql}",
+        (*then.params, *now.params),
+    )
+    yield Source(None, earlier, types, ordered=True, counted=False)
 
 
 _COLUMNS = "r.pk, r.type, r.id, r.version, r.updated"
@@ -228,8 +267,9 @@ def _seen(access: AccessContext, past: Past, names: Sequence[str], predicate: Fr
     first = access.compartments(names[0], past.permission, "r.pat")
     further = access.compartments(names[0], past.permission, "c.pat")
     return Fragment(
-        f"""SELECT {_COLUMNS} FROM resource r WHERE {first.sql} AND {seen.sql}
+        f"""(SELECT {_COLUMNS} FROM resource r WHERE {first.sql} AND {seen.sql} LIMIT %s)
             UNION
-            SELECT {_COLUMNS} FROM compartment c JOIN resource r ON r.pk = c.pk WHERE {further.sql} AND {seen.sql}""",
-        (*first.params, *seen.params, *further.params, *seen.params),
+            (SELECT {_COLUMNS} FROM compartment c JOIN resource r ON r.pk = c.pk
+             WHERE {further.sql} AND {seen.sql} LIMIT %s)""",
+        (*first.params, *seen.params, LISTED + 1, *further.params, *seen.params, LISTED + 1),
     )
