@@ -224,3 +224,5 @@ def sweep() -> Work[None]:
     )
     yield Statement("DELETE FROM session WHERE created < now() - interval '1 day'")
     yield Statement("DELETE FROM login_attempt WHERE since < now() - interval '1 hour'")
+    yield Statement("DELETE FROM authorization_request WHERE created < now() - interval '1 hour'")
+    yield Statement("DELETE FROM launch WHERE expires < now()")

@@ -160,3 +160,39 @@ signing_key = Table(
     Column("retired", DateTime(timezone=True)),  # signs no more; published until what it signed has expired
     comment="keys of id tokens. Spec: RFC 7517",
 )
+
+authorization_request = Table(
+    "authorization_request",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of the name that the browser carries
+    Column("asked", LargeBinary, nullable=False),  # the request, as JSON
+    Column("username", Text(collation="C")),  # the account that goes on with it
+    Column("launched", LargeBinary),  # the context of its launch, as JSON
+    Column("patient", Text),  # logical id of the Patient that is chosen
+    Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="authorization requests that wait for a person",
+)
+Index("authorization_request_created", authorization_request.c.created)
+
+launch = Table(
+    "launch",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of the launch parameter
+    Column("client", Text, nullable=False),
+    Column("username", Text(collation="C"), nullable=False),
+    Column("launched", LargeBinary, nullable=False),  # its context, as JSON
+    Column("expires", DateTime(timezone=True), nullable=False),
+    comment="launches of apps that are not used yet",
+)
+Index("launch_expires", launch.c.expires)
+
+consent = Table(
+    "consent",
+    metadata,
+    Column("username", Text(collation="C"), primary_key=True),
+    Column("client", Text(collation="C"), primary_key=True),
+    Column("offered", LargeBinary, primary_key=True),  # SHA-256 of the scopes that the person was asked about
+    Column("granted", Text, nullable=False),
+    Column("given", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="what people have granted to apps",
+)

@@ -15,6 +15,11 @@ FIELDS = 50
 
 async def read_form(request: Request) -> dict[str, str]:
     """The fields of a form; of those that stand twice, the first. Raises Invalid, TooLarge."""
+    return dict(reversed(await read_fields(request)))
+
+
+async def read_fields(request: Request, most: int = FIELDS) -> list[tuple[str, str]]:
+    """The fields of a form, `most` of them, as they were sent. Raises Invalid, TooLarge."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise invalid("a form is sent as application/x-www-form-urlencoded")
     body = b""
@@ -23,10 +28,9 @@ async def read_form(request: Request) -> dict[str, str]:
         if len(body) > LARGEST:
             raise too_large(f"a form has at most {LARGEST} bytes")
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=FIELDS)
+        return parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most)
     except ValueError as error:
         raise invalid("the form is malformed") from error
-    return dict(reversed(pairs))
 
 
 def check_csrf(request: Request, cookie: str, fields: dict[str, str]) -> None:

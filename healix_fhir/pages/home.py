@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from healix_fhir.interaction.result import Page
 from healix_fhir.kernel.database import atransaction
-from healix_fhir.model.json import decode
 from healix_fhir.pages.overview import overview
-from healix_fhir.pages.present import Study, name, person, study
+from healix_fhir.pages.people import people, resources
+from healix_fhir.pages.present import Study, name, study
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
 from smart_auth.access import AccessContext
 from smart_auth.oauth.sessions import Session
 
-PATIENTS = 25
 STUDIES = 100
 
 
@@ -34,7 +32,7 @@ async def show(site: Site, request: Request) -> Response:
 async def _patient(site: Site, request: Request, session: Session) -> Response:
     access = await site.access(request, session)
     found = await site.interactions.search(access, "Patient", [("_id", access.patient or "")])
-    own = next(iter(_resources(found)), {})
+    own = next(iter(resources(found)), {})
     studies, more = await _studies(site, access, [])
     return page(
         "patient.html", **_common(site, session), name=name(own.get("name", ())), studies=studies, more_studies=more
@@ -44,18 +42,17 @@ async def _patient(site: Site, request: Request, session: Session) -> Response:
 async def _practitioner(site: Site, request: Request, session: Session) -> Response:
     access = await site.access(request, session)
     asked = request.query_params.get("name", "").strip()[:100]
-    params = [("_count", str(PATIENTS))] + ([("name", _literal(asked))] if asked else [])
     cursor = request.query_params.get("cursor")
-    found = await site.interactions.search(access, "Patient", params + ([("_cursor", cursor)] if cursor else []))
-    people = [person(resource) for resource in _resources(found)]
-    studies, more = await _studies(site, access, [one.id for one in people]) if people else ([], False)
+    found = await people(site, access, asked, cursor)
+    shown = found.persons
+    studies, more = await _studies(site, access, [one.id for one in shown]) if shown else ([], False)
     return page(
         "practitioner.html",
         **_common(site, session),
-        patients=[(one, [found for found in studies if found.patient == one.id]) for one in people],
+        patients=[(one, [study for study in studies if study.patient == one.id]) for one in shown],
         more_studies=more,
         asked=asked,
-        next=_next(found, asked),
+        next=_next(found.next, asked),
         first=cursor is None,
     )
 
@@ -69,24 +66,14 @@ async def _studies(site: Site, access: AccessContext, patients: list[str]) -> tu
     """The newest studies of `patients` (of all that the caller sees when empty), and whether there are more."""
     whose = [("patient", ",".join(f"Patient/{id_}" for id_ in patients))] if patients else []
     found = await site.interactions.search(access, "ImagingStudy", [*whose, ("_count", str(STUDIES))])
-    return [line for one in _resources(found) if (line := study(one)) is not None], "next" in found.links
+    return [line for one in resources(found) if (line := study(one)) is not None], "next" in found.links
 
 
-def _resources(found: Page) -> list[dict[str, Any]]:
-    return [decode(entry.body) for entry in found.entries if entry.body is not None and entry.mode == "match"]
-
-
-def _next(found: Page, asked: str) -> str | None:
+def _next(cursor: str | None, asked: str) -> str | None:
     """The address of the next page of patients."""
-    cursor = parse_qs(found.links.get("next", "").partition("?")[2] or found.links.get("next", "")).get("_cursor")
-    if not cursor:
+    if cursor is None:
         return None
-    return "/account/?" + urlencode({"cursor": cursor[0]} | ({"name": asked} if asked else {}))
-
-
-def _literal(text: str) -> str:
-    """A search value that means `text` and no list. Spec: FHIR R4, hl7.org/fhir/R4/search.html#escaping"""
-    return "".join(f"\\{character}" if character in "\\,$|" else character for character in text)
+    return "/account/?" + urlencode({"cursor": cursor} | ({"name": asked} if asked else {}))
 
 
 def _common(site: Site, session: Session) -> dict[str, Any]:

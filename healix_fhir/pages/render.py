@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 ASSETS = "/account/assets"
 
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none';"
+    " form-action 'self'{}"
+)
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
-        " frame-ancestors 'none'"
-    ),
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -27,10 +28,14 @@ HEADERS = {
 }
 
 
-def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """The answer that `template` makes of `values`; everything in them is escaped."""
+def page(template: str, status: int = 200, *, form_action: Sequence[str] = (), **values: Any) -> HTMLResponse:
+    """The answer that `template` makes of `values`; everything in them is escaped.
+
+    `form_action` are origins or schemes that the answer to one of its forms may redirect to, beside this server.
+    """
     text = _environment().get_template(template).render(asset=_address, **values)
-    return HTMLResponse(text, status, headers=HEADERS)
+    policy = POLICY.format("".join(f" {one}" for one in form_action))
+    return HTMLResponse(text, status, headers={"Content-Security-Policy": policy, **HEADERS})
 
 
 @cache

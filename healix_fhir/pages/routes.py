@@ -11,6 +11,8 @@ from starlette.routing import BaseRoute, Route
 from healix_fhir.interaction.status import STATUS
 from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.pages import home, login, viewer
+from healix_fhir.pages.authorize import decision, patient, start
+from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.render import asset, page
 from healix_fhir.pages.site import Site
 
@@ -19,7 +21,7 @@ ASSETS = {"healix.css": "text/css", "healix.svg": "image/svg+xml"}
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Everything below `/account`, and the server's front door."""
+    """Everything below `/account`, the authorization endpoint, and the server's front door."""
     return [
         Route("/", _front),
         Route("/account", _front),
@@ -28,6 +30,11 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/account/login", _answering(site, login.submit), methods=["POST"]),
         Route("/account/logout", _answering(site, login.leave), methods=["POST"]),
         Route("/account/view", _answering(site, viewer.open_study), methods=["POST"]),
+        Route("/oauth/authorize", _answering(site, start.by_get)),
+        Route("/oauth/authorize", _answering(site, start.by_post), methods=["POST"]),
+        Route(ONWARD, _answering(site, decision.onward)),
+        Route(f"{ONWARD}/patient", _answering(site, patient.submit), methods=["POST"]),
+        Route(f"{ONWARD}/decision", _answering(site, decision.submit), methods=["POST"]),
         *(Route(f"/account/assets/{name}", _asset(name)) for name in ASSETS),
     ]
 

@@ -21,20 +21,30 @@ from smart_auth.scope import parse
 CLIENT = "healix-portal"
 """Under this name the pages stand in the audit trail."""
 
-PATIENT_SCOPE = "patient/Patient.rs patient/ImagingStudy.rs"
-PRACTITIONER_SCOPE = "user/Patient.rs user/ImagingStudy.rs"
+PATIENT_SCOPE = "patient/Patient.rs patient/ImagingStudy.rs patient/Encounter.rs"
+PRACTITIONER_SCOPE = "user/Patient.rs user/ImagingStudy.rs user/Encounter.rs"
 
 
 @dataclass(frozen=True)
 class Site:
-    """`secure`: the server is reached over TLS. `has_viewer` tells whether a viewer is installed."""
+    """`root` is the server's URL without a slash at the end. `has_viewer` tells whether a viewer is installed."""
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
     interactions: Interactions
     denials: Denials
-    secure: bool
+    root: str
     has_viewer: Callable[[], bool]
     verifier: Verifier = field(default_factory=Verifier)
+
+    @property
+    def secure(self) -> bool:
+        """Whether the server is reached over TLS."""
+        return self.root.startswith("https:")
+
+    @property
+    def fhir_base(self) -> str:
+        """The FHIR base URL, which apps name as the audience of what they ask for."""
+        return f"{self.root}/fhir"
 
     @property
     def session_cookie(self) -> str:

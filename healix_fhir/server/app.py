@@ -59,7 +59,7 @@ def create_app(settings: Settings) -> ASGIApp:
             wanted=wanted,
             search_seconds=settings.search_seconds,
         )
-        site = Site(pool, interactions, gate.denials, secure, (viewer / "index.html").is_file)
+        site = Site(pool, interactions, gate.denials, settings.root, (viewer / "index.html").is_file)
         watch = ParameterWatch(settings.database_url)
         await asyncio.to_thread(watch.start)
         await gate.start()

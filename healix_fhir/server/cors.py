@@ -6,7 +6,8 @@ Spec: Fetch Standard, fetch.spec.whatwg.org/#http-cors-protocol; SMART App Launc
 from __future__ import annotations
 
 OPEN = ("/fhir", "/dicomweb", "/.well-known/", "/oauth/")
-"""Paths that other origins may read. Pages with sessions are none of them."""
+PAGES = ("/oauth/authorize",)
+"""Paths that other origins may read, but for those that people see. Pages with sessions are none of them."""
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 HEADERS = (
@@ -32,4 +33,4 @@ PREFLIGHT = (
 
 def is_open(path: str) -> bool:
     """Whether other origins may read what is at `path`."""
-    return path.startswith(OPEN)
+    return path.startswith(OPEN) and not path.startswith(PAGES)

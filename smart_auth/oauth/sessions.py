@@ -16,10 +16,13 @@ LONGEST = 12 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A signed-in browser. `csrf` is the value that each of its forms must carry."""
+    """A signed-in browser. `csrf` is the value that each of its forms must carry; `since` is when the person signed in,
+    in seconds since 1970.
+    """
 
     account: Account
     csrf: str
+    since: float
 
 
 def open_session(username: str) -> Work[str]:
@@ -35,10 +38,10 @@ def find_session(secret: str) -> Work[Session | None]:
         """UPDATE session s SET used = now() FROM account a
            WHERE s.hash = %s AND a.username = s.username AND NOT a.disabled
              AND s.used > now() - make_interval(secs => %s) AND s.created > now() - make_interval(secs => %s)
-           RETURNING a.username, a.role, a.fhir_user""",
+           RETURNING a.username, a.role, a.fhir_user, extract(epoch FROM s.created)::float8""",
         (digest(secret), IDLE, LONGEST),
     )
-    return Session(Account(*rows[0]), csrf_of(secret)) if rows else None
+    return Session(Account(*rows[0][:3]), csrf_of(secret), rows[0][3]) if rows else None
 
 
 def close_session(secret: str) -> Work[None]:

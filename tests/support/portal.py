@@ -26,9 +26,9 @@ CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 async def browser(url: str, *, secure: bool = False, address: str = "192.0.2.9") -> AsyncIterator[httpx.AsyncClient]:
     """A client with cookies of its own, at `address`."""
     pool = await open_async_pool(url, size=3)
-    site = Site(pool, Interactions(pool, (BASE,)), Denials(pool), secure, lambda: True)
-    transport = httpx.ASGITransport(Starlette(routes=routes(site)), client=(address, 5))
     origin = "https://healix.test" if secure else "http://healix.test"
+    site = Site(pool, Interactions(pool, (BASE,)), Denials(pool), origin, lambda: True)
+    transport = httpx.ASGITransport(Starlette(routes=routes(site)), client=(address, 5))
     try:
         async with httpx.AsyncClient(transport=transport, base_url=origin) as client:
             yield client

@@ -1,0 +1,134 @@
+"""How far an authorization request got, and what comes next: sign in, choose a patient, decide, go back to the app.
+
+Every page of the flow, shown or sent, comes through `step`, so that no step can be left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.database import Work, atransaction
+from healix_fhir.kernel.errors import invalid
+from healix_fhir.model.definitions import TYPES
+from healix_fhir.pages.site import Site, origin
+from smart_auth.access import AccessContext
+from smart_auth.oauth.authorize.answer import Refused
+from smart_auth.oauth.authorize.pending import Pending, claim, find_pending, finish
+from smart_auth.oauth.authorize.scopes import grantable, needs_patient
+from smart_auth.oauth.clients import Client, find_client
+from smart_auth.oauth.sessions import Session
+
+ONWARD = "/account/authorize"
+LOGIN = "/account/login"
+OVER = "This request of an app is over. Go back to the app and start again."
+SOURCE = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?|[a-z][a-z0-9+.-]*:")
+"""Of a Content-Security-Policy: an origin or a scheme; nothing that could add to the policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Going:
+    """A request in the hands of the account of `session`, and the scopes that it can grant."""
+
+    pending: Pending
+    client: Client
+    session: Session
+    words: tuple[str, ...]
+
+    @property
+    def about_patient(self) -> bool:
+        """Whether a patient has to be known."""
+        return self.pending.launched is not None or needs_patient(self.words)
+
+    @property
+    def patient(self) -> str | None:
+        """The patient that is known: a person's own record, else the one that was chosen or launched with."""
+        return self.session.account.patient or self.pending.patient
+
+
+Step = Callable[[Site, Request, Going], Awaitable[Response]]
+
+
+async def step(site: Site, request: Request, id_: str, take: Step) -> Response:
+    """`take` the step of the request named `id_`, once its person is signed in; refusals go back to the app."""
+    pending, client = await find(site, id_)
+    try:
+        going = await _signed_in(site, request, pending, client)
+        if going is None:
+            return RedirectResponse(f"{LOGIN}?{urlencode({'request': id_})}", 303)
+        return await take(site, request, going)
+    except Refused as refused:
+        if not await atransaction(site.pool, lambda: finish(pending)):
+            raise invalid(OVER) from refused
+        here = origin(request)
+        who = Origin(client.id, pending.username, here.address, here.request)
+        await site.denials.refused(who, "authorize", query=f"{refused.error}: {refused.description}")
+        return back_to_app(pending.asked.destination.with_error(refused, site.root))
+
+
+async def find(site: Site, id_: str) -> tuple[Pending, Client]:
+    """A request that waits, and the app that made it. Raises Invalid."""
+    found = await atransaction(site.pool, lambda: _find(id_))
+    if found is None:
+        raise invalid(OVER)
+    return found
+
+
+def back_to_app(address: str) -> Response:
+    """The redirect to the app; nothing of this page's address goes with it, and nothing is kept."""
+    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+
+
+def source(uri: str) -> str:
+    """The Content-Security-Policy source that lets a form's answer redirect to `uri`."""
+    parts = urlsplit(uri)
+    origin_ = f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") else f"{parts.scheme}:"
+    return origin_ if SOURCE.fullmatch(origin_) else f"{parts.scheme}:"
+
+
+async def may_see(site: Site, access: AccessContext, patient: str, encounter: str | None) -> bool:
+    """Whether the account sees this patient, and this encounter of the patient."""
+    wanted = [("Patient", [("_id", patient)])]
+    if encounter is not None:
+        wanted.append(("Encounter", [("_id", encounter), ("patient", f"Patient/{patient}")]))
+    for kind, params in wanted:
+        found = await site.interactions.search(access, kind, params)
+        if not any(entry.mode == "match" for entry in found.entries):
+            return False
+    return True
+
+
+async def _signed_in(site: Site, request: Request, pending: Pending, client: Client) -> Going | None:
+    """The request with its person; None when somebody has to sign in first. Raises Refused."""
+    session = await site.session(request)
+    if session is None or _too_old(session, pending):
+        if pending.asked.silent:
+            raise Refused("login_required", "somebody has to sign in")
+        return None
+    account = session.account
+    mine = await atransaction(site.pool, lambda: claim(pending, account.username))
+    launched = mine.launched is not None
+    words = grantable(pending.asked.scope, client.scope, account.role, TYPES, launched=launched)
+    if not words:
+        raise Refused("invalid_scope", "the account can grant none of the scopes to this app")
+    return Going(mine, client, session, words)
+
+
+def _too_old(session: Session, pending: Pending) -> bool:
+    """Whether the app wants a newer login. Spec: OpenID Connect Core 3.1.2.1, prompt and max_age"""
+    asked = pending.asked
+    anew = "login" in asked.prompt or "select_account" in asked.prompt
+    longest = 0 if anew else asked.max_age
+    return longest is not None and pending.asked_at - session.since > longest
+
+
+def _find(id_: str) -> Work[tuple[Pending, Client] | None]:
+    pending = yield from find_pending(id_)
+    client = (yield from find_client(pending.asked.client)) if pending is not None else None
+    return (pending, client) if pending is not None and client is not None else None

@@ -1,0 +1,63 @@
+"""Choosing the patient whose record an app is to see: for clinicians, among the patients in their care.
+
+A patient's own account has nothing to choose.
+
+Spec: SMART App Launch 2.2 scopes-and-launch-context.html#launch-context-arrives-with-your-access_token
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from healix_fhir.kernel import ids
+from healix_fhir.kernel.database import atransaction
+from healix_fhir.pages.authorize.flow import ONWARD, Going, may_see, source, step
+from healix_fhir.pages.form import check_csrf, read_form
+from healix_fhir.pages.people import people
+from healix_fhir.pages.render import page
+from healix_fhir.pages.site import Site
+from smart_auth.oauth.authorize.answer import Refused
+from smart_auth.oauth.authorize.pending import choose_patient
+
+NOT_YOURS = "Choose one of the patients listed here."
+
+
+async def show(site: Site, request: Request, going: Going, *, error: str = "") -> Response:
+    """The list, a page of it, or what was searched for by name. Raises Refused where no page may be shown."""
+    if going.pending.asked.silent:
+        raise Refused("interaction_required", "a patient has to be chosen")
+    access = await site.access(request, going.session)
+    asked = request.query_params.get("name", "").strip()[:100]
+    found = await people(site, access, asked, request.query_params.get("cursor"))
+    return page(
+        "choose_patient.html",
+        400 if error else 200,
+        form_action=(source(going.pending.asked.redirect_uri),),
+        request=going.pending.id,
+        onward=ONWARD,
+        app=going.client.name,
+        username=going.session.account.username,
+        csrf=going.session.csrf,
+        patients=found.persons,
+        next=found.next,
+        asked=asked,
+        error=error,
+    )
+
+
+async def submit(site: Site, request: Request) -> Response:
+    """POST /account/authorize/patient with `patient`, `request` and the hidden `csrf`."""
+    fields = await read_form(request)
+    check_csrf(request, site.session_cookie, fields)
+    patient = fields.get("patient", "")
+
+    async def choose(site: Site, request: Request, going: Going) -> Response:
+        access = await site.access(request, going.session)
+        launched = going.pending.launched is not None
+        if launched or not (ids.is_logical_id(patient) and await may_see(site, access, patient, None)):
+            return await show(site, request, going, error=NOT_YOURS)
+        await atransaction(site.pool, lambda: choose_patient(going.pending, patient))
+        return RedirectResponse(f"{ONWARD}?request={going.pending.id}", 303)
+
+    return await step(site, request, fields.get("request", ""), choose)

@@ -1,0 +1,50 @@
+"""Which scopes a person can grant an app."""
+
+from __future__ import annotations
+
+import pytest
+
+from smart_auth.oauth.authorize.scopes import chosen, grantable, needs_patient
+
+TYPES = ("Observation", "Patient")
+ALL = "patient/*.cruds user/*.cruds openid fhirUser profile launch launch/patient launch/encounter offline_access"
+
+
+@pytest.mark.parametrize(
+    ("role", "asked", "launched", "granted"),
+    [
+        ("patient", "patient/Observation.rs", False, "patient/Observation.rs"),
+        ("patient", "patient/Observation.read patient/*.*", False, "patient/Observation.read patient/*.*"),
+        ("patient", "user/Observation.rs patient/Patient.r", False, "patient/Patient.r"),
+        ("practitioner", "user/Observation.rs patient/Patient.r", False, "user/Observation.rs patient/Patient.r"),
+        ("practitioner", "system/*.rs nonsense patient/Nothing.rs openid", False, "openid"),
+        ("patient", "launch launch/patient launch/encounter patient/*.r", False, "launch/patient patient/*.r"),
+        ("patient", "launch launch/encounter patient/*.r", True, "launch launch/encounter patient/*.r"),
+        ("patient", "fhirUser profile patient/*.r", False, "patient/*.r"),
+        ("admin", "openid fhirUser launch/patient patient/*.rs user/*.rs", True, "openid fhirUser"),
+    ],
+)
+def test_within_role(role: str, asked: str, launched: bool, granted: str) -> None:
+    """A role bounds what can be granted; what is unknown, or has no meaning here, is left out."""
+    assert " ".join(grantable(asked, ALL, role, TYPES, launched=launched)) == granted
+
+
+def test_within_registration() -> None:
+    """An app gets no more than it is registered for."""
+    registered = "patient/Observation.rs openid"
+    asked = "patient/*.rs patient/Observation.cruds openid offline_access"
+    assert grantable(asked, registered, "patient", TYPES, launched=False) == ("patient/Observation.rs", "openid")
+
+
+def test_unticked() -> None:
+    """What is not ticked is not granted, nor what was not offered; who somebody is needs openid."""
+    offered = ("openid", "fhirUser", "patient/Patient.r")
+    assert chosen(offered, {"fhirUser", "patient/Patient.r", "patient/*.cruds"}) == ("patient/Patient.r",)
+    assert chosen(offered, set()) == ()
+
+
+def test_one_patient() -> None:
+    """Scopes of one patient need to know which."""
+    assert needs_patient(["openid", "patient/Patient.r"])
+    assert needs_patient(["launch/patient"])
+    assert not needs_patient(["openid", "user/Patient.r"])
