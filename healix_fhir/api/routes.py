@@ -42,6 +42,7 @@ def routes(edge: Edge) -> list[BaseRoute]:
     )
     whole = Address("fhir.bundle", edge, {"GET": search.of_everything, "POST": system_level.transact})
     inside = search.of_compartment
+    compartment = Address("fhir.compartment", edge, {"POST": inside}, form=True, bodiless=True)
     past = Address("fhir.history", edge, {"GET": history.history})
     run = Address("fhir.operation", edge, dict.fromkeys(CALLS, operation), bodiless=True, methods=methods)
     version = Address("fhir.vread", edge, {"GET": instance.vread}, native=True)
@@ -51,17 +52,17 @@ def routes(edge: Edge) -> list[BaseRoute]:
         Route("/fhir/{type:name}", many),
         Route("/fhir/${operation}", run),
         Route("/fhir/{type}/${operation}", run),
-        Route("/fhir/{type}/_search", Address("fhir.search", edge, {"POST": search.of_type}, form=True)),
+        Route("/fhir/{type}/_search", Address("fhir.search", edge, {"POST": search.of_type}, form=True, bodiless=True)),
         Route("/fhir/{type}/_history", past),
         Route("/fhir/_history", past),
-        Route("/fhir/_search", Address("fhir.search", edge, {"POST": search.of_everything}, form=True)),
+        Route("/fhir/_search", Address("fhir.search", edge, {"POST": search.of_everything}, form=True, bodiless=True)),
         Route("/fhir/{type}/", many),
         Route("/fhir/{type}/{id}/_history/{version}", version),
         Route("/fhir/{type}/{id}/_history", past),
         Route("/fhir/{type}/{id}/${operation}", run),
-        Route("/fhir/{type}/{id}/_search", Address("fhir.compartment", edge, {"POST": inside}, form=True)),
+        Route("/fhir/{type}/{id}/_search", compartment),
         Route("/fhir/{type}/{id}/{other}", Address("fhir.compartment", edge, {"GET": inside})),
-        Route("/fhir/{type}/{id}/{other}/_search", Address("fhir.compartment", edge, {"POST": inside}, form=True)),
+        Route("/fhir/{type}/{id}/{other}/_search", compartment),
         Route("/fhir", whole),
         Route("/fhir/", whole),
         Route("/fhir/{rest:path}", Address("fhir.unknown", edge)),

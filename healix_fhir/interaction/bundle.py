@@ -8,7 +8,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#transaction, hl7.org/fhir/R4/bundle.htm
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from healix_fhir.interaction.entry import is_operation, read_entry
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.errors import Category, HealixError, Issue, invalid
 from healix_fhir.model.json import decode
+from healix_fhir.model.references import references
 from healix_fhir.model.validate import check
 
 KINDS = ("batch", "transaction")
@@ -45,18 +46,17 @@ def open_bundle(body: bytes, bases: tuple[str, ...]) -> Parcel:
         entry.pop("resource", None) if isinstance(entry, dict) else None
         for entry in (entries if isinstance(entries, list) else [])
     ]  # validated entry by entry, not as part of the bundle
+    bare = [number for number, (entry, held) in enumerate(zip(entries, resources, strict=False)) if held and not entry]
+    if bare:
+        raise at_entry(bare[0], invalid("the entry has no request", code="required"))
     check(bundle, "Bundle")
     if bundle["type"] not in KINDS:
         raise invalid(f"a Bundle of type {bundle['type']} cannot be run; send a batch or transaction", code="value")
-    return Parcel(
-        bundle["type"],
-        tuple(
-            _within_limits(
-                _read(n, entry, resource, bases)
-                for n, (entry, resource) in enumerate(zip(entries, resources, strict=True))
-            )
-        ),
+    asked = _within_limits(
+        _read(n, entry, resource, bases) for n, (entry, resource) in enumerate(zip(entries, resources, strict=True))
     )
+    kind: str = bundle["type"]
+    return Parcel(kind, tuple(_independent(tuple(asked)) if kind == "batch" else asked))
 
 
 def _within_limits(entries: Iterable[Wanted | HealixError]) -> Iterator[Wanted | HealixError]:
@@ -70,6 +70,30 @@ def _within_limits(entries: Iterable[Wanted | HealixError]) -> Iterator[Wanted |
                 yield at_entry(entry.number, HealixError(Category.UNPROCESSABLE, message, code="too-costly"))
                 continue
         yield entry
+
+
+def _independent(entries: Sequence[Wanted | HealixError]) -> Iterator[Wanted | HealixError]:
+    """The entries of a batch, but of those that refer to an entry by its URN: nothing would ever be there."""
+    names = {
+        entry.full_url
+        for entry in entries
+        if isinstance(entry, Wanted) and entry.full_url is not None and entry.full_url.startswith("urn:")
+    }
+    for entry in entries:
+        refused = _dependent(entry, names) if isinstance(entry, Wanted) and names else None
+        yield refused or entry
+
+
+def _dependent(entry: Wanted, names: Container[str]) -> HealixError | None:
+    if entry.resource is None or not entry.writes:
+        return None
+    for location, reference in references(entry.resource):
+        if reference.partition("#")[0] in names:
+            message = (
+                f"{reference[:100]} is an entry of this batch: only those of a transaction can refer to each other"
+            )
+            return at_entry(entry.number, invalid(message, code="value", expression=(location,)))
+    return None
 
 
 def openings(parcel: Parcel, body: bytes, bases: tuple[str, ...]) -> Iterator[Parcel]:

@@ -16,8 +16,11 @@ from typing import Any, NamedTuple
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.elements import PRIMITIVES, elements, json_properties
 
-ADDRESSES = frozenset({"uri", "url", "oid", "uuid"})
-"""Types whose values follow their target. A canonical names a thing wherever it is: R4 has it stay as it is."""
+ADDRESSES = frozenset({"uri", "url"})
+"""Types whose values follow their target. A canonical names a thing wherever it is: R4 has it stay as it is.
+
+R4 lists oid and uuid as well; but these are URNs, and with an address in their place the resource would not be valid.
+"""
 LINK = re.compile(r"""(?P<before>\s(?:href|src)=(?P<quote>["']))(?P<target>[^"'<]+)(?P=quote)""")
 
 

@@ -16,7 +16,7 @@ HEADERS = (
 )
 EXPOSED = (
     b"ETag, Location, Content-Location, Last-Modified, Content-Range, Accept-Ranges, Retry-After, Warning,"
-    b" WWW-Authenticate, X-Request-Id, Allow, X-Security-Context"
+    b" WWW-Authenticate, X-Request-Id, X-Correlation-Id, Allow, X-Security-Context"
 )
 MAX_AGE = b"7200"
 """Seconds that a browser may remember a preflight: without it a viewer sends one for each frame."""

@@ -2,7 +2,9 @@
 fails.
 
 The id of a request stands in its log lines, its audit rows and the answer. A caller's `X-Request-Id` is kept when it is
-a plain word.
+a plain word; else it comes back as `X-Correlation-Id`, beside the one that is used.
+
+Spec: FHIR R4, hl7.org/fhir/R4/http.html#custom
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from healix_fhir.server.cors import ANSWERED, PREFLIGHT, is_open
 from healix_fhir.server.telemetry import Telemetry
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+VISIBLE = re.compile(rb"[\x21-\x7e]([\x20-\x7e]{0,254}[\x21-\x7e])?")
 SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -105,6 +108,9 @@ class _Answering:
             names = {name for name, _ in headers}
             headers += [header for header in self._security if header[0] not in names]
             headers.append((b"x-request-id", self.request.encode()))
+            given = self._headers.get(b"x-request-id")
+            if given is not None and given != self.request.encode() and VISIBLE.fullmatch(given):
+                headers.append((b"x-correlation-id", given))
             if b"origin" in self._headers and is_open(self._scope["path"]):
                 headers += [header for header in ANSWERED if header[0] not in names]
             message = {**message, "headers": headers}

@@ -82,6 +82,8 @@ def request(
     given = {name.lower(): value for name, value in (headers or {}).items()}
     if token is not None:
         given.setdefault("authorization", f"Bearer {token}")
+    if isinstance(body, bytes):
+        given.setdefault("content-length", str(len(body)))
     scope = scope_of(method, url, given, client)
     return asyncio.run(exchange(app, scope, [body] if isinstance(body, bytes) else list(body), cut=cut))
 

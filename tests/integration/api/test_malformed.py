@@ -55,7 +55,11 @@ class Tried:
 
     def send(self, sent: Sent) -> Reply:
         """The answer to a request."""
-        headers = {"authorization": f"Bearer {self._token}", "accept": "application/fhir+json"} | dict(sent.headers)
+        headers = {
+            "authorization": f"Bearer {self._token}",
+            "accept": "application/fhir+json",
+            "content-length": str(len(sent.body)),
+        } | dict(sent.headers)
         scope = scope_of(sent.method, f"/fhir/{sent.url}", headers)
         return self._runner.run(exchange(self._app, scope, [sent.body]))
 

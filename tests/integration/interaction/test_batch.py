@@ -10,12 +10,13 @@ from psycopg.errors import NumericValueOutOfRange
 from healix_fhir.interaction import service
 from healix_fhir.interaction.result import Page
 from healix_fhir.interaction.service import Interactions
+from healix_fhir.kernel.errors import HealixError
 from healix_fhir.model.json import decode, encode
 from tests.support.fhir_server import SYSTEM, Pool, put, rows, serve, with_scope
 from tests.support.query_recorder import query_recorder
 from tests.support.resources import encounter, observation, patient
 
-from .test_transaction import bundle, entry, json_patch
+from .test_transaction import URN, bundle, entry, json_patch
 
 
 def statuses(page: Page) -> list[str]:
@@ -44,6 +45,32 @@ def test_each_entry_has_its_own_outcome(pool: Pool, database_url: str) -> None:
     assert first is not None
     outcome = decode(first.outcome or b"")
     assert outcome["issue"][0]["expression"] == ["Bundle.entry[0].resource.active"]
+
+
+@pytest.mark.spec("FHIR R4 http.html#brules")
+def test_entries_do_not_refer_to_each_other(pool: Pool, database_url: str) -> None:
+    """Such a reference would lead nowhere: the entry is refused with its place, the others are made."""
+    sent = bundle(
+        entry("POST", "Observation", observation(URN.format(1))),
+        entry("POST", "Patient", patient(), fullUrl=URN.format(1)),
+        entry("POST", "Observation", observation("Patient/x"), fullUrl=URN.format(2)),
+        entry("POST", "$fhirpath", observation(URN.format(1))),
+        kind="batch",
+    )
+    page = serve(database_url, lambda server: server.bundle(SYSTEM, sent))
+    assert statuses(page)[:3] == ["400", "201", "201"]
+    refused = page.entries[0].response
+    assert refused is not None
+    (issue,) = decode(refused.outcome or b"")["issue"]
+    assert issue["expression"] == ["Bundle.entry[0].resource.subject.reference"]
+    assert "only those of a transaction" in issue["diagnostics"]
+
+
+def test_an_entry_without_a_request_is_told_so(database_url: str) -> None:
+    """What is missing is named, not what is left without the resource."""
+    sent = bundle(entry("GET", "Patient/p"), {"resource": patient()}, kind="batch")
+    with pytest.raises(HealixError, match=r"Bundle.entry\[1\]: the entry has no request"):
+        serve(database_url, lambda server: server.bundle(SYSTEM, sent))
 
 
 def test_entries_run_by_method_not_by_place(pool: Pool, database_url: str) -> None:

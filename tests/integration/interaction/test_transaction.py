@@ -226,6 +226,7 @@ def test_the_same_resource_twice_is_refused(database_url: str, entries: tuple[di
 @pytest.mark.parametrize("sent", [
     bundle(kind="document"), b'{"resourceType":"Patient"}', b'{"resourceType":"Bundle"}', b"nothing",
     b'{"resourceType":"Bundle","type":"batch","entry":{}}', b'{"resourceType":"Bundle","type":"batch","entry":[1]}',
+    bundle({"resource": patient()}),
 ])  # fmt: skip
 def test_what_is_no_batch_or_transaction_is_refused(database_url: str, sent: bytes) -> None:
     """A bundle of another type, another resource or no JSON is Invalid as a whole."""

@@ -63,6 +63,24 @@ def test_any_other_request_id_is_replaced(given: str) -> None:
     assert all(re.fullmatch("[0-9a-f]{16}", id_) for id_ in ids)
 
 
+@pytest.mark.spec("FHIR R4 http.html#custom")
+@pytest.mark.parametrize(
+    ("given", "correlated"),
+    [
+        ("abc-1", None),
+        ("a b", "a b"),
+        ("{}", "{}"),
+        ("x" * 65, "x" * 65),
+        ("x" * 257, None),
+        ("a\tb", None),
+        ("", None),
+    ],
+)
+def test_a_replaced_request_id_comes_back_beside_the_one_that_is_used(given: str, correlated: str | None) -> None:
+    """So that the caller can tell which answer is to which request; nothing comes back that could break a header."""
+    assert ask(application(), X_Request_Id=given).headers.get("x-correlation-id") == correlated
+
+
 def test_security_headers_stand_on_every_answer_and_yield_to_a_pages_own() -> None:
     """Types are not guessed, nothing is framed, no referrer leaks; a page's own policy stays; HSTS only over TLS."""
     headers = ask(application()).headers

@@ -92,6 +92,15 @@ def test_search_by_post_takes_parameters_of_url_and_form() -> None:
     assert fhir.asked == ("search", "Patient", [("_count", "5"), ("name", "Müller A"), ("active", "")], False)
 
 
+@pytest.mark.spec("http.html#search")
+@pytest.mark.parametrize("url", ["/fhir/Patient/_search", "/fhir/_search", "/fhir/Patient/1/Observation/_search"])
+def test_search_by_post_needs_no_body(url: str) -> None:
+    """All parameters may stand in the URL; then there need be no form."""
+    fhir = Fhir()
+    reply = request(fhir.app, "POST", f"{url}?name=x")
+    assert (reply.status, fhir.asked[2]) == (200, [("name", "x")])
+
+
 @pytest.mark.parametrize("query", ["name=%ff", "name=%C3%28", "&".join(["a=1"] * 1001), "name=\xff"])
 def test_parameters_that_cannot_be_read_are_refused(query: str) -> None:
     """A query that is no UTF-8, or too long a list, is refused before anything is asked."""

@@ -33,7 +33,10 @@ def test_references_are_listed_with_their_places() -> None:
 
 @pytest.mark.spec("FHIR R4 http.html#trules")
 def test_rewrite_follows_types_not_text() -> None:
-    """Strings that only look like a reference stay, and so do canonicals; references, URIs, narrative links change."""
+    """Strings that only look like a reference stay, and so do canonicals, and UUIDs and OIDs, which an address is not.
+
+    References, URIs and narrative links change.
+    """
     resource = resources.patient(
         identifier=[{"value": OLD, "assigner": {"reference": OLD, "display": OLD}}],
         link=[{"other": {"reference": f"{OLD}/_history/2"}, "type": "seealso"}],
@@ -42,6 +45,9 @@ def test_rewrite_follows_types_not_text() -> None:
             {"url": "http://example.org", "valueUri": OLD},
             {"url": "http://example.org", "valueString": OLD},
             {"url": "http://example.org", "valueCanonical": OLD},
+            {"url": "http://example.org", "valueUrl": OLD},
+            {"url": "http://example.org", "valueUuid": OLD},
+            {"url": "http://example.org", "valueOid": OLD},
         ],
         text={"status": "generated", "div": DIV.format(OLD)},
     )
@@ -49,7 +55,7 @@ def test_rewrite_follows_types_not_text() -> None:
     assert resource["identifier"][0] == {"value": OLD, "assigner": {"reference": NEW, "display": OLD}}
     assert resource["link"][0]["other"]["reference"] == f"{NEW}/_history/2"
     assert resource["name"][0]["text"] == OLD
-    assert [list(extension.values())[1] for extension in resource["extension"]] == [NEW, OLD, OLD]
+    assert [list(extension.values())[1] for extension in resource["extension"]] == [NEW, OLD, OLD, NEW, OLD, OLD]
     assert resource["text"]["div"] == DIV.format(NEW).replace(f"/> {NEW}", f"/> {OLD}")
 
 
