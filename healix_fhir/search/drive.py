@@ -49,11 +49,13 @@ RESOURCE = Row("r", "r", spans=True, each=True)
 class Lists:
     """The lists of a statement as they are gathered, by name and rows (pk).
 
-    `ends` has the name of the list of what lies at the end of a chain, by the chain's first link.
+    `ends` has the name of the list of what lies at the end of a chain, by the chain's first link. `told` are those of
+    which alone it must be known whether they are whole.
     """
 
     access: AccessContext
     ends: dict[Linked, str] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
     _lists: list[tuple[str, Fragment]] = field(default_factory=list)
     _cut: list[str] = field(default_factory=list)
 
@@ -71,7 +73,7 @@ class Lists:
 
     @property
     def members(self) -> list[tuple[str, Fragment]]:
-        """Members of `WITH`: the lists, and which of them are whole, each told by a column of its name.
+        """Members of `WITH`: the lists, and whether the last and those `told` are whole, in columns of their names.
 
         A list is made from those before it and is whole only if they are.
         """
@@ -81,6 +83,7 @@ class Lists:
         told = [
             Fragment(f"{whole.sql} AS {name}", whole.params)
             for n, name in enumerate(self._cut, start=1)
+            if name in self.told or n == len(self._cut)
             for whole in [all_of(counts[:n])]
         ]
         gate = strung(", ", told)

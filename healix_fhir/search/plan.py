@@ -104,6 +104,7 @@ def _to_ends(arm: Arm, driver: Node, lists: Lists) -> Arm:
     """The arm, which looks for the ends of a chain that is listed in the list of them."""
     if not isinstance(driver, Linked) or driver.url is not None:
         return arm
+    lists.told.add(lists.ends[driver])
     ended = LinkedTo(driver, lists.ends[driver])
     return replace(arm, filters=tuple(ended if node is driver else node for node in arm.filters))
 
