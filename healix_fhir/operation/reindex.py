@@ -20,7 +20,7 @@ from healix_fhir.kernel.errors import forbidden, invalid, not_found
 from healix_fhir.model.json import encode
 from healix_fhir.operation.invocation import Invocation, Outcome
 from healix_fhir.search.reindex import VERSION
-from healix_fhir.store import reindexing
+from healix_fhir.store import custom_parameters, reindexing
 from healix_fhir.store.reindexing import Run
 from smart_auth.access import AccessContext
 from smart_auth.scope import Context, Permission
@@ -67,10 +67,18 @@ def start() -> Work[Run]:
 
 
 def renew() -> Work[Run | None]:
-    """Begin a run where resources were indexed by an older version of this program; None where none were."""
-    if (yield from reindexing.indexed_version()) >= VERSION:
+    """Begin a run where resources were indexed by an older version of this program, or lack custom parameters.
+
+    The latter only where no run is under way that is about them: one was cancelled. None where none is needed.
+    """
+    if (yield from reindexing.indexed_version()) < VERSION:
+        return (yield from start())
+    types = yield from custom_parameters.waiting()
+    if not types:
         return None
-    return (yield from start())
+    run = yield from reindexing.begin_types(types, (yield from custom_parameters.generation()))
+    yield jobs.enqueue(reindexing.TASK, {"run": run.id}, lock=reindexing.TASK)
+    return run
 
 
 def _may_change_everything(access: AccessContext) -> bool:

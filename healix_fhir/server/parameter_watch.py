@@ -6,9 +6,11 @@ shared lock on it, by which others see how far this process is (see store/settli
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from select import select
 
 import psycopg
 import structlog
@@ -22,8 +24,6 @@ AGAIN = 1.0
 """Seconds to the next attempt to connect."""
 LOOK = 30.0
 """Seconds after which it looks without having heard anything."""
-WAKE = 0.5
-"""Seconds between two looks at whether it is to stop."""
 
 log = structlog.get_logger("parameters")
 
@@ -34,41 +34,57 @@ class ParameterWatch:
     def __init__(self, url: str) -> None:
         self._url = url
         self._halt = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="parameters", daemon=True)
-        self._known = threading.Event()
+        self._waking, self._woken = socket.socketpair()
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Know what there is, and go on watching. Raises what the database raises."""
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            custom.install(run(connection, load()))
+        connection = self._connect()
+        held = renew(connection, None)
+        self._thread = threading.Thread(target=self._watch, args=(connection, held), name="parameters", daemon=True)
         self._thread.start()
-        self._known.wait(AGAIN)
 
     def stop(self) -> None:
         """Stop watching."""
         self._halt.set()
-        self._thread.join()
+        self._waking.send(b".")
+        if self._thread is not None:
+            self._thread.join()
+        self._waking.close()
+        self._woken.close()
 
-    def _watch(self) -> None:
+    def _connect(self) -> Connection[Row]:
+        connection = psycopg.connect(self._url, autocommit=True)
+        connection.execute(f"LISTEN {CHANNEL}")
+        return connection
+
+    def _watch(self, connection: Connection[Row] | None, held: int | None) -> None:
         while not self._halt.is_set():
             try:
-                with psycopg.connect(self._url, autocommit=True) as connection:
-                    connection.execute(f"LISTEN {CHANNEL}")
-                    self._follow(connection)
+                if connection is None:
+                    connection, held = self._connect(), None
+                with connection:
+                    self._follow(connection, held)
             except psycopg.OperationalError:
                 log.warning("changes of search parameters are not heard")
-                self._halt.wait(AGAIN)
+            except Exception:
+                log.exception("search parameters cannot be read")
+            connection = None
+            self._halt.wait(AGAIN)
 
-    def _follow(self, connection: Connection[Row]) -> None:
-        held = renew(connection, None)
-        self._known.set()
-        quiet = 0.0
+    def _follow(self, connection: Connection[Row], held: int | None) -> None:
         while not self._halt.is_set():
-            heard = [notice.payload for notice in connection.notifies(timeout=WAKE, stop_after=1)]
-            quiet = 0.0 if heard else quiet + WAKE
-            if heard or quiet >= LOOK:
-                quiet = 0.0
-                held = renew(connection, held)
+            held = renew(connection, held)
+            if not heard(connection):
+                select([connection.fileno(), self._woken.fileno()], [], [], LOOK)
+
+
+def heard(connection: Connection[Row]) -> bool:
+    """Whether something was announced. What came along with the answers to statements makes the socket ready no more."""
+    count = sum(1 for _ in connection.notifies(timeout=0))
+    while connection.pgconn.notifies() is not None:
+        count += 1
+    return count > 0
 
 
 def renew(connection: Connection[Row], held: int | None) -> int:

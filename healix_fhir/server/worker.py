@@ -59,7 +59,7 @@ async def _work(settings: Settings) -> None:
     with open_pool(settings.database_url, size=1) as pool:
         renewed = transaction(pool, renew)
     if renewed is not None:
-        log.warning("the search index is of an older version and is written anew", run=renewed.id, total=renewed.total)
+        log.warning("the search index is not whole and is written anew", run=renewed.id, total=renewed.total)
     app = jobs.application(settings.database_url, tasks(settings), SCHEDULES)
     async with app.open_async():
         worker = asyncio.create_task(

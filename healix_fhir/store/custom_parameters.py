@@ -28,7 +28,7 @@ from healix_fhir.kernel.database import Statement, Work, metadata
 from healix_fhir.model.custom import Custom
 from healix_fhir.model.definitions import TYPE_NAME, standard_parameters
 from healix_fhir.model.search_parameter import SearchParameter
-from healix_fhir.store.reindexing import indexed_version
+from healix_fhir.store.reindexing import UNDER_WAY, indexed_version
 
 CHANNEL = "healix_parameters"
 """Notified with the new generation."""
@@ -123,6 +123,19 @@ def _hold_back(searchable: ByType, pending: ByType) -> None:
         for code, parameter in list(parameters.items()):
             if any(component.code not in known for component in parameter.components):
                 pending.setdefault(type_name, {})[code] = parameters.pop(code)
+
+
+def waiting() -> Work[list[int]]:
+    """The types whose resources lack a parameter, and that no run under way is about."""
+    rows = yield Statement(
+        """SELECT DISTINCT p.type FROM custom_parameter p
+           WHERE NOT p.searchable AND NOT EXISTS (
+             SELECT FROM reindexing r WHERE r.state = ANY(%s) AND r.generation >= p.generation
+               AND (r.types IS NULL OR p.type = ANY(r.types)))
+           ORDER BY p.type""",
+        (list(UNDER_WAY),),
+    )
+    return [type_ for (type_,) in rows]
 
 
 def indexed(run_id: int) -> Work[None]:

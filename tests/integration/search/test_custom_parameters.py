@@ -10,6 +10,7 @@ from healix_fhir.interaction.accept import change
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model import custom
+from healix_fhir.operation.reindex import renew
 from healix_fhir.search.reindex import batch
 from healix_fhir.store import reindexing, settling
 from healix_fhir.store.commit import commit
@@ -254,6 +255,21 @@ def test_what_is_defined_together_is_indexed_in_one_run(clinic: Clinic) -> None:
     assert clinic.run("SELECT types FROM reindexing WHERE state = 'waiting'") == [(None,)]
     index(clinic)
     assert sorted(custom.current().searchable) == ["Organization", "Patient"]
+
+
+def test_a_run_that_was_cancelled_is_begun_again(clinic: Clinic) -> None:
+    """When the job worker starts; not while one is under way."""
+    clinic.put(eyes("brown", id="p"))
+    define(clinic, eye_colour())
+    assert transaction(clinic.pool, renew) is None
+    ((run,),) = clinic.run("SELECT id FROM reindexing WHERE state = 'waiting'")
+    transaction(clinic.pool, lambda: reindexing.cancel(run))
+    again = transaction(clinic.pool, renew)
+    assert again is not None
+    assert again.id != run
+    index(clinic)
+    assert clinic.ids("Patient?eye-colour=brown") == ["p"]
+    assert transaction(clinic.pool, renew) is None
 
 
 def test_without_custom_parameters_a_create_costs_as_before(clinic: Clinic) -> None:

@@ -31,8 +31,8 @@ def clinic(pool: ConnectionPool[Connection[Row]]) -> Clinic:
 @pytest.fixture
 def watched(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """This process knows what the database says."""
-    monkeypatch.setattr(parameter_watch, "WAKE", 0.05)
     monkeypatch.setattr(parameter_watch, "AGAIN", 0.2)
+    monkeypatch.setattr(parameter_watch, "LOOK", 0.5)
     with watching(database_url):
         yield
 
@@ -99,9 +99,8 @@ def test_what_was_missed_is_known_after_the_connection_is_back(clinic: Clinic, d
 
 
 @pytest.mark.usefixtures("watched")
-def test_what_was_never_announced_is_found(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_never_announced_is_found(clinic: Clinic) -> None:
     """The generation is looked at from time to time."""
-    monkeypatch.setattr(parameter_watch, "LOOK", 0.2)
     eventually(lambda: locks(clinic) == [(0,)])
     clinic.run("INSERT INTO parameter_generation (one, number, changed) VALUES (1, 7, now())")
     eventually(lambda: custom.current().generation == 7)
