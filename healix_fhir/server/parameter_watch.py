@@ -80,7 +80,7 @@ class ParameterWatch:
 
 
 def heard(connection: Connection[Row]) -> bool:
-    """Whether something was announced. What came along with the answers to statements makes the socket ready no more."""
+    """Whether something was announced; what came along with an answer to a statement makes the socket ready no more."""
     count = sum(1 for _ in connection.notifies(timeout=0))
     while connection.pgconn.notifies() is not None:
         count += 1
