@@ -33,20 +33,24 @@ ROOT = re.compile(r"\(*\s*([A-Z]\w*)")
 LENGTH = 2000
 BRANCHES = 200
 COMPONENTS = 4
+ISSUES = 10
+"""As many types as are looked at after something is wrong in each: Resource stands for all of them."""
 OWN = "http://hl7.org/fhir/SearchParameter/"
 
 
 def defined(resource: dict[str, Any]) -> tuple[Defined, ...]:
     """The parameters of a valid SearchParameter, one for each type. Raises Unprocessable with all that is wrong."""
-    if resource["status"] != "active":
+    if resource.get("status") != "active":
         return ()
-    issues = list(_problems(resource))
+    issues = list(_gaps(resource)) or list(_problems(resource))
     found: list[Defined] = []
     for base in () if issues else _types(resource["base"]):
         try:
             found.append(Defined(base, _parameter(resource, base)))
         except HealixError as error:
             issues += error.issues
+            if len(issues) >= ISSUES:
+                break
     if issues:
         raise HealixError(Category.UNPROCESSABLE, issues[0].message, issues=tuple(dict.fromkeys(issues)))
     return tuple(found)
@@ -54,6 +58,20 @@ def defined(resource: dict[str, Any]) -> tuple[Defined, ...]:
 
 def _types(bases: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in TYPES if any(is_kind_of(name, base) for base in bases))
+
+
+def _gaps(resource: dict[str, Any]) -> Iterator[Issue]:
+    """Elements that have an extension in the place of a value, which is valid, but defines nothing."""
+    for name in ("url", "code", "type", "base"):
+        if not resource.get(name):
+            yield _issue(name, "an active parameter needs a value here", "required")
+    for name in ("base", "target"):
+        if None in resource.get(name, ()):
+            yield _issue(name, "every entry needs a value", "required")
+    for part in resource.get("component", ()):
+        for name in ("definition", "expression"):
+            if name not in part:
+                yield _issue(f"component.{name}", "a component needs a value here", "required")
 
 
 def _problems(resource: dict[str, Any]) -> Iterator[Issue]:

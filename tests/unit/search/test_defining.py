@@ -8,6 +8,7 @@ import pytest
 
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.definitions import TYPES
+from healix_fhir.model.validate import validate
 from healix_fhir.search.defining import defined
 
 SP = "http://hl7.org/fhir/SearchParameter/"
@@ -111,6 +112,43 @@ def test_what_cannot_be_used_is_refused_with_the_element(element: str, elements:
         defined(parameter(**elements))
     assert refused.value.category is Category.UNPROCESSABLE
     assert f"SearchParameter.{element}" in [place for issue in refused.value.issues for place in issue.expression]
+
+
+EXTENSION = {"extension": [{"url": "http://x.test/e", "valueBoolean": True}]}
+
+
+@pytest.mark.spec("FHIR R4 json.html#primitive")
+@pytest.mark.parametrize(
+    ("element", "elements"),
+    [
+        *((name, {name: None, f"_{name}": EXTENSION}) for name in ("url", "code", "type", "expression")),
+        ("base", {"base": None, "_base": [EXTENSION]}),
+        ("base", {"base": ["Patient", None], "_base": [None, EXTENSION]}),
+        ("target", {"type": "reference", "target": [None], "_target": [EXTENSION]}),
+        ("component.definition", {"component": [{"_definition": EXTENSION, "expression": "code"}]}),
+        ("component.expression", {"component": [{"definition": SP + "clinical-code", "_expression": EXTENSION}]}),
+    ],
+)
+def test_an_extension_in_the_place_of_a_value_is_none(element: str, elements: dict[str, Any]) -> None:
+    """What is a valid resource all the same is refused like everything that cannot be used."""
+    resource = parameter(**elements)
+    assert validate(resource, "SearchParameter") == ()
+    with pytest.raises(HealixError) as refused:
+        defined(resource)
+    assert refused.value.category is Category.UNPROCESSABLE
+    assert refused.value.issues[0].expression == (f"SearchParameter.{element}",)
+
+
+def test_a_status_that_is_none_makes_nothing_active() -> None:
+    """Like a draft."""
+    assert defined(parameter(status=None, _status=EXTENSION)) == ()
+
+
+def test_what_is_wrong_in_every_type_is_told_of_some() -> None:
+    """Resource stands for all of them."""
+    with pytest.raises(HealixError) as refused:
+        defined(parameter(base=["Resource"]))
+    assert len(refused.value.issues) == 10
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:
