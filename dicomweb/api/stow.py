@@ -31,6 +31,8 @@ from smart_auth.scope import Permission
 
 BUFFER = 1 << 20
 GROUP = 50
+WEIGHT = 16 << 20
+"""Bytes of metadata that wait for their rows, beside which the objects themselves are on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,11 @@ class Intake:
             return
         self.received.append(received)
 
+    @property
+    def weight(self) -> int:
+        """Bytes of metadata that wait for their rows."""
+        return sum(len(one.header.metadata) for one in self.received)
+
     def take(self) -> list[Received]:
         """The objects that wait for their rows."""
         waiting, self.received = self.received, []
@@ -156,7 +163,7 @@ async def _receive(edge: Edge, request: Request, access: AccessContext, intake: 
             if held >= BUFFER:
                 await aside(_feed, reader, pending)
                 pending, held = [], 0
-                if len(intake.received) >= GROUP:
+                if len(intake.received) >= GROUP or intake.weight >= WEIGHT:
                     intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), "STOW-RS")
     except ClientDisconnect as error:
         raise invalid("the request ended before its body was complete", code="incomplete") from error

@@ -15,8 +15,12 @@ DEFLATED_LITTLE = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 RLE_LOSSLESS = "1.2.840.10008.1.2.5"
 
-UNREADABLE = frozenset({"1.2.840.113619.5.2"})
-"""Private syntaxes whose data set is encoded in a way of its own (GE: implicit VR with big endian pixels)."""
+UNREADABLE = frozenset({"1.2.840.113619.5.2", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
+"""Syntaxes whose data set is encoded in a way of its own: GE's implicit VR with big endian pixels, JPIP deflated."""
+REFERENCED = frozenset({"1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.204"})
+"""JPIP: the pixels are elsewhere, at Pixel Data Provider URL."""
+STANDARD, TRANSFER_SYNTAXES = "1.2.840.10008.", "1.2.840.10008.1.2."
+IMAGES = "1.2.840.10008.1.2.4."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,21 @@ ENCAPSULATED = Syntax(implicit=False, little=True, deflated=False, encapsulated=
 def syntax(TransferSyntaxUID: str) -> Syntax:  # noqa: N803 - a DICOM keyword
     """How data sets of a transfer syntax are encoded: all but four are explicit little endian with encapsulated pixels.
 
-    Raises UnsupportedMedia for a private syntax that is known to break that rule.
+    Raises UnsupportedMedia for a UID of the standard that is no transfer syntax, and for one that breaks that rule.
     """
     if TransferSyntaxUID in UNREADABLE:
-        raise HealixError(Category.UNSUPPORTED_MEDIA, "this private transfer syntax is not supported")
-    return NATIVE.get(TransferSyntaxUID, ENCAPSULATED)
+        raise HealixError(Category.UNSUPPORTED_MEDIA, "this transfer syntax is not supported")
+    known = NATIVE.get(TransferSyntaxUID)
+    if known is None and TransferSyntaxUID.startswith(STANDARD) and not TransferSyntaxUID.startswith(TRANSFER_SYNTAXES):
+        raise HealixError(Category.UNSUPPORTED_MEDIA, "TransferSyntaxUID is not that of a transfer syntax")
+    return known or ENCAPSULATED
+
+
+def is_compressed(TransferSyntaxUID: str) -> bool:  # noqa: N803 - a DICOM keyword
+    """Whether the standard says that pixel data is encapsulated in a transfer syntax; of private ones nobody knows.
+
+    Spec: PS3.5 A.4 (2024d)
+    """
+    if TransferSyntaxUID in REFERENCED:
+        return False
+    return TransferSyntaxUID == RLE_LOSSLESS or TransferSyntaxUID.startswith(IMAGES)

@@ -13,6 +13,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from dicomweb.dicomjson import charset, dictionary, values
+from dicomweb.dicomjson.budget import Budget
 from dicomweb.dicomjson.elements import (
     ITEM,
     ITEM_DELIMITER,
@@ -31,8 +32,6 @@ from healix_fhir.kernel.errors import invalid, too_large
 
 DEPTH_LIMIT = 64
 """Sequences in sequences: real objects stay under ten."""
-INLINE_TOTAL = 48 << 20
-"""Bytes of a data set outside bulk data, which bounds the memory of the pass."""
 FRAGMENT_LIMIT = 1 << 20
 UNDEFINED = 0xFFFFFFFF
 RELEASE_EVERY = 256
@@ -58,19 +57,19 @@ def walk(buffer: Buffer, start: int, end: int, syntax: Syntax, wanted: frozenset
 
     Raises Invalid for what breaks the encoding (truncated, wrong order, missing delimiters), TooLarge past the limits.
     """
-    walker = Walker(buffer, syntax, start + INLINE_TOTAL)
+    walker = Walker(buffer, syntax, Budget(start))
     out: list[bytes] = []
     walker.data_set(start, end, out, Place(), wanted)
     return Header(walker.attributes, b"{" + b",".join(out) + b"}", walker.bulk, walker.pixel)
 
 
 class Walker:
-    """The state of one pass. `soft_end` is where the data set must end, moved on by what bulk data takes."""
+    """The state of one pass."""
 
-    def __init__(self, buffer: Buffer, syntax: Syntax, soft_end: int) -> None:
+    def __init__(self, buffer: Buffer, syntax: Syntax, budget: Budget) -> None:
         self.buffer = buffer
         self.syntax = syntax
-        self.soft_end = soft_end
+        self.budget = budget
         self.attributes: dict[int, bytes] = {}
         self.bulk: dict[str, tuple[str, int, int]] = {}
         self.pixel: PixelElement | None = None
@@ -92,15 +91,16 @@ class Walker:
         delimited: bool = False,
     ) -> int:
         """Append the members of a data set (the whole, or an item) to `out`; returns the position after it."""
-        buffer, syntax, short, long = self.buffer, self.syntax, self.short, self.long
+        buffer, syntax, short, long, budget = self.buffer, self.syntax, self.short, self.long, self.budget
         known = _KNOWN.setdefault(syntax, {})
-        implicit, codec, last = syntax.implicit, place.codec, -1
+        implicit, codec, last, counted = syntax.implicit, place.codec, -1, 0
         width = 4 if implicit else 6
         while position < end:
             if position + 8 > end:
                 raise invalid("the data set is truncated")
-            if position > self.soft_end:
-                raise too_large(f"the data set holds more than {INLINE_TOTAL >> 20} MB outside bulk data")
+            if position > budget.checkpoint:
+                budget.passed(position)
+                counted = budget.count(out, counted)
             head = buffer[position : position + width]
             element = known.get(head)
             if element is None:
@@ -110,6 +110,7 @@ class Walker:
             tag, kind, _, long_length, limit, prefix, encode = element
             if kind is Kind.DELIMITER:
                 if delimited and tag == ITEM_DELIMITER:
+                    budget.count(out, counted)
                     return position + 8
                 raise invalid("an item or delimiter stands where none belongs")
             if tag <= last:
@@ -133,6 +134,7 @@ class Walker:
                 if kind is Kind.CHARACTER_SET:
                     codec = charset.codec(tuple(buffer[begin:position].decode("latin_1").strip("\0 ").split("\\")))
                     place = place._replace(codec=codec)
+                counted = budget.count(out, counted)
                 member, position = self._rare(element, begin, length, end, place)
                 if member is not None:
                     out.append(member)
@@ -152,6 +154,7 @@ class Walker:
                 self._remember(tag, raw)
         if delimited:
             raise invalid("an item of undefined length has no end")
+        budget.count(out, counted)
         return position
 
     def _rare(self, element: Element, begin: int, length: int, end: int, place: Place) -> tuple[bytes | None, int]:
@@ -203,14 +206,14 @@ class Walker:
     def _bulk(self, element: Element, begin: int, length: int, place: Place) -> bytes:
         path = f"{place.path}{element.tag:08X}"
         self.bulk[path] = (element.vr, begin, length)
-        self.soft_end += length
+        self.budget.skip(length)
         return element.prefix + b',"BulkDataURI":"bulkdata/' + path.encode() + b'"}'
 
     def _implicit(self) -> Walker:
         """This pass, going on in implicit VR little endian."""
         if self.syntax == _IMPLICIT:
             return self
-        inner = Walker(self.buffer, _IMPLICIT, self.soft_end)
+        inner = Walker(self.buffer, _IMPLICIT, self.budget)
         inner.bulk, inner.creators, inner.signed = self.bulk, self.creators, self.signed
         return inner
 
@@ -236,6 +239,7 @@ class Walker:
         if place.depth >= DEPTH_LIMIT:
             raise invalid(f"sequences are nested more than {DEPTH_LIMIT} deep")
         items: list[bytes] = []
+        text = self.budget.text
         while True:
             if not delimited and position == end:
                 break
@@ -244,6 +248,7 @@ class Walker:
                 break
             if found != ITEM:
                 raise invalid("a sequence holds something other than items")
+            self.budget.add(1)
             inner = Place(f"{place.path}{tag:08X}/{len(items)}/", place.depth + 1, place.codec)
             members: list[bytes] = []
             stop = end if length == UNDEFINED else position + length
@@ -253,6 +258,7 @@ class Walker:
             position = self.data_set(position, stop, members, inner, delimited=length == UNDEFINED)
             self.creators = creators
             items.append(b"{" + b",".join(members) + b"}")
+        self.budget.text = text  # the sequence counts as a member of what it is in
         prefix = b'"%08X":{"vr":"SQ"' % tag
         return prefix + (values.values(items) if items else values.EMPTY), position
 

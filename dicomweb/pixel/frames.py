@@ -17,6 +17,8 @@ from dicomweb.pixel.layout import Layout, Pixels
 from healix_fhir.kernel.errors import Category, HealixError, not_found, unsupported
 
 Ranges = tuple[tuple[int, int], ...]
+RLE_RATIO = 64
+"""Two bytes of RLE are at most 128 bytes of pixels: what says more is not even tried. Spec: PS3.5 G.3.1 (2024d)"""
 SWAPPED = {16: 2, 32: 4, 64: 8}
 
 
@@ -129,6 +131,10 @@ def _decode_rle(data: bytes, pixels: Pixels) -> bytes:
     import numpy as np
     from pydicom.pixels.decoders.rle import _rle_decode_frame
 
+    if pixels.frame_bits // 8 > len(data) * RLE_RATIO:
+        raise HealixError(
+            Category.UNPROCESSABLE, "the RLE frame is broken", detail="too short for its rows and columns"
+        )
     try:
         planes = _rle_decode_frame(data, pixels.rows, pixels.columns, pixels.samples, pixels.bits_allocated)
     except (ValueError, AttributeError, IndexError) as error:

@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 
 from dicomweb.dicomjson.header import Fragments, Header, PixelElement
+from dicomweb.dicomjson.syntax import NATIVE, REFERENCED, is_compressed
 from healix_fhir.kernel.errors import invalid
 
 ROWS, COLUMNS, SAMPLES, FRAMES = 0x00280010, 0x00280011, 0x00280002, 0x00280008
 BITS, PHOTOMETRIC, PLANAR = 0x00280100, 0x00280004, 0x00280006
 WANTED = frozenset({ROWS, COLUMNS, SAMPLES, FRAMES, BITS, PHOTOMETRIC, PLANAR})
 
+DESCRIPTION = (ROWS, COLUMNS, BITS)
 FRAME_LIMIT = 1 << 20
 ITEM_HEADER = 8
 
@@ -60,10 +62,21 @@ class Layout(msgspec.Struct, frozen=True, array_like=True):
     located: bool = True
 
 
-def layout(header: Header) -> Layout:
-    """The layout of what the tag walker found. Raises Invalid when the pixel attributes and the data contradict."""
+def layout(header: Header, TransferSyntaxUID: str) -> Layout:  # noqa: N803 - a DICOM keyword
+    """The layout of what the tag walker found.
+
+    Raises Invalid when pixel attributes, pixel data and transfer syntax contradict each other. An object that describes
+    pixels and has none was cut; one that does not even describe them may be meant so.
+    """
     if header.pixel is None:
+        if TransferSyntaxUID not in REFERENCED and all(_number(header.attributes.get(tag)) for tag in DESCRIPTION):
+            raise invalid("Rows, Columns and BitsAllocated describe pixel data, but there is none")
         return Layout(header.bulk)
+    encapsulated = header.pixel.fragments is not None
+    if encapsulated and TransferSyntaxUID in NATIVE:
+        raise invalid("the pixel data is encapsulated, which its transfer syntax does not allow")
+    if not encapsulated and is_compressed(TransferSyntaxUID):
+        raise invalid("the pixel data is not encapsulated, as its transfer syntax demands")
     pixels = _pixels(header, header.pixel)
     if header.pixel.fragments is None:
         if pixels is not None:

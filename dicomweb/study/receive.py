@@ -163,7 +163,7 @@ class Incoming:
             self._spool.size,
             self._digest.digest(),
             header,
-            layout(header),
+            layout(header, meta.transfer_syntax),
         )
 
     def _chunks(self, position: int) -> Iterator[bytes]:

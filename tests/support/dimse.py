@@ -91,10 +91,10 @@ ABORT = pdu(7, bytes(4))
 
 
 class Peer:
-    """A raw connection to a DIMSE port."""
+    """A raw connection to a DIMSE port, from the local `address`."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+    def __init__(self, port: int, *, address: str = "127.0.0.1") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(address, 0))
 
     def __enter__(self) -> Peer:
         return self
@@ -124,11 +124,17 @@ class Peer:
 
     def status(self) -> int:
         """The status in the next response."""
+        return self.answer()[0]
+
+    def answer(self) -> tuple[int, str]:
+        """The status in the next response, and its error comment."""
         answer = self.read()
         assert answer is not None
         assert answer[0] == 4, answer
         at = answer[1].index(struct.pack("<HHI", 0, 0x0900, 2))
-        return int(struct.unpack_from("<H", answer[1], at + 8)[0])
+        comment = answer[1].partition(struct.pack("<HH", 0, 0x0902))[2]
+        length = int.from_bytes(comment[:4], "little")
+        return int(struct.unpack_from("<H", answer[1], at + 8)[0]), comment[4 : 4 + length].decode()
 
     def _exactly(self, length: int) -> bytes:
         data = b""

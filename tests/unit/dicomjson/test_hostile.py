@@ -8,7 +8,7 @@ from struct import pack
 
 import pytest
 
-from dicomweb.dicomjson import walker
+from dicomweb.dicomjson import budget, walker
 from dicomweb.dicomjson.inflate import inflate
 from dicomweb.dicomjson.part10 import FileMeta, read_meta, write_meta
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE, syntax
@@ -103,9 +103,50 @@ def test_depth_is_limited(depth: int, representation: bytes) -> None:
 
 def test_many_small_elements_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     """A data set that is large without bulk data is TooLarge before it fills the memory."""
-    monkeypatch.setattr(walker, "INLINE_TOTAL", 10_000)
+    monkeypatch.setattr(budget, "INLINE_TOTAL", 10_000)
     item = ITEM + pack("<L", 10) + short(0x00080060, b"CS", b"CT")
     assert refusal(SEQUENCE + UNDEFINED + item * 1000 + SEQUENCE_END) is Category.TOO_LARGE
+
+
+@pytest.mark.parametrize("length", ["defined", "undefined", "unknown"])
+def test_elements_and_items_are_limited(monkeypatch: pytest.MonkeyPatch, length: str) -> None:
+    """Countless empty items and elements are TooLarge, however they are wrapped."""
+    monkeypatch.setattr(budget, "MEMBER_LIMIT", 500)
+    items = (ITEM + bytes(4)) * 300
+    elements = b"".join(short(0x00290010 + n, b"LO", b"") for n in range(250))
+    sequence = {
+        "undefined": SEQUENCE + UNDEFINED + items + SEQUENCE_END,
+        "defined": SEQUENCE + pack("<L", len(items)) + items,
+        "unknown": b"\x08\x00\x40\x11UN\0\0" + pack("<L", len(items)) + items,
+    }[length]
+    walker.walk(sequence, 0, len(sequence), EXPLICIT, frozenset())
+    assert refusal(sequence + elements) is Category.TOO_LARGE
+
+
+def test_text_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that become many times their size are TooLarge, also deep within."""
+    monkeypatch.setattr(budget, "TEXT_LIMIT", 100_000)
+    item = ITEM + UNDEFINED + short(0x00081030, b"LO", b"\1" * 10_000) + ITEM_END
+    once, twice = (SEQUENCE + UNDEFINED + item * count + SEQUENCE_END for count in (1, 2))
+    walker.walk(once, 0, len(once), EXPLICIT, frozenset())
+    assert refusal(twice) is Category.TOO_LARGE
+
+
+def test_bulk_data_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Countless elements of bulk data are TooLarge, though their bytes are not looked at."""
+    monkeypatch.setattr(budget, "BULK_LIMIT", 10)
+    item = ITEM + UNDEFINED + b"\x29\x00\x00\x10OB\0\0" + pack("<L", 2000) + bytes(2000) + ITEM_END
+    assert refusal(SEQUENCE + UNDEFINED + item * 11 + SEQUENCE_END) is Category.TOO_LARGE
+
+
+def test_honest_objects_are_within_bounds() -> None:
+    """Text in nested sequences counts once, not once a level."""
+    data = short(0x00081030, b"LO", b"x" * 60_000)
+    for _ in range(60):
+        data = SEQUENCE + UNDEFINED + ITEM + UNDEFINED + data + ITEM_END + SEQUENCE_END
+    counts = budget.Budget(0)
+    walker.Walker(data, EXPLICIT, counts).data_set(0, len(data), [], walker.Place())
+    assert counts.text < 70_000
 
 
 def test_many_fragments_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
