@@ -9,12 +9,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.database import atransaction
+from healix_fhir.pages.authorize.flow import source
 from healix_fhir.pages.overview import overview
 from healix_fhir.pages.people import people, resources
 from healix_fhir.pages.present import Study, name, study
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
 from smart_auth.access import AccessContext
+from smart_auth.oauth.launch import launchable
 from smart_auth.oauth.sessions import Session
 
 STUDIES = 100
@@ -46,8 +48,11 @@ async def _practitioner(site: Site, request: Request, session: Session) -> Respo
     found = await people(site, access, asked, cursor)
     shown = found.persons
     studies, more = await _studies(site, access, [one.id for one in shown]) if shown else ([], False)
+    apps = await atransaction(site.pool, launchable)
     return page(
         "practitioner.html",
+        form_action=sorted({source(app.launch_uri) for app in apps}),
+        apps=apps,
         **_common(site, session),
         patients=[(one, [study for study in studies if study.patient == one.id]) for one in shown],
         more_studies=more,

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from healix_fhir.interaction.status import STATUS
 from healix_fhir.kernel.refusal import as_refusal
-from healix_fhir.pages import home, login, viewer
+from healix_fhir.pages import apps, home, launch, login, viewer
 from healix_fhir.pages.authorize import decision, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.render import asset, page
@@ -30,6 +30,9 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/account/login", _answering(site, login.submit), methods=["POST"]),
         Route("/account/logout", _answering(site, login.leave), methods=["POST"]),
         Route("/account/view", _answering(site, viewer.open_study), methods=["POST"]),
+        Route(apps.APPS, _answering(site, apps.show)),
+        Route(apps.APPS, _answering(site, apps.take_back), methods=["POST"]),
+        Route("/account/launch", _answering(site, launch.start), methods=["POST"]),
         Route("/oauth/authorize", _answering(site, start.by_get)),
         Route("/oauth/authorize", _answering(site, start.by_post), methods=["POST"]),
         Route(ONWARD, _answering(site, decision.onward)),

@@ -22,7 +22,7 @@ from smart_auth.store import Account, digest, find_account
 
 LIFE = 10 * 60
 LONGEST_INTENT = 200
-MOST_APPS = 50
+MOST_APPS = 20
 
 
 class Launched(msgspec.Struct, frozen=True):

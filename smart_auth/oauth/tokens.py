@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -116,9 +117,15 @@ def end_grant(grant_id: str) -> Work[bool]:
     rows = yield Statement(
         "UPDATE app_grant SET ended = now() WHERE id = %s AND ended IS NULL RETURNING id", (grant_id,)
     )
-    yield Statement(
-        f"""WITH gone AS (UPDATE access_token SET revoked = true WHERE grant_id = %s AND NOT revoked RETURNING hash)
-            SELECT pg_notify('{CHANNEL}', encode(hash, 'hex')) FROM gone""",
-        (grant_id,),
-    )
+    yield revoke_access([grant_id])
     return bool(rows)
+
+
+def revoke_access(grant_ids: Sequence[str]) -> Statement:
+    """Make the access tokens of grants, which the caller has locked and ended, worthless at once in every process."""
+    return Statement(
+        f"""WITH gone AS (UPDATE access_token SET revoked = true WHERE grant_id = ANY(%s) AND NOT revoked
+                          RETURNING hash)
+            SELECT pg_notify('{CHANNEL}', encode(hash, 'hex')) FROM gone""",
+        (list(grant_ids),),
+    )
