@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.subset import Subset, add
+from healix_fhir.search.contained import Contained, Returned
 from healix_fhir.search.include import ITERATE, Include, read_include
 from healix_fhir.search.order import LAST_CHANGED, NEWEST, Order
 from healix_fhir.search.result import Total
@@ -23,8 +24,6 @@ EDGE = frozenset({"_format", "_pretty"})
 """Parameters of the HTTP edge, which has dealt with them."""
 
 REFUSED: Mapping[str, str] = {
-    "_contained": "searching contained resources is not supported",
-    "_containedType": "searching contained resources is not supported",
     "_query": "named queries are not supported",
 }
 """Parameters of R4 that this server refuses by name."""
@@ -32,9 +31,10 @@ REFUSED: Mapping[str, str] = {
 
 @dataclass(slots=True)
 class Controls:
-    """The controls of a search, as they are read one after the other."""
+    """The controls of a search of `types`, as they are read one after the other; includes start from `starts`."""
 
     types: tuple[str, ...]
+    starts: tuple[str, ...]
     sorted: Order | None = None
     count: int = DEFAULT_COUNT
     total: Total = Total.NONE
@@ -42,6 +42,8 @@ class Controls:
     cursor: str | None = None
     explain: bool = False
     subset: Subset = field(default_factory=Subset)
+    contained: Contained = Contained.FALSE
+    returned: Returned = Returned.CONTAINER
 
     @property
     def order(self) -> Order:
@@ -87,7 +89,7 @@ def _included(name: str, *, reverse: bool) -> Control:
     def read(controls: Controls, value: str) -> None:
         if len(controls.includes) == INCLUDES:
             raise invalid(f"a search takes at most {INCLUDES} includes", code="too-costly")
-        controls.includes.append(read_include(name, value, controls.types, reverse=reverse))
+        controls.includes.append(read_include(name, value, controls.starts, reverse=reverse))
 
     return read
 
@@ -100,6 +102,18 @@ def _explain(controls: Controls, value: str) -> None:
     if value not in ("true", "false"):
         raise invalid(f"_explain is true or false, not '{value[:50]}'", code="value")
     controls.explain = value == "true"
+
+
+def _contained(controls: Controls, value: str) -> None:
+    if value not in (one.value for one in Contained):
+        raise invalid(f"_contained is false, true or both, not '{value[:50]}'", code="value")
+    controls.contained = Contained(value)
+
+
+def _contained_type(controls: Controls, value: str) -> None:
+    if value not in (one.value for one in Returned):
+        raise invalid(f"_containedType is container or contained, not '{value[:50]}'", code="value")
+    controls.returned = Returned(value)
 
 
 def _cursor(controls: Controls, value: str) -> None:
@@ -118,6 +132,8 @@ CONTROLS: Mapping[str, Control] = {
         for base in ("_include", "_revinclude")
         for name in (base, *(f"{base}:{modifier}" for modifier in ITERATE))
     },
+    "_contained": _contained,
+    "_containedType": _contained_type,
     "_explain": _explain,
     "_cursor": _cursor,
 }

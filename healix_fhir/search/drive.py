@@ -24,6 +24,7 @@ from healix_fhir.search.lower import lower
 from healix_fhir.search.lower_value import stored_condition, stored_table
 from healix_fhir.search.nodes import (
     And,
+    Containing,
     Id,
     Linked,
     Node,
@@ -43,6 +44,7 @@ from smart_auth.access import AccessContext
 
 MANY = 2000
 RESOURCE = Row("r", "r", spans=True, each=True)
+INSIDE = Row("i", "i", spans=True)
 
 
 @dataclass(slots=True)
@@ -108,12 +110,10 @@ def rank(node: Node) -> int | None:
             return 4
         case String(match=StringMatch.CONTAINS | StringMatch.SUFFIX):
             return 9
-        case String():
+        case String() | Words(query=str()) | Containing():
             return 3
         case Quantity(coded=True):
             return 5
-        case Words(query=str()):
-            return 3
         case Linked(node=inner) | Referring(node=inner):
             end = rank(inner)
             return min(4 + (4 if end is None else end), 10)
@@ -154,6 +154,10 @@ def _rows(node: Node, types: Sequence[int], lists: Lists) -> Fragment:
             return Fragment(f"SELECT x.pk FROM {table} x WHERE {condition.sql}", condition.params)
         case Or(nodes):
             return union_all([_rows(inner, types, lists) for inner in nodes])
+        case Containing(inner_types, nodes):
+            of = of_types("i", inner_types)
+            found = all_of([of, *(lower(inner, INSIDE, lists.access) for inner in nodes)])
+            return Fragment(f"SELECT i.container AS pk FROM index_contained i WHERE {found.sql}", found.params)
         case And(nodes):
             return _conjunction(nodes, types, lists)
         case Words(corpus, str(query)) if len(types) <= ARMS:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.search.fragments import NOTHING
-from healix_fhir.search.nodes import And, Linked, Node, Not, Or, Referring
+from healix_fhir.search.nodes import And, Containing, Linked, Node, Not, Or, Referring
 from healix_fhir.search.statement import ROUGHLY, Reading, matches
 
 
@@ -20,7 +20,7 @@ def ends(nodes: Sequence[Node]) -> Iterator[str]:
             case Linked(target=visible, node=inner) | Referring(source=visible, node=inner):
                 yield visible.type_name
                 yield from ends((inner,))
-            case And(inners) | Or(inners):
+            case And(inners) | Or(inners) | Containing(nodes=inners):
                 yield from ends(inners)
             case Not(inner):
                 yield from ends((inner,))

@@ -13,6 +13,8 @@ from typing import Any
 
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import Issue, forbidden
+from healix_fhir.model.definitions import TYPES
+from healix_fhir.search.contained import Contained
 from healix_fhir.search.estimate import ends
 from healix_fhir.search.page import Signer
 from healix_fhir.search.plan import Arm, Plan
@@ -27,8 +29,9 @@ INDENT = "  "
 
 def explain(access: AccessContext, query: Query, *, base: str, signer: Signer) -> Work[tuple[Issue, ...]]:
     """The explanation, one issue for each part of it. Raises Forbidden for callers who see only a part."""
-    require(access, query.types)
-    looked_at = (*query.types, *ends(query.where))
+    require(access, query.needed)
+    searched = query.types if query.contained is Contained.FALSE else TYPES
+    looked_at = (*searched, *ends(query.where))
     if not all(Context.SYSTEM in contexts(access.scopes, name, Permission.SEARCH) for name in looked_at):
         raise forbidden("_explain needs a system scope for everything that is searched, also through chains")
     reading = reading_of(access, query, unseal(query, base, signer))

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeVar
 
 from healix_fhir.model.custom import derived, is_custom
-from healix_fhir.model.definitions import SearchParameter, extracted_parameters
+from healix_fhir.model.definitions import TYPE_ID, SearchParameter, extracted_parameters
 from healix_fhir.model.fhirpath.branch import Branch, Stage, link
 from healix_fhir.model.fhirpath.branch import Step as PathStep
 from healix_fhir.model.fhirpath.path import compile_branches
@@ -22,6 +22,7 @@ from healix_fhir.search import compartments, presence
 from healix_fhir.search.amounts import parameter_key
 from healix_fhir.search.content import full_text
 from healix_fhir.search.index_facts import url_parameter
+from healix_fhir.search.inside import contained_rows
 from healix_fhir.search.params import (
     composite,
     date,
@@ -37,7 +38,7 @@ from healix_fhir.search.params import (
 from healix_fhir.search.params.collector import Collector, Emit
 from healix_fhir.search.params.indexed import COLUMNS, is_indexed
 from healix_fhir.search.unions import is_union
-from healix_fhir.store.index import IndexRows
+from healix_fhir.store.index import ContainedRows, IndexRows
 
 T = TypeVar("T")
 
@@ -84,6 +85,16 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
         positions=_once(rows.positions),
         texts=_once(rows.texts),
         words=full_text(resource, type_name),
+        contained=_contained(resource, bases) if "contained" in resource else (),
+    )
+
+
+def _contained(resource: dict[str, Any], bases: tuple[str, ...]) -> tuple[ContainedRows, ...]:
+    """The rows of what a resource contains, which itself contains nothing."""
+    return tuple(
+        contained_rows(item, extract({k: v for k, v in item.items() if k != "contained"}, item["resourceType"], bases))
+        for item in resource["contained"]
+        if type(item.get("id")) is str and item.get("resourceType") in TYPE_ID
     )
 
 

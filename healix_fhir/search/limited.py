@@ -15,9 +15,10 @@ from psycopg.errors import QueryCanceled
 
 from healix_fhir.kernel.database import Row, Statement, Work
 from healix_fhir.kernel.errors import HealixError, invalid
+from healix_fhir.model.custom import is_custom, type_of
 from healix_fhir.model.definitions import PARAMETERS_PER_TYPE, TYPE_NAME, search_parameters
 from healix_fhir.search.grams import SIZE
-from healix_fhir.search.nodes import And, Linked, Node, Not, Or, Referring, String, StringMatch
+from healix_fhir.search.nodes import And, Containing, Linked, Node, Not, Or, Referring, String, StringMatch
 
 MILLISECONDS = 2000
 _LIMIT = "SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, TRUE)"
@@ -29,7 +30,7 @@ def short_parts(nodes: Iterable[Node]) -> Iterator[String]:
         match node:
             case String(match=StringMatch.CONTAINS | StringMatch.SUFFIX, folded=folded) if len(folded) < SIZE:
                 yield node
-            case And(inners) | Or(inners):
+            case And(inners) | Or(inners) | Containing(nodes=inners):
                 yield from short_parts(inners)
             case Not(inner) | Linked(node=inner) | Referring(node=inner):
                 yield from short_parts((inner,))
@@ -51,8 +52,10 @@ def limited(statement: Statement, where: Iterable[Node]) -> Work[list[Row]]:
 
 def too_short(node: String) -> HealixError:
     """The refusal of a part of a string that is too short to be found soon."""
-    known = search_parameters(TYPE_NAME[node.param // PARAMETERS_PER_TYPE])
-    code = next(code for code, parameter in known.items() if parameter.id == node.param)
+    number = abs(node.param)  # of a contained resource it is negative
+    type_id = type_of(number) if is_custom(number) else number // PARAMETERS_PER_TYPE
+    known = search_parameters(TYPE_NAME[type_id])
+    code = next(code for code, parameter in known.items() if parameter.id == number)
     return invalid(
         f"{code}: '{node.text[:10]}' is in too few of too many strings: give {SIZE} letters or more",
         code="too-costly",

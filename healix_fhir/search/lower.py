@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from healix_fhir.kernel.database import Fragment
-from healix_fhir.search.alias import Row
-from healix_fhir.search.fragments import all_of, any_of, negate, of_types
+from healix_fhir.search.alias import Phase, Row
+from healix_fhir.search.fragments import NOTHING, all_of, any_of, negate, of_types
 from healix_fhir.search.links import linked, linked_to, referring
 from healix_fhir.search.lower_value import among, lower_value, stored_table
 from healix_fhir.search.nodes import (
     And,
+    Containing,
     Date,
     EachRow,
     Id,
@@ -67,6 +68,11 @@ def lower(node: Node, row: Row, access: AccessContext) -> Fragment:
             return linked_to(link, ends, row, lower(link, row, access))
         case Referring():
             return referring(node, row, lambda inner, other: lower(inner, other, access))
+        case Containing(types, nodes):
+            row_inside = replace(row, keys="i", resource="i", spans=True, phase=Phase.ANY)
+            found = all_of([of_types("i", types), *(lower(inner, row_inside, access) for inner in nodes)])
+            contained = f"SELECT i.container FROM index_contained i WHERE {found.sql}"
+            return NOTHING if found == NOTHING else Fragment(f"{row.keys}.pk IN ({contained})", found.params)
         case InPatient(patient):
             return any_of(of_patient(patient, row.keys))
         case OfType(types):

@@ -272,6 +272,14 @@ class Referring:
 
 
 @dataclass(frozen=True, slots=True)
+class Containing:
+    """The resource contains one of `types` of which all `nodes` hold; these are conditions inside (search/inside)."""
+
+    types: tuple[int, ...]
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OfType:
     """The resource is of one of `types`."""
 
@@ -285,7 +293,9 @@ class InPatient:
     patient: str
 
 
-Structure: TypeAlias = And | Or | Not | EachRow | Visible | Linked | LinkedTo | Referring | OfType | InPatient
+Structure: TypeAlias = (
+    And | Or | Not | EachRow | Visible | Linked | LinkedTo | Referring | Containing | OfType | InPatient
+)
 Value: TypeAlias = (
     Token
     | TokenText

@@ -10,12 +10,14 @@ Spec: FHIR R4, hl7.org/fhir/R4/search.html
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from healix_fhir.kernel.errors import Issue, invalid, unsupported
+from healix_fhir.model.definitions import TYPES
 from healix_fhir.model.subset import Subset, check
 from healix_fhir.search.chain import Chains
+from healix_fhir.search.contained import Contained, Returned, containers, order_of_containers
 from healix_fhir.search.controls import CONTROLS, EDGE, REFUSED, Controls
 from healix_fhir.search.filter import read_filter
 from healix_fhir.search.include import Include
@@ -37,7 +39,8 @@ class Query:
     """A search for resources of `types`: all of `where` holds. `params` are the parameters that took effect.
 
     `path` is the address below the base. `count` 0 asks for the total only. `cursor` is the sealed place to go on from.
-    `subset` is what is wanted of each resource, None for all of it. `explain` asks how, not for the result.
+    `subset` is what is wanted of each resource, None for all of it. `explain` asks how, not for the result. `contained`
+    tells whether matches are contained resources, or they too; `wanted` are the types looked for inside others.
     """
 
     path: str
@@ -52,6 +55,13 @@ class Query:
     ignored: tuple[Issue, ...]
     subset: Subset | None = None
     explain: bool = False
+    contained: Contained = Contained.FALSE
+    wanted: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The types of which the caller must be allowed to search one."""
+        return self.wanted or self.types
 
 
 def parse(
@@ -73,7 +83,8 @@ def parse(
     most = min(VALUES, EACH // max(len(searched.types), 1))
     if sum(value.count(",") + 1 for _, value in params) > most:
         raise invalid(f"such a search takes at most {most} values", code="too-costly")
-    controls = Controls(searched.types)
+    contains = ("_contained", "true") in params or ("_contained", "both") in params
+    controls = Controls(searched.types, TYPES if contains else searched.types)
     chains = Chains((base,) if base else ())
     where, kept, ignored = list(searched.where()), [], []
     for name, value in params:
@@ -93,8 +104,7 @@ def parse(
         if name != "_cursor":
             kept.append((name, value))
     ignored += warnings(searched, kept)
-    check(controls.subset, searched.types, includes=bool(controls.includes))
-    return Query(
+    query = Query(
         searched.path,
         searched.types,
         tuple(where),
@@ -107,6 +117,26 @@ def parse(
         tuple(ignored),
         None if controls.subset.whole else controls.subset,
         controls.explain,
+    )
+    query = query if controls.contained is Contained.FALSE else _with_contained(query, searched, controls)
+    check(controls.subset, query.types, includes=bool(controls.includes))
+    return query
+
+
+def _with_contained(query: Query, searched: Searched, controls: Controls) -> Query:
+    """The same search, of contained resources: for themselves, or for the resources of any type that contain them."""
+    if searched.owner:
+        raise unsupported("_contained: a compartment is not searched for contained resources")
+    if controls.returned is Returned.CONTAINED:
+        if controls.includes:
+            raise unsupported("_include and _revinclude do not start from contained resources")
+        return replace(query, contained=controls.contained)
+    return replace(
+        query,
+        types=TYPES,
+        wanted=searched.types,
+        where=containers(controls.contained, searched.types, query.where),
+        order=order_of_containers(controls.sorted),
     )
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from healix_fhir.kernel.database import Row, Work
 from healix_fhir.kernel.errors import forbidden
 from healix_fhir.model.definitions import TYPE_NAME
+from healix_fhir.search.contained import Contained, with_contained
 from healix_fhir.search.estimate import ends, estimate
 from healix_fhir.search.fragments import EVERYTHING
 from healix_fhir.search.included import included, left_out
@@ -46,7 +47,7 @@ def search(access: AccessContext, query: Query, *, base: str, signer: Signer) ->
 
     Raises Forbidden when no scope opens a search of any of the types, Invalid for a cursor of another search.
     """
-    require(access, query.types)
+    require(access, query.needed)
     cursor = unseal(query, base, signer)
     reading = reading_of(access, query, cursor)
     rows = yield from limited(page_statement(reading), query.where)
@@ -78,8 +79,12 @@ def reading_of(access: AccessContext, query: Query, cursor: Cursor | None = None
     """What is read for a page of `query`."""
     keyset = Keyset(query.order) if cursor is None else Keyset(query.order, cursor.backward, cursor.place)
     dated = all(main_date(name) is not None for name in query.types)
+    itself = query.types if query.contained is not Contained.TRUE else ()
+    way = plan(groups(itself, SEARCHED, access), query.where, query.order, access, dated=dated)
+    if query.contained is not Contained.FALSE:
+        way = with_contained(way, query.types, query.where, query.order, access)
     return Reading(
-        plan=plan(groups(query.types, SEARCHED, access), query.where, query.order, access, dated=dated),
+        plan=way,
         keyset=keyset,
         access=access,
         limit=query.count + 1 if query.count else 0,
@@ -93,6 +98,8 @@ def _total(access: AccessContext, query: Query) -> Total:
 
     The types that chains lead to count as well.
     """
+    if query.total is Total.ESTIMATE and query.contained is not Contained.FALSE:
+        return Total.ACCURATE
     if query.total is Total.ESTIMATE and any(
         access.compartments(name, Permission.SEARCH, "t.pat") != EVERYTHING
         for name in (*query.types, *ends(query.where))

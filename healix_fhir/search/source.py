@@ -24,6 +24,7 @@ class Source:
 
     `repeats`: it may give one resource twice. `spans`: it has d_hi beside d. `types`: the condition is about one type,
     `y.type`, and is to be asked for each of these. `first`: the first sort key, where the source knows it by itself.
+    `contained`: `t` is a contained resource.
     """
 
     tables: str
@@ -33,6 +34,7 @@ class Source:
     spans: bool = True
     types: tuple[int, ...] = ()
     first: str = ""
+    contained: bool = False
 
 
 def alternatives(node: Node) -> Sequence[Node]:

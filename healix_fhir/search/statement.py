@@ -12,9 +12,10 @@ from healix_fhir.kernel.database import Fragment, Statement
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.search.alias import Phase, Row
 from healix_fhir.search.fragments import EVERYTHING, NOTHING, all_of, any_of, strung, union_all
+from healix_fhir.search.inside import inside_key
 from healix_fhir.search.keyset import Keyset
 from healix_fhir.search.lower import lower, needs_resource
-from healix_fhir.search.order import By
+from healix_fhir.search.order import By, Key
 from healix_fhir.search.plan import Arm, Plan
 from healix_fhir.search.result import Total
 from healix_fhir.search.source import Source
@@ -26,6 +27,10 @@ BOUND = 65_535
 """PostgreSQL's protocol takes no more values in one statement."""
 EVERY = 2**62
 """A limit that cuts nothing off."""
+CONTAINED = """(SELECT pk, type, id, version, updated, body FROM resource UNION ALL
+ SELECT c.pk, o.type, o.id || '#' || c.id, o.version, o.updated, c.body
+ FROM index_contained c JOIN resource o ON o.pk = c.container)"""
+"""All resources, and contained ones by their place in the container."""
 ROUGHLY = 10_000
 """An estimate counts so many matches exactly."""
 DATED = {Phase.DATED: Fragment("t.d IS NOT NULL"), Phase.UNDATED: Fragment("t.d IS NULL"), Phase.ANY: EVERYTHING}
@@ -57,11 +62,12 @@ def page_statement(reading: Reading) -> Statement:
     members = strung(",\n", [*lists, Fragment(f"page AS ({page.sql})", page.params)])
     numbers = range(1, len(reading.keyset.keys) + 1)
     keys = ", ".join(f"p.k{n}, p.k{n}::text AS t{n}" for n in numbers)
+    resources = CONTAINED if any(arm.source.contained for arm in reading.plan.arms) else "resource"
     shown = ", ".join(f"m.t{n}" for n in numbers)
     sql = f"""WITH {members.sql}
 SELECT w.total, w.ceiling, m.phase, {shown}, m.pk, m.type, m.id, m.version, m.updated, m.body
 FROM (SELECT {total.sql} AS total, {CEILING} AS ceiling) w
-LEFT JOIN (SELECT p.phase, {keys}, {COLUMNS} FROM page p JOIN resource r ON r.pk = p.pk) m ON TRUE
+LEFT JOIN (SELECT p.phase, {keys}, {COLUMNS} FROM page p JOIN {resources} r ON r.pk = p.pk) m ON TRUE
 ORDER BY {reading.keyset.order_by("m", phase=True)}"""
     params = (*members.params, *total.params)
     if len(params) > BOUND:
@@ -116,7 +122,7 @@ def _arm(reading: Reading, arm: Arm) -> Fragment:
 def _keys(reading: Reading, arm: Arm) -> Fragment:
     """The sort keys of a row of an arm, as columns."""
     row = _row(arm)
-    values = [key.value(row.keys, row.resource) for key in reading.keyset.order.keys]
+    values = [_value(key, row, arm) for key in reading.keyset.order.keys]
     if arm.source.first:
         values[0] = Fragment(arm.source.first)
     return strung(", ", [Fragment(f"{v.sql} AS k{n}", v.params) for n, v in enumerate(values, start=1)])
@@ -175,6 +181,12 @@ def _arm_columns(reading: Reading, arm: Arm, alias: str) -> str:
     return f"{'DISTINCT ' if arm.source.repeats else ''}" + ", ".join([f"{alias}.pk", f"{phase} AS phase", *keys])
 
 
+def _value(key: Key, row: Row, arm: Arm) -> Fragment:
+    if not arm.source.contained:
+        return key.value(row.keys, row.resource)
+    return inside_key(key).value(row.keys, "o" if key.by is By.UPDATED else row.resource)
+
+
 def _each_type(reading: Reading, arm: Arm, rows: Fragment) -> Fragment:
     """`rows` asked for each type of the source, where it has several."""
     if not arm.source.types:
@@ -210,7 +222,8 @@ def _tables(arm: Arm, *, by_key: bool) -> str:
 
 def _source_condition(reading: Reading, arm: Arm) -> Fragment:
     """What an index tells of every row of an arm, wherever the page begins."""
-    ceiling = EVERYTHING if reading.ceiling is None else Fragment("t.pk <= %s", (reading.ceiling,))
+    made = "t.container" if arm.source.contained else "t.pk"  # a contained one is made anew with each version
+    ceiling = EVERYTHING if reading.ceiling is None else Fragment(f"{made} <= %s", (reading.ceiling,))
     gate = EVERYTHING
     if arm.whole is not None:
         whole = reading.plan.lists.whole

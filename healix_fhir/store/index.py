@@ -14,6 +14,15 @@ AmountRow: TypeAlias = tuple[
 """(h, sys, lo, hi, unit, base_lo, base_hi, code, label), as the columns of `index_quantity` are named."""
 
 
+class ContainedRows(msgspec.Struct, frozen=True):
+    """A contained resource: its id in the container, its type and JSON, and its index rows (search/inside)."""
+
+    id: str
+    type: int
+    body: bytes
+    rows: IndexRows
+
+
 class IndexRows(msgspec.Struct, frozen=True):
     """Everything the search index holds of one resource. Empty for a deleted one.
 
@@ -26,6 +35,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     `amounts`: numbers and quantities. `positions`: (param, latitude, longitude).
     `texts`: (param, folded, h) of what stands beside codes; h is also in `toks`.
     `words`: at most one pair, the words of the narrative (None: there is none) and of all texts, as tsvectors' text.
+    `contained`: what it contains.
     """
 
     patients: tuple[str, ...] = ()
@@ -41,6 +51,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     positions: tuple[tuple[int, float, float], ...] = ()
     texts: tuple[tuple[int, str, int], ...] = ()
     words: tuple[tuple[str | None, str], ...] = ()
+    contained: tuple[ContainedRows, ...] = ()
 
 
 EMPTY = IndexRows()

@@ -106,12 +106,16 @@ PARTS = (
     ),
 )
 
-CLEAR = "".join(
-    f"\n   {part.table}_rows AS (DELETE FROM {part.table} WHERE pk = ANY(%(pks)s::bigint[])),"
+CLEAR = """
+   gone AS MATERIALIZED (
+     SELECT %(pks)s::bigint[] || ARRAY(
+       SELECT c.pk FROM index_contained c WHERE c.container = ANY(%(pks)s::bigint[])) AS pks),
+   contained_rows AS (DELETE FROM index_contained WHERE container = ANY(%(pks)s::bigint[])),""" + "".join(
+    f"\n   {part.table}_rows AS (DELETE FROM {part.table} WHERE pk = ANY((TABLE gone)::bigint[])),"
     for part in PARTS
     if part.of_resource
 )
-"""What takes the rows of replaced versions out."""
+"""What takes the rows of replaced versions, and of what they contain, out."""
 
 
 def needed(resources: Sequence[IndexRows]) -> tuple[Part, ...]:

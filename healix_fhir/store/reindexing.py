@@ -14,7 +14,7 @@ from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Identity, Integer, S
 
 from healix_fhir.kernel.arrays import bytea, int2, int4, int8, timestamptz_or_infinity
 from healix_fhir.kernel.database import Statement, Work, metadata
-from healix_fhir.store import index_parts
+from healix_fhir.store import contained_part, index_parts
 from healix_fhir.store.index import IndexRows
 from healix_fhir.store.index_parts import Part
 
@@ -171,13 +171,30 @@ def rewrite(pks: Sequence[int], indexes: Sequence[IndexRows], patients: Sequence
         {"pks": list(pks)},
         prepare=False,
     )
-    parts = index_parts.needed(indexes)
-    yield Statement(_insertion(parts), _params(parts, pks, indexes, patients), prepare=False)
+    inside = contained_part.held(indexes)
+    every = [*indexes, *(one.inner.rows for one in inside)]
+    parts = index_parts.needed(every)
+    given = [
+        *((keys[0] if keys else 0, index.d, index.d_hi) for keys, index in zip(patients, indexes, strict=True)),
+        *contained_part.given(inside, patients),
+    ]
+    params = (
+        int8([*pks, *(None for _ in inside)]),
+        int8(pat for pat, _, _ in given),
+        timestamptz_or_infinity(d for _, d, _ in given),
+        timestamptz_or_infinity(d_hi for _, _, d_hi in given),
+        *_params(indexes, patients),
+        *contained_part.params(inside),
+        *index_parts.params(parts, every),
+    )
+    yield Statement(_insertion(parts, contained_part.INSERTION if inside else ""), params, prepare=False)
 
 
-def _insertion(parts: Sequence[Part]) -> str:
+def _insertion(parts: Sequence[Part], contained: str) -> str:
     return f"""
-WITH keys AS MATERIALIZED (SELECT %s::bigint[]),
+WITH keys AS MATERIALIZED (
+     SELECT array_agg(coalesce(k.pk, nextval('resource_pk')) ORDER BY k.n)
+     FROM unnest(%s::bigint[]) WITH ORDINALITY AS k (pk, n)),
    given AS MATERIALIZED (SELECT %s::bigint[] AS pat, %s::timestamptz[] AS d, %s::timestamptz[] AS d_hi),
    updated AS (
      UPDATE resource r SET pat = nullif(x.pat, 0), d = nullif(x.d, 'infinity'), d_hi = nullif(x.d_hi, 'infinity'),
@@ -185,16 +202,17 @@ WITH keys AS MATERIALIZED (SELECT %s::bigint[]),
      FROM given g, (SELECT %s::bigint[] AS all_toks) t,
           unnest((TABLE keys), g.pat, g.d, g.d_hi, %s::bytea[], %s::int[], %s::int[])
             AS x (pk, pat, d, d_hi, present, first, last)
-     WHERE r.pk = x.pk),{index_parts.insertions(parts)}
+     WHERE r.pk = x.pk),
    compartments AS (
      INSERT INTO compartment (pat, pk)
-     SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat))
+     SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat)),{contained}{
+        index_parts.insertions(parts)
+    }
+   nothing AS (SELECT)
 SELECT 1"""
 
 
-def _params(
-    parts: Sequence[Part], pks: Sequence[int], indexes: Sequence[IndexRows], patients: Sequence[Sequence[int]]
-) -> tuple[object, ...]:
+def _params(indexes: Sequence[IndexRows], patients: Sequence[Sequence[int]]) -> tuple[object, ...]:
     toks: list[int] = []
     spans: list[tuple[int, int]] = []
     for index in indexes:
@@ -203,15 +221,10 @@ def _params(
         spans.append((first, len(toks)))
     further = [(n, pat) for n, keys in enumerate(patients, 1) for pat in keys[1:]]
     return (
-        int8(pks),
-        int8(keys[0] if keys else 0 for keys in patients),
-        timestamptz_or_infinity(index.d for index in indexes),
-        timestamptz_or_infinity(index.d_hi for index in indexes),
         int8(toks),
         bytea(index.present for index in indexes),
         int4(first for first, _ in spans),
         int4(last for _, last in spans),
-        *index_parts.params(parts, indexes),
         int4(n for n, _ in further),
         int8(pat for _, pat in further),
     )

@@ -72,6 +72,25 @@ resource_history = Table(
 
 Index("resource_history_type_updated", resource_history.c.type, resource_history.c.updated, resource_history.c.pk)
 
+index_contained = Table(
+    "index_contained",
+    metadata,
+    Column("pk", BigInteger, primary_key=True),  # from resource_pk, drawn anew with each version of the container
+    Column("container", BigInteger, nullable=False),
+    Column("type", SmallInteger, nullable=False),
+    Column("id", Text(collation="C"), nullable=False),  # within the container
+    Column("pat", BigInteger),  # of the container
+    Column("d", DateTime(timezone=True)),
+    Column("d_hi", DateTime(timezone=True)),
+    Column("present", LargeBinary, nullable=False),
+    Column("toks", ARRAY(BigInteger), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    comment="the resources that current versions contain, for searches with _contained",
+)
+Index("index_contained_container", index_contained.c.container)
+Index("index_contained_type", index_contained.c.type, index_contained.c.pk)
+Index("index_contained_toks", index_contained.c.toks, postgresql_using="gin")
+
 compartment = Table(
     "compartment",
     metadata,

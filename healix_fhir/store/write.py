@@ -19,7 +19,7 @@ from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Statement
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID
-from healix_fhir.store import index_parts
+from healix_fhir.store import contained_part, index_parts
 from healix_fhir.store.body import pack
 from healix_fhir.store.decide import New
 from healix_fhir.store.stored import Change, Method
@@ -48,7 +48,8 @@ _RESOURCE = """
      FROM given g, (SELECT %s::bigint[] AS all_toks) t,
           unnest(%s::smallint[], %s::text[], %s::int[], %s::timestamptz[], g.pat, g.d, g.d_hi, %s::text[], %s::bytea[],
                  %s::int[], %s::int[], %s::bytea[]) WITH ORDINALITY
-            AS x (type, id, version, updated, pat, d, d_hi, method, present, first, last, body, n)"""
+            AS x (type, id, version, updated, pat, d, d_hi, method, present, first, last, body, n)
+     WHERE x.type IS NOT NULL"""  # contained resources follow in `given`
 
 _REPLACE = """
      ON CONFLICT (pk) DO UPDATE SET version = excluded.version, updated = excluded.updated, pat = excluded.pat,
@@ -70,8 +71,8 @@ SELECT 1"""
 
 
 @cache
-def _statement(replace: str, parts: tuple[index_parts.Part, ...]) -> str:
-    return _TEMPLATE.format(replace=replace, index=index_parts.insertions(parts))
+def _statement(replace: str, parts: tuple[index_parts.Part, ...], contained: str) -> str:
+    return _TEMPLATE.format(replace=replace, index=contained + index_parts.insertions(parts))
 
 
 _CLEAR = f"""
@@ -108,17 +109,22 @@ def write(rows: Sequence[Row], audits: Sequence[AuditRow]) -> Statement:
     """
     replace = _REPLACE if any(row.new.old is not None for row in rows) else ""
     indexes = [row.change.rows for row in rows]
+    inside = contained_part.held(indexes)
+    indexes += [one.inner.rows for one in inside]
     parts = index_parts.needed(indexes)
+    given = [_given(row) for row in rows] + contained_part.given(inside, [row.patients for row in rows])
     params = (
-        int8(row.new.old.pk if row.new.old else None for row in rows),
-        *_columns([_given(row) for row in rows], _GIVEN),
+        int8([*(row.new.old.pk if row.new.old else None for row in rows), *(None for _ in inside)]),
+        *_columns(given, _GIVEN),
         *_resource_params(rows),
         *_columns(((n, pat) for n, row in enumerate(rows, 1) for pat in row.patients[1:]), _COMPARTMENT),
+        *contained_part.params(inside),
         *index_parts.params(parts, indexes),
         *audit.audit_params(audits),
         *outbox.outbox_params([_event(row) for row in rows]),
     )
-    return Statement(_statement(replace, parts), params, None if len(rows) <= SMALL else False)
+    statement = _statement(replace, parts, contained_part.INSERTION if inside else "")
+    return Statement(statement, params, None if len(rows) <= SMALL else False)
 
 
 def _given(row: Row) -> tuple[int, datetime | None, datetime | None]:

@@ -51,9 +51,10 @@ SPECIAL_PARAMETERS = {
     "_content": "fever", "_filter": "birthdate gt 2000-01-01", "_has:Observation:patient:code": "8867-4",
     "_has:Observation:patient:_has:Provenance:target:agent": "1", "_list": "1", "_query": "named", "_text": "fever",
     "general-practitioner.name": "smith", "general-practitioner:Practitioner.name": "smith",
-    "organization.partof.name": "clinic", "_contained": "true", "_containedType": "contained",
+    "organization.partof.name": "clinic",
 }  # fmt: skip
 RESULT = {
+    "_contained": "true", "_containedType": "contained",
     "_count": "10", "_elements": "name", "_explain": "true", "_format": "json", "_include": "Patient:organization",
     "_include:iterate": "Patient:organization", "_include:recurse": "Patient:organization", "_pretty": "true",
     "_revinclude": "Observation:patient", "_revinclude:iterate": "Observation:patient",

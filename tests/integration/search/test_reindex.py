@@ -21,8 +21,18 @@ COLUMNS = "pat, d, d_hi, present, toks"
 
 
 def _rows(clinic: Clinic) -> dict[str, Any]:
-    found: dict[str, Any] = {table: sorted(map(repr, clinic.run(f"SELECT t.* FROM {table} t"))) for table in TABLES}
+    found: dict[str, Any] = {table: _table(clinic, table) for table in TABLES}
     return found | {"resource": clinic.run(f"SELECT id, version, body, {COLUMNS} FROM resource ORDER BY pk")}
+
+
+def _table(clinic: Clinic, table: str) -> list[str]:
+    """The rows of a table; of contained resources, whose keys are drawn anew, with those of their containers."""
+    columns = [column.name for column in metadata.tables[table].columns if column.name != "pk"]
+    own = ", ".join(f"t.{name}" for name in columns)
+    key = "pk" in metadata.tables[table].columns
+    place = "(SELECT -c.container FROM index_contained c WHERE c.pk = t.pk)"
+    shown = f"SELECT {f'coalesce({place}, t.pk), ' if key else ''}{own} FROM {table} t"
+    return sorted(map(repr, clinic.run(shown)))
 
 
 def _put(clinic: Clinic) -> None:
@@ -39,7 +49,12 @@ def _put(clinic: Clinic) -> None:
             "status": "completed",
             "recipient": [{"reference": "Patient/p"}, {"reference": "Patient/q"}],
         },
-        {"resourceType": "Location", "id": "l", "position": {"latitude": 1, "longitude": 2}},
+        {
+            "resourceType": "Location",
+            "id": "l",
+            "position": {"latitude": 1, "longitude": 2},
+            "contained": [{"resourceType": "Organization", "id": "c", "name": "Clinic", "partOf": {"reference": "#"}}],
+        },
     )
     clinic.put(patient(id="gone"))
     clinic.delete("Patient", "gone")

@@ -170,7 +170,7 @@ def test_an_unknown_parameter_is_reported_or_under_strict_handling_refused(name:
     "text",
     [
         "_query=x", "_list=$current-problems",
-        "_filter=code in x", "_filter=code ss x", "_filter=code co x", "_contained=true",
+        "_filter=code in x", "_filter=code ss x", "_filter=code co x",
         "code:in=x", "code:not-in=x", "code:above=x", "code:below=x",
         "subject:above=Patient/x", "subject:below=Patient/x",
     ],
