@@ -24,6 +24,7 @@ from healix_fhir.kernel.errors import Category, HealixError, invalid, unsupporte
 from healix_fhir.kernel.ids import is_logical_id, logical_id
 from healix_fhir.search.dates import interval
 
+METADATA = ("metadata",)
 TAG = re.compile(r'(?:W/)?"?([0-9]{1,9})"?')
 CONDITIONS = {
     "ifMatch": ("PUT", "PATCH", "DELETE"),
@@ -86,15 +87,15 @@ def _version(if_match: str | None) -> int | None:
 
 
 def is_operation(path: Sequence[str]) -> bool:
-    """Whether a path calls an operation."""
-    return bool(path) and path[-1].startswith("$")
+    """Whether a path calls an operation; the capabilities are asked for like one."""
+    return bool(path) and (path[-1].startswith("$") or tuple(path) == METADATA)
 
 
 def _get(asked: Wanted, request: Mapping[str, Any]) -> Wanted:
     """Any GET; what the address means is for `answer.get`. A read takes conditions."""
     path = asked.path
     since = interval(request["ifModifiedSince"]) if "ifModifiedSince" in request else None
-    if path and not path[0].startswith(("_", "$")) and path != ("metadata",):
+    if path and not path[0].startswith(("_", "$")) and path != METADATA:
         known_type(path[0])
         if len(path) > 1 and not path[1].startswith(("_", "$")):
             known_id(path[0], path[1])

@@ -1,4 +1,4 @@
-"""An operation as an entry of a bundle: `POST Type/$name` with its resource, or `GET Type/id/$name?…`.
+"""An operation as an entry of a bundle: `POST Type/$name` with its resource, or `GET Type/id/$name?…`; or `metadata`.
 
 In a transaction, where it would have to see what the other entries make, only such operations are run as tell nothing
 of stored resources. Definitions that the transaction itself writes do not count yet for its `$validate`.
@@ -8,10 +8,12 @@ Spec: FHIR R4, hl7.org/fhir/R4/operations.html#executing, hl7.org/fhir/R4/http.h
 
 from __future__ import annotations
 
+from healix_fhir.interaction.entry import METADATA
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.errors import Category, HealixError, unsupported
 from healix_fhir.model.json import encode
+from healix_fhir.operation.capabilities import capabilities
 from healix_fhir.operation.invocation import Invocation, Outcome
 from healix_fhir.operation.registry import Operation, find
 from smart_auth.access import AccessContext
@@ -22,6 +24,10 @@ async def run_entry(interactions: Interactions, access: AccessContext, wanted: W
 
     Raises as `registry.find` does, NotAllowed for another method, Unsupported for what cannot be an entry.
     """
+    if wanted.path == METADATA:
+        if wanted.method not in ("GET", "HEAD"):
+            raise HealixError(Category.NOT_ALLOWED, f"metadata is not for {wanted.method}")
+        return capabilities(interactions, wanted.params)
     found, asked = called(wanted, kind)
     result = await found.run(interactions, access, asked)
     return result.body if isinstance(result, Outcome) else result

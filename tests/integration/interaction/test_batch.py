@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -136,6 +137,23 @@ def test_conditional_entries_are_few_statements(pool: Pool, database_url: str, n
     expected = [("200", number), ("201", number), ("200", number), ("200", number), ("204", number)]
     assert statuses(page) == [status for status, times in expected for _ in range(times)]
     assert statements <= 26
+
+
+def test_batches_and_transactions_that_come_together_make_one_of_each(pool: Pool, database_url: str) -> None:
+    """Groups with locks of their own and transactions that lock whole groups hold each other back, and all end."""
+    made = [entry("POST", "Patient", numbered(n), ifNoneExist=by_number(n)) for n in range(70)]
+    sent = [
+        bundle(*made[:30], kind="batch"), bundle(*made[29::-1], kind="batch"), bundle(*made),
+        bundle(*made[10:40], kind="batch"), bundle(*made[::-1], kind="batch"),
+    ]  # fmt: skip
+
+    async def use(server: Interactions) -> list[Page]:
+        return await asyncio.gather(*(server.bundle(SYSTEM, one) for one in sent))
+
+    pages = serve(database_url, use)
+    assert {status for page in pages for status in statuses(page)} == {"200", "201"}
+    assert sum(status == "201" for page in pages for status in statuses(page)) == 70
+    assert rows(pool, "SELECT count(*) FROM resource") == [(70,)]
 
 
 def test_conditional_entries_of_one_resource_follow_each_other(pool: Pool, database_url: str) -> None:

@@ -51,6 +51,18 @@ def test_operations_that_tell_nothing_of_stored_resources(pool: Pool, database_u
     assert rows(pool, "SELECT count(*) FROM resource") == [(1,)]
 
 
+@pytest.mark.spec("FHIR R4 http.html#capabilities")
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+def test_the_capabilities_are_an_entry_like_others(database_url: str, kind: str) -> None:
+    """Whole or in part, also for HEAD."""
+    asked = [entry("GET", "metadata"), entry("GET", "metadata?_elements=fhirVersion"), entry("HEAD", "metadata")]
+    whole, part, none = run(database_url, *asked, kind=kind).entries
+    statement = decode(whole.body or b"")
+    assert (statement["resourceType"], "rest" in statement) == ("CapabilityStatement", True)
+    assert "rest" not in decode(part.body or b"")
+    assert none.body is None
+
+
 def test_a_batch_validates_what_is_stored(pool: Pool, database_url: str) -> None:
     """$validate on an instance, by GET too; what the caller may not see is not there."""
     put(pool, patient(), "p")
@@ -72,6 +84,8 @@ def test_a_batch_validates_what_is_stored(pool: Pool, database_url: str) -> None
         (entry("POST", "$fhirpath", {"resourceType": "Parameters"}), "there is no expression"),
         (entry("GET", "$fhirpath"), "is not called by GET"),
         (entry("GET", "Patient/p/x/$validate"), "is not called by"),
+        (entry("POST", "metadata", patient()), "metadata is not for POST"),
+        (entry("GET", "metadata?mode=terminology"), "mode terminology is not supported"),
     ],
 )
 def test_what_cannot_run_in_a_transaction_refuses_it(
