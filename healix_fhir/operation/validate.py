@@ -15,9 +15,10 @@ from typing import Any
 
 import msgspec
 
+from healix_fhir.interaction.accept import definitions_of
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.interaction.status import outcome
-from healix_fhir.kernel.errors import Issue, invalid
+from healix_fhir.kernel.errors import HealixError, Issue, invalid
 from healix_fhir.model.json import decode, decode_stored
 from healix_fhir.model.places import Pointer, places
 from healix_fhir.model.profile.judge import Extent
@@ -65,6 +66,7 @@ async def validate(interactions: Interactions, access: AccessContext, invocation
     if resource is None:
         raise invalid("there is no resource to validate", code="required", expression=("resource",))
     issues = await interactions.judging.judge(access, resource, invocation.type, Extent(asked.profiles))
+    issues = (*issues, *_unusable(resource, invocation.type, issues))
     if mode == "update":
         issues = (*_identity(resource, invocation), *issues)
     if resource is asked.resource and invocation.as_sent:
@@ -83,6 +85,17 @@ def _mode(asked: Asked, invocation: Invocation) -> str:
     if mode == "profile" and asked.resource is not None:
         raise invalid("mode=profile judges what is stored; send no resource", code="value", expression=("mode",))
     return mode
+
+
+def _unusable(resource: dict[str, Any], type_name: str, issues: Sequence[Issue]) -> Sequence[Issue]:
+    """Why a SearchParameter that is valid cannot be used, and would be refused."""
+    if any(issue.severity in ("error", "fatal") for issue in issues):
+        return ()
+    try:
+        definitions_of(resource, type_name)
+    except HealixError as error:
+        return error.issues
+    return ()
 
 
 def _identity(resource: dict[str, Any], invocation: Invocation) -> Sequence[Issue]:

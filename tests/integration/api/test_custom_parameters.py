@@ -101,6 +101,16 @@ def test_what_cannot_be_used_is_refused_on_every_way(server: LiveServer, way: st
         assert client.get("/fhir/SearchParameter/marital").json()["status"] == "draft"
 
 
+@pytest.mark.spec("FHIR R4 resource-operation-validate.html")
+def test_validate_tells_what_would_be_refused(server: LiveServer) -> None:
+    """With the element and the reason; a draft is fine."""
+    bad = PARAMETER | {"code": "birthdate"}
+    with server.client("system/*.cruds") as client:
+        for status, errors in (("active", [["SearchParameter.code"]]), ("draft", [])):
+            outcome = client.post("/fhir/SearchParameter/$validate", json=bad | {"status": status}).json()
+            assert [one["expression"] for one in outcome["issue"] if one["severity"] == "error"] == errors
+
+
 @pytest.mark.parametrize("scope", ["patient/*.cruds", "system/*.rs", "system/Patient.cruds"])
 def test_others_may_not_define_parameters(server: LiveServer, scope: str) -> None:
     """Only system scopes that open SearchParameter; all others are refused, and nothing is defined."""

@@ -13,7 +13,7 @@ from healix_fhir.model import custom
 from healix_fhir.operation.reindex import renew
 from healix_fhir.search.reindex import batch
 from healix_fhir.store import reindexing, settling
-from healix_fhir.store.commit import commit
+from healix_fhir.store.commit import commit, commit_each
 from healix_fhir.store.custom_parameters import LOCK
 from healix_fhir.store.stored import Method
 from tests.support.parameters import define, index, know, search_parameter
@@ -114,6 +114,21 @@ def test_a_code_has_one_definition(clinic: Clinic) -> None:
     with pytest.raises(HealixError, match="by SearchParameter/a"):
         define(clinic, eye_colour(id="a", code="x"), eye_colour(id="b", code="x"))
     define(clinic, eye_colour(code="colour"), eye_colour(id="second"))
+
+
+def test_who_clashes_is_refused_alone(clinic: Clinic) -> None:
+    """Of changes that are written together, each is stored or refused by itself, and defines what it says."""
+    define(clinic, eye_colour())
+    wanted = [eye_colour(id="second"), eye_colour(id="free", code="free"), eye_colour(id="third", code="free")]
+    members = [(EVERYONE, change(Method.PUT, one, "SearchParameter", one["id"], (BASE,))) for one in wanted]
+    first, second, third = transaction(clinic.pool, lambda: commit_each(members))
+    assert isinstance(first, HealixError)
+    assert not isinstance(second, HealixError)
+    assert isinstance(third, HealixError)
+    know(clinic)
+    assert sorted(custom.current().pending["Patient"]) == ["eye-colour", "free"]
+    found = clinic.run("SELECT id FROM resource WHERE id IN ('second', 'free', 'third')")
+    assert found == [("free",)]
 
 
 def test_a_type_has_so_many_at_most(clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:

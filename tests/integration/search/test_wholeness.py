@@ -6,12 +6,14 @@ import pytest
 
 from healix_fhir.interaction.capabilities import capabilities
 from healix_fhir.kernel.database import transaction
+from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.operation.reindex import renew
+from healix_fhir.search.match import Condition, match
 from healix_fhir.search.reindex import VERSION
 from healix_fhir.search.wholeness import MADE
 from tests.support.parameters import index, know
 from tests.support.resources import patient
-from tests.support.search import Clinic
+from tests.support.search import BASE, EVERYONE, Clinic
 
 
 @pytest.mark.spec("FHIR R4 search.html#errors")
@@ -46,6 +48,25 @@ def test_the_warning_is_about_what_the_newer_version_has_made(clinic: Clinic) ->
         assert "_content or _text may miss resources" in issue.message
     for address in ("Patient?gender=female", "Patient?_include=*"):
         assert clinic.page(address).ignored == ()
+
+
+def test_nothing_is_decided_on_what_may_be_missed(clinic: Clinic) -> None:
+    """A condition that asks for what may be lacking is refused until the index is whole; others are not."""
+    clinic.put(patient(id="p"))
+    clinic.run("UPDATE reindexing SET version = 1")
+    know(clinic)
+
+    def matched(name: str, value: str) -> list[str]:
+        condition = Condition("Patient", ((name, value),))
+        return [one.id for one in transaction(clinic.pool, lambda: match(EVERYONE, condition, base=BASE))]
+
+    assert matched("gender", "female") == ["p"]
+    with pytest.raises(HealixError, match="may miss resources") as refused:
+        matched("_content", "byron")
+    assert refused.value.category is Category.UNAVAILABLE
+    transaction(clinic.pool, renew)
+    index(clinic)
+    assert matched("_content", "byron") == ["p"]
 
 
 def test_every_version_says_what_it_was_the_first_to_make() -> None:
