@@ -6,8 +6,9 @@ Spec: FHIR R4, hl7.org/fhir/R4/capabilitystatement.html, hl7.org/fhir/R4/http.ht
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -32,6 +33,8 @@ INTERACTIONS = (
     "create",
     "search-type",
 )
+OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+NO_URIS: Mapping[str, str] = MappingProxyType({})
 SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system")
 
 
@@ -43,8 +46,14 @@ class Offered(msgspec.Struct, frozen=True):
     levels: frozenset[str]
 
 
-def capabilities(root: str, operations: Sequence[Offered], *, delete_several: bool = False) -> dict[str, Any]:
-    """The statement of a server at `root` (without `/fhir`); see `service.Interactions` for `delete_several`."""
+def capabilities(
+    root: str,
+    operations: Sequence[Offered],
+    *,
+    delete_several: bool = False,
+    oauth_uris: Mapping[str, str] = NO_URIS,
+) -> dict[str, Any]:
+    """The statement of a server at `root` (without `/fhir`); see `service.Interactions` for the other parameters."""
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -59,7 +68,7 @@ def capabilities(root: str, operations: Sequence[Offered], *, delete_several: bo
             {
                 "mode": "server",
                 **_documentation(),
-                "security": _security(root),
+                "security": _security(root, oauth_uris),
                 "resource": [_resource(type_name, operations, delete_several) for type_name in TYPES],
                 "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
                 **_operations(operations, "system"),
@@ -80,9 +89,11 @@ def _documentation() -> dict[str, str]:
     return {"documentation": not_whole(codes)} if codes else {}
 
 
-def _security(root: str) -> dict[str, Any]:
+def _security(root: str, oauth_uris: Mapping[str, str]) -> dict[str, Any]:
+    """How to get in. Spec: hl7.org/fhir/smart-app-launch/STU2.2/StructureDefinition-oauth-uris.html"""
     system = "http://terminology.hl7.org/CodeSystem/restful-security-service"
-    return {
+    parts = [{"url": name, "valueUri": uri} for name, uri in oauth_uris.items()]
+    return ({"extension": [{"url": OAUTH_URIS, "extension": parts}]} if parts else {}) | {
         "cors": True,
         "service": [{"coding": [{"system": system, "code": "SMART-on-FHIR"}], "text": "OAuth2 by SMART App Launch"}],
         "description": f"Every request needs a bearer token; see {root}/fhir/.well-known/smart-configuration",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
@@ -14,7 +14,7 @@ from healix_fhir.interaction import answer
 from healix_fhir.interaction.answer import Manner
 from healix_fhir.interaction.batch import batch
 from healix_fhir.interaction.bundle import Parcel, all_of, at_entry, open_bundle, openings
-from healix_fhir.interaction.capabilities import Offered, capabilities
+from healix_fhir.interaction.capabilities import NO_URIS, Offered, capabilities
 from healix_fhir.interaction.conditional import conditional, create_if_none, delete_where, patch_where, update_where
 from healix_fhir.interaction.conditional_group import Outcome, conditional_each
 from healix_fhir.interaction.create import create
@@ -59,7 +59,7 @@ class Interactions:
     """Every verb of the FHIR API. `bases` are this server's FHIR base URLs, the one it names in answers first.
 
     `delete_several` lets a conditional delete delete all that it matches; `wanted` is what resources must meet. A
-    search is stopped after `search_seconds`.
+    search is stopped after `search_seconds`. `oauth_uris` are the addresses of the OAuth server by name.
     """
 
     def __init__(
@@ -70,11 +70,13 @@ class Interactions:
         delete_several: bool = False,
         wanted: Demands = NO_DEMANDS,
         search_seconds: float = SEARCH_SECONDS,
+        oauth_uris: Mapping[str, str] = NO_URIS,
     ) -> None:
         self.pool = pool
         self.search_seconds = search_seconds
         self.bases = bases
         self.delete_several = delete_several
+        self._oauth_uris = oauth_uris
         definitions = Definitions()
         self.judging = Judging(pool, definitions)
         self._reviewer = Reviewer(wanted, definitions)
@@ -223,7 +225,7 @@ class Interactions:
 
     def capabilities(self, root: str, operations: Sequence[Offered]) -> dict[str, Any]:
         """The CapabilityStatement for a server at `root` (without `/fhir`); see `operation.registry.offered`."""
-        return capabilities(root, operations, delete_several=self.delete_several)
+        return capabilities(root, operations, delete_several=self.delete_several, oauth_uris=self._oauth_uris)
 
     async def _search(self, make: Callable[[], Work[T]]) -> T:
         """Run what may take long however little it asks for; Unavailable when its time is over.

@@ -70,6 +70,8 @@ class Settings:
     """Largest STOW-RS request and largest single DICOM object, in GB."""
     subscription_allow_private: bool = False
     """Whether Subscriptions may notify addresses of private networks, and without TLS: `true` or `false`."""
+    open_registration: bool = False
+    """Whether apps may register themselves without an invitation (`healix client invite`): `true` or `false`."""
     client_keys_allow_private: bool = False
     """Whether key sets of apps may be fetched from private networks, and without TLS: `true` or `false`."""
     log_level: str = "info"

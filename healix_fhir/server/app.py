@@ -31,6 +31,7 @@ from smart_auth.api import routes as oauth_api
 from smart_auth.api import well_known
 from smart_auth.api.bearer import TokenGate
 from smart_auth.api.edge import Provider
+from smart_auth.discovery import oauth_uris
 from smart_auth.oauth.identity import Identity
 from smart_auth.oauth.remote_keys import RemoteKeys
 from smart_auth.oauth.seal import seal_of
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(_: Router) -> AsyncIterator[None]:
         pool = await open_async_pool(settings.database_url, size=POOL, seconds=settings.statement_seconds)
         gate = TokenGate(pool, settings.database_url)
+        endpoints: dict[str, str] = {}
         several = settings.conditional_delete == "multiple"
         interactions = Interactions(
             pool,
@@ -58,20 +60,23 @@ def create_app(settings: Settings) -> ASGIApp:
             delete_several=several,
             wanted=wanted,
             search_seconds=settings.search_seconds,
+            oauth_uris=endpoints,
         )
         site = Site(pool, interactions, gate.denials, settings.root, (viewer / "index.html").is_file)
         watch = ParameterWatch(settings.database_url)
         await asyncio.to_thread(watch.start)
         await gate.start()
         try:
+            provider = _provider(settings, pool, gate)
+            authorization = [*oauth_api.routes(provider), *pages.routes(site)]
+            endpoints.update(oauth_uris(settings.root, well_known.paths(authorization)))
             router.routes[:] = [
-                *well_known.routes(),
-                *oauth_api.routes(_provider(settings, pool, gate)),
+                *well_known.routes(provider, authorization),
+                *authorization,
                 *fhir_api.routes(Edge(interactions, gate, settings.max_body_mb << 20)),
                 *dicomweb_api.routes(_imaging(settings, pool, gate)),
                 *health.routes(pool),
                 *telemetry.routes(counters, gate),
-                *pages.routes(site),
                 *files.routes(viewer),
             ]
             yield
@@ -87,7 +92,8 @@ def create_app(settings: Settings) -> ASGIApp:
 
 def _provider(settings: Settings, pool: Pool, gate: TokenGate) -> Provider:
     identity = Identity(settings.root, settings.fhir_base, SigningKeys(seal_of(settings.data_dir)))
-    return Provider(pool, gate, identity, RemoteKeys(allow_private=settings.client_keys_allow_private))
+    remote = RemoteKeys(allow_private=settings.client_keys_allow_private)
+    return Provider(pool, gate, identity, remote, open_registration=settings.open_registration)
 
 
 def _imaging(settings: Settings, pool: Pool, gate: TokenGate) -> ImagingEdge:

@@ -20,12 +20,11 @@ from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.errors import Category, HealixError, too_large
 from healix_fhir.kernel.refusal import as_refusal
 from smart_auth.api.bearer import TokenGate
+from smart_auth.discovery import TOKEN
 from smart_auth.oauth.identity import Identity
 from smart_auth.oauth.refusal import OAuthError, Reason, answer
 from smart_auth.oauth.remote_keys import RemoteKeys
 
-TOKEN, INTROSPECT, REVOKE, REGISTER = "/oauth/token", "/oauth/introspect", "/oauth/revoke", "/oauth/register"
-JWKS = "/.well-known/jwks.json"
 LARGEST = 64 * 1024
 FIELDS = 50
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -34,12 +33,13 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True)
 class Provider:
-    """The OAuth server of one process."""
+    """The OAuth server of one process. `open_registration`: apps may register themselves without a token."""
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
     gate: TokenGate
     identity: Identity
     remote: RemoteKeys
+    open_registration: bool = False
 
     @property
     def audiences(self) -> tuple[str, str]:

@@ -1,24 +1,57 @@
-"""The discovery document, which answers without a token.
+"""The discovery documents and the keys of id tokens, which answer without a token.
 
-Spec: SMART App Launch 2.2, hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#using-well-known
+Spec: SMART App Launch 2.2, hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#using-well-known; OpenID Connect
+Discovery 1.0 4; RFC 7517 5
 """
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from smart_auth.discovery import smart_configuration
+from healix_fhir.kernel.database import aat_once
+from smart_auth.api.edge import Provider
+from smart_auth.discovery import JWKS, OPENID, openid_configuration, smart_configuration
+from smart_auth.oauth.signing import published
 
 HEADERS = {"Cache-Control": "public, max-age=300"}
+SMART = "/fhir/.well-known/smart-configuration"
 
 
-def routes() -> list[BaseRoute]:
-    """The routes below the server's root; they come before those of the FHIR base."""
-    return [Route("/fhir/.well-known/smart-configuration", _smart_configuration)]
+def routes(provider: Provider, others: Collection[BaseRoute]) -> list[BaseRoute]:
+    """The routes below the server's root; they come before those of the FHIR base. `others` are what they describe."""
+    issuer = provider.identity.issuer
+    mounted = paths(others)
+    smart = smart_configuration(issuer, mounted)
+    openid = openid_configuration(issuer, mounted)
+    asks = "authorization_endpoint" in openid
+    return [
+        Route(SMART, _document(smart)),
+        *([Route(OPENID, _document(openid))] if asks else []),
+        Route(JWKS, _keys(provider)),
+    ]
 
 
-async def _smart_configuration(request: Request) -> Response:
-    del request  # the document is JSON whatever is accepted
-    return JSONResponse(smart_configuration(), headers=HEADERS)
+def paths(others: Collection[BaseRoute]) -> frozenset[str]:
+    """The paths of these routes, and of the keys that go with them."""
+    return frozenset({route.path for route in others if isinstance(route, Route)} | {JWKS})
+
+
+def _document(document: Mapping[str, Any]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        del request  # the document is JSON whatever is accepted
+        return JSONResponse(document, headers=HEADERS)
+
+    return answer
+
+
+def _keys(provider: Provider) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        del request
+        return JSONResponse({"keys": await aat_once(provider.pool, published())}, headers=HEADERS)
+
+    return answer

@@ -14,11 +14,16 @@ import msgspec
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from healix_fhir.kernel.database import open_async_pool, transaction
+from smart_auth.api import well_known
 from smart_auth.api.bearer import TokenGate
 from smart_auth.api.edge import Provider
 from smart_auth.api.routes import routes
+from smart_auth.discovery import AUTHORIZE
 from smart_auth.oauth.assertion import TYPE
 from smart_auth.oauth.clients import NewClient, create_client
 from smart_auth.oauth.grant import Grant, issue_code
@@ -38,18 +43,26 @@ ADDRESS = "192.0.2.9"
 
 @asynccontextmanager
 async def server(
-    url: str, *, allow_private: bool = False, seal: Seal | None = None
+    url: str, *, allow_private: bool = False, seal: Seal | None = None, open_registration: bool = False
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the OAuth endpoints, at `ADDRESS`."""
     pool = await open_async_pool(url, size=6)
     identity = Identity(ISSUER, f"{ISSUER}/fhir", SigningKeys(seal or Seal(bytes(32))))
-    provider = Provider(pool, TokenGate(pool, url), identity, RemoteKeys(allow_private=allow_private))
-    transport = httpx.ASGITransport(Starlette(routes=routes(provider)), client=(ADDRESS, 5))
+    remote = RemoteKeys(allow_private=allow_private)
+    provider = Provider(pool, TokenGate(pool, url), identity, remote, open_registration=open_registration)
+    served = [*routes(provider), Route(AUTHORIZE, elsewhere)]
+    served += well_known.routes(provider, served)
+    transport = httpx.ASGITransport(Starlette(routes=served), client=(ADDRESS, 5))
     try:
         async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as client:
             yield client
     finally:
         await pool.close()
+
+
+async def elsewhere(request: Request) -> Response:
+    """The page that asks people; it is tested with the pages."""
+    raise AssertionError(request.url)
 
 
 def app(pool: Pool, **values: Any) -> tuple[str, str | None]:

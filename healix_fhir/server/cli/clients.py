@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.server.cli.console import DataDir, answer, database
@@ -51,6 +52,19 @@ def create_client(
         )
         client_id, secret = transaction(pool, lambda: clients.create_client(new, types=TYPES))
         answer({"client_id": client_id, "client_secret": secret, "client_name": name, "scope": scope})
+
+
+@app.command("invite")
+def invite(
+    ttl: Annotated[int, typer.Option(help="Seconds until it expires.", min=1, max=30 * 86400)] = 86400,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an initial access token, with which one app may register itself."""
+    from smart_auth.oauth import registration
+
+    with database(data_dir) as (_, pool):
+        token = transaction(pool, lambda: registration.invite(ttl, Origin("healix-cli")))
+        answer({"initial_access_token": token, "expires_in": ttl})
 
 
 def _read(path: Path) -> str:

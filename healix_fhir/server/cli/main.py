@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from healix_fhir.server.cli import accounts, audit, clients, data, fhirpath, launches, packages, peers, viewer
+from healix_fhir.server.cli import accounts, audit, clients, data, fhirpath, keys, launches, packages, peers, viewer
 from healix_fhir.server.cli.console import DataDir, configured, reasons
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.tokens, name="token")
 app.add_typer(clients.app, name="client")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 app.add_typer(launches.app, name="launch")
 app.add_typer(packages.app, name="package")
 app.add_typer(peers.app, name="peer")

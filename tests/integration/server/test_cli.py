@@ -254,3 +254,34 @@ def test_client_with_keys(served: Served, tmp_path: Path) -> None:
         assert healix(served.data_dir, *arguments).returncode == 1
     keys.write_text(json.dumps({"keys": [ECKey.generate_key("P-384").as_dict(private=False)]}))
     assert command(served, *arguments)["client_secret"] is None
+
+
+def test_rotation_of_keys(served: Served) -> None:
+    """`healix keys rotate` makes a key that the running server publishes at once, beside the ones before."""
+    kids = [command(served, "keys", "rotate")["kid"] for _ in range(2)]
+    with served.client() as client:
+        shown = client.get("/.well-known/jwks.json").json()["keys"]
+    assert [key["kid"] for key in shown][:2] == kids[::-1]
+
+
+def test_invitation_of_an_app(served: Served) -> None:
+    """With the token of `healix client invite` an app registers itself on the running server, once."""
+    invited = command(served, "client", "invite", "--ttl", "60")
+    assert invited["expires_in"] == 60
+    about = {"client_name": "App", "redirect_uris": ["https://app.example/cb"], "token_endpoint_auth_method": "none"}
+    with served.client(invited["initial_access_token"]) as client:
+        assert [client.post("/oauth/register", json=about).status_code for _ in range(2)] == [201, 401]
+        assert client.get("/fhir/Patient").status_code == 401
+
+
+def test_discovery_of_the_whole_server(served: Served) -> None:
+    """A running server names its authorization server in both documents and in its CapabilityStatement, alike."""
+    with served.client() as client:
+        smart = client.get("/fhir/.well-known/smart-configuration").json()
+        openid = client.get("/.well-known/openid-configuration").json()
+        security = client.get("/fhir/metadata").json()["rest"][0]["security"]
+    assert openid["issuer"] == smart["issuer"]
+    assert {"launch-standalone", "client-confidential-asymmetric"} <= set(smart["capabilities"])
+    named = {part["url"]: part["valueUri"] for part in security["extension"][0]["extension"]}
+    assert named["authorize"] == smart["authorization_endpoint"] == openid["authorization_endpoint"]
+    assert named["token"] == smart["token_endpoint"] == openid["token_endpoint"]

@@ -107,3 +107,15 @@ def test_security_is_smart(statement: dict[str, Any]) -> None:
     """The statement says that SMART on FHIR guards everything."""
     coding = statement["rest"][0]["security"]["service"][0]["coding"][0]
     assert coding["code"] == "SMART-on-FHIR"
+
+
+@pytest.mark.spec("smart-app-launch/STU2.2/conformance.html")
+def test_where_apps_ask_for_access() -> None:
+    """The addresses of the OAuth server stand in the security part, in an extension that is valid; none without one."""
+    uris = {"authorize": f"{ROOT}/oauth/authorize", "token": f"{ROOT}/oauth/token"}
+    shown = capabilities(ROOT, offered(), oauth_uris=uris)
+    assert validate(shown, "CapabilityStatement") == ()
+    (extension,) = shown["rest"][0]["security"]["extension"]
+    assert extension["url"] == "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+    assert {part["url"]: part["valueUri"] for part in extension["extension"]} == uris
+    assert "extension" not in capabilities(ROOT, offered())["rest"][0]["security"]

@@ -1,0 +1,32 @@
+"""The revocation endpoint.
+
+Spec: RFC 7009 2
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from healix_fhir.kernel.database import aat_once, atransaction
+from smart_auth.api.edge import NO_STORE, Provider, origin, read_form
+from smart_auth.oauth.client_auth import UNKNOWN, Credentials, authenticate, presented
+from smart_auth.oauth.refusal import OAuthError, Reason
+from smart_auth.oauth.revocation import give_back, holder
+
+
+async def revocation(provider: Provider, request: Request) -> Response:
+    """POST /oauth/revoke"""
+    form = await read_form(request)
+    token = form.get("token", "")
+    if not token:
+        raise OAuthError(Reason.INVALID_REQUEST, "token is missing")
+    named = presented(request.headers.get("authorization"), form)
+    if named is None:  # the token tells whose it is; a confidential client must still prove itself
+        client_id = await aat_once(provider.pool, holder(token))
+        if client_id is None:
+            raise OAuthError(Reason.INVALID_CLIENT, UNKNOWN)
+        named = Credentials("none", client_id)
+    client = await authenticate(provider.pool, provider.remote, named, provider.audiences)
+    await atransaction(provider.pool, lambda: give_back(client.id, token, origin(request)))
+    return Response(headers=NO_STORE)

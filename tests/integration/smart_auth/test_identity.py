@@ -1,0 +1,155 @@
+"""Id tokens, the keys that sign them, and where both are found."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
+
+from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.database import transaction
+from smart_auth.oauth.seal import FILE, Seal, seal_of
+from smart_auth.oauth.signing import SigningKeys
+from tests.support.gate import Pool
+from tests.support.oauth import ISSUER, app, code, exchange, patient_account, server
+
+SEAL = Seal(bytes(32))
+
+
+@pytest.fixture
+def client_id(pool: Pool) -> str:
+    """A public client, and the account `ada`."""
+    patient_account(pool)
+    return app(pool)[0]
+
+
+def issued(url: str, pool: Pool, client_id: str, *, seal: Seal = SEAL, **values: Any) -> tuple[str, dict[str, Any]]:
+    """An id token, and the key set that is published."""
+
+    async def main() -> tuple[httpx.Response, httpx.Response]:
+        async with server(url, seal=seal) as client:
+            form = exchange(client_id, code(pool, client_id, **values))
+            return await client.post("/oauth/token", data=form), await client.get("/.well-known/jwks.json")
+
+    answer, keys = asyncio.run(main())
+    assert answer.status_code == 200, answer.text
+    return answer.json()["id_token"], keys.json()
+
+
+def claims(token: str, keys: dict[str, Any]) -> dict[str, Any]:
+    """The claims of a token that one of the keys has signed."""
+    decoded = jwt.decode(token, KeySet.import_key_set(keys), algorithms=["RS256"])  # type: ignore[arg-type]
+    assert decoded.header["kid"] in [key["kid"] for key in keys["keys"]]
+    return dict(decoded.claims)
+
+
+@pytest.mark.spec("OpenID Connect Core 1.0 2")
+def test_id_token(database_url: str, pool: Pool, client_id: str) -> None:
+    """An id token says who signed in when, to which client, for which request, and is signed with a published key."""
+    token, keys = issued(database_url, pool, client_id)
+    stated = claims(token, keys)
+    now = time.time()
+    assert now - 5 < stated.pop("iat") <= now
+    assert now + 3590 < stated.pop("exp") <= now + 3600
+    subject = stated.pop("sub")
+    assert "ada" not in subject
+    assert stated == {
+        "iss": ISSUER, "aud": client_id, "auth_time": 1_700_000_000, "nonce": "n-1",
+        "fhirUser": f"{ISSUER}/fhir/Patient/p1",
+    }  # fmt: skip
+    again, keys = issued(database_url, pool, client_id, scope="openid profile", nonce=None)
+    assert (claims(again, keys)["sub"], "nonce" in claims(again, keys)) == (subject, False)
+    assert claims(again, keys)["profile"] == f"{ISSUER}/fhir/Patient/p1"
+    assert "fhirUser" not in claims(again, keys)
+
+
+@pytest.mark.spec("OpenID Connect Core 1.0 10.1.1")
+def test_rotation(database_url: str, pool: Pool, client_id: str) -> None:
+    """After a rotation a new key signs; the old one stays published until its tokens have expired."""
+    old, _ = issued(database_url, pool, client_id)
+    kid = transaction(pool, lambda: SigningKeys(SEAL).rotate(Origin("healix-cli")))
+    new, keys = issued(database_url, pool, client_id)
+    assert keys["keys"][0]["kid"] == kid
+    assert len(keys["keys"]) == 2
+    claims(old, keys)
+    assert jwt.decode(new, KeySet.import_key_set(keys), algorithms=["RS256"]).header["kid"] == kid  # type: ignore[arg-type]
+    with pool.connection() as connection:
+        connection.execute("UPDATE signing_key SET retired = retired - interval '2 hours'")
+    _, keys = issued(database_url, pool, client_id)
+    assert [key["kid"] for key in keys["keys"]] == [kid]
+
+
+def test_private_keys_are_sealed(database_url: str, pool: Pool, client_id: str) -> None:
+    """What is published is public, and a copy of the database cannot sign."""
+    _, keys = issued(database_url, pool, client_id)
+    assert [sorted(key) for key in keys["keys"]] == [["alg", "e", "kid", "kty", "n", "use"]]
+    with pool.connection() as connection:
+        row = connection.execute("SELECT kid, sealed FROM signing_key").fetchone()
+    assert row is not None
+    sealed = bytes(row[1])
+    assert b'"d"' not in sealed
+    assert Seal(bytes(range(32))).open(sealed, row[0]) is None
+    assert SEAL.open(sealed, "other") is None
+    assert b'"d"' in (SEAL.open(sealed, row[0]) or b"")
+
+
+def test_nodes_with_secrets_of_their_own(database_url: str, pool: Pool, client_id: str) -> None:
+    """A node that cannot open the key of another signs with its own; both are published, and neither makes more."""
+    other = Seal(bytes(range(32)))
+    tokens = [issued(database_url, pool, client_id, seal=seal) for seal in (SEAL, other, SEAL, other)]
+    _, keys = tokens[-1]
+    assert len(keys["keys"]) == 2
+    for token, _ in tokens:
+        claims(token, keys)
+
+
+def test_first_use_at_once(database_url: str, pool: Pool, client_id: str) -> None:
+    """Processes that need the first key at the same moment make one."""
+
+    async def main() -> list[httpx.Response]:
+        forms = [exchange(client_id, code(pool, client_id)) for _ in range(4)]
+        async with server(database_url) as one, server(database_url) as two:
+            asked = [
+                node.post("/oauth/token", data=form) for node, form in zip([one, two, one, two], forms, strict=True)
+            ]
+            return list(await asyncio.gather(*asked))
+
+    assert {answer.status_code for answer in asyncio.run(main())} == {200}
+    with pool.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM signing_key").fetchone() == (1,)
+
+
+def test_secret_of_a_data_directory(tmp_path: Path) -> None:
+    """The secret is made once, for its owner only, and is the same for all processes."""
+    directory = tmp_path / "new"
+    sealed = seal_of(directory).close(b"text", "label")
+    assert seal_of(directory).open(sealed, "label") == b"text"
+    assert stat.S_IMODE((directory / FILE).stat().st_mode) == 0o600
+    assert [file.name for file in directory.iterdir()] == [FILE]
+
+
+@pytest.mark.spec("smart-app-launch/STU2.2/conformance.html#using-well-known")
+@pytest.mark.parametrize(
+    "path", ["/fhir/.well-known/smart-configuration", "/.well-known/openid-configuration", "/.well-known/jwks.json"]
+)
+def test_documents(database_url: str, path: str) -> None:
+    """The documents answer JSON without a token, whatever is accepted; each address in them is one of this server."""
+
+    async def main() -> tuple[httpx.Response, list[int]]:
+        async with server(database_url) as client:
+            answer = await client.get(path, headers={"Accept": "text/html"})
+            named = [value for name, value in answer.json().items() if name.endswith(("_endpoint", "_uri"))]
+            return answer, [(await client.request("OPTIONS", url)).status_code for url in named]
+
+    answer, statuses = asyncio.run(main())
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.headers["cache-control"] == "public, max-age=300"
+    assert 404 not in statuses
+    assert len(statuses) == (0 if "jwks" in path else 6)
