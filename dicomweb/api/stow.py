@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -22,13 +23,19 @@ from dicomweb.archive.aside import aside
 from dicomweb.archive.spool import RETRY_AFTER
 from dicomweb.status import Reason, reason
 from dicomweb.study.receive import FileMeta, Incoming, Received, Receiver
+from dicomweb.study.rows import audited
 from dicomweb.study.store import Disposition, Outcome, adeposit
 from dicomweb.uid import check_uid
+from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.database import aat_once, one
 from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large
 from healix_fhir.kernel.media_types import parse_media_type
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
+log = structlog.get_logger("dicomweb")
+
+SERVICE = "STOW-RS"
 BUFFER = 1 << 20
 GROUP = 50
 WEIGHT = 16 << 20
@@ -41,6 +48,11 @@ class Failure:
 
     error: HealixError
     meta: FileMeta | None = None
+
+    @property
+    def instance(self) -> str | None:
+        """Its SOPInstanceUID."""
+        return self.meta.sop_instance if self.meta is not None else None
 
 
 class Intake:
@@ -80,21 +92,11 @@ class Intake:
         except HealixError as error:
             self._refuse(error)
             return
-        self._incoming = None
         if self._study is not None and received.study != self._study:
             self._receiver.archive.remove([received.key])
-            self.outcomes.append(
-                Outcome(
-                    received.sop_class,
-                    received.sop_instance,
-                    received.study,
-                    received.series,
-                    Disposition.REFUSED,
-                    Reason.DATA_SET_DOES_NOT_MATCH,
-                    "the instance is of another study than the request",
-                )
-            )
+            self._refuse(HealixError(Category.UNPROCESSABLE, "the instance is of another study than the request"))
             return
+        self._incoming = None
         self.received.append(received)
 
     @property
@@ -116,7 +118,9 @@ class Intake:
     def _refuse(self, error: HealixError) -> None:
         assert self._incoming is not None
         self._incoming.abort()
-        self.failures.append(Failure(error, self._incoming.meta))
+        failure = Failure(error, self._incoming.meta)
+        log.info("object refused", entity=failure.instance, reason=error.detail or error.message)
+        self.failures.append(failure)
         self._incoming = None
 
 
@@ -134,7 +138,15 @@ async def store(edge: Edge, request: Request, access: AccessContext) -> Response
     except BaseException:
         await asyncio.shield(aside(intake.discard))
         raise
+    if intake.failures:
+        await aat_once(edge.pool, one(record([_audit(access, study, intake.failures)])))
     return _response(edge.base, intake, study, kind)
+
+
+def _audit(access: AccessContext, study: str | None, failures: Sequence[Failure]) -> AuditRow:
+    """The audit trail's row for the parts that never reached the study store."""
+    instances = audited([failure.instance or "an object without a UID" for failure in failures])
+    return AuditRow(access.origin, "C", SERVICE, outcome=4, entity=study, query=instances)
 
 
 def _boundary(request: Request) -> str:
@@ -164,13 +176,13 @@ async def _receive(edge: Edge, request: Request, access: AccessContext, intake: 
                 await aside(_feed, reader, pending)
                 pending, held = [], 0
                 if len(intake.received) >= GROUP or intake.weight >= WEIGHT:
-                    intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), "STOW-RS")
+                    intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), SERVICE)
     except ClientDisconnect as error:
         raise invalid("the request ended before its body was complete", code="incomplete") from error
     await aside(_feed, reader, pending)
     reader.close()
     if intake.received:
-        intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), "STOW-RS")
+        intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), SERVICE)
 
 
 def _feed(reader: Reader, chunks: Sequence[bytes]) -> None:

@@ -6,6 +6,8 @@ Spec: PS3.18 10.4 (2024d)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import Response
 from xxhash import xxh3_128_hexdigest
@@ -16,7 +18,9 @@ from dicomweb.api.frames import stream_ranges
 from dicomweb.api.related import PRIVATE, multipart, streamed
 from dicomweb.pixel.frames import inflated
 from dicomweb.study import retrieve
+from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.media_types import MediaType
 from smart_auth.access import AccessContext
 
 
@@ -26,19 +30,22 @@ async def instances(edge: Edge, request: Request, access: AccessContext) -> Resp
     found = await atransaction(
         edge.pool, lambda: retrieve.instances(access, path["study"], path.get("series"), path.get("instance"))
     )
-    syntaxes = {one.transfer_syntax for one in found}
-    for media in wanted(request):
-        if not all(takes_syntax(media, syntax) for syntax in syntaxes):
-            continue
-        if multipart_of(media, DICOM):
+    accepted = wanted(request)
+    for media in accepted:
+        if multipart_of(media, DICOM) and all(_taken(one, accepted) for one in found):
             return await multipart(
                 DICOM,
                 ((f"{DICOM}; transfer-syntax={one.transfer_syntax}", edge.archive.stream(one.key)) for one in found),
             )
-        if media.covers(DICOM) and len(found) == 1:
+        if media.covers(DICOM) and len(found) == 1 and takes_syntax(media, found[0].transfer_syntax):
             kind = f"{DICOM}; transfer-syntax={found[0].transfer_syntax}"
             return await streamed(edge.archive.stream(found[0].key), kind, found[0].size)
     raise not_acceptable(f'these instances are served as multipart/related; type="{DICOM}" as they are stored')
+
+
+def _taken(instance: Instance, accepted: Sequence[MediaType]) -> bool:
+    """Whether the caller takes the instance as a part: each transfer syntax may be named in a range of its own."""
+    return any(multipart_of(media, DICOM) and takes_syntax(media, instance.transfer_syntax) for media in accepted)
 
 
 async def metadata(edge: Edge, request: Request, access: AccessContext) -> Response:

@@ -138,25 +138,8 @@ def _integer(part: str) -> bytes:
     return b"%d" % int(part) if INTEGER(part) else text_json(part)
 
 
-def integers(format_: str) -> Plain:
-    """US SS UL SL SV UV: binary integers; `format_` is the struct format of one."""
-    single = Struct(format_)
-    size, unpack = single.size, single.unpack
-
-    def encode(raw: bytes) -> bytes:
-        if len(raw) == size:
-            return b',"Value":[%d]}' % unpack(raw)[0]
-        if not raw:
-            return EMPTY
-        if len(raw) % size:
-            raise invalid("the length of a binary value is not a multiple of its size")
-        return values(b"%d" % value for (value,) in iter_unpack(format_, raw))
-
-    return encode
-
-
-def floats(format_: str) -> Plain:
-    """FL FD: binary floats; what JSON has no number for is a string."""
+def _packed(format_: str, text: Callable[..., bytes]) -> Plain:
+    """Binary values of the struct format `format_`, each made into `text` from its numbers."""
     size = Struct(format_).size
 
     def encode(raw: bytes) -> bytes:
@@ -164,9 +147,25 @@ def floats(format_: str) -> Plain:
             return EMPTY
         if len(raw) % size:
             raise invalid("the length of a binary value is not a multiple of its size")
-        return values(_float(value) for (value,) in iter_unpack(format_, raw))
+        return values(text(*numbers) for numbers in iter_unpack(format_, raw))
 
     return encode
+
+
+def integers(format_: str) -> Plain:
+    """US SS UL SL SV UV: binary integers; `format_` is the struct format of one."""
+    single = Struct(format_)
+    size, unpack, several = single.size, single.unpack, _packed(format_, b"%d".__mod__)
+
+    def encode(raw: bytes) -> bytes:
+        return b',"Value":[%d]}' % unpack(raw)[0] if len(raw) == size else several(raw)
+
+    return encode
+
+
+def floats(format_: str) -> Plain:
+    """FL FD: binary floats; what JSON has no number for is a string."""
+    return _packed(format_, _float)
 
 
 def _float(value: float) -> bytes:
@@ -177,15 +176,7 @@ def _float(value: float) -> bytes:
 
 def tags(format_: str) -> Plain:
     """AT: tags as eight hexadecimal digits."""
-
-    def encode(raw: bytes) -> bytes:
-        if not raw:
-            return EMPTY
-        if len(raw) % 4:
-            raise invalid("the length of an AT value is not a multiple of 4")
-        return values(b'"%04X%04X"' % pair for pair in iter_unpack(format_, raw))
-
-    return encode
+    return _packed(format_, lambda group, element: b'"%04X%04X"' % (group, element))
 
 
 def inline(width: int) -> Plain:

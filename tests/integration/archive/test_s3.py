@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -17,10 +16,7 @@ from structlog.testing import capture_logs
 from dicomweb.archive import bucket as connection
 from dicomweb.archive import remote
 from dicomweb.archive.opening import check_archive, open_archive
-from dicomweb.dimse import peers
-from dicomweb.dimse.gate import Gate, listen
 from dicomweb.dimse.limits import Limits
-from dicomweb.dimse.scp import make
 from dicomweb.status import Reason
 from dicomweb.study.sweep import sweep
 from healix_fhir.kernel.database import Row, transaction
@@ -28,6 +24,7 @@ from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.settings import Settings
 from tests.support.dicom import bare, ct, data_set, part10, uid, with_pixels
 from tests.support.dimse import Peer, p_data, pdu, pdv, store
+from tests.support.dimse_service import serving_dimse
 from tests.support.live_server import LiveServer, live_server
 from tests.support.s3 import Bucket
 from tests.support.stow import HEADERS, body
@@ -56,16 +53,9 @@ def client(server: LiveServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def dimse_port(server: LiveServer, pool: ConnectionPool[Connection[Row]]) -> Iterator[int]:
-    """A DIMSE service over the same database and bucket, which knows the caller `MODALITY`."""
-    transaction(pool, lambda: peers.add("MODALITY", "127.0.0.1", 104))
-    stop, limits = Event(), Limits(drain=1)
-    listener = listen("127.0.0.1", 0)
-    port = int(listener.getsockname()[1])
-    thread = Thread(target=Gate(listener, make(server.settings, pool, limits, stop).serve, limits).run, args=(stop,))
-    thread.start()
-    yield port
-    stop.set()
-    thread.join(20)
+    """A DIMSE service over the same database and bucket."""
+    with serving_dimse(server.settings, pool, Limits(drain=1)) as port:
+        yield port
 
 
 def stow(client: httpx.Client, *files: bytes) -> httpx.Response:

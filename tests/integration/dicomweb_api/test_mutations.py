@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from threading import Event, Thread
 
 import httpx
 import pytest
@@ -13,16 +12,14 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 from structlog.testing import capture_logs
 
-from dicomweb.dimse import peers
-from dicomweb.dimse.gate import Gate, listen
 from dicomweb.dimse.limits import Limits
-from dicomweb.dimse.scp import make
 from dicomweb.status import Reason
 from healix_fhir.imaging import bridge
 from healix_fhir.kernel.consume import drain
-from healix_fhir.kernel.database import Row, transaction
+from healix_fhir.kernel.database import Row
 from tests.support.dicom import bare, uid
 from tests.support.dimse import Peer, p_data, store
+from tests.support.dimse_service import serving_dimse
 from tests.support.hostile_dicom import mutations
 from tests.support.live_server import LiveServer
 from tests.support.stow import HEADERS, body
@@ -98,27 +95,12 @@ def served(client: httpx.Client) -> Iterator[str]:
         yield f"/dicomweb/studies/{study['0020000D']['Value'][0]}/metadata"
 
 
-@pytest.fixture
-def dimse_port(server: LiveServer, pool: Pool) -> Iterator[int]:
-    """A DIMSE service over the same database and archive, which knows the caller `MODALITY`."""
-    transaction(pool, lambda: peers.add("MODALITY", "127.0.0.1", 104))
-    stop, limits = Event(), Limits(drain=1)
-    listener = listen("127.0.0.1", 0)
-    port = int(listener.getsockname()[1])
-    gate = Gate(listener, make(server.settings, pool, limits, stop).serve, limits)
-    thread = Thread(target=gate.run, args=(stop,))
-    thread.start()
-    yield port
-    stop.set()
-    thread.join(20)
-
-
 @pytest.mark.spec("PS3.4 B.2.3")
-def test_c_store(server: LiveServer, pool: Pool, dimse_port: int) -> None:
+def test_c_store(server: LiveServer, pool: Pool) -> None:
     """Each object has its status on one association, which lives on; refused ones leave neither rows nor files."""
     stored = 0
     allowed = {0, *Reason} - {Reason.PROCESSING_FAILURE}
-    with capture_logs() as logs, Peer(dimse_port) as peer:
+    with capture_logs() as logs, serving_dimse(server.settings, pool, Limits(drain=1)) as port, Peer(port) as peer:
         peer.associate()
         for name, number, file in mutations(SEED):
             if " of the file " in name:
@@ -130,4 +112,5 @@ def test_c_store(server: LiveServer, pool: Pool, dimse_port: int) -> None:
             stored += status == 0
     assert (rows(pool), kept(server)) == (stored, stored)
     assert faults(logs) == []
+    assert sum(entry["event"] == "object refused" for entry in logs) > 300
     assert stored > 20

@@ -8,10 +8,11 @@ import httpx
 import pytest
 from pydicom.dataset import Dataset
 
+from tests.support.dicom import data_set, implicit, part10, uid, with_pixels
 from tests.support.live_server import LiveServer
 from tests.support.stow import HEADERS, body, file_of
 
-LITTLE = "1.2.840.10008.1.2.1"
+LITTLE, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
 OHIF_JSON = 'application/dicom+json, multipart/related; type="application/octet-stream"'
 
 
@@ -74,6 +75,19 @@ def test_representations_are_those_that_the_caller_takes(
     assert (by_header.status_code, by_parameter.status_code) == (status, status), by_header.text
     if status >= 400:
         assert by_header.json()["error"]
+
+
+@pytest.mark.spec("PS3.18 8.7.7")
+def test_each_instance_comes_in_one_of_the_transfer_syntaxes_that_are_taken(server: LiveServer) -> None:
+    """A study stored in two transfer syntaxes is for callers that name both, or any, and not for those of one."""
+    files = [part10(with_pixels(data_set(1, 1, 1))), implicit(with_pixels(data_set(1, 1, 2)))]
+    ranges = [f'multipart/related; type="application/dicom"; transfer-syntax={syntax}' for syntax in (LITTLE, IMPLICIT)]
+    with server.client("system/ImagingStudy.cr") as client:
+        assert client.post("/dicomweb/studies", content=body(files), headers=HEADERS).status_code == 200
+        for accept, status in ((", ".join(ranges), 200), (ranges[0], 406), (f"{ranges[0]}, */*;q=0.1", 200)):
+            answer = client.get(f"/dicomweb/studies/{uid(1)}", headers={"Accept": accept})
+            assert answer.status_code == status, accept
+        assert all(file in answer.content for file in files)
 
 
 def test_a_single_frame_comes_without_parts(client: httpx.Client, study: list[Dataset]) -> None:

@@ -6,10 +6,8 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from io import BytesIO
 from pathlib import Path
-from threading import Event, Thread
 
 import pydicom
 import pytest
@@ -18,16 +16,14 @@ from psycopg_pool import ConnectionPool
 from pydicom.uid import CTImageStorage, generate_uid
 from pynetdicom import AE
 
-from dicomweb.dimse import peers
-from dicomweb.dimse.gate import Gate, listen
 from dicomweb.dimse.limits import Limits
-from dicomweb.dimse.scp import make
 from dicomweb.study.retrieve import Instance, select
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.settings import Settings
 from smart_auth.access import internal
 from tests.support.ct import ct_image
 from tests.support.dimse import CT, Peer, p_data, store
+from tests.support.dimse_service import serving_dimse
 from tests.support.tools import require_tool
 
 Pool = ConnectionPool[Connection[Row]]
@@ -72,16 +68,9 @@ class Archive:
 @pytest.fixture
 def archive(pool: Pool, tmp_path: Path) -> Iterator[Archive]:
     """The service on a port of its own, with the peer MODALITY."""
-    transaction(pool, partial(peers.add, "MODALITY", "127.0.0.1", 104))
-    stop = Event()
-    listener = listen("127.0.0.1", 0)
     settings = replace(Settings(), data_dir=tmp_path / "data")
-    gate = Gate(listener, make(settings, pool, LIMITS, stop).serve, LIMITS)
-    thread = Thread(target=gate.run, args=(stop,))
-    thread.start()
-    yield Archive(listener.getsockname()[1], pool, settings.data_dir)
-    stop.set()
-    thread.join(20)
+    with serving_dimse(settings, pool, LIMITS) as port:
+        yield Archive(port, pool, settings.data_dir)
 
 
 def send(

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from statistics import median
-from threading import Event, Thread
 
 import httpx
 import psutil
@@ -17,14 +16,12 @@ import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from dicomweb.dimse import peers
-from dicomweb.dimse.gate import Gate, listen
 from dicomweb.dimse.limits import Limits
-from dicomweb.dimse.scp import make
-from healix_fhir.kernel.database import Row, transaction
+from healix_fhir.kernel.database import Row
 from healix_fhir.server import deadlines
 from tests.support.dicom import bare, ct, uid
 from tests.support.dimse import Peer, p_data, request, store
+from tests.support.dimse_service import serving_dimse
 from tests.support.live_server import LiveServer, live_server
 from tests.support.stow import BOUNDARY, HEADERS, body
 
@@ -48,16 +45,10 @@ def server(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def dimse_port(server: LiveServer, pool: ConnectionPool[Connection[Row]]) -> Iterator[int]:
     """A DIMSE service with short deadlines."""
-    transaction(pool, lambda: peers.add("MODALITY", "127.0.0.1", 104))
-    stop, limits = Event(), Limits(artim=DEADLINE, progress=DEADLINE, idle=DEADLINE, drain=1)
-    listener = listen("127.0.0.1", 0)
-    port = int(listener.getsockname()[1])
-    gate = Gate(listener, make(server.settings, pool, limits, stop).serve, limits)
-    thread = Thread(target=gate.run, args=(stop,))
-    thread.start()
-    yield port
-    stop.set()
-    thread.join(20)
+    with serving_dimse(
+        server.settings, pool, Limits(artim=DEADLINE, progress=DEADLINE, idle=DEADLINE, drain=1)
+    ) as port:
+        yield port
 
 
 def pace(send: Callable[[], None]) -> float:
