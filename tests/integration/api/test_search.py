@@ -104,6 +104,34 @@ def test_what_is_too_much_or_unknown_is_refused_with_a_reason(filled: LiveServer
         assert answer.json()["resourceType"] == ("Bundle" if status == 200 else "OperationOutcome")
 
 
+@pytest.mark.spec("FHIR R4 search.html#contained")
+@pytest.mark.spec("FHIR R4 search.html#content")
+def test_contained_resources_have_an_address_and_words_are_found_at_once(server: LiveServer) -> None:
+    """The container's with a fragment; a container has its own. What was just written is found by its words."""
+    clinic = {"resourceType": "Organization", "id": "c", "name": "Wayside clinic"}
+    body = patient(id="p", contained=[clinic], managingOrganization={"reference": "#c"})
+    with server.client(ALL) as client:
+        assert client.put("/fhir/Patient/p", content=encode(body), headers=FHIR).status_code == 201
+        found = {
+            returned: client.get(f"/fhir/Organization?name=wayside&_contained=true&_containedType={returned}").json()
+            for returned in ("contained", "container")
+        }
+        by_words = client.get("/fhir/Patient", params={"_content": '"wayside clinic" -hospital'}).json()
+    entries = {returned: bundle["entry"][0] for returned, bundle in found.items()}
+    assert entries["contained"]["fullUrl"] == f"{server.url}/fhir/Patient/p#c"
+    assert entries["contained"]["resource"] == clinic
+    assert entries["container"]["fullUrl"] == f"{server.url}/fhir/Patient/p"
+    assert [entry["search"] for entry in entries.values()] == [{"mode": "match"}] * 2
+    assert _found(by_words) == ["Patient/p"]
+    for scope, patient_id in (("patient/*.rs", "q"), ("patient/Organization.rs", "p")):
+        with server.client(scope, patient=patient_id) as client:
+            assert "entry" not in client.get("/fhir/Organization?name=wayside&_contained=true").json()
+    with server.client("patient/Patient.rs", patient="p") as client:
+        assert client.get("/fhir/Organization?name=wayside&_contained=true").status_code == 403
+    with server.client() as client:
+        assert client.get("/fhir/Organization?name=wayside&_contained=true").status_code == 401
+
+
 @pytest.mark.spec("FHIR R4 search.html#errors")
 def test_what_was_ignored_is_told_or_refused(filled: LiveServer) -> None:
     """Lenient by default, with an outcome entry that names each ignored parameter; strict when asked."""
