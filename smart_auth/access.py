@@ -3,9 +3,10 @@
 Each resource and study row carries `pat`, the surrogate key of the patient in whose compartment it is (null when in
 none); the further patients of the few resources that are in several compartments stand in the table `compartment`. A
 token's scopes open types in three contexts: `system` every row; `user` the rows of patients with whom the user has a
-care relationship; `patient` the rows of the token's one patient. Types in `SHARED_TYPES` belong to no patient and are
-open to every context whose scope names them, to be read and searched; only `system` changes them. What is in no
-compartment and of no shared type is for `system` only.
+care relationship; `patient` the rows of the token's one patient, and where the user is a practitioner only while
+that patient is in care: an app never sees more than the person who let it in. Types in `SHARED_TYPES` belong to no
+patient and are open to every context whose scope names them, to be read and searched; only `system` changes them. What
+is in no compartment and of no shared type is for `system` only.
 
 Spec: SMART App Launch 2.2 scopes; FHIR R4, hl7.org/fhir/R4/compartmentdefinition-patient.html
 """
@@ -88,16 +89,14 @@ class AccessContext(msgspec.Struct, frozen=True):
         if type_name in SHARED_TYPES:
             return EVERYTHING if opened and permission in LOOKING else NOTHING
         arms = []
+        in_care = _in_care(column, self.practitioner) if self.practitioner is not None else None
         if Context.PATIENT in opened and self.pat is not None:
-            arms.append(Fragment(f"{column} = %s", (self.pat,)))
-        if Context.USER in opened and self.practitioner is not None:
-            arms.append(
-                Fragment(
-                    f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner = %s"
-                    " AND (v.starts IS NULL OR v.starts <= now()) AND (v.ends IS NULL OR v.ends > now()))",
-                    (self.practitioner,),
-                )
-            )
+            own = Fragment(f"{column} = %s", (self.pat,))
+            if in_care is not None:
+                own = Fragment(f"({own.sql} AND {in_care.sql})", own.params + in_care.params)
+            arms.append(own)
+        if Context.USER in opened and in_care is not None:
+            arms.append(in_care)
         if not arms:
             return NOTHING
         if len(arms) == 1:
@@ -132,6 +131,15 @@ class AccessContext(msgspec.Struct, frozen=True):
             (list(patients), *within.params),
         )
         return bool(rows[0][0] == len(patients))
+
+
+def _in_care(column: str, practitioner: str) -> Fragment:
+    """The condition that a practitioner has a care relationship with the patient `column`, now."""
+    return Fragment(
+        f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner = %s"
+        " AND (v.starts IS NULL OR v.starts <= now()) AND (v.ends IS NULL OR v.ends > now()))",
+        (practitioner,),
+    )
 
 
 def restored(captured: Mapping[str, str | None]) -> Work[AccessContext]:

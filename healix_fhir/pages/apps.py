@@ -5,6 +5,8 @@ Spec: SMART App Launch 2.2 conformance.html (management_endpoint)
 
 from __future__ import annotations
 
+from itertools import chain
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -12,7 +14,7 @@ from healix_fhir.kernel.database import atransaction
 from healix_fhir.pages.form import check_csrf, read_form
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
-from healix_fhir.pages.words import choice
+from healix_fhir.pages.words import choices
 from smart_auth.oauth.apps import let_in, shut_out
 
 APPS = "/account/apps"
@@ -29,7 +31,7 @@ async def show(site: Site, request: Request) -> Response:
         "apps.html",
         username=session.account.username,
         csrf=session.csrf,
-        apps=[(app, [choice(scope) for scope in app.scopes]) for app in apps],
+        apps=[(app, list(chain(*choices(app.scopes)))) for app in apps],
         own=session.account.patient is not None,
     )
 

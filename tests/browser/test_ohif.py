@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 
 from tests.support.serve import Served, healix, wait_until
 from tests.support.tools import require_tool
 
 STUDY = "2.25.301839441279017.1"
-SIZE = (1280, 900)
 VIEWPORT = (400, 200, 1000, 800)
 """Where the image is shown: left, top, right, bottom."""
 GREY_LEVELS = 40
-SWITCHES = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    f"--window-size={SIZE[0]},{SIZE[1]}",
-)
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +29,6 @@ def viewer(served: Served) -> Served:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"] > 100
     return served
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """Chromium without a screen, with a profile of its own and WebGL in software."""
-    options = Options()
-    options.binary_location = require_tool("chromium")
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, Service(require_tool("chromedriver")))
-    yield driver
-    driver.quit()
 
 
 def test_viewer_shows_the_ct(viewer: Served, browser: webdriver.Chrome, tmp_path: Path) -> None:

@@ -83,9 +83,9 @@ class World:
         if "system" in opened or (opened and resource["resourceType"] in SHARED):
             return True
         patients = compartments(resource)
-        mine = {token.patient} if "patient" in opened else set()
-        cared = {p for d, p, over in self.care if d == token.practitioner and not over} if "user" in opened else set()
-        return bool(patients & (mine | cared))
+        cared = {p for d, p, over in self.care if d == token.practitioner and not over}
+        mine = {token.patient} & (cared if token.practitioner is not None else {token.patient})
+        return bool(patients & ((mine if "patient" in opened else set()) | (cared if "user" in opened else set())))
 
 
 def spans(resource: Json) -> Span | None:

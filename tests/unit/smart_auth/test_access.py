@@ -45,6 +45,13 @@ def test_contexts_add_up() -> None:
     """Two contexts open what either opens."""
     predicate = access("user/*.rs patient/*.rs", pat=7, practitioner="dr").compartments("Observation", READ, "r.pat")
     assert " OR " in predicate.sql
+    assert predicate.params == (7, "dr", "dr")
+
+
+def test_one_patient_of_a_practitioner() -> None:
+    """An app that a practitioner gave one patient sees that patient only while in the practitioner's care."""
+    predicate = access("patient/*.rs", pat=7, practitioner="dr").compartments("Observation", READ, "r.pat")
+    assert predicate.sql.startswith("(r.pat = %s AND r.pat IN (SELECT v.pat FROM care_relationship v")
     assert predicate.params == (7, "dr")
 
 
