@@ -69,6 +69,8 @@ WAYS = (
 )
 PERMISSIONS = (Permission.READ, Permission.SEARCH)
 FOUND = "r.pk, r.type, r.id"
+LAST = 'x.pk, NULL::smallint, NULL::text COLLATE "C"'
+"""Of what nothing more is asked than its key: the reference alone has that."""
 
 
 def included(access: AccessContext, includes: Sequence[Include], page: Sequence[int]) -> Work[tuple[list[Hit], bool]]:
@@ -99,9 +101,10 @@ def included_statement(access: AccessContext, includes: Sequence[Include], page:
     One more than the limit is read, to tell whether any are left out. None when the caller may see none of it.
     """
     visible = _visible(access)
-    arms = [arm for way in WAYS if (arm := _arm(includes, way)) is not None]
     if visible == NOTHING:
         return None
+    ends = visible == EVERYTHING and not any(one.iterate for one in includes)
+    arms = [arm for way in WAYS if (arm := _arm(includes, way, ends=ends)) is not None]
     seen = union_all([all_of([arm, visible]) for arm in arms])
     return Statement(
         f"""WITH RECURSIVE reached (pk, type, id, matched) AS (
@@ -114,8 +117,11 @@ SELECT r.type, r.id, r.version, r.updated, r.body FROM few JOIN resource r ON r.
     )
 
 
-def _arm(includes: Sequence[Include], way: Way) -> Fragment | None:
-    """What is one step along one way from the resource reached, `f`; None if no include goes that way."""
+def _arm(includes: Sequence[Include], way: Way, *, ends: bool) -> Fragment | None:
+    """What is one step along one way from the resource reached, `f`; None if no include goes that way.
+
+    `ends` tells that no step follows and that the caller sees everything.
+    """
     end = "f" if way.reverse else "r"
     followed = any_of(
         all_of([_params(one), EVERYTHING if one.iterate else MATCHED, _targets(one, end)])
@@ -126,6 +132,8 @@ def _arm(includes: Sequence[Include], way: Way) -> Fragment | None:
         return None
     url = Fragment("u.param = ANY(%s)", (_url_parameters(),)) if way.by_url else EVERYTHING
     condition = all_of([Fragment(way.condition), url, followed])
+    if ends and way.reverse and not way.by_url:
+        return Fragment(f"SELECT {LAST} FROM index_reference x WHERE {condition.sql}", condition.params)
     return Fragment(f"SELECT {FOUND} FROM {way.tables} WHERE {condition.sql}", condition.params)
 
 

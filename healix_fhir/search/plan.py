@@ -85,7 +85,10 @@ def plan(found: Sequence[Group], where: Sequence[Node], order: Order, access: Ac
     starts = _start(where, one_patient=False) if by_date and _is_one_type(found) else None
     driver = None if one_patient else _driver(where, starts)
     if driver is None:
-        return Plan(lists, natural, counted)
+        each = (
+            one_patient or _patient(where) is not None
+        )  # what else is asked of one patient's rows is asked row by row
+        return Plan(lists, *(tuple(replace(arm, each=each) for arm in arms) for arms in (natural, counted)))
     name = listed(driver, _types(found), lists)
     rest = tuple(node for node in where if node is not driver)
     short = replace(_listed_arm(name, found, (visible, *rest)), whole=True)

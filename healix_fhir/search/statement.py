@@ -33,6 +33,8 @@ CONTAINED = """(SELECT pk, type, id, version, updated, body FROM resource UNION 
 """All resources, and contained ones by their place in the container."""
 ROUGHLY = 10_000
 """An estimate counts so many matches exactly."""
+LOOK_UP = "SELECT"
+"""What tells that a condition looks at other rows."""
 DATED = {Phase.DATED: Fragment("t.d IS NOT NULL"), Phase.UNDATED: Fragment("t.d IS NULL"), Phase.ANY: EVERYTHING}
 
 
@@ -107,8 +109,8 @@ def _arm(reading: Reading, arm: Arm) -> Fragment:
     """The rows of an arm behind the place to go on from, in order and limited."""
     if arm.phase is not None and arm.phase not in reading.keyset.phases:
         return NOTHING
-    row = _row(arm)
-    source, filters = _source_condition(reading, arm), _filter(reading, arm, row)
+    near, far = _filters(reading, arm)
+    source, filters = all_of([_source_condition(reading, arm), near]), far
     if NOTHING in (source, filters):
         return NOTHING
     rows = (
@@ -167,7 +169,8 @@ def _fenced(reading: Reading, arm: Arm, source: Fragment, filters: Fragment) -> 
 def _to_fence(reading: Reading, arm: Arm, filters: Fragment) -> bool:
     """Whether the filters of an arm look up much that its source tells to be invisible."""
     known = arm.source.whole or not _by_key(reading)
-    return arm.each and known and arm.phase is not None and EVERYTHING not in (arm.pin, filters)
+    joins = LOOK_UP in arm.pin.sql
+    return arm.each and known and joins and arm.phase is not None and filters != EVERYTHING
 
 
 def _by_key(reading: Reading) -> bool:
@@ -231,9 +234,16 @@ def _source_condition(reading: Reading, arm: Arm) -> Fragment:
     return all_of([gate, arm.source.condition, arm.pin, DATED[arm.dated], ceiling])
 
 
-def _filter(reading: Reading, arm: Arm, row: Row) -> Fragment:
-    """What else every row of an arm fulfils."""
-    return all_of(lower(node, row, reading.access) for node in arm.filters)
+def _filters(reading: Reading, arm: Arm) -> tuple[Fragment, Fragment]:
+    """What else every row of an arm fulfils: what the row of its source tells, and what must be looked up."""
+    row = _row(arm)
+    near: list[Fragment] = []
+    far: list[Fragment] = []
+    for node in arm.filters:
+        found = lower(node, row, reading.access)
+        known = arm.source.whole or not needs_resource(node, spans=arm.source.spans)
+        (near if known and LOOK_UP not in found.sql else far).append(found)
+    return all_of(near), all_of(far)
 
 
 def _total(reading: Reading) -> Fragment:
@@ -259,7 +269,7 @@ def matches(reading: Reading) -> Fragment:
 
 
 def _count_arm(reading: Reading, arm: Arm) -> Fragment:
-    condition = all_of([_source_condition(reading, arm), _filter(reading, arm, _row(arm))])
+    condition = all_of([_source_condition(reading, arm), *_filters(reading, arm)])
     if condition == NOTHING:
         return NOTHING
     return Fragment(
