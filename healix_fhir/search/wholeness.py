@@ -18,7 +18,7 @@ from healix_fhir.search.params.indexed import COLUMNS
 from healix_fhir.search.searched import Searched
 
 ALL = frozenset({"every parameter but _id and _lastUpdated"})
-MADE: Mapping[int, frozenset[str]] = {1: ALL, 2: frozenset({"_content", "_text"})}
+MADE: Mapping[int, frozenset[str]] = {1: ALL, 2: frozenset({"_content", "_text"}), 3: frozenset({"_contained"})}
 """By version of the index (search/reindex.VERSION): the parameters whose rows it was the first to make so."""
 INCLUDES = ("_include", "_revinclude")
 ANY = "_filter"

@@ -136,14 +136,23 @@ def place(id_: int) -> Work[Place | None]:
     return Place(Run(*rows[0][:6]), *rows[0][6:]) if rows else None
 
 
+_TAKES = """(%s::smallint[] IS NULL OR {one}.type = ANY(%s::smallint[]) OR {one}.pk IN (
+                          SELECT c.container FROM index_contained c WHERE c.type = ANY(%s::smallint[])))"""
+"""Whether a run takes a resource: it is of one of the types, or contains one that is."""
+
+
+def _taken(here: Place) -> tuple[list[int] | None, ...]:
+    return here.types, here.types, here.types
+
+
 def set_out(here: Place) -> Work[Place]:
     """Let a waiting run take every resource that there is now."""
     yield Statement(
-        """UPDATE reindexing SET state = %s, ceiling = (SELECT last_value FROM resource_pk),
+        f"""UPDATE reindexing SET state = %s, ceiling = (SELECT last_value FROM resource_pk),
              total = (SELECT count(*) FROM resource r
-                      WHERE NOT r.deleted AND (%s::smallint[] IS NULL OR r.type = ANY(%s::smallint[])))
+                      WHERE NOT r.deleted AND {_TAKES.format(one="r")})
            WHERE id = %s""",
-        (RUNNING, here.types, here.types, here.run.id),
+        (RUNNING, *_taken(here), here.run.id),
     )
     found = yield from place(here.run.id)
     assert found is not None
@@ -153,13 +162,13 @@ def set_out(here: Place) -> Work[Place]:
 def following(here: Place, most: int) -> Work[tuple[list[Current], int | None]]:
     """The next resources, locked in the order in which writers lock, and the key of the last (None: there are none)."""
     rows = yield Statement(
-        """SELECT r.pk, r.type, r.body, max(r.pk) OVER () FROM (
+        f"""SELECT r.pk, r.type, r.body, max(r.pk) OVER () FROM (
              SELECT r.pk, r.type, r.id, CASE WHEN r.deleted THEN NULL ELSE r.body END AS body FROM resource r
              WHERE r.pk IN (SELECT n.pk FROM resource n
-                            WHERE n.pk > %s AND n.pk <= %s AND (%s::smallint[] IS NULL OR n.type = ANY(%s::smallint[]))
+                            WHERE n.pk > %s AND n.pk <= %s AND {_TAKES.format(one="n")}
                             ORDER BY n.pk LIMIT %s)
              ORDER BY r.type, r.id FOR UPDATE) r""",
-        (here.last_pk, here.ceiling, here.types, here.types, most),
+        (here.last_pk, here.ceiling, *_taken(here), most),
     )
     return [Current(pk, type_, body) for pk, type_, body, _ in rows if body is not None], rows[0][3] if rows else None
 

@@ -68,6 +68,16 @@ def test_resources_of_other_types_are_left_alone(clinic: Clinic) -> None:
     assert clinic.run("SELECT state, done, total FROM reindexing WHERE types IS NOT NULL") == [("finished", 1, 1)]
 
 
+def test_contained_resources_are_indexed_by_them_too(clinic: Clinic) -> None:
+    """With what contains them, of whatever type that is."""
+    inner = {"resourceType": "Patient", "id": "inner", "extension": [{"url": EYES, "valueCode": "brown"}]}
+    clinic.put(observation("#inner", id="x", contained=[inner]), observation(id="y"))
+    define(clinic, eye_colour())
+    index(clinic)
+    assert clinic.ids("Patient?eye-colour=brown&_contained=true") == ["x"]
+    assert clinic.run("SELECT done, total FROM reindexing WHERE types IS NOT NULL") == [(1, 1)]
+
+
 @pytest.mark.parametrize("end", ["delete", "retire"])
 def test_a_parameter_that_is_gone_is_gone_at_once(clinic: Clinic, end: str) -> None:
     """And a search for everything that is referred to does not follow what is left of it."""
