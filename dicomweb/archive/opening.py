@@ -6,6 +6,7 @@ import structlog
 
 from dicomweb.archive.blobs import Archive
 from dicomweb.archive.local import LocalArchive
+from dicomweb.archive.spool import clear
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
 
@@ -27,13 +28,16 @@ def open_archive(settings: Settings) -> Archive:
 
 
 def check_archive(settings: Settings) -> None:
-    """Try the archive before a server starts on it.
+    """Try the archive before a server starts on it, and clear what a crash left on this node's disk: the hourly sweep
+    runs on one node only.
 
     Raises Invalid with what the operator has to change. A store that is only away is logged: it may come back, and all
     that is no image can be served meanwhile.
     """
+    archive = open_archive(settings)
+    clear(archive.incoming)
     try:
-        open_archive(settings).check()
+        archive.check()
     except HealixError as error:
         if error.category is not Category.UNAVAILABLE:
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,19 @@ def incomplete(key: str) -> HealixError:
 def left_to_the_sweep(blobs: int, detail: str) -> None:
     """Blobs could not be removed: no reason to fail, whatever the caller was about."""
     log.warning("blobs could not be removed and are left to the sweep", blobs=blobs, detail=detail)
+
+
+STALE = 3600.0
+"""Seconds after which nothing can still be on its way."""
+
+
+def clear(incoming: Path, age: float = STALE) -> int:
+    """Remove the files that came more than `age` seconds ago: what a crash left; returns how many."""
+    before = time.time() - age
+    old = [path for path in incoming.iterdir() if path.stat().st_mtime < before]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
 
 
 BUFFER = 1 << 20

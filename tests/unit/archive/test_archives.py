@@ -12,7 +12,7 @@ from obstore.store import from_url
 
 from dicomweb.archive.blobs import STREAM_CHUNK, Archive, new_key
 from dicomweb.archive.local import LocalArchive
-from dicomweb.archive.opening import open_archive
+from dicomweb.archive.opening import check_archive, open_archive
 from dicomweb.archive.remote import RemoteArchive
 from dicomweb.archive.spool import BUFFER, Spool
 from healix_fhir.kernel.errors import Category, HealixError
@@ -164,3 +164,14 @@ def test_the_settings_choose_the_archive(tmp_path: Path) -> None:
     """An empty blob URL is the data directory, another an object store."""
     assert isinstance(open_archive(Settings(data_dir=tmp_path)), LocalArchive)
     assert isinstance(open_archive(Settings(data_dir=tmp_path, blob_url="memory:///")), RemoteArchive)
+
+
+def test_a_start_clears_what_a_crash_left(tmp_path: Path) -> None:
+    """Files on their way in for hours are removed when a server starts, younger ones may be another process's."""
+    settings = Settings(data_dir=tmp_path)
+    young, old = (Spool(open_archive(settings).incoming) for _ in range(2))
+    os.utime(old.path, (time.time() - 7200,) * 2)
+    check_archive(settings)
+    assert (young.path.exists(), old.path.exists()) == (True, False)
+    young.discard()
+    old.close()
