@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import transaction
 from smart_auth.oauth.grant import Grant, issue_code
-from smart_auth.store import digest
+from smart_auth.store import digest, sweep
 from tests.support.gate import Pool
 
 GRANT = Grant(
@@ -53,3 +54,26 @@ def test_consent_is_audited(pool: Pool) -> None:
             "SELECT action, subtype, client, account, address, request, patient, query FROM audit_event"
         ).fetchall()
     assert rows == [("E", "authorize", "app", "ada", "192.0.2.1", "r1", "p1", "openid patient/*.rs")]
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ("created = now()", 1),
+        ("created = created - interval '2 days'", 0),
+        ("created = created - interval '2 days', redeemed = now()", 1),
+        ("created = created - interval '2 days', redeemed = now(), ended = now()", 0),
+    ],
+)
+def test_sweep_keeps_what_may_still_be_used(pool: Pool, change: str, left: int) -> None:
+    """Codes that nobody fetched and grants that have ended are removed after a day; those with a refresh token stay."""
+    transaction(pool, lambda: issue_code(GRANT))
+    with pool.connection() as connection:
+        connection.execute(
+            """INSERT INTO refresh_token (hash, grant_id, generation, scope, seed, expires)
+               SELECT '1', id, 1, '', '', now() + interval '1 day' FROM app_grant"""
+        )
+        connection.execute(f"UPDATE app_grant SET {change}")
+    transaction(pool, sweep)
+    with pool.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM app_grant").fetchone() == (left,)

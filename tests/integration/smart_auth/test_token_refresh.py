@@ -191,6 +191,30 @@ def test_online_access_ends_with_the_session(database_url: str, pool: Pool, clie
     assert ask(database_url, refreshing(lasting["refresh_token"]))[0].status_code == 200
 
 
+@pytest.mark.parametrize(
+    "ageing",
+    ["UPDATE session SET created = created - interval '13 hours'", "UPDATE session SET hash = '\\x00'"],
+)
+def test_online_access_ends_with_its_own_session(database_url: str, pool: Pool, client_id: str, ageing: str) -> None:
+    """A session that is older than any may be, or is another one, keeps no refresh token alive."""
+    cookie = transaction(pool, lambda: open_session("ada"))
+    given = first(database_url, pool, client_id, scope="patient/*.rs online_access", session=digest(cookie))
+    with pool.connection() as connection:
+        connection.execute(ageing)
+    assert ask(database_url, refreshing(given["refresh_token"]))[0].json()["error"] == "invalid_grant"
+
+
+def test_online_access_without_a_session(database_url: str, pool: Pool, client_id: str) -> None:
+    """Online refresh tokens last no longer than a session may, counted from the consent, however often they rotate."""
+    given = first(database_url, pool, client_id, scope="patient/*.rs online_access")
+    ask(database_url, refreshing(given["refresh_token"]))
+    with pool.connection() as connection:
+        rows = connection.execute(
+            "SELECT t.expires - created = interval '12 hours' FROM refresh_token t JOIN app_grant g ON g.id = grant_id"
+        ).fetchall()
+    assert rows == [(True,), (True,)]
+
+
 def test_closed_accounts_and_expiry(database_url: str, pool: Pool, client_id: str) -> None:
     """The refresh tokens of a closed account and those that lay too long are worth nothing."""
     given, old = first(database_url, pool, client_id), first(database_url, pool, client_id)
