@@ -41,7 +41,8 @@ def test_the_warning_is_about_what_the_newer_version_has_made(clinic: Clinic) ->
     clinic.put(patient(id="p"))
     clinic.run("UPDATE reindexing SET version = 1")
     know(clinic)
-    for address in ("Patient?_text=ada", "Observation?patient._content=ada", "Patient?_filter=_text co ada"):
+    words = ("Patient?_text=ada", "Observation?patient._content=ada", "Patient?_filter=_text co ada")
+    for address in (*words, "Patient?_contained=true"):
         (issue,) = clinic.page(address).ignored
         assert "_contained or _content or _text may miss resources" in issue.message
     for address in ("Patient?gender=female", "Patient?_include=*"):
