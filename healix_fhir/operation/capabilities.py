@@ -6,11 +6,11 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#capabilities
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from healix_fhir.interaction.known import READ, known
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import unsupported
+from healix_fhir.model.custom import derived
 from healix_fhir.model.json import encode
 from healix_fhir.model.subset import part_of_one
 from healix_fhir.operation.registry import offered
@@ -26,6 +26,6 @@ def capabilities(interactions: Interactions, params: Sequence[tuple[str, str]], 
     return part_of_one(_statement(interactions), "CapabilityStatement", params)
 
 
-@lru_cache(maxsize=1)
+@derived
 def _statement(interactions: Interactions) -> bytes:
     return encode(interactions.capabilities(interactions.bases[0].removesuffix("/fhir"), offered()))
