@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from functools import partial
 from threading import Thread
 from time import monotonic
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import transaction
+from healix_fhir.kernel.pinned import pinned
 from healix_fhir.subscription import deliver, send
 from smart_auth.access import AccessContext
 from smart_auth.scope import parse
@@ -210,7 +212,7 @@ def test_nobody_listens(clinic: Notified) -> None:
 
 def test_a_receiver_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
     """A receiver that answers without end is cut at the deadline."""
-    monkeypatch.setattr(send, "DEADLINE", 0.5)
+    monkeypatch.setattr(send, "pinned", partial(pinned, deadline=0.5))
     listener = socket.create_server(("127.0.0.1", 0))
 
     def drip() -> None:
