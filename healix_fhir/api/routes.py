@@ -5,12 +5,15 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#2.21.0.1
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
 from healix_fhir.api import history, instance, search, system_level, type_level
 from healix_fhir.api.address import Address, Edge
 from healix_fhir.api.operation import CALLS, methods, operation
+from healix_fhir.kernel.audit import AUDIT_EVENT
 
 
 class Name(StringConvertor):
@@ -23,6 +26,15 @@ class Name(StringConvertor):
 
 
 register_url_convertor("name", Name())
+
+
+def _of_type(path: Mapping[str, str]) -> Collection[str]:
+    """The methods for resources of a type: AuditEvents are only read and searched."""
+    return LOOKING if path["type"] == AUDIT_EVENT else ALL
+
+
+ALL = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+LOOKING = frozenset({"GET"})
 
 
 def routes(edge: Edge) -> list[BaseRoute]:
@@ -39,6 +51,7 @@ def routes(edge: Edge) -> list[BaseRoute]:
             "DELETE": type_level.delete,
         },
         native=True,
+        methods=_of_type,
     )
     whole = Address("fhir.bundle", edge, {"GET": search.of_everything, "POST": system_level.transact})
     inside = search.of_compartment
@@ -48,7 +61,7 @@ def routes(edge: Edge) -> list[BaseRoute]:
     version = Address("fhir.vread", edge, {"GET": instance.vread}, native=True)
     return [
         Route("/fhir/metadata", Address("fhir.metadata", edge, {"GET": system_level.capabilities}, public=True)),
-        Route("/fhir/{type:name}/{id:name}", Address("fhir.instance", edge, one, native=True)),
+        Route("/fhir/{type:name}/{id:name}", Address("fhir.instance", edge, one, native=True, methods=_of_type)),
         Route("/fhir/{type:name}", many),
         Route("/fhir/${operation}", run),
         Route("/fhir/{type}/${operation}", run),

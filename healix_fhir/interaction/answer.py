@@ -19,6 +19,7 @@ from healix_fhir.interaction.search import Finder
 from healix_fhir.interaction.status import STATUS, error_outcome, line, success
 from healix_fhir.interaction.vread import vread
 from healix_fhir.interaction.wanted import Wanted
+from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError, invalid, unsupported
 from healix_fhir.model.subset import part_of_one
@@ -102,8 +103,8 @@ def refused(error: HealixError) -> Entry:
 
 
 def is_read(wanted: Wanted) -> bool:
-    """Whether a GET reads the current version of one resource."""
-    return wanted.id is not None and len(wanted.path) == 2
+    """Whether a GET reads the current version of one resource, of those that can be read together."""
+    return wanted.id is not None and len(wanted.path) == 2 and wanted.type != AUDIT_EVENT
 
 
 def _search(access: AccessContext, wanted: Wanted, searched: Searched, finder: Finder, manner: Manner) -> Work[Entry]:
@@ -118,6 +119,8 @@ def get(access: AccessContext, wanted: Wanted, finder: Finder, manner: Manner) -
             return (yield from _search(access, wanted, everything(), finder, manner))
         case (type_name,) if wanted.type:
             return (yield from _search(access, wanted, one_type(type_name), finder, manner))
+        case (type_name, id_) if wanted.id is not None and type_name == AUDIT_EVENT:
+            return found(wanted, (yield from finder.trail.read(access, id_)), manner)
         case ("_history",) | (_, "_history") | (_, _, "_history"):
             historian = Historian(manner.base, finder.signer)
             versions = yield from historian.history(

@@ -14,6 +14,9 @@ from typing import Any
 import msgspec
 
 from healix_fhir.interaction.patch import PATCH_FORMATS
+from healix_fhir.interaction.trail.criteria import CODES
+from healix_fhir.interaction.trail.vocabulary import ACTIONS, BALP
+from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.model.custom import current, derived
 from healix_fhir.model.definitions import TYPES, search_parameters
 from healix_fhir.search.params.indexed import is_indexed
@@ -101,6 +104,8 @@ def _security(root: str, oauth_uris: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _resource(type_name: str, operations: Sequence[Offered], delete_several: bool) -> dict[str, Any]:
+    if type_name == AUDIT_EVENT:
+        return _trail() | _operations(operations, "type", "instance")
     shown = {
         "type": type_name,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type_name}",
@@ -115,6 +120,24 @@ def _resource(type_name: str, operations: Sequence[Offered], delete_several: boo
         "referencePolicy": ["literal", "logical", "local"],
     }
     return shown | _search(type_name) | _operations(operations, "type", "instance")
+
+
+def _trail() -> dict[str, Any]:
+    """AuditEvents are the audit trail itself: nobody writes them over REST."""
+    return {
+        "type": AUDIT_EVENT,
+        "profile": f"http://hl7.org/fhir/StructureDefinition/{AUDIT_EVENT}",
+        "supportedProfile": sorted(f"{BALP}{who}{pattern}" for pattern in ACTIONS for who in ("", "Patient")),
+        "documentation": "Written by the server itself, one for each event and patient; read and searched only.",
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "versioning": "no-version",
+        "readHistory": False,
+        "searchParam": [
+            {"name": code, "definition": parameter.url, "type": parameter.type}
+            for code, parameter in sorted(search_parameters(AUDIT_EVENT).items())
+            if code in CODES
+        ],
+    }
 
 
 @derived
@@ -137,6 +160,8 @@ def _referring() -> dict[str, list[str]]:
     """By type, the references that may point to it; not those that may point to everything."""
     found: dict[str, list[str]] = {}
     for name in TYPES:
+        if name == AUDIT_EVENT:
+            continue
         for parameter in search_parameters(name).values():
             for target in parameter.targets if parameter.type == "reference" and is_indexed(parameter) else ():
                 found.setdefault(target, []).append(f"{name}:{parameter.code}")

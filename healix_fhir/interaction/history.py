@@ -18,7 +18,7 @@ from healix_fhir.interaction.accept import known_id, known_type
 from healix_fhir.interaction.known import known
 from healix_fhir.interaction.result import Entry, Page, Response
 from healix_fhir.interaction.status import line
-from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.audit import AUDIT_EVENT, AuditRow
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import forbidden, invalid, unsupported
 from healix_fhir.kernel.ids import is_logical_id
@@ -30,7 +30,7 @@ from healix_fhir.search.keyset import Place
 from healix_fhir.search.page import Cursor, Signer, foreign
 from healix_fhir.store import history as store
 from healix_fhir.store.history import Past
-from healix_fhir.store.read import audit_of, patients_of
+from healix_fhir.store.read import audit_of, audit_shown, patients_of
 from healix_fhir.store.stored import Method, Version
 from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
@@ -71,13 +71,13 @@ class Historian:
         asked = urlencode({name: value for name, value in given.items() if name != "_cursor"})
         path = "/".join(part for part in (type_name, id_, "_history") if part)
         past = _past(types, id_, given, self._after(given.get("_cursor"), f"{self.base}/{path}?{asked}"))
-        if type_name is not None and id_ is not None:
-            patients = yield from patients_of(access, type_name, id_)
-            audit = audit_of(access, "history-instance", f"{type_name}/{id_}", patients)
-        else:
-            audit = record([_audit(access, type_name, types, asked)])
+        patients = (yield from patients_of(access, type_name, id_)) if type_name and id_ is not None else []
         found = yield from store.versions(access, past, count + 1 if count else 0)
-        yield audit
+        if type_name is not None and id_ is not None:
+            yield audit_of(access, "history-instance", f"{type_name}/{id_}", patients)
+        else:
+            shown = [(version.stored.type, version.stored.id) for version in found.page[:count]]
+            yield audit_shown(_audit(access, type_name, types, asked), list(dict.fromkeys(shown)))
         links = {"self": urlencode(given)}
         if len(found.page) > count > 0:
             sealed = self.signer.seal(_cursor(found.places[count - 1]), f"{self.base}/{path}?{asked}")
@@ -108,6 +108,8 @@ def _types(access: AccessContext, type_name: str | None, id_: str | None) -> tup
     if id_ is not None:
         known_id(type_name, id_)
     known_type(type_name)
+    if type_name == AUDIT_EVENT:
+        raise unsupported("AuditEvents have no history: none of them ever changes")
     access.require(type_name, Permission.READ if id_ is not None else Permission.SEARCH)
     return (type_name,)
 
@@ -128,7 +130,7 @@ def _past(types: tuple[str, ...], id_: str | None, given: dict[str, str], after:
 
 
 def _audit(access: AccessContext, type_name: str | None, types: Sequence[str], query: str) -> AuditRow:
-    """One row for the history; its patient is the token's, where the token sees no other."""
+    """The row for each patient shown; also that of the token, where the token sees no other."""
     alone = access.practitioner is None and not any(
         access.compartments(name, Permission.SEARCH, "pat") == EVERYTHING for name in types
     )

@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 from healix_fhir.interaction.result import Entry, Page
 from healix_fhir.interaction.status import outcome
+from healix_fhir.interaction.trail.asked import of_trail
+from healix_fhir.interaction.trail.trail import Trail
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Work
 from healix_fhir.search import run
@@ -18,16 +20,21 @@ from healix_fhir.search.page import Signer
 from healix_fhir.search.query import Query, parse
 from healix_fhir.search.run import require
 from healix_fhir.search.searched import Searched, one_type
+from healix_fhir.store.read import audit_shown
 from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
 
 
 class Finder:
-    """Searches on a server whose FHIR base URLs are `bases`; `signer` seals the links between pages."""
+    """Searches on a server whose FHIR base URLs are `bases`; its secret `key` seals the links between pages.
 
-    def __init__(self, bases: tuple[str, ...], signer: Signer) -> None:
+    AuditEvents are searched in the `trail`.
+    """
+
+    def __init__(self, bases: tuple[str, ...], key: bytes) -> None:
         self.bases = bases
-        self.signer = signer
+        self.signer = Signer(key)
+        self.trail = Trail(bases[0], key, self.signer)
 
     def search(
         self, access: AccessContext, searched: str | Searched, params: Sequence[tuple[str, str]], *, strict: bool
@@ -35,11 +42,13 @@ class Finder:
         """One page of results; ignored parameters are told in an entry of mode `outcome`."""
         searched = one_type(searched) if isinstance(searched, str) else searched
         require(access, searched.types)
+        if of_trail(searched, params):
+            return (yield from self.trail.search(access, searched, params, strict=strict))
         query = parse(searched, params, strict=strict, base=self.bases[0])
         if query.explain:
             return (yield from self._explained(access, query))
         found = yield from run.search(access, query, base=self.bases[0], signer=self.signer)
-        yield record([_audit(access, query, found.self)])
+        yield audit_shown(_audit(access, query, found.self), [(hit.type, hit.id) for hit in found.entries])
         entries = [Entry(f"{self.bases[0]}/{hit.type}/{hit.id}", hit.body, hit.mode) for hit in found.entries]
         if found.ignored:
             entries.append(Entry(None, outcome(found.ignored), "outcome"))
@@ -53,7 +62,7 @@ class Finder:
 
 
 def _audit(access: AccessContext, query: Query, params: str) -> AuditRow:
-    """One row for the search; its patient is the token's, where the token sees no other."""
+    """The row for each patient shown; also that of the token, where the token sees no other."""
     alone = access.practitioner is None and not any(
         access.compartments(name, Permission.SEARCH, "pat") == EVERYTHING for name in query.types
     )

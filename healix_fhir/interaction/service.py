@@ -33,10 +33,10 @@ from healix_fhir.interaction.transaction import transaction
 from healix_fhir.interaction.update import update
 from healix_fhir.interaction.vread import vread
 from healix_fhir.interaction.wanted import Wanted
+from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.search.match import Match
-from healix_fhir.search.page import Signer
 from healix_fhir.search.searched import Searched
 from healix_fhir.store.commit import commit
 from healix_fhir.store.keys import server_key
@@ -87,6 +87,9 @@ class Interactions:
     async def read(self, access: AccessContext, type_name: str, id_: str) -> Stored:
         """The current version. NotFound when there is none that the caller may see, Gone when it is deleted."""
         ask = read(access, type_name, id_)
+        if type_name == AUDIT_EVENT:
+            trail = (await self._finder()).trail
+            return await self._run(lambda: trail.read(access, id_))
         return await self._reader.read(ask.access, ask.type, ask.id)
 
     async def vread(self, access: AccessContext, type_name: str, id_: str, version: str) -> Stored:
@@ -247,7 +250,7 @@ class Interactions:
 
     async def _finder(self) -> Finder:
         if self._found is None:
-            self._found = Finder(self.bases, Signer(await self._run(lambda: server_key("search page"))))
+            self._found = Finder(self.bases, await self._run(lambda: server_key("search page")))
         return self._found
 
     @property

@@ -16,6 +16,9 @@ from healix_fhir.kernel import arrays
 from healix_fhir.kernel.arrays import Array
 from healix_fhir.kernel.database import Statement, metadata
 
+AUDIT_EVENT = "AuditEvent"
+"""The resource type that the trail is served as; none is stored as other resources are."""
+
 audit_event = Table(
     "audit_event",
     metadata,

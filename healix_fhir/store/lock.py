@@ -7,7 +7,9 @@ from datetime import datetime
 
 import msgspec
 
+from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.kernel.database import Fragment, Statement, Work
+from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.store.guard import Guard
 from healix_fhir.store.stored import Change, Method
@@ -28,9 +30,15 @@ NEEDED = {method: (permission,) for method, permission in PERMISSION.items()} | 
 
 
 def permit(access: AccessContext, type_name: str, method: Method) -> None:
-    """Raise Forbidden where the caller's scopes open no such change of any resource of the type."""
+    """Raise Forbidden where the caller's scopes open no such change of any resource of the type, NotAllowed where none
+    is possible at all.
+    """
     for permission in NEEDED[method]:
         access.require(type_name, permission)
+    if type_name == AUDIT_EVENT:
+        raise HealixError(
+            Category.NOT_ALLOWED, "AuditEvents are written by the server itself; they can be read and searched only"
+        )
 
 
 def changeable(access: AccessContext, type_name: str, method: Method) -> Fragment:

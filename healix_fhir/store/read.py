@@ -16,7 +16,7 @@ from datetime import datetime
 import msgspec
 
 from healix_fhir.kernel.arrays import int2, int4, text
-from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.audit import AuditRow, insert, record
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, not_found
 from healix_fhir.model.definitions import TYPE_ID
@@ -167,6 +167,42 @@ def audit_of(access: AccessContext, subtype: str, entity: str, patients: Sequenc
     """The audit rows of a look at one resource, one for each of its patients."""
     concerned: Sequence[str | None] = patients or [None]
     return record([AuditRow(access.origin, "R", subtype, patient=patient, entity=entity) for patient in concerned])
+
+
+_SHOWN = f"""
+WITH found AS MATERIALIZED (
+     SELECT r.pk, r.pat FROM unnest(%s::smallint[], %s::text[]) x (type, id)
+     JOIN resource r ON r.type = x.type AND r.id = x.id COLLATE "C"),
+   whose AS MATERIALIZED (
+     SELECT k.id FROM patient_key k
+     WHERE k.pat IN (SELECT f.pat FROM found f UNION SELECT c.pat FROM compartment c JOIN found f USING (pk))
+     UNION SELECT %s::text WHERE %s::text IS NOT NULL)
+{
+    insert('''(
+     SELECT NULL::timestamptz, %s::text, %s::text, %s::smallint, %s::text, %s::text, %s::text, %s::text, w.id,
+            %s::text, %s::text
+     FROM (SELECT id FROM whose UNION ALL SELECT NULL WHERE NOT EXISTS (SELECT FROM whose)) w)
+     AS x (r, a, s, o, c, u, d, q, p, e, t)''')
+}"""
+
+
+def audit_shown(row: AuditRow, shown: Sequence[tuple[str, str]]) -> Statement:
+    """The audit rows of a result that shows the resources `shown` (type and id): `row` for each of their patients.
+
+    Without any it is one row, of the patient that `row` names or of none.
+    """
+    if not shown:
+        return record([row])
+    origin = row.origin
+    return Statement(
+        _SHOWN,
+        (
+            int2(TYPE_ID[type_name] for type_name, _ in shown),
+            text(id_ for _, id_ in shown),
+            *(row.patient, row.patient, row.action, row.subtype, row.outcome),
+            *(origin.client, origin.account, origin.address, origin.request, row.entity, row.query),
+        ),
+    )
 
 
 def _version(type_name: str, id_: str, row: Sequence[object]) -> Version:

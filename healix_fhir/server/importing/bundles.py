@@ -14,7 +14,6 @@ from healix_fhir.interaction.transaction import transaction
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.database import transaction as run_transaction
 from healix_fhir.kernel.errors import HealixError, invalid
-from healix_fhir.search.page import Signer
 from healix_fhir.server.importing.report import Place, Report
 from healix_fhir.server.importing.reviewing import Reviewing
 from healix_fhir.store.keys import server_key
@@ -36,7 +35,7 @@ class BundleImport:
         self._report = report
         self._access = internal("import")
         self._reviewing = Reviewing(pool, wanted)
-        self._finder = Finder(bases, Signer(run_transaction(pool, lambda: server_key("search page"))))
+        self._finder = Finder(bases, run_transaction(pool, lambda: server_key("search page")))
 
     def take(self, place: Place, body: bytes) -> None:
         """Import one bundle; `place` names it in the report."""
