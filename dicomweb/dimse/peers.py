@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import ARRAY, Column, DateTime, Integer, Table, Text, func
 
+from healix_fhir.kernel.audit import OPERATOR, AuditRow, record
 from healix_fhir.kernel.database import Statement, Work, metadata
 from healix_fhir.kernel.errors import invalid
 
@@ -73,6 +74,7 @@ def add(aet: str, host: str, port: int, rights: Collection[Right] | None = None)
            RETURNING aet, host, port, rights""",
         (aet, host, port, None if rights is None else sorted(right.value for right in rights)),
     )
+    yield record([AuditRow(OPERATOR, "U", "peer", entity=aet, query=f"{host}:{port}")])
     return _peer(*rows[0])
 
 

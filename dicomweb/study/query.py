@@ -136,7 +136,7 @@ SEGMENTS = ("studies", "series", "instances")
 
 
 def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matches]:
-    """Run a search as far as `access` may see; one statement and an audit row.
+    """Run a search as far as `access` may see; one statement, and one for the audit rows of each patient shown.
 
     `base` is the DICOMweb base URL without a slash at the end, for Retrieve URL (0008,1190); without it none is
     returned (C-FIND). Raises Forbidden when `access` may not search at all, Invalid for a malformed key.
@@ -146,13 +146,17 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     returned = _returned(query)
     selected = [f"{ALIAS[attribute.level]}.{attribute.column}" for attribute in returned]
     rows = yield Statement(
-        f"SELECT {', '.join([*UIDS[: query.level], *selected])} FROM {FROM[query.level]}"
+        f"SELECT k.id, {', '.join([*UIDS[: query.level], *selected])} FROM {FROM[query.level]}"
+        " LEFT JOIN patient_key k ON k.pat = s.pat"
         f" WHERE {' AND '.join(part.sql for part in conditions)} ORDER BY {ORDER[query.level]} LIMIT %s OFFSET %s",
         (*(param for part in conditions for param in part.params), query.limit + 1, query.offset),
     )
     asked = "&".join(f"{keyword}={value}" for keyword, value in query.keys).replace("\0", "")
-    yield record([AuditRow(access.origin, "E", f"query-{query.level.name.lower()}", query=asked)])
-    objects = [render(returned, row[query.level :], _url(base, row[: query.level])) for row in rows[: query.limit]]
+    shown = [row[1:] for row in rows[: query.limit]]
+    patients = dict.fromkeys(row[0] for row in rows[: query.limit] if row[0] is not None)
+    word = f"query-{query.level.name.lower()}"
+    yield record([AuditRow(access.origin, "E", word, patient=patient, query=asked) for patient in patients or (None,)])
+    objects = [render(returned, row[query.level :], _url(base, row[: query.level])) for row in shown]
     return Matches(objects, more=len(rows) > query.limit)
 
 

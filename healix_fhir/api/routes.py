@@ -30,7 +30,7 @@ register_url_convertor("name", Name())
 
 def _of_type(path: Mapping[str, str]) -> Collection[str]:
     """The methods for resources of a type: AuditEvents are only read and searched."""
-    return LOOKING if path["type"] == AUDIT_EVENT else ALL
+    return LOOKING if path.get("type") == AUDIT_EVENT else ALL
 
 
 ALL = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})

@@ -48,7 +48,8 @@ class Finder:
         if query.explain:
             return (yield from self._explained(access, query))
         found = yield from run.search(access, query, base=self.bases[0], signer=self.signer)
-        yield audit_shown(_audit(access, query, found.self), [(hit.type, hit.id) for hit in found.entries])
+        shown = [(hit.type, hit.id.partition("#")[0]) for hit in found.entries]  # contained ones by their containers
+        yield audit_shown(_audit(access, query, found.self), shown)
         entries = [Entry(f"{self.bases[0]}/{hit.type}/{hit.id}", hit.body, hit.mode) for hit in found.entries]
         if found.ignored:
             entries.append(Entry(None, outcome(found.ignored), "outcome"))

@@ -52,6 +52,10 @@ class Origin(msgspec.Struct, frozen=True):
     request: str | None = None
 
 
+OPERATOR = Origin(client="healix")
+"""Who runs the operator's commands."""
+
+
 class AuditRow(msgspec.Struct, frozen=True):
     """One event. `action` is AuditEvent.action, `outcome` AuditEvent.outcome (0 success, 4 refused, 8 failed)."""
 

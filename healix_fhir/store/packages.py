@@ -12,6 +12,7 @@ import msgspec
 import zstandard
 
 from healix_fhir.kernel import arrays
+from healix_fhir.kernel.audit import OPERATOR, AuditRow, record
 from healix_fhir.kernel.database import Statement, Work
 
 LEVEL = 9
@@ -83,6 +84,8 @@ def install(package: PackageFile) -> Work[str]:
             arrays.bytea(one.body for one in given),
         ),
     )
+    action = "U" if rows else "C"
+    yield record([AuditRow(OPERATOR, action, "package", entity=f"{package.name}#{package.version}")])
     return "replaced" if rows else "installed"
 
 

@@ -51,7 +51,8 @@ def test_the_statement_names_the_interactions_that_have_a_route(
     """No interaction is promised that is refused, and none kept back that works."""
     routed = set().union(*(CODES.get(name, {name}) for name in names(listed, "Interactions")))
     told = {one["code"] for one in statement["interaction"]}
-    for resource in statement["resource"]:
+    written = [resource for resource in statement["resource"] if resource["type"] != "AuditEvent"]
+    for resource in written:
         assert told | {one["code"] for one in resource["interaction"]} == routed
 
 

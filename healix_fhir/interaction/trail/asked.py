@@ -44,7 +44,7 @@ _BACK = ("_revinclude", "_revinclude:iterate", "_revinclude:recurse", "_include:
 class Asked:
     """A search of the trail. `ids` are the values of each `_id`; `newest` first unless the caller turns it."""
 
-    controls: Controls = field(default_factory=lambda: Controls((AUDIT_EVENT,)))
+    controls: Controls = field(default_factory=lambda: Controls((AUDIT_EVENT,), (AUDIT_EVENT,)))
     where: list[Fragment] = field(default_factory=list)
     ids: list[list[str]] = field(default_factory=list)
     newest: bool = True

@@ -165,5 +165,5 @@ CRITERIA: Mapping[str, Criterion] = {
     "entity": _entity,
     "entity:identifier": _entity_identifier,
 }
-CODES = tuple(dict.fromkeys(name for name in CRITERIA if ":" not in name and not name.startswith("_")))
+CODES = ("_id", *(name for name in CRITERIA if ":" not in name))
 """The parameters that the CapabilityStatement names."""

@@ -62,15 +62,16 @@ SENSES: Mapping[str, Sense] = {
     "search-system": _rest("search", "search-system"),
     "login": Sense(AUTHENTICATION, (Coding(DCM, "110122", "Login"),)),
     "logout": Sense(AUTHENTICATION, (Coding(DCM, "110123", "Logout"),)),
-    "authorize": Sense(AUTHENTICATION),
+    **dict.fromkeys(("authorize", "launch"), Sense(AUTHENTICATION)),
     "token": Sense(AUTHENTICATION, (TOKEN,)),
     "account": Sense(ALERT, (ATTRIBUTES,)),
-    "client": Sense(ALERT, (CONFIGURATION,)),
+    **dict.fromkeys(("client", "peer", "package", "signing-key"), Sense(ALERT, (CONFIGURATION,))),
     "flood": Sense(ALERT),
     "A-ASSOCIATE": Sense(AUTHENTICATION, (NODE,)),
     "notification": Sense(ACTIVITY),
     **dict.fromkeys(("query-study", "query-series", "query-instance"), Sense(QUERY)),
-    **dict.fromkeys(("C-STORE", "STOW-RS", "import", "retrieve"), Sense(TRANSFERRED)),
+    **dict.fromkeys(("C-STORE", "STOW-RS", "import"), Sense(TRANSFERRED)),
+    **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),
 }
 OPERATION = _rest("operation")
 REFUSED_REQUEST = Sense(REST)

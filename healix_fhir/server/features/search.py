@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote
 
+from healix_fhir.interaction.trail.asked import read as of_the_trail
+from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.model.definitions import TYPES, SearchParameter, search_parameters
 from healix_fhir.search.asked import MODIFIERS
 from healix_fhir.search.controls import CONTROLS, EDGE, REFUSED
@@ -122,4 +124,7 @@ def _value(parameter: SearchParameter) -> str:
 
 def _search(area: str, name: str, searched: Searched, parameter: str, value: str) -> Feature:
     address = f"{searched.path}?{quote(parameter, safe=':')}={quote(value, safe='|$')}"
-    return ask(area, name, ("GET", address), lambda: parse(searched, [(parameter, value)], strict=True))
+    asked = [(parameter, value)]
+    if searched.types == (AUDIT_EVENT,):
+        return ask(area, name, ("GET", address), lambda: of_the_trail(searched, asked, strict=True, base=""))
+    return ask(area, name, ("GET", address), lambda: parse(searched, asked, strict=True))
