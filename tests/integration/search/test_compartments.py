@@ -112,12 +112,13 @@ def test_a_search_of_many_types_shows_each_type_within_its_own_scope(clinic: Cli
     """Types without a scope are as good as empty; with none at all the search is refused."""
     _world(clinic)
     clinic.run(
-        "INSERT INTO care_relationship (practitioner, pat, source) SELECT 'd', pat, 's' FROM patient_key WHERE id = 'q'"
+        "INSERT INTO care_relationship (practitioner, pat, source)"
+        " SELECT 'd', pat, 's' FROM patient_key WHERE id IN ('p', 'q')"
     )
     for scope, owner, expected in (
         ("system/Organization.rs system/Condition.s", {}, "n o"),
         ("patient/*.rs", {"patient": "p"}, "a b d d e n o p"),
-        ("patient/Observation.s user/Patient.s", {"patient": "p", "practitioner": "d"}, "a b q"),
+        ("patient/Observation.s user/Patient.s", {"patient": "p", "practitioner": "d"}, "a b p q"),
         ("patient/*.rs", {}, "d o"),
     ):
         access = clinic.access(scope, **owner)
