@@ -95,9 +95,14 @@ def test_a_kill_within_an_object_leaves_nothing_visible(server: Served, token: s
         assert list(archive.incoming.iterdir()) == []
     assert bucket.objects() == before
     with server.client(token) as client:
-        assert [study["0020000D"]["Value"] for study in client.get(STUDIES).json()] == [[uid(1)]]
+        assert [uid(2)] not in _studies(client)
         assert client.post(STUDIES, content=content, headers=HEADERS, timeout=60).status_code == 200
+        assert [uid(2)] in _studies(client)
     assert len(bucket.objects()) == len(before) + 1
+
+
+def _studies(client: httpx.Client) -> list[list[str]]:
+    return [study["0020000D"]["Value"] for study in client.get(STUDIES).json()]
 
 
 def _send(client: httpx.Client, content: bytes) -> None:
