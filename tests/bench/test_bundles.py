@@ -26,10 +26,11 @@ def bundle(kind: str, entries: list[dict[str, Any]]) -> bytes:
 
 
 def plain(number: int, run: str) -> list[dict[str, Any]]:
-    """A patient and its observations."""
+    """A patient and its observations; in a batch, whose entries may not refer to each other, of another patient."""
     urn = "urn:uuid:00000000-0000-4000-8000-000000000001"
     person = {"fullUrl": urn, "resource": patient(), "request": {"method": "POST", "url": "Patient"}}
-    made = {"resource": observation(urn), "request": {"method": "POST", "url": "Observation"}}
+    subject = urn if run.startswith("transaction") else "Patient/p"
+    made = {"resource": observation(subject), "request": {"method": "POST", "url": "Observation"}}
     return [person, *([made] * (number - 1))]
 
 
