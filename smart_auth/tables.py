@@ -136,6 +136,7 @@ session = Table(
     Column("username", Text(collation="C"), nullable=False),
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("used", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("methods", ARRAY(Text), nullable=False),  # how the person signed in: values of amr, RFC 8176
     comment="signed-in browsers",
 )
 Index("session_username", session.c.username)

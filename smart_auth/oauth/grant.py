@@ -33,6 +33,7 @@ class Grant(msgspec.Struct, frozen=True):
     redirect_uri: str
     code_challenge: str  # of PKCE S256
     auth_time: int
+    methods: tuple[str, ...] = ()  # of that login: values of amr; grants of older versions have none
     session: bytes | None = None
     nonce: str | None = None
     patient: str | None = None

@@ -1,6 +1,7 @@
 """Id tokens: who logged in, told to the app that asked.
 
-Spec: OpenID Connect Core 1.0 2; SMART App Launch 2.2 scopes-and-launch-context.html#scopes-for-requesting-identity-data
+Spec: OpenID Connect Core 1.0 2; RFC 8176;
+SMART App Launch 2.2 scopes-and-launch-context.html#scopes-for-requesting-identity-data
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from joserfc import jwt
 
 from healix_fhir.kernel.database import Work
+from smart_auth.oauth.factors.methods import acr
 from smart_auth.oauth.grant import Grant
 from smart_auth.oauth.signing import ALGORITHM, ID_TOKEN_LIFE, SigningKeys
 
@@ -51,4 +53,6 @@ def claims_of(grant: Grant, subject: str, now: int) -> dict[str, Any]:
         "exp": now + ID_TOKEN_LIFE,
         "auth_time": grant.auth_time,
     }
+    if grant.methods:
+        claims |= {"amr": list(grant.methods), "acr": acr(grant.methods)}
     return claims if grant.nonce is None else claims | {"nonce": grant.nonce}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.database import Statement, Work
+from smart_auth.oauth.factors.methods import PASSWORD
 from smart_auth.store import Account, digest
 
 IDLE = 3600
@@ -17,18 +19,21 @@ LONGEST = 12 * 3600
 @dataclass(frozen=True, slots=True)
 class Session:
     """A signed-in browser. `csrf` is the value that each of its forms must carry; `since` is when the person signed in,
-    in seconds since 1970.
+    in seconds since 1970, and `methods` are how (values of `amr`).
     """
 
     account: Account
     csrf: str
     since: float
+    methods: tuple[str, ...]
 
 
-def open_session(username: str) -> Work[str]:
-    """Begin a session; returns the secret for the cookie."""
+def open_session(username: str, methods: Collection[str] = (PASSWORD,)) -> Work[str]:
+    """Begin a session of a person who signed in by `methods`; returns the secret for the cookie."""
     secret = ids.secret()
-    yield Statement("INSERT INTO session (hash, username) VALUES (%s, %s)", (digest(secret), username))
+    yield Statement(
+        "INSERT INTO session (hash, username, methods) VALUES (%s, %s, %s)", (digest(secret), username, list(methods))
+    )
     return secret
 
 
@@ -38,10 +43,10 @@ def find_session(secret: str) -> Work[Session | None]:
         """UPDATE session s SET used = now() FROM account a
            WHERE s.hash = %s AND a.username = s.username AND NOT a.disabled
              AND s.used > now() - make_interval(secs => %s) AND s.created > now() - make_interval(secs => %s)
-           RETURNING a.username, a.role, a.fhir_user, extract(epoch FROM s.created)::float8""",
+           RETURNING a.username, a.role, a.fhir_user, extract(epoch FROM s.created)::float8, s.methods""",
         (digest(secret), IDLE, LONGEST),
     )
-    return Session(Account(*rows[0][:3]), csrf_of(secret), rows[0][3]) if rows else None
+    return Session(Account(*rows[0][:3]), csrf_of(secret), rows[0][3], tuple(rows[0][4])) if rows else None
 
 
 def close_session(secret: str) -> Work[None]:

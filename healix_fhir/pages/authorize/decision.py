@@ -152,6 +152,7 @@ def _grant(going: Going, granted: tuple[str, ...], session: bytes) -> Grant:
         redirect_uri=asked.redirect_uri,
         code_challenge=asked.code_challenge,
         auth_time=int(going.session.since),
+        methods=going.session.methods,
         session=session,
         nonce=asked.nonce,
         patient=going.patient if needs_patient(granted) else None,

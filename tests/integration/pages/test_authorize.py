@@ -70,7 +70,7 @@ def test_standalone_launch_of_a_patient(database_url: str, pool: Pool, method: s
     browsing(database_url, use)
     (grant,) = granted(pool)
     assert (grant.client, grant.username, grant.patient, grant.scope) == (client_id, "ada", "p1", SCOPE)
-    assert (grant.nonce, grant.redirect_uri) == ("a nonce", BACK)
+    assert (grant.nonce, grant.redirect_uri, grant.methods) == ("a nonce", BACK, ("pwd",))
     assert grant.code_challenge == asking(client_id)["code_challenge"]
     with pool.connection() as connection:
         assert connection.execute("SELECT count(*) FROM authorization_request").fetchone() == (0,)

@@ -70,6 +70,17 @@ def test_id_token(database_url: str, pool: Pool, client_id: str) -> None:
     assert "fhirUser" not in claims(again, keys)
 
 
+@pytest.mark.spec("RFC 8176 section 1")
+@pytest.mark.parametrize(
+    ("methods", "level"),
+    [(["pwd"], "urn:healix:acr:one-factor"), (["pwd", "otp", "mfa"], "urn:healix:acr:two-factors")],
+)
+def test_how_somebody_signed_in(database_url: str, pool: Pool, client_id: str, methods: list[str], level: str) -> None:
+    """An id token says by which methods the person signed in, and what class that is."""
+    stated = claims(*issued(database_url, pool, client_id, methods=methods))
+    assert (stated["amr"], stated["acr"]) == (methods, level)
+
+
 @pytest.mark.spec("OpenID Connect Core 1.0 10.1.1")
 def test_rotation(database_url: str, pool: Pool, client_id: str) -> None:
     """After a rotation a new key signs; the old one stays published until its tokens have expired."""
