@@ -21,6 +21,7 @@ max_connections = 200
 shared_buffers = 256MB
 work_mem = 16MB
 maintenance_work_mem = 128MB
+min_wal_size = 512MB
 max_wal_size = 2GB
 checkpoint_timeout = 15min
 random_page_cost = 1.1

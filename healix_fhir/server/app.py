@@ -70,11 +70,12 @@ def create_app(settings: Settings) -> ASGIApp:
             provider = _provider(settings, pool, gate)
             authorization = [*oauth_api.routes(provider), *pages.routes(site)]
             endpoints.update(oauth_uris(settings.root, well_known.paths(authorization)))
+            # tried in this order, so the most used first: each takes a request about half a microsecond
             router.routes[:] = [
                 *well_known.routes(provider, authorization),
-                *authorization,
                 *fhir_api.routes(Edge(interactions, gate, settings.max_body_mb << 20)),
                 *dicomweb_api.routes(_imaging(settings, pool, gate)),
+                *authorization,
                 *health.routes(pool),
                 *telemetry.routes(counters, gate),
                 *files.routes(viewer),

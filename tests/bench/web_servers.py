@@ -24,6 +24,7 @@ from smart_auth.store import create_token
 from tests.bench.dimse_servers import free_port
 
 STARTED = 60.0
+LOG_FILES = 24
 SCOPE = "system/*.cruds"
 
 
@@ -47,11 +48,23 @@ def database(directory: Path) -> Iterator[str]:
     server = embedded.start(directory)
     try:
         migrate(server.get_uri())
+        _settle(server.get_uri())
         access._KNOWN.clear()
         known_texts.forget()
         yield server.get_uri()
     finally:
         server.cleanup()
+
+
+def _settle(url: str) -> None:
+    """Let the database have log files to use again, as one that has been in use for a while has.
+
+    To make a new one PostgreSQL writes 16 MB of zeros and waits for the disk, and all writers with it.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        for _ in range(LOG_FILES):
+            connection.execute("SELECT pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()")
+        connection.execute("CHECKPOINT")
 
 
 @contextmanager
@@ -62,6 +75,17 @@ def healix(url: str, data_dir: Path, *, workers: int) -> Iterator[Served]:
     command = [sys.executable, "-m", "healix_fhir.server.cli.main", "serve", *options, "--workers", str(workers)]
     with psycopg.connect(url, autocommit=True) as connection:
         token = run(connection, create_token(SCOPE, ttl=86_400))
+    with running(command, port, "/readyz", {"HEALIX_DATABASE_URL": url, "HEALIX_LOG_LEVEL": "error"}) as pid:
+        yield Served(port, pid, token)
+
+
+@contextmanager
+def web_worker(url: str, data_dir: Path, module: str) -> Iterator[Served]:
+    """One web worker alone, started by `python -m module web`."""
+    port = free_port()
+    with psycopg.connect(url, autocommit=True) as connection:
+        token = run(connection, create_token(SCOPE, ttl=86_400))
+    command = [sys.executable, "-m", module, "web", "--data-dir", str(data_dir), "--port", str(port)]
     with running(command, port, "/readyz", {"HEALIX_DATABASE_URL": url, "HEALIX_LOG_LEVEL": "error"}) as pid:
         yield Served(port, pid, token)
 

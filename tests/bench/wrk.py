@@ -37,9 +37,9 @@ def script(path: Path, paths: Sequence[str], body: bytes | None = None) -> Path:
     return path
 
 
-def rate(served: Served, script: Path, *, seconds: int) -> float:
-    """Requests a second; every one must succeed."""
-    command = [require_tool("wrk"), "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "-s", str(script)]
+def rate(served: Served, script: Path, *, seconds: int, clients: int = CLIENTS) -> float:
+    """Requests a second of so many clients at once; every one must succeed."""
+    command = [require_tool("wrk"), "-t1", f"-c{clients}", f"-d{seconds}s", "-s", str(script)]
     for name, value in (served.headers | {"Content-Type": "application/fhir+json"}).items():
         command += ["-H", f"{name}: {value}"]
     done = subprocess.run(
