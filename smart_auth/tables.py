@@ -141,6 +141,21 @@ session = Table(
 )
 Index("session_username", session.c.username)
 
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("id", Text(collation="C"), primary_key=True),
+    Column("purpose", Text, nullable=False),  # smart_auth.account.tickets.Purpose
+    Column("hash", LargeBinary, unique=True),  # SHA-256 of the secret; null until the mail with it is sent
+    Column("username", Text(collation="C")),  # the account that it is about
+    Column("details", LargeBinary, nullable=False),  # JSON
+    Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("expires", DateTime(timezone=True), nullable=False),
+    comment="what the holder of a mailed secret may do once",
+)
+Index("ticket_username", ticket.c.username)
+Index("ticket_expires", ticket.c.expires)
+
 login_attempt = Table(
     "login_attempt",
     metadata,

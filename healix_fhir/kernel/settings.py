@@ -74,6 +74,10 @@ class Settings:
     """Whether apps may register themselves without an invitation (`healix client invite`): `true` or `false`."""
     client_keys_allow_private: bool = False
     """Whether key sets of apps may be fetched from private networks, and without TLS: `true` or `false`."""
+    smtp_url: str = dataclasses.field(default="", repr=False)
+    """Mail server, `smtp://[USER:PASSWORD@]HOST[:PORT]` (STARTTLS) or `smtps://…`; empty: files in `outbox/`."""
+    mail_from: str = ""
+    """Sender of mails, e.g. `Clinic <no-reply@example.org>`; empty: no-reply at the server's host."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 

@@ -10,7 +10,9 @@ from healix_fhir.kernel.outbox import ATTEMPTS
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Numbers of now. `stuck` events were tried as often as they are tried; `failed` jobs as well."""
+    """Numbers of now. `stuck` events were tried as often as they are tried; `failed` jobs and `unsent`
+    mails as well.
+    """
 
     accounts: int
     clients: int
@@ -20,6 +22,8 @@ class Overview:
     stuck: int
     jobs: int
     failed: int
+    mails: int
+    unsent: int
 
 
 def overview() -> Work[Overview]:
@@ -32,7 +36,9 @@ def overview() -> Work[Overview]:
                   (SELECT count(*) FROM outbox WHERE attempts < %s),
                   (SELECT count(*) FROM outbox WHERE attempts >= %s),
                   (SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')),
-                  (SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed')""",
+                  (SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'),
+                  (SELECT count(*) FROM mail WHERE given_up IS NULL),
+                  (SELECT count(*) FROM mail WHERE given_up IS NOT NULL)""",
         (ATTEMPTS, ATTEMPTS),
     )
     return Overview(*rows[0])

@@ -14,14 +14,18 @@ from dicomweb.study.sweep import sweep
 from healix_fhir.care import relationships
 from healix_fhir.imaging import bridge
 from healix_fhir.kernel.consume import Consumers
-from healix_fhir.kernel.database import Row, open_pool, run
+from healix_fhir.kernel.database import Row, one, open_pool, run
 from healix_fhir.kernel.jobs import Task
+from healix_fhir.kernel.mail import queue as mail
+from healix_fhir.kernel.mail.delivery import mailer
+from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.search.reindex import reindexed
 from healix_fhir.store.reindexing import TASK
 from healix_fhir.subscription import notify
 from healix_fhir.subscription.deliver import deliverer
 from smart_auth import store as access
+from smart_auth.account import tickets
 
 log = structlog.get_logger("worker")
 
@@ -45,6 +49,11 @@ def consumers(settings: Settings) -> Consumers:
 def delivery(settings: Settings) -> Callable[[Connection[Row]], int]:
     """The step that sends due notifications."""
     return deliverer((settings.fhir_base,), allow_private=settings.subscription_allow_private)
+
+
+def post(settings: Settings) -> Callable[[Connection[Row]], int]:
+    """The step that sends due mails. Raises Invalid for settings that name no way out."""
+    return mailer(transport_of(settings), tickets.renew)
 
 
 def tasks(settings: Settings) -> Mapping[str, Task]:
@@ -71,3 +80,5 @@ def _sweep(settings: Settings) -> None:
 def _sweep_access(settings: Settings) -> None:
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         run(connection, access.sweep())
+        for statement in (tickets.sweep(), mail.sweep()):
+            run(connection, one(statement))

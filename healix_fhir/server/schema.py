@@ -6,6 +6,7 @@ from dicomweb.dimse import peers
 from dicomweb.index import tables as study_index
 from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
+from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.store import custom_parameters, reindexing
 from healix_fhir.store import package_tables as packages
 from healix_fhir.store import tables as store
@@ -16,6 +17,7 @@ ROOMS = (
     audit,
     audit_chain,
     outbox,
+    mail,
     store,
     packages,
     reindexing,

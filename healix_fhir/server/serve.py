@@ -12,6 +12,7 @@ import urllib.request
 
 from dicomweb.archive.opening import check_archive
 from healix_fhir.interaction.review import demands
+from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import Child, Supervisor, listen, open_database
 
@@ -44,6 +45,7 @@ def _check(settings: Settings) -> None:
     demands(settings.validate_profiles)
     listen(settings.host, settings.dimse_port).close()
     check_archive(settings)
+    transport_of(settings)
 
 
 def children(settings: Settings, descriptor: int) -> list[Child]:

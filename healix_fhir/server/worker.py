@@ -1,4 +1,4 @@
-"""The job worker: outbox events to their consumers, notifications, the seals of the audit trail, durable jobs."""
+"""The job worker: outbox events to their consumers, notifications, mails, seals of the audit trail, durable jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from healix_fhir.kernel.database import Row, open_pool, transaction
 from healix_fhir.kernel.outbox import CHANNEL
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.operation.reindex import renew
-from healix_fhir.server.composition import SCHEDULES, consumers, delivery, tasks
+from healix_fhir.server.composition import SCHEDULES, consumers, delivery, post, tasks
 from healix_fhir.server.parameter_watch import watching
 from healix_fhir.server.processes import end_with_parent, using_database
 
@@ -44,6 +44,7 @@ async def _work(settings: Settings) -> None:
     halt = threading.Event()
     handle = consumers(settings)
     deliver = delivery(settings)
+    send = post(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     seal = Sealing(settings.data_dir)
     threads = [
@@ -51,6 +52,7 @@ async def _work(settings: Settings) -> None:
         for name, step in (
             ("outbox", lambda connection: drain(connection, handle)),
             ("delivery", deliver),
+            ("mail", send),
             ("audit", seal),
         )
     ]
