@@ -223,6 +223,6 @@ def sweep() -> Work[None]:
            AND NOT EXISTS (SELECT FROM access_token t WHERE t.grant_id = g.id)"""
     )
     yield Statement("DELETE FROM session WHERE created < now() - interval '1 day'")
-    yield Statement("DELETE FROM login_attempt WHERE since < now() - interval '1 hour'")
+    yield Statement("DELETE FROM throttle WHERE expires < now()")
     yield Statement("DELETE FROM authorization_request WHERE created < now() - interval '1 hour'")
     yield Statement("DELETE FROM launch WHERE expires < now()")

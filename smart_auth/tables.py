@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     DateTime,
+    Float,
     Identity,
     Index,
     Integer,
@@ -156,15 +157,20 @@ ticket = Table(
 Index("ticket_username", ticket.c.username)
 Index("ticket_expires", ticket.c.expires)
 
-login_attempt = Table(
-    "login_attempt",
+throttle = Table(
+    "throttle",
     metadata,
-    Column("bucket", LargeBinary, primary_key=True),  # hash of what is limited: an account, an address, or both
-    Column("since", DateTime(timezone=True), nullable=False),  # begin of the counting window
-    Column("failures", Integer, nullable=False),
-    comment="failed logins of the current window, for the throttle",
+    Column("bucket", LargeBinary, primary_key=True),  # hash of a rule and what it counts by; see oauth/throttle.py
+    Column("quota", Integer, nullable=False),  # of its rule, as are pause and longest
+    Column("pause", Float, nullable=False),
+    Column("longest", Float, nullable=False),
+    Column("hits", Integer, nullable=False),
+    Column("until", DateTime(timezone=True)),  # what comes earlier is refused
+    Column("expires", DateTime(timezone=True), nullable=False),  # the count is over
+    comment="counts of what is limited",
+    prefixes=["UNLOGGED"],
+    postgresql_with={"fillfactor": 70},
 )
-Index("login_attempt_since", login_attempt.c.since)
 
 signing_key = Table(
     "signing_key",

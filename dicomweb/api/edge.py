@@ -92,11 +92,9 @@ def _without_body(response: Response) -> Response:
 def refusal(error: HealixError, headers: Mapping[bytes, bytes], allow: str) -> Response:
     """The answer to a refused request: its status and the reasons as JSON."""
     body = {"error": error.message, "issues": [issue.message for issue in error.issues]}
-    extra: dict[str, str] = {"Cache-Control": "no-store"}
+    extra = {"Cache-Control": "no-store"} | error.waiting
     if (wanted := challenge(error.category, headers)) is not None:
         extra["WWW-Authenticate"] = wanted.decode()
-    if error.retry_after is not None:
-        extra["Retry-After"] = str(error.retry_after)
     if error.category is Category.NOT_ALLOWED:
         extra["Allow"] = allow
     return Response(msgspec.json.encode(body), HTTP[error.category], extra, "application/json")

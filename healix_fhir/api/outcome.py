@@ -22,8 +22,7 @@ def refusal(error: HealixError, headers: Headers, allow: str | None = None, acce
     extra: list[tuple[bytes, bytes]] = []
     if (wanted := challenge(error.category, headers)) is not None:
         extra.append((b"www-authenticate", wanted))
-    if error.retry_after is not None:
-        extra.append((b"retry-after", str(error.retry_after).encode()))
+    extra += [(name.lower().encode(), value.encode()) for name, value in error.waiting.items()]
     if error.etag is not None:
         extra.append((b"etag", error.etag.encode()))
     if error.category is Category.NOT_ALLOWED and allow is not None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from healix_fhir.kernel.quota import Quota, waiting
+
 
 class Category(Enum):
     """Why a request is refused, independent of the protocol that carried it."""
@@ -50,7 +52,7 @@ class Issue:
 class HealixError(Exception):
     """A refusal with its category, its public issues and a private detail for the log.
 
-    `etag` is the entity tag of the deletion that makes a resource Gone.
+    `etag` is the entity tag of the deletion that makes a resource Gone. `quotas` are the limits that were reached.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class HealixError(Exception):
         detail: str | None = None,
         retry_after: int | None = None,
         etag: str | None = None,
+        quotas: tuple[Quota, ...] = (),
     ) -> None:
         super().__init__(message)
         self.category = category
@@ -72,6 +75,12 @@ class HealixError(Exception):
         self.detail = detail
         self.retry_after = retry_after
         self.etag = etag
+        self.quotas = quotas
+
+    @property
+    def waiting(self) -> dict[str, str]:
+        """The headers that tell when to come back."""
+        return waiting(self.retry_after, self.quotas)
 
 
 ISSUE_CODE: dict[Category, str] = {

@@ -10,6 +10,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,10 @@ class Settings:
     """Mail server, `smtp://[USER:PASSWORD@]HOST[:PORT]` (STARTTLS) or `smtps://…`; empty: files in `outbox/`."""
     mail_from: str = ""
     """Sender of mails, e.g. `Clinic <no-reply@example.org>`; empty: no-reply at the server's host."""
+    trusted_proxies: str = ""
+    """Proxies whose `X-Forwarded-For` is believed: addresses and networks, separated by commas."""
+    rate_limits: str = ""
+    """Other limits than those in docs/reference/limits.md: `NAME=QUOTA/SECONDS`, separated by commas."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 
@@ -85,6 +90,11 @@ class Settings:
     def root(self) -> str:
         """The server's root URL without a slash at the end."""
         return self.base_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        """The trusted proxies."""
+        return tuple(filter(None, (one.strip() for one in self.trusted_proxies.split(","))))
 
     @property
     def fhir_base(self) -> str:
@@ -114,6 +124,7 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
     if settings.conditional_delete not in CONDITIONAL_DELETES:
         raise invalid(f"{PREFIX}CONDITIONAL_DELETE must be one of {', '.join(CONDITIONAL_DELETES)}")
     _check_numbers(settings)
+    _check_proxies(settings)
     return settings
 
 
@@ -126,6 +137,14 @@ def _check_numbers(settings: Settings) -> None:
             )
         if type(value) is int and value < 1:
             raise invalid(f"{PREFIX}{field.name.upper()} must be at least 1, not {value}")
+
+
+def _check_proxies(settings: Settings) -> None:
+    for proxy in settings.proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise invalid(f"{PREFIX}TRUSTED_PROXIES holds '{proxy[:64]}', which is no address or network") from error
 
 
 def _convert(name: str, text: str, kind: type[Any]) -> Any:

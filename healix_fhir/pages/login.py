@@ -44,7 +44,13 @@ async def submit(site: Site, request: Request) -> Response:
     try:
         check_csrf(request, site.login_cookie, fields)
         secret = await log_in(
-            site.pool, site.verifier, site.denials, username, fields.get("password", ""), origin(request)
+            site.pool,
+            site.verifier,
+            site.throttle,
+            site.denials,
+            username,
+            fields.get("password", ""),
+            origin(request),
         )
     except HealixError as error:
         if error.category not in STATUS:
@@ -99,8 +105,8 @@ def _form(
         request=waiting[0].id if waiting else "",
         app=waiting[1].name if waiting else "",
     )
-    if error is not None and error.retry_after is not None:
-        answer.headers["Retry-After"] = str(error.retry_after)
+    if error is not None:
+        answer.headers.update(error.waiting)
     if error is not None and error.category is Category.UNAUTHENTICATED:
         answer.headers["WWW-Authenticate"] = 'Form realm="Healix"'  # RFC 9110 15.5.2 asks for one; browsers ignore it
     _set(site, answer, site.login_cookie, secret)

@@ -53,8 +53,7 @@ def _answering(site: Site, handler: Handler) -> Callable[[Request], Awaitable[Re
         except Exception as error:  # noqa: BLE001 - people see a page whatever fails; as_refusal logs it
             refusal = as_refusal(error, request.scope.get("healix.request", ""))
             shown = page("error.html", STATUS[refusal.category].value, message=refusal.message)
-            if refusal.retry_after is not None:
-                shown.headers["Retry-After"] = str(refusal.retry_after)
+            shown.headers.update(refusal.waiting)
             return shown
 
     return answer

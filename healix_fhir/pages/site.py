@@ -16,6 +16,7 @@ from smart_auth.access import AccessContext, patient_keys
 from smart_auth.denials import Denials
 from smart_auth.oauth.passwords import Verifier
 from smart_auth.oauth.sessions import Session, find_session
+from smart_auth.oauth.throttle import Throttle
 from smart_auth.scope import parse
 
 CLIENT = "healix-portal"
@@ -32,6 +33,7 @@ class Site:
     pool: AsyncConnectionPool[AsyncConnection[Row]]
     interactions: Interactions
     denials: Denials
+    throttle: Throttle
     root: str
     has_viewer: Callable[[], bool]
     verifier: Verifier = field(default_factory=Verifier)

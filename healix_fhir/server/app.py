@@ -33,9 +33,11 @@ from smart_auth.api.bearer import TokenGate
 from smart_auth.api.edge import Provider
 from smart_auth.discovery import oauth_uris
 from smart_auth.oauth.identity import Identity
+from smart_auth.oauth.limits import changed_rules
 from smart_auth.oauth.remote_keys import RemoteKeys
 from smart_auth.oauth.seal import seal_of
 from smart_auth.oauth.signing import SigningKeys
+from smart_auth.oauth.throttle import Throttle
 
 POOL = 8
 """Database connections of one web process: enough to keep two processors busy, few enough for many nodes."""
@@ -51,7 +53,8 @@ def create_app(settings: Settings) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: Router) -> AsyncIterator[None]:
         pool = await open_async_pool(settings.database_url, size=POOL, seconds=settings.statement_seconds)
-        gate = TokenGate(pool, settings.database_url)
+        throttle = Throttle(pool, changed_rules(settings.rate_limits))
+        gate = TokenGate(pool, settings.database_url, throttle)
         endpoints: dict[str, str] = {}
         several = settings.conditional_delete == "multiple"
         interactions = Interactions(
@@ -62,7 +65,7 @@ def create_app(settings: Settings) -> ASGIApp:
             search_seconds=settings.search_seconds,
             oauth_uris=endpoints,
         )
-        site = Site(pool, interactions, gate.denials, settings.root, (viewer / "index.html").is_file)
+        site = Site(pool, interactions, gate.denials, throttle, settings.root, (viewer / "index.html").is_file)
         watch = ParameterWatch(settings.database_url)
         await asyncio.to_thread(watch.start)
         await gate.start()

@@ -15,6 +15,7 @@ from healix_fhir.interaction.review import demands
 from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import Child, Supervisor, listen, open_database
+from smart_auth.oauth.limits import changed_rules
 
 READY = 60.0
 
@@ -43,6 +44,7 @@ def serve(settings: Settings, *, demo: bool) -> None:
 def _check(settings: Settings) -> None:
     """Refuse here what would end each child right after its start."""
     demands(settings.validate_profiles)
+    changed_rules(settings.rate_limits)
     listen(settings.host, settings.dimse_port).close()
     check_archive(settings)
     transport_of(settings)

@@ -36,6 +36,8 @@ def run(settings: Settings, *, descriptor: int | None, parent: int | None) -> No
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(connected.proxies),
+            forwarded_allow_ips=list(connected.proxies),
             timeout_graceful_shutdown=GRACE,
         )
         _collect_less()

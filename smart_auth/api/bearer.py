@@ -23,6 +23,8 @@ from healix_fhir.kernel.errors import Category, HealixError, unauthenticated
 from smart_auth.access import AccessContext
 from smart_auth.api.revocations import Revocations
 from smart_auth.denials import Denials
+from smart_auth.oauth.limits import BEARER
+from smart_auth.oauth.throttle import Throttle
 from smart_auth.store import Found, digest, find
 
 REMEMBERED = 10.0
@@ -36,12 +38,15 @@ BAD_TOKEN = "the access token is not valid"  # noqa: S105 - a message
 class TokenGate:
     """Checks the tokens of one web process over `pool`; `start` and `stop` it with the application.
 
-    `url` is the database's, for a connection that only listens. `denials` is where refusals are audited: the HTTP edge
-    tells it of Forbidden answers.
+    `url` is the database's, for a connection that only listens. `throttle` counts what is limited. `denials` is where
+    refusals are audited: the HTTP edge tells it of Forbidden answers.
     """
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Row]], url: str) -> None:
+    def __init__(
+        self, pool: AsyncConnectionPool[AsyncConnection[Row]], url: str, throttle: Throttle | None = None
+    ) -> None:
         self._pool = pool
+        self.throttle = throttle or Throttle(pool)
         self._lookups: Coalescer[bytes, Found | None] = Coalescer(self._find, limit=64, flights=2)
         self._known: dict[bytes, tuple[AccessContext, float]] = {}
         self._revocations = Revocations(url, self._forget)
@@ -66,7 +71,8 @@ class TokenGate:
     ) -> AccessContext:
         """What the token in `headers` (by lower-case name) opens, with who asks from where filled in.
 
-        Raises Unauthenticated, after the refusal is audited; Unavailable when the database does not answer.
+        Raises Unauthenticated, after the refusal is audited; Busy instead where the address came with too many tokens
+        that are not good; Unavailable when the database does not answer.
         """
         token = _token(headers)
         hashed = digest(token) if token else None
@@ -76,7 +82,10 @@ class TokenGate:
         found = await self._look_up(hashed) if hashed else None
         if found is None:
             await self.denials.refused(Origin(address=address, request=request_id), "token")
-            raise unauthenticated(NO_TOKEN if token is None else BAD_TOKEN)
+            if token is None:
+                raise unauthenticated(NO_TOKEN)
+            await self.throttle.hit(BEARER, address=address)
+            raise unauthenticated(BAD_TOKEN)
         return _asked(found.access, address, request_id)
 
     async def _look_up(self, hashed: bytes) -> Found | None:

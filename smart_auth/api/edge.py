@@ -69,12 +69,10 @@ def answering(provider: Provider, handler: Handler, what: str) -> Callable[[Requ
 
 def _refusal(refusal: HealixError) -> Response:
     status, body = answer(refusal)
-    headers = dict(NO_STORE)
+    headers = NO_STORE | refusal.waiting
     if status == 401:
         bearer = isinstance(refusal, OAuthError) and refusal.reason is Reason.INVALID_TOKEN
         headers["WWW-Authenticate"] = f'{"Bearer" if bearer else "Basic"} realm="Healix"'
-    if refusal.retry_after is not None:
-        headers["Retry-After"] = str(refusal.retry_after)
     return JSONResponse(body, status, headers)
 
 

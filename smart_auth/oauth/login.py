@@ -12,9 +12,10 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.kernel.errors import HealixError, unauthenticated
 from smart_auth.denials import Denials
+from smart_auth.oauth.limits import LOGIN
 from smart_auth.oauth.passwords import Verifier
 from smart_auth.oauth.sessions import close_session, open_session
-from smart_auth.oauth.throttle import attempt, succeeded
+from smart_auth.oauth.throttle import Hit, Throttle, right
 from smart_auth.store import find_account
 
 WRONG = "The username or the password is not right."
@@ -24,6 +25,7 @@ LONGEST_NAME = 128
 async def log_in(
     pool: AsyncConnectionPool[AsyncConnection[Row]],
     verifier: Verifier,
+    throttle: Throttle,
     denials: Denials,
     username: str,
     password: str,
@@ -33,7 +35,7 @@ async def log_in(
     username = username.strip().lower()[:LONGEST_NAME]
     origin = Origin(origin.client, username, origin.address, origin.request)
     try:
-        await atransaction(pool, lambda: attempt(username, origin.address))
+        counted = await throttle.hit(LOGIN, account=username, address=origin.address)
     except HealixError:
         await denials.refused(origin, "login")
         raise
@@ -41,7 +43,7 @@ async def log_in(
     if not await verifier.matches(password, found[1] if found else None):
         await denials.refused(origin, "login")
         raise unauthenticated(WRONG)
-    return await atransaction(pool, lambda: _open(username, origin))
+    return await atransaction(pool, lambda: _open(username, counted, origin))
 
 
 def log_out(secret: str, origin: Origin) -> Work[None]:
@@ -50,8 +52,8 @@ def log_out(secret: str, origin: Origin) -> Work[None]:
     yield record([AuditRow(origin, "E", "logout")])
 
 
-def _open(username: str, origin: Origin) -> Work[str]:
+def _open(username: str, counted: Hit, origin: Origin) -> Work[str]:
     secret = yield from open_session(username)
-    yield succeeded(username, origin.address)
+    yield right(counted)
     yield record([AuditRow(origin, "E", "login")])
     return secret

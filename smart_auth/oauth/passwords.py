@@ -1,6 +1,7 @@
 """Password hashing: argon2id with OWASP's parameters, in a few threads of its own.
 
-A hash takes about 25 ms and 19 MB; the threads bound what logins may take of the machine, the queue what may wait.
+A hash takes about 25 ms and 19 MB; the threads bound what logins may take of the machine, the queue what may wait. They
+run at a low priority, so that what other people read and write comes first.
 
 Spec: OWASP Password Storage Cheat Sheet (2024), argon2id m=19456 t=2 p=1; NIST SP 800-63B 5.1.1.2
 """
@@ -8,6 +9,9 @@ Spec: OWASP Password Storage Cheat Sheet (2024), argon2id m=19456 t=2 p=1; NIST 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -20,6 +24,7 @@ SHORTEST = 8
 LONGEST = 256
 THREADS = 2
 WAITING = 32
+NICE = 10
 
 
 def hash_password(password: str) -> str:
@@ -39,7 +44,7 @@ class Verifier:
     """Checks passwords off the event loop, `THREADS` at once."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="password")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="password", initializer=_give_way)
         self._waiting = 0
 
     async def matches(self, password: str, hashed: str | None) -> bool:
@@ -55,6 +60,12 @@ class Verifier:
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown(cancel_futures=True)
+
+
+def _give_way() -> None:
+    """Let other threads come first; Linux has priorities of threads, elsewhere this would be that of the process."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 @cache

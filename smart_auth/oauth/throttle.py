@@ -1,56 +1,249 @@
-"""The limit on password guessing, for each account, each address, and each account from one address.
+"""Counts what is limited, over all processes and nodes, with one statement a hit.
 
-A guess is counted before the password is looked at, with one atomic statement, so that guesses made at once cannot
-pass the limit together. Unknown accounts are counted like known ones. IPv6 callers are counted by their /64.
+A hit is counted before the work that it pays for, atomically and in a transaction of its own: what is done at once
+cannot pass a limit together, and no failure later takes a count back. It is counted by all of its rules or, when one
+holds it, by none. A process remembers for `REMEMBERED` seconds who has to wait, and refuses without asking.
+
+The table is not logged: a crash of the database begins all counts anew. Its rows end with their windows and there are
+never more than `MOST`, beside those of the last minute: what is forgotten first is what ends first.
+
+Names and addresses stand in it as hashes. IPv6 callers are counted by their /64.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from healix_fhir.kernel.database import Statement, Work
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from healix_fhir.kernel.database import Row, Statement, Work, aat_once, one
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.quota import Quota
+from smart_auth.oauth.limits import By, Rule
 from smart_auth.store import digest
 
-WINDOW = 900
-PAIR, ACCOUNT, ADDRESS = 5, 50, 100
-"""Failures within a window: of one account from one address, of one account, of one address."""
+REMEMBERED = 5.0
+CAPACITY = 10_000
+MOST = 1_000_000
+CLEANING = 60.0
+TRIES = 3
+FAMILIAR = 30 * 86400
+"""Seconds for which an address where an account signed in is familiar."""
+
+HIT = """WITH asked AS MATERIALIZED (
+  SELECT * FROM unnest(%(bucket)s::bytea[], %(quota)s::int4[], %(window)s::float8[], %(pause)s::float8[],
+                       %(longest)s::float8[], %(familiar)s::bool[]) AS a (bucket, quota, span, pause, longest, familiar)
+  WHERE NOT (a.familiar AND EXISTS (SELECT FROM throttle k WHERE k.bucket = %(known)s AND k.expires > now()))
+), held AS (
+  SELECT bucket, t.hits, t.until FROM asked JOIN throttle t USING (bucket) WHERE t.until > now()
+), counted AS (
+  INSERT INTO throttle AS t (bucket, quota, pause, longest, hits, until, expires)
+  SELECT bucket, quota, pause, longest, 1,
+         CASE WHEN quota = 1 THEN now() + make_interval(secs => CASE WHEN pause = 0 THEN span ELSE pause END) END,
+         now() + make_interval(secs => span)
+  FROM asked WHERE NOT EXISTS (SELECT FROM held) ORDER BY bucket
+  ON CONFLICT (bucket) DO UPDATE SET (quota, pause, longest, hits, until, expires) = (
+    SELECT EXCLUDED.quota, EXCLUDED.pause, EXCLUDED.longest, n.hits, w.until, greatest(w.until, n.ends)
+    FROM (SELECT CASE WHEN t.expires > now() THEN t.hits + 1 ELSE 1 END AS hits,
+                 CASE WHEN t.expires > now() AND EXCLUDED.pause = 0 THEN t.expires ELSE EXCLUDED.expires END AS ends) n,
+    LATERAL (SELECT CASE
+      WHEN n.hits < EXCLUDED.quota THEN NULL
+      WHEN EXCLUDED.pause = 0 THEN n.ends
+      ELSE now() + make_interval(secs => least(EXCLUDED.longest,
+                                               EXCLUDED.pause * 2 ^ least(n.hits - EXCLUDED.quota, 30)))
+      END AS until) w)
+  WHERE t.until IS NULL OR t.until <= now()
+  RETURNING bucket, hits, until, expires
+)
+SELECT bucket, c.hits, h.bucket IS NOT NULL,
+       extract(epoch FROM coalesce(h.until, c.until, c.expires) - now())::float8
+FROM asked LEFT JOIN counted c USING (bucket) LEFT JOIN held h USING (bucket)"""
+
+RIGHT = """WITH mine AS MATERIALIZED (
+  SELECT bucket FROM throttle WHERE bucket = ANY(%(all)s::bytea[]) ORDER BY bucket FOR UPDATE
+), forgotten AS (
+  DELETE FROM throttle t USING mine WHERE t.bucket = mine.bucket AND t.bucket = ANY(%(own)s::bytea[])
+), less AS (
+  UPDATE throttle t SET hits = greatest(t.hits - 1, 0), until = CASE WHEN t.hits > t.quota THEN t.until END
+  FROM mine WHERE t.bucket = mine.bucket AND t.bucket <> ALL(%(own)s::bytea[])
+)
+INSERT INTO throttle (bucket, quota, pause, longest, hits, expires)
+SELECT bucket, 0, 0, 0, 0, now() + make_interval(secs => %(seconds)s) FROM unnest(%(known)s::bytea[]) AS k (bucket)
+ON CONFLICT (bucket) DO UPDATE SET expires = EXCLUDED.expires"""
+
+CLEAN = """DELETE FROM throttle WHERE bucket IN (
+  SELECT bucket FROM throttle
+  WHERE expires <= greatest(now(), (SELECT expires FROM throttle ORDER BY expires DESC OFFSET %s LIMIT 1))
+  FOR UPDATE SKIP LOCKED)"""
 
 
-def attempt(username: str, address: str | None) -> Work[None]:
-    """Count a guess; raises Busy when a limit is passed."""
-    limits = dict(zip(_buckets(username, address), (PAIR, ACCOUNT, ADDRESS), strict=True))
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What was counted: the buckets of its guesses, those of them that are of one account at one address, the
+    familiar address that a right guess makes, and what is left of each limit.
+    """
+
+    guesses: tuple[bytes, ...]
+    own: tuple[bytes, ...]
+    known: tuple[bytes, ...]
+    quotas: tuple[Quota, ...]
+
+
+class Throttle:
+    """The limits of one process over `pool`; `changed` are the rules that the operator wants otherwise, by name."""
+
+    def __init__(
+        self, pool: AsyncConnectionPool[AsyncConnection[Row]], changed: Mapping[str, Rule] | None = None
+    ) -> None:
+        self._pool = pool
+        self._changed = changed or {}
+        self._held: dict[bytes, tuple[float, Quota]] = {}
+        self._cleaned = time.monotonic()
+
+    async def hit(
+        self,
+        rules: Sequence[Rule],
+        *,
+        account: str | None = None,
+        client: str | None = None,
+        address: str | None = None,
+    ) -> Hit:
+        """Count one by each of the `rules` that have what they count by. Raises Busy when one of them holds it."""
+        said = {By.ACCOUNT: account, By.CLIENT: client, By.ADDRESS: address}
+        asked = self._asked(rules, said)
+        known = _familiar(account, address)
+        self._recall(asked)
+        rows: dict[bytes, Row] = {}
+        for attempt in range(TRIES):
+            rows = {bytes(row[0]): row for row in await aat_once(self._pool, one(_statement(asked, known)))}
+            if any(row[2] for row in rows.values()) or all(row[1] is not None for row in rows.values()):
+                break
+            await asyncio.sleep(0.001 * attempt)  # another was counted at this moment: look what holds it now
+        quotas = {bucket: _quota(asked[bucket], row) for bucket, row in rows.items()}
+        if any(row[1] is None for row in rows.values()):
+            held = {bucket: quotas[bucket] for bucket, row in rows.items() if row[2]}
+            self._remember(asked, held)
+            raise busy(tuple(held.values()))
+        await self._clean()
+        guesses = {bucket: rule for bucket, rule in asked.items() if rule.guess and bucket in rows}
+        own = tuple(bucket for bucket, rule in guesses.items() if set(rule.by) == {By.ACCOUNT, By.ADDRESS})
+        return Hit(tuple(guesses), own, (known,) if known else (), tuple(quotas.values()))
+
+    def _asked(self, rules: Sequence[Rule], said: Mapping[By, str | None]) -> dict[bytes, Rule]:
+        """The rules that apply, by their buckets in the order in which all statements lock them."""
+        applied = [
+            self._changed.get(rule.name, rule) for rule in rules if all(said[part] is not None for part in rule.by)
+        ]
+        return dict(sorted((_bucket(rule, said), rule) for rule in applied))
+
+    def _recall(self, asked: Mapping[bytes, Rule]) -> None:
+        """Refuse at once what this process knows to be held; whether an address is familiar only the table knows."""
+        now = time.monotonic()
+        held = [
+            quota
+            for bucket, rule in asked.items()
+            if not rule.familiar and (found := self._held.get(bucket)) is not None and found[0] > now
+            for quota in (found[1],)
+        ]
+        if held:
+            raise busy(tuple(held))
+
+    def _remember(self, asked: Mapping[bytes, Rule], held: Mapping[bytes, Quota]) -> None:
+        if len(self._held) >= CAPACITY:
+            self._held.clear()
+        for bucket, quota in held.items():
+            if not asked[bucket].familiar:
+                self._held[bucket] = time.monotonic() + min(REMEMBERED, quota.seconds), quota
+
+    async def _clean(self) -> None:
+        if time.monotonic() - self._cleaned > CLEANING:
+            self._cleaned = time.monotonic()
+            await aat_once(self._pool, one(clean()))
+
+
+def right(hit: Hit) -> Statement:
+    """The guess of `hit` was right: take it back, forget those before it, and know the address."""
+    everything = sorted(hit.guesses)
+    return Statement(RIGHT, {"all": everything, "own": list(hit.own), "known": list(hit.known), "seconds": FAMILIAR})
+
+
+def unlock(username: str) -> Work[bool]:
+    """Forget all that is counted of an account; False when nothing held it."""
+    owner = _owner(username)
     rows = yield Statement(
-        """INSERT INTO login_attempt AS l (bucket, since, failures)
-           SELECT b, now(), 1 FROM unnest(%s::bytea[]) AS b ORDER BY b
-           ON CONFLICT (bucket) DO UPDATE SET
-             failures = CASE WHEN l.since < now() - make_interval(secs => %s) THEN 1 ELSE l.failures + 1 END,
-             since = CASE WHEN l.since < now() - make_interval(secs => %s) THEN now() ELSE l.since END
-           RETURNING bucket, failures, extract(epoch FROM now() - since)::float8""",
-        (list(limits), WINDOW, WINDOW),
+        """DELETE FROM throttle WHERE bucket >= %s AND bucket < %s AND hits > 0 RETURNING until > now()""",
+        (owner, owner + b"\xff" * 17),
     )
-    passed = [WINDOW - age for bucket, failures, age in rows if failures > limits[bytes(bucket)]]
-    if passed:
-        pause = max(1, math.ceil(max(passed)))
-        raise HealixError(
-            Category.BUSY, f"too many failed attempts; try again in {math.ceil(pause / 60)} min", retry_after=pause
-        )
+    return any(row[0] for row in rows)
 
 
-def succeeded(username: str, address: str | None) -> Statement:
-    """The guess was right: forget it, and all failures of this account from this address."""
-    pair, *others = _buckets(username, address)
+def held_until(usernames: Sequence[str]) -> Work[dict[str, float]]:
+    """For how many seconds accounts are held at some address or everywhere; those that are not are left out."""
+    owners = [_owner(username) for username in usernames]
+    rows = yield Statement(
+        """SELECT n.name, extract(epoch FROM max(t.until) - now())::float8
+           FROM unnest(%s::text[], %s::bytea[], %s::bytea[]) AS n (name, low, high)
+           JOIN throttle t ON t.bucket >= n.low AND t.bucket < n.high AND t.until > now() GROUP BY n.name""",
+        (list(usernames), owners, [owner + b"\xff" * 17 for owner in owners]),
+    )
+    return dict(rows)
+
+
+def clean() -> Statement:
+    """Remove counts that are over, and the oldest when there are too many."""
+    return Statement(CLEAN, (MOST,))
+
+
+def busy(quotas: tuple[Quota, ...]) -> HealixError:
+    """The refusal of who has to wait."""
+    seconds = max(1, *(quota.seconds for quota in quotas)) if quotas else 1
+    told = f"{seconds} s" if seconds < 2 * 60 else f"{math.ceil(seconds / 60)} min"
+    return HealixError(Category.BUSY, f"too many attempts; try again in {told}", retry_after=seconds, quotas=quotas)
+
+
+def _statement(asked: Mapping[bytes, Rule], known: bytes | None) -> Statement:
+    rules = asked.values()
     return Statement(
-        """WITH gone AS (DELETE FROM login_attempt WHERE bucket = %s)
-           UPDATE login_attempt SET failures = greatest(failures - 1, 0) WHERE bucket = ANY(%s)""",
-        (pair, others),
+        HIT,
+        {
+            "bucket": list(asked),
+            "quota": [rule.quota for rule in rules],
+            "window": [rule.window for rule in rules],
+            "pause": [rule.pause for rule in rules],
+            "longest": [rule.longest for rule in rules],
+            "familiar": [rule.familiar for rule in rules],
+            "known": known,
+        },
     )
 
 
-def _buckets(username: str, address: str | None) -> tuple[bytes, bytes, bytes]:
-    name, network = username.strip().lower(), _network(address)
-    return digest(f"pair:{network} {name}"), digest(f"account:{name}"), digest(f"address:{network}")
+def _quota(rule: Rule, row: Row) -> Quota:
+    _, hits, is_held, seconds = row
+    left = 0 if is_held or hits is None else max(0, rule.quota - hits)
+    return Quota(rule.name, rule.quota, rule.window, left, max(0, math.ceil(seconds or 0)))
+
+
+def _bucket(rule: Rule, said: Mapping[By, str | None]) -> bytes:
+    """The key of a count. Those of one account begin alike, so that they can be found."""
+    values = [_network(said[part]) if part is By.ADDRESS else str(said[part]).strip().lower() for part in rule.by]
+    named = digest("\0".join((rule.name, *values)))[:16]
+    return (_owner(said[By.ACCOUNT] or "") if By.ACCOUNT in rule.by else named) + named
+
+
+def _familiar(account: str | None, address: str | None) -> bytes | None:
+    if account is None or address is None:
+        return None
+    return _owner(account) + digest(f"familiar\0{_network(address)}")[:16]
+
+
+def _owner(username: str) -> bytes:
+    return digest(f"account\0{username.strip().lower()}")[:16]
 
 
 def _network(address: str | None) -> str:
@@ -59,5 +252,7 @@ def _network(address: str | None) -> str:
     except ValueError:
         return address or ""
     if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
         return str(ipaddress.ip_network((parsed, 64), strict=False))
     return str(parsed)

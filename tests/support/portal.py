@@ -15,6 +15,7 @@ from healix_fhir.pages.routes import routes
 from healix_fhir.pages.site import Site
 from smart_auth.denials import Denials
 from smart_auth.oauth.passwords import hash_password
+from smart_auth.oauth.throttle import Throttle
 from tests.support.gate import Pool, user
 from tests.support.search import BASE
 
@@ -27,7 +28,7 @@ async def browser(url: str, *, secure: bool = False, address: str = "192.0.2.9")
     """A client with cookies of its own, at `address`."""
     pool = await open_async_pool(url, size=3)
     origin = "https://healix.test" if secure else "http://healix.test"
-    site = Site(pool, Interactions(pool, (BASE,)), Denials(pool), origin, lambda: True)
+    site = Site(pool, Interactions(pool, (BASE,)), Denials(pool), Throttle(pool), origin, lambda: True)
     transport = httpx.ASGITransport(Starlette(routes=routes(site)), client=(address, 5))
     try:
         async with httpx.AsyncClient(transport=transport, base_url=origin) as client:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from healix_fhir.kernel.database import transaction
+from smart_auth.oauth import throttle
 from smart_auth.store import disable_user
 from tests.support.gate import Pool
 from tests.support.portal import PASSWORD, account, browser, csrf, sign_in
@@ -74,19 +75,24 @@ def test_refusals_are_alike(database_url: str, pool: Pool) -> None:
         assert [row[0] for row in refused.fetchall()] == ["ada", "nobody", "bob", "x' or 1"]
 
 
-def test_guessing_is_limited(database_url: str, pool: Pool) -> None:
-    """After five wrong guesses even the right password waits, with Retry-After; other accounts do not."""
+@pytest.mark.spec("draft-ietf-httpapi-ratelimit-headers-11 4")
+def test_guessing_is_limited(database_url: str, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After five wrong guesses even the right password waits, and is told how long; other accounts do not."""
+    monkeypatch.setattr(throttle, "REMEMBERED", 0.0)
     account(pool, "ada", "admin")
     account(pool, "bob", "admin")
 
     async def use(client: httpx.AsyncClient) -> None:
         guesses = [await sign_in(client, "ada", f"wrong {n}") for n in range(6)]
         assert [guess.status_code for guess in guesses] == [401] * 5 + [429]
-        assert 0 < int(guesses[-1].headers["retry-after"]) <= 900
+        assert 0 < int(guesses[-1].headers["retry-after"]) <= 30
+        assert guesses[-1].headers["ratelimit-policy"] == '"login";q=5;w=900'
+        assert guesses[-1].headers["ratelimit"] == f'"login";r=0;t={guesses[-1].headers["retry-after"]}'
+        assert "Sign in" in guesses[-1].text
         assert (await sign_in(client, "ada")).status_code == 429
         assert (await sign_in(client, "bob")).status_code == 303
         with pool.connection() as connection:
-            connection.execute("UPDATE login_attempt SET since = since - interval '16 minutes'")
+            connection.execute("UPDATE throttle SET until = until - interval '16 minutes'")
         await client.post("/account/logout", data={"csrf": csrf(await client.get("/account/"))})
         assert (await sign_in(client, "ada")).status_code == 303
 

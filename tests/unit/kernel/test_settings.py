@@ -39,6 +39,9 @@ def test_environment_and_overrides() -> None:
         ("HEALIX_DIMSE_MAX_ASSOCIATIONS", "0"),
         ("HEALIX_DIMSE_UNKNOWN_CALLERS", "everyone"),
         ("HEALIX_LOG_LEVEL", "loud"),
+        ("HEALIX_TRUSTED_PROXIES", "*"),
+        ("HEALIX_TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"),
+        ("HEALIX_TRUSTED_PROXIES", "10.0.0.1/8"),
         ("HEALIX_SUBSCRIPTION_ALLOW_PRIVATE", "yes please"),
     ],
 )
