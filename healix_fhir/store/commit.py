@@ -56,13 +56,13 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
     if existing:
         olds = yield from lock(existing)
         members = _revised(members, olds, refused)
-    keys = yield from patient_keys(_patients(members))
     moment = clock.now()
     decisions: list[New | Same | HealixError] = [
         refused.get(n) or decide(access, change, olds.get((change.type, change.id)), moment)
         for n, (access, change) in enumerate(members)
     ]
-    yield from _check_compartments(members, decisions, keys)
+    yield from _check_compartments(members, decisions)
+    keys = yield from patient_keys(_patients(members, decisions))
     if any(change.type == SEARCH_PARAMETER for _, change in members):
         yield from _define(members, decisions)
     rows = [
@@ -113,8 +113,16 @@ def _revised(
     return revised
 
 
-def _patients(members: Sequence[Member]) -> list[str]:
-    return list(dict.fromkeys(id_ for _, change in members for id_ in change.rows.patients))
+def _patients(members: Sequence[Member], decisions: Sequence[New | Same | HealixError]) -> list[str]:
+    """The patients of what is not refused: a refusal leaves nothing, and costs the same whether a patient is known."""
+    return list(
+        dict.fromkeys(
+            id_
+            for (_, change), decision in zip(members, decisions, strict=True)
+            if not isinstance(decision, HealixError)
+            for id_ in change.rows.patients
+        )
+    )
 
 
 def _by(access: AccessContext, change: Change) -> dict[str, str | None] | None:
@@ -127,12 +135,10 @@ def _compartments(change: Change, decision: New, keys: Mapping[str, int]) -> tup
     return keys_of(change.rows.patients, keys)
 
 
-def _check_compartments(
-    members: Sequence[Member], decisions: list[New | Same | HealixError], keys: Mapping[str, int]
-) -> Work[None]:
+def _check_compartments(members: Sequence[Member], decisions: list[New | Same | HealixError]) -> Work[None]:
     """Refuse new versions in compartments that are not open to their caller."""
     asked = [
-        (n, access, change.type, PERMISSION[change.method], keys_of(change.rows.patients, keys))
+        (n, access, change.type, PERMISSION[change.method], change.rows.patients)
         for n, (access, change) in enumerate(members)
         if isinstance(decisions[n], New) and change.method is not Method.DELETE
     ]

@@ -29,33 +29,34 @@ class Guard:
         )
 
 
-def holdable(asked: Iterable[tuple[Hashable, AccessContext, str, Permission, Sequence[int]]]) -> Work[set[Hashable]]:
-    """Which of the asked resources their callers may write: (key, caller, type, permission, compartments).
+def holdable(asked: Iterable[tuple[Hashable, AccessContext, str, Permission, Sequence[str]]]) -> Work[set[Hashable]]:
+    """Which of the asked resources their callers may write: (key, caller, type, permission, logical ids of patients).
 
     Every compartment of a resource must be open to its caller, as `AccessContext.may_hold` has it; here for any number
-    of resources and callers with one statement, or none where nothing needs the database.
+    of resources and callers with one statement, or none where nothing needs the database. A patient without a key is
+    nobody's, and gets none by being asked about.
     """
     allowed: set[Hashable] = set()
     guard = Guard()
     waiting: list[Hashable] = []
     numbers: list[int] = []
     rows: list[int] = []
-    patients: list[int] = []
-    for key, access, type_name, permission, pats in asked:
+    patients: list[str] = []
+    for key, access, type_name, permission, ids in asked:
         predicate = access.compartments(type_name, permission, "n.pat")
         if predicate == EVERYTHING:
             allowed.add(key)
-        elif predicate != NOTHING and pats:
-            rows += [len(waiting)] * len(pats)
-            numbers += [guard.number(predicate)] * len(pats)
-            patients += pats
+        elif predicate != NOTHING and ids:
+            rows += [len(waiting)] * len(ids)
+            numbers += [guard.number(predicate)] * len(ids)
+            patients += ids
             waiting.append(key)
     if not waiting:
         return allowed
-    condition = guard.condition("n.guard")
+    condition = guard.condition("x.guard")
     found = yield Statement(
-        "SELECT n.asked FROM unnest(%s::int[], %s::int[], %s::bigint[]) AS n (asked, guard, pat)"
-        f" GROUP BY n.asked HAVING bool_and(coalesce({condition.sql}, false))",
+        "SELECT x.asked FROM unnest(%s::int[], %s::int[], %s::text[]) AS x (asked, guard, id)"
+        f" LEFT JOIN patient_key n ON n.id = x.id GROUP BY x.asked HAVING bool_and(coalesce({condition.sql}, false))",
         (rows, numbers, patients, *condition.params),
     )
     return allowed | {waiting[number] for (number,) in found}

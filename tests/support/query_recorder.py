@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import current_thread
 from typing import Any
 from unittest.mock import patch
 
@@ -11,13 +12,17 @@ from psycopg import AsyncCursor, Cursor
 
 
 @contextmanager
-def query_recorder() -> Iterator[list[str]]:
-    """A list that receives the text of every statement run inside; BEGIN and COMMIT are not in it."""
+def query_recorder(*, apart: str = "") -> Iterator[list[str]]:
+    """A list that receives the text of every statement run inside; BEGIN and COMMIT are not in it.
+
+    Nor are the statements of the thread named `apart`, which does something else.
+    """
     recorded: list[str] = []
     execute, aexecute = Cursor.execute, AsyncCursor.execute
 
     def record(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:
-        recorded.append(query)
+        if current_thread().name != apart:
+            recorded.append(query)
         return execute(cursor, query, *args, **options)
 
     async def arecord(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:

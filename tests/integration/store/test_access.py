@@ -8,7 +8,7 @@ import pytest
 
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import Category, HealixError
-from healix_fhir.store.commit import commit
+from healix_fhir.store.commit import commit, commit_each
 from healix_fhir.store.history import Past, versions
 from healix_fhir.store.read import patients_of, read, vread
 from healix_fhir.store.stored import Change, Method, Stored
@@ -98,6 +98,15 @@ def test_nothing_is_put_into_another_record(pool: Pool, ann: AccessContext, meth
     assert refusal(pool, lambda: commit(ann, [asked]))[0] is Category.FORBIDDEN
     assert do(pool, lambda: read(SYSTEM, "Observation", "hers")).version == 1
     assert rows(pool, "SELECT count(*) FROM resource WHERE id = 'new'") == [(0,)]
+
+
+def test_what_is_refused_leaves_no_trace_of_a_patient(pool: Pool, ann: AccessContext) -> None:
+    """A refused create costs as much for an unknown patient as for a known one, and gives it no key."""
+    for id_ in ("bob", "nobody"):
+        made = change(Method.POST, observation(f"Patient/{id_}"), f"x-{id_}")
+        (done,) = do(pool, lambda made=made: commit_each([(ann, made)]))  # type: ignore[misc]
+        assert isinstance(done, HealixError)
+    assert rows(pool, "SELECT id FROM patient_key WHERE id = 'nobody'") == []
 
 
 def test_nothing_is_shared_with_another_record(pool: Pool, ann: AccessContext) -> None:

@@ -31,7 +31,7 @@ def test_callers_who_hold_everything_or_nothing_cost_no_statement() -> None:
     bound = AccessContext(parse("patient/*.c"), patient="p", pat=1)
     work = holdable(
         [
-            ("all", internal("test"), "Observation", Permission.CREATE, [1]),
+            ("all", internal("test"), "Observation", Permission.CREATE, ["p"]),
             ("none", bound, "Observation", Permission.CREATE, []),
         ]
     )

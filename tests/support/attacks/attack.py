@@ -1,0 +1,123 @@
+"""One attack: a request that names something, sent once about what is missing and once about what is hidden.
+
+It fails to tell the two apart when both answers are equal: status, headers, body, and the number of statements behind
+them; and when none holds a canary.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from healix_fhir.model.json import encode
+from smart_auth.store import FIND
+from tests.support.attacks.names import canaries, emptied, filled
+from tests.support.attacks.scene import FHIR, Scene
+
+PASSING = frozenset({"date", "x-request-id"})
+CREATED = re.compile(r"/(?:fhir/)?[A-Za-z]+/([A-Za-z0-9.-]+)/_history/\d")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|\+00:00)")
+SEALED = re.compile(r"(_cursor=)[A-Za-z0-9_.%-]+")
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A request with `<name>`s in it. `changes`: it would change the measurement, or make something.
+
+    `beside` tells why no planted flaw can open it: what it asks touches no rows.
+    """
+
+    method: str
+    path: str
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    changes: bool = False
+    beside: str = ""
+    note: str = ""
+
+    def __str__(self) -> str:
+        """The request, for people."""
+        return f"{self.method} {self.path}{f' ({self.note})' if self.note else ''}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, with the names of the question taken out, and the moments and new ids in it."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+    statements: int
+    canaries: tuple[str, ...]
+
+
+def findings(scene: Scene, caller: httpx.Client, attack: Attack) -> list[str]:
+    """What an attack tells its caller that it should not."""
+    absent, present = scene.targets(changes=attack.changes)
+    first, second = _sent(scene, caller, attack, absent), _sent(scene, caller, attack, present)
+    found = differences(first, second)
+    if attack.changes and not scene.unharmed(present["measurement"]):
+        found.append("the hidden measurement has changed")
+    return found
+
+
+def differences(first: Answer, second: Answer) -> list[str]:
+    """How two answers differ, and which canaries they hold."""
+    found = [f"the answer holds the canary as {form}" for form in (*first.canaries, *second.canaries)]
+    if first.status != second.status:
+        found.append(f"status {first.status} of the missing, {second.status} of the hidden")
+    found += [
+        f"header {name}: {first.headers.get(name)} / {second.headers.get(name)}"
+        for name in sorted({*first.headers, *second.headers})
+        if first.headers.get(name) != second.headers.get(name)
+    ]
+    if first.body != second.body:
+        found.append(_bodies(first.body, second.body))
+    if first.statements != second.statements:
+        found.append(f"{first.statements} statements for the missing, {second.statements} for the hidden")
+    return found
+
+
+def _bodies(first: str, second: str) -> str:
+    """Where two bodies differ."""
+    same = next((n for n, pair in enumerate(zip(first, second, strict=False)) if len({*pair}) > 1), len(first))
+    start = max(same - 80, 0)
+    return f"body, from {same}: {first[start : same + 200]} / {second[start : same + 200]}"
+
+
+def sent(scene: Scene, caller: httpx.Client, attack: Attack) -> Answer:
+    """The answer to an attack without names."""
+    return _sent(scene, caller, attack, {})
+
+
+def _sent(scene: Scene, caller: httpx.Client, attack: Attack, target: Mapping[str, str]) -> Answer:
+    content = filled(attack.body, target)
+    if content is not None and not isinstance(content, bytes):
+        content = encode(content) if not isinstance(content, str) else content.encode()
+    headers = {**(FHIR if content is not None else {}), **filled(attack.headers, target)}
+    begun = len(scene.statements)
+    answer = caller.request(attack.method, filled(attack.path, target), content=content, headers=headers)
+    statements = [text for text in scene.statements[begun:] if text != FIND]
+    held = canaries(answer.content) + canaries(repr(answer.headers.raw).encode() + answer.reason_phrase.encode())
+    return Answer(
+        answer.status_code,
+        {
+            name: "" if name == "last-modified" else _plain(value, answer, target)
+            for name, value in answer.headers.items()
+            if name not in PASSING
+        },
+        _plain(answer.text, answer, target),
+        len(statements),
+        tuple(held),
+    )
+
+
+def _plain(text: str, answer: httpx.Response, target: Mapping[str, str]) -> str:
+    made = {found[1] for found in CREATED.finditer(answer.headers.get("location", "") + answer.text)}
+    for id_ in sorted(made - {*target.values()}, key=len, reverse=True):
+        text = text.replace(id_, "<new>")
+    return SEALED.sub(r"\1<sealed>", MOMENT.sub("<moment>", emptied(text, target)))

@@ -1,0 +1,86 @@
+"""Attacks by DICOMweb: search on all levels, retrieval of everything, and storing into a hidden study.
+
+Spec: PS3.18 10.4 to 10.6 (2024d)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pydicom import dcmread
+from pydicom.uid import UID
+
+from tests.support.attacks.attack import Attack
+from tests.support.attacks.names import names
+from tests.support.ct import ct_image
+from tests.support.stow import HEADERS, body, file_of
+
+STUDY = "/dicomweb/studies/<study>"
+SERIES = f"{STUDY}/series/<series>"
+INSTANCE = f"{SERIES}/instances/<instance>"
+KEYS = (
+    "PatientID=<mrn>",
+    "PatientID=<mrn>*",
+    "PatientID=?<mrn>",
+    "PatientName=<family>*",
+    "PatientName=<family>*&fuzzymatching=true",
+    "AccessionNumber=<accession>",
+    "StudyInstanceUID=<study>",
+    "StudyDescription=<description>*",
+    "00100020=<mrn>",
+    "StudyInstanceUID=<study>&includefield=all",
+    "StudyInstanceUID=<study>&includefield=PatientComments,InstitutionName",
+    "StudyInstanceUID=<study>&limit=1&offset=0",
+)
+
+
+def imaging() -> Iterator[Attack]:
+    """Every address."""
+    for key in KEYS:
+        yield Attack("GET", f"/dicomweb/studies?{key}")
+    for level in ("series", "instances"):
+        yield Attack("GET", f"/dicomweb/{level}?StudyInstanceUID=<study>")
+        yield Attack("GET", f"/dicomweb/{level}?PatientID=<mrn>&includefield=all")
+        yield Attack("GET", f"{STUDY}/{level}")
+        yield Attack("GET", f"{STUDY}/{level}?includefield=all")
+    yield Attack("GET", "/dicomweb/series?SeriesInstanceUID=<series>")
+    yield Attack("GET", "/dicomweb/instances?SOPInstanceUID=<instance>")
+    yield Attack("GET", f"{SERIES}/instances")
+    for address in (STUDY, SERIES, INSTANCE):
+        yield Attack("GET", address)
+        yield Attack("HEAD", address)
+        yield Attack("GET", f"{address}/metadata")
+    yield Attack("GET", f"{STUDY}/metadata", headers={"If-None-Match": "*"}, note="If-None-Match")
+    yield Attack("GET", INSTANCE, headers={"Range": "bytes=0-9"}, note="a range")
+    for numbers in ("1", "1,2", "9"):
+        yield Attack("GET", f"{INSTANCE}/frames/{numbers}")
+    for path in ("7FE00010", "00109999"):
+        yield Attack("GET", f"{INSTANCE}/bulkdata/{path}")
+    yield _stow("/dicomweb/studies", "a new instance of the study", new=True)
+    yield _stow(STUDY, "a new instance of the study, by its address", new=True)
+    yield _stow("/dicomweb/studies", "the instance again", new=False)
+
+
+def _stow(address: str, note: str, *, new: bool) -> Attack:
+    content = body([_image(new=new)])
+    return Attack("POST", address, content, HEADERS, changes=True, note=note)
+
+
+@cache
+def _image(*, new: bool) -> bytes:
+    """An image of the caller's own patient in the study `<study>`; UIDs of both kinds have the same length."""
+    name = names("hidq", "none")
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "image.dcm"
+        ct_image(path, study=name["study"], series=name["series"], side=2)
+        image = dcmread(path)
+    image.PatientID = "own-mrn"
+    uid = UID(f"{name['instance'][:-1]}{2 if new else 1}")
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = uid
+    content = file_of(image)
+    for key in ("study",):  # series and instance begin with it
+        content = content.replace(name[key].encode(), f"<{key}>".encode())
+    return content

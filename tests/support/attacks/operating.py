@@ -1,0 +1,53 @@
+"""Attacks by operations.
+
+Spec: FHIR R4, hl7.org/fhir/R4/operations.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.support.attacks.attack import Attack
+from tests.support.attacks.writing import note
+
+Json = dict[str, Any]
+SENT = "it works on what is sent with it"
+
+
+def parameters(**given: Any) -> Json:
+    """A Parameters resource."""
+    parts = [{"name": name, **({"resource": v} if "resourceType" in v else v)} for name, v in given.items()]
+    return {"resourceType": "Parameters", "parameter": parts}
+
+
+def operating() -> Iterator[Attack]:
+    """Every operation."""
+    referring = note(
+        hasMember=[{"reference": "Observation/<observation>"}],
+        focus=[{"reference": "Patient/<patient>"}],
+        encounter={"reference": "Encounter/<encounter>"},
+    )
+    yield Attack("POST", "/fhir/Observation/$validate", referring, beside=SENT)
+    yield Attack("POST", "/fhir/Observation/$validate", parameters(resource=referring, mode={"valueCode": "update"}),
+                 beside=SENT)  # fmt: skip
+    yield Attack("POST", "/fhir/Observation/<measurement>/$validate", note(id="<measurement>"), changes=True)
+    yield Attack("GET", "/fhir/Observation/<observation>/$validate")
+    yield Attack("GET", "/fhir/Observation/<observation>/$validate?mode=delete")
+    yield Attack("GET", "/fhir/Patient/<patient>/$validate?mode=profile")
+    profile = "http://hl7.org/fhir/StructureDefinition/vitalsigns"
+    yield Attack("GET", f"/fhir/Observation/<observation>/$validate?profile={profile}")
+    for expression in (
+        "Observation.hasMember.resolve().code",
+        "Observation.focus.resolve().name.family",
+        "Observation.encounter.resolve()",
+        "Observation.hasMember.resolve().exists()",
+    ):
+        asked = parameters(expression={"valueString": expression}, resource=referring)
+        yield Attack("POST", "/fhir/$fhirpath", asked, beside=SENT, note=expression)
+    yield Attack("GET", "/fhir/$reindex", beside="it is refused to all who do not see everything")
+    yield Attack("POST", "/fhir/$reindex", parameters(type={"valueCode": "Observation"}),
+                 beside="it is refused to all who do not see everything")  # fmt: skip
+    yield Attack("DELETE", "/fhir/$reindex", beside="it is refused to all who do not see everything")
+    for name in ("everything", "export", "graphql", "lastn", "stats", "match", "meta", "document", "summary"):
+        yield Attack("GET", f"/fhir/Patient/<patient>/${name}", beside="it is not offered; drop this when it is")

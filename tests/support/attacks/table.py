@@ -1,0 +1,13 @@
+"""All attacks."""
+
+from __future__ import annotations
+
+from tests.support.attacks.attack import Attack
+from tests.support.attacks.bundles import bundles
+from tests.support.attacks.imaging import imaging
+from tests.support.attacks.looking import looking
+from tests.support.attacks.operating import operating
+from tests.support.attacks.searching import searching
+from tests.support.attacks.writing import writing
+
+ATTACKS: tuple[Attack, ...] = (*looking(), *searching(), *writing(), *bundles(), *operating(), *imaging())
