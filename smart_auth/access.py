@@ -20,6 +20,7 @@ import msgspec
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import forbidden
+from smart_auth.relationship import in_care
 from smart_auth.scope import Context, Permission, Scope, contexts, parse
 
 EVERYTHING = Fragment("TRUE")
@@ -89,14 +90,15 @@ class AccessContext(msgspec.Struct, frozen=True):
         if type_name in SHARED_TYPES:
             return EVERYTHING if opened and permission in LOOKING else NOTHING
         arms = []
-        in_care = _in_care(column, self.practitioner) if self.practitioner is not None else None
+        doctor = self.practitioner
+        cared = in_care(column, doctor, type_name, permission) if doctor is not None else None
         if Context.PATIENT in opened and self.pat is not None:
             own = Fragment(f"{column} = %s", (self.pat,))
-            if in_care is not None:
-                own = Fragment(f"({own.sql} AND {in_care.sql})", own.params + in_care.params)
+            if cared is not None:
+                own = Fragment(f"({own.sql} AND {cared.sql})", own.params + cared.params)
             arms.append(own)
-        if Context.USER in opened and in_care is not None:
-            arms.append(in_care)
+        if Context.USER in opened and cared is not None:
+            arms.append(cared)
         if not arms:
             return NOTHING
         if len(arms) == 1:
@@ -131,15 +133,6 @@ class AccessContext(msgspec.Struct, frozen=True):
             (list(patients), *within.params),
         )
         return bool(rows[0][0] == len(patients))
-
-
-def _in_care(column: str, practitioner: str) -> Fragment:
-    """The condition that a practitioner has a care relationship with the patient `column`, now."""
-    return Fragment(
-        f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner = %s"
-        " AND (v.starts IS NULL OR v.starts <= now()) AND (v.ends IS NULL OR v.ends > now()))",
-        (practitioner,),
-    )
 
 
 def restored(captured: Mapping[str, str | None]) -> Work[AccessContext]:

@@ -222,6 +222,7 @@ def sweep() -> Work[None]:
              OR NOT EXISTS (SELECT FROM refresh_token r WHERE r.grant_id = g.id))
            AND NOT EXISTS (SELECT FROM access_token t WHERE t.grant_id = g.id)"""
     )
+    yield Statement("DELETE FROM care_relationship WHERE emergency AND ends < now() - interval '1 day'")
     yield Statement("DELETE FROM session WHERE created < now() - interval '1 day'")
     yield Statement("DELETE FROM throttle WHERE expires < now()")
     yield Statement("DELETE FROM authorization_request WHERE created < now() - interval '1 hour'")

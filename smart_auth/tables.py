@@ -37,9 +37,30 @@ care_relationship = Table(
     Column("source", Text(collation="C"), primary_key=True),  # "Type/id" of the resource that says so
     Column("starts", DateTime(timezone=True)),  # null: from the moment it is recorded
     Column("ends", DateTime(timezone=True)),  # null while open
+    # opened by break-glass: `source` is then "$break-glass/id" of break_glass
+    Column("emergency", Boolean, nullable=False, server_default=text("false")),
+    # of an emergency one: what Consents and security labels hide is shown all the same
+    Column("lifts", Boolean, nullable=False, server_default=text("false")),
     comment="which clinician cares for which patient; kept by healix_fhir/care/relationships.py",
 )
 Index("care_relationship_source", care_relationship.c.source)
+
+break_glass = Table(
+    "break_glass",
+    metadata,
+    Column("id", Text(collation="C"), primary_key=True),
+    Column("practitioner", Text(collation="C"), nullable=False),  # logical id of the Practitioner
+    Column("patient", Text(collation="C"), nullable=False),  # logical id of the Patient
+    Column("username", Text(collation="C")),
+    Column("client", Text),
+    Column("reason", Text, nullable=False),
+    Column("opened", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("ends", DateTime(timezone=True), nullable=False),
+    comment="records that clinicians opened in an emergency; see smart_auth/break_glass.py",
+)
+Index("break_glass_patient", break_glass.c.patient, break_glass.c.opened)
+Index("break_glass_practitioner", break_glass.c.practitioner, break_glass.c.ends)
+Index("break_glass_opened", break_glass.c.opened)
 
 account = Table(
     "account",

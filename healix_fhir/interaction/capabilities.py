@@ -42,11 +42,12 @@ SYSTEM_INTERACTIONS = ("transaction", "batch", "search-system", "history-system"
 
 
 class Offered(msgspec.Struct, frozen=True):
-    """An operation as the statement names it."""
+    """An operation as the statement names it; `types` are those it is for, None for all."""
 
     name: str
     definition: str
     levels: frozenset[str]
+    types: frozenset[str] | None = None
 
 
 def capabilities(
@@ -104,6 +105,7 @@ def _security(root: str, oauth_uris: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _resource(type_name: str, operations: Sequence[Offered], delete_several: bool) -> dict[str, Any]:
+    operations = [one for one in operations if one.types is None or type_name in one.types]
     if type_name == AUDIT_EVENT:
         return _trail() | _operations(operations, "type", "instance")
     shown = {

@@ -44,6 +44,7 @@ from healix_fhir.store.reader import Reader
 from healix_fhir.store.stored import Change, Committed
 from healix_fhir.store.writer import Writer
 from smart_auth.access import AccessContext, remember
+from smart_auth.break_glass import DEFAULT, Terms
 
 T = TypeVar("T")
 SEARCH_SECONDS = 10.0
@@ -59,7 +60,8 @@ class Interactions:
     """Every verb of the FHIR API. `bases` are this server's FHIR base URLs, the one it names in answers first.
 
     `delete_several` lets a conditional delete delete all that it matches; `wanted` is what resources must meet. A
-    search is stopped after `search_seconds`. `oauth_uris` are the addresses of the OAuth server by name.
+    search is stopped after `search_seconds`. `oauth_uris` are the addresses of the OAuth server by name, `glass` the
+    terms of break-glass.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class Interactions:
         wanted: Demands = NO_DEMANDS,
         search_seconds: float = SEARCH_SECONDS,
         oauth_uris: Mapping[str, str] = NO_URIS,
+        glass: Terms = DEFAULT,
     ) -> None:
         self.pool = pool
         self.search_seconds = search_seconds
         self.bases = bases
         self.delete_several = delete_several
+        self.glass = glass
         self._oauth_uris = oauth_uris
         definitions = Definitions()
         self.judging = Judging(pool, definitions)

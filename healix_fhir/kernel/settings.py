@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -22,6 +23,7 @@ PREFIX = "HEALIX_"
 CONDITIONAL_DELETES = ("single", "multiple")
 UNKNOWN_CALLERS = ("refuse", "store", "all")
 PORTS = range(1, 65_536)
+OFFICER = re.compile(r"Practitioner/[A-Za-z0-9\-.]{1,64}")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -83,6 +85,12 @@ class Settings:
     """Proxies whose `X-Forwarded-For` is believed: addresses and networks, separated by commas."""
     rate_limits: str = ""
     """Other limits than those in docs/reference/limits.md: `NAME=QUOTA/SECONDS`, separated by commas."""
+    break_glass_hours: int = 4
+    """Hours for which a clinician opens a record in an emergency."""
+    break_glass_lifts: bool = True
+    """Whether emergency access also shows what Consents and security labels hide: `true` or `false`."""
+    privacy_officer: str = ""
+    """The `Practitioner/ID` who is told of each emergency access beside the patient; empty: the patient alone."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 
@@ -123,6 +131,8 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
         raise invalid(f"{PREFIX}DIMSE_UNKNOWN_CALLERS must be one of {', '.join(UNKNOWN_CALLERS)}")
     if settings.conditional_delete not in CONDITIONAL_DELETES:
         raise invalid(f"{PREFIX}CONDITIONAL_DELETE must be one of {', '.join(CONDITIONAL_DELETES)}")
+    if settings.privacy_officer and not OFFICER.fullmatch(settings.privacy_officer):
+        raise invalid(f"{PREFIX}PRIVACY_OFFICER must be Practitioner/ID, not '{settings.privacy_officer[:80]}'")
     _check_numbers(settings)
     _check_proxies(settings)
     return settings

@@ -14,6 +14,7 @@ from healix_fhir.interaction.accept import known_id, known_type
 from healix_fhir.interaction.capabilities import Offered
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import unsupported
+from healix_fhir.operation.break_glass import break_glass, end_break_glass
 from healix_fhir.operation.fhirpath import fhirpath
 from healix_fhir.operation.invocation import Invocation, Outcome, Run
 from healix_fhir.operation.reindex import reindex
@@ -25,7 +26,7 @@ class Operation(msgspec.Struct, frozen=True):
     """An operation: its definition, on what it may be called, what runs it, and which methods call it.
 
     `within` has the levels on which it may be an entry of a `batch`, and of a `transaction`: there only where it tells
-    nothing of resources that the transaction may change.
+    nothing of resources that the transaction may change. `types` are those it is for, None for all.
     """
 
     name: str
@@ -34,10 +35,24 @@ class Operation(msgspec.Struct, frozen=True):
     run: Run
     methods: frozenset[str] = frozenset({"POST"})
     within: Mapping[str, frozenset[str]] = {}
+    types: frozenset[str] | None = None
+
+
+PATIENT = frozenset({"Patient"})
 
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {
+        "break-glass": Operation(
+            "break-glass", "urn:healix:operation:break-glass", frozenset({"instance"}), break_glass, types=PATIENT
+        ),
+        "end-break-glass": Operation(
+            "end-break-glass",
+            "urn:healix:operation:end-break-glass",
+            frozenset({"instance"}),
+            end_break_glass,
+            types=PATIENT,
+        ),
         "fhirpath": Operation(
             "fhirpath",
             "urn:healix:operation:fhirpath",
@@ -73,6 +88,8 @@ def find(name: str, invocation: Invocation) -> Operation:
         if invocation.id is not None:
             known_id(invocation.type, invocation.id)
         known_type(invocation.type)
+    if operation.types is not None and invocation.type is not None and invocation.type not in operation.types:
+        raise unsupported(f"the operation ${name} is not for {invocation.type}")
     if invocation.level not in operation.levels:
         raise unsupported(f"the operation ${name} is not supported on the {invocation.level} level")
     return operation
@@ -86,4 +103,4 @@ async def run(name: str, interactions: Interactions, access: AccessContext, invo
 
 def offered() -> tuple[Offered, ...]:
     """What the capability statement says of the operations."""
-    return tuple(Offered(operation.name, operation.definition, operation.levels) for operation in OPERATIONS.values())
+    return tuple(Offered(one.name, one.definition, one.levels, one.types) for one in OPERATIONS.values())

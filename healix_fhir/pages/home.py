@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.pages.authorize.flow import source
-from healix_fhir.pages.overview import overview
+from healix_fhir.pages.overview import Overview, overview
 from healix_fhir.pages.people import people, resources
 from healix_fhir.pages.present import Study, name, study
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
 from smart_auth.access import AccessContext
+from smart_auth.break_glass import Opening, openings
 from smart_auth.oauth.launch import launchable
 from smart_auth.oauth.sessions import Session
 
 STUDIES = 100
+EMERGENCIES = 50
 
 
 async def show(site: Site, request: Request) -> Response:
@@ -49,10 +52,13 @@ async def _practitioner(site: Site, request: Request, session: Session) -> Respo
     shown = found.persons
     studies, more = await _studies(site, access, [one.id for one in shown]) if shown else ([], False)
     apps = await atransaction(site.pool, launchable)
+    doctor = session.account.practitioner
+    opened = await atransaction(site.pool, lambda: openings(practitioner=doctor, only_open=True))
     return page(
         "practitioner.html",
         form_action=sorted({source(app.launch_uri) for app in apps}),
         apps=apps,
+        emergencies={one.patient: one.ends for one in opened},
         **_common(site, session),
         patients=[(one, [study for study in studies if study.patient == one.id]) for one in shown],
         more_studies=more,
@@ -64,7 +70,14 @@ async def _practitioner(site: Site, request: Request, session: Session) -> Respo
 
 async def _admin(site: Site, request: Request, session: Session) -> Response:
     del request
-    return page("admin.html", **_common(site, session), numbers=await atransaction(site.pool, overview))
+    numbers, opened = await atransaction(site.pool, _overview)
+    return page("admin.html", **_common(site, session), numbers=numbers, emergencies=opened)
+
+
+def _overview() -> Work[tuple[Overview, Sequence[Opening]]]:
+    numbers = yield from overview()
+    opened = yield from openings(limit=EMERGENCIES)
+    return numbers, opened
 
 
 async def _studies(site: Site, access: AccessContext, patients: list[str]) -> tuple[list[Study], bool]:

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from healix_fhir.interaction.status import STATUS
 from healix_fhir.kernel.refusal import as_refusal
-from healix_fhir.pages import apps, home, launch, login, viewer
+from healix_fhir.pages import apps, emergency, home, launch, login, viewer
 from healix_fhir.pages.authorize import decision, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.render import asset, page
@@ -32,6 +32,9 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/account/view", _answering(site, viewer.open_study), methods=["POST"]),
         Route(apps.APPS, _answering(site, apps.show)),
         Route(apps.APPS, _answering(site, apps.take_back), methods=["POST"]),
+        Route(emergency.ADDRESS, _answering(site, emergency.show)),
+        Route(emergency.ADDRESS, _answering(site, emergency.submit), methods=["POST"]),
+        Route(f"{emergency.ADDRESS}/end", _answering(site, emergency.finish), methods=["POST"]),
         Route("/account/launch", _answering(site, launch.start), methods=["POST"]),
         Route("/oauth/authorize", _answering(site, start.by_get)),
         Route("/oauth/authorize", _answering(site, start.by_post), methods=["POST"]),

@@ -31,6 +31,7 @@ from smart_auth.api import routes as oauth_api
 from smart_auth.api import well_known
 from smart_auth.api.bearer import TokenGate
 from smart_auth.api.edge import Provider
+from smart_auth.break_glass import Terms
 from smart_auth.discovery import oauth_uris
 from smart_auth.oauth.identity import Identity
 from smart_auth.oauth.limits import changed_rules
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> ASGIApp:
             wanted=wanted,
             search_seconds=settings.search_seconds,
             oauth_uris=endpoints,
+            glass=Terms(settings.break_glass_hours, settings.break_glass_lifts),
         )
         site = Site(pool, interactions, gate.denials, throttle, settings.root, (viewer / "index.html").is_file)
         watch = ParameterWatch(settings.database_url)

@@ -11,7 +11,7 @@ from psycopg import Connection
 from dicomweb.archive.opening import open_archive
 from dicomweb.events import TOPIC
 from dicomweb.study.sweep import sweep
-from healix_fhir.care import relationships
+from healix_fhir.care import break_glass_notice, relationships
 from healix_fhir.imaging import bridge
 from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row, one, open_pool, run
@@ -24,6 +24,7 @@ from healix_fhir.search.reindex import reindexed
 from healix_fhir.store.reindexing import TASK
 from healix_fhir.subscription import notify
 from healix_fhir.subscription.deliver import deliverer
+from smart_auth import break_glass
 from smart_auth import store as access
 from smart_auth.account import tickets
 
@@ -43,6 +44,7 @@ def consumers(settings: Settings) -> Consumers:
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
         TOPIC: (bridge.studies(bases),),
+        break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases),),
     }
 
 

@@ -25,6 +25,7 @@ ACCOUNT = "urn:healix:account"
 DICOM_UID = "urn:dicom:uid"
 SOURCE, DESTINATION = (DCM, "110153", "Source Role ID"), (DCM, "110152", "Destination Role ID")
 RECIPIENT = ("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "IRCP", "information recipient")
+BREAK_GLASS = ("http://terminology.hl7.org/CodeSystem/v3-ActReason", "BTG", "break the glass")
 ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 SERVER = {"system": "http://terminology.hl7.org/CodeSystem/security-source-type", "code": "4"}
@@ -34,7 +35,10 @@ SEARCHES = ("search-", "query-", "history-")
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """A row of audit_event; `linked` is the Patient or Practitioner whose account it was."""
+    """A row of audit_event; `linked` is the Patient or Practitioner whose account it was.
+
+    `emergency` tells that this Practitioner had the patient's record open by break-glass then.
+    """
 
     seq: int
     recorded: datetime
@@ -49,6 +53,7 @@ class Recorded(msgspec.Struct, frozen=True):
     entity: str | None
     query: str | None
     linked: str | None
+    emergency: bool = False
 
 
 def render(row: Recorded, id_: str, base: str, *, masked: bool) -> bytes:
@@ -66,6 +71,7 @@ def render(row: Recorded, id_: str, base: str, *, masked: bool) -> bytes:
         "action": row.action,
         "recorded": instant(row.recorded),
         "outcome": str(row.outcome),
+        **({"purposeOfEvent": [_concept(BREAK_GLASS)]} if row.emergency else {}),
         "agent": _agents(row, base),
         "source": {"observer": _server(base), "type": [SERVER]},
     }

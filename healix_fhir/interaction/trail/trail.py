@@ -32,7 +32,9 @@ from smart_auth.access import EVERYTHING, NOTHING, AccessContext
 from smart_auth.scope import Permission
 
 _COLUMNS = """e.seq, e.recorded, e.action, e.subtype, e.outcome, e.client, e.account, e.address, e.request, e.patient,
-  e.entity, e.query, a.fhir_user"""
+  e.entity, e.query, a.fhir_user,
+  EXISTS (SELECT FROM break_glass b WHERE b.patient = e.patient AND a.fhir_user = 'Practitioner/' || b.practitioner
+            AND e.recorded >= b.opened AND e.recorded < b.ends)"""
 _FROM = "audit_event e LEFT JOIN account a ON a.username = e.account"
 
 

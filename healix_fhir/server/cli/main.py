@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from healix_fhir.server.cli import accounts, audit, clients, data, fhirpath, keys, launches, packages, peers, viewer
+from healix_fhir.server.cli import (
+    accounts,
+    audit,
+    clients,
+    data,
+    emergencies,
+    fhirpath,
+    keys,
+    launches,
+    packages,
+    peers,
+    viewer,
+)
 from healix_fhir.server.cli.console import DataDir, configured, reasons
 
 app = typer.Typer(
@@ -19,6 +31,7 @@ app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.tokens, name="token")
 app.add_typer(clients.app, name="client")
 app.add_typer(audit.app, name="audit")
+app.add_typer(emergencies.app, name="break-glass")
 app.add_typer(keys.app, name="keys")
 app.add_typer(launches.app, name="launch")
 app.add_typer(packages.app, name="package")

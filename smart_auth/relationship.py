@@ -1,0 +1,31 @@
+"""The care relationships of a clinician, as conditions on a patient.
+
+`care_relationship` holds those that resources state (healix_fhir/care/relations.py) and those that a clinician opened
+by break-glass, which are `emergency` ones. Both open a record alike; what states who cares for a patient, or who may
+not see one, can be written only by those whom something else than break-glass has brought to the patient: nobody
+makes an emergency last. See docs/decisions/0077-break-glass.md.
+
+Spec: FHIR R4, hl7.org/fhir/R4/security.html#6.1.0
+"""
+
+from __future__ import annotations
+
+from healix_fhir.kernel.database import Fragment
+from smart_auth.scope import Permission
+
+STATING = frozenset({"Appointment", "CareTeam", "Consent", "Encounter", "Patient"})
+"""Types that state who cares for a patient, or who may not see what."""
+WRITING = frozenset({Permission.CREATE, Permission.UPDATE, Permission.DELETE})
+
+
+def in_care(column: str, practitioner: str, type_name: str, permission: Permission) -> Fragment:
+    """The condition that a practitioner may, for a relationship that there is now, do this to resources of a type.
+
+    `column` is the SQL expression of the patient's key.
+    """
+    ordinary = " AND NOT v.emergency" if type_name in STATING and permission in WRITING else ""
+    return Fragment(
+        f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner = %s"
+        f" AND (v.starts IS NULL OR v.starts <= now()) AND (v.ends IS NULL OR v.ends > now()){ordinary})",
+        (practitioner,),
+    )
