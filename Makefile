@@ -33,6 +33,7 @@ bench: install  ## figures and ratios; needs a quiet machine
 
 docs: install  ## the generated pages
 	$(BIN)/python -m conformance.matrix
+	$(BIN)/python -m conformance.smart.page
 	$(BIN)/python -m healix_fhir.server.features
 
 conform: install  ## black-box checks: make conform BASE=http://… TOKEN=…

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from conformance.target import Target
+Given = TypeVar("Given")
+"""What a check is run on: a `Target`, or a `Scene` of the checks of SMART."""
 
 
 class Failed(Exception):  # noqa: N818 - the outcome of a check, not an error of the checker
@@ -13,12 +15,12 @@ class Failed(Exception):  # noqa: N818 - the outcome of a check, not an error of
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Generic[Given]):
     """One requirement of a standard. `clause` names it, `run` raises `Failed`."""
 
     clause: str
     requirement: str
-    run: Callable[[Target], None]
+    run: Callable[[Given], None]
 
 
 def expect(condition: object, message: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,23 @@ TIMEOUT = 30
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A request as it goes out."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+@dataclass(frozen=True)
 class Answer:
-    """A response; `headers` by lower-case name."""
+    """A response; `headers` by lower-case name. `cookies` are the values of each Set-Cookie."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    cookies: tuple[str, ...] = ()
 
     def json(self) -> Any:
         """The body as JSON; None when it is none."""
@@ -28,12 +39,34 @@ class Answer:
             return None
 
 
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: where a server sends its callers is part of what is checked."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Go nowhere."""
+
+
+_OPENER = urllib.request.build_opener(_Stay)
+
+
+def over_http(asked: Asked) -> Answer:
+    """Send a request; an error status is an answer like any other."""
+    request = urllib.request.Request(asked.url, data=asked.body, headers=dict(asked.headers), method=asked.method)  # noqa: S310
+    try:
+        with _OPENER.open(request, timeout=TIMEOUT) as response:
+            return _answer(response.status, response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return _answer(error.code, error)
+
+
 @dataclass(frozen=True)
 class Target:
-    """A server at `base` (its root) and a token with system scopes."""
+    """A server at `base` (its root) and a token with system scopes. `send` is how requests get there."""
 
     base: str
     token: str | None
+    send: Callable[[Asked], Answer] = over_http
 
     def ask(
         self,
@@ -44,18 +77,13 @@ class Target:
         *,
         token: bool = True,
     ) -> Answer:
-        """One request; an error status is an answer like any other."""
+        """One request to a path below the root, or to a whole address."""
         given = dict(headers or {})
         if token and self.token is not None:
             given["Authorization"] = f"Bearer {self.token}"
-        request = urllib.request.Request(self.base + path, data=body, headers=given, method=method)  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:  # noqa: S310 - the operator names it
-                return _answer(response.status, response)
-        except urllib.error.HTTPError as error:
-            with error:
-                return _answer(error.code, error)
+        return self.send(Asked(method, path if "://" in path else self.base + path, given, body))
 
 
 def _answer(status: int, response: Any) -> Answer:
-    return Answer(status, {name.lower(): value for name, value in response.headers.items()}, response.read())
+    cookies = tuple(response.headers.get_all("Set-Cookie") or ())
+    return Answer(status, {name.lower(): value for name, value in response.headers.items()}, response.read(), cookies)

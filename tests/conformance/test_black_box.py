@@ -21,6 +21,6 @@ def target(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: f"{check.clause}-{check.requirement[:50]}")
-def test_requirement_is_met(target: Target, check: Check) -> None:
+def test_requirement_is_met(target: Target, check: Check[Target]) -> None:
     """The server meets the requirement of the clause."""
     check.run(target)
