@@ -24,6 +24,7 @@ CONDITIONAL_DELETES = ("single", "multiple")
 UNKNOWN_CALLERS = ("refuse", "store", "all")
 PORTS = range(1, 65_536)
 OFFICER = re.compile(r"Practitioner/[A-Za-z0-9\-.]{1,64}")
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 64
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -77,6 +78,8 @@ class Settings:
     """Whether apps may register themselves without an invitation (`healix client invite`): `true` or `false`."""
     client_keys_allow_private: bool = False
     """Whether key sets of apps may be fetched from private networks, and without TLS: `true` or `false`."""
+    password_length: int = SHORTEST_PASSWORD
+    """Least length of a new password; 8 or more. NIST SP 800-63B-4 asks for 15 where there is no second factor."""
     smtp_url: str = dataclasses.field(default="", repr=False)
     """Mail server, `smtp://[USER:PASSWORD@]HOST[:PORT]` (STARTTLS) or `smtps://…`; empty: files in `outbox/`."""
     mail_from: str = ""
@@ -133,6 +136,8 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
         raise invalid(f"{PREFIX}CONDITIONAL_DELETE must be one of {', '.join(CONDITIONAL_DELETES)}")
     if settings.privacy_officer and not OFFICER.fullmatch(settings.privacy_officer):
         raise invalid(f"{PREFIX}PRIVACY_OFFICER must be Practitioner/ID, not '{settings.privacy_officer[:80]}'")
+    if not SHORTEST_PASSWORD <= settings.password_length <= LONGEST_PASSWORD:
+        raise invalid(f"{PREFIX}PASSWORD_LENGTH must be from {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}")
     _check_numbers(settings)
     _check_proxies(settings)
     return settings

@@ -3,7 +3,7 @@
 A hash takes about 25 ms and 19 MB; the threads bound what logins may take of the machine, the queue what may wait. They
 run at a low priority, so that what other people read and write comes first.
 
-Spec: OWASP Password Storage Cheat Sheet (2024), argon2id m=19456 t=2 p=1; NIST SP 800-63B 5.1.1.2
+Spec: OWASP Password Storage Cheat Sheet (2024), argon2id m=19456 t=2 p=1; NIST SP 800-63B-4 3.1.1.2
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ import asyncio
 import os
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from typing import TypeVar
+from unicodedata import normalize
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from healix_fhir.kernel.errors import Category, HealixError, invalid
+from healix_fhir.kernel.errors import Category, HealixError
 
-SHORTEST = 8
+T = TypeVar("T")
+
 LONGEST = 256
 THREADS = 2
 WAITING = 32
@@ -28,14 +32,18 @@ NICE = 10
 
 
 def hash_password(password: str) -> str:
-    """The argon2id hash of a new password, in PHC form. Raises Invalid for one that is too short or too long."""
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise invalid(f"a password has {SHORTEST} to {LONGEST} characters")
-    return _hasher().hash(password)
+    """The argon2id hash of a password, in PHC form; that it may be chosen is checked before (account/rules.py)."""
+    return _hasher().hash(normal(password))
+
+
+def normal(password: str) -> str:
+    """The one form of what is the same to the eye, whatever keyboard it was typed on."""
+    return normalize("NFKC", password)
 
 
 def matches(password: str, hashed: str | None) -> bool:
     """Whether `password` belongs to `hashed`; takes as long when there is no such account (None)."""
+    password = normal(password[: LONGEST + 1])
     correct = _hasher().verify(password[:LONGEST], hashed if hashed is not None else _nobody())
     return correct and hashed is not None and len(password) <= LONGEST
 
@@ -49,11 +57,15 @@ class Verifier:
 
     async def matches(self, password: str, hashed: str | None) -> bool:
         """As `matches`. Raises Busy when too many wait already."""
+        return await self.run(matches, password, hashed)
+
+    async def run(self, function: Callable[..., T], *arguments: object) -> T:
+        """Whatever else takes as long as a hash. Raises Busy when too many wait already."""
         if self._waiting >= WAITING:
             raise HealixError(Category.BUSY, "too many people log in at this moment; try again", retry_after=5)
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, matches, password, hashed)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
         finally:
             self._waiting -= 1
 

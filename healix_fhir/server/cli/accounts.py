@@ -35,12 +35,14 @@ def create_user(
 ) -> None:
     """Create an account."""
     from smart_auth import store
+    from smart_auth.account.rules import check_password
     from smart_auth.oauth import passwords
 
-    with database(data_dir) as (_, pool):
+    with database(data_dir) as (settings, pool):
         password = sys.stdin.readline().rstrip("\r\n") if password_stdin else ""
         if not password:
             raise invalid("a password is needed on stdin")
+        check_password(password, (username,), settings.password_length)
         hashed = passwords.hash_password(password)
         transaction(pool, lambda: store.create_user(username, role=role, fhir_user=fhir_user, password_hash=hashed))
         answer({"username": username, "role": role, "fhir_user": fhir_user})
