@@ -11,6 +11,7 @@ from typing import Any
 
 from smart_auth.oauth.assertion import ALGORITHMS
 from smart_auth.oauth.clients import AUTH_METHODS, GRANTS
+from smart_auth.oauth.factors.methods import CLASSES
 from smart_auth.oauth.pkce import METHOD
 from smart_auth.oauth.signing import ALGORITHM
 from smart_auth.scope import OTHER_SCOPES
@@ -83,6 +84,7 @@ def openid_configuration(issuer: str, mounted: Collection[str]) -> dict[str, Any
             "fhirUser",
             "profile",
         ],
+        "acr_values_supported": list(CLASSES),
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,

@@ -163,6 +163,40 @@ session = Table(
 )
 Index("session_username", session.c.username)
 
+pending_login = Table(
+    "pending_login",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of the cookie's secret
+    Column("username", Text(collation="C"), nullable=False),
+    Column("methods", ARRAY(Text), nullable=False),  # what was shown so far
+    Column("request", Text, nullable=False),  # name of the app's request that the person goes on with, or empty
+    Column("after", Text, nullable=False),  # page that the person goes on to, or empty
+    Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="logins that wait for their second step",
+)
+Index("pending_login_created", pending_login.c.created)
+
+totp = Table(
+    "totp",
+    metadata,
+    Column("username", Text(collation="C"), primary_key=True),
+    Column("sealed", LargeBinary),  # the secret in force, encrypted; see smart_auth/oauth/seal.py
+    Column("proposed", LargeBinary),  # one that waits for its confirmation
+    Column("step", BigInteger, nullable=False, server_default=text("0")),  # of the last code that was accepted
+    Column("confirmed", DateTime(timezone=True)),
+    comment="authenticator apps. Spec: RFC 6238",
+)
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # SHA-256 of the account and 80 random bits
+    Column("username", Text(collation="C"), nullable=False),
+    Column("used", DateTime(timezone=True)),
+    comment="codes that stand in once for a lost factor",
+)
+Index("recovery_code_username", recovery_code.c.username)
+
 ticket = Table(
     "ticket",
     metadata,

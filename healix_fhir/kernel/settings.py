@@ -22,6 +22,7 @@ from healix_fhir.kernel.errors import invalid
 PREFIX = "HEALIX_"
 CONDITIONAL_DELETES = ("single", "multiple")
 UNKNOWN_CALLERS = ("refuse", "store", "all")
+SECOND_FACTORS = ("none", "staff", "all")
 PORTS = range(1, 65_536)
 OFFICER = re.compile(r"Practitioner/[A-Za-z0-9\-.]{1,64}")
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 64
@@ -74,6 +75,8 @@ class Settings:
     """Largest STOW-RS request and largest single DICOM object, in GB."""
     subscription_allow_private: bool = False
     """Whether Subscriptions may notify addresses of private networks, and without TLS: `true` or `false`."""
+    require_second_factor: str = "none"
+    """Who cannot sign in with a password alone: `none`, `staff` (practitioners and administrators) or `all`."""
     open_registration: bool = False
     """Whether apps may register themselves without an invitation (`healix client invite`): `true` or `false`."""
     client_keys_allow_private: bool = False
@@ -130,6 +133,8 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
     settings = Settings(**values)
     if settings.log_level not in LOG_LEVELS:
         raise invalid(f"{PREFIX}LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
+    if settings.require_second_factor not in SECOND_FACTORS:
+        raise invalid(f"{PREFIX}REQUIRE_SECOND_FACTOR must be one of {', '.join(SECOND_FACTORS)}")
     if settings.dimse_unknown_callers not in UNKNOWN_CALLERS:
         raise invalid(f"{PREFIX}DIMSE_UNKNOWN_CALLERS must be one of {', '.join(UNKNOWN_CALLERS)}")
     if settings.conditional_delete not in CONDITIONAL_DELETES:

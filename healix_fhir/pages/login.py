@@ -6,63 +6,67 @@ that nobody can be sent elsewhere by it.
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError
-from healix_fhir.pages.authorize.flow import ONWARD, find, source
+from healix_fhir.pages.authorize.flow import find, source
+from healix_fhir.pages.cookies import drop, keep
+from healix_fhir.pages.entering import HOME, SECOND, entered
 from healix_fhir.pages.form import check_csrf, read_form
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from smart_auth.oauth.authorize.pending import Pending
 from smart_auth.oauth.clients import Client
-from smart_auth.oauth.login import log_in, log_out
-from smart_auth.oauth.sessions import LONGEST, close_session, csrf_of
+from smart_auth.oauth.factors.methods import wants_two
+from smart_auth.oauth.factors.pending import LIFE, Goal
+from smart_auth.oauth.login import Entered, Login, log_in, log_out
+from smart_auth.oauth.sessions import LONGEST, csrf_of
 
-HOME = "/account/"
+PROVES = frozenset({"security"})
+"""Pages for which somebody who is signed in has to show again who they are."""
 STATUS = {Category.UNAUTHENTICATED: 401, Category.FORBIDDEN: 403, Category.BUSY: 429}
 """Refusals after which the form is shown again."""
 
 
 async def show(site: Site, request: Request) -> Response:
-    """GET /account/login, for an app's request where `request` names one."""
+    """GET /account/login, for an app's request where `request` names one, or for the page that `after` names."""
     waiting = await _waiting(site, request.query_params.get("request", ""))
-    if waiting is None and await site.session(request) is not None:
+    after = request.query_params.get("after", "")
+    session = await site.session(request) if waiting is None else None
+    if session is not None and after not in PROVES:
         return RedirectResponse(HOME, 303)
-    return _form(site, request, waiting, username=waiting[0].asked.login_hint if waiting else "")
+    known = session.account.username if session is not None else ""
+    return _form(site, request, waiting, after=after, username=waiting[0].asked.login_hint if waiting else known)
 
 
 async def submit(site: Site, request: Request) -> Response:
-    """POST /account/login with `username`, `password`, the hidden `csrf` and the name of an app's `request`."""
+    """POST /account/login with `username`, `password`, the hidden `csrf`, an app's `request` or the name `after`."""
     fields = await read_form(request)
     username = fields.get("username", "")
     waiting = await _waiting(site, fields.get("request", ""))
+    goal = Goal(waiting[0].id if waiting else "", fields.get("after", "")[:20])
+    login = Login(
+        username,
+        fields.get("password", ""),
+        request.cookies.get(site.session_cookie),
+        goal,
+        site.two_factors_of,
+        stronger=waiting is not None and wants_two(waiting[0].asked.acr_values),
+    )
     try:
         check_csrf(request, site.login_cookie, fields)
-        secret = await log_in(
-            site.pool,
-            site.verifier,
-            site.throttle,
-            site.denials,
-            username,
-            fields.get("password", ""),
-            origin(request),
-        )
+        done = await log_in(site.pool, site.verifier, site.throttle, site.denials, login, origin(request))
     except HealixError as error:
         if error.category not in STATUS:
             raise
-        return _form(site, request, waiting, error=error, username=username)
-    earlier = request.cookies.get(site.session_cookie)
-    if earlier is not None:
-        await atransaction(site.pool, lambda: close_session(earlier))
-    onward = f"{ONWARD}?{urlencode({'request': waiting[0].id})}" if waiting else HOME
-    answer = RedirectResponse(onward, 303)
-    _set(site, answer, site.session_cookie, secret)
-    answer.delete_cookie(site.login_cookie, secure=site.secure, httponly=True, samesite="lax")
+        return _form(site, request, waiting, error=error, after=goal.after, username=username)
+    if isinstance(done, Entered):
+        return entered(site, done.secret, goal)
+    answer = RedirectResponse(SECOND, 303)
+    keep(site, answer, site.pending_cookie, done.secret, LIFE)
     return answer
 
 
@@ -76,7 +80,7 @@ async def leave(site: Site, request: Request) -> Response:
         secret = request.cookies[site.session_cookie]
         await atransaction(site.pool, lambda: log_out(secret, origin(request, session)))
         answer.headers["Clear-Site-Data"] = '"cache"'
-    answer.delete_cookie(site.session_cookie, secure=site.secure, httponly=True, samesite="lax")
+    drop(site, answer, site.session_cookie)
     return answer
 
 
@@ -90,6 +94,7 @@ def _form(
     request: Request,
     waiting: tuple[Pending, Client] | None,
     *,
+    after: str,
     error: HealixError | None = None,
     username: str = "",
 ) -> Response:
@@ -104,14 +109,11 @@ def _form(
         username=username[:128],
         request=waiting[0].id if waiting else "",
         app=waiting[1].name if waiting else "",
+        after=after,
     )
     if error is not None:
         answer.headers.update(error.waiting)
     if error is not None and error.category is Category.UNAUTHENTICATED:
         answer.headers["WWW-Authenticate"] = 'Form realm="Healix"'  # RFC 9110 15.5.2 asks for one; browsers ignore it
-    _set(site, answer, site.login_cookie, secret)
+    keep(site, answer, site.login_cookie, secret, LONGEST)
     return answer
-
-
-def _set(site: Site, answer: Response, name: str, value: str) -> None:
-    answer.set_cookie(name, value, max_age=LONGEST, path="/", secure=site.secure, httponly=True, samesite="lax")

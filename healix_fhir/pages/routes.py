@@ -10,10 +10,12 @@ from starlette.routing import BaseRoute, Route
 
 from healix_fhir.interaction.status import STATUS
 from healix_fhir.kernel.refusal import as_refusal
-from healix_fhir.pages import apps, emergency, home, launch, login, viewer
+from healix_fhir.pages import apps, emergency, home, launch, login, second_step, viewer
 from healix_fhir.pages.authorize import decision, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
+from healix_fhir.pages.entering import SECOND, SECURITY, SETUP
 from healix_fhir.pages.render import asset, page
+from healix_fhir.pages.security import authenticator, codes, overview
 from healix_fhir.pages.site import Site
 
 Handler = Callable[[Site, Request], Awaitable[Response]]
@@ -28,6 +30,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/account/", _answering(site, home.show)),
         Route("/account/login", _answering(site, login.show)),
         Route("/account/login", _answering(site, login.submit), methods=["POST"]),
+        *_security(site),
         Route("/account/logout", _answering(site, login.leave), methods=["POST"]),
         Route("/account/view", _answering(site, viewer.open_study), methods=["POST"]),
         Route(apps.APPS, _answering(site, apps.show)),
@@ -43,6 +46,26 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(f"{ONWARD}/decision", _answering(site, decision.submit), methods=["POST"]),
         *(Route(f"/account/assets/{name}", _asset(name)) for name in ASSETS),
     ]
+
+
+def _security(site: Site) -> list[BaseRoute]:
+    """The second step, and where it is set up: by somebody signed in, or at a login that cannot do without."""
+    routes: list[BaseRoute] = [
+        Route(SECOND, _answering(site, second_step.show)),
+        Route(SECOND, _answering(site, second_step.submit), methods=["POST"]),
+        Route(SECURITY, _answering(site, overview.show)),
+        Route(SETUP, _answering(site, overview.choose)),
+        Route(f"{SECURITY}/codes", _answering(site, codes.renew), methods=["POST"]),
+        Route(f"{SECURITY}/{authenticator.PAGE}/remove", _answering(site, authenticator.remove), methods=["POST"]),
+    ]
+    for place in (SECURITY, SETUP):
+        at = f"{place}/{authenticator.PAGE}"
+        routes += [
+            Route(at, _answering(site, authenticator.show)),
+            Route(at, _answering(site, authenticator.begin), methods=["POST"]),
+            Route(f"{at}/confirm", _answering(site, authenticator.confirm), methods=["POST"]),
+        ]
+    return routes
 
 
 def _answering(site: Site, handler: Handler) -> Callable[[Request], Awaitable[Response]]:

@@ -14,7 +14,10 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Row, Work, atransaction
 from smart_auth.access import AccessContext, patient_keys
 from smart_auth.denials import Denials
+from smart_auth.oauth.factors.held import NOBODY
+from smart_auth.oauth.factors.pending import Waiting, find_waiting
 from smart_auth.oauth.passwords import Verifier
+from smart_auth.oauth.seal import Seal
 from smart_auth.oauth.sessions import Session, find_session
 from smart_auth.oauth.throttle import Throttle
 from smart_auth.scope import parse
@@ -28,7 +31,10 @@ PRACTITIONER_SCOPE = "user/Patient.rs user/ImagingStudy.rs user/Encounter.rs"
 
 @dataclass(frozen=True)
 class Site:
-    """`root` is the server's URL without a slash at the end. `has_viewer` tells whether a viewer is installed."""
+    """`root` is the server's URL without a slash at the end. `has_viewer` tells whether a viewer is installed.
+
+    `two_factors_of` are the roles that do not sign in with a password alone.
+    """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
     interactions: Interactions
@@ -36,6 +42,8 @@ class Site:
     throttle: Throttle
     root: str
     has_viewer: Callable[[], bool]
+    seal: Seal
+    two_factors_of: frozenset[str] = NOBODY
     verifier: Verifier = field(default_factory=Verifier)
 
     @property
@@ -57,6 +65,16 @@ class Site:
     def login_cookie(self) -> str:
         """The name of the cookie that ties a login form to its browser."""
         return "__Host-healix-login" if self.secure else "healix-login"
+
+    @property
+    def pending_cookie(self) -> str:
+        """The name of the cookie of a login that waits for its second step."""
+        return "__Host-healix-pending" if self.secure else "healix-pending"
+
+    async def waiting(self, request: Request) -> Waiting | None:
+        """The login of a browser that waits for its second step."""
+        secret = request.cookies.get(self.pending_cookie)
+        return await atransaction(self.pool, lambda: find_waiting(secret)) if secret else None
 
     async def session(self, request: Request) -> Session | None:
         """The session of a signed-in browser."""

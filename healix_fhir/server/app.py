@@ -33,10 +33,11 @@ from smart_auth.api.bearer import TokenGate
 from smart_auth.api.edge import Provider
 from smart_auth.break_glass import Terms
 from smart_auth.discovery import oauth_uris
+from smart_auth.oauth.factors.held import REQUIRED_OF
 from smart_auth.oauth.identity import Identity
 from smart_auth.oauth.limits import changed_rules
 from smart_auth.oauth.remote_keys import RemoteKeys
-from smart_auth.oauth.seal import seal_of
+from smart_auth.oauth.seal import Seal, seal_of
 from smart_auth.oauth.signing import SigningKeys
 from smart_auth.oauth.throttle import Throttle
 
@@ -50,6 +51,7 @@ def create_app(settings: Settings) -> ASGIApp:
     secure = settings.root.startswith("https:")
     viewer = settings.data_dir / "viewer"
     wanted = demands(settings.validate_profiles)
+    seal = seal_of(settings.data_dir)
 
     @asynccontextmanager
     async def lifespan(_: Router) -> AsyncIterator[None]:
@@ -67,12 +69,21 @@ def create_app(settings: Settings) -> ASGIApp:
             oauth_uris=endpoints,
             glass=Terms(settings.break_glass_hours, settings.break_glass_lifts),
         )
-        site = Site(pool, interactions, gate.denials, throttle, settings.root, (viewer / "index.html").is_file)
+        site = Site(
+            pool,
+            interactions,
+            gate.denials,
+            throttle,
+            settings.root,
+            (viewer / "index.html").is_file,
+            seal,
+            REQUIRED_OF[settings.require_second_factor],
+        )
         watch = ParameterWatch(settings.database_url)
         await asyncio.to_thread(watch.start)
         await gate.start()
         try:
-            provider = _provider(settings, pool, gate)
+            provider = _provider(settings, pool, gate, seal)
             authorization = [*oauth_api.routes(provider), *pages.routes(site)]
             endpoints.update(oauth_uris(settings.root, well_known.paths(authorization)))
             # tried in this order, so the most used first: each takes a request about half a microsecond
@@ -96,8 +107,8 @@ def create_app(settings: Settings) -> ASGIApp:
     return Outermost(router, counters, secure=secure)
 
 
-def _provider(settings: Settings, pool: Pool, gate: TokenGate) -> Provider:
-    identity = Identity(settings.root, settings.fhir_base, SigningKeys(seal_of(settings.data_dir)))
+def _provider(settings: Settings, pool: Pool, gate: TokenGate, seal: Seal) -> Provider:
+    identity = Identity(settings.root, settings.fhir_base, SigningKeys(seal))
     remote = RemoteKeys(allow_private=settings.client_keys_allow_private)
     return Provider(pool, gate, identity, remote, open_registration=settings.open_registration)
 

@@ -1,9 +1,13 @@
-"""Logging in with username and password.
+"""Logging in with username and password, up to the second step where there is one.
 
 A wrong password, an unknown name and a closed account are answered alike and take the same time.
 """
 
 from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -12,14 +16,46 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.kernel.errors import HealixError, unauthenticated
 from smart_auth.denials import Denials
+from smart_auth.oauth.factors.held import held
+from smart_auth.oauth.factors.methods import PASSWORD
+from smart_auth.oauth.factors.pending import NOWHERE, Goal, begin
 from smart_auth.oauth.limits import LOGIN
 from smart_auth.oauth.passwords import Verifier
-from smart_auth.oauth.sessions import close_session, open_session
+from smart_auth.oauth.sessions import close_session, open_session, take_over
 from smart_auth.oauth.throttle import Hit, Throttle, right
-from smart_auth.store import find_account
+from smart_auth.store import Account, find_account
 
 WRONG = "The username or the password is not right."
 LONGEST_NAME = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The login is done; the secret of the new session."""
+
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halfway:
+    """The password was right and more has to be shown; the secret of the login that waits for it."""
+
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A name and a password, the session that the browser has already, and where it wants to go.
+
+    `required` are the roles that have to have a second factor; `stronger` says that this login has to have one.
+    """
+
+    username: str
+    password: str
+    earlier: str | None = None
+    goal: Goal = NOWHERE
+    required: frozenset[str] = frozenset()
+    stronger: bool = False
 
 
 async def log_in(
@@ -27,12 +63,11 @@ async def log_in(
     verifier: Verifier,
     throttle: Throttle,
     denials: Denials,
-    username: str,
-    password: str,
+    login: Login,
     origin: Origin,
-) -> str:
-    """The secret of a new session. Raises Unauthenticated, Busy when too many guesses were made."""
-    username = username.strip().lower()[:LONGEST_NAME]
+) -> Entered | Halfway:
+    """Check a password. Raises Unauthenticated, Busy when too many guesses were made."""
+    username = login.username.strip().lower()[:LONGEST_NAME]
     origin = Origin(origin.client, username, origin.address, origin.request)
     try:
         counted = await throttle.hit(LOGIN, account=username, address=origin.address)
@@ -40,10 +75,21 @@ async def log_in(
         await denials.refused(origin, "login")
         raise
     found = await atransaction(pool, lambda: find_account(username))
-    if not await verifier.matches(password, found[1] if found else None):
+    if not await verifier.matches(login.password, found[1] if found else None):
         await denials.refused(origin, "login")
         raise unauthenticated(WRONG)
-    return await atransaction(pool, lambda: _open(username, counted, origin))
+    assert found is not None  # nobody's password matches
+    account = found[0]
+    return await atransaction(pool, lambda: _known(account, login, counted, origin))
+
+
+def enter(username: str, methods: Collection[str], origin: Origin, earlier: str | None) -> Work[str]:
+    """Open the session of a person who has shown all that is asked; it follows on the browser's `earlier` one."""
+    secret = yield from open_session(username, methods)
+    if earlier is not None:
+        yield from take_over(earlier, secret, username)
+    yield record([AuditRow(origin, "E", "login", query=" ".join(methods))])
+    return secret
 
 
 def log_out(secret: str, origin: Origin) -> Work[None]:
@@ -52,8 +98,10 @@ def log_out(secret: str, origin: Origin) -> Work[None]:
     yield record([AuditRow(origin, "E", "logout")])
 
 
-def _open(username: str, counted: Hit, origin: Origin) -> Work[str]:
-    secret = yield from open_session(username)
+def _known(account: Account, login: Login, counted: Hit, origin: Origin) -> Work[Entered | Halfway]:
+    """What comes after the right password. An address is familiar only where a login came to its end."""
+    if login.stronger or account.role in login.required or (yield from held(account.username)).any:
+        yield right(dataclasses.replace(counted, known=()))
+        return Halfway((yield from begin(account.username, (PASSWORD,), login.goal)))
     yield right(counted)
-    yield record([AuditRow(origin, "E", "login")])
-    return secret
+    return Entered((yield from enter(account.username, (PASSWORD,), origin, login.earlier)))

@@ -54,6 +54,30 @@ def close_session(secret: str) -> Work[None]:
     yield Statement("DELETE FROM session WHERE hash = %s", (digest(secret),))
 
 
+def take_over(earlier: str, secret: str, username: str) -> Work[None]:
+    """Let the session of `secret` follow on the browser's `earlier` one, which ends.
+
+    Where the same person signed in again, apps with online access keep it: their grants go over.
+    """
+    old, new = digest(earlier), digest(secret)
+    yield Statement("UPDATE app_grant SET session = %s WHERE session = %s AND username = %s", (new, old, username))
+    yield Statement("DELETE FROM session WHERE hash = %s", (old,))
+
+
+def close_others(username: str, secret: str) -> Statement:
+    """Sign a person out of every browser but that of `secret`."""
+    return Statement("DELETE FROM session WHERE username = %s AND hash <> %s", (username, digest(secret)))
+
+
+def strengthen(secret: str, methods: Collection[str]) -> Work[None]:
+    """Note that the person of a session has shown more."""
+    yield Statement(
+        """UPDATE session SET methods = methods || ARRAY(SELECT m FROM unnest(%s::text[]) AS m WHERE m <> ALL (methods))
+           WHERE hash = %s""",
+        (list(methods), digest(secret)),
+    )
+
+
 def csrf_of(secret: str) -> str:
     """The CSRF value that belongs to a cookie's secret; it tells nothing of the secret."""
     return hmac.new(secret.encode(), b"csrf", hashlib.sha256).hexdigest()

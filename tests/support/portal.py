@@ -14,21 +14,35 @@ from healix_fhir.kernel.database import open_async_pool
 from healix_fhir.pages.routes import routes
 from healix_fhir.pages.site import Site
 from smart_auth.denials import Denials
+from smart_auth.oauth.factors.held import REQUIRED_OF
 from smart_auth.oauth.passwords import hash_password
+from smart_auth.oauth.seal import Seal
 from smart_auth.oauth.throttle import Throttle
 from tests.support.gate import Pool, user
 from tests.support.search import BASE
 
+SEAL = Seal(bytes(32))
 PASSWORD = "correct horse battery"
 CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 
 
 @asynccontextmanager
-async def browser(url: str, *, secure: bool = False, address: str = "192.0.2.9") -> AsyncIterator[httpx.AsyncClient]:
-    """A client with cookies of its own, at `address`."""
+async def browser(
+    url: str, *, secure: bool = False, address: str = "192.0.2.9", required: str = "none"
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client with cookies of its own, at `address`; `required` says of whom a second factor is required."""
     pool = await open_async_pool(url, size=3)
     origin = "https://healix.test" if secure else "http://healix.test"
-    site = Site(pool, Interactions(pool, (BASE,)), Denials(pool), Throttle(pool), origin, lambda: True)
+    site = Site(
+        pool,
+        Interactions(pool, (BASE,)),
+        Denials(pool),
+        Throttle(pool),
+        origin,
+        lambda: True,
+        SEAL,
+        REQUIRED_OF[required],
+    )
     transport = httpx.ASGITransport(Starlette(routes=routes(site)), client=(address, 5))
     try:
         async with httpx.AsyncClient(transport=transport, base_url=origin) as client:

@@ -23,6 +23,7 @@ from smart_auth.oauth.authorize.answer import Refused
 from smart_auth.oauth.authorize.pending import Pending, claim, find_pending, finish
 from smart_auth.oauth.authorize.scopes import grantable, needs_patient
 from smart_auth.oauth.clients import Client, find_client
+from smart_auth.oauth.factors.methods import SEVERAL, wants_two
 from smart_auth.oauth.sessions import Session
 
 ONWARD = "/account/authorize"
@@ -107,7 +108,7 @@ async def may_see(site: Site, access: AccessContext, patient: str, encounter: st
 async def _signed_in(site: Site, request: Request, pending: Pending, client: Client) -> Going | None:
     """The request with its person; None when somebody has to sign in first. Raises Refused."""
     session = await site.session(request)
-    if session is None or _too_old(session, pending):
+    if session is None or _too_old(session, pending) or _too_weak(session, pending):
         if pending.asked.silent:
             raise Refused("login_required", "somebody has to sign in")
         return None
@@ -118,6 +119,11 @@ async def _signed_in(site: Site, request: Request, pending: Pending, client: Cli
     if not words:
         raise Refused("invalid_scope", "the account can grant none of the scopes to this app")
     return Going(mine, client, session, words)
+
+
+def _too_weak(session: Session, pending: Pending) -> bool:
+    """Whether the app wants two factors, and one was shown. Spec: OpenID Connect Core 3.1.2.1 (acr_values); RFC 9470"""
+    return wants_two(pending.asked.acr_values) and SEVERAL not in session.methods
 
 
 def _too_old(session: Session, pending: Pending) -> bool:

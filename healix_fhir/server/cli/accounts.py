@@ -48,6 +48,18 @@ def create_user(
         answer({"username": username, "role": role, "fhir_user": fhir_user})
 
 
+@users.command("reset-factors")
+def reset_factors(username: str, data_dir: DataDir = None) -> None:
+    """Take away the second step of a person who has lost it, and sign the person out everywhere."""
+    from healix_fhir.kernel.audit import OPERATOR
+    from smart_auth.oauth.factors.held import reset
+
+    with database(data_dir) as (_, pool):
+        if not transaction(pool, lambda: reset(username, OPERATOR)):
+            raise invalid(f"there is no account '{username[:64]}'", code="not-found")
+        answer({"username": username.strip().lower(), "factors": "none"})
+
+
 @tokens.command("create")
 def create_token(
     scope: Annotated[str, typer.Option(help='SMART scopes, e.g. "system/*.cruds" or "patient/*.rs".')],

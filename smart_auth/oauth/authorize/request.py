@@ -49,6 +49,7 @@ class Asked(msgspec.Struct, frozen=True):
     prompt: tuple[str, ...] = ()
     max_age: int | None = None
     login_hint: str = ""
+    acr_values: tuple[str, ...] = ()
 
     @property
     def destination(self) -> Destination:
@@ -102,6 +103,7 @@ def read(params: Sequence[tuple[str, str]], client: Client, goal: Destination, f
         prompt=_prompt(values),
         max_age=_max_age(values),
         login_hint=values.get("login_hint", "")[:128],
+        acr_values=tuple(values.get("acr_values", "").split()),
     )
 
 

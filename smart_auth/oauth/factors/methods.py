@@ -23,3 +23,12 @@ CLASSES = (ONE_FACTOR, TWO_FACTORS)
 def acr(methods: Collection[str]) -> str:
     """The class of a login by these methods."""
     return TWO_FACTORS if SEVERAL in methods else ONE_FACTOR
+
+
+def wants_two(acr_values: Collection[str]) -> bool:
+    """Whether an app that asks for these classes is content with two factors only.
+
+    Classes that this server does not know are no demand: the id token's `acr` says what was done.
+    Spec: OpenID Connect Core 1.0 3.1.2.1 (acr_values is a voluntary wish)
+    """
+    return TWO_FACTORS in acr_values and ONE_FACTOR not in acr_values

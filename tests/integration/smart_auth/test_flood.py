@@ -13,7 +13,7 @@ from healix_fhir.kernel.database import open_async_pool
 from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.denials import Denials
 from smart_auth.oauth import passwords
-from smart_auth.oauth.login import log_in
+from smart_auth.oauth.login import Login, log_in
 from smart_auth.oauth.passwords import NICE, THREADS, WAITING, Verifier
 from smart_auth.oauth.throttle import Throttle
 
@@ -38,7 +38,7 @@ def test_a_flood_from_one_address_is_refused_before_argon2(
         async def guess(n: int) -> Category:
             name, origin = "ada" if known else f"name{n}", Origin(address="192.0.2.1")
             try:
-                await log_in(pool, verifier, throttle, denials, name, f"guess {n}", origin)
+                await log_in(pool, verifier, throttle, denials, Login(name, f"guess {n}"), origin)
             except HealixError as error:
                 return error.category
             raise AssertionError("a guess was right")
