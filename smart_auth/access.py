@@ -8,23 +8,33 @@ that patient is in care: an app never sees more than the person who let it in. T
 patient and are open to every context whose scope names them, to be read and searched; only `system` changes them. What
 is in no compartment and of no shared type is for `system` only.
 
+A scope with a query opens its context for those resources only of which the query holds. `Conditions`, made by the
+search and handed in, knows which these are; without it such a scope opens nothing. `predicate` heeds it. `compartments`
+looks at patients alone, so that no scope with a query opens anything there: who has no resource to look at, and forgets
+about queries, shows too little and never too much. Where a version is not in the index, `compartments_of` and `shows`
+look at its content.
+
 Spec: SMART App Launch 2.2 scopes; FHIR R4, hl7.org/fhir/R4/compartmentdefinition-patient.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
 from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of
 from healix_fhir.kernel.database import Fragment, Statement, Work
-from healix_fhir.kernel.errors import forbidden
+from healix_fhir.kernel.errors import HealixError, forbidden, invalid
 from smart_auth.relationship import in_care
-from smart_auth.scope import Context, Permission, Scope, contexts, parse
+from smart_auth.scope import Context, Permission, Query, Scope, bounded, contexts, named, parse
 
-EVERYTHING = Fragment("TRUE")
-NOTHING = Fragment("FALSE")
+__all__ = [
+    "CLOSED", "EVERYTHING", "LOOKING", "NOTHING", "SHARED_TYPES", "AccessContext", "Conditions", "check_queries",
+    "internal", "patient_keys", "remember", "restored",
+]  # fmt: skip
 
 SHARED_TYPES = frozenset(
     {
@@ -49,11 +59,48 @@ one patient's or one clinician's app does not change that, whatever its scopes.
 """
 
 
+class Conditions(Protocol):
+    """What the queries of scopes ask of resources. It is a value: two that answer alike are equal."""
+
+    def refusal(self, type_name: str, query: Query) -> HealixError | None:
+        """Why a scope cannot have this query; None where it can."""
+
+    def of_row(self, type_name: str, query: Query, pk: str) -> Fragment:
+        """The condition that the query holds of the current version of a resource with the key `pk`, an expression."""
+
+    def of_resource(self, type_name: str, query: Query, id_: str, resource: Mapping[str, Any]) -> bool:
+        """Whether the query holds of this content of a resource."""
+
+
+class _Closed(msgspec.Struct, frozen=True):
+    """Of no query it is known what it asks."""
+
+    def refusal(self, type_name: str, query: Query) -> HealixError | None:
+        return forbidden(f"a query of a scope on {type_name} cannot be read here")
+
+    def of_row(self, type_name: str, query: Query, pk: str) -> Fragment:
+        return NOTHING
+
+    def of_resource(self, type_name: str, query: Query, id_: str, resource: Mapping[str, Any]) -> bool:
+        return False
+
+
+CLOSED: Conditions = _Closed()
+
+
+def check_queries(scopes: Iterable[Scope], conditions: Conditions) -> None:
+    """Refuse (Invalid) scopes whose query asks what no scope can ask."""
+    for scope in scopes:
+        refused = conditions.refusal(scope.type, scope.query) if scope.query else None
+        if refused is not None:
+            raise invalid(f"'{str(scope)[:200]}' is not a scope that can be granted: {refused.message}", code="value")
+
+
 class AccessContext(msgspec.Struct, frozen=True):
     """Who asks and what for; made from a bearer token once a request, and the only way to rows.
 
     `patient` is the logical id of the token's patient, `pat` its surrogate key; `practitioner` the logical id of the
-    Practitioner that the user is, where the user is one.
+    Practitioner that the user is, where the user is one. `conditions` reads the queries of the scopes.
     """
 
     scopes: frozenset[Scope]
@@ -61,30 +108,111 @@ class AccessContext(msgspec.Struct, frozen=True):
     patient: str | None = None
     pat: int | None = None
     practitioner: str | None = None
+    conditions: Conditions = CLOSED
 
     def require(self, type_name: str, permission: Permission) -> None:
         """Refuse (Forbidden) unless some scope opens `permission` on `type_name` at all."""
-        if not contexts(self.scopes, type_name, permission):
+        if not self.allows(type_name, permission):
             raise forbidden(f"the token's scope does not allow this on {type_name}")
+
+    def require_whole(self, type_name: str, permission: Permission, what: str) -> None:
+        """Refuse (Forbidden) what no scope without a query opens, on behalf of `what`, which heeds no queries."""
+        self.require(type_name, permission)
+        if not contexts(self.scopes, type_name, permission):
+            raise forbidden(f"{what} needs a scope on {type_name} without a query (?...); the token's scopes have one")
 
     def allows(self, type_name: str, permission: Permission) -> bool:
         """Whether some scope opens `permission` on `type_name` at all."""
-        return bool(contexts(self.scopes, type_name, permission))
+        return bool(named(self.scopes, type_name, permission))
+
+    def bounded(self, type_name: str, permission: Permission) -> bool:
+        """Whether what is open of a type depends on queries: on what a resource says, beside whom it is about."""
+        return bool(bounded(self.scopes, type_name, permission))
 
     def predicate(self, type_name: str, permission: Permission, alias: str) -> Fragment:
         """The condition on resource or index rows of `type_name`, over `{alias}.pat` and `{alias}.pk`."""
-        within = self.compartments(type_name, permission, f"{alias}.pat")
+        whole = self._rows(type_name, permission, contexts(self.scopes, type_name, permission), alias)
+        if whole == EVERYTHING:
+            return EVERYTHING
+        queries: dict[Context, list[Fragment]] = {}
+        for scope in bounded(self.scopes, type_name, permission):
+            asked = self.conditions.of_row(type_name, scope.query, f"{alias}.pk")
+            queries.setdefault(scope.context, []).append(asked)
+        return any_of(
+            [
+                whole,
+                *(
+                    all_of([self._rows(type_name, permission, {context}, alias), any_of(asked)])
+                    for context, asked in queries.items()
+                ),
+            ]
+        )
+
+    def compartments(self, type_name: str, permission: Permission, column: str) -> Fragment:
+        """The condition on one patient key, the SQL expression `column`; for rows in one compartment at most.
+
+        Only what scopes without a query open.
+        """
+        return self._within(type_name, permission, contexts(self.scopes, type_name, permission), column)
+
+    def reach(self, type_name: str, permission: Permission, column: str) -> Fragment:
+        """Like `compartments`, for scopes with a query too. Where `bounded`, it is to find rows by, and not enough."""
+        return self._within(type_name, permission, named(self.scopes, type_name, permission), column)
+
+    def compartments_of(
+        self, type_name: str, permission: Permission, column: str, id_: str, resource: Mapping[str, Any]
+    ) -> Fragment:
+        """Like `compartments`, for a resource with this content, which is not in the index."""
+        return self._within(type_name, permission, self._opened(type_name, permission, id_, resource), column)
+
+    def reached(self, type_name: str, permission: Permission, column: str) -> Fragment:
+        """In which contexts a patient key is reached, as an SQL array of booleans; for `shows`."""
+        each = [self._within(type_name, permission, {context}, column) for context in Context]
+        return Fragment(
+            f"ARRAY[{', '.join(f'coalesce({one.sql}, false)' for one in each)}]",
+            tuple(param for one in each for param in one.params),
+        )
+
+    def shows(
+        self,
+        type_name: str,
+        permission: Permission,
+        reached: Sequence[bool],
+        id_: str,
+        resource: Mapping[str, Any] | None,
+    ) -> bool:
+        """Whether a version with this content (None: a deletion), whose patient is `reached` so, is open."""
+        opened = self._opened(type_name, permission, id_, resource)
+        return any(hit and context in opened for context, hit in zip(Context, reached, strict=True))
+
+    def opens(self, type_name: str, permission: Permission, id_: str, resource: Mapping[str, Any] | None) -> bool:
+        """Whether a resource with this content (None: it is deleted) is open in some context, whoever it is about."""
+        return bool(self._opened(type_name, permission, id_, resource))
+
+    def _opened(
+        self, type_name: str, permission: Permission, id_: str, resource: Mapping[str, Any] | None
+    ) -> frozenset[Context]:
+        """The contexts that are open for a resource with this content; no query holds of a deleted one."""
+        further = frozenset(
+            scope.context
+            for scope in bounded(self.scopes, type_name, permission)
+            if resource is not None and self.conditions.of_resource(type_name, scope.query, id_, resource)
+        )
+        return contexts(self.scopes, type_name, permission) | further
+
+    def _rows(self, type_name: str, permission: Permission, opened: Collection[Context], alias: str) -> Fragment:
+        """The condition on rows by their patients, the main one and further ones, where contexts are `opened`."""
+        within = self._within(type_name, permission, opened, f"{alias}.pat")
         if within in (EVERYTHING, NOTHING):
             return within
-        further = self.compartments(type_name, permission, "c.pat")
+        further = self._within(type_name, permission, opened, "c.pat")
         return Fragment(
             f"({within.sql} OR {alias}.pk IN (SELECT c.pk FROM compartment c WHERE {further.sql}))",
             within.params + further.params,
         )
 
-    def compartments(self, type_name: str, permission: Permission, column: str) -> Fragment:
-        """The condition on one patient key, the SQL expression `column`; for rows in one compartment at most."""
-        opened = contexts(self.scopes, type_name, permission)
+    def _within(self, type_name: str, permission: Permission, opened: Collection[Context], column: str) -> Fragment:
+        """The condition on one patient key where contexts are `opened`."""
         if Context.SYSTEM in opened:
             return EVERYTHING
         if type_name in SHARED_TYPES:
@@ -99,13 +227,7 @@ class AccessContext(msgspec.Struct, frozen=True):
             arms.append(own)
         if Context.USER in opened and cared is not None:
             arms.append(cared)
-        if not arms:
-            return NOTHING
-        if len(arms) == 1:
-            return arms[0]
-        return Fragment(
-            "(" + " OR ".join(arm.sql for arm in arms) + ")", tuple(param for arm in arms for param in arm.params)
-        )
+        return any_of(arms)
 
     def captured(self) -> dict[str, str | None]:
         """This access as plain data, for what acts later in the name of its caller; see `restored`."""
@@ -135,12 +257,13 @@ class AccessContext(msgspec.Struct, frozen=True):
         return bool(rows[0][0] == len(patients))
 
 
-def restored(captured: Mapping[str, str | None]) -> Work[AccessContext]:
+def restored(captured: Mapping[str, str | None], conditions: Conditions) -> Work[AccessContext]:
     """The access that `captured` was made from; relationships are those of now."""
     patient = captured["patient"]
     pat = (yield from patient_keys([patient]))[patient] if patient is not None else None
     origin = Origin(captured["client"], captured["account"])
-    return AccessContext(parse(captured["scope"] or ""), origin, patient, pat, captured["practitioner"])
+    scopes = parse(captured["scope"] or "")
+    return AccessContext(scopes, origin, patient, pat, captured["practitioner"], conditions)
 
 
 def patient_keys(ids: Sequence[str]) -> Work[dict[str, int]]:

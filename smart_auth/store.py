@@ -17,7 +17,7 @@ from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, invalid
-from smart_auth.access import AccessContext, patient_keys
+from smart_auth.access import CLOSED, AccessContext, Conditions, check_queries, patient_keys
 from smart_auth.scope import Context, Scope, parse
 
 CHANNEL = "healix_token"
@@ -71,13 +71,17 @@ def create_token(
     client: str = "healix",
     ttl: int = 3600,
     types: Collection[str] | None = None,
+    conditions: Conditions = CLOSED,
 ) -> Work[str]:
     """A new access token. `types`, where given, are the resource types that a scope may name.
 
+    `conditions` knows the queries that scopes may have.
+
     Raises Invalid when the scope opens nothing: no clinical scope, an unknown type, `patient/` scopes without a
-    patient, `user/` scopes without a practitioner's account; Unsupported for granular scopes.
+    patient, `user/` scopes without a practitioner's account, a query that no scope may have.
     """
     scopes = _clinical(scope, types)
+    check_queries(scopes, conditions)
     if not 1 <= ttl <= LONGEST:
         raise invalid(f"a token lives between 1 and {LONGEST} seconds")
     account = (yield from _known_account(username)) if username is not None else None

@@ -126,7 +126,7 @@ class Intake:
 
 async def store(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /studies` and `POST /studies/{study}`."""
-    access.require("ImagingStudy", Permission.CREATE)
+    access.require_whole("ImagingStudy", Permission.CREATE, "DICOMweb")
     kind = json_type(request)
     study = request.path_params.get("study")
     if study is not None:

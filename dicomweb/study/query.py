@@ -141,7 +141,7 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     `base` is the DICOMweb base URL without a slash at the end, for Retrieve URL (0008,1190); without it none is
     returned (C-FIND). Raises Forbidden when `access` may not search at all, Invalid for a malformed key.
     """
-    access.require("ImagingStudy", Permission.SEARCH)
+    access.require_whole("ImagingStudy", Permission.SEARCH, "DICOMweb")
     conditions = [access.compartments("ImagingStudy", Permission.SEARCH, "s.pat"), *_conditions(query)]
     returned = _returned(query)
     selected = [f"{ALIAS[attribute.level]}.{attribute.column}" for attribute in returned]

@@ -187,7 +187,7 @@ def _rows(
 
     The patient of the audit row is that of the study, where it is matched.
     """
-    access.require("ImagingStudy", Permission.READ)
+    access.require_whole("ImagingStudy", Permission.READ, "DICOMweb")
     keys = [Fragment(f"{KEYS[keyword]} = ANY(%s)", (list(values),)) for keyword, values in wanted.items()]
     parts = [access.compartments("ImagingStudy", Permission.READ, "s.pat"), *keys]
     rows = yield Statement(

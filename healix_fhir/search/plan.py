@@ -74,6 +74,8 @@ def plan(found: Sequence[Group], where: Sequence[Node], order: Order, access: Ac
     if not found:
         return Plan(lists)
     visible = visible_of(found)
+    if any(group.bounded for group in found):
+        where = (*where, visible)
     if (bounded := _bounded(found, where, order, access, lists)) is not None:
         name, rest = bounded
         arm = _listed_arm(name, found, (visible, *rest))

@@ -239,7 +239,7 @@ def _filters(reading: Reading, arm: Arm) -> tuple[Fragment, Fragment]:
     row = _row(arm)
     near: list[Fragment] = []
     far: list[Fragment] = []
-    for node in arm.filters:
+    for node in dict.fromkeys(arm.filters):
         found = lower(node, row, reading.access)
         known = arm.source.whole or not needs_resource(node, spans=arm.source.spans)
         (near if known and LOOK_UP not in found.sql else far).append(found)

@@ -1,7 +1,8 @@
 """The access predicate as arms: the same condition as `AccessContext.predicate`, in parts that an index can answer.
 
 An OR over the main patient and the further ones would be answered by reading everything; each part alone is a range
-of an index that begins with the patient.
+of an index that begins with the patient. Where queries of scopes bound a type, the arms are no more than ranges to
+read: the predicate itself must hold of each of their rows.
 """
 
 from __future__ import annotations
@@ -14,28 +15,33 @@ from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.search.fragments import EVERYTHING, NOTHING, any_of
 from healix_fhir.search.nodes import And, Node, OfType, Or, Visible
 from smart_auth.access import AccessContext
-from smart_auth.scope import Context, Permission, contexts
+from smart_auth.scope import Context, Permission, named
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Types whose visible rows fulfil the same condition: one of `pins`, on the alias `t`. `one` stands for all."""
+    """Types whose visible rows fulfil the same condition: one of `pins`, on the alias `t`. `one` stands for all.
+
+    Of a type that is `bounded`, `one` must hold beside.
+    """
 
     types: tuple[int, ...]
     pins: tuple[Fragment, ...]
     one: Visible
+    bounded: bool = False
 
 
 def groups(types: Iterable[str], permissions: tuple[Permission, ...], access: AccessContext) -> tuple[Group, ...]:
     """The types of which the caller may see something, by the condition on their rows."""
-    found: dict[tuple[Fragment, ...], list[str]] = {}
+    found: dict[tuple[tuple[Fragment, ...], str], list[str]] = {}
     for name in types:
-        pins = visible_arms(Visible(name, permissions), access)
+        one = Visible(name, permissions)
+        pins = visible_arms(one, access)
         if pins:
-            found.setdefault(pins, []).append(name)
+            found.setdefault((pins, name if _bounded(one, access) else ""), []).append(name)
     return tuple(
-        Group(tuple(TYPE_ID[name] for name in names), pins, Visible(names[0], permissions))
-        for pins, names in found.items()
+        Group(tuple(TYPE_ID[name] for name in names), pins, Visible(names[0], permissions), bool(bounded))
+        for (pins, bounded), names in found.items()
     )
 
 
@@ -48,20 +54,24 @@ def visible_of(found: Sequence[Group]) -> Node:
 
 def visible_arms(node: Visible, access: AccessContext) -> tuple[Fragment, ...]:
     """The conditions on the alias `t` of which one must hold; none when the caller sees nothing."""
-    within = _compartments(node, access, "t.pat")
+    within = _reach(node, access, "t.pat")
     if within == NOTHING:
         return ()
     if within == EVERYTHING:
         return (EVERYTHING,)
-    further = _compartments(node, access, "c.pat")
+    further = _reach(node, access, "c.pat")
     return (within, Fragment(f"t.pk IN (SELECT c.pk FROM compartment c WHERE {further.sql})", further.params))
 
 
 def sees_one_patient(node: Visible, access: AccessContext) -> bool:
     """Whether the caller sees at most one patient's compartment of the type."""
-    opened = {context for p in node.permissions for context in contexts(access.scopes, node.type_name, p)}
-    return opened == {Context.PATIENT} and _compartments(node, access, "t.pat") != EVERYTHING
+    opened = {context for p in node.permissions for context in named(access.scopes, node.type_name, p)}
+    return opened == {Context.PATIENT} and _reach(node, access, "t.pat") != EVERYTHING
 
 
-def _compartments(node: Visible, access: AccessContext, column: str) -> Fragment:
-    return any_of(access.compartments(node.type_name, permission, column) for permission in node.permissions)
+def _reach(node: Visible, access: AccessContext, column: str) -> Fragment:
+    return any_of(access.reach(node.type_name, permission, column) for permission in node.permissions)
+
+
+def _bounded(node: Visible, access: AccessContext) -> bool:
+    return any(access.bounded(node.type_name, permission) for permission in node.permissions)

@@ -21,6 +21,7 @@ from healix_fhir.kernel.database import open_async_pool
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.pages import routes as pages
 from healix_fhir.pages.site import Site
+from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.server import health, telemetry
 from healix_fhir.server.health import Pool
 from healix_fhir.server.middleware import Outermost
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(_: Router) -> AsyncIterator[None]:
         pool = await open_async_pool(settings.database_url, size=POOL, seconds=settings.statement_seconds)
         throttle = Throttle(pool, changed_rules(settings.rate_limits))
-        gate = TokenGate(pool, settings.database_url, throttle)
+        gate = TokenGate(pool, settings.database_url, throttle, ScopeQueries((settings.fhir_base,)))
         endpoints: dict[str, str] = {}
         several = settings.conditional_delete == "multiple"
         interactions = Interactions(

@@ -13,7 +13,7 @@ from psycopg.errors import SerializationFailure, UniqueViolation
 
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.audit import AuditRow
-from healix_fhir.kernel.database import Work
+from healix_fhir.kernel.database import Fragment, Work
 from healix_fhir.kernel.errors import HealixError, forbidden
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.store.decide import New, Same, decide, revise
@@ -136,16 +136,23 @@ def _compartments(change: Change, decision: New, keys: Mapping[str, int]) -> tup
 
 
 def _check_compartments(members: Sequence[Member], decisions: list[New | Same | HealixError]) -> Work[None]:
-    """Refuse new versions in compartments that are not open to their caller."""
-    asked = [
-        (n, access, change.type, PERMISSION[change.method], change.rows.patients)
+    """Refuse new versions in compartments, or of a content, that are not open to their caller."""
+    written = [
+        (n, access, change)
         for n, (access, change) in enumerate(members)
-        if isinstance(decisions[n], New) and change.method is not Method.DELETE
+        if isinstance(decisions[n], New) and change.resource is not None
     ]
-    allowed = yield from holdable(asked)
-    for n, _, type_name, _, _ in asked:
+    allowed = yield from holdable((n, _holding(access, change), change.rows.patients) for n, access, change in written)
+    for n, access, change in written:
         if n not in allowed:
-            decisions[n] = forbidden(f"the token does not allow to put this {type_name} into that patient's record")
+            what = "this" if access.bounded(change.type, PERMISSION[change.method]) else "that patient's"
+            decisions[n] = forbidden(f"the token does not allow to put this {change.type} into {what} record")
+
+
+def _holding(access: AccessContext, change: Change) -> Fragment:
+    """The condition on every patient key of a new version, `n.pat`, that the caller may write it."""
+    assert change.resource is not None
+    return access.compartments_of(change.type, PERMISSION[change.method], "n.pat", change.id, change.resource)
 
 
 def _define(members: Sequence[Member], decisions: list[New | Same | HealixError]) -> Work[None]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from healix_fhir.kernel.database import Fragment, Statement, Work
-from smart_auth.access import EVERYTHING, NOTHING, AccessContext
-from smart_auth.scope import Permission
+from smart_auth.access import EVERYTHING, NOTHING
 
 
 class Guard:
@@ -29,12 +28,12 @@ class Guard:
         )
 
 
-def holdable(asked: Iterable[tuple[Hashable, AccessContext, str, Permission, Sequence[str]]]) -> Work[set[Hashable]]:
-    """Which of the asked resources their callers may write: (key, caller, type, permission, logical ids of patients).
+def holdable(asked: Iterable[tuple[Hashable, Fragment, Sequence[str]]]) -> Work[set[Hashable]]:
+    """Which of the asked resources their callers may write: (key, condition on a patient key `n.pat`, logical ids).
 
-    Every compartment of a resource must be open to its caller, as `AccessContext.may_hold` has it; here for any number
-    of resources and callers with one statement, or none where nothing needs the database. A patient without a key is
-    nobody's, and gets none by being asked about.
+    The condition is `AccessContext.compartments_of`. It must hold of every patient in whose compartment the resource
+    is; here for any number of resources and callers with one statement, or none where nothing needs the database. A
+    patient without a key is nobody's, and gets none by being asked about.
     """
     allowed: set[Hashable] = set()
     guard = Guard()
@@ -42,8 +41,7 @@ def holdable(asked: Iterable[tuple[Hashable, AccessContext, str, Permission, Seq
     numbers: list[int] = []
     rows: list[int] = []
     patients: list[str] = []
-    for key, access, type_name, permission, ids in asked:
-        predicate = access.compartments(type_name, permission, "n.pat")
+    for key, predicate, ids in asked:
         if predicate == EVERYTHING:
             allowed.add(key)
         elif predicate != NOTHING and ids:

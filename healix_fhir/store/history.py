@@ -9,6 +9,9 @@ Who sees all of a type reads its versions in the order of two indexes, and no fu
 bound to patients reads what is in their compartments, which an index gives, and sorts that, if it is little; of much,
 the versions are read in order as well, those in sight picked out. The statement decides when it runs.
 
+Where queries of scopes decide, earlier versions are looked at one by one, since the index knows nothing of them;
+nothing is counted then.
+
 Spec: FHIR R4, hl7.org/fhir/R4/http.html#history
 """
 
@@ -19,11 +22,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
+from msgspec import structs
 
 from healix_fhir.kernel.arrays import int2
-from healix_fhir.kernel.database import Fragment, Statement, Work
+from healix_fhir.kernel.conditions import all_of
+from healix_fhir.kernel.database import Fragment, Row, Statement, Work
 from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME, search_parameters
 from healix_fhir.store.body import unpack
+from healix_fhir.store.read import shown
 from healix_fhir.store.stored import Stored, Version
 from smart_auth.access import EVERYTHING, NOTHING, AccessContext
 from smart_auth.scope import Permission
@@ -34,7 +40,11 @@ LISTED = 1000
 """So many resources in sight are sorted by their versions; of more, nothing is counted."""
 
 
-NO_ROWS = Fragment("SELECT NULL::timestamptz AS updated, NULL::bigint AS pk, 0 AS version, true AS current WHERE FALSE")
+UNKNOWN = Fragment("NULL::boolean[]")
+NO_ROWS = Fragment(
+    "SELECT NULL::timestamptz AS updated, NULL::bigint AS pk, 0 AS version, true AS current, NULL::boolean[] AS reached"
+    " WHERE FALSE"
+)
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -64,16 +74,34 @@ class Versions(msgspec.Struct, frozen=True):
 
 
 def versions(access: AccessContext, past: Past, limit: int) -> Work[Versions]:
-    """Up to `limit` versions of those asked for, in one statement."""
-    rows = yield _statement(_sources(access, past), past, limit)
-    total = rows[0][0]
-    shown = [row[1:] for row in rows if row[1] is not None]
-    places = [(row[4], row[0]) for row in shown]
-    return Versions([_version(row) for row in shown], places, None if total is None or total > COUNTED else total)
+    """Up to `limit` versions of those asked for, in one statement; more of them only where queries of scopes decide."""
+    if not any(access.bounded(name, past.permission) for name in past.types):
+        rows = yield _statement(_sources(access, past), past, limit)
+        total = rows[0][0]
+        found = [row for row in rows if row[1] is not None]
+        return _page(found, None if total is None or total > COUNTED else total)
+    found, step = [], limit
+    while len(found) < limit:
+        rows = yield _statement(_sources(access, past), past, step)
+        some = [row for row in rows if row[1] is not None]
+        found += [row for row in some if shown(access, past.permission, _version(row).stored, row[-1])]
+        if len(some) < step:
+            break
+        past = structs.replace(past, after=_place(some[-1]))
+        step = min(2 * step, LISTED)
+    return _page(found[:limit], None)
+
+
+def _page(rows: Sequence[Row], total: int | None) -> Versions:
+    return Versions([_version(row) for row in rows], [_place(row) for row in rows], total)
+
+
+def _place(row: Row) -> tuple[datetime, int]:
+    return row[5], row[1]
 
 
 def _version(row: Sequence[object]) -> Version:
-    _, type_id, id_, version, updated, method, body, packed = row
+    _, _, type_id, id_, version, updated, method, body, packed, _ = row
     assert isinstance(type_id, int)
     assert isinstance(version, int)
     assert isinstance(updated, datetime)
@@ -87,7 +115,7 @@ class Source(msgspec.Struct, frozen=True):
 
     `ordered` sources are read in order for each of `types` by itself. `with_` is a table expression that they need.
     `whole` is the condition that a list has all that is in sight, None where nothing is listed; `counted` sources
-    have all rows then.
+    have all rows then. `reached` tells of earlier versions what `AccessContext.shows` asks for.
     """
 
     current: Fragment | None
@@ -97,11 +125,12 @@ class Source(msgspec.Struct, frozen=True):
     ordered: bool = False
     whole: Fragment | None = None
     counted: bool = True
+    reached: Fragment = UNKNOWN
 
 
 _PAGE = """
 SELECT w.total, v.* FROM (SELECT {total} AS total) w LEFT JOIN (
-  SELECT p.pk, v.* FROM page p CROSS JOIN LATERAL (
+  SELECT p.pk, v.*, p.reached FROM page p CROSS JOIN LATERAL (
     SELECT r.type, r.id, r.version, r.updated, r.method, r.body, false AS packed
     FROM resource r WHERE r.pk = p.pk AND p.current
     UNION ALL
@@ -112,7 +141,7 @@ ORDER BY v.updated DESC, v.pk DESC"""
 
 
 def _statement(sources: Sequence[Source], past: Past, limit: int) -> Statement:
-    """Rows of (total, pk, type, id, version, updated, method, body, packed); pk is null when the page is empty.
+    """Rows of (total, pk, type, id, version, updated, method, body, packed, reached); pk is null on an empty page.
 
     It is never prepared: limits and times need a plan for their actual values.
     """
@@ -147,11 +176,12 @@ def _arms(source: Source, past: Past, limit: int) -> Iterator[Fragment]:
         if rows is None:
             continue
         when = _when(past, alias)
+        reached = UNKNOWN if rows is source.current else source.reached
         after = Fragment(f"({alias}.updated, {pk}) < (%s, %s)", past.after) if past.after else EVERYTHING
         arm = Fragment(
-            f"SELECT {alias}.updated, {pk}, {alias}.version, {current} AS current FROM {rows.sql}"
-            f" AND {when.sql} AND {after.sql} ORDER BY {alias}.updated DESC, {pk} DESC LIMIT %s",
-            (*rows.params, *when.params, *after.params, limit),
+            f"SELECT {alias}.updated, {pk}, {alias}.version, {current} AS current, {reached.sql} AS reached"
+            f" FROM {rows.sql} AND {when.sql} AND {after.sql} ORDER BY {alias}.updated DESC, {pk} DESC LIMIT %s",
+            (*reached.params, *rows.params, *when.params, *after.params, limit),
         )
         if source.ordered:
             arm = Fragment(
@@ -190,14 +220,15 @@ def _when(past: Past, alias: str) -> Fragment:
 
 def _sources(access: AccessContext, past: Past) -> list[Source]:
     """What the caller may see of the types asked for: all of some, of others what is in some patients' compartments."""
-    by_predicate: dict[Fragment, list[str]] = defaultdict(list)
+    by_predicate: dict[tuple[Fragment, str], list[str]] = defaultdict(list)
     for name in past.types:
-        if access.allows(name, past.permission):
-            by_predicate[access.predicate(name, past.permission, "r")].append(name)
-    by_predicate.pop(NOTHING, None)
+        predicate = access.predicate(name, past.permission, "r")
+        if predicate != NOTHING:
+            alone = name if access.bounded(name, past.permission) else ""
+            by_predicate[predicate, alone].append(name)
     bound = past.id is not None or past.listed is not None
     sources: list[Source] = []
-    for number, (predicate, names) in enumerate(by_predicate.items()):
+    for number, ((predicate, alone), names) in enumerate(by_predicate.items()):
         types = tuple(TYPE_ID[name] for name in names)
         if predicate == EVERYTHING and not bound:
             current = Fragment("resource r WHERE r.type = t.type")
@@ -205,7 +236,7 @@ def _sources(access: AccessContext, past: Past) -> list[Source]:
             continue
         seen = _seen(access, past, names, predicate)
         whole = EVERYTHING if bound else Fragment(f"(SELECT count(*) <= {LISTED} FROM seen{number})")
-        then = access.compartments(names[0], past.permission, "h.pat")
+        then = access.reach(names[0], past.permission, "h.pat")
         sources.append(
             Source(
                 Fragment(f"seen{number} r WHERE {whole.sql}"),
@@ -217,6 +248,7 @@ def _sources(access: AccessContext, past: Past) -> list[Source]:
                 types,
                 Fragment(f"seen{number} AS MATERIALIZED ({seen.sql})", seen.params),
                 whole=whole,
+                reached=access.reached(names[0], past.permission, "h.pat") if alone else UNKNOWN,
             )
         )
         if not bound:
@@ -231,12 +263,14 @@ def _in_order(
 
     A resource with two patients in sight comes twice.
     """
-    first = access.compartments(name, past.permission, "r.pat")
-    further = access.compartments(name, past.permission, "c.pat")
-    then = access.compartments(name, past.permission, "h.pat")
+    first = access.reach(name, past.permission, "r.pat")
+    further = access.reach(name, past.permission, "c.pat")
+    then = access.reach(name, past.permission, "h.pat")
     now = access.predicate(name, past.permission, "r")
+    bounded = access.bounded(name, past.permission)
     also = Fragment(f"r.pk IN (SELECT c.pk FROM compartment c WHERE {further.sql})", further.params)
-    for seen in (first, also):
+    for found in (first, also):
+        seen = all_of([found, now]) if bounded else found
         current = Fragment(f"resource r WHERE NOT {whole.sql} AND r.type = t.type AND {seen.sql}", seen.params)
         yield Source(current, None, types, ordered=True, counted=False)
     earlier = Fragment(
@@ -244,7 +278,8 @@ def _in_order(
         f" WHERE NOT {whole.sql} AND h.type = t.type AND {then.sql} AND {now.sql}",
         (*then.params, *now.params),
     )
-    yield Source(None, earlier, types, ordered=True, counted=False)
+    reached = access.reached(name, past.permission, "h.pat") if bounded else UNKNOWN
+    yield Source(None, earlier, types, ordered=True, counted=False, reached=reached)
 
 
 _COLUMNS = "r.pk, r.type, r.id, r.version, r.updated"
@@ -264,8 +299,8 @@ def _seen(access: AccessContext, past: Past, names: Sequence[str], predicate: Fr
                 WHERE l.type = %s AND l.id = %s AND NOT l.deleted AND {listed.sql} AND {seen.sql}""",
             (search_parameters("List")["item"].id, TYPE_ID["List"], past.listed, *listed.params, *seen.params),
         )
-    first = access.compartments(names[0], past.permission, "r.pat")
-    further = access.compartments(names[0], past.permission, "c.pat")
+    first = access.reach(names[0], past.permission, "r.pat")
+    further = access.reach(names[0], past.permission, "c.pat")
     return Fragment(
         f"""(SELECT {_COLUMNS} FROM resource r WHERE {first.sql} AND {seen.sql} LIMIT %s)
             UNION

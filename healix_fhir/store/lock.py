@@ -11,6 +11,7 @@ from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.json import decode_stored
 from healix_fhir.store.guard import Guard
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import EVERYTHING, AccessContext
@@ -67,7 +68,8 @@ def lock(members: Sequence[tuple[AccessContext, Change]]) -> Work[dict[tuple[str
     """The current versions of `members` by (type, id), locked until the transaction ends.
 
     Only those that the caller may change: what a caller may not see is neither returned nor locked. Locks are taken in
-    the order (type, id), so that no two groups wait for each other.
+    the order (type, id), so that no two groups wait for each other. Who waited for a lock gets the version made
+    meanwhile, while subqueries still saw the one before: what queries of scopes ask is looked at again.
     """
     guard = Guard()
     numbers = [guard.number(changeable(access, change.type, change.method)) for access, change in members]
@@ -93,6 +95,15 @@ def lock(members: Sequence[tuple[AccessContext, Change]]) -> Work[dict[tuple[str
     )
     found = {}
     for n, pk, version, updated, deleted, body, ids, keys in rows:
-        change = members[n - 1][1]
+        access, change = members[n - 1]
+        if not _is_open(access, change, body):
+            continue
         found[change.type, change.id] = Old(pk, version, updated, deleted, body, tuple(zip(ids, keys, strict=True)))
     return found
+
+
+def _is_open(access: AccessContext, change: Change, body: bytes) -> bool:
+    """Whether queries of the caller's scopes hold of a current version, where they decide."""
+    needed = [one for one in NEEDED[change.method] if access.bounded(change.type, one)]
+    resource = decode_stored(body) if needed and body else None
+    return all(access.opens(change.type, permission, change.id, resource) for permission in needed)

@@ -20,6 +20,7 @@ from healix_fhir.kernel.audit import AuditRow, insert, record
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, not_found
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.json import decode_stored
 from healix_fhir.store.body import unpack
 from healix_fhir.store.guard import Guard
 from healix_fhir.store.stored import Stored, Version, etag
@@ -115,10 +116,10 @@ def gone(type_name: str, id_: str, version: int) -> HealixError:
 
 
 _VERSIONS = """
-   SELECT r.version, r.updated, r.deleted, r.method, r.body, false AS packed
+   SELECT r.version, r.updated, r.deleted, r.method, r.body, false AS packed, NULL::boolean[] AS reached
    FROM resource r WHERE r.type = %s AND r.id = %s AND {now}
    UNION ALL
-   SELECT h.version, h.updated, h.deleted, h.method, h.body, true
+   SELECT h.version, h.updated, h.deleted, h.method, h.body, true, {reached}
    FROM resource_history h JOIN resource r ON r.type = h.type AND r.id = h.id
    WHERE h.type = %s AND h.id = %s AND {now} AND {then}"""
 
@@ -126,12 +127,25 @@ _VERSIONS = """
 def _versions(access: AccessContext, type_name: str, id_: str) -> Fragment:
     """The versions of a resource that the caller may see: it sees the resource as it is now, and as it was then.
 
-    So a resource that moved between records shows nobody the other patient's part of its history.
+    So a resource that moved between records shows nobody the other patient's part of its history. The index knows
+    nothing of earlier versions: where queries of scopes decide, `shown` has to look at them.
     """
     now = access.predicate(type_name, Permission.READ, "r")
-    then = access.compartments(type_name, Permission.READ, "h.pat")
+    then = access.reach(type_name, Permission.READ, "h.pat")
+    reached = access.reached(type_name, Permission.READ, "h.pat")
     key = (TYPE_ID[type_name], id_)
-    return Fragment(_VERSIONS.format(now=now.sql, then=then.sql), (*key, *now.params, *key, *now.params, *then.params))
+    return Fragment(
+        _VERSIONS.format(now=now.sql, then=then.sql, reached=reached.sql),
+        (*key, *now.params, *reached.params, *key, *now.params, *then.params),
+    )
+
+
+def shown(access: AccessContext, permission: Permission, stored: Stored, reached: Sequence[bool] | None) -> bool:
+    """Whether a version whose patient the caller reaches is open to it; `reached` is None for a current version."""
+    if reached is None or not access.bounded(stored.type, permission):
+        return True
+    resource = decode_stored(stored.body) if stored.body else None
+    return access.shows(stored.type, permission, reached, stored.id, resource)
 
 
 def vread(access: AccessContext, type_name: str, id_: str, version: int) -> Work[Stored]:
@@ -140,9 +154,9 @@ def vread(access: AccessContext, type_name: str, id_: str, version: int) -> Work
     patients = yield from patients_of(access, type_name, id_)
     seen = _versions(access, type_name, id_)
     rows = yield Statement(f"SELECT * FROM ({seen.sql}) v WHERE v.version = %s", (*seen.params, version))
-    if not rows:
+    found = _version(type_name, id_, rows[0]) if rows else None
+    if found is None or not shown(access, Permission.READ, found.stored, rows[0][-1]):
         raise not_found(f"{type_name}/{id_} has no version {version}")
-    found = _version(type_name, id_, rows[0])
     if not found.stored.body:
         raise gone(type_name, id_, version)
     yield audit_of(access, "vread", f"{type_name}/{id_}/_history/{version}", patients)
@@ -206,7 +220,7 @@ def audit_shown(row: AuditRow, shown: Sequence[tuple[str, str]]) -> Statement:
 
 
 def _version(type_name: str, id_: str, row: Sequence[object]) -> Version:
-    version, updated, _, method, body, packed = row
+    version, updated, _, method, body, packed, _ = row
     assert isinstance(version, int)
     assert isinstance(updated, datetime)
     assert isinstance(body, bytes)

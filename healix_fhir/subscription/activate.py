@@ -14,6 +14,7 @@ import msgspec
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.outbox import Event
+from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.subscription.channel import Channel, read_channel
 from healix_fhir.subscription.status import NAME, forget, present, set_status
 from smart_auth.access import restored
@@ -34,7 +35,7 @@ def activate(events: Sequence[Event], bases: tuple[str, ...], *, allow_private: 
         if resource["status"] not in ASKING:
             continue
         try:
-            access = yield from restored(by)
+            access = yield from restored(by, ScopeQueries(bases))
             channels[id_] = read_channel(resource, access, bases[0], allow_private=allow_private)
             wanted[id_] = "active", None
         except HealixError as error:

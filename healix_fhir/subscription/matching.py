@@ -18,6 +18,7 @@ import msgspec
 from healix_fhir.kernel.database import Row, Statement, Work
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.outbox import NOTIFY, Event
+from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.search.page import Signer
 from healix_fhir.search.query import parse
 from healix_fhir.search.result import Hit
@@ -55,7 +56,7 @@ def active(row: Row) -> Active:
 
 def matches(one: Active, ids: Sequence[str], base: str) -> Work[list[Hit]]:
     """Those of the resources `ids` that meet the criteria now and that the Subscription's writer may see."""
-    access = yield from restored(one.owner)
+    access = yield from restored(one.owner, ScopeQueries((base,)))
     found = []
     for begin in range(0, len(ids), GROUP):
         group = ids[begin : begin + GROUP]

@@ -20,7 +20,7 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.coalesce import Coalescer
 from healix_fhir.kernel.database import Lent, Row, arun
 from healix_fhir.kernel.errors import Category, HealixError, unauthenticated
-from smart_auth.access import AccessContext
+from smart_auth.access import CLOSED, AccessContext, Conditions
 from smart_auth.api.revocations import Revocations
 from smart_auth.denials import Denials
 from smart_auth.oauth.limits import BEARER
@@ -38,15 +38,20 @@ BAD_TOKEN = "the access token is not valid"  # noqa: S105 - a message
 class TokenGate:
     """Checks the tokens of one web process over `pool`; `start` and `stop` it with the application.
 
-    `url` is the database's, for a connection that only listens. `throttle` counts what is limited. `denials` is where
-    refusals are audited: the HTTP edge tells it of Forbidden answers.
+    `url` is the database's, for a connection that only listens. `throttle` counts what is limited, `conditions` reads
+    the queries of scopes. `denials` is where refusals are audited: the HTTP edge tells it of Forbidden answers.
     """
 
     def __init__(
-        self, pool: AsyncConnectionPool[AsyncConnection[Row]], url: str, throttle: Throttle | None = None
+        self,
+        pool: AsyncConnectionPool[AsyncConnection[Row]],
+        url: str,
+        throttle: Throttle | None = None,
+        conditions: Conditions = CLOSED,
     ) -> None:
         self._pool = pool
         self.throttle = throttle or Throttle(pool)
+        self.conditions = conditions
         self._lookups: Coalescer[bytes, Found | None] = Coalescer(self._find, limit=64, flights=2)
         self._known: dict[bytes, tuple[AccessContext, float]] = {}
         self._revocations = Revocations(url, self._forget)
@@ -78,7 +83,7 @@ class TokenGate:
         hashed = digest(token) if token else None
         known = self._known.get(hashed) if hashed else None
         if known is not None and known[1] > time.monotonic():
-            return _asked(known[0], address, request_id)
+            return self._asked(known[0], address, request_id)
         found = await self._look_up(hashed) if hashed else None
         if found is None:
             await self.denials.refused(Origin(address=address, request=request_id), "token")
@@ -86,7 +91,7 @@ class TokenGate:
                 raise unauthenticated(NO_TOKEN)
             await self.throttle.hit(BEARER, address=address)
             raise unauthenticated(BAD_TOKEN)
-        return _asked(found.access, address, request_id)
+        return self._asked(found.access, address, request_id)
 
     async def _look_up(self, hashed: bytes) -> Found | None:
         age = self._revocations.age
@@ -107,6 +112,11 @@ class TokenGate:
             found = await arun(connection, find(hashes))
         return [found.get(hashed) for hashed in hashes]
 
+    def _asked(self, access: AccessContext, address: str | None, request_id: str | None) -> AccessContext:
+        origin = access.origin
+        asked = Origin(origin.client, origin.account, address, request_id)
+        return AccessContext(access.scopes, asked, access.patient, access.pat, access.practitioner, self.conditions)
+
     def _forget(self, hashed: bytes | None) -> None:
         if hashed is None:
             self._known.clear()
@@ -124,9 +134,3 @@ def _token(headers: Mapping[bytes, bytes]) -> str | None:
     if scheme.lower() != b"bearer" or not 0 < len(token) <= LONGEST or not token.isascii():
         return ""
     return token.decode()
-
-
-def _asked(access: AccessContext, address: str | None, request_id: str | None) -> AccessContext:
-    origin = access.origin
-    asked = Origin(origin.client, origin.account, address, request_id)
-    return AccessContext(access.scopes, asked, access.patient, access.pat, access.practitioner)

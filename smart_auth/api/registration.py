@@ -27,6 +27,12 @@ async def registration(provider: Provider, request: Request) -> Response:
             raise OAuthError(Reason.INVALID_TOKEN, "an initial access token is sent as a bearer token")
     told = await atransaction(
         provider.pool,
-        lambda: register(body, invitation, is_open=provider.open_registration, origin=origin(request)),
+        lambda: register(
+            body,
+            invitation,
+            is_open=provider.open_registration,
+            origin=origin(request),
+            conditions=provider.gate.conditions,
+        ),
     )
     return JSONResponse(told, 201, NO_STORE)

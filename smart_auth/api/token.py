@@ -58,5 +58,5 @@ def _exchange(
     if grant_type == CODE:
         return (yield from redeem(client, form, provider.identity, asked))
     if grant_type == CREDENTIALS:
-        return (yield from credentials(client, form, asked))
-    return (yield from refresh(client, form, asked))
+        return (yield from credentials(client, form, asked, provider.gate.conditions))
+    return (yield from refresh(client, form, asked, provider.gate.conditions))

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
+from smart_auth.access import Conditions
 from smart_auth.oauth.clients import CREDENTIALS, Client
-from smart_auth.oauth.narrowing import narrowed
+from smart_auth.oauth.narrowing import check_scope, narrowed
 from smart_auth.oauth.refusal import OAuthError, Reason
 from smart_auth.oauth.tokens import SERVICE_LIFE, TokenAnswer
 from smart_auth.store import digest
@@ -19,7 +20,7 @@ from smart_auth.store import digest
 WIDEST = "system/*.cruds"
 
 
-def credentials(client: Client, form: Mapping[str, str], origin: Origin) -> Work[TokenAnswer]:
+def credentials(client: Client, form: Mapping[str, str], origin: Origin, conditions: Conditions) -> Work[TokenAnswer]:
     """An access token for the part of the asked `system/` scopes that the client is registered for."""
     if CREDENTIALS not in client.grants or client.auth != "private_key_jwt":
         raise OAuthError(Reason.UNAUTHORIZED_CLIENT, f"this client is not registered for {CREDENTIALS}")
@@ -29,6 +30,7 @@ def credentials(client: Client, form: Mapping[str, str], origin: Origin) -> Work
     scope = narrowed(narrowed(asked, client.scope), WIDEST)
     if not scope:
         raise OAuthError(Reason.INVALID_SCOPE, "the client is not registered for any of this scope")
+    check_scope(scope, conditions)
     token = ids.secret()
     yield Statement(
         """INSERT INTO access_token (hash, client, scope, expires)

@@ -14,8 +14,9 @@ from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import invalid
+from smart_auth.access import CLOSED, Conditions, check_queries
 from smart_auth.oauth.keysets import parse_keys
-from smart_auth.scope import Context, parse
+from smart_auth.scope import Context, Scope, parse
 from smart_auth.store import digest
 
 AUTH_METHODS = ("none", "client_secret_basic", "client_secret_post", "private_key_jwt")
@@ -77,13 +78,18 @@ def find_client(id_: str) -> Work[Client | None]:
 
 
 def create_client(
-    new: NewClient, *, types: Collection[str] | None = None, origin: Origin | None = None
+    new: NewClient,
+    *,
+    types: Collection[str] | None = None,
+    conditions: Conditions = CLOSED,
+    origin: Origin | None = None,
 ) -> Work[tuple[str, str | None]]:
     """Register an app; its client_id, and its secret where its authentication uses one.
 
-    `types`, where given, are the resource types that its scope may name. Raises Invalid for what no app may be.
+    `types`, where given, are the resource types that its scope may name; `conditions` knows the queries that scopes may
+    have. Raises Invalid for what no app may be.
     """
-    _check_words(new, types)
+    check_queries(_check_words(new, types), conditions)
     grants = _grants(new)
     _check_keys(new)
     _check_addresses(new, grants)
@@ -103,7 +109,7 @@ def create_client(
     return id_, secret
 
 
-def _check_words(new: NewClient, types: Collection[str] | None) -> None:
+def _check_words(new: NewClient, types: Collection[str] | None) -> Collection[Scope]:
     if not NAME.fullmatch(new.name):
         raise invalid("a client has a name of 1 to 200 characters", code="required")
     if new.auth not in AUTH_METHODS:
@@ -116,6 +122,7 @@ def _check_words(new: NewClient, types: Collection[str] | None) -> None:
         raise invalid(f"'{unknown[0][:64]}' in the scope is no FHIR R4 resource type", code="value")
     if any(one.context is Context.SYSTEM for one in scopes) and new.auth != "private_key_jwt":
         raise invalid("system/ scopes are for clients with private_key_jwt", code="value")
+    return scopes
 
 
 def _grants(new: NewClient) -> tuple[str, ...]:

@@ -1,17 +1,19 @@
 """How much of an asked scope may be granted: never more than the client is registered for, or the person may give.
 
-A clinical scope is cut to the types and permissions that are allowed; what remains whole keeps the words of the
-app, since apps compare them. A granular scope (`?param=value`) is allowed by one that is as wide or the same.
+A clinical scope is cut to the types, permissions and queries that are allowed; what remains whole keeps the words of
+the app, since apps compare them.
 
 Spec: RFC 6749 3.3; SMART App Launch 2.2 scopes-and-launch-context.html
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from smart_auth.scope import FHIR_SCOPE, OTHER_SCOPES, V1_PERMISSIONS
+from healix_fhir.kernel.errors import HealixError
+from smart_auth.access import Conditions, check_queries
+from smart_auth.oauth.refusal import OAuthError, Reason
+from smart_auth.scope import OTHER_SCOPES, Scope, parse, parse_one
 
 BY_ROLE = {
     "patient": ("patient/*.cruds",),
@@ -38,29 +40,30 @@ def narrowed(asked: str, allowed: str) -> str:
     return " ".join(kept)
 
 
+def check_scope(scope: str, conditions: Conditions) -> None:
+    """Refuse (OAuthError) a scope with a query that asks what no scope can ask."""
+    try:
+        check_queries(parse(scope), conditions)
+    except HealixError as error:
+        raise OAuthError(Reason.INVALID_SCOPE, error.message) from error
+
+
 def _parts(word: str, allowed: Iterable[str]) -> list[str]:
-    asked = _match(word)
+    asked = _read(word)
     if asked is None:
         return []
-    letters = _letters(asked)
     parts = []
-    for other in map(_match, allowed):
-        if other is None or other["context"] != asked["context"] or other["query"] not in (None, asked["query"]):
-            continue
-        common = "".join(letter for letter in letters if letter in _letters(other))
-        if not common or (other["type"] != "*" and asked["type"] not in ("*", other["type"])):
-            continue
-        type_name = other["type"] if asked["type"] == "*" else asked["type"]
-        if common == letters and type_name == asked["type"]:
+    for other in map(_read, allowed):
+        part = asked.meet(other) if other is not None else None
+        if part == asked:
             return [word]
-        parts.append(f"{asked['context']}/{type_name}.{common}{asked['query'] or ''}")
+        if part is not None:
+            parts.append(str(part))
     return parts
 
 
-def _match(word: str) -> re.Match[str] | None:
-    match = FHIR_SCOPE.fullmatch(word)
-    return match if match is not None and match["permissions"] else None
-
-
-def _letters(match: re.Match[str]) -> str:
-    return V1_PERMISSIONS.get(match["permissions"], match["permissions"])
+def _read(word: str) -> Scope | None:
+    try:
+        return parse_one(word)
+    except HealixError:
+        return None

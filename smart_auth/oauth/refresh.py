@@ -15,9 +15,10 @@ import msgspec
 
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Statement, Work
+from smart_auth.access import Conditions
 from smart_auth.oauth.clients import REFRESH, Client
 from smart_auth.oauth.grant import Grant
-from smart_auth.oauth.narrowing import narrowed
+from smart_auth.oauth.narrowing import check_scope, narrowed
 from smart_auth.oauth.refusal import OAuthError, Reason
 from smart_auth.oauth.tokens import (
     ACCESS_LIFE,
@@ -58,7 +59,9 @@ def owner(token: str) -> Work[str | None]:
     return rows[0][0] if rows else None
 
 
-def refresh(client: Client, form: Mapping[str, str], origin: Origin) -> Work[TokenAnswer | OAuthError]:
+def refresh(
+    client: Client, form: Mapping[str, str], origin: Origin, conditions: Conditions
+) -> Work[TokenAnswer | OAuthError]:
     """Exchange `refresh_token`. A refusal that ends a grant is returned, so that it is kept; others are raised."""
     if REFRESH not in client.grants:
         raise OAuthError(Reason.UNAUTHORIZED_CLIENT, f"this client is not registered for {REFRESH}")
@@ -71,6 +74,7 @@ def refresh(client: Client, form: Mapping[str, str], origin: Origin) -> Work[Tok
     grant_id, context, generation, scope, seed = rows[0]
     grant = msgspec.json.decode(context, type=Grant)
     wanted = _narrower(form.get("scope", ""), scope)
+    check_scope(wanted, conditions)
     access, following = (successor(token, bytes(seed), kind) for kind in (b"access", b"refresh"))
     yield from keep_access(access, grant_id, grant, wanted)
     yield keep_refresh(following, grant_id, generation + 1, scope)

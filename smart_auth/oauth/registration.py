@@ -15,6 +15,7 @@ from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError
+from smart_auth.access import Conditions
 from smart_auth.oauth.clients import Client, NewClient, create_client, find_client
 from smart_auth.oauth.refusal import OAuthError, Reason
 from smart_auth.scope import Context, parse
@@ -54,7 +55,9 @@ def invite(ttl: int, origin: Origin) -> Work[str]:
     return token
 
 
-def register(body: bytes, invitation: str | None, *, is_open: bool, origin: Origin) -> Work[dict[str, Any]]:
+def register(
+    body: bytes, invitation: str | None, *, is_open: bool, origin: Origin, conditions: Conditions
+) -> Work[dict[str, Any]]:
     """Register an app and return what it is told. Raises OAuthError, Busy."""
     if invitation is not None:
         yield from _spend(invitation)
@@ -64,7 +67,7 @@ def register(body: bytes, invitation: str | None, *, is_open: bool, origin: Orig
         yield from _limit()
     new = _read(body)
     try:
-        id_, secret = yield from create_client(new, origin=origin)
+        id_, secret = yield from create_client(new, conditions=conditions, origin=origin)
     except HealixError as error:
         raise _of_registration(error) from error
     known = yield from find_client(id_)

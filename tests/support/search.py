@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool
 from healix_fhir.kernel.database import Row, Statement, Work, transaction
 from healix_fhir.model.definitions import SearchParameter
 from healix_fhir.search.extract import extract
+from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.search.page import Signer
 from healix_fhir.search.query import Query, parse
 from healix_fhir.search.result import SearchResult
@@ -86,6 +87,7 @@ class Clinic:
             patient=patient,
             pat=self.keys(patient)[patient] if patient else None,
             practitioner=practitioner,
+            conditions=ScopeQueries((BASE,)),
         )
 
     def page(self, address: str, access: AccessContext = EVERYONE, *, strict: bool = False) -> SearchResult:

@@ -48,7 +48,7 @@ class Trail:
 
     def read(self, access: AccessContext, id_: str) -> Work[Stored]:
         """One AuditEvent. Raises NotFound for what is not there and, alike, what is not to be seen; or Forbidden."""
-        access.require(AUDIT_EVENT, Permission.READ)
+        access.require_whole(AUDIT_EVENT, Permission.READ, "the audit trail")
         seq = self._seq(id_)
         if seq is None:
             raise missing(AUDIT_EVENT, id_)
@@ -64,7 +64,7 @@ class Trail:
         self, access: AccessContext, searched: Searched, params: Sequence[tuple[str, str]], *, strict: bool
     ) -> Work[Page]:
         """One page, newest first unless asked otherwise."""
-        access.require(AUDIT_EVENT, Permission.SEARCH)
+        access.require_whole(AUDIT_EVENT, Permission.SEARCH, "the audit trail")
         asked = read(searched, params, strict=strict, base=self._base)
         seen = visible(access, Permission.SEARCH)
         where = [seen, *asked.where, *map(self._ids, asked.ids)]

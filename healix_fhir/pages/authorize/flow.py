@@ -18,6 +18,7 @@ from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.definitions import TYPES
 from healix_fhir.pages.site import Site, origin
+from healix_fhir.search.granular import ScopeQueries
 from smart_auth.access import AccessContext
 from smart_auth.oauth.authorize.answer import Refused
 from smart_auth.oauth.authorize.pending import Pending, claim, find_pending, finish
@@ -115,7 +116,8 @@ async def _signed_in(site: Site, request: Request, pending: Pending, client: Cli
     account = session.account
     mine = await atransaction(site.pool, lambda: claim(pending, account.username))
     launched = mine.launched is not None
-    words = grantable(pending.asked.scope, client.scope, account.role, TYPES, launched=launched)
+    queries = ScopeQueries(site.interactions.bases)
+    words = grantable(pending.asked.scope, client.scope, account.role, TYPES, queries, launched=launched)
     if not words:
         raise Refused("invalid_scope", "the account can grant none of the scopes to this app")
     return Going(mine, client, session, words)

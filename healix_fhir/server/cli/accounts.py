@@ -70,13 +70,20 @@ def create_token(
 ) -> None:
     """Create an access token."""
     from healix_fhir.model.definitions import TYPES
+    from healix_fhir.search.granular import ScopeQueries
     from smart_auth import store
 
-    with database(data_dir) as (_, pool):
+    with database(data_dir) as (settings, pool):
         made = transaction(
             pool,
             lambda: store.create_token(
-                scope, patient=patient, username=user, ttl=ttl, client="healix-cli", types=TYPES
+                scope,
+                patient=patient,
+                username=user,
+                ttl=ttl,
+                client="healix-cli",
+                types=TYPES,
+                conditions=ScopeQueries((settings.fhir_base,)),
             ),
         )
         answer({"access_token": made, "token_type": "Bearer", "expires_in": ttl, "scope": scope, "patient": patient})

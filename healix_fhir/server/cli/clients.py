@@ -37,9 +37,10 @@ def create_client(
 ) -> None:
     """Register an app."""
     from healix_fhir.model.definitions import TYPES
+    from healix_fhir.search.granular import ScopeQueries
     from smart_auth.oauth import clients
 
-    with database(data_dir) as (_, pool):
+    with database(data_dir) as (settings, pool):
         new = clients.NewClient(
             name=name,
             scope=scope,
@@ -50,7 +51,9 @@ def create_client(
             jwks_uri=jwks_uri,
             launch_uri=launch_uri,
         )
-        client_id, secret = transaction(pool, lambda: clients.create_client(new, types=TYPES))
+        client_id, secret = transaction(
+            pool, lambda: clients.create_client(new, types=TYPES, conditions=ScopeQueries((settings.fhir_base,)))
+        )
         answer({"client_id": client_id, "client_secret": secret, "client_name": name, "scope": scope})
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from healix_fhir.kernel.errors import HealixError
+from smart_auth.access import Conditions, check_queries
 from smart_auth.oauth.narrowing import for_role, narrowed
 from smart_auth.scope import OTHER_SCOPES, parse
 
@@ -18,10 +19,13 @@ FROM_LAUNCH = frozenset({"launch", "launch/encounter"})
 """Context that is only there when the app was started from within Healix."""
 
 
-def grantable(asked: str, registered: str, role: str, types: Collection[str], *, launched: bool) -> tuple[str, ...]:
+def grantable(
+    asked: str, registered: str, role: str, types: Collection[str], conditions: Conditions, *, launched: bool
+) -> tuple[str, ...]:
     """The words of `asked` that an account of this role can grant to a client `registered` for certain scopes.
 
-    `types` are the resource types that there are; `launched` tells whether the app was started from within Healix.
+    `types` are the resource types that there are, `conditions` knows the queries that scopes may have; `launched` tells
+    whether the app was started from within Healix.
     """
     words = narrowed(narrowed(asked, registered), for_role(role)).split()
     return _sensible(
@@ -29,7 +33,7 @@ def grantable(asked: str, registered: str, role: str, types: Collection[str], *,
         for word in words
         if (launched or word not in FROM_LAUNCH)
         and (role != "admin" or not word.startswith("launch"))
-        and (word in OTHER_SCOPES or _is_clinical(word, types))
+        and (word in OTHER_SCOPES or _is_clinical(word, types, conditions))
     )
 
 
@@ -48,10 +52,11 @@ def _sensible(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for word in kept if word not in NEEDS_OPENID or "openid" in kept)
 
 
-def _is_clinical(word: str, types: Collection[str]) -> bool:
-    """Whether a word is a scope that tokens can have. Unsupported ones are left out as unknown ones are."""
+def _is_clinical(word: str, types: Collection[str], conditions: Conditions) -> bool:
+    """Whether a word is a scope that tokens can have. Queries that cannot be are left out as unknown scopes are."""
     try:
         scopes = parse(word)
+        check_queries(scopes, conditions)
     except HealixError:
         return False
     return all(scope.type in ("*", *types) for scope in scopes)

@@ -8,6 +8,7 @@ import pytest
 
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.search.granular import ScopeQueries
 from smart_auth.scope import parse
 from smart_auth.store import create_user, digest, disable_user, find, revoke, sweep
 from tests.support.gate import Pool, token, user
@@ -60,7 +61,10 @@ def test_only_the_hash_is_stored(pool: Pool) -> None:
         ("", {}, Category.INVALID),
         ("openid", {}, Category.INVALID),
         ("system/*", {}, Category.INVALID),
-        ("system/*.rs?_id=1", {}, Category.UNSUPPORTED),
+        ("system/*.rs?_id=1", {}, Category.INVALID),
+        ("system/Patient.rs?_id=1", {}, Category.INVALID),
+        ("system/Patient.rs?name.family=a", {"conditions": ScopeQueries(())}, Category.INVALID),
+        ("system/Patient.rs?code=a", {"conditions": ScopeQueries(())}, Category.INVALID),
         ("patient/*.rs", {}, Category.INVALID),
         ("patient/*.rs", {"patient": "../etc"}, Category.INVALID),
         ("user/*.rs", {}, Category.INVALID),

@@ -16,7 +16,8 @@ from healix_fhir.store.read import read
 from smart_auth.access import AccessContext
 from tests.property.access.questions import Question, make_question
 from tests.property.access.sight import Sight, name
-from tests.property.access.world import PATIENTS, Json, Token, World, make_token, make_world, references, spans
+from tests.property.access.tokens import make_token
+from tests.property.access.world import PATIENTS, Json, Token, World, make_world, references, spans
 from tests.support.search import Clinic
 
 SEEDS = st.integers(0, 2**32)

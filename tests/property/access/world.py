@@ -53,21 +53,40 @@ def compartments(resource: Json) -> set[str]:
 
 
 @dataclass(frozen=True)
-class Token:
-    """A token: its scopes as (context, type, permissions), and whose it is."""
+class Bound:
+    """The query of a scope, as it is written and what it means."""
 
-    scopes: tuple[tuple[str, str, str], ...]
+    text: str
+    holds: Callable[[Json], bool]
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token: its scopes as (context, type, permissions, query), and whose it is."""
+
+    scopes: tuple[tuple[str, str, str, Bound | None], ...]
     patient: str | None
     practitioner: str | None
 
     @property
     def text(self) -> str:
         """The scope string."""
-        return " ".join(f"{context}/{type_}.{permissions}" for context, type_, permissions in self.scopes)
+        return " ".join(
+            f"{context}/{type_}.{permissions}{f'?{bound.text}' if bound else ''}"
+            for context, type_, permissions, bound in self.scopes
+        )
 
     def opens(self, type_name: str, permission: str) -> set[str]:
-        """The contexts in which the token opens a permission on a type."""
-        return {c for c, type_, permissions in self.scopes if type_ in ("*", type_name) and permission in permissions}
+        """The contexts in which the token opens a permission on some resources of a type."""
+        return {context for context, *_ in self._about(type_name, permission)}
+
+    def opens_of(self, resource: Json, permission: str) -> set[str]:
+        """The contexts in which the token opens a permission on a resource, by what that says."""
+        about = self._about(resource["resourceType"], permission)
+        return {context for context, _, _, bound in about if bound is None or bound.holds(resource)}
+
+    def _about(self, type_name: str, permission: str) -> list[tuple[str, str, str, Bound | None]]:
+        return [one for one in self.scopes if one[1] in ("*", type_name) and permission in one[2]]
 
 
 @dataclass(frozen=True)
@@ -79,7 +98,7 @@ class World:
 
     def sees(self, token: Token, resource: Json, permission: str) -> bool:
         """Whether a token opens a resource."""
-        opened = token.opens(resource["resourceType"], permission)
+        opened = token.opens_of(resource, permission)
         if "system" in opened or (opened and resource["resourceType"] in SHARED):
             return True
         patients = compartments(resource)
@@ -179,14 +198,3 @@ def make_world(rng: Random) -> World:
     kept = [{name: v for name, v in r.items() if name not in OPTIONAL or rng.random() < 0.8} for r in made]
     care = {(d, p): rng.random() < 0.3 for d in DOCTORS for p in PATIENTS if rng.random() < 0.4}
     return World((*FIXED, *kept), frozenset((d, p, over) for (d, p), over in care.items()))
-
-
-def make_token(rng: Random) -> Token:
-    """A random token; most open some search of Observations."""
-    contexts = ("patient", "patient", "user", "user", "system")
-    first = (rng.choice(contexts), rng.choice(("*", "Observation")), rng.choice(("rs", "s")))
-    types = ("*", "Observation", "Patient", "Encounter", "Practitioner", "Device")
-    more = [
-        (rng.choice(contexts), rng.choice(types), rng.choice(("rs", "r", "s", "cud"))) for _ in range(rng.randint(0, 2))
-    ]
-    return Token((first, *more), rng.choice((*PATIENTS, None)), rng.choice((*DOCTORS, *DOCTORS, None)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from healix_fhir.search.granular import ScopeQueries
 from smart_auth.oauth.authorize.scopes import chosen, grantable, needs_patient
 
 TYPES = ("Observation", "Patient")
@@ -21,19 +22,24 @@ ALL = "patient/*.cruds user/*.cruds openid fhirUser profile launch launch/patien
         ("patient", "launch launch/patient launch/encounter patient/*.r", False, "launch/patient patient/*.r"),
         ("patient", "launch launch/encounter patient/*.r", True, "launch launch/encounter patient/*.r"),
         ("patient", "fhirUser profile patient/*.r", False, "patient/*.r"),
+        ("patient", "patient/Observation.rs?code=a", False, "patient/Observation.rs?code=a"),
+        ("patient", "patient/Observation.rs?family=a patient/Observation.rs?code.text=a openid", False, "openid"),
         ("admin", "openid fhirUser launch/patient patient/*.rs user/*.rs", True, "openid fhirUser"),
     ],
 )
 def test_within_role(role: str, asked: str, launched: bool, granted: str) -> None:
     """A role bounds what can be granted; what is unknown, or has no meaning here, is left out."""
-    assert " ".join(grantable(asked, ALL, role, TYPES, launched=launched)) == granted
+    assert " ".join(grantable(asked, ALL, role, TYPES, ScopeQueries(()), launched=launched)) == granted
 
 
 def test_within_registration() -> None:
     """An app gets no more than it is registered for."""
     registered = "patient/Observation.rs openid"
     asked = "patient/*.rs patient/Observation.cruds openid offline_access"
-    assert grantable(asked, registered, "patient", TYPES, launched=False) == ("patient/Observation.rs", "openid")
+    assert grantable(asked, registered, "patient", TYPES, ScopeQueries(()), launched=False) == (
+        "patient/Observation.rs",
+        "openid",
+    )
 
 
 def test_unticked() -> None:

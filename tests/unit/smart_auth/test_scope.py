@@ -52,13 +52,6 @@ def test_malformed(text: str) -> None:
     assert caught.value.category is Category.INVALID
 
 
-def test_granular_is_refused_by_name() -> None:
-    """A granular scope is not widened to its whole type."""
-    with pytest.raises(HealixError, match="granular") as caught:
-        parse("patient/Observation.rs?category=laboratory")
-    assert caught.value.category is Category.UNSUPPORTED
-
-
 def test_identity_scopes_open_nothing() -> None:
     """Launch and identity scopes open no resource."""
     assert parse("openid fhirUser profile online_access offline_access launch launch/patient launch/encounter") == set()
@@ -71,3 +64,4 @@ def test_contexts_of_a_type() -> None:
     assert contexts(scopes, "Observation", Permission.SEARCH) == {Context.PATIENT}
     assert contexts(scopes, "Patient", Permission.DELETE) == {Context.SYSTEM}
     assert contexts(scopes, "Condition", Permission.CREATE) == set()
+    assert contexts(parse("patient/Patient.r?gender=male"), "Patient", Permission.READ) == set()

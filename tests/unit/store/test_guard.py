@@ -31,8 +31,8 @@ def test_callers_who_hold_everything_or_nothing_cost_no_statement() -> None:
     bound = AccessContext(parse("patient/*.c"), patient="p", pat=1)
     work = holdable(
         [
-            ("all", internal("test"), "Observation", Permission.CREATE, ["p"]),
-            ("none", bound, "Observation", Permission.CREATE, []),
+            ("all", internal("test").compartments("Observation", Permission.CREATE, "n.pat"), ["p"]),
+            ("none", bound.compartments("Observation", Permission.CREATE, "n.pat"), []),
         ]
     )
     with pytest.raises(StopIteration) as stop:
