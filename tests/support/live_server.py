@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from healix_fhir.kernel.database import run
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.server.app import create_app
 from healix_fhir.server.deadlines import DeadlineProtocol
 from healix_fhir.server.processes import listen
@@ -40,6 +41,7 @@ class LiveServer:
     def token(self, scope: str, **arguments: Any) -> str:
         """A new access token; `arguments` as of `smart_auth.store.create_token`."""
         with psycopg.connect(self.settings.database_url, autocommit=True) as connection:
+            arguments.setdefault("conditions", ScopeQueries((self.settings.fhir_base,)))
             return run(connection, create_token(scope, **arguments))
 
     def client(self, scope: str | None = None, **arguments: Any) -> httpx.Client:
