@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from healix_fhir.interaction.status import STATUS
+from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.pages import apps, emergency, home, launch, login, second_step, viewer
 from healix_fhir.pages.authorize import decision, patient, start
@@ -16,9 +17,10 @@ from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.entering import SECOND, SECURITY, SETUP
 from healix_fhir.pages.render import asset, page
 from healix_fhir.pages.security import authenticator, codes, overview
-from healix_fhir.pages.site import Site
+from healix_fhir.pages.site import Site, origin
 
 Handler = Callable[[Site, Request], Awaitable[Response]]
+AUDITED = (Category.FORBIDDEN, Category.BUSY)
 ASSETS = {"healix.css": "text/css", "healix.svg": "image/svg+xml"}
 
 
@@ -78,6 +80,8 @@ def _answering(site: Site, handler: Handler) -> Callable[[Request], Awaitable[Re
             raise
         except Exception as error:  # noqa: BLE001 - people see a page whatever fails; as_refusal logs it
             refusal = as_refusal(error, request.scope.get("healix.request", ""))
+            if refusal.category in AUDITED:
+                await site.denials.refused(origin(request), "page", entity=request.url.path)
             shown = page("error.html", STATUS[refusal.category].value, message=refusal.message)
             shown.headers.update(refusal.waiting)
             return shown

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gc
 import socket
+from typing import TYPE_CHECKING
 
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import end_with_parent, listen, using_database
 from healix_fhir.server.shared_counters import share
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import ASGIApp
 
 GRACE = 25
 YOUNG = 50_000
@@ -24,24 +29,32 @@ def run(settings: Settings, *, descriptor: int | None, parent: int | None) -> No
     import uvicorn
 
     from healix_fhir.server.app import create_app
-    from healix_fhir.server.deadlines import DeadlineProtocol
 
     end_with_parent(parent)
     listener = socket.socket(fileno=descriptor) if descriptor is not None else listen(settings.host, settings.port)
     with using_database(settings, child=parent is not None) as connected:
-        config = uvicorn.Config(
-            create_app(connected),
-            http=DeadlineProtocol,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(connected.proxies),
-            forwarded_allow_ips=list(connected.proxies),
-            timeout_graceful_shutdown=GRACE,
-        )
+        server = uvicorn.Server(configuration(create_app(connected), connected))
         _collect_less()
-        uvicorn.Server(config).run(sockets=[listener])
+        server.run(sockets=[listener])
+
+
+def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves: with our deadlines, and with callers named by the proxies that the operator trusts only."""
+    import uvicorn
+
+    from healix_fhir.server.deadlines import DeadlineProtocol
+
+    return uvicorn.Config(
+        app,
+        http=DeadlineProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=list(settings.proxies),
+        timeout_graceful_shutdown=GRACE,
+    )
 
 
 def _collect_less() -> None:

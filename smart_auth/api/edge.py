@@ -22,12 +22,14 @@ from healix_fhir.kernel.refusal import as_refusal
 from smart_auth.api.bearer import TokenGate
 from smart_auth.discovery import TOKEN
 from smart_auth.oauth.identity import Identity
+from smart_auth.oauth.limits import CLIENT_GUESS
 from smart_auth.oauth.refusal import OAuthError, Reason, answer
 from smart_auth.oauth.remote_keys import RemoteKeys
 
 LARGEST = 64 * 1024
 FIELDS = 50
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+GUESSES = (Reason.INVALID_CLIENT, Reason.INVALID_GRANT, Reason.INVALID_TOKEN)
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -62,9 +64,19 @@ def answering(provider: Provider, handler: Handler, what: str) -> Callable[[Requ
             refusal = as_refusal(error, request.scope.get("healix.request", ""))
             if refusal.category is not Category.FAULT:
                 await provider.gate.denials.refused(origin(request), what)
-            return _refusal(refusal)
+            return _refusal(await _guessed(provider, request, refusal))
 
     return respond
+
+
+async def _guessed(provider: Provider, request: Request, refusal: HealixError) -> HealixError:
+    """The refusal of wrong credentials, codes and tokens, or Busy instead, where too many came from the address."""
+    if isinstance(refusal, OAuthError) and refusal.reason in GUESSES:
+        try:
+            await provider.gate.throttle.hit(CLIENT_GUESS, address=origin(request).address)
+        except HealixError as busy:
+            return busy
+    return refusal
 
 
 def _refusal(refusal: HealixError) -> Response:

@@ -11,9 +11,11 @@ from starlette.responses import JSONResponse, Response
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.quota import rate_limit
 from smart_auth.api.edge import NO_STORE, Provider, origin, read_form
 from smart_auth.oauth.client_auth import UNKNOWN, authenticate, presented
 from smart_auth.oauth.introspection import introspect
+from smart_auth.oauth.limits import INTROSPECT
 from smart_auth.oauth.refusal import OAuthError, Reason
 from smart_auth.scope import Context
 
@@ -33,8 +35,9 @@ async def introspection(provider: Provider, request: Request) -> Response:
     token = form.get("token", "")
     if not token:
         raise OAuthError(Reason.INVALID_REQUEST, "token is missing")
+    counted = await provider.gate.throttle.hit(INTROSPECT, client=asked.client)
     shown = await atransaction(provider.pool, lambda: introspect(token, provider.identity, asked))
-    return JSONResponse(shown, headers=NO_STORE)
+    return JSONResponse(shown, headers=NO_STORE | rate_limit(counted.quotas))
 
 
 async def _bearer(provider: Provider, request: Request) -> Origin:

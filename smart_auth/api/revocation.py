@@ -9,8 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from healix_fhir.kernel.database import aat_once, atransaction
+from healix_fhir.kernel.quota import rate_limit
 from smart_auth.api.edge import NO_STORE, Provider, origin, read_form
 from smart_auth.oauth.client_auth import UNKNOWN, Credentials, authenticate, presented
+from smart_auth.oauth.limits import REVOKE
 from smart_auth.oauth.refusal import OAuthError, Reason
 from smart_auth.oauth.revocation import give_back, holder
 
@@ -28,5 +30,6 @@ async def revocation(provider: Provider, request: Request) -> Response:
             raise OAuthError(Reason.INVALID_CLIENT, UNKNOWN)
         named = Credentials("none", client_id)
     client = await authenticate(provider.pool, provider.remote, named, provider.audiences)
+    counted = await provider.gate.throttle.hit(REVOKE, client=client.id)
     await atransaction(provider.pool, lambda: give_back(client.id, token, origin(request)))
-    return Response(headers=NO_STORE)
+    return Response(headers=NO_STORE | rate_limit(counted.quotas))

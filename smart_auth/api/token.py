@@ -13,10 +13,12 @@ from starlette.responses import Response
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, aat_once, atransaction
+from healix_fhir.kernel.quota import rate_limit
 from smart_auth.api.edge import NO_STORE, Provider, origin, read_form
 from smart_auth.oauth.backend import credentials
 from smart_auth.oauth.client_auth import UNKNOWN, Credentials, authenticate, presented
 from smart_auth.oauth.clients import CODE, CREDENTIALS, GRANTS, REFRESH, Client
+from smart_auth.oauth.limits import TOKEN
 from smart_auth.oauth.redeem import redeem
 from smart_auth.oauth.refresh import owner, refresh
 from smart_auth.oauth.refusal import OAuthError, Reason
@@ -36,10 +38,12 @@ async def token(provider: Provider, request: Request) -> Response:
         named = await _public(provider, grant_type, form)
     client = await authenticate(provider.pool, provider.remote, named, provider.audiences)
     asked = origin(request, client.id)
+    counted = await provider.gate.throttle.hit(TOKEN, client=client.id, address=asked.address)
     made = await atransaction(provider.pool, lambda: _exchange(grant_type, client, form, provider, asked))
     if isinstance(made, OAuthError):
         raise made
-    return Response(msgspec.json.encode(made), media_type="application/json", headers=NO_STORE)
+    headers = NO_STORE | rate_limit(counted.quotas)
+    return Response(msgspec.json.encode(made), media_type="application/json", headers=headers)
 
 
 async def _public(provider: Provider, grant_type: str, form: Mapping[str, str]) -> Credentials:

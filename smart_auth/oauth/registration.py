@@ -25,8 +25,6 @@ INVITED = "healix-registration"
 """The client that initial access tokens belong to; they open nothing else."""
 SCOPE = "openid fhirUser launch launch/patient offline_access patient/*.rs"
 """What an app is registered for that does not say."""
-MOST_AN_HOUR = 100
-"""Registrations without invitation, of all callers together."""
 
 
 class Metadata(msgspec.Struct, frozen=True):
@@ -58,13 +56,11 @@ def invite(ttl: int, origin: Origin) -> Work[str]:
 def register(
     body: bytes, invitation: str | None, *, is_open: bool, origin: Origin, conditions: Conditions
 ) -> Work[dict[str, Any]]:
-    """Register an app and return what it is told. Raises OAuthError, Busy."""
+    """Register an app and return what it is told. Raises OAuthError."""
     if invitation is not None:
         yield from _spend(invitation)
     elif not is_open:
         raise OAuthError(Reason.INVALID_TOKEN, "registration needs an initial access token; ask the server's operator")
-    else:
-        yield from _limit()
     new = _read(body)
     try:
         id_, secret = yield from create_client(new, conditions=conditions, origin=origin)
@@ -83,12 +79,6 @@ def _spend(invitation: str) -> Work[None]:
     )
     if not rows or not (yield from revoke(invitation)):
         raise OAuthError(Reason.INVALID_TOKEN, "the initial access token is unknown, expired or used")
-
-
-def _limit() -> Work[None]:
-    rows = yield Statement("SELECT count(*) FROM client WHERE created > now() - interval '1 hour'")
-    if rows[0][0] >= MOST_AN_HOUR:
-        raise HealixError(Category.BUSY, "too many apps registered within the last hour", retry_after=600)
 
 
 def _read(body: bytes) -> NewClient:

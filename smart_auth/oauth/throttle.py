@@ -13,7 +13,6 @@ Names and addresses stand in it as hashes. IPv6 callers are counted by their /64
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from psycopg_pool import AsyncConnectionPool
 from healix_fhir.kernel.database import Row, Statement, Work, aat_once, one
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.quota import Quota
+from smart_auth.network import network
 from smart_auth.oauth.limits import By, Rule
 from smart_auth.store import digest
 
@@ -119,6 +119,8 @@ class Throttle:
         asked = self._asked(rules, said)
         known = _familiar(account, address)
         self._recall(asked)
+        if not asked:
+            return Hit((), (), (), ())
         rows: dict[bytes, Row] = {}
         for attempt in range(TRIES):
             rows = {bytes(row[0]): row for row in await aat_once(self._pool, one(_statement(asked, known)))}
@@ -231,7 +233,7 @@ def _quota(rule: Rule, row: Row) -> Quota:
 
 def _bucket(rule: Rule, said: Mapping[By, str | None]) -> bytes:
     """The key of a count. Those of one account begin alike, so that they can be found."""
-    values = [_network(said[part]) if part is By.ADDRESS else str(said[part]).strip().lower() for part in rule.by]
+    values = [network(said[part]) if part is By.ADDRESS else str(said[part]).strip().lower() for part in rule.by]
     named = digest("\0".join((rule.name, *values)))[:16]
     return (_owner(said[By.ACCOUNT] or "") if By.ACCOUNT in rule.by else named) + named
 
@@ -239,20 +241,8 @@ def _bucket(rule: Rule, said: Mapping[By, str | None]) -> bytes:
 def _familiar(account: str | None, address: str | None) -> bytes | None:
     if account is None or address is None:
         return None
-    return _owner(account) + digest(f"familiar\0{_network(address)}")[:16]
+    return _owner(account) + digest(f"familiar\0{network(address)}")[:16]
 
 
 def _owner(username: str) -> bytes:
     return digest(f"account\0{username.strip().lower()}")[:16]
-
-
-def _network(address: str | None) -> str:
-    try:
-        parsed = ipaddress.ip_address(address or "")
-    except ValueError:
-        return address or ""
-    if isinstance(parsed, ipaddress.IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)

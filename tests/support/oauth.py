@@ -28,9 +28,11 @@ from smart_auth.oauth.assertion import TYPE
 from smart_auth.oauth.clients import NewClient, create_client
 from smart_auth.oauth.grant import Grant, issue_code
 from smart_auth.oauth.identity import Identity
+from smart_auth.oauth.limits import changed_rules
 from smart_auth.oauth.remote_keys import RemoteKeys
 from smart_auth.oauth.seal import Seal
 from smart_auth.oauth.signing import SigningKeys
+from smart_auth.oauth.throttle import Throttle
 from tests.support.gate import Pool, user
 
 ISSUER = "https://healix.test"
@@ -43,13 +45,24 @@ ADDRESS = "192.0.2.9"
 
 @asynccontextmanager
 async def server(
-    url: str, *, allow_private: bool = False, seal: Seal | None = None, open_registration: bool = False
+    url: str,
+    *,
+    allow_private: bool = False,
+    seal: Seal | None = None,
+    open_registration: bool = False,
+    limits: str = "",
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the OAuth endpoints, at `ADDRESS`."""
+    """A client of the OAuth endpoints, at `ADDRESS`; `limits` are other ones than those of production."""
     pool = await open_async_pool(url, size=6)
     identity = Identity(ISSUER, f"{ISSUER}/fhir", SigningKeys(seal or Seal(bytes(32))))
     remote = RemoteKeys(allow_private=allow_private)
-    provider = Provider(pool, TokenGate(pool, url), identity, remote, open_registration=open_registration)
+    provider = Provider(
+        pool,
+        TokenGate(pool, url, Throttle(pool, changed_rules(limits))),
+        identity,
+        remote,
+        open_registration=open_registration,
+    )
     served = [*routes(provider), Route(AUTHORIZE, elsewhere)]
     served += well_known.routes(provider, served)
     transport = httpx.ASGITransport(Starlette(routes=served), client=(ADDRESS, 5))

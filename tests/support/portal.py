@@ -15,6 +15,7 @@ from healix_fhir.pages.routes import routes
 from healix_fhir.pages.site import Site
 from smart_auth.denials import Denials
 from smart_auth.oauth.factors.held import REQUIRED_OF
+from smart_auth.oauth.limits import changed_rules
 from smart_auth.oauth.passwords import hash_password
 from smart_auth.oauth.seal import Seal
 from smart_auth.oauth.throttle import Throttle
@@ -28,16 +29,18 @@ CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 
 @asynccontextmanager
 async def browser(
-    url: str, *, secure: bool = False, address: str = "192.0.2.9", required: str = "none"
+    url: str, *, secure: bool = False, address: str = "192.0.2.9", required: str = "none", limits: str = ""
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client with cookies of its own, at `address`; `required` says of whom a second factor is required."""
+    """A client with cookies of its own, at `address`; `required` says of whom a second factor is required, `limits`
+    are other ones than those of production.
+    """
     pool = await open_async_pool(url, size=3)
     origin = "https://healix.test" if secure else "http://healix.test"
     site = Site(
         pool,
         Interactions(pool, (BASE,)),
         Denials(pool),
-        Throttle(pool),
+        Throttle(pool, changed_rules(limits)),
         origin,
         lambda: True,
         SEAL,

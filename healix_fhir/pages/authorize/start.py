@@ -17,11 +17,12 @@ from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.pages.authorize.flow import ONWARD, back_to_app
 from healix_fhir.pages.form import read_fields
-from healix_fhir.pages.site import Site
+from healix_fhir.pages.site import Site, origin
 from smart_auth.oauth.authorize.answer import Refused
 from smart_auth.oauth.authorize.pending import begin
 from smart_auth.oauth.authorize.request import destination, named_client, read
 from smart_auth.oauth.clients import find_client
+from smart_auth.oauth.limits import AUTHORIZE
 
 MOST = 50
 LARGEST = 16 * 1024
@@ -31,15 +32,16 @@ async def by_get(site: Site, request: Request) -> Response:
     """GET /oauth/authorize"""
     if len(request.scope["query_string"]) > LARGEST or len(request.query_params.multi_items()) > MOST:
         raise invalid("The request of the app is too large.")
-    return await _begin(site, request.query_params.multi_items())
+    return await _begin(site, request, request.query_params.multi_items())
 
 
 async def by_post(site: Site, request: Request) -> Response:
     """POST /oauth/authorize, the parameters as a form."""
-    return await _begin(site, await read_fields(request))
+    return await _begin(site, request, await read_fields(request))
 
 
-async def _begin(site: Site, params: list[tuple[str, str]]) -> Response:
+async def _begin(site: Site, request: Request, params: list[tuple[str, str]]) -> Response:
+    await site.throttle.hit(AUTHORIZE, address=origin(request).address)
     if any("\0" in name or "\0" in value for name, value in params):
         raise invalid("The request of the app holds characters that cannot be.")
     name = named_client(params)

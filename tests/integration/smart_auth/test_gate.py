@@ -10,7 +10,6 @@ import pytest
 
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import Category, HealixError
-from smart_auth import denials
 from smart_auth.api.bearer import TokenGate
 from smart_auth.store import digest, disable_user, revoke
 from tests.support.gate import Pool, header, heard, open_gate, token, user
@@ -133,23 +132,3 @@ def test_nothing_is_remembered_while_deaf(database_url: str, pool: Pool) -> None
         await heard(gate, True)
 
     with_gate(database_url, use)
-
-
-def test_refusals_are_audited_within_bounds(database_url: str, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refusals are audited with their address; a flood writes a bounded number of rows and how many it left out."""
-    monkeypatch.setattr(denials, "PER_ADDRESS", 3)
-    monkeypatch.setattr(denials, "IN_ALL", 5)
-
-    async def use(gate: TokenGate) -> None:
-        await asyncio.gather(*(refusal(gate, header(f"bad{n}")) for n in range(20)))
-        await asyncio.gather(*(refusal(gate, {}, f"192.0.2.{n}") for n in range(10, 20)))
-
-    with_gate(database_url, use)
-    with pool.connection() as connection:
-        rows = connection.execute(
-            "SELECT subtype, outcome, address, request, query FROM audit_event ORDER BY seq"
-        ).fetchall()
-    assert [row[2] for row in rows] == ["192.0.2.1"] * 3 + ["192.0.2.10", "192.0.2.11", None]
-    assert rows[0] == ("token", 4, "192.0.2.1", "r1", None)
-    assert rows[-1][0] == "flood"
-    assert rows[-1][4].startswith("25 further refusals")

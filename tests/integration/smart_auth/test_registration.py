@@ -11,7 +11,6 @@ import pytest
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import transaction
-from smart_auth.oauth import registration
 from smart_auth.oauth.registration import invite
 from tests.integration.smart_auth.test_token_code import ask
 from tests.support.gate import Pool, token
@@ -124,15 +123,6 @@ def test_invitation(database_url: str, pool: Pool) -> None:
     assert answer.status_code == 401
     (answer,) = send(database_url, APP, is_open=False, bearer=f"Basic {given}")
     assert answer.status_code == 401
-
-
-def test_open_registration_has_a_limit(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Callers without an invitation cannot fill the disk with apps."""
-    monkeypatch.setattr(registration, "MOST_AN_HOUR", 1)
-    assert send(database_url, APP)[0].status_code == 201
-    (answer,) = send(database_url, APP)
-    assert (answer.status_code, answer.json()["error"]) == (429, "temporarily_unavailable")
-    assert answer.headers["retry-after"] == "600"
 
 
 def test_registration_is_audited(database_url: str, pool: Pool) -> None:
