@@ -3,10 +3,10 @@
 Each resource and study row carries `pat`, the surrogate key of the patient in whose compartment it is (null when in
 none); the further patients of the few resources that are in several compartments stand in the table `compartment`. A
 token's scopes open types in three contexts: `system` every row; `user` the rows of patients with whom the user has a
-care relationship; `patient` the rows of the token's one patient, and where the user is a practitioner only while
-that patient is in care: an app never sees more than the person who let it in. Types in `SHARED_TYPES` belong to no
-patient and are open to every context whose scope names them, to be read and searched; only `system` changes them. What
-is in no compartment and of no shared type is for `system` only.
+care relationship, and of patients whom the user is or acts for (`Person`); `patient` the rows of the token's one
+patient, and only while the user may still see that patient: an app never sees more than the person who let it in.
+Types in `SHARED_TYPES` belong to no patient and are open to every context whose scope names them, to be read and
+searched; only `system` changes them. What is in no compartment and of no shared type is for `system` only.
 
 A scope with a query opens its context for those resources only of which the query holds. `Conditions`, made by the
 search and handed in, knows which these are; without it such a scope opens nothing. `predicate` heeds it. `compartments`
@@ -28,7 +28,8 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import HealixError, forbidden, invalid
-from smart_auth.relationship import in_care
+from smart_auth.person import PROXY, Person, find_person
+from smart_auth.relationship import acting, in_care
 from smart_auth.scope import Context, Permission, Query, Scope, bounded, contexts, named, parse
 
 __all__ = [
@@ -100,7 +101,8 @@ class AccessContext(msgspec.Struct, frozen=True):
     """Who asks and what for; made from a bearer token once a request, and the only way to rows.
 
     `patient` is the logical id of the token's patient, `pat` its surrogate key; `practitioner` the logical id of the
-    Practitioner that the user is, where the user is one. `conditions` reads the queries of the scopes.
+    Practitioner that the user is, where the user is one, `person` who a user is that is none. `conditions` reads the
+    queries of the scopes.
     """
 
     scopes: frozenset[Scope]
@@ -109,6 +111,14 @@ class AccessContext(msgspec.Struct, frozen=True):
     pat: int | None = None
     practitioner: str | None = None
     conditions: Conditions = CLOSED
+    person: Person | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether no relationship says what is seen: beside the token's patient the user sees nobody."""
+        if self.practitioner is not None:
+            return False
+        return self.person is None or (not self.person.proxies and self.person.own == self.pat)
 
     def require(self, type_name: str, permission: Permission) -> None:
         """Refuse (Forbidden) unless some scope opens `permission` on `type_name` at all."""
@@ -218,15 +228,36 @@ class AccessContext(msgspec.Struct, frozen=True):
         if type_name in SHARED_TYPES:
             return EVERYTHING if opened and permission in LOOKING else NOTHING
         arms = []
-        doctor = self.practitioner
-        cared = in_care(column, doctor, type_name, permission) if doctor is not None else None
+        related = self._related(type_name, permission, column)
         if Context.PATIENT in opened and self.pat is not None:
-            own = Fragment(f"{column} = %s", (self.pat,))
-            if cared is not None:
-                own = Fragment(f"({own.sql} AND {cared.sql})", own.params + cared.params)
-            arms.append(own)
-        if Context.USER in opened and cared is not None:
-            arms.append(cared)
+            arms.append(self._one_patient(self.pat, column, related))
+        if Context.USER in opened and related is not None:
+            arms.append(related)
+        return any_of(arms)
+
+    def _one_patient(self, pat: int, column: str, related: Fragment | None) -> Fragment:
+        """The condition that `column` is the token's patient, whom the user may see."""
+        one = Fragment(f"{column} = %s", (pat,))
+        if related is None or (self.person is not None and self.person.own == pat):
+            return one
+        return (
+            NOTHING if related == NOTHING else Fragment(f"({one.sql} AND {related.sql})", one.params + related.params)
+        )
+
+    def _related(self, type_name: str, permission: Permission, column: str) -> Fragment | None:
+        """The condition that the user may see the patient `column` now; None where there is no user to ask of.
+
+        Who acts for a patient changes no RelatedPerson of that patient: nobody prolongs their own part.
+        """
+        if self.practitioner is not None:
+            return in_care(column, self.practitioner, type_name, permission)
+        if self.person is None:
+            return None
+        arms = []
+        if self.person.own is not None:
+            arms.append(Fragment(f"{column} = %s", (self.person.own,)))
+        if self.person.proxies and (type_name != PROXY or permission in LOOKING):
+            arms.append(acting(column, self.person.proxies))
         return any_of(arms)
 
     def captured(self) -> dict[str, str | None]:
@@ -235,6 +266,7 @@ class AccessContext(msgspec.Struct, frozen=True):
             "scope": " ".join(sorted(map(str, self.scopes))),
             "patient": self.patient,
             "practitioner": self.practitioner,
+            "person": self.origin.account if self.person is not None else None,
             "client": self.origin.client,
             "account": self.origin.account,
         }
@@ -262,8 +294,10 @@ def restored(captured: Mapping[str, str | None], conditions: Conditions) -> Work
     patient = captured["patient"]
     pat = (yield from patient_keys([patient]))[patient] if patient is not None else None
     origin = Origin(captured["client"], captured["account"])
+    account = captured.get("person")
+    person = (yield from find_person(account)) if account is not None else None
     scopes = parse(captured["scope"] or "")
-    return AccessContext(scopes, origin, patient, pat, captured["practitioner"], conditions)
+    return AccessContext(scopes, origin, patient, pat, captured["practitioner"], conditions, person)
 
 
 def patient_keys(ids: Sequence[str]) -> Work[dict[str, int]]:

@@ -1,4 +1,4 @@
-"""The care relationships of a clinician, as conditions on a patient.
+"""The care relationships of a clinician, and for whom a person acts, as conditions on a patient.
 
 `care_relationship` holds those that resources state (healix_fhir/care/relations.py) and those that a clinician opened
 by break-glass, which are `emergency` ones. Both open a record alike; what states who cares for a patient, or who may
@@ -10,10 +10,12 @@ Spec: FHIR R4, hl7.org/fhir/R4/security.html#6.1.0
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from healix_fhir.kernel.database import Fragment
 from smart_auth.scope import Permission
 
-STATING = frozenset({"Appointment", "CareTeam", "Consent", "Encounter", "Patient"})
+STATING = frozenset({"Appointment", "CareTeam", "Consent", "Encounter", "Patient", "RelatedPerson"})
 """Types that state who cares for a patient, or who may not see what."""
 WRITING = frozenset({Permission.CREATE, Permission.UPDATE, Permission.DELETE})
 
@@ -28,4 +30,14 @@ def in_care(column: str, practitioner: str, type_name: str, permission: Permissi
         f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner = %s"
         f" AND (v.starts IS NULL OR v.starts <= now()) AND (v.ends IS NULL OR v.ends > now()){ordinary})",
         (practitioner,),
+    )
+
+
+def acting(column: str, proxies: Sequence[str]) -> Fragment:
+    """The condition that one of `proxies`, as `RelatedPerson/ID`, acts for the patient `column`, now."""
+    places = ", ".join(["%s"] * len(proxies))
+    return Fragment(
+        f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner IN ({places})"
+        " AND (v.starts IS NULL OR v.starts <= now()) AND (v.ends IS NULL OR v.ends > now()))",
+        tuple(proxies),
     )

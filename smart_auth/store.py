@@ -18,14 +18,18 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 from smart_auth.access import CLOSED, AccessContext, Conditions, check_queries, patient_keys
+from smart_auth.person import PROXY, STANDING, find_person, person_of
 from smart_auth.scope import Context, Scope, parse
 
 CHANNEL = "healix_token"
 """Notified with the hex hash of a token that is no longer good, or with nothing when any may have changed."""
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
-ROLES = {"patient": "Patient", "practitioner": "Practitioner", "admin": "Practitioner"}
-"""The roles, and the type of resource that an account of each may be linked to."""
+ROLES = {"patient": ("Patient", PROXY), "practitioner": ("Practitioner",), "admin": ("Practitioner",)}
+"""The roles, and the types of resource of which an account of each may be linked to one."""
+
+CARING = frozenset({"patient", "practitioner"})
+"""The roles whose accounts open records: administrators read no charts."""
 
 LONGEST = 10 * 365 * 86400
 """Longest life of a token, in seconds."""
@@ -33,7 +37,7 @@ LONGEST = 10 * 365 * 86400
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person who logs in. `fhir_user` is `Patient/ID` or `Practitioner/ID`."""
+    """A person who logs in. `fhir_user` is `Patient/ID`, `RelatedPerson/ID` or `Practitioner/ID`."""
 
     username: str
     role: str
@@ -46,8 +50,9 @@ class Account:
 
     @property
     def patient(self) -> str | None:
-        """Logical id of the Patient that a patient's account is."""
-        return self.fhir_user.partition("/")[2] if self.role == "patient" and self.fhir_user else None
+        """Logical id of the Patient that a patient's account is; a parent without a record here is none."""
+        kind, _, id_ = (self.fhir_user or "").partition("/")
+        return id_ if self.role == "patient" and kind == "Patient" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +83,15 @@ def create_token(
     `conditions` knows the queries that scopes may have.
 
     Raises Invalid when the scope opens nothing: no clinical scope, an unknown type, `patient/` scopes without a
-    patient, `user/` scopes without a practitioner's account, a query that no scope may have.
+    patient, `user/` scopes without the account of a patient or practitioner, a query that no scope may have.
     """
     scopes = _clinical(scope, types)
     check_queries(scopes, conditions)
     if not 1 <= ttl <= LONGEST:
         raise invalid(f"a token lives between 1 and {LONGEST} seconds")
     account = (yield from _known_account(username)) if username is not None else None
-    patient = _patient_of(account, patient)
+    acts = bool((yield from find_person(account.username)).proxies) if account is not None else False
+    patient = _patient_of(account, patient, acts=acts)
     _check_contexts(scopes, patient, account)
     pat = (yield from patient_keys([patient]))[patient] if patient is not None else None
     token = ids.secret()
@@ -109,10 +115,13 @@ def _clinical(scope: str, types: Collection[str] | None) -> frozenset[Scope]:
     return scopes
 
 
-def _patient_of(account: Account | None, patient: str | None) -> str | None:
-    """The token's patient: the one named, else the one that the account is; a patient's account has no other."""
+def _patient_of(account: Account | None, patient: str | None, *, acts: bool) -> str | None:
+    """The token's patient: the one named, else the one that the account is, which has no other unless it acts for one.
+
+    Whether it acts for the one named is decided by the relationships at the time of use.
+    """
     own = account.patient if account else None
-    if own is not None and patient not in (None, own):
+    if own is not None and patient not in (None, own) and not acts:
         raise invalid("a patient's account opens that patient's record only", code="value")
     if patient is not None and not ids.is_logical_id(patient):
         raise invalid(f"'{patient[:64]}' is no logical id of a Patient", code="value")
@@ -123,12 +132,12 @@ def _check_contexts(scopes: Collection[Scope], patient: str | None, account: Acc
     asked = {one.context for one in scopes}
     if Context.PATIENT in asked and patient is None:
         raise invalid("patient/ scopes need the patient whose record they open", code="required")
-    if Context.USER in asked and (account is None or account.practitioner is None):
-        raise invalid("user/ scopes need an account with the role practitioner", code="required")
+    if Context.USER in asked and (account is None or account.role not in CARING):
+        raise invalid("user/ scopes need an account with the role patient or practitioner", code="required")
 
 
-FIND = """SELECT t.hash, t.scope, t.client, t.username, t.patient, t.pat, a.role, a.fhir_user,
-                 extract(epoch FROM t.expires - now())::float8
+FIND = f"""SELECT t.hash, t.scope, t.client, t.username, t.patient, t.pat, a.role,
+                 extract(epoch FROM t.expires - now())::float8, {STANDING}
           FROM access_token t LEFT JOIN account a USING (username)
           WHERE t.hash = ANY(%s) AND NOT t.revoked AND t.expires > now()
             AND (t.username IS NULL OR NOT a.disabled)"""
@@ -138,10 +147,12 @@ def find(hashes: Sequence[bytes]) -> Work[dict[bytes, Found]]:
     """The good ones among tokens, by hash, with one statement; unknown, expired and revoked ones are missing."""
     rows = yield Statement(FIND, (list(hashes),))
     found = {}
-    for token, scope, client, username, patient, pat, role, fhir_user, seconds in rows:
+    for token, scope, client, username, patient, pat, role, seconds, own, fhir_user, linked in rows:
         practitioner = Account(username, role, fhir_user).practitioner if username else None
+        person = person_of(own, fhir_user, linked) if role == "patient" else None
         origin = Origin(client=client, account=username)
-        found[bytes(token)] = Found(AccessContext(parse(scope), origin, patient, pat, practitioner), seconds)
+        access = AccessContext(parse(scope), origin, patient, pat, practitioner, person=person)
+        found[bytes(token)] = Found(access, seconds)
     return found
 
 
@@ -180,11 +191,12 @@ def create_user(username: str, *, role: str, fhir_user: str | None, password_has
 def _check_link(role: str, fhir_user: str | None) -> None:
     if fhir_user is None:
         if role != "admin":
-            raise invalid(f"an account with the role {role} is linked to a {ROLES[role]}", code="required")
+            raise invalid(f"an account with the role {role} is linked to a {' or '.join(ROLES[role])}", code="required")
         return
     kind, _, id_ = fhir_user.partition("/")
-    if kind != ROLES[role] or not ids.is_logical_id(id_):
-        raise invalid(f"an account with the role {role} is linked to {ROLES[role]}/ID, not '{fhir_user[:80]}'")
+    if kind not in ROLES[role] or not ids.is_logical_id(id_):
+        wanted = " or ".join(f"{name}/ID" for name in ROLES[role])
+        raise invalid(f"an account with the role {role} is linked to {wanted}, not '{fhir_user[:80]}'")
 
 
 def disable_user(username: str) -> Work[bool]:

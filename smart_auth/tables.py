@@ -32,7 +32,7 @@ patient_key = Table(
 care_relationship = Table(
     "care_relationship",
     metadata,
-    Column("practitioner", Text(collation="C"), primary_key=True),  # logical id of the Practitioner
+    Column("practitioner", Text(collation="C"), primary_key=True),  # its logical id; or RelatedPerson/ID
     Column("pat", BigInteger, primary_key=True),
     Column("source", Text(collation="C"), primary_key=True),  # "Type/id" of the resource that says so
     Column("starts", DateTime(timezone=True)),  # null: from the moment it is recorded
@@ -41,7 +41,7 @@ care_relationship = Table(
     Column("emergency", Boolean, nullable=False, server_default=text("false")),
     # of an emergency one: what Consents and security labels hide is shown all the same
     Column("lifts", Boolean, nullable=False, server_default=text("false")),
-    comment="which clinician cares for which patient; kept by healix_fhir/care/relationships.py",
+    comment="which clinician cares, and which related person acts, for which patient; see smart_auth/stated.py",
 )
 Index("care_relationship_source", care_relationship.c.source)
 
@@ -72,6 +72,14 @@ account = Table(
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
     comment="people who log in",
+)
+
+account_link = Table(
+    "account_link",
+    metadata,
+    Column("username", Text(collation="C"), primary_key=True),
+    Column("related_person", Text(collation="C"), primary_key=True),  # RelatedPerson/ID
+    comment="for whom patients' accounts act beside their fhir_user: one RelatedPerson for each patient",
 )
 
 client = Table(

@@ -131,7 +131,7 @@ def _past(types: tuple[str, ...], id_: str | None, given: dict[str, str], after:
 
 def _audit(access: AccessContext, type_name: str | None, types: Sequence[str], query: str) -> AuditRow:
     """The row for each patient shown; also that of the token, where the token sees no other."""
-    alone = access.practitioner is None and not any(
+    alone = access.alone and not any(
         access.compartments(name, Permission.SEARCH, "pat") == EVERYTHING for name in types
     )
     return AuditRow(

@@ -64,7 +64,7 @@ class Finder:
 
 def _audit(access: AccessContext, query: Query, params: str) -> AuditRow:
     """The row for each patient shown; also that of the token, where the token sees no other."""
-    alone = access.practitioner is None and not any(
+    alone = access.alone and not any(
         access.compartments(name, Permission.SEARCH, "pat") == EVERYTHING for name in query.types
     )
     return AuditRow(

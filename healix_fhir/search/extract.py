@@ -19,6 +19,7 @@ from healix_fhir.model.fhirpath.branch import Branch, Stage, link
 from healix_fhir.model.fhirpath.branch import Step as PathStep
 from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search import compartments, presence
+from healix_fhir.search.acting import acting
 from healix_fhir.search.amounts import parameter_key
 from healix_fhir.search.content import full_text
 from healix_fhir.search.index_facts import url_parameter
@@ -86,6 +87,7 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
         texts=_once(rows.texts),
         words=full_text(resource, type_name),
         contained=_contained(resource, bases) if "contained" in resource else (),
+        acting=acting(resource) if type_name == "RelatedPerson" else None,
     )
 
 

@@ -1,7 +1,8 @@
 """Write changes to resources: versions, history, index, compartments, audit and outbox in the caller's transaction.
 
 The number of statements is fixed whatever the number of changes: new resources take one (and one for patients not met
-before); a group with updates or deletions three. Callers whose scopes are bound to patients add one for their check.
+before); a group with updates or deletions three; RelatedPersons among them add one, and callers whose scopes are bound
+to patients one for their check.
 Runs in READ COMMITTED; what exists is locked in the order (type, id).
 """
 
@@ -21,6 +22,8 @@ from healix_fhir.store.define_parameters import TYPE as SEARCH_PARAMETER
 from healix_fhir.store.define_parameters import define
 from healix_fhir.store.guard import holdable
 from healix_fhir.store.lock import PERMISSION, Old, lock, permit
+from healix_fhir.store.represent import TYPE as RELATED_PERSON
+from healix_fhir.store.represent import represent
 from healix_fhir.store.stored import Change, Committed, Method, Stored
 from healix_fhir.store.write import Row, clear, keys_of, write
 from smart_auth.access import AccessContext, patient_keys
@@ -78,6 +81,8 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
     if audits:
         try:
             yield write(rows, audits)
+            if any(row.change.type == RELATED_PERSON for row in rows):
+                yield represent(rows)
         except UniqueViolation as error:  # another transaction has just made what was not there: decide again
             raise SerializationFailure("lost a race for a resource id") from error
     return [_outcome(change, decision, keys) for (_, change), decision in zip(members, decisions, strict=True)]

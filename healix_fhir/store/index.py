@@ -36,6 +36,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     `texts`: (param, folded, h) of what stands beside codes; h is also in `toks`.
     `words`: at most one pair, the words of the narrative (None: there is none) and of all texts, as tsvectors' text.
     `contained`: what it contains.
+    `acting`: of a RelatedPerson, from when until when it acts for its patient (search/acting).
     """
 
     patients: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     texts: tuple[tuple[int, str, int], ...] = ()
     words: tuple[tuple[str | None, str], ...] = ()
     contained: tuple[ContainedRows, ...] = ()
+    acting: tuple[datetime | None, datetime | None] | None = None
 
 
 EMPTY = IndexRows()

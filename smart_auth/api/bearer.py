@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -115,7 +116,7 @@ class TokenGate:
     def _asked(self, access: AccessContext, address: str | None, request_id: str | None) -> AccessContext:
         origin = access.origin
         asked = Origin(origin.client, origin.account, address, request_id)
-        return AccessContext(access.scopes, asked, access.patient, access.pat, access.practitioner, self.conditions)
+        return msgspec.structs.replace(access, origin=asked, conditions=self.conditions)
 
     def _forget(self, hashed: bytes | None) -> None:
         if hashed is None:

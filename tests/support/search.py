@@ -21,6 +21,7 @@ from healix_fhir.search.searched import Searched, everything, one_type, within
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext, internal, patient_keys
+from smart_auth.person import Person
 from smart_auth.scope import parse as parse_scope
 
 BASE = "http://healix.test/fhir"
@@ -80,14 +81,23 @@ class Clinic:
         """The surrogate keys of patients."""
         return transaction(self.pool, lambda: patient_keys(ids))
 
-    def access(self, scope: str, *, patient: str | None = None, practitioner: str | None = None) -> AccessContext:
-        """What a token of `scope` gives."""
+    def access(
+        self,
+        scope: str,
+        *,
+        patient: str | None = None,
+        practitioner: str | None = None,
+        own: str | None = None,
+        proxies: Sequence[str] | None = None,
+    ) -> AccessContext:
+        """What a token of `scope` gives; with `proxies` to the account of a patient, whose own record is `own`."""
         return AccessContext(
             parse_scope(scope),
             patient=patient,
             pat=self.keys(patient)[patient] if patient else None,
             practitioner=practitioner,
             conditions=ScopeQueries((BASE,)),
+            person=None if proxies is None else Person(self.keys(own)[own] if own else None, tuple(proxies)),
         )
 
     def page(self, address: str, access: AccessContext = EVERYONE, *, strict: bool = False) -> SearchResult:

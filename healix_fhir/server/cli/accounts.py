@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.server.cli.console import DataDir, answer, database
@@ -30,7 +31,9 @@ def create_user(
     username: str,
     role: Annotated[str, typer.Option(help="patient, practitioner or admin")],
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")],
-    fhir_user: Annotated[str | None, typer.Option(help="Patient/ID or Practitioner/ID that the account is.")] = None,
+    fhir_user: Annotated[
+        str | None, typer.Option(help="Patient/ID, RelatedPerson/ID or Practitioner/ID that it is.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Create an account."""
@@ -58,6 +61,34 @@ def reset_factors(username: str, data_dir: DataDir = None) -> None:
         if not transaction(pool, lambda: reset(username, OPERATOR)):
             raise invalid(f"there is no account '{username[:64]}'", code="not-found")
         answer({"username": username.strip().lower(), "factors": "none"})
+
+
+@users.command("link")
+def link_user(
+    username: str,
+    related_person: Annotated[str, typer.Argument(help="RelatedPerson/ID: whose parent or guardian the user is.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Let a patient's account act for one more patient, as parents do for their children."""
+    from smart_auth import proxies
+
+    with database(data_dir) as (_, pool):
+        transaction(pool, lambda: proxies.link(username, related_person, origin=Origin("healix-cli", username)))
+        answer({"username": username, "acts_as": related_person})
+
+
+@users.command("unlink")
+def unlink_user(
+    username: str, related_person: Annotated[str, typer.Argument(help="RelatedPerson/ID")], data_dir: DataDir = None
+) -> None:
+    """Let an account no longer act for that patient."""
+    from smart_auth import proxies
+
+    with database(data_dir) as (_, pool):
+        origin = Origin("healix-cli", username)
+        if not transaction(pool, lambda: proxies.unlink(username, related_person, origin=origin)):
+            raise invalid(f"the account '{username[:64]}' is not linked to '{related_person[:80]}'", code="not-found")
+        answer({"username": username, "acts_no_longer_as": related_person})
 
 
 @tokens.command("create")

@@ -45,6 +45,13 @@ def settle(clinic: Clinic, world: World) -> None:
     clinic.run(CARE, ([d for d, _, _ in care], [keys[p] for _, p, _ in care], [over for *_, over in care]))
 
 
+def token_access(clinic: Clinic, token: Token) -> AccessContext:
+    """What a token gives."""
+    return clinic.access(
+        token.text, patient=token.patient, practitioner=token.practitioner, own=token.own, proxies=token.proxies
+    )
+
+
 def included(world: World, token: Token, question: Question, page: list[Json]) -> set[str]:
     """What a page of matches brings with it."""
     known = {name(resource): resource for resource in world.resources}
@@ -121,7 +128,7 @@ def test_a_search_shows_exactly_what_matches_and_is_visible(clinic: Clinic, seed
     settle(clinic, world)
     for _ in range(QUESTIONS):
         token, question = make_token(rng), make_question(rng)
-        access = clinic.access(token.text, patient=token.patient, practitioner=token.practitioner)
+        access = token_access(clinic, token)
         if any(token.opens(type_name, "s") for type_name in question.types):
             check_search(clinic, access, world, token, question)
         else:
@@ -137,7 +144,7 @@ def test_a_read_shows_exactly_what_is_visible(clinic: Clinic, seed: int) -> None
     rng = Random(seed)
     world, token = make_world(rng), make_token(rng)
     settle(clinic, world)
-    access = clinic.access(token.text, patient=token.patient, practitioner=token.practitioner)
+    access = token_access(clinic, token)
     for resource in world.resources:
         check_read(clinic, access, world, token, resource)
 

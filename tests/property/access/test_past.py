@@ -18,7 +18,7 @@ from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 from tests.property.access.questions import make_question
 from tests.property.access.sight import Sight, name
-from tests.property.access.test_oracle import settle
+from tests.property.access.test_oracle import settle, token_access
 from tests.property.access.tokens import make_token
 from tests.property.access.world import (
     SHARED,
@@ -86,7 +86,7 @@ def test_a_history_shows_the_past_of_what_is_visible_as_far_as_it_was(clinic: Cl
     clinic.put(*(resource for resource in world.resources if name(resource) in before))
     for _ in range(TURNS):
         token = make_token(rng)
-        access = clinic.access(token.text, patient=token.patient, practitioner=token.practitioner)
+        access = token_access(clinic, token)
         types = rng.choice((TYPES, ("Observation",), ("Communication",)))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(history, "LISTED", listed)
@@ -128,7 +128,7 @@ def test_a_condition_matches_what_a_search_would_show(clinic: Clinic, seed: int)
             continue
         if not token.opens(question.path, "s"):
             continue
-        access = clinic.access(token.text, patient=token.patient, practitioner=token.practitioner)
+        access = token_access(clinic, token)
         condition = Condition(question.path, params)
         found = transaction(clinic.pool, lambda access=access, condition=condition: match(access, condition, base=BASE))  # type: ignore[misc]
         expected = {resource["id"] for resource in question.matches(Sight(world, token))}

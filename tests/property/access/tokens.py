@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from tests.property.access.world import DOCTORS, PATIENTS, Bound, Json, Token, references, span, spans
+from tests.property.access.world import DOCTORS, PATIENTS, PROXIES, Bound, Json, Token, references, span, spans
 
 SOME = 0.6
 """How many of the scopes of a type that has queries get one."""
@@ -70,7 +70,11 @@ def make_token(rng: Random) -> Token:
         (rng.choice(contexts), rng.choice(types), rng.choice(("rs", "r", "s", "cud"))) for _ in range(rng.randint(0, 3))
     ]
     scopes = tuple((*one, _bound(rng, one[1])) for one in (first, *more))
-    return Token(scopes, rng.choice((*PATIENTS, None)), rng.choice((*DOCTORS, *DOCTORS, None)))
+    patient = rng.choice((*PATIENTS, None))
+    if rng.random() < 0.3:
+        own = rng.choice((*PATIENTS, patient, None))
+        return Token(scopes, patient, None, own, tuple(rng.sample(PROXIES, rng.randint(0, 2))))
+    return Token(scopes, patient, rng.choice((*DOCTORS, *DOCTORS, None)))
 
 
 def _bound(rng: Random, type_name: str) -> Bound | None:

@@ -17,6 +17,7 @@ Span = tuple[float, float]
 
 PATIENTS = ("p0", "p1", "p2")
 DOCTORS = ("d0", "d1")
+PROXIES = ("RelatedPerson/k0", "RelatedPerson/k1")
 SYSTEMS = ("http://a.test", "http://b.test", "")
 CODES = ("x", "y")
 DATES = ("2020", "2021-03", "2021-03-04", "2021-03-05", "2022-01-01")
@@ -67,6 +68,8 @@ class Token:
     scopes: tuple[tuple[str, str, str, Bound | None], ...]
     patient: str | None
     practitioner: str | None
+    own: str | None = None
+    proxies: tuple[str, ...] | None = None  # None: the user is a clinician, or there is none
 
     @property
     def text(self) -> str:
@@ -91,7 +94,7 @@ class Token:
 
 @dataclass(frozen=True)
 class World:
-    """The resources, and which clinician cares for which patient, as (practitioner, patient, whether it is over)."""
+    """The resources, and who cares or acts for which patient, as (who, patient, whether it is over)."""
 
     resources: tuple[Json, ...]
     care: frozenset[tuple[str, str, bool]]
@@ -102,8 +105,10 @@ class World:
         if "system" in opened or (opened and resource["resourceType"] in SHARED):
             return True
         patients = compartments(resource)
-        cared = {p for d, p, over in self.care if d == token.practitioner and not over}
-        mine = {token.patient} & (cared if token.practitioner is not None else {token.patient})
+        cared = {p for d, p, over in self.care if d in (token.practitioner, *(token.proxies or ())) and not over}
+        cared |= {token.own} - {None}  # type: ignore[arg-type]
+        bound = token.practitioner is not None or token.proxies is not None
+        mine = {token.patient} & (cared if bound else {token.patient})
         return bool(patients & ((mine if "patient" in opened else set()) | (cared if "user" in opened else set())))
 
 
@@ -196,5 +201,5 @@ def make_world(rng: Random) -> World:
     types = (*FIRST, *(rng.choice(OTHERS) for _ in range(rng.randint(4, 14))))
     made = [{"resourceType": type_, "id": f"r{n}", **MAKERS[type_](rng)} for n, type_ in enumerate(types)]
     kept = [{name: v for name, v in r.items() if name not in OPTIONAL or rng.random() < 0.8} for r in made]
-    care = {(d, p): rng.random() < 0.3 for d in DOCTORS for p in PATIENTS if rng.random() < 0.4}
+    care = {(d, p): rng.random() < 0.3 for d in (*DOCTORS, *PROXIES) for p in PATIENTS if rng.random() < 0.4}
     return World((*FIXED, *kept), frozenset((d, p, over) for (d, p), over in care.items()))

@@ -7,14 +7,18 @@ import pytest
 from healix_fhir.kernel.database import Fragment, Row, Statement
 from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.access import EVERYTHING, NOTHING, AccessContext, internal
+from smart_auth.person import Person
 from smart_auth.scope import Permission, parse
 
 READ, SEARCH, CREATE = Permission.READ, Permission.SEARCH, Permission.CREATE
 
 
-def access(scope: str, *, pat: int | None = None, practitioner: str | None = None) -> AccessContext:
+def access(
+    scope: str, *, pat: int | None = None, practitioner: str | None = None, person: Person | None = None
+) -> AccessContext:
     """An access as a token of `scope` makes it."""
-    return AccessContext(parse(scope), patient=f"p{pat}" if pat else None, pat=pat, practitioner=practitioner)
+    patient = f"p{pat}" if pat else None
+    return AccessContext(parse(scope), patient=patient, pat=pat, practitioner=practitioner, person=person)
 
 
 def test_system_sees_every_row() -> None:
@@ -53,6 +57,60 @@ def test_one_patient_of_a_practitioner() -> None:
     predicate = access("patient/*.rs", pat=7, practitioner="dr").compartments("Observation", READ, "r.pat")
     assert predicate.sql.startswith("(r.pat = %s AND r.pat IN (SELECT v.pat FROM care_relationship v")
     assert predicate.params == (7, "dr")
+
+
+MOTHER = Person(7, ("RelatedPerson/a", "RelatedPerson/b"))
+GUARDIAN = Person(None, ("RelatedPerson/a",))
+ACTING = "SELECT v.pat FROM care_relationship v WHERE v.practitioner IN (%s)"
+
+
+@pytest.mark.parametrize(
+    ("scope", "pat", "person", "begin", "params"),
+    [
+        ("patient/*.rs", 7, Person(7), "r.pat = %s", (7,)),
+        ("user/*.rs", None, Person(7), "r.pat = %s", (7,)),
+        ("patient/*.rs user/*.rs", 7, Person(7), "r.pat = %s", (7,)),
+        ("patient/*.rs", 7, MOTHER, "r.pat = %s", (7,)),
+        ("patient/*.rs", 8, GUARDIAN, f"(r.pat = %s AND r.pat IN ({ACTING}", (8, "RelatedPerson/a")),
+        ("patient/*.rs", 8, MOTHER, "(r.pat = %s AND (r.pat = %s OR r.pat IN", (8, 7, *MOTHER.proxies)),
+        ("user/*.rs", 8, MOTHER, "(r.pat = %s OR r.pat IN", (7, *MOTHER.proxies)),
+        ("user/*.rs", None, GUARDIAN, f"r.pat IN ({ACTING}", ("RelatedPerson/a",)),
+        ("patient/*.rs user/*.rs", 8, Person(), "FALSE", ()),
+        ("patient/*.rs", 8, Person(7), "(r.pat = %s AND r.pat = %s)", (8, 7)),
+    ],
+)
+def test_persons(scope: str, pat: int | None, person: Person, begin: str, params: tuple[object, ...]) -> None:
+    """A patient's account opens its own record, and those of others only while it acts for them."""
+    predicate = access(scope, pat=pat, person=person).compartments("Observation", READ, "r.pat")
+    assert predicate.sql.startswith(begin)
+    assert predicate.params == params
+
+
+@pytest.mark.parametrize("permission", [Permission.CREATE, Permission.UPDATE, Permission.DELETE])
+@pytest.mark.parametrize("scope", ["patient/*.cruds", "user/*.cruds"])
+def test_nobody_prolongs_their_own_part(scope: str, permission: Permission) -> None:
+    """Who acts for a patient by a RelatedPerson may look at it, and not change it."""
+    caller = access(scope, pat=8, person=GUARDIAN)
+    assert caller.compartments("RelatedPerson", permission, "r.pat") == NOTHING
+    assert "care_relationship" in caller.compartments("RelatedPerson", READ, "r.pat").sql
+    own = access("user/*.cruds", person=MOTHER).compartments("RelatedPerson", permission, "r.pat")
+    assert (own.sql, own.params) == ("r.pat = %s", (7,))
+
+
+@pytest.mark.parametrize(
+    ("caller", "alone"),
+    [
+        (access("patient/*.rs", pat=7), True),
+        (access("patient/*.rs", pat=7, person=Person(7)), True),
+        (access("user/*.rs", person=Person(7)), False),
+        (access("patient/*.rs", pat=7, person=MOTHER), False),
+        (access("patient/*.rs", pat=8, person=Person(7)), False),
+        (access("patient/*.rs", pat=7, practitioner="dr"), False),
+    ],
+)
+def test_alone(caller: AccessContext, alone: bool) -> None:
+    """Only a token whose user sees no other patient than its own is told of by that patient alone."""
+    assert caller.alone is alone
 
 
 @pytest.mark.parametrize("scope", ["patient/*.cruds", "user/*.cruds"])
