@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 from smart_auth.oauth.assertion import ALGORITHMS
+from smart_auth.oauth.authorize.scopes import CATEGORIES, finer
 from smart_auth.oauth.clients import AUTH_METHODS, GRANTS
 from smart_auth.oauth.factors.methods import CLASSES
 from smart_auth.oauth.pkce import METHOD
@@ -54,7 +55,13 @@ LAUNCH = (
 )
 """The capabilities that need people to be asked; those of services and of permissions need them not."""
 
-CLINICAL = ("patient/*.cruds", "user/*.cruds", "system/*.cruds")
+CLINICAL = (
+    "patient/*.cruds",
+    "user/*.cruds",
+    "system/*.cruds",
+    *(part for context in ("patient", "user") for name in CATEGORIES for part in finer(f"{context}/{name}.rs")),
+)
+"""Whole records, and what people are offered in parts; other scopes follow the same grammar."""
 SCOPES = (*sorted(OTHER_SCOPES), *CLINICAL)
 
 

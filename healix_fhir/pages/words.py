@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from smart_auth.scope import OTHER_SCOPES, Context, Permission, Scope, parse
+from smart_auth.oauth.authorize.scopes import finer
+from smart_auth.scope import OTHER_SCOPES, Context, Permission, Scope, parse_one
 
 OTHER = {
     "openid": "Know that it is you",
@@ -58,17 +59,39 @@ THINGS = {
 }
 """Resource types as people call them; others are named by their words."""
 
+_OBSERVATIONS = "http://terminology.hl7.org/CodeSystem/observation-category"
+_CONDITIONS = "http://terminology.hl7.org/CodeSystem/condition-category"
+KINDS = {
+    f"{_CONDITIONS}|problem-list-item": "problems on the problem list",
+    f"{_CONDITIONS}|encounter-diagnosis": "diagnoses made at a visit",
+    "http://hl7.org/fhir/us/core/CodeSystem/condition-category|health-concern": "health concerns",
+    f"{_OBSERVATIONS}|laboratory": "laboratory results",
+    f"{_OBSERVATIONS}|vital-signs": "vital signs (such as blood pressure, pulse, weight)",
+    f"{_OBSERVATIONS}|imaging": "results of imaging",
+    f"{_OBSERVATIONS}|social-history": "way of life (such as smoking, work)",
+    f"{_OBSERVATIONS}|survey": "answers to health questionnaires",
+    f"{_OBSERVATIONS}|exam": "findings of examinations",
+    f"{_OBSERVATIONS}|procedure": "results of procedures",
+    f"{_OBSERVATIONS}|therapy": "results of therapies",
+    f"{_OBSERVATIONS}|activity": "activity (such as steps, sleep)",
+}
+"""Categories of observations and conditions as people call them."""
+
 LOOK = frozenset({Permission.READ, Permission.SEARCH})
 VERBS = ((Permission.CREATE, "add"), (Permission.UPDATE, "change"), (Permission.DELETE, "delete"))
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One line of the consent page: the scope, what it means, and whether it lets the app change anything."""
+    """One line of the consent page: the scope, what it means, and whether it lets the app change anything.
+
+    `finer` are the choices instead of it, each a part of what it opens.
+    """
 
     scope: str
     text: str
     changes: bool = False
+    finer: tuple[Choice, ...] = ()
 
 
 def choices(scopes: Iterable[str]) -> tuple[list[Choice], list[Choice]]:
@@ -81,8 +104,9 @@ def choice(scope: str) -> Choice:
     """One scope in words."""
     if scope in OTHER:
         return Choice(scope, OTHER[scope])
-    clinical = next(iter(parse(scope)))
-    return Choice(scope, sentence(clinical), bool(clinical.permissions - LOOK))
+    clinical = parse_one(scope)
+    parts = tuple(Choice(one, thing(parse_one(one))) for one in finer(scope))
+    return Choice(scope, sentence(clinical), bool(clinical.permissions - LOOK), parts)
 
 
 def sentence(scope: Scope) -> str:
@@ -91,9 +115,13 @@ def sentence(scope: Scope) -> str:
     verbs += [verb for permission, verb in VERBS if permission in scope.permissions]
     named = verbs[0] if len(verbs) == 1 else f"{', '.join(verbs[:-1])} and {verbs[-1]}"
     whose = ", of all patients in your care" if scope.context is Context.USER else ""
-    return f"{named.capitalize()}: {thing(scope.type)}{whose}"
+    return f"{named.capitalize()}: {thing(scope)}{whose}"
 
 
-def thing(type_name: str) -> str:
-    """What people call a resource type."""
-    return THINGS.get(type_name) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type_name).lower()
+def thing(scope: Scope) -> str:
+    """What people call the resources of a scope."""
+    if scope.query and all(name == "category" and value in KINDS for name, value in scope.query):
+        return " and ".join(KINDS[value] for _, value in scope.query)
+    kind = THINGS.get(scope.type) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", scope.type).lower()
+    only = " and ".join(f"{name} {value.replace(',', ' or ')}" for name, value in scope.query)
+    return f"{kind}, only with {only}" if only else kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -84,7 +85,7 @@ def request_of(page: httpx.Response) -> str:
 
 def ticked(page: httpx.Response) -> list[str]:
     """The scopes that the consent page offers."""
-    return TICKED.findall(page.text)
+    return [html.unescape(scope) for scope in TICKED.findall(page.text)]
 
 
 def told(answer: httpx.Response) -> dict[str, str]:

@@ -25,6 +25,8 @@ from smart_auth.oauth.authorize.scopes import chosen, needs_patient
 from smart_auth.oauth.grant import Grant, issue_code
 from smart_auth.store import digest
 
+FIELDS = 10 * SCOPES
+"""Each scope may have finer ones beside it."""
 NOTHING = "Nothing is ticked. Tick what the app may have, or press Deny."
 
 
@@ -35,7 +37,7 @@ async def onward(site: Site, request: Request) -> Response:
 
 async def submit(site: Site, request: Request) -> Response:
     """POST /account/authorize/decision with `decision`, each ticked `scope`, `request` and the hidden `csrf`."""
-    fields = await read_fields(request, SCOPES + 10)
+    fields = await read_fields(request, FIELDS)
     single = dict(reversed(fields))
     check_csrf(request, site.session_cookie, single)
     ticked = {value for name, value in fields if name == "scope"}

@@ -7,16 +7,40 @@ Spec: SMART App Launch 2.2, hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-laun
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
 from healix_fhir.kernel.errors import HealixError
 from smart_auth.access import Conditions, check_queries
 from smart_auth.oauth.narrowing import for_role, narrowed
-from smart_auth.scope import OTHER_SCOPES, parse
+from smart_auth.scope import OTHER_SCOPES, parse, parse_one
 
 NEEDS_OPENID = frozenset({"fhirUser", "profile"})
 FROM_LAUNCH = frozenset({"launch", "launch/encounter"})
 """Context that is only there when the app was started from within Healix."""
+
+_OBSERVATIONS = "http://terminology.hl7.org/CodeSystem/observation-category"
+CATEGORIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Condition": (
+            "http://terminology.hl7.org/CodeSystem/condition-category|problem-list-item",
+            "http://terminology.hl7.org/CodeSystem/condition-category|encounter-diagnosis",
+            "http://hl7.org/fhir/us/core/CodeSystem/condition-category|health-concern",
+        ),
+        "Observation": tuple(
+            f"{_OBSERVATIONS}|{code}"
+            for code in (
+                "laboratory", "vital-signs", "imaging", "social-history", "survey", "exam", "procedure", "therapy",
+                "activity",
+            )
+        ),
+    }
+)  # fmt: skip
+"""The categories by which a type is offered in parts: those of R4, and of US Core for conditions.
+
+Spec: FHIR R4, hl7.org/fhir/R4/valueset-observation-category.html, valueset-condition-category.html; US Core 6.1
+"""
 
 
 def grantable(
@@ -37,9 +61,21 @@ def grantable(
     )
 
 
+def finer(word: str) -> tuple[str, ...]:
+    """The scopes that a person may choose instead of a wide one: the same, of one category each."""
+    scope = parse_one(word) if word not in OTHER_SCOPES else None
+    if scope is None or scope.query:
+        return ()
+    return tuple(str(replace(scope, query=(("category", category),))) for category in CATEGORIES.get(scope.type, ()))
+
+
 def chosen(words: Iterable[str], ticked: Collection[str]) -> tuple[str, ...]:
-    """Those of the offered words that are ticked, without what makes no sense on its own."""
-    return _sensible(word for word in words if word in ticked)
+    """Those of the offered words that are ticked, without what makes no sense on its own.
+
+    Finer ones are offered with each word, and count where it is not ticked itself: it opens them all.
+    """
+    kept = (one for word in words for one in ((word,) if word in ticked else finer(word)) if one in ticked)
+    return _sensible(dict.fromkeys(kept))
 
 
 def needs_patient(words: Iterable[str]) -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 
 from healix_fhir.model.definitions import TYPES
-from healix_fhir.pages.words import OTHER, THINGS, choice, choices, thing
+from healix_fhir.pages.words import KINDS, OTHER, THINGS, choice, choices
+from smart_auth.oauth.authorize.scopes import CATEGORIES
 from smart_auth.scope import OTHER_SCOPES
+
+LABS = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
 
 
 @pytest.mark.parametrize(
@@ -18,6 +23,9 @@ from smart_auth.scope import OTHER_SCOPES
         ("patient/Goal.c", "Add: goals", True),
         ("user/Goal.rsu", "See and change: goals, of all patients in your care", True),
         ("patient/NutritionOrder.s", "See: nutrition order", False),
+        (f"patient/Observation.rs?category={LABS}", "See: laboratory results", False),
+        (f"user/Observation.c?category={LABS}", "Add: laboratory results, of all patients in your care", True),
+        ("patient/Condition.r?code=a,b", "See: conditions and diagnoses, only with code a or b", False),
         ("offline_access", OTHER["offline_access"], False),
     ],
 )
@@ -31,7 +39,8 @@ def test_every_scope_has_words() -> None:
     """No scope without data lacks its words, and types are those that there are."""
     assert set(OTHER) == OTHER_SCOPES
     assert set(THINGS) - {"*"} <= set(TYPES)
-    assert all(thing(name) for name in TYPES)
+    assert all(choice(f"patient/{name}.r").text for name in TYPES)
+    assert set(KINDS) == set(chain(*CATEGORIES.values()))
 
 
 def test_groups() -> None:
@@ -39,3 +48,19 @@ def test_groups() -> None:
     record, other = choices(["openid", "patient/Goal.r"])
     assert [one.scope for one in record] == ["patient/Goal.r"]
     assert [one.scope for one in other] == ["openid"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "parts"),
+    [
+        ("patient/Observation.rs", 9),
+        ("user/Condition.read", 3),
+        ("patient/*.rs", 0),
+        ("patient/Goal.rs", 0),
+        (f"patient/Observation.rs?category={LABS}", 0),
+        ("openid", 0),
+    ],
+)
+def test_parts(scope: str, parts: int) -> None:
+    """Observations and conditions asked for as a whole are offered by category too."""
+    assert len(choice(scope).finer) == parts

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from healix_fhir.search.granular import ScopeQueries
-from smart_auth.oauth.authorize.scopes import chosen, grantable, needs_patient
+from smart_auth.access import check_queries
+from smart_auth.oauth.authorize.scopes import CATEGORIES, chosen, finer, grantable, needs_patient
+from smart_auth.scope import parse, parse_one
 
 TYPES = ("Observation", "Patient")
 ALL = "patient/*.cruds user/*.cruds openid fhirUser profile launch launch/patient launch/encounter offline_access"
@@ -47,6 +49,38 @@ def test_unticked() -> None:
     offered = ("openid", "fhirUser", "patient/Patient.r")
     assert chosen(offered, {"fhirUser", "patient/Patient.r", "patient/*.cruds"}) == ("patient/Patient.r",)
     assert chosen(offered, set()) == ()
+
+
+LABS, VITALS = (
+    f"patient/Observation.rs?category=http://terminology.hl7.org/CodeSystem/observation-category|{code}"
+    for code in ("laboratory", "vital-signs")
+)
+
+
+@pytest.mark.parametrize(
+    ("ticked", "granted"),
+    [
+        ({"patient/Observation.rs"}, ("patient/Observation.rs",)),
+        ({LABS, VITALS}, (LABS, VITALS)),
+        ({"patient/Observation.rs", LABS}, ("patient/Observation.rs",)),
+        ({LABS, "openid", LABS.replace(".rs", ".cruds"), LABS.replace("patient", "user")}, (LABS, "openid")),
+        ({LABS.replace("laboratory", "anything")}, ()),
+        (set(), ()),
+    ],
+)
+def test_finer_ones(ticked: set[str], granted: tuple[str, ...]) -> None:
+    """Instead of a wide scope its parts can be ticked, and nothing that was not offered."""
+    assert chosen(("patient/Observation.rs", "openid"), ticked) == granted
+
+
+def test_finer_ones_can_be_granted() -> None:
+    """What is offered is within what was asked for, and tokens can have it."""
+    for type_name, categories in CATEGORIES.items():
+        wide = f"patient/{type_name}.read"
+        offered = finer(wide)
+        assert len(offered) == len(categories) > 2
+        assert all(parse_one(wide).covers(parse_one(one)) for one in offered)
+        check_queries(parse(" ".join(offered)), ScopeQueries(()))
 
 
 def test_one_patient() -> None:
