@@ -19,7 +19,8 @@ from tests.support.attacks.names import canaries, emptied, filled
 from tests.support.attacks.scene import FHIR, Scene
 
 PASSING = frozenset({"date", "x-request-id"})
-CREATED = re.compile(r"/(?:fhir/)?[A-Za-z]+/([A-Za-z0-9.-]+)/_history/\d")
+MADE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+"""An id that the server makes."""
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:Z|\+00:00)")
 SEALED = re.compile(r"(_cursor=)[A-Za-z0-9_.%-]+")
 
@@ -38,6 +39,10 @@ class Attack:
     changes: bool = False
     beside: str = ""
     note: str = ""
+
+    def __hash__(self) -> int:
+        """By what people read."""
+        return hash(str(self))
 
     def __str__(self) -> str:
         """The request, for people."""
@@ -58,10 +63,12 @@ class Answer:
 def findings(scene: Scene, caller: httpx.Client, attack: Attack) -> list[str]:
     """What an attack tells its caller that it should not."""
     absent, present = scene.targets(changes=attack.changes)
+    patients = (absent["patient"], present["patient"], "other")
+    before = scene.record(*patients) if attack.changes else []
     first, second = _sent(scene, caller, attack, absent), _sent(scene, caller, attack, present)
     found = differences(first, second)
-    if attack.changes and not scene.unharmed(present["measurement"]):
-        found.append("the hidden measurement has changed")
+    if attack.changes and (after := scene.record(*patients)) != before:
+        found.append(f"the record has changed from {before} to {after}")
     return found
 
 
@@ -106,18 +113,15 @@ def _sent(scene: Scene, caller: httpx.Client, attack: Attack, target: Mapping[st
     return Answer(
         answer.status_code,
         {
-            name: "" if name == "last-modified" else _plain(value, answer, target)
+            name: "" if name == "last-modified" else _plain(value, target)
             for name, value in answer.headers.items()
             if name not in PASSING
         },
-        _plain(answer.text, answer, target),
+        _plain(answer.text, target),
         len(statements),
         tuple(held),
     )
 
 
-def _plain(text: str, answer: httpx.Response, target: Mapping[str, str]) -> str:
-    made = {found[1] for found in CREATED.finditer(answer.headers.get("location", "") + answer.text)}
-    for id_ in sorted(made - {*target.values()}, key=len, reverse=True):
-        text = text.replace(id_, "<new>")
-    return SEALED.sub(r"\1<sealed>", MOMENT.sub("<moment>", emptied(text, target)))
+def _plain(text: str, target: Mapping[str, str]) -> str:
+    return SEALED.sub(r"\1<sealed>", MOMENT.sub("<moment>", MADE.sub("<made>", emptied(text, target))))

@@ -22,7 +22,7 @@ def narrative(text: str = CANARY) -> Json:
 
 def to(type_name: str, id_: str) -> Json:
     """A reference with a display."""
-    return {"reference": f"{type_name}/{id_}", "display": CANARY}
+    return {"reference": f"{type_name}/{id_}", "display": f"hidqdisplay {CANARY}"}
 
 
 def concept(code: str, system: str = SYSTEM) -> Json:
@@ -107,6 +107,7 @@ def hidden(name: Mapping[str, str]) -> list[Json]:
             "code": concept(name["code"]),
             "subject": {"reference": "Patient/other", "display": CANARY},
             "performer": [subject],
+            "device": to("Device", name["device"]),
             "valueString": CANARY,
         },
         "condition": {
@@ -214,7 +215,7 @@ def hidden(name: Mapping[str, str]) -> list[Json]:
         "device": {
             "resourceType": "Device",
             "identifier": [identifier],
-            "url": f"{SYSTEM}:{name['uri']}",
+            "url": f"http://attacks.test/{name['uri']}/device",
             "deviceName": [{"name": f"{name['word']} {CANARY}", "type": "other"}],
             "patient": subject,
             "note": note(),
@@ -285,6 +286,13 @@ def hidden(name: Mapping[str, str]) -> list[Json]:
             "subject": subject,
             "note": note(),
             "collection": {"quantity": {"value": int(name["amount"]), "unit": CANARY}},
+        },
+        "subscription": {  # in no compartment
+            "resourceType": "Subscription",
+            "status": "off",
+            "reason": CANARY,
+            "criteria": f"Observation?patient={name['patient']}",
+            "channel": {"type": "rest-hook", "endpoint": f"https://{CANARY}.example.org", "header": [CANARY]},
         },
         "imaging": {
             "resourceType": "ImagingStudy",

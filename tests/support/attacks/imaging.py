@@ -24,7 +24,6 @@ INSTANCE = f"{SERIES}/instances/<instance>"
 KEYS = (
     "PatientID=<mrn>",
     "PatientID=<mrn>*",
-    "PatientID=?<mrn>",
     "PatientName=<family>*",
     "PatientName=<family>*&fuzzymatching=true",
     "AccessionNumber=<accession>",

@@ -17,7 +17,13 @@ CONDITIONS = (
     {"If-Match": 'W/"2"'},
 )
 FORMS = ("_summary=true", "_summary=text", "_summary=data", "_elements=code", "_format=xml", "_pretty=true")
-SINCE = ("_since=2020-01-01T00:00:00Z", "_before=2050-01-01T00:00:00Z", "_at=ge2020", "_count=1", "_list=<list>")
+SINCE = (
+    "_since=2020-01-01T00:00:00Z",
+    "_before=2050-01-01T00:00:00Z",
+    "_at=2050-01-01T00:00:00Z",
+    "_count=1",
+    "_list=<list>",
+)
 
 
 def looking() -> Iterator[Attack]:
@@ -30,8 +36,9 @@ def looking() -> Iterator[Attack]:
         yield Attack("GET", observation, headers=headers, note=next(iter(headers)))
     for form in FORMS:
         yield Attack("GET", f"{observation}?{form}")
-    for version in ("1", "2", "0", "x"):
+    for version in ("1", "2", "0"):
         yield Attack("GET", f"{observation}/_history/{version}")
+    yield Attack("GET", f"{observation}/_history/x", beside="what is no number is not looked for")
     yield Attack("GET", "/fhir/Binary/<binary>/_history/1", headers={"Accept": "text/plain"})
     yield Attack("GET", "/fhir/Binary/<binary>", headers={"Accept": "text/plain"}, note="as it is")
     yield Attack("GET", "/fhir/Binary/<binary>", headers={"Range": "bytes=0-3"}, note="a range")

@@ -102,7 +102,7 @@ def own(name: Mapping[str, str]) -> list[Json]:
 
 
 TYPES: Mapping[str, str] = {
-    "patient": "Patient", "observation": "Observation", "part": "Observation", "measurement": "Observation",
+    "patient": "Patient", "observation": "Observation", "part": "Observation",
     "condition": "Condition", "encounter": "Encounter", "binary": "Binary", "document": "DocumentReference",
     "list": "List", "group": "Group", "communication": "Communication", "composition": "Composition",
     "report": "DiagnosticReport", "medication": "MedicationRequest", "allergy": "AllergyIntolerance",

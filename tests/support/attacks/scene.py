@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
 import httpx
 import psycopg
+from psycopg import Connection
 from pydicom import dcmread
 from pydicom.uid import UID
 
 from healix_fhir.kernel.consume import drain
-from healix_fhir.kernel.database import run
+from healix_fhir.kernel.database import Row, run
 from healix_fhir.model.json import encode
 from healix_fhir.server.composition import consumers
 from smart_auth import denials
@@ -30,7 +31,17 @@ from tests.support.query_recorder import query_recorder
 from tests.support.stow import HEADERS, body, file_of
 
 FHIR = {"Content-Type": "application/fhir+json"}
+EVERYTHING = "registry"
+"""Who sees everything."""
 CALLERS = ("patient app", "clinician", "app of a clinician", "administrator")
+
+
+_RECORD = """
+WITH whose AS MATERIALIZED (SELECT pat FROM patient_key WHERE id = ANY(%s)),
+   held AS (SELECT r.version, r.deleted FROM resource r WHERE r.pat IN (SELECT pat FROM whose)
+            UNION ALL SELECT r.version, r.deleted FROM compartment c JOIN resource r USING (pk)
+            WHERE c.pat IN (SELECT pat FROM whose))
+SELECT count(*), sum(version), count(*) FILTER (WHERE deleted), (SELECT count(*) FROM instance) FROM held"""
 
 
 @dataclass
@@ -42,6 +53,7 @@ class Scene:
     callers: Mapping[str, httpx.Client]
     everything: httpx.Client
     statements: list[str]
+    look: Connection[Row]
     runs: Iterator[int] = field(default_factory=itertools.count)
 
     def targets(self, *, changes: bool) -> tuple[dict[str, str], dict[str, str]]:
@@ -67,33 +79,43 @@ class Scene:
             while drain(connection, consumers(self.server.settings)):
                 pass
 
-    def unharmed(self, id_: str) -> bool:
-        """Whether an Observation is as it was first stored."""
-        with psycopg.connect(self.url) as connection:
-            rows = connection.execute("SELECT version, deleted FROM resource WHERE id = %s", (id_,)).fetchall()
-        return rows == [(1, False)]
+    def record(self, *patients: str) -> list[Row]:
+        """What would not be the same after any change of patients' records."""
+        return self.look.execute(_RECORD, (list(patients),)).fetchall()
 
 
 @contextmanager
-def scene(database_url: str, directory: Path) -> Iterator[Scene]:
-    """Serve a database with the hidden patient's data and the caller's own in it."""
+def scene(database_url: str, directory: Path, tokens: Mapping[str, str]) -> Iterator[Scene]:
+    """Serve a database that `seeded` has filled."""
     with (
         patch.object(denials, "PER_ADDRESS", 1 << 30),
         patch.object(denials, "IN_ALL", 1 << 30),
         live_server(database_url, directory) as server,
-        server.client("system/*.cruds", client="registry") as everything,
         query_recorder(apart="parameters") as statements,
+        psycopg.connect(database_url, autocommit=True) as look,
+        ExitStack() as stack,
     ):
-        made = Scene(server, database_url, {}, everything, statements)
+        callers = {name: stack.enter_context(_client(server, token)) for name, token in tokens.items()}
+        everything = callers.pop(EVERYTHING)
+        everything.get("/fhir/Patient?_count=0")  # what a process looks up once belongs to no attack
+        yield Scene(server, database_url, callers, everything, statements, look)
+
+
+def seeded(database_url: str, directory: Path) -> dict[str, str]:
+    """Fill a database with the hidden patient's data and the caller's own: the tokens of all callers."""
+    with live_server(database_url, directory) as server:
+        everything = {EVERYTHING: server.token("system/*.cruds", client="registry")}
+    with scene(database_url, directory, everything) as made:
         present, absent = names("hidq", "first"), names("misq", "first")
         made.put(*PLAIN, *hidden(present))
         made.put(*own(present), *own(absent))
         _images(made, present, directory)
         made.work()
-        made.callers = _callers(made)
-        yield made
-        for caller in made.callers.values():
-            caller.close()
+        return everything | _tokens(made)
+
+
+def _client(server: LiveServer, token: str) -> httpx.Client:
+    return httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
 
 def _images(made: Scene, name: Mapping[str, str], directory: Path) -> None:
@@ -112,7 +134,7 @@ def _images(made: Scene, name: Mapping[str, str], directory: Path) -> None:
     assert answer.is_success, answer.text
 
 
-def _callers(made: Scene) -> dict[str, httpx.Client]:
+def _tokens(made: Scene) -> dict[str, str]:
     with psycopg.connect(made.url, autocommit=True) as connection:
         password = hash_password("correct horse battery")
         run(
@@ -123,12 +145,12 @@ def _callers(made: Scene) -> dict[str, httpx.Client]:
             connection, create_user("admin", role="practitioner", fhir_user="Practitioner/none", password_hash=password)
         )
     server = made.server
-    made_ = {
-        "patient app": server.client("patient/*.cruds", client="portal", patient="own"),
-        "clinician": server.client("user/*.cruds", client="ehr", username="doctor"),
-        "app of a clinician": server.client("patient/*.cruds", client="chart", username="doctor", patient="own"),
-        "administrator": server.client("user/*.cruds", client="console", username="admin"),
+    found = {
+        "patient app": server.token("patient/*.cruds", client="portal", patient="own"),
+        "clinician": server.token("user/*.cruds", client="ehr", username="doctor"),
+        "app of a clinician": server.token("patient/*.cruds", client="chart", username="doctor", patient="own"),
+        "administrator": server.token("user/*.cruds", client="console", username="admin"),
     }
     with psycopg.connect(made.url, autocommit=True) as connection:
         connection.execute("UPDATE account SET role = 'admin' WHERE username = 'admin'")
-    return made_
+    return found

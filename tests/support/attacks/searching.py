@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from tests.support.attacks.attack import Attack
 
+ACTIVE = "http://terminology.hl7.org/CodeSystem/condition-clinical|active"
 BY_MODIFIER: Mapping[tuple[str, str], str] = {
     ("composite", ""): "Observation?code-value-quantity=urn:attacks|<code>$<amount>",
     ("composite", "missing"): "Observation?_id=<observation>&code-value-quantity:missing=false",
@@ -26,7 +27,7 @@ BY_MODIFIER: Mapping[tuple[str, str], str] = {
     ("reference", "below"): "Location?partof:below=Location/<patient>",
     ("reference", "identifier"): "Observation?subject:identifier=urn:attacks|<mrn>",
     ("reference", "missing"): "Observation?_id=<observation>&subject:missing=false",
-    ("reference", "text"): "Observation?subject:text=<observation>",
+    ("reference", "text"): "Observation?subject:text=<display>",
     ("special", ""): "Location?near=<position>|16.4",
     ("special", "missing"): "Location?_id=<patient>&near:missing=true",
     ("string", ""): "Patient?family=<family>",
@@ -34,17 +35,20 @@ BY_MODIFIER: Mapping[tuple[str, str], str] = {
     ("string", "exact"): "Patient?given:exact=<given>",
     ("string", "missing"): "Patient?_id=<patient>&family:missing=false",
     ("token", ""): "Observation?code=<code>",
-    ("token", "above"): "Observation?code:above=urn:attacks|<code>",
-    ("token", "below"): "Observation?code:below=urn:attacks|<code>",
-    ("token", "in"): "Observation?_id=<observation>&code:in=http://hl7.org/fhir/ValueSet/observation-vitalsignresult",
+    ("token", "above"): f"Condition?_id=<condition>&clinical-status:above={ACTIVE}",
+    ("token", "below"): f"Condition?_id=<condition>&clinical-status:below={ACTIVE}",
+    ("token", "in"): "Condition?_id=<condition>&clinical-status:in=http://hl7.org/fhir/ValueSet/condition-clinical",
     ("token", "missing"): "Observation?_id=<observation>&code:missing=false",
     ("token", "not"): "Observation?_id=<observation>&code:not=none",
-    ("token", "not-in"): "Observation?_id=<observation>&code:not-in=http://hl7.org/fhir/ValueSet/observation-status",
+    (
+        "token",
+        "not-in",
+    ): "Condition?_id=<condition>&clinical-status:not-in=http://hl7.org/fhir/ValueSet/condition-ver-status",
     ("token", "of-type"): "Patient?identifier:of-type=http://terminology.hl7.org/CodeSystem/v2-0203|MR|<mrn>",
     ("token", "text"): "Condition?code:text=<display>",
-    ("uri", ""): "Device?url=urn:attacks:<uri>",
-    ("uri", "above"): "Device?url:above=urn:attacks:<uri>:x",
-    ("uri", "below"): "Device?url:below=urn:attacks:<uri>",
+    ("uri", ""): "Device?url=http://attacks.test/<uri>/device",
+    ("uri", "above"): "Device?url:above=http://attacks.test/<uri>/device/x",
+    ("uri", "below"): "Device?url:below=http://attacks.test/<uri>",
     ("uri", "missing"): "Device?_id=<device>&url:missing=false",
 }
 """By type of parameter and modifier."""
@@ -75,7 +79,7 @@ BY_PARAMETER: Mapping[str, str] = {
     "_include:recurse": "DiagnosticReport?_id=<kind>-own&_include=DiagnosticReport:result"
     "&_include:recurse=Observation:has-member",
     "_pretty": "Observation?code=<code>&_pretty=true",
-    "_revinclude": "Observation?_id=<kind>-own&_revinclude=List:item",
+    "_revinclude": "Observation?_id=seen&_revinclude=List:item",
     "_revinclude:iterate": "Observation?_id=seen&_revinclude=List:item&_revinclude:iterate=Provenance:target",
     "_revinclude:recurse": "Observation?_id=seen&_revinclude=List:item&_revinclude:recurse=Composition:entry",
     "_sort": "Observation?code=<code>&_sort=-date,subject",
@@ -87,7 +91,7 @@ BY_PARAMETER: Mapping[str, str] = {
 
 CHAINS = (
     "Observation?subject:Patient.family=<family>",
-    "Observation?subject:Patient.family:exact=<family>",
+    "Observation?subject:Patient.given:exact=<given>",
     "Observation?patient.identifier=<mrn>",
     "Observation?_id=<kind>-own&focus:Patient.family=<family>",
     "Observation?_id=<kind>-own&encounter.type=<code>",
@@ -98,7 +102,7 @@ CHAINS = (
     "Observation?_id=<kind>-own&has-member:Observation.value-quantity=gt1",
     "Observation?_id=<kind>-own&has-member:Observation._id=<observation>",
     "Observation?_id=<kind>-own&derived-from:DocumentReference.description=<description>",
-    "Observation?_id=<kind>-own&device.url=urn:attacks:<uri>",
+    "Observation?_id=<kind>-own&device.url=http://attacks.test/<uri>/device",
     "Observation?_id=<kind>-own&based-on:ServiceRequest.code=<code>",
     "Observation?_id=<kind>-own&specimen.collected:missing=true",
     "Observation?_id=<kind>-own&focus:Observation._has:Condition:evidence-detail:code=<code>",
@@ -163,7 +167,6 @@ SOUGHT = (
     "Condition?onset-age=<amount>",
     "Encounter?length=<amount>",
     "DocumentReference?description=<description>",
-    "DocumentReference?related=Observation/<observation>&_id=<kind>-own",
     "MedicationRequest?medication.code=<inner>",
     "MedicationRequest?patient=<patient>&_contained=both",
     "Device?identifier=<inner>&_contained=true",
@@ -208,11 +211,18 @@ def searching() -> Iterator[Attack]:
     yield Attack("POST", "/fhir/_search", "_type=Observation&code=<code>", form)
     yield Attack("POST", "/fhir/Patient/<patient>/_search", "_type=Observation", form)
     yield Attack("POST", "/fhir/Patient/<patient>/Observation/_search", "code=8867-4", form)
-    yield Attack("GET", "/fhir/Observation?code=<code>&nonsense=1", headers={"Prefer": "handling=strict"})
+    yield Attack("GET", "/fhir/Observation?code=<code>&nonsense=1", headers={"Prefer": "handling=strict"},
+                 note="strict", beside=UNREAD)  # fmt: skip
 
 
+INSIDE = "chains do not reach into contained resources"
 UNREAD = "what is refused by name is not looked for"
 BESIDE: Mapping[str, str] = {
+    "Patient/own/Observation?_id=<observation>": "the hidden is not in the caller's own compartment",
+    "Observation?_id=<kind>-own&_include=Observation:has-member&_summary=count": "a count includes nothing",
+    "MedicationRequest?medication.code=<inner>": INSIDE,
+    "Observation?device.identifier=<inner>": INSIDE,
+    **{BY_MODIFIER["token", name]: UNREAD for name in ("above", "below", "in", "not-in")},
     BY_PARAMETER["_query"]: UNREAD,
     BY_PARAMETER["_cursor"]: "a cursor that is not sealed is refused",
     BY_PARAMETER["_explain"]: "the plan is for those who see everything",

@@ -57,9 +57,8 @@ def writing() -> Iterator[Attack]:
     for resource in REFERRING:
         yield Attack("POST", "/fhir/Observation", resource, changes=True, beside=_beside(resource), note=str(resource))
     yield Attack("PUT", "/fhir/Observation/seen", note(HIDDEN, id="seen"), changes=True, note="into the hidden record")
-    yield Attack(
-        "PATCH", "/fhir/Observation/seen", [{"op": "replace", "path": "/subject", "value": HIDDEN}], JSON_PATCH
-    )
+    into = [{"op": "replace", "path": "/subject", "value": HIDDEN}]
+    yield Attack("PATCH", "/fhir/Condition/seen", into, JSON_PATCH, changes=True, note="into the hidden record")
     yield Attack("POST", "/fhir/Binary", _binary("<patient>"), changes=True)
     yield Attack("PUT", "/fhir/Binary/<binary>", _binary("own", id="<binary>"), changes=True)
     security = {"Content-Type": "text/plain", "X-Security-Context": "Patient/<patient>"}
@@ -76,8 +75,10 @@ def _on_the_hidden() -> Iterator[Attack]:
     yield Attack("PUT", TARGET, note(HIDDEN, id="<measurement>"), changes=True, note="as it is")
     yield Attack("PUT", TARGET, {"resourceType": "Observation", "id": "<measurement>"}, changes=True, note="not valid",
                  beside="what is not valid is refused before anything is looked up")  # fmt: skip
-    for headers in ({}, match, {"If-Match": 'W/"9"'}):
+    for headers in ({}, match):
         yield Attack("DELETE", TARGET, headers=headers, changes=True, note=str(headers))
+    yield Attack("DELETE", TARGET, headers={"If-Match": 'W/"9"'}, changes=True, note="a version that there is not",
+                 beside="it fails for what is missing and for what is there")  # fmt: skip
     yield Attack("DELETE", "/fhir/Patient/<patient>", changes=True)
     for name, steps in PATCHES:
         yield Attack("PATCH", TARGET, steps, JSON_PATCH, changes=True, note=name)

@@ -1,0 +1,96 @@
+"""Flaws to plant: the access predicate holds of everything, but only where one module asks for it.
+
+So each path to rows is opened alone, as it would be had its author left the predicate out, and it can be seen which
+attacks notice. A search that asks twice keeps what is hidden when one of them is left out; so all of it is a flaw too.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from healix_fhir.search import included
+from smart_auth.access import EVERYTHING, NOTHING, AccessContext
+from tests.support.attacks.attack import Attack
+from tests.support.attacks.bundles import bundles
+from tests.support.attacks.imaging import imaging
+from tests.support.attacks.looking import looking
+from tests.support.attacks.operating import operating
+from tests.support.attacks.searching import searching
+from tests.support.attacks.writing import writing
+from tests.support.resources import REPOSITORY
+
+Table = Callable[[], Iterator[Attack]]
+ASKED = ("predicate", "compartments")
+"""How modules ask `AccessContext` for a condition on rows."""
+
+SEARCH = ("healix_fhir.search.visible", "healix_fhir.search.lower", "healix_fhir.search.contained")
+FLAWS: Mapping[str, tuple[Table, ...]] = {
+    "healix_fhir.store.read": (looking, bundles, operating),
+    "healix_fhir.store.history": (looking, bundles),
+    "healix_fhir.store.lock": (writing, bundles),
+    "healix_fhir.store.guard": (writing, bundles),
+    "healix_fhir.store.decide": (writing, bundles),
+    "healix_fhir.interaction.trail.trail": (looking,),
+    "dicomweb.study.query": (imaging,),
+    "dicomweb.study.retrieve": (imaging,),
+    "dicomweb.study.store": (imaging,),
+    "dicomweb.study.rows": (imaging,),
+    **dict.fromkeys((*SEARCH, " ".join(SEARCH)), (searching, bundles, writing)),
+}
+"""By module or modules, the tables of attacks in which some notice."""
+
+ASIDE: Mapping[str, str] = {
+    "healix_fhir.interaction.history": "tells whether an audit row names the caller's patient",
+    "healix_fhir.interaction.search": "tells whether an audit row names the caller's patient",
+    "healix_fhir.interaction.definitions": "tells whether profiles may be shown whole",
+    "healix_fhir.search.run": "tells how a total is counted",
+    "smart_auth.access": "makes one condition of another",
+}
+"""Modules that ask, but show nothing by it."""
+
+
+@contextmanager
+def planted(flaw: str) -> Iterator[None]:
+    """Open what the modules of a flaw ask for to everyone whose scope names the type."""
+    included._visible.cache_clear()
+    try:
+        with ExitStack() as stack:
+            for name in ASKED:
+                real = getattr(AccessContext, name)
+                stack.enter_context(patch.object(AccessContext, name, _flawed(real, frozenset(flaw.split()))))
+            yield
+    finally:
+        included._visible.cache_clear()
+
+
+def _flawed(real: Callable[..., Any], modules: frozenset[str]) -> Callable[..., Any]:
+    def asked(self: AccessContext, type_name: str, permission: Any, *rest: Any) -> Any:
+        if sys._getframe(1).f_globals["__name__"] in modules:
+            return EVERYTHING if self.allows(type_name, permission) else NOTHING
+        return real(self, type_name, permission, *rest)
+
+    return asked
+
+
+def asking() -> set[str]:
+    """The modules of the program that ask for a condition on rows."""
+    found = set()
+    for package in ("healix_fhir", "dicomweb", "smart_auth"):
+        for path in (REPOSITORY / package).rglob("*.py"):
+            if any(map(_asks, ast.walk(ast.parse(path.read_bytes())))):
+                found.add(_module(path.relative_to(REPOSITORY)))
+    return found
+
+
+def _asks(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ASKED
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts)
