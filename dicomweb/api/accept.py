@@ -41,6 +41,15 @@ FRAME_TYPE = {
 }
 """The media type of a frame by transfer syntax; frames of every other syntax are octets. Spec: Table 8.7.3-5"""
 
+DEFAULT_SYNTAX = {
+    "image/dicom-rle": "1.2.840.10008.1.2.5",
+    "image/jpeg": "1.2.840.10008.1.2.4.70",
+    "image/jls": "1.2.840.10008.1.2.4.80",
+    "image/jp2": "1.2.840.10008.1.2.4.90",
+    "image/jphc": "1.2.840.10008.1.2.4.201",
+}
+"""The transfer syntax that a media type of frames means where none is named. Spec: Tables 8.7.3-2 and 8.7.3-4"""
+
 
 def wanted(request: Request) -> tuple[MediaType, ...]:
     """What the caller takes, most wanted first; the query parameter wins over the header."""

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import FRAME_TYPE, MULTIPART, OCTETS, not_acceptable, wanted
+from dicomweb.api.accept import DEFAULT_SYNTAX, FRAME_TYPE, MULTIPART, OCTETS, not_acceptable, wanted
 from dicomweb.api.edge import Edge
 from dicomweb.api.related import multipart, streamed
 from dicomweb.archive.blobs import Archive
-from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE
-from dicomweb.pixel.frames import Ranges, can_serve, read, served_syntax
+from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, NATIVE
+from dicomweb.pixel.frames import Ranges, read, served_syntax
+from dicomweb.pixel.image import Image, image
+from dicomweb.pixel.pool import work_now
+from dicomweb.pixel.transcode import can_serve, transcoded
 from dicomweb.study import retrieve
 from dicomweb.study.retrieve import Frames
 from healix_fhir.kernel.database import atransaction
@@ -40,11 +43,12 @@ class Choice:
 async def frames(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET …/frames/{list}`."""
     path = request.path_params
-    numbers = _numbers(path["frames"])
+    numbers = numbers_of(path["frames"])
     found = await atransaction(
         edge.pool, lambda: retrieve.frames(access, path["study"], path["series"], path["instance"], numbers)
     )
-    chosen = choose(wanted(request), found.instance.transfer_syntax, single=len(numbers) == 1)
+    stored = found.instance.transfer_syntax
+    chosen = choose(wanted(request), stored, image(found.pixels), single=len(numbers) == 1)
     content_type = f"{chosen.kind}; transfer-syntax={chosen.syntax}"
     contents = _contents(edge.archive, found, chosen.syntax)
     if chosen.parts:
@@ -52,37 +56,39 @@ async def frames(edge: Edge, request: Request, access: AccessContext) -> Respons
     return await streamed(next(contents), content_type)
 
 
-def choose(accepted: Iterable[MediaType], stored: str, *, single: bool) -> Choice:
+def choose(accepted: Iterable[MediaType], stored: str, pixels: Image, *, single: bool) -> Choice:
     """How frames stored in a transfer syntax are written for a caller. Raises NotAcceptable.
 
-    A range that names no transfer syntax takes frames as they are served by default; `application/octet-stream` alone
-    means uncompressed ones, and with `transfer-syntax=*`, as viewers ask, whatever there is.
+    A range that names no transfer syntax takes frames as they are served by default, and in the default syntax of its
+    media type where they are of another; `application/octet-stream` alone means uncompressed ones, and with
+    `transfer-syntax=*`, as viewers ask, whatever there is.
     """
     for media in accepted:
         parts = media.name in (MULTIPART, "*/*", "multipart/*")
         if parts or single:
             kind = media.parameters.get("type", "*/*").lower() if parts else media.name
-            if (found := _written(kind, media.parameters.get("transfer-syntax"), stored)) is not None:
+            if (found := _written(kind, media.parameters.get("transfer-syntax"), stored, pixels)) is not None:
                 return Choice(*found, parts)
     served = served_syntax(stored)
     raise not_acceptable(
         f'these frames are served as {MULTIPART}; type="{FRAME_TYPE.get(served, OCTETS)}"; transfer-syntax={served}'
+        " and in other transfer syntaxes that suit them"
     )
 
 
-def _written(kind: str, asked: str | None, stored: str) -> tuple[str, str] | None:
+def _written(kind: str, asked: str | None, stored: str, pixels: Image) -> tuple[str, str] | None:
     """Media type and transfer syntax for a range of the type `kind`; None where it takes nothing that there is."""
     served = served_syntax(stored)
     if asked == "*":
         asked = served
     if kind == OCTETS:
         syntax = asked or EXPLICIT_LITTLE
-        return (OCTETS, syntax) if can_serve(stored, syntax) else None
-    syntax = asked or served
-    own = FRAME_TYPE.get(syntax, OCTETS)
-    if not can_serve(stored, syntax) or not MediaType(kind).covers(own):
-        return None
-    return own, syntax
+        return (OCTETS, syntax) if can_serve(stored, syntax, pixels) else None
+    for syntax in (asked,) if asked else (served, DEFAULT_SYNTAX.get(kind, served)):
+        own = FRAME_TYPE.get(syntax, OCTETS)
+        if MediaType(kind).covers(own) and can_serve(stored, syntax, pixels):
+            return own, syntax
+    return None
 
 
 def _contents(archive: Archive, found: Frames, syntax: str) -> Iterator[Iterable[bytes]]:
@@ -97,7 +103,12 @@ def _contents(archive: Archive, found: Frames, syntax: str) -> Iterator[Iterable
 
 def _converted(archive: Archive, found: Frames, number: int, syntax: str) -> Iterator[bytes]:
     instance = found.instance
-    yield read(archive, instance.key, instance.transfer_syntax, found.layout, number, syntax)
+    frame = read(archive, instance.key, instance.transfer_syntax, found.layout, number)
+    if syntax == found.transfer_syntax:
+        yield frame
+    else:
+        compressed = None if instance.transfer_syntax in NATIVE else instance.transfer_syntax
+        yield work_now(transcoded, frame, compressed, image(found.pixels), syntax)
 
 
 def stream_ranges(archive: Archive, key: str, ranges: Ranges) -> Iterator[bytes]:
@@ -106,7 +117,8 @@ def stream_ranges(archive: Archive, key: str, ranges: Ranges) -> Iterator[bytes]
         yield from archive.stream(key, start, length)
 
 
-def _numbers(text: str) -> list[int]:
+def numbers_of(text: str) -> list[int]:
+    """The frame numbers of a path, from 1. Raises Invalid."""
     parts = text.split(",")
     if len(parts) > FRAME_LIMIT:
         raise invalid(f"a request may ask for at most {FRAME_LIMIT} frames", code="too-costly")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from dicomweb.api import qido, stow, wado
+from dicomweb.api import qido, rendered, stow, wado
 from dicomweb.api.edge import Address, Edge
 from dicomweb.api.frames import frames
 from dicomweb.study.query import Level
@@ -20,6 +20,9 @@ INSTANCE = SERIES + "/instances/{instance}"
 def routes(edge: Edge) -> list[BaseRoute]:
     """The routes of one web process; everything needs a token."""
     studies, series, found = (qido.search(level) for level in (Level.STUDY, Level.SERIES, Level.INSTANCE))
+    picture = Address("wado.rendered", edge, {"GET": rendered.rendered})
+    small = Address("wado.thumbnail", edge, {"GET": rendered.thumbnail})
+    whole = (STUDY, SERIES, INSTANCE, INSTANCE + "/frames/{frames}")
     return [
         Route(INSTANCE + "/frames/{frames}", Address("wado.frames", edge, {"GET": frames})),
         Route(INSTANCE + "/bulkdata/{path:path}", Address("wado.bulkdata", edge, {"GET": wado.bulk})),
@@ -27,6 +30,8 @@ def routes(edge: Edge) -> list[BaseRoute]:
         Route(SERIES + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
         Route(STUDY + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
         Route(INSTANCE, Address("wado.instances", edge, {"GET": wado.instances})),
+        *(Route(path + "/rendered", picture) for path in whole),
+        *(Route(path + "/thumbnail", small) for path in whole),
         Route(SERIES + "/instances", Address("qido", edge, {"GET": found})),
         Route(SERIES, Address("wado.instances", edge, {"GET": wado.instances})),
         Route(STUDY + "/series", Address("qido", edge, {"GET": series})),

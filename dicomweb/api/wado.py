@@ -1,12 +1,12 @@
 """WADO-RS: retrieve studies, series, instances, their metadata and bulk data.
 
-Objects go out in the transfer syntax in which they are stored.
+Objects go out in the transfer syntax in which they are stored, or rewritten in the one that is asked for.
 Spec: PS3.18 10.4 (2024d)
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +16,11 @@ from dicomweb.api.accept import DICOM, OCTETS, json_type, multipart_of, not_acce
 from dicomweb.api.edge import Edge
 from dicomweb.api.frames import stream_ranges
 from dicomweb.api.related import PRIVATE, multipart, streamed
+from dicomweb.archive.blobs import Archive
 from dicomweb.pixel.frames import inflated
+from dicomweb.pixel.image import Image, image
+from dicomweb.pixel.pool import work_now
+from dicomweb.pixel.rewrite import can_rewrite, rewritten
 from dicomweb.study import retrieve
 from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.database import atransaction
@@ -33,14 +37,46 @@ async def instances(edge: Edge, request: Request, access: AccessContext) -> Resp
     accepted = wanted(request)
     for media in accepted:
         if multipart_of(media, DICOM) and all(_taken(one, accepted) for one in found):
-            return await multipart(
-                DICOM,
-                ((f"{DICOM}; transfer-syntax={one.transfer_syntax}", edge.archive.stream(one.key)) for one in found),
-            )
-        if media.covers(DICOM) and len(found) == 1 and takes_syntax(media, found[0].transfer_syntax):
-            kind = f"{DICOM}; transfer-syntax={found[0].transfer_syntax}"
-            return await streamed(edge.archive.stream(found[0].key), kind, found[0].size)
-    raise not_acceptable(f'these instances are served as multipart/related; type="{DICOM}" as they are stored')
+            return await multipart(DICOM, ((_kind(one.transfer_syntax), edge.archive.stream(one.key)) for one in found))
+        single = media.covers(DICOM) and len(found) == 1
+        if single and takes_syntax(media, found[0].transfer_syntax):
+            return await streamed(edge.archive.stream(found[0].key), _kind(found[0].transfer_syntax), found[0].size)
+        asked = media.parameters.get("transfer-syntax", "*")
+        if not single and (media.name == "*/*" or not multipart_of(media, DICOM)):
+            continue
+        described = await _described(edge, access, path, found)
+        if all(can_rewrite(one.transfer_syntax, asked, pixels) for one, pixels in described):
+            converted = [(one, _converted(edge.archive, one, pixels, asked)) for one, pixels in described]
+            if single:
+                return await streamed(converted[0][1], _kind(asked))
+            return await multipart(DICOM, ((_kind(asked), content) for _, content in converted))
+    raise not_acceptable(
+        f'these instances are served as multipart/related; type="{DICOM}" as they are stored, and in other transfer'
+        " syntaxes that suit all of them"
+    )
+
+
+async def _described(
+    edge: Edge, access: AccessContext, path: Mapping[str, str], found: Sequence[Instance]
+) -> list[tuple[Instance, Image | None]]:
+    """The instances with the description of their pixels, where they have some."""
+    layouts = await atransaction(
+        edge.pool, lambda: retrieve.layouts(access, path["study"], path.get("series"), path.get("instance"))
+    )
+    pixels = {uid: layout.pixels for uid, layout in layouts.items()}
+    return [(one, image(known) if (known := pixels.get(one.instance)) else None) for one in found]
+
+
+def _converted(archive: Archive, one: Instance, pixels: Image | None, asked: str) -> Iterator[bytes]:
+    """The file of an instance in another transfer syntax."""
+    if asked == one.transfer_syntax:
+        yield from archive.stream(one.key)
+    else:
+        yield work_now(rewritten, archive.read(one.key, 0, one.size), pixels, asked)
+
+
+def _kind(syntax: str) -> str:
+    return f"{DICOM}; transfer-syntax={syntax}"
 
 
 def _taken(instance: Instance, accepted: Sequence[MediaType]) -> bool:

@@ -17,7 +17,9 @@ from healix_fhir.kernel.errors import invalid
 
 ROWS, COLUMNS, SAMPLES, FRAMES = 0x00280010, 0x00280011, 0x00280002, 0x00280008
 BITS, PHOTOMETRIC, PLANAR = 0x00280100, 0x00280004, 0x00280006
-WANTED = frozenset({ROWS, COLUMNS, SAMPLES, FRAMES, BITS, PHOTOMETRIC, PLANAR})
+STORED, REPRESENTATION = 0x00280101, 0x00280103
+NUMBERS = (ROWS, COLUMNS, SAMPLES, FRAMES, BITS, PLANAR, STORED, REPRESENTATION)
+WANTED = frozenset({*NUMBERS, PHOTOMETRIC})
 
 DESCRIPTION = (ROWS, COLUMNS, BITS)
 FRAME_LIMIT = 1 << 20
@@ -35,6 +37,8 @@ class Pixels(msgspec.Struct, frozen=True, array_like=True):
     planar: int
     frames: int
     vr: str
+    bits_stored: int = 0
+    signed: bool = False
 
     @property
     def frame_bits(self) -> int:
@@ -87,7 +91,7 @@ def layout(header: Header, TransferSyntaxUID: str) -> Layout:  # noqa: N803 - a 
 
 def _pixels(header: Header, element: PixelElement) -> Pixels | None:
     """The description, or None where the object has pixel data but does not say how it is laid out."""
-    number = {tag: _number(header.attributes.get(tag)) for tag in (ROWS, COLUMNS, SAMPLES, FRAMES, BITS, PLANAR)}
+    number = {tag: _number(header.attributes.get(tag)) for tag in NUMBERS}
     if not number[ROWS] or not number[COLUMNS]:
         return None
     frames = number[FRAMES] or 1
@@ -106,6 +110,8 @@ def _pixels(header: Header, element: PixelElement) -> Pixels | None:
         number[PLANAR] or 0,
         frames,
         element.vr,
+        min(number[STORED] or bits, bits),
+        number[REPRESENTATION] == 1,
     )
 
 

@@ -166,6 +166,24 @@ def bulk(access: AccessContext, study: str, series: str, instance: str, path: st
     return Bulk(found, vr, ((start, length),), found.transfer_syntax == DEFLATED_LITTLE)
 
 
+def described(
+    access: AccessContext, study: str, series: str | None, instance: str | None, subtype: str, *, picked: str
+) -> Work[list[Row]]:
+    """The columns of `Instance`, layout and metadata of those instances with pixels that the condition `picked` names
+    by their place `n` of `total`; audited as `subtype`. Raises Invalid for a malformed UID.
+    """
+    found = yield from _rows(access, _asked(study, series, instance), subtype, ", i.layout, i.metadata", picked=picked)
+    return found
+
+
+def layouts(
+    access: AccessContext, study: str, series: str | None = None, instance: str | None = None
+) -> Work[dict[str, Layout]]:
+    """The layouts of instances by SOPInstanceUID; not audited, for those that have just been retrieved."""
+    rows = yield from _rows(access, _asked(study, series, instance), None, ", i.layout")
+    return {row[2]: msgspec.msgpack.decode(row[_WIDTH], type=Layout) for row in rows}
+
+
 def _layout(
     access: AccessContext, study: str, series: str, instance: str, subtype: str
 ) -> Work[tuple[Instance, Layout]]:
@@ -181,23 +199,32 @@ def _asked(study: str, series: str | None, instance: str | None) -> dict[str, li
 
 
 def _rows(
-    access: AccessContext, wanted: Mapping[str, Sequence[str]], subtype: str, further: str = ""
+    access: AccessContext,
+    wanted: Mapping[str, Sequence[str]],
+    subtype: str | None,
+    further: str = "",
+    *,
+    picked: str = "",
 ) -> Work[list[Row]]:
-    """The instances with all the keys, `further` columns after those of `Instance`; audited by study.
+    """The instances with all the keys, `further` columns after those of `Instance`; audited by study. With `picked`
+    those with pixels that are at the places that it names.
 
     The patient of the audit row is that of the study, where it is matched.
     """
     access.require_whole("ImagingStudy", Permission.READ, "DICOMweb")
     keys = [Fragment(f"{KEYS[keyword]} = ANY(%s)", (list(values),)) for keyword, values in wanted.items()]
     parts = [access.compartments("ImagingStudy", Permission.READ, "s.pat"), *keys]
-    rows = yield Statement(
-        f"SELECT {_INSTANCE}{further}, k.id FROM {_FROM} LEFT JOIN patient_key k ON k.pat = s.pat"
-        f" WHERE {' AND '.join(part.sql for part in parts)} ORDER BY s.pk, {_ORDER}",
-        tuple(param for part in parts for param in part.params),
-    )
+    source = f"{_FROM} LEFT JOIN patient_key k ON k.pat = s.pat WHERE {' AND '.join(part.sql for part in parts)}"
+    order = f"ORDER BY s.pk, {_ORDER}"
+    sql = f"SELECT {_INSTANCE}{further}, k.id FROM {source} {order}"
+    if picked:
+        placed = f"row_number() OVER ({order}) AS n, count(*) OVER () AS total"
+        sql = f"SELECT * FROM (SELECT {_INSTANCE}{further}, {placed}, k.id FROM {source} AND i.row_count > 0) x"
+        sql += f" WHERE {picked} ORDER BY n"
+    rows = yield Statement(sql, tuple(param for part in parts for param in part.params))
     lone = rows[0][2] if len(rows) == 1 else None
     studies = dict.fromkeys((row[0], row[-1]) for row in rows)
-    if studies:
+    if studies and subtype is not None:
         yield record(
             [
                 AuditRow(access.origin, "R", subtype, patient=patient, entity=study, query=lone)

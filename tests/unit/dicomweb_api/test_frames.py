@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from dicomweb.api.frames import Choice, choose
+from dicomweb.pixel.image import Image
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.media_types import parse_accept
 
 IMPLICIT, LITTLE, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 JPEG, J2K, RLE = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5"
+HTJ2K, JLS, VIDEO = "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.102"
+CT = Image(512, 512, bits_allocated=16, bits_stored=12)
 RELATED = "multipart/related"
 OCTETS = "application/octet-stream"
 
@@ -29,23 +32,27 @@ OCTETS = "application/octet-stream"
         (f'{RELATED}; type="image/dicom-rle"', RLE, Choice("image/dicom-rle", RLE, True)),
         (f'{RELATED}; type="image/jp2"; transfer-syntax={J2K}', J2K, Choice("image/jp2", J2K, True)),
         (f'{RELATED}; type="image/*"', J2K, Choice("image/jp2", J2K, True)),
-        (f'image/jls, {RELATED}; type="image/jpeg";q=0.3', JPEG, Choice("image/jpeg", JPEG, True)),
+        (f'image/jls, {RELATED}; type="image/jpeg";q=0.3', JPEG, Choice("image/jls", JLS, False)),
         ("image/jpeg", JPEG, Choice("image/jpeg", JPEG, False)),
         (OCTETS, LITTLE, Choice(OCTETS, LITTLE, False)),
+        (f'{RELATED}; type="{OCTETS}"', J2K, Choice(OCTETS, LITTLE, True)),
+        (f'{RELATED}; type="image/jphc"; transfer-syntax={HTJ2K}', LITTLE, Choice("image/jphc", HTJ2K, True)),
+        (f'{RELATED}; type="image/jls"', J2K, Choice("image/jls", JLS, True)),
+        ("image/jls", BIG, Choice("image/jls", JLS, False)),
         (f"image/jpeg;q=0.2, {OCTETS}; transfer-syntax=*;q=0.9", JPEG, Choice(OCTETS, JPEG, False)),
     ],
 )
 def test_frames_are_written_as_the_most_wanted_range_says(accept: str, stored: str, expected: Choice) -> None:
     """The first range that the stored frames can serve decides type, transfer syntax and whether there are parts."""
-    assert choose(parse_accept(accept), stored, single=True) == expected
+    assert choose(parse_accept(accept), stored, CT, single=True) == expected
 
 
 @pytest.mark.parametrize(
     ("accept", "stored", "single"),
     [
-        (f'{RELATED}; type="{OCTETS}"', J2K, True),
-        (f'{RELATED}; type="{OCTETS}"; transfer-syntax={J2K}', LITTLE, True),
-        (f'{RELATED}; type="image/jpeg"', J2K, True),
+        (f'{RELATED}; type="{OCTETS}"', VIDEO, True),
+        (f'{RELATED}; type="{OCTETS}"; transfer-syntax={VIDEO}', LITTLE, True),
+        (f'{RELATED}; type="image/jpeg"; transfer-syntax={JPEG}', J2K, True),
         (f'{RELATED}; type="image/jp2"; transfer-syntax={JPEG}', J2K, True),
         ("image/*", LITTLE, True),
         (OCTETS, LITTLE, False),
@@ -58,5 +65,5 @@ def test_frames_that_cannot_be_written_so_are_refused_with_what_there_is(
 ) -> None:
     """Compressed bytes never pass for uncompressed ones, nor several frames for one; the refusal says what there is."""
     with pytest.raises(HealixError, match="these frames are served as") as caught:
-        choose(parse_accept(accept), stored, single=single)
+        choose(parse_accept(accept), stored, CT, single=single)
     assert caught.value.category is Category.NOT_ACCEPTABLE

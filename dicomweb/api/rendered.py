@@ -1,0 +1,126 @@
+"""Rendered resources and thumbnails: images as browsers show them.
+
+A frame is one picture. An instance of several frames is one that moves as GIF, its frames as parts of a multipart, and
+else its representative frame; a study or series is a part for each of its images.
+Spec: PS3.18 10.4.1.1.3, 10.4.1.1.4, 8.7.4 and Table 8.7.4-1 (2024d)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+from xxhash import xxh3_128_hexdigest
+
+from dicomweb.api.accept import multipart_of, not_acceptable, wanted
+from dicomweb.api.edge import Edge
+from dicomweb.api.frames import numbers_of
+from dicomweb.api.look import THUMBNAIL, labels, look
+from dicomweb.api.related import PRIVATE, multipart
+from dicomweb.archive.aside import aside
+from dicomweb.pixel.pool import work
+from dicomweb.pixel.rendering import GIF, JPEG, TYPES, Look, render
+from dicomweb.pixel.showing import prepared
+from dicomweb.study.pictures import Shown, representative, shown
+from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.errors import HealixError, not_found, too_large
+from smart_auth.access import AccessContext
+
+REPRESENTATIVE_FRAME = "00286010"
+MOVING = 256
+"""Frames of one moving picture."""
+PARTS = 1000
+"""Pictures of one answer."""
+
+
+async def rendered(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """`GET …/rendered` of a study, a series, an instance or frames."""
+    asked, burned = look(request.query_params.multi_items())
+    path = request.path_params
+    numbers = numbers_of(path["frames"]) if "frames" in path else []
+    kind, parts = _kind(request)
+    found = await atransaction(
+        edge.pool, lambda: shown(access, path["study"], path.get("series"), path.get("instance"))
+    )
+    wanted_frames = [(one, list(numbers or _all(one))) for one in found]
+    for one, frames in wanted_frames:
+        if max(frames) > one.frames:
+            raise not_found("the instance has no such frame")
+    asked = replace(asked, kind=kind)
+    single = len(found) == 1 and (len(numbers) == 1 or (not numbers and "instance" in path) or found[0].frames == 1)
+    if not parts and single:
+        one, frames = wanted_frames[0]
+        chosen = frames if len(frames) == 1 or kind == GIF else [_representative(one)]
+        return _picture(request, await _rendered(edge, one, chosen, asked, burned), kind)
+    if not parts:
+        raise not_acceptable(f'several pictures are served as multipart/related; type="{kind}"')
+    if sum(len(frames) for _, frames in wanted_frames) > PARTS:
+        raise too_large(f"a request may ask for at most {PARTS} pictures")
+    pictures = [
+        (kind, [await _rendered(edge, one, [number], asked, burned)])
+        for one, frames in wanted_frames
+        for number in frames
+    ]
+    return await multipart(kind, pictures)
+
+
+async def thumbnail(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """`GET …/thumbnail` of a study, a series, an instance or frames: one picture."""
+    asked, _ = look(request.query_params.multi_items(), only=frozenset({"viewport"}))
+    path = request.path_params
+    kind, _ = _kind(request)
+    one = await atransaction(
+        edge.pool, lambda: representative(access, path["study"], path.get("series"), path.get("instance"))
+    )
+    number = numbers_of(path["frames"])[0] if "frames" in path else _representative(one)
+    if number > one.frames:
+        raise not_found("the instance has no such frame")
+    asked = replace(asked, kind=kind, viewport=asked.viewport or THUMBNAIL)
+    return _picture(request, await _rendered(edge, one, [number], asked, ()), kind)
+
+
+async def _rendered(edge: Edge, one: Shown, numbers: Sequence[int], asked: Look, burned: Sequence[int]) -> bytes:
+    if len(numbers) > MOVING:
+        raise too_large(f"a moving picture may have at most {MOVING} frames; ask for some of them")
+    ready = await aside(
+        prepared, edge.archive, one.instance.key, one.instance.transfer_syntax, one.layout, one.members, numbers,
+        asked.window,
+    )  # fmt: skip
+    asked = replace(asked, labels=labels(burned, one.members))
+    return await work(render, ready.sources, ready.image, ready.members, ready.bulk, asked)
+
+
+def _picture(request: Request, content: bytes, kind: str) -> Response:
+    tag = f'"{xxh3_128_hexdigest(content)}"'
+    headers = PRIVATE | {"ETag": tag}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    return Response(content, 200, headers, kind)
+
+
+def _kind(request: Request) -> tuple[str, bool]:
+    """The media type of each picture, and whether they are parts. Raises NotAcceptable."""
+    for media in wanted(request):
+        for kind in TYPES:
+            if media.covers(kind):
+                return kind, False
+            if media.name != "*/*" and multipart_of(media, kind):
+                return kind, True
+    raise _none_taken()
+
+
+def _none_taken() -> HealixError:
+    return not_acceptable(f"pictures are served as {', '.join(TYPES)}, the first where nothing is asked ({JPEG})")
+
+
+def _all(one: Shown) -> range:
+    return range(1, one.frames + 1)
+
+
+def _representative(one: Shown) -> int:
+    """The frame that stands for the instance. Spec: PS3.3 C.7.6.6 (2024d)"""
+    values = one.members.get(REPRESENTATIVE_FRAME, {}).get("Value", [])
+    number = values[0] if values and isinstance(values[0], int) else 1
+    return number if 1 <= number <= one.frames else 1

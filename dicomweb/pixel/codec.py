@@ -1,0 +1,240 @@
+"""One frame between its compressed form and its samples, by transfer syntax.
+
+Decoded samples are rows by columns, by samples where there are several, in native little endian; colours come out as
+RGB, whatever the codec keeps them in. Every function raises Unprocessable for what its codec cannot read or write.
+Spec: PS3.5 8.2, A.4 and G (2024d)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from struct import pack
+
+import numpy as np
+
+from dicomweb.dicomjson.syntax import RLE_LOSSLESS
+from dicomweb.pixel.image import Array, Image, broken
+
+JPEG_BASELINE, JPEG_EXTENDED = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
+JPEG_LOSSLESS, JPEG_LOSSLESS_SV1 = "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"
+JPEG_LS_LOSSLESS, JPEG_LS = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
+JPEG_2000_LOSSLESS, JPEG_2000 = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"
+JPEG_XL_LOSSLESS, JPEG_XL_RECOMPRESSION, JPEG_XL = (f"1.2.840.10008.1.2.4.{n}" for n in (110, 111, 112))
+HTJ2K_LOSSLESS, HTJ2K_RPCL, HTJ2K = (f"1.2.840.10008.1.2.4.{n}" for n in (201, 202, 203))
+
+QUALITY = 90
+"""Of baseline JPEG, where nobody says it."""
+NEAR_LOSSLESS = 2
+"""The largest error of a sample in near-lossless JPEG-LS."""
+SIGNAL = 55
+"""Decibels between the largest sample and the noise of lossy JPEG 2000."""
+DECIBELS_OF_A_BIT = 6
+RLE_RATIO = 64
+"""Two bytes of RLE are at most 128 bytes of pixels: what says more is not even tried. Spec: PS3.5 G.3.1 (2024d)"""
+RLE_SEGMENTS = 15
+
+Decoder = Callable[[bytes, Image], Array]
+Encoder = Callable[[Array, Image], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How frames of a transfer syntax are read and written; `encode` is None for what is only read."""
+
+    decode: Decoder
+    encode: Encoder | None
+    lossless: bool
+
+
+def decode(data: bytes, TransferSyntaxUID: str, image: Image) -> Array:  # noqa: N803 - a DICOM keyword
+    """The samples of a compressed frame."""
+    codec = CODECS.get(TransferSyntaxUID)
+    if codec is None:
+        raise broken("frames of this transfer syntax cannot be decoded")
+    try:
+        found = codec.decode(data, image)
+    except (ValueError, RuntimeError, IndexError, TypeError) as error:  # what imagecodecs raises for broken streams
+        raise broken("a compressed frame is broken", repr(error)) from error
+    if found.shape != image.shape:
+        raise broken("a compressed frame has another size than its attributes say", str(found.shape))
+    return _fitted(found, image)
+
+
+def encode(samples: Array, TransferSyntaxUID: str, image: Image) -> bytes:  # noqa: N803 - a DICOM keyword
+    """The compressed form of a frame's samples."""
+    codec = CODECS.get(TransferSyntaxUID)
+    if codec is None or codec.encode is None:
+        raise broken("frames cannot be written in this transfer syntax")
+    try:
+        return codec.encode(np.ascontiguousarray(samples), image)
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise broken("this frame cannot be written in that transfer syntax", repr(error)) from error
+
+
+def can_encode(TransferSyntaxUID: str, image: Image) -> bool:  # noqa: N803 - a DICOM keyword
+    """Whether frames like this can be written in a transfer syntax."""
+    codec = CODECS.get(TransferSyntaxUID)
+    if codec is None or codec.encode is None or image.floating or image.bits_allocated < 8:
+        return False
+    if TransferSyntaxUID == JPEG_BASELINE:
+        return image.bits_allocated == 8 and not image.signed
+    return image.bits_allocated <= 16 or TransferSyntaxUID == RLE_LOSSLESS
+
+
+def _fitted(found: Array, image: Image) -> Array:
+    """Decoded samples in the type that the attributes say. Codecs that know no sign give the bits of signed values."""
+    wanted = image.dtype
+    if found.dtype == wanted:
+        return found
+    if found.dtype.kind == "u" and wanted.kind == "i":
+        low = found.astype(wanted.str.replace("i", "u"))
+        if found.dtype.itemsize == wanted.itemsize and image.bits_stored == image.bits_allocated:
+            return np.asarray(low.view(wanted))
+        return _signed(low, image)
+    return found.astype(wanted)
+
+
+def _signed(samples: Array, image: Image) -> Array:
+    """Unsigned samples whose highest stored bit is a sign."""
+    unused = image.bits_allocated - image.bits_stored
+    return np.asarray(np.right_shift(np.left_shift(samples, unused).view(image.dtype), unused))
+
+
+def _unsigned(samples: Array) -> Array:
+    """The bits of the samples, for codecs that know no sign."""
+    return np.asarray(samples.view(samples.dtype.str.replace("i", "u"))) if samples.dtype.kind == "i" else samples
+
+
+def _jpeg(data: bytes, image: Image) -> Array:
+    import imagecodecs
+
+    kept = "RGB" if image.samples == 3 and image.photometric == "RGB" and not _says_ycc(data) else None
+    return np.asarray(imagecodecs.jpeg8_decode(data, colorspace=kept, outcolorspace=kept))
+
+
+def _jpeg_lossless(data: bytes, image: Image) -> Array:
+    import imagecodecs
+
+    kept = "RGB" if image.samples == 3 else None  # a conversion of colours would lose something
+    return np.asarray(imagecodecs.jpeg8_decode(data, colorspace=kept, outcolorspace=kept))
+
+
+def _says_ycc(data: bytes) -> bool:
+    """Whether an Adobe marker says that the colours are Y, Cb and Cr; without one the DICOM attributes count."""
+    at = data.find(b"\xff\xee", 0, 4096)
+    return at >= 0 and data[at + 4 : at + 9] == b"Adobe" and data[at + 15 : at + 16] == b"\x01"
+
+
+def _jpeg_encode(samples: Array, image: Image) -> bytes:
+    import imagecodecs
+
+    return bytes(imagecodecs.jpeg8_encode(samples, level=QUALITY))
+
+
+def _jpeg_lossless_encode(samples: Array, image: Image) -> bytes:
+    import imagecodecs
+
+    kept = "RGB" if image.samples == 3 else None
+    bits = _unsigned(samples)
+    return bytes(imagecodecs.jpeg8_encode(bits, lossless=True, predictor=1, colorspace=kept, outcolorspace=kept))
+
+
+def _jpeg_ls(data: bytes, image: Image) -> Array:
+    import imagecodecs
+
+    return np.asarray(imagecodecs.jpegls_decode(data))
+
+
+def _jpeg_ls_encode(samples: Array, image: Image, level: int) -> bytes:
+    import imagecodecs
+
+    return bytes(imagecodecs.jpegls_encode(_unsigned(samples), level=level))
+
+
+def _jpeg_2000(data: bytes, image: Image) -> Array:
+    import imagecodecs
+
+    return np.asarray(imagecodecs.jpeg2k_decode(data))
+
+
+def _jpeg_2000_encode(samples: Array, image: Image, *, reversible: bool) -> bytes:
+    import imagecodecs
+
+    unused = samples.dtype.itemsize * 8 - image.bits_stored  # the library counts from the largest that the type holds
+    level = 0 if reversible else SIGNAL + unused * DECIBELS_OF_A_BIT
+    return bytes(imagecodecs.jpeg2k_encode(samples, level=level, codecformat="j2k", reversible=reversible))
+
+
+def _htj2k(data: bytes, image: Image) -> Array:
+    import imagecodecs
+
+    return np.asarray(imagecodecs.htj2k_decode(data))
+
+
+def _htj2k_encode(samples: Array, image: Image, *, reversible: bool) -> bytes:
+    import imagecodecs
+
+    return bytes(imagecodecs.htj2k_encode(samples, reversible=reversible))
+
+
+def _jpeg_xl(data: bytes, image: Image) -> Array:
+    import imagecodecs
+
+    return np.asarray(imagecodecs.jpegxl_decode(data))
+
+
+def _rle(data: bytes, image: Image) -> Array:
+    import imagecodecs
+
+    size = image.rows * image.columns * image.samples * image.dtype.itemsize
+    if size > len(data) * RLE_RATIO:
+        raise broken("an RLE frame is too short for its rows and columns")
+    plane = np.dtype(image.dtype.str.replace("<", "="))
+    found = np.frombuffer(bytes(imagecodecs.dicomrle_decode(data, plane)), plane)
+    if image.samples == 1:
+        return found.reshape(image.shape)
+    return np.moveaxis(found.reshape(image.samples, image.rows, image.columns), 0, -1)
+
+
+def _rle_encode(samples: Array, image: Image) -> bytes:
+    """Segments of the planes of each byte, the highest first, each row packed by itself. Spec: PS3.5 G.2 (2024d)"""
+    import imagecodecs
+
+    planes = samples.reshape(image.rows, image.columns, image.samples)
+    width = samples.dtype.itemsize
+    octets = planes.view(np.uint8).reshape(image.rows, image.columns, image.samples, width)
+    segments = []
+    for sample in range(image.samples):
+        for byte in reversed(range(width)):
+            plane = np.frombuffer(octets[:, :, sample, byte].tobytes(), np.uint8).reshape(image.rows, image.columns)
+            packed = bytes(imagecodecs.packbits_encode(plane))
+            segments.append(packed + b"\0" * (len(packed) % 2))
+    if len(segments) > RLE_SEGMENTS:
+        raise broken("RLE has no room for samples of this size")
+    offsets = [64]
+    for segment in segments[:-1]:
+        offsets.append(offsets[-1] + len(segment))
+    offsets += [0] * (RLE_SEGMENTS - len(offsets))
+    return pack("<16L", len(segments), *offsets) + b"".join(segments)
+
+
+CODECS: dict[str, Codec] = {
+    RLE_LOSSLESS: Codec(_rle, _rle_encode, lossless=True),
+    JPEG_BASELINE: Codec(_jpeg, _jpeg_encode, lossless=False),
+    JPEG_EXTENDED: Codec(_jpeg, None, lossless=False),
+    JPEG_LOSSLESS: Codec(_jpeg_lossless, _jpeg_lossless_encode, lossless=True),
+    JPEG_LOSSLESS_SV1: Codec(_jpeg_lossless, _jpeg_lossless_encode, lossless=True),
+    JPEG_LS_LOSSLESS: Codec(_jpeg_ls, partial(_jpeg_ls_encode, level=0), lossless=True),
+    JPEG_LS: Codec(_jpeg_ls, partial(_jpeg_ls_encode, level=NEAR_LOSSLESS), lossless=False),
+    JPEG_2000_LOSSLESS: Codec(_jpeg_2000, partial(_jpeg_2000_encode, reversible=True), lossless=True),
+    JPEG_2000: Codec(_jpeg_2000, partial(_jpeg_2000_encode, reversible=False), lossless=False),
+    HTJ2K_LOSSLESS: Codec(_htj2k, partial(_htj2k_encode, reversible=True), lossless=True),
+    HTJ2K_RPCL: Codec(_htj2k, None, lossless=True),
+    HTJ2K: Codec(_htj2k, partial(_htj2k_encode, reversible=False), lossless=False),
+    JPEG_XL_LOSSLESS: Codec(_jpeg_xl, None, lossless=True),
+    JPEG_XL_RECOMPRESSION: Codec(_jpeg_xl, None, lossless=False),
+    JPEG_XL: Codec(_jpeg_xl, None, lossless=False),
+}
+"""By transfer syntax. Spec: PS3.6 Table A-1 (2024d)"""

@@ -1,0 +1,177 @@
+"""A frame as people see it: decoded, windowed, scaled to the viewport, annotated, and written as a common image.
+
+Spec: PS3.18 8.3.5 and 8.7.4 (2024d)
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dicomweb.pixel.colour import rgb
+from dicomweb.pixel.grey import WHITE, Grey, Window
+from dicomweb.pixel.image import Attributes, Image, broken
+from dicomweb.pixel.overlay import graphics
+from dicomweb.pixel.transcode import decoded, interpretation
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+JPEG, PNG, GIF = "image/jpeg", "image/png", "image/gif"
+TYPES = {JPEG: "JPEG", PNG: "PNG", GIF: "GIF"}
+"""The media types of rendered images, the default first."""
+ASPECT, SPACING, IMAGER_SPACING = 0x00280034, 0x00280030, 0x00181164
+PROFILE = 0x00282000
+GIF_DELAY = 100
+"""Milliseconds between frames that say nothing of their time."""
+FRAME_TIME = 0x00181063
+
+
+SHOWING = ("0028", "6", "00181063", "00181164")
+"""How the tags of attributes begin that colours, overlays and scaling need."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewport:
+    """The size of the picture, and the region of the image that is scaled to fit it; a negative size flips."""
+
+    width: int
+    height: int
+    left: float = 0.0
+    top: float = 0.0
+    region_width: float | None = None
+    region_height: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How frames are to be rendered. `labels` are lines of text to burn in; `profile` embeds a colour profile."""
+
+    kind: str = JPEG
+    window: Window | None = None
+    viewport: Viewport | None = None
+    quality: int = 90
+    labels: tuple[str, ...] = ()
+    profile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One frame: its bytes as `transcode.decoded` takes them, its number from 1, and how grey values are shown."""
+
+    data: bytes
+    syntax: str | None
+    number: int
+    grey: Grey | None = None
+
+
+def render(
+    sources: Sequence[Source], image: Image, members: Mapping[str, Any], bulk: Mapping[str, bytes], look: Look
+) -> bytes:
+    """One picture of one frame, or with several frames one that moves. `members` are the attributes that `SHOWING`
+    names, as DICOM JSON, and `bulk` their values that are left out there.
+
+    Raises Unprocessable for pixels that cannot be decoded or shown, Invalid for a viewport that shows nothing.
+    """
+    attributes = Attributes(members, lambda path: bulk.get(path, b""))
+    pictures = [_fitted(_picture(source, image, attributes), attributes, look) for source in sources]
+    return _written(pictures, attributes, look)
+
+
+def _picture(source: Source, image: Image, attributes: Attributes) -> Picture:
+    from PIL import Image as pillow  # noqa: N813 - the library's name for it
+
+    samples = decoded(source.data, source.syntax, image)
+    if image.is_grey:
+        shown = (source.grey or Grey()).eight_bits(samples)
+    else:
+        shown = rgb(samples, image, interpretation(source.syntax, image), attributes)
+    if (mask := graphics(attributes, (image.rows, image.columns), source.number)) is not None:
+        shown = shown.copy()
+        shown[mask] = WHITE
+    return pillow.fromarray(np.ascontiguousarray(shown))
+
+
+def _fitted(picture: Picture, attributes: Attributes, look: Look) -> Picture:
+    """The region of the viewport, scaled to fit it with square pixels."""
+    from PIL import Image as pillow  # noqa: N813
+    from PIL import ImageOps
+
+    viewport = look.viewport
+    tall = _height_of_pixel(attributes)
+    if viewport is None:
+        if tall == 1:
+            return _labelled(picture, look.labels)
+        size = (picture.width, max(1, round(picture.height * tall)))
+        return _labelled(picture.resize(size, pillow.Resampling.BILINEAR), look.labels)
+    width = viewport.region_width if viewport.region_width is not None else picture.width - viewport.left
+    height = viewport.region_height if viewport.region_height is not None else picture.height - viewport.top
+    box = (viewport.left, viewport.top, viewport.left + abs(width), viewport.top + abs(height))
+    box = (max(0.0, box[0]), max(0.0, box[1]), min(picture.width, box[2]), min(picture.height, box[3]))
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise broken("the region of the viewport is outside the image")
+    scale = min(viewport.width / (box[2] - box[0]), viewport.height / ((box[3] - box[1]) * tall))
+    size = (max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * tall * scale)))
+    filter_ = (
+        pillow.Resampling.BILINEAR if scale > 1 else pillow.Resampling.BOX if scale < 0.5 else pillow.Resampling.HAMMING
+    )
+    fitted = picture.resize(size, filter_, box)
+    if width < 0:
+        fitted = ImageOps.mirror(fitted)
+    if height < 0:
+        fitted = ImageOps.flip(fitted)
+    return _labelled(fitted, look.labels)
+
+
+def _height_of_pixel(attributes: Attributes) -> float:
+    """How much higher than wide a pixel is. Spec: PS3.3 C.7.6.3.1.7 (2024d)"""
+    for tag in (ASPECT, SPACING, IMAGER_SPACING):
+        found = attributes.numbers(tag)
+        if len(found) == 2 and min(found) > 0 and max(found) / min(found) <= 100:
+            return found[0] / found[1]
+    return 1.0
+
+
+def _labelled(picture: Picture, labels: Sequence[str]) -> Picture:
+    """The picture with lines of text at its upper left, white with a black edge."""
+    if not labels:
+        return picture
+    from PIL import ImageDraw, ImageFont
+
+    size = max(8, picture.height // 40)
+    ImageDraw.Draw(picture).multiline_text(
+        (size // 2, size // 2),
+        "\n".join(labels),
+        fill="white",
+        font=ImageFont.load_default(size),
+        stroke_width=1,
+        stroke_fill="black",
+    )
+    return picture
+
+
+def _written(pictures: Sequence[Picture], attributes: Attributes, look: Look) -> bytes:
+    first, *others = pictures
+    options: dict[str, Any] = {}
+    if look.kind == JPEG:
+        options |= {"quality": look.quality}
+    if look.kind == PNG:
+        options |= {"compress_level": 1}
+    if look.kind == GIF and others:
+        delay = attributes.numbers(FRAME_TIME)
+        options |= {"save_all": True, "append_images": others, "loop": 0, "duration": delay[0] if delay else GIF_DELAY}
+    if look.profile and look.kind != GIF and first.mode == "RGB":
+        options |= {"icc_profile": attributes.octets(PROFILE) or _srgb()}
+    out = io.BytesIO()
+    first.save(out, TYPES[look.kind], **options)
+    return out.getvalue()
+
+
+def _srgb() -> bytes:
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

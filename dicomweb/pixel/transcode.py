@@ -1,0 +1,49 @@
+"""Frames from one transfer syntax to another. What both syntaxes keep without loss is the same afterwards.
+
+Spec: PS3.18 8.7.3.5 (2024d), PS3.5 8.2 (2024d)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, NATIVE
+from dicomweb.pixel import codec, native
+from dicomweb.pixel.colour import rgb
+from dicomweb.pixel.frames import served_syntax
+from dicomweb.pixel.image import NO_ATTRIBUTES, Array, Image
+
+
+def can_serve(stored: str, asked: str, image: Image) -> bool:
+    """Whether frames stored in one transfer syntax can be served in another."""
+    if asked == served_syntax(stored):
+        return True
+    if stored not in NATIVE and stored not in codec.CODECS:
+        return False
+    return asked == EXPLICIT_LITTLE or codec.can_encode(asked, image)
+
+
+def decoded(data: bytes, syntax: str | None, image: Image) -> Array:
+    """The samples of a frame in the compressed `syntax`, or without one native in little endian."""
+    return native.samples(data, image) if syntax is None else codec.decode(data, syntax, image)
+
+
+def interpretation(syntax: str | None, image: Image) -> str:
+    """The photometric interpretation of decoded samples."""
+    if image.samples == 3 and syntax in (codec.JPEG_BASELINE, codec.JPEG_EXTENDED):
+        return "RGB"
+    return "RGB" if image.photometric in ("YBR_ICT", "YBR_RCT") else image.photometric
+
+
+def transcoded(data: bytes, syntax: str | None, image: Image, asked: str) -> bytes:
+    """A frame in the transfer syntax `asked`; for an uncompressed one native in little endian, its planes as Planar
+    Configuration says. Raises Unprocessable.
+    """
+    samples = decoded(data, syntax, image)
+    if asked == codec.JPEG_BASELINE and image.samples == 3:  # which makes Y, Cb and Cr of what it is given as RGB
+        samples = rgb(samples, image, interpretation(syntax, image), NO_ATTRIBUTES)
+    if asked != EXPLICIT_LITTLE:
+        return codec.encode(samples, asked, image)
+    if image.bits_allocated == 1:
+        return np.packbits(samples.reshape(-1), bitorder="little").tobytes()
+    return (np.moveaxis(samples, -1, 0) if image.samples > 1 and image.planar == 1 else samples).tobytes()
