@@ -241,6 +241,7 @@ def sweep() -> Work[None]:
     yield Statement("DELETE FROM care_relationship WHERE emergency AND ends < now() - interval '1 day'")
     yield Statement("DELETE FROM session WHERE created < now() - interval '1 day'")
     yield Statement("DELETE FROM throttle WHERE expires < now()")
+    yield Statement("DELETE FROM passkey_challenge WHERE created < now() - interval '1 hour'")
     yield Statement("DELETE FROM pending_login WHERE created < now() - interval '1 hour'")
     yield Statement("DELETE FROM authorization_request WHERE created < now() - interval '1 hour'")
     yield Statement("DELETE FROM launch WHERE expires < now()")

@@ -195,6 +195,33 @@ totp = Table(
     comment="authenticator apps. Spec: RFC 6238",
 )
 
+passkey = Table(
+    "passkey",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),  # credential id
+    Column("username", Text(collation="C"), nullable=False),
+    Column("handle", LargeBinary, nullable=False),  # the account's random name for authenticators
+    Column("name", Text, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),  # COSE_Key
+    Column("sign_count", BigInteger, nullable=False),  # the authenticator's counter; 0 where it has none
+    Column("synced", Boolean, nullable=False),  # may be on several devices (backup eligible)
+    Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("used", DateTime(timezone=True)),
+    comment="passkeys. Spec: WebAuthn Level 2 section 4 (credential record)",
+)
+Index("passkey_username", passkey.c.username)
+
+passkey_challenge = Table(
+    "passkey_challenge",
+    metadata,
+    Column("holder", LargeBinary, primary_key=True),  # SHA-256 of the secret of the browser's cookie
+    Column("value", LargeBinary, nullable=False),
+    Column("handle", LargeBinary),  # of the account that a new passkey is for
+    Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="challenges that wait for a passkey's signature",
+)
+Index("passkey_challenge_created", passkey_challenge.c.created)
+
 recovery_code = Table(
     "recovery_code",
     metadata,

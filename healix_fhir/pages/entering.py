@@ -17,6 +17,7 @@ from smart_auth.oauth.sessions import LONGEST
 
 HOME = "/account/"
 SECOND = f"{LOGIN}/second"
+PASSKEY = f"{LOGIN}/passkey"
 SETUP = f"{LOGIN}/setup"
 SECURITY = "/account/security"
 AFTER = {"": HOME, "security": SECURITY}

@@ -6,15 +6,18 @@ that nobody can be sent elsewhere by it.
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.database import atransaction
-from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.errors import HealixError
+from healix_fhir.pages.again import STATUS, told
 from healix_fhir.pages.authorize.flow import find, source
 from healix_fhir.pages.cookies import drop, keep
-from healix_fhir.pages.entering import HOME, SECOND, entered
+from healix_fhir.pages.entering import HOME, PASSKEY, SECOND, entered
 from healix_fhir.pages.form import check_csrf, read_form
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
@@ -27,8 +30,6 @@ from smart_auth.oauth.sessions import LONGEST, csrf_of
 
 PROVES = frozenset({"security"})
 """Pages for which somebody who is signed in has to show again who they are."""
-STATUS = {Category.UNAUTHENTICATED: 401, Category.FORBIDDEN: 403, Category.BUSY: 429}
-"""Refusals after which the form is shown again."""
 
 
 async def show(site: Site, request: Request) -> Response:
@@ -110,10 +111,15 @@ def _form(
         request=waiting[0].id if waiting else "",
         app=waiting[1].name if waiting else "",
         after=after,
+        passkey=_passkey(site, waiting, after),
     )
-    if error is not None:
-        answer.headers.update(error.waiting)
-    if error is not None and error.category is Category.UNAUTHENTICATED:
-        answer.headers["WWW-Authenticate"] = 'Form realm="Healix"'  # RFC 9110 15.5.2 asks for one; browsers ignore it
     keep(site, answer, site.login_cookie, secret, LONGEST)
-    return answer
+    return told(answer, error)
+
+
+def _passkey(site: Site, waiting: tuple[Pending, Client] | None, after: str) -> str:
+    """Where one signs in with a passkey instead; nowhere when browsers have none for this server's address."""
+    if not site.party.usable:
+        return ""
+    goal = {"request": waiting[0].id} if waiting else {"after": after} if after in PROVES else {}
+    return PASSKEY + (f"?{urlencode(goal)}" if goal else "")

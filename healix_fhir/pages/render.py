@@ -1,4 +1,6 @@
-"""Templates to HTML answers, with the headers that keep a page to itself: no script, no framing, no caching."""
+"""Templates to HTML answers, with the headers that keep a page to itself: no script unless asked for, no framing,
+no caching.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ ASSETS = "/account/assets"
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none';"
-    " form-action 'self'{}"
+    " form-action 'self'{}{}"
 )
 HEADERS = {
     "X-Frame-Options": "DENY",
@@ -28,13 +30,16 @@ HEADERS = {
 }
 
 
-def page(template: str, status: int = 200, *, form_action: Sequence[str] = (), **values: Any) -> HTMLResponse:
+def page(
+    template: str, status: int = 200, *, form_action: Sequence[str] = (), scripts: bool = False, **values: Any
+) -> HTMLResponse:
     """The answer that `template` makes of `values`; everything in them is escaped.
 
     `form_action` are origins or schemes that the answer to one of its forms may redirect to, beside this server.
+    `scripts` lets this server's own script files run: there is no other way to ask for a passkey.
     """
     text = _environment().get_template(template).render(asset=_address, **values)
-    policy = POLICY.format("".join(f" {one}" for one in form_action))
+    policy = POLICY.format("".join(f" {one}" for one in form_action), "; script-src 'self'" if scripts else "")
     return HTMLResponse(text, status, headers={"Content-Security-Policy": policy, **HEADERS})
 
 

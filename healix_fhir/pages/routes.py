@@ -11,17 +11,17 @@ from starlette.routing import BaseRoute, Route
 from healix_fhir.interaction.status import STATUS
 from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.refusal import as_refusal
-from healix_fhir.pages import apps, emergency, home, launch, login, second_step, viewer
+from healix_fhir.pages import apps, emergency, home, launch, login, passkey_login, second_step, viewer
 from healix_fhir.pages.authorize import decision, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.entering import SECOND, SECURITY, SETUP
 from healix_fhir.pages.render import asset, page
-from healix_fhir.pages.security import authenticator, codes, overview
+from healix_fhir.pages.security import authenticator, codes, overview, passkey
 from healix_fhir.pages.site import Site, origin
 
 Handler = Callable[[Site, Request], Awaitable[Response]]
 AUDITED = (Category.FORBIDDEN, Category.BUSY)
-ASSETS = {"healix.css": "text/css", "healix.svg": "image/svg+xml"}
+ASSETS = {"healix.css": "text/css", "healix.svg": "image/svg+xml", "passkey.js": "text/javascript"}
 
 
 def routes(site: Site) -> list[BaseRoute]:
@@ -57,6 +57,10 @@ def _security(site: Site) -> list[BaseRoute]:
         Route(SECOND, _answering(site, second_step.submit), methods=["POST"]),
         Route(SECURITY, _answering(site, overview.show)),
         Route(SETUP, _answering(site, overview.choose)),
+        Route(passkey_login.ADDRESS, _answering(site, passkey_login.show)),
+        Route(passkey_login.ADDRESS, _answering(site, passkey_login.submit), methods=["POST"]),
+        Route(f"{SECURITY}/{passkey.PAGE}/rename", _answering(site, passkey.rename), methods=["POST"]),
+        Route(f"{SECURITY}/{passkey.PAGE}/remove", _answering(site, passkey.remove), methods=["POST"]),
         Route(f"{SECURITY}/codes", _answering(site, codes.renew), methods=["POST"]),
         Route(f"{SECURITY}/{authenticator.PAGE}/remove", _answering(site, authenticator.remove), methods=["POST"]),
     ]
@@ -66,6 +70,8 @@ def _security(site: Site) -> list[BaseRoute]:
             Route(at, _answering(site, authenticator.show)),
             Route(at, _answering(site, authenticator.begin), methods=["POST"]),
             Route(f"{at}/confirm", _answering(site, authenticator.confirm), methods=["POST"]),
+            Route(f"{place}/{passkey.PAGE}", _answering(site, passkey.show)),
+            Route(f"{place}/{passkey.PAGE}", _answering(site, passkey.submit), methods=["POST"]),
         ]
     return routes
 

@@ -15,7 +15,9 @@ from healix_fhir.kernel.database import Row, Work, atransaction
 from smart_auth.access import AccessContext, patient_keys
 from smart_auth.denials import Denials
 from smart_auth.oauth.factors.held import NOBODY
+from smart_auth.oauth.factors.party import RelyingParty
 from smart_auth.oauth.factors.pending import Waiting, find_waiting
+from smart_auth.oauth.factors.second_step import Door
 from smart_auth.oauth.passwords import Verifier
 from smart_auth.oauth.seal import Seal
 from smart_auth.oauth.sessions import Session, find_session
@@ -70,6 +72,16 @@ class Site:
     def pending_cookie(self) -> str:
         """The name of the cookie of a login that waits for its second step."""
         return "__Host-healix-pending" if self.secure else "healix-pending"
+
+    @property
+    def party(self) -> RelyingParty:
+        """The server as passkeys know it."""
+        return RelyingParty(self.root)
+
+    @property
+    def door(self) -> Door:
+        """What guards logins here."""
+        return Door(self.pool, self.throttle, self.denials)
 
     async def waiting(self, request: Request) -> Waiting | None:
         """The login of a browser that waits for its second step."""

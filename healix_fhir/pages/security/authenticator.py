@@ -97,6 +97,7 @@ async def _picture(site: Site, who: Person, error: str = "") -> Response:
         csrf=who.csrf,
         place=who.place,
         at_login=who.waiting is not None,
+        address=address,
         picture=Markup(picture),  # noqa: S704 - drawn here: lines and numbers
         secret=[secret[at : at + 4] for at in range(0, len(secret), 4)],
         error=error,

@@ -27,6 +27,7 @@ async def show(site: Site, request: Request) -> Response:
         fresh=fresh(session),
         again=AGAIN,
         required=account.role in site.two_factors_of,
+        usable=site.party.usable,
     )
 
 
@@ -35,4 +36,4 @@ async def choose(site: Site, request: Request) -> Response:
     who = await person(site, request)
     if isinstance(who, Response):
         return who
-    return page("setup.html", username=who.username, csrf=who.csrf, place=who.place)
+    return page("setup.html", username=who.username, csrf=who.csrf, place=who.place, usable=site.party.usable)

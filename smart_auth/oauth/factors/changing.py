@@ -11,12 +11,11 @@ from healix_fhir.kernel.errors import forbidden, unauthenticated
 from smart_auth.oauth.factors import recovery
 from smart_auth.oauth.factors.held import WORD, held
 from smart_auth.oauth.factors.methods import SEVERAL
-from smart_auth.oauth.factors.pending import Waiting, finish
+from smart_auth.oauth.factors.pending import OVER, Waiting, finish
 from smart_auth.oauth.login import enter
 from smart_auth.oauth.sessions import close_others, strengthen
 
 LAST = "A second step is required of your account. Set up another one before you remove this."
-OVER = "The sign-in took too long. Please begin again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,11 @@ def removed(username: str, what: str, session: str, origin: Origin, *, required:
         yield recovery.forget(username)
     yield close_others(username, session)
     yield record([AuditRow(origin, "D", WORD, query=what)])
+
+
+def renamed(what: str, origin: Origin) -> Statement:
+    """Note that a factor is called otherwise now."""
+    return record([AuditRow(origin, "U", WORD, query=what)])
 
 
 def renewed_codes(username: str, origin: Origin) -> Work[tuple[str, ...]]:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
+from smart_auth.oauth.factors.passkeys import Passkey, passkeys
 from smart_auth.oauth.factors.recovery import Codes
 
 WORD = "factor"
@@ -26,12 +27,13 @@ class Held:
     """`app` is when an authenticator app was set up."""
 
     app: datetime | None
+    passkeys: tuple[Passkey, ...]
     codes: Codes
 
     @property
     def any(self) -> bool:
         """Whether there is a second factor. Recovery codes alone are none."""
-        return self.app is not None
+        return self.app is not None or bool(self.passkeys)
 
 
 def held(username: str) -> Work[Held]:
@@ -43,7 +45,7 @@ def held(username: str) -> Work[Held]:
         (username, username),
     )
     app, left, used = rows[0]
-    return Held(app, Codes(left, used))
+    return Held(app, (yield from passkeys(username)), Codes(left, used))
 
 
 def reset(username: str, origin: Origin) -> Work[bool]:
@@ -56,7 +58,7 @@ def reset(username: str, origin: Origin) -> Work[bool]:
     rows = yield Statement("SELECT 1 FROM account WHERE username = %s FOR UPDATE", (username,))
     if not rows:
         return False
-    for table in ("totp", "recovery_code", "pending_login", "session"):
+    for table in ("totp", "passkey", "recovery_code", "pending_login", "session"):
         yield Statement(f"DELETE FROM {table} WHERE username = %s", (username,))
     who = Origin(origin.client, username, origin.address, origin.request)
     yield record([AuditRow(who, "D", WORD, query="all, by an administrator")])

@@ -14,6 +14,7 @@ from healix_fhir.kernel.database import Statement, Work
 from smart_auth.store import Account, digest
 
 LIFE = 10 * 60
+OVER = "The sign-in took too long. Please begin again."
 
 
 @dataclass(frozen=True, slots=True)
