@@ -114,6 +114,20 @@ def test_access_is_the_writers(clinic: Notified, receiver: Receiver) -> None:
     assert (clinic.waiting(), receiver.seen) == (0, [])
 
 
+@pytest.mark.spec("smart-app-launch/STU2.2/scopes-and-launch-context.html")
+def test_queries_of_the_writers_scopes_hold(clinic: Notified, receiver: Receiver) -> None:
+    """A Subscription tells only of what the query of its writer's scope finds."""
+    few = clinic.access("system/Subscription.cruds system/Observation.rs?_id=o1")
+    clinic.subscribe("s", receiver.url, few)
+    assert clinic.state("s") == ("active", None)
+    clinic.write(observation("o1"))
+    clinic.write(observation("o2"))
+    clinic.events()
+    clinic.deliver()
+    assert (clinic.waiting(), len(receiver.seen)) == (0, 1)
+    assert "o1" in str(receiver.seen)
+
+
 def test_nobody_borrows_anothers_access(clinic: Notified, receiver: Receiver) -> None:
     """Who changes another's Subscription is its writer from then on, with his own access, whatever status he sets."""
     clinic.subscribe("s", receiver.url)
