@@ -16,7 +16,7 @@ import httpx
 from healix_fhir.model.json import encode
 from smart_auth.store import FIND
 from tests.support.attacks.names import canaries, emptied, filled
-from tests.support.attacks.scene import FHIR, Scene
+from tests.support.attacks.scene import CALLERS, FHIR, Scene
 
 PASSING = frozenset({"date", "x-request-id"})
 MADE = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -29,7 +29,7 @@ SEALED = re.compile(r"(_cursor=)[A-Za-z0-9_.%-]+")
 class Attack:
     """A request with `<name>`s in it. `changes`: it would change the measurement, or make something.
 
-    `beside` tells why no planted flaw can open it: what it asks touches no rows.
+    `beside` tells why no planted flaw can open it: what it asks touches no rows. `callers` may not do it.
     """
 
     method: str
@@ -38,6 +38,7 @@ class Attack:
     headers: Mapping[str, str] = field(default_factory=dict)
     changes: bool = False
     beside: str = ""
+    callers: tuple[str, ...] = CALLERS
     note: str = ""
 
     def __hash__(self) -> int:
@@ -124,4 +125,4 @@ def _sent(scene: Scene, caller: httpx.Client, attack: Attack, target: Mapping[st
 
 
 def _plain(text: str, target: Mapping[str, str]) -> str:
-    return SEALED.sub(r"\1<sealed>", MOMENT.sub("<moment>", MADE.sub("<made>", emptied(text, target))))
+    return SEALED.sub(r"\1<sealed>", MOMENT.sub("<moment>", emptied(MADE.sub("<made>", text), target)))

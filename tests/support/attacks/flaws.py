@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from healix_fhir.kernel.database import Fragment
 from healix_fhir.search import included
-from smart_auth.access import EVERYTHING, NOTHING, AccessContext
+from smart_auth.access import EVERYTHING, AccessContext
 from tests.support.attacks.attack import Attack
 from tests.support.attacks.bundles import bundles
 from tests.support.attacks.imaging import imaging
@@ -26,15 +27,19 @@ from tests.support.attacks.writing import writing
 from tests.support.resources import REPOSITORY
 
 Table = Callable[[], Iterator[Attack]]
-ASKED = ("predicate", "compartments")
-"""How modules ask `AccessContext` for a condition on rows."""
+ASKED: Mapping[str, object] = {
+    **dict.fromkeys(("predicate", "compartments", "reach", "compartments_of"), EVERYTHING),
+    **dict.fromkeys(("shows", "opens"), True),
+    "reached": Fragment("ARRAY[true, true, true]"),
+}
+"""How modules ask `AccessContext` about rows, and the answer that opens them all."""
 
 SEARCH = ("healix_fhir.search.visible", "healix_fhir.search.lower", "healix_fhir.search.contained")
 FLAWS: Mapping[str, tuple[Table, ...]] = {
     "healix_fhir.store.read": (looking, bundles, operating),
     "healix_fhir.store.history": (looking, bundles),
     "healix_fhir.store.lock": (writing, bundles),
-    "healix_fhir.store.guard": (writing, bundles),
+    "healix_fhir.store.commit": (writing, bundles),
     "healix_fhir.store.decide": (writing, bundles),
     "healix_fhir.interaction.trail.trail": (looking,),
     "dicomweb.study.query": (imaging,),
@@ -61,18 +66,18 @@ def planted(flaw: str) -> Iterator[None]:
     included._visible.cache_clear()
     try:
         with ExitStack() as stack:
-            for name in ASKED:
+            for name, opened in ASKED.items():
                 real = getattr(AccessContext, name)
-                stack.enter_context(patch.object(AccessContext, name, _flawed(real, frozenset(flaw.split()))))
+                stack.enter_context(patch.object(AccessContext, name, _flawed(real, opened, frozenset(flaw.split()))))
             yield
     finally:
         included._visible.cache_clear()
 
 
-def _flawed(real: Callable[..., Any], modules: frozenset[str]) -> Callable[..., Any]:
+def _flawed(real: Callable[..., Any], opened: object, modules: frozenset[str]) -> Callable[..., Any]:
     def asked(self: AccessContext, type_name: str, permission: Any, *rest: Any) -> Any:
-        if sys._getframe(1).f_globals["__name__"] in modules:
-            return EVERYTHING if self.allows(type_name, permission) else NOTHING
+        if sys._getframe(1).f_globals["__name__"] in modules and self.allows(type_name, permission):
+            return opened
         return real(self, type_name, permission, *rest)
 
     return asked

@@ -6,9 +6,11 @@ Spec: FHIR R4, hl7.org/fhir/R4/operations.html
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from tests.support.attacks.attack import Attack
+from tests.support.attacks.scene import CALLERS
 from tests.support.attacks.writing import note
 
 Json = dict[str, Any]
@@ -49,5 +51,11 @@ def operating() -> Iterator[Attack]:
     yield Attack("POST", "/fhir/$reindex", parameters(type={"valueCode": "Observation"}),
                  beside="it is refused to all who do not see everything")  # fmt: skip
     yield Attack("DELETE", "/fhir/$reindex", beside="it is refused to all who do not see everything")
+    glass = Attack(
+        "POST", "/fhir/Patient/<patient>/$break-glass", parameters(reason={"valueString": "x"}), changes=True
+    )
+    others = tuple(one for one in CALLERS if one != "clinician")
+    yield replace(glass, callers=others, beside="a clinician may; to all others it is refused before it looks")
+    yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
     for name in ("everything", "export", "graphql", "lastn", "stats", "match", "meta", "document", "summary"):
         yield Attack("GET", f"/fhir/Patient/<patient>/${name}", beside="it is not offered; drop this when it is")
