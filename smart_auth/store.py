@@ -170,7 +170,9 @@ def revoke(token: str, *, origin: Origin | None = None) -> Work[bool]:
     return bool(rows)
 
 
-def create_user(username: str, *, role: str, fhir_user: str | None, password_hash: str) -> Work[None]:
+def create_user(
+    username: str, *, role: str, fhir_user: str | None, password_hash: str, mail: str | None = None
+) -> Work[None]:
     """A new account. Raises Invalid for a name, role or link that does not fit, Conflict when the name is taken."""
     name = username.strip().lower()
     if not USERNAME.fullmatch(name):
@@ -180,8 +182,8 @@ def create_user(username: str, *, role: str, fhir_user: str | None, password_has
     _check_link(role, fhir_user)
     try:
         yield Statement(
-            "INSERT INTO account (username, role, fhir_user, password_hash) VALUES (%s, %s, %s, %s)",
-            (name, role, fhir_user, password_hash),
+            "INSERT INTO account (username, role, fhir_user, password_hash, mail) VALUES (%s, %s, %s, %s, %s)",
+            (name, role, fhir_user, password_hash, mail),
         )
     except UniqueViolation as error:
         raise HealixError(Category.CONFLICT, f"there is already an account '{name}'") from error

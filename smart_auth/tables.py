@@ -71,8 +71,11 @@ account = Table(
     Column("password_hash", Text, nullable=False),  # argon2id, in PHC form
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("mail", Text),  # confirmed, in lower case
     comment="people who log in",
 )
+Index("account_mail", account.c.mail)
+Index("account_fhir_user", account.c.fhir_user)
 
 account_link = Table(
     "account_link",
@@ -167,6 +170,8 @@ session = Table(
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("used", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("methods", ARRAY(Text), nullable=False),  # how the person signed in: values of amr, RFC 8176
+    Column("address", Text),  # where its last request came from
+    Column("agent", Text),  # User-Agent of that request
     comment="signed-in browsers",
 )
 Index("session_username", session.c.username)

@@ -12,6 +12,7 @@ from healix_fhir.interaction.status import STATUS
 from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.pages import apps, emergency, home, launch, login, passkey_login, second_step, viewer
+from healix_fhir.pages.account import invite, register, reset, sessions, settings
 from healix_fhir.pages.authorize import decision, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.entering import SECOND, SECURITY, SETUP
@@ -33,6 +34,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/account/login", _answering(site, login.show)),
         Route("/account/login", _answering(site, login.submit), methods=["POST"]),
         *_security(site),
+        *_accounts(site),
         Route("/account/logout", _answering(site, login.leave), methods=["POST"]),
         Route("/account/view", _answering(site, viewer.open_study), methods=["POST"]),
         Route(apps.APPS, _answering(site, apps.show)),
@@ -47,6 +49,25 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(f"{ONWARD}/patient", _answering(site, patient.submit), methods=["POST"]),
         Route(f"{ONWARD}/decision", _answering(site, decision.submit), methods=["POST"]),
         *(Route(f"/account/assets/{name}", _asset(name)) for name in ASSETS),
+    ]
+
+
+def _accounts(site: Site) -> list[BaseRoute]:
+    """Registration, passwords, mail addresses, sessions."""
+    both = (
+        (register.ADDRESS, register.show, register.submit),
+        (register.CONFIRM, register.look, register.confirm),
+        (reset.ADDRESS, reset.show, reset.submit),
+        (settings.CONFIRM, settings.look, settings.confirm),
+        (sessions.ADDRESS, sessions.show, sessions.end),
+    )
+    return [
+        *(Route(path, _answering(site, show)) for path, show, _ in both),
+        *(Route(path, _answering(site, submit), methods=["POST"]) for path, _, submit in both),
+        Route(settings.SETTINGS, _answering(site, settings.show)),
+        Route("/account/password", _answering(site, settings.set_password), methods=["POST"]),
+        Route("/account/mail", _answering(site, settings.set_mail), methods=["POST"]),
+        Route(invite.ADDRESS, _answering(site, invite.make), methods=["POST"]),
     ]
 
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Row, Work, atransaction
+from healix_fhir.kernel.settings import SHORTEST_PASSWORD
 from smart_auth.access import AccessContext, patient_keys
 from smart_auth.denials import Denials
 from smart_auth.oauth.factors.held import NOBODY
@@ -20,9 +21,12 @@ from smart_auth.oauth.factors.pending import Waiting, find_waiting
 from smart_auth.oauth.factors.second_step import Door
 from smart_auth.oauth.passwords import Verifier
 from smart_auth.oauth.seal import Seal
-from smart_auth.oauth.sessions import Session, find_session
+from smart_auth.oauth.sessions import Seen, Session, find_session
 from smart_auth.oauth.throttle import Throttle
 from smart_auth.scope import parse
+
+AGENT = 400
+"""Characters of a User-Agent that are kept."""
 
 CLIENT = "healix-portal"
 """Under this name the pages stand in the audit trail."""
@@ -35,7 +39,8 @@ PRACTITIONER_SCOPE = "user/Patient.rs user/ImagingStudy.rs user/Encounter.rs"
 class Site:
     """`root` is the server's URL without a slash at the end. `has_viewer` tells whether a viewer is installed.
 
-    `two_factors_of` are the roles that do not sign in with a password alone.
+    `password_length` is the least of a new password. `two_factors_of` are the roles that do not sign in
+    with a password alone.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -46,6 +51,7 @@ class Site:
     has_viewer: Callable[[], bool]
     seal: Seal
     two_factors_of: frozenset[str] = NOBODY
+    password_length: int = SHORTEST_PASSWORD
     verifier: Verifier = field(default_factory=Verifier)
 
     @property
@@ -91,7 +97,8 @@ class Site:
     async def session(self, request: Request) -> Session | None:
         """The session of a signed-in browser."""
         secret = request.cookies.get(self.session_cookie)
-        return await atransaction(self.pool, lambda: find_session(secret)) if secret else None
+        seen = Seen(request.client.host if request.client else None, request.headers.get("user-agent", "")[:AGENT])
+        return await atransaction(self.pool, lambda: find_session(secret, seen)) if secret else None
 
     async def access(self, request: Request, session: Session) -> AccessContext:
         """What the pages may read for an account: the same predicate as for a token; nothing for an administrator."""

@@ -79,6 +79,7 @@ def create_app(settings: Settings) -> ASGIApp:
             (viewer / "index.html").is_file,
             seal,
             REQUIRED_OF[settings.require_second_factor],
+            settings.password_length,
         )
         watch = ParameterWatch(settings.database_url)
         await asyncio.to_thread(watch.start)

@@ -12,6 +12,7 @@ from dicomweb.archive.opening import open_archive
 from dicomweb.events import TOPIC
 from dicomweb.study.sweep import sweep
 from healix_fhir.care import break_glass_notice, relationships
+from healix_fhir.care.persons import find_person
 from healix_fhir.imaging import bridge
 from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row, one, open_pool, run
@@ -26,7 +27,7 @@ from healix_fhir.subscription import notify
 from healix_fhir.subscription.deliver import deliverer
 from smart_auth import break_glass
 from smart_auth import store as access
-from smart_auth.account import tickets
+from smart_auth.account import answered, asked, tickets
 
 log = structlog.get_logger("worker")
 
@@ -44,6 +45,7 @@ def consumers(settings: Settings) -> Consumers:
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
         TOPIC: (bridge.studies(bases),),
+        asked.TOPIC: (answered.consumer(settings.root, find_person),),
         break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases),),
     }
 

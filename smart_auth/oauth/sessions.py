@@ -37,14 +37,23 @@ def open_session(username: str, methods: Collection[str] = (PASSWORD,)) -> Work[
     return secret
 
 
-def find_session(secret: str) -> Work[Session | None]:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The browser that a cookie came with: its network address and its User-Agent."""
+
+    address: str | None = None
+    agent: str | None = None
+
+
+def find_session(secret: str, seen: Seen = Seen()) -> Work[Session | None]:
     """The living session of a cookie, which its use prolongs."""
     rows = yield Statement(
-        """UPDATE session s SET used = now() FROM account a
+        """UPDATE session s SET used = now(), address = coalesce(%s, address), agent = coalesce(%s, agent)
+           FROM account a
            WHERE s.hash = %s AND a.username = s.username AND NOT a.disabled
              AND s.used > now() - make_interval(secs => %s) AND s.created > now() - make_interval(secs => %s)
            RETURNING a.username, a.role, a.fhir_user, extract(epoch FROM s.created)::float8, s.methods""",
-        (digest(secret), IDLE, LONGEST),
+        (seen.address, seen.agent, digest(secret), IDLE, LONGEST),
     )
     return Session(Account(*rows[0][:3]), csrf_of(secret), rows[0][3], tuple(rows[0][4])) if rows else None
 
@@ -62,6 +71,15 @@ def take_over(earlier: str, secret: str, username: str) -> Work[None]:
     old, new = digest(earlier), digest(secret)
     yield Statement("UPDATE app_grant SET session = %s WHERE session = %s AND username = %s", (new, old, username))
     yield Statement("DELETE FROM session WHERE hash = %s", (old,))
+
+
+def renew(secret: str) -> Work[str]:
+    """Let a session go on under a new secret, which is returned, with what apps have for as long as it lasts."""
+    fresh = ids.secret()
+    old, new = digest(secret), digest(fresh)
+    yield Statement("UPDATE session SET hash = %s WHERE hash = %s", (new, old))
+    yield Statement("UPDATE app_grant SET session = %s WHERE session = %s", (new, old))
+    return fresh
 
 
 def close_others(username: str, secret: str) -> Statement:

@@ -64,7 +64,11 @@ SENSES: Mapping[str, Sense] = {
     "logout": Sense(AUTHENTICATION, (Coding(DCM, "110123", "Logout"),)),
     **dict.fromkeys(("authorize", "launch", "second-factor"), Sense(AUTHENTICATION)),
     "token": Sense(AUTHENTICATION, (TOKEN,)),
-    **dict.fromkeys(("account", "factor"), Sense(ALERT, (ATTRIBUTES,))),
+    "session": Sense(AUTHENTICATION, (Coding(DCM, "110123", "Logout"),)),
+    **dict.fromkeys(("register", "reset"), Sense(AUTHENTICATION)),
+    **dict.fromkeys(
+        ("account", "factor", "invitation", "mail-address", "password", "registration"), Sense(ALERT, (ATTRIBUTES,))
+    ),
     **dict.fromkeys(("client", "peer", "package", "signing-key"), Sense(ALERT, (CONFIGURATION,))),
     "flood": Sense(ALERT),
     "A-ASSOCIATE": Sense(AUTHENTICATION, (NODE,)),

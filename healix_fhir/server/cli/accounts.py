@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.audit import OPERATOR, Origin
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.mail.message import mail_address
 from healix_fhir.server.cli.console import DataDir, answer, database
 
 users = typer.Typer(help="Accounts.", no_args_is_help=True)
@@ -34,6 +35,7 @@ def create_user(
     fhir_user: Annotated[
         str | None, typer.Option(help="Patient/ID, RelatedPerson/ID or Practitioner/ID that it is.")
     ] = None,
+    mail: Annotated[str | None, typer.Option(help="Mail address, for a forgotten password and notices.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Create an account."""
@@ -45,16 +47,35 @@ def create_user(
         password = sys.stdin.readline().rstrip("\r\n") if password_stdin else ""
         if not password:
             raise invalid("a password is needed on stdin")
-        check_password(password, (username,), settings.password_length)
+        address = mail_address(mail).lower() if mail is not None else None
+        check_password(password, (username, address or ""), settings.password_length)
         hashed = passwords.hash_password(password)
-        transaction(pool, lambda: store.create_user(username, role=role, fhir_user=fhir_user, password_hash=hashed))
+        transaction(
+            pool,
+            lambda: store.create_user(username, role=role, fhir_user=fhir_user, password_hash=hashed, mail=address),
+        )
         answer({"username": username, "role": role, "fhir_user": fhir_user})
+
+
+@users.command("invite")
+def invite_user(
+    fhir_user: Annotated[str, typer.Option(help="Patient/ID that the account will be.")], data_dir: DataDir = None
+) -> None:
+    """Make an invitation code, with which a patient registers."""
+    from healix_fhir.care.persons import is_patient
+    from smart_auth.account.invitation import LIFE, invite
+
+    with database(data_dir) as (settings, pool):
+        kind, _, id_ = fhir_user.partition("/")
+        if kind != "Patient" or not transaction(pool, lambda: is_patient(id_)):
+            raise invalid(f"there is no Patient '{fhir_user[:80]}'", code="not-found")
+        code = transaction(pool, lambda: invite(fhir_user, OPERATOR))
+        answer({"invitation": code, "expires_in": LIFE, "address": f"{settings.root}/account/register"})
 
 
 @users.command("reset-factors")
 def reset_factors(username: str, data_dir: DataDir = None) -> None:
     """Take away the second step of a person who has lost it, and sign the person out everywhere."""
-    from healix_fhir.kernel.audit import OPERATOR
     from smart_auth.oauth.factors.held import reset
 
     with database(data_dir) as (_, pool):
