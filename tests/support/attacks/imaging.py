@@ -56,6 +56,12 @@ def imaging() -> Iterator[Attack]:
     yield Attack("GET", INSTANCE, headers={"Range": "bytes=0-9"}, note="a range")
     for numbers in ("1", "1,2", "9"):
         yield Attack("GET", f"{INSTANCE}/frames/{numbers}")
+    for address in (STUDY, SERIES, INSTANCE, f"{INSTANCE}/frames/1"):
+        yield Attack("GET", f"{address}/rendered")
+        yield Attack("GET", f"{address}/rendered?annotation=patient&window=1,2&viewport=8,8")
+        yield Attack("GET", f"{address}/thumbnail")
+    rewritten = 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.80'
+    yield Attack("GET", INSTANCE, headers={"Accept": rewritten}, note="in another transfer syntax")
     for path in ("7FE00010", "00109999"):
         yield Attack("GET", f"{INSTANCE}/bulkdata/{path}")
     yield _stow("/dicomweb/studies", "a new instance of the study", new=True)
