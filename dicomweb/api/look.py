@@ -51,7 +51,7 @@ def look(params: Sequence[tuple[str, str]], *, only: frozenset[str] = PARAMETERS
     return found, _annotations(given.get("annotation", ""))
 
 
-def labels(tags: Sequence[int], members: Mapping[str, Any]) -> tuple[str, ...]:
+def labels_of(tags: Sequence[int], members: Mapping[str, Any]) -> tuple[str, ...]:
     """The lines of text for the attributes `tags` of an instance: those that have a value."""
     found = []
     for tag in tags:

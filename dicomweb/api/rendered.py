@@ -17,7 +17,7 @@ from xxhash import xxh3_128_hexdigest
 from dicomweb.api.accept import multipart_of, not_acceptable, wanted
 from dicomweb.api.edge import Edge
 from dicomweb.api.frames import numbers_of
-from dicomweb.api.look import THUMBNAIL, labels, look
+from dicomweb.api.look import THUMBNAIL, labels_of, look
 from dicomweb.api.related import PRIVATE, multipart
 from dicomweb.archive.aside import aside
 from dicomweb.pixel.pool import work
@@ -52,14 +52,14 @@ async def rendered(edge: Edge, request: Request, access: AccessContext) -> Respo
     single = len(found) == 1 and (len(numbers) == 1 or (not numbers and "instance" in path) or found[0].frames == 1)
     if not parts and single:
         one, frames = wanted_frames[0]
-        chosen = frames if len(frames) == 1 or kind == GIF else [_representative(one)]
-        return _picture(request, await _rendered(edge, one, chosen, asked, burned), kind)
+        chosen = frames if len(frames) == 1 or kind == GIF else [representative_frame(one)]
+        return _picture(request, await picture(edge, one, chosen, _labelled(asked, burned, one)), kind)
     if not parts:
         raise not_acceptable(f'several pictures are served as multipart/related; type="{kind}"')
     if sum(len(frames) for _, frames in wanted_frames) > PARTS:
         raise too_large(f"a request may ask for at most {PARTS} pictures")
     pictures = [
-        (kind, [await _rendered(edge, one, [number], asked, burned)])
+        (kind, [await picture(edge, one, [number], _labelled(asked, burned, one))])
         for one, frames in wanted_frames
         for number in frames
     ]
@@ -74,22 +74,26 @@ async def thumbnail(edge: Edge, request: Request, access: AccessContext) -> Resp
     one = await atransaction(
         edge.pool, lambda: representative(access, path["study"], path.get("series"), path.get("instance"))
     )
-    number = numbers_of(path["frames"])[0] if "frames" in path else _representative(one)
+    number = numbers_of(path["frames"])[0] if "frames" in path else representative_frame(one)
     if number > one.frames:
         raise not_found("the instance has no such frame")
     asked = replace(asked, kind=kind, viewport=asked.viewport or THUMBNAIL)
-    return _picture(request, await _rendered(edge, one, [number], asked, ()), kind)
+    return _picture(request, await picture(edge, one, [number], asked), kind)
 
 
-async def _rendered(edge: Edge, one: Shown, numbers: Sequence[int], asked: Look, burned: Sequence[int]) -> bytes:
+async def picture(edge: Edge, one: Shown, numbers: Sequence[int], asked: Look) -> bytes:
+    """The picture of one frame, or of several that move."""
     if len(numbers) > MOVING:
         raise too_large(f"a moving picture may have at most {MOVING} frames; ask for some of them")
     ready = await aside(
         prepared, edge.archive, one.instance.key, one.instance.transfer_syntax, one.layout, one.members, numbers,
         asked.window,
     )  # fmt: skip
-    asked = replace(asked, labels=labels(burned, one.members))
     return await work(render, ready.sources, ready.image, ready.members, ready.bulk, asked)
+
+
+def _labelled(asked: Look, burned: Sequence[int], one: Shown) -> Look:
+    return replace(asked, labels=labels_of(burned, one.members))
 
 
 def _picture(request: Request, content: bytes, kind: str) -> Response:
@@ -119,7 +123,7 @@ def _all(one: Shown) -> range:
     return range(1, one.frames + 1)
 
 
-def _representative(one: Shown) -> int:
+def representative_frame(one: Shown) -> int:
     """The frame that stands for the instance. Spec: PS3.3 C.7.6.6 (2024d)"""
     values = one.members.get(REPRESENTATIVE_FRAME, {}).get("Value", [])
     number = values[0] if values and isinstance(values[0], int) else 1

@@ -1,13 +1,13 @@
 """The addresses of DICOMweb.
 
-Spec: PS3.18 Tables 10.3-1, 10.4.1-1 to 10.4.1-5, 10.5.1-1 and 10.6.1-1 (2024d)
+Spec: PS3.18 Tables 10.3-1, 10.4.1-1 to 10.4.1-5, 10.5.1-1 and 10.6.1-1, and 9 (2024d)
 """
 
 from __future__ import annotations
 
 from starlette.routing import BaseRoute, Route
 
-from dicomweb.api import qido, rendered, stow, wado
+from dicomweb.api import qido, rendered, stow, wado, wado_uri
 from dicomweb.api.edge import Address, Edge
 from dicomweb.api.frames import frames
 from dicomweb.study.query import Level
@@ -40,5 +40,6 @@ def routes(edge: Edge) -> list[BaseRoute]:
         Route("/dicomweb/studies", Address("dicomweb.studies", edge, {"GET": studies, "POST": stow.store})),
         Route("/dicomweb/series", Address("qido", edge, {"GET": series})),
         Route("/dicomweb/instances", Address("qido", edge, {"GET": found})),
+        Route("/dicomweb/wado", Address("wado.uri", edge, {"GET": wado_uri.retrieve_one})),
         Route("/dicomweb/{rest:path}", Address("dicomweb.unknown", edge, {})),
     ]

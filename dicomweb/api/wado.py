@@ -56,6 +56,19 @@ async def instances(edge: Edge, request: Request, access: AccessContext) -> Resp
     )
 
 
+async def whole(
+    edge: Edge, access: AccessContext, study: str, series: str, instance: str, asked: str | None
+) -> Response:
+    """One instance as its file, in the transfer syntax `asked` or as it is stored. Raises NotAcceptable."""
+    (one,) = await atransaction(edge.pool, lambda: retrieve.instances(access, study, series, instance))
+    if asked is None or asked == one.transfer_syntax:
+        return await streamed(edge.archive.stream(one.key), _kind(one.transfer_syntax), one.size)
+    ((_, pixels),) = await _described(edge, access, {"study": study, "series": series, "instance": instance}, [one])
+    if not can_rewrite(one.transfer_syntax, asked, pixels):
+        raise not_acceptable("this instance cannot be served in that transfer syntax")
+    return await streamed(_converted(edge.archive, one, pixels, asked), _kind(asked))
+
+
 async def _described(
     edge: Edge, access: AccessContext, path: Mapping[str, str], found: Sequence[Instance]
 ) -> list[tuple[Instance, Image | None]]:

@@ -60,6 +60,10 @@ def imaging() -> Iterator[Attack]:
         yield Attack("GET", f"{address}/rendered")
         yield Attack("GET", f"{address}/rendered?annotation=patient&window=1,2&viewport=8,8")
         yield Attack("GET", f"{address}/thumbnail")
+    for further in ("", "&contentType=application/dicom", "&contentType=image/png&frameNumber=1&annotation=patient"):
+        yield Attack(
+            "GET", f"/dicomweb/wado?requestType=WADO&studyUID=<study>&seriesUID=<series>&objectUID=<instance>{further}"
+        )
     rewritten = 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.80'
     yield Attack("GET", INSTANCE, headers={"Accept": rewritten}, note="in another transfer syntax")
     for path in ("7FE00010", "00109999"):
