@@ -99,6 +99,7 @@ client = Table(
     Column("jwks_uri", Text),
     Column("launch_uri", Text),
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("disabled", Boolean, nullable=False, server_default=text("false")),  # closed by an administrator
     comment="registered apps. Spec: RFC 7591 section 2",
 )
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, SmallInteger, Table, Text, func
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, SmallInteger, Table, Text, func, text
 
 from healix_fhir.kernel import arrays
 from healix_fhir.kernel.arrays import Array
@@ -18,6 +18,12 @@ from healix_fhir.kernel.database import Statement, metadata
 
 AUDIT_EVENT = "AuditEvent"
 """The resource type that the trail is served as; none is stored as other resources are."""
+
+ACCESS_WORDS = (
+    "account", "authorize", "client", "factor", "flood", "invitation", "launch", "login", "logout", "mail-address",
+    "password", "register", "registration", "reset", "revoke", "second-factor", "session", "token",
+)  # fmt: skip
+"""The subtypes of events about who comes in, few beside those about data; they have an index of their own."""
 
 audit_event = Table(
     "audit_event",
@@ -40,6 +46,11 @@ audit_event = Table(
     comment="append-only audit trail; see kernel/audit.py",
 )
 Index("audit_event_recorded", audit_event.c.recorded)
+Index(
+    "audit_event_access",
+    audit_event.c.seq,
+    postgresql_where=text(f"subtype IN ({', '.join(repr(word) for word in ACCESS_WORDS)})"),
+)
 Index("audit_event_patient", audit_event.c.patient, audit_event.c.seq)
 
 

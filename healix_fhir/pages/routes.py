@@ -13,6 +13,7 @@ from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.pages import apps, emergency, home, launch, login, passkey_login, second_step, viewer
 from healix_fhir.pages.account import invite, register, reset, sessions, settings
+from healix_fhir.pages.admin.addresses import SENT, SHOWN
 from healix_fhir.pages.authorize import decision, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.entering import SECOND, SECURITY, SETUP
@@ -22,11 +23,16 @@ from healix_fhir.pages.site import Site, origin
 
 Handler = Callable[[Site, Request], Awaitable[Response]]
 AUDITED = (Category.FORBIDDEN, Category.BUSY)
-ASSETS = {"healix.css": "text/css", "healix.svg": "image/svg+xml", "passkey.js": "text/javascript"}
+ASSETS = {
+    "healix.css": "text/css",
+    "admin.css": "text/css",
+    "healix.svg": "image/svg+xml",
+    "passkey.js": "text/javascript",
+}
 
 
 def routes(site: Site) -> list[BaseRoute]:
-    """Everything below `/account`, the authorization endpoint, and the server's front door."""
+    """Everything below `/account` and `/admin`, the authorization endpoint, and the server's front door."""
     return [
         Route("/", _front),
         Route("/account", _front),
@@ -48,6 +54,8 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(ONWARD, _answering(site, decision.onward)),
         Route(f"{ONWARD}/patient", _answering(site, patient.submit), methods=["POST"]),
         Route(f"{ONWARD}/decision", _answering(site, decision.submit), methods=["POST"]),
+        *(Route(path, _answering(site, handler)) for path, handler in SHOWN.items()),
+        *(Route(path, _answering(site, handler), methods=["POST"]) for path, handler in SENT.items()),
         *(Route(f"/account/assets/{name}", _asset(name)) for name in ASSETS),
     ]
 

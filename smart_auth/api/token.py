@@ -17,7 +17,7 @@ from healix_fhir.kernel.quota import rate_limit
 from smart_auth.api.edge import NO_STORE, Provider, origin, read_form
 from smart_auth.oauth.backend import credentials
 from smart_auth.oauth.client_auth import UNKNOWN, Credentials, authenticate, presented
-from smart_auth.oauth.clients import CODE, CREDENTIALS, GRANTS, REFRESH, Client
+from smart_auth.oauth.clients import CODE, CREDENTIALS, GRANTS, REFRESH, Client, still_open
 from smart_auth.oauth.limits import TOKEN
 from smart_auth.oauth.redeem import redeem
 from smart_auth.oauth.refresh import owner, refresh
@@ -59,6 +59,8 @@ async def _public(provider: Provider, grant_type: str, form: Mapping[str, str]) 
 def _exchange(
     grant_type: str, client: Client, form: Mapping[str, str], provider: Provider, asked: Origin
 ) -> Work[TokenAnswer | OAuthError]:
+    if not (yield from still_open(client)):
+        return OAuthError(Reason.INVALID_CLIENT, UNKNOWN)
     if grant_type == CODE:
         return (yield from redeem(client, form, provider.identity, asked))
     if grant_type == CREDENTIALS:

@@ -13,14 +13,17 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Statement, Work
 from smart_auth.oauth.tokens import revoke_access
 
-LET_IN = """SELECT g.client, g.context::json->>'scope', g.context::json->>'patient', g.created,
-  greatest(g.created, (SELECT max(t.created) FROM access_token t WHERE t.grant_id = g.id),
-           (SELECT max(r.used) FROM refresh_token r WHERE r.grant_id = g.id))
-FROM app_grant g
-WHERE g.username = %s AND g.ended IS NULL
+OPENS = """g.ended IS NULL
   AND (g.redeemed IS NULL AND g.code_expires > now()
        OR EXISTS (SELECT FROM access_token t WHERE t.grant_id = g.id AND NOT t.revoked AND t.expires > now())
        OR EXISTS (SELECT FROM refresh_token r WHERE r.grant_id = g.id AND r.used IS NULL AND r.expires > now()))"""
+"""The condition that grant `g` still opens something."""
+
+LET_IN = f"""SELECT g.client, g.context::json->>'scope', g.context::json->>'patient', g.created,
+  greatest(g.created, (SELECT max(t.created) FROM access_token t WHERE t.grant_id = g.id),
+           (SELECT max(r.used) FROM refresh_token r WHERE r.grant_id = g.id))
+FROM app_grant g
+WHERE g.username = %s AND {OPENS}"""
 """The grants that still open something, with when they last did."""
 
 REMEMBERED = "SELECT client, granted, NULL, given, NULL FROM consent WHERE username = %s"

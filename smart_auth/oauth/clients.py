@@ -6,8 +6,9 @@ Spec: RFC 7591 section 2; SMART App Launch 2.2 app-launch.html#register-app-with
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from healix_fhir.kernel import ids
@@ -30,6 +31,7 @@ PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 PRINTABLE = re.compile(r"[!-~]{1,2000}")
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 LONGEST_SCOPE = 8000
+COLUMNS = "id, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri"
 MOST_ADDRESSES = 50
 
 
@@ -64,17 +66,23 @@ class Client:
 
 
 def find_client(id_: str) -> Work[Client | None]:
-    """The client with this client_id."""
+    """The client with this client_id; one that an administrator has closed is as unknown."""
     rows = yield Statement(
-        """SELECT id, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri
-           FROM client WHERE id = %s""",
-        (id_.replace("\0", "\ufffd"),),
+        f"SELECT {COLUMNS} FROM client WHERE id = %s AND NOT disabled", (id_.replace("\0", "\ufffd"),)
     )
-    if not rows:
-        return None
-    known, name, auth, secret_hash, scope, redirect_uris, grants, *rest = rows[0]
+    return client_of(rows[0]) if rows else None
+
+
+def client_of(row: Sequence[Any]) -> Client:
+    """The client of a row with the `COLUMNS`."""
+    known, name, auth, secret_hash, scope, redirect_uris, grants, *rest = row
     secret = bytes(secret_hash) if secret_hash is not None else None
     return Client(known, name, auth, secret, scope, tuple(redirect_uris), tuple(grants), *rest)
+
+
+def still_open(client: Client) -> Work[bool]:
+    """Whether a client that was found before is still to get something; it stays so until this transaction ends."""
+    return bool((yield Statement("SELECT 1 FROM client WHERE id = %s AND NOT disabled FOR SHARE", (client.id,))))
 
 
 def create_client(
@@ -89,10 +97,7 @@ def create_client(
     `types`, where given, are the resource types that its scope may name; `conditions` knows the queries that scopes may
     have. Raises Invalid for what no app may be.
     """
-    check_queries(_check_words(new, types), conditions)
-    grants = _grants(new)
-    _check_keys(new)
-    _check_addresses(new, grants)
+    grants = checked(new, types, conditions)
     id_ = ids.logical_id()
     secret = ids.secret() if new.auth.startswith("client_secret") else None
     yield Statement(
@@ -104,9 +109,18 @@ def create_client(
         ),
     )  # fmt: skip
     who = origin or Origin()
-    registrar = Origin(id_, who.account, who.address, who.request)
-    yield record([AuditRow(registrar, "C", "client", query=new.scope)])
+    registrar = who if who.account is not None else Origin(id_, None, who.address, who.request)
+    yield record([AuditRow(registrar, "C", "client", entity=f"client/{id_}", query=new.scope)])
     return id_, secret
+
+
+def checked(new: NewClient, types: Collection[str] | None, conditions: Conditions) -> tuple[str, ...]:
+    """The grants of what is to be registered. Raises Invalid, as `create_client`."""
+    check_queries(_check_words(new, types), conditions)
+    grants = _grants(new)
+    _check_keys(new)
+    _check_addresses(new, grants)
+    return grants
 
 
 def _check_words(new: NewClient, types: Collection[str] | None) -> Collection[Scope]:

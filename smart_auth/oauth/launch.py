@@ -80,7 +80,9 @@ def take_launch(launch: str, client: str, username: str) -> Work[Launched]:
 def launchable() -> Work[list[App]]:
     """The apps that can be started from within Healix, by name."""
     rows = yield Statement(
-        "SELECT id, name, launch_uri FROM client WHERE launch_uri IS NOT NULL ORDER BY name, id LIMIT %s", (MOST_APPS,)
+        """SELECT id, name, launch_uri FROM client WHERE launch_uri IS NOT NULL AND NOT disabled
+           ORDER BY name, id LIMIT %s""",
+        (MOST_APPS,),
     )
     return [App(*row) for row in rows]
 

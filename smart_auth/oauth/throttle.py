@@ -185,7 +185,7 @@ def unlock(username: str) -> Work[bool]:
     return any(row[0] for row in rows)
 
 
-def held_until(usernames: Sequence[str]) -> Work[dict[str, float]]:
+def held_for(usernames: Sequence[str]) -> Work[dict[str, float]]:
     """For how many seconds accounts are held at some address or everywhere; those that are not are left out."""
     owners = [_owner(username) for username in usernames]
     rows = yield Statement(

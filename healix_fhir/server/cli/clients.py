@@ -47,7 +47,7 @@ def create_client(
             auth=auth,
             redirect_uris=tuple(redirect_uri or ()),
             grants=tuple(grant or ()),
-            jwks=_read(jwks_file) if jwks_file is not None else None,
+            jwks=read_file(jwks_file) if jwks_file is not None else None,
             jwks_uri=jwks_uri,
             launch_uri=launch_uri,
         )
@@ -70,7 +70,8 @@ def invite(
         answer({"initial_access_token": token, "expires_in": ttl})
 
 
-def _read(path: Path) -> str:
+def read_file(path: Path) -> str:
+    """The text of a file that is named on the command line. Raises Invalid."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:

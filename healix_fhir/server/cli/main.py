@@ -17,6 +17,7 @@ from healix_fhir.server.cli import (
     launches,
     packages,
     peers,
+    registered,
     viewer,
 )
 from healix_fhir.server.cli.console import DataDir, configured, reasons
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.tokens, name="token")
+clients.app.add_typer(registered.app)  # without a name: its commands stand beside those of clients
 app.add_typer(clients.app, name="client")
 app.add_typer(audit.app, name="audit")
 app.add_typer(emergencies.app, name="break-glass")

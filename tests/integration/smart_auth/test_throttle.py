@@ -12,7 +12,7 @@ from healix_fhir.kernel.database import aat_once, arun, one, open_async_pool, tr
 from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.oauth import throttle as module
 from smart_auth.oauth.limits import ACCOUNT, ADDRESS, CLIENT, LOGIN, PAIR, Rule
-from smart_auth.oauth.throttle import Hit, Throttle, clean, held_until, right, unlock
+from smart_auth.oauth.throttle import Hit, Throttle, clean, held_for, right, unlock
 from tests.support.gate import AsyncPool, Pool
 from tests.support.query_recorder import query_recorder
 
@@ -236,7 +236,7 @@ def test_unlocking(database_url: str, pool: Pool) -> None:
         for _ in range(5):
             await throttle.hit(LOGIN, account="ada", address=HERE)
         await throttle.hit(LOGIN, account="bob", address=HERE)
-        waits = transaction(pool, lambda: held_until(["ada", "bob", "nobody"]))
+        waits = transaction(pool, lambda: held_for(["ada", "bob", "nobody"]))
         assert list(waits) == ["ada"]
         assert 28 < waits["ada"] <= 30
         assert transaction(pool, lambda: unlock("Ada"))

@@ -1,0 +1,25 @@
+"""The addresses of the administrators' pages, each behind the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from healix_fhir.pages.admin import client, clients
+from healix_fhir.pages.admin.gate import ADMIN, Handler, acting, showing
+
+SHOWN: Mapping[str, Handler] = {
+    f"{ADMIN}/clients": showing(clients.listing),
+    f"{ADMIN}/clients/new": showing(clients.form),
+    f"{ADMIN}/clients/{{id}}": showing(client.show),
+}
+"""What is answered to GET."""
+
+SENT: Mapping[str, Handler] = {
+    f"{ADMIN}/clients": acting(clients.create),
+    f"{ADMIN}/clients/{{id}}/change": acting(client.change),
+    f"{ADMIN}/clients/{{id}}/secret": acting(client.secret),
+    f"{ADMIN}/clients/{{id}}/close": acting(client.close),
+    f"{ADMIN}/clients/{{id}}/open": acting(client.open_again),
+    f"{ADMIN}/clients/{{id}}/remove": acting(client.remove),
+}
+"""What takes a form by POST."""

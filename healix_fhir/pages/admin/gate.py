@@ -1,0 +1,71 @@
+"""Who may use the administrators' pages: one place that every one of them goes through.
+
+Without a session there is only the way to the sign-in; other roles are refused, and the refusal is audited; a form that
+does not come from these pages does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from healix_fhir.kernel.errors import forbidden
+from healix_fhir.pages.authorize.flow import LOGIN
+from healix_fhir.pages.form import check_csrf, read_fields
+from healix_fhir.pages.site import Site
+from smart_auth.oauth.sessions import Session
+
+ADMIN = "/admin"
+REFUSED = "This page is for administrators."
+
+Handler = Callable[[Site, Request], Awaitable[Response]]
+Show = Callable[[Site, Request, Session], Awaitable[Response]]
+Fields = Mapping[str, list[str]]
+"""What a form holds, each name with its values in order."""
+Act = Callable[[Site, Request, Session, Fields], Awaitable[Response]]
+
+
+def showing(show: Show) -> Handler:
+    """A page that administrators may look at."""
+
+    async def handler(site: Site, request: Request) -> Response:
+        session = await _administrator(site, request)
+        return RedirectResponse(LOGIN, 303) if session is None else await show(site, request, session)
+
+    return handler
+
+
+def acting(act: Act) -> Handler:
+    """A form that administrators may send from one of these pages."""
+
+    async def handler(site: Site, request: Request) -> Response:
+        fields: dict[str, list[str]] = {}
+        for name, value in await read_fields(request):
+            fields.setdefault(name, []).append(value)
+        session = await _administrator(site, request)
+        if session is None:
+            return RedirectResponse(LOGIN, 303)
+        check_csrf(request, site.session_cookie, {"csrf": one(fields, "csrf")})
+        return await act(site, request, session, fields)
+
+    return handler
+
+
+def one(fields: Fields, name: str) -> str:
+    """The first value of a field, without what is around it; empty when it was not sent."""
+    return fields.get(name, [""])[0].strip()
+
+
+def at(*parts: str) -> str:
+    """An address of these pages."""
+    return "/".join((ADMIN, *(quote(part, safe="") for part in parts)))
+
+
+async def _administrator(site: Site, request: Request) -> Session | None:
+    session = await site.session(request)
+    if session is not None and session.account.role != "admin":
+        raise forbidden(REFUSED)
+    return session

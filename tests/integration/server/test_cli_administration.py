@@ -1,0 +1,42 @@
+"""Administration from the command line, beside a running server."""
+
+from __future__ import annotations
+
+import httpx
+
+from tests.integration.server.test_cli import command
+from tests.support.serve import Served, healix
+
+
+def test_clients(served: Served) -> None:
+    """Apps are listed, shown, changed, given another secret, closed, opened and removed, at once on the server."""
+    made = command(
+        served, "client", "create", "--name", "Seen by CLI", "--scope", "openid patient/*.rs", "--auth",
+        "client_secret_post", "--redirect-uri", "https://app.example/cb",
+    )  # fmt: skip
+    id_ = str(made["client_id"])
+    (line,) = command(served, "client", "list", "--search", "seen by")["clients"]
+    assert (line["client_id"], line["client_name"], line["disabled"]) == (id_, "Seen by CLI", False)
+    changed = ("--name", "Changed", "--scope", "patient/Patient.rs", "--redirect-uri", "https://app.example/new")
+    command(served, "client", "change", id_, *changed)
+    shown = command(served, "client", "show", id_)
+    assert (shown["client_name"], shown["scope"], shown["redirect_uris"], shown["grants"]) == (
+        "Changed", "patient/Patient.rs", ["https://app.example/new"], ["authorization_code", "refresh_token"],
+    )  # fmt: skip
+    secret = str(command(served, "client", "rotate-secret", id_)["client_secret"])
+    assert asked(served, id_, str(made["client_secret"])) == 401
+    assert asked(served, id_, secret) == 200
+    assert command(served, "client", "disable", id_) == {"client_id": id_, "disabled": True}
+    assert asked(served, id_, secret) == 401
+    assert command(served, "client", "enable", id_)["disabled"] is False
+    assert asked(served, id_, secret) == 200
+    assert command(served, "client", "delete", id_)["deleted"] is True
+    refused = healix(served.data_dir, "client", "show", id_)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.endswith(f"There is no app '{id_}'.\n")
+
+
+def asked(server: Served, id_: str, secret: str) -> int:
+    """How an introspection by the app is answered."""
+    form = {"token": "t", "client_id": id_, "client_secret": secret}
+    return httpx.post(f"{server.url}/oauth/introspect", data=form).status_code
