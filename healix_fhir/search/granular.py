@@ -26,11 +26,11 @@ from healix_fhir.search.extract import extract
 from healix_fhir.search.fragments import negate
 from healix_fhir.search.holds import holds, is_known
 from healix_fhir.search.lower import lower
-from healix_fhir.search.nodes import And, Node, Not, Or
-from healix_fhir.search.parameter import condition
+from healix_fhir.search.nodes import And, Node, Not, Or, Visible
+from healix_fhir.search.parameter import alternatives, condition
 from healix_fhir.search.params.indexed import is_indexed
 from smart_auth.access import AccessContext
-from smart_auth.scope import Query
+from smart_auth.scope import Query, bounded, contexts
 
 TYPES_OF_PARAMETERS = ("token", "reference", "string", "date", "uri")
 ELSEWHERE = frozenset({"AuditEvent"})
@@ -71,6 +71,27 @@ class ScopeQueries:
             return False
         rows = extract(dict(resource), type_name, self.bases)
         return all(holds(node, rows, id_) for node in nodes(type_name, query, self.bases))
+
+
+def implied(visible: Visible, access: AccessContext) -> tuple[Node, ...]:
+    """What holds of all visible resources by the queries of scopes, in terms that an index can be read by.
+
+    Nothing where a scope without a query opens some of the type.
+    """
+    queries: set[Query] = set()
+    for permission in visible.permissions:
+        if contexts(access.scopes, visible.type_name, permission):
+            return ()
+        queries |= {scope.query for scope in bounded(access.scopes, visible.type_name, permission)}
+    if not isinstance(access.conditions, ScopeQueries):
+        return ()
+    known = [query for query in queries if access.conditions.refusal(visible.type_name, query) is None]
+    asked = [nodes(visible.type_name, query, access.conditions.bases) for query in sorted(known)]
+    if len(asked) == 1:
+        return asked[0]
+    if any(len(one) != 1 for one in asked):
+        return ()
+    return (Or(tuple(each for (node,) in asked for each in alternatives(node))),)
 
 
 def _lowered(node: Node) -> Fragment:

@@ -19,6 +19,7 @@ from healix_fhir.kernel.database import Fragment
 from healix_fhir.search.alias import Phase
 from healix_fhir.search.drive import Lists, best, listed, rank
 from healix_fhir.search.fragments import EVERYTHING, all_of, of_types, union_all
+from healix_fhir.search.granular import implied
 from healix_fhir.search.lower import of_patient
 from healix_fhir.search.nodes import Date, EachRow, Id, InPatient, Linked, LinkedTo, Node, Reference, Token
 from healix_fhir.search.order import By, Order
@@ -75,7 +76,7 @@ def plan(found: Sequence[Group], where: Sequence[Node], order: Order, access: Ac
         return Plan(lists)
     visible = visible_of(found)
     if any(group.bounded for group in found):
-        where = (*where, visible)
+        where = (*where, *(implied(found[0].one, access) if _is_one_type(found) else ()), visible)
     if (bounded := _bounded(found, where, order, access, lists)) is not None:
         name, rest = bounded
         arm = _listed_arm(name, found, (visible, *rest))

@@ -15,6 +15,7 @@ from healix_fhir.search.fragments import EVERYTHING, NOTHING, all_of, any_of, st
 from healix_fhir.search.inside import inside_key
 from healix_fhir.search.keyset import Keyset
 from healix_fhir.search.lower import lower, needs_resource
+from healix_fhir.search.nodes import Visible
 from healix_fhir.search.order import By, Key
 from healix_fhir.search.plan import Arm, Plan
 from healix_fhir.search.result import Total
@@ -239,7 +240,9 @@ def _filters(reading: Reading, arm: Arm) -> tuple[Fragment, Fragment]:
     row = _row(arm)
     near: list[Fragment] = []
     far: list[Fragment] = []
-    for node in dict.fromkeys(arm.filters):
+    for n, node in enumerate(arm.filters):
+        if isinstance(node, Visible) and node in arm.filters[:n]:
+            continue
         found = lower(node, row, reading.access)
         known = arm.source.whole or not needs_resource(node, spans=arm.source.spans)
         (near if known and LOOK_UP not in found.sql else far).append(found)

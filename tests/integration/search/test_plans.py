@@ -88,6 +88,26 @@ def test_the_newest_page_reads_no_more_than_a_page(scaled: Clinic, query: str) -
     assert 11 <= _most_rows(plan) <= 30, plan
 
 
+@pytest.mark.parametrize(
+    ("scope", "query", "most"),
+    [
+        ("system/Observation.rs?code=code-rare", "", 30),
+        ("system/Observation.rs?code=code-rare system/Observation.rs?code=none", "", 30),
+        ("system/Observation.rs?category=vital-signs&code=code-rare", "status=final", 30),
+        ("system/Observation.rs?category=vital-signs", CODE, 30),
+        ("patient/Observation.rs?code=code-3", "", 200),
+        ("patient/Observation.rs?category=vital-signs", f"patient=p1&{CODE}&date=lt2024", 200),
+        ("user/Observation.rs?code=code-rare", "", 30),
+    ],
+)
+def test_the_query_of_a_scope_is_a_range_of_an_index(scaled: Clinic, scope: str, query: str, most: int) -> None:
+    """What the query of a scope does not find is not read: a rare thing is looked up, not waited for."""
+    _callers(scaled)
+    access = scaled.access(scope, patient="p1", practitioner="d")
+    plan = scaled.explain(f"Observation?{query}&_count=10", access)
+    assert _most_rows(plan) <= most, plan
+
+
 def test_a_patients_token_reads_the_patients_rows_only(scaled: Clinic) -> None:
     """The access predicate is a range of the index: other patients' rows are not even looked at."""
     anyone = ",".join("0123456789abcdef")
