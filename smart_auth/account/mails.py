@@ -77,6 +77,15 @@ def password_changed(root: str, to: str, username: str) -> Mail:
     )
 
 
+def factors_changed(root: str, to: str, username: str, what: str) -> Mail:
+    """A notice after the fact. Spec: OWASP ASVS 5.0 6.3.7"""
+    return Mail(
+        to,
+        "How you sign in has changed",
+        f"Account {username}:\n{what}\n\n{WITHOUT_YOU.format(root=root)}",
+    )
+
+
 def confirm_address(root: str, to: str, username: str, ticket: str) -> Mail:
     """To the new address of an account."""
     return Mail(

@@ -82,11 +82,6 @@ def renew(secret: str) -> Work[str]:
     return fresh
 
 
-def close_others(username: str, secret: str) -> Statement:
-    """Sign a person out of every browser but that of `secret`."""
-    return Statement("DELETE FROM session WHERE username = %s AND hash <> %s", (username, digest(secret)))
-
-
 def strengthen(secret: str, methods: Collection[str]) -> Work[None]:
     """Note that the person of a session has shown more."""
     yield Statement(

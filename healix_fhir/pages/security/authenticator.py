@@ -20,11 +20,11 @@ from healix_fhir.pages.security.codes import after_adding
 from healix_fhir.pages.security.person import Person, person
 from healix_fhir.pages.site import Site
 from smart_auth.oauth.factors import totp
-from smart_auth.oauth.factors.changing import Added, added, added_at_login, alone, removed
+from smart_auth.oauth.factors.changing import Added, Change, added, added_at_login, alone, removed
 from smart_auth.oauth.factors.methods import ONE_TIME_CODE
 
 PAGE = "authenticator"
-WHAT = "authenticator app"
+WHAT, KIND = "authenticator app", "An authenticator app"
 WRONG = "That is not the code of this moment. Is the clock of your phone right? Try the next code."
 
 
@@ -53,6 +53,7 @@ async def confirm(site: Site, request: Request) -> Response:
         return who
     check_csrf(request, who.cookie, fields)
     code, earlier = fields.get("code", ""), request.cookies.get(site.session_cookie)
+    change = Change(site.root, who.username, WHAT, KIND, who.origin)
 
     def work() -> Work[Added | None]:
         if who.waiting is not None and not (yield from alone(who.username)):
@@ -60,8 +61,8 @@ async def confirm(site: Site, request: Request) -> Response:
         if not (yield from totp.confirm(site.seal, who.username, code, time.time())):
             return None
         if who.waiting is None:
-            return (yield from added(who.username, WHAT, (ONE_TIME_CODE,), who.secret, who.origin))
-        return (yield from added_at_login(who.waiting, WHAT, (ONE_TIME_CODE,), who.secret, who.origin, earlier))
+            return (yield from added(change, (ONE_TIME_CODE,), who.secret))
+        return (yield from added_at_login(change, who.waiting, (ONE_TIME_CODE,), who.secret, earlier))
 
     done = await atransaction(site.pool, work)
     return await _picture(site, who, WRONG) if done is None else after_adding(site, who, done)
@@ -74,11 +75,12 @@ async def remove(site: Site, request: Request) -> Response:
     if isinstance(who, Response):
         return who
     check_csrf(request, who.cookie, fields)
+    change = Change(site.root, who.username, WHAT, KIND, who.origin)
     required = who.account.role in site.two_factors_of
 
     def work() -> Work[None]:
         if (yield from totp.remove(who.username)):
-            yield from removed(who.username, WHAT, who.secret, who.origin, required=required)
+            yield from removed(change, who.secret, required=required)
 
     await atransaction(site.pool, work)
     return RedirectResponse(who.place, 303)

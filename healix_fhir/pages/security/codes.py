@@ -25,14 +25,13 @@ async def renew(site: Site, request: Request) -> Response:
     check_csrf(request, who.cookie, fields)
     if not (await atransaction(site.pool, lambda: held(who.username))).any:
         raise invalid("Recovery codes stand in for an authenticator app or a passkey. Set one up first.")
-    return _page(who, await atransaction(site.pool, lambda: renewed_codes(who.username, who.origin)))
+    return _page(who, await atransaction(site.pool, lambda: renewed_codes(site.root, who.username, who.origin)))
 
 
 def after_adding(site: Site, who: Person, done: Added) -> Response:
     """What is seen after a factor was set up: new codes, or what comes next."""
     answer = _page(who, done.codes) if done.codes else RedirectResponse(who.onward, 303)
-    if done.session is not None:
-        begin(site, answer, done.session)
+    begin(site, answer, done.session)
     return answer
 
 

@@ -19,7 +19,7 @@ from healix_fhir.pages.security.codes import after_adding
 from healix_fhir.pages.security.person import Person, person
 from healix_fhir.pages.site import Site
 from smart_auth.oauth.factors import passkeys
-from smart_auth.oauth.factors.changing import Added, added, added_at_login, alone, removed, renamed
+from smart_auth.oauth.factors.changing import Added, Change, added, added_at_login, alone, removed, renamed
 from smart_auth.oauth.factors.methods import HARDWARE_KEY, SOFTWARE_KEY
 from smart_auth.oauth.factors.party import ODD, NewPasskey
 from smart_auth.oauth.factors.passkeys import LONGEST_NAME
@@ -48,7 +48,7 @@ async def submit(site: Site, request: Request) -> Response:
             raise invalid(ODD)
         made, handle = site.party.made(fields.get("credential", ""), waiting.value), bytes(waiting.handle)
         earlier = request.cookies.get(site.session_cookie)
-        done = await atransaction(site.pool, lambda: _added(who, handle, fields.get("name", ""), made, earlier))
+        done = await atransaction(site.pool, lambda: _added(site, who, handle, fields.get("name", ""), made, earlier))
     except HealixError as error:
         if error.category is not Category.INVALID:
             raise
@@ -87,20 +87,24 @@ async def remove(site: Site, request: Request) -> Response:
         name = yield from passkeys.remove(who.username, id_)
         if name is None:
             raise invalid(NONE_SUCH)
-        yield from removed(who.username, _what(name), who.secret, who.origin, required=required)
+        yield from removed(_change(site, who, name), who.secret, required=required)
 
     await atransaction(site.pool, work)
     return RedirectResponse(who.place, 303)
 
 
-def _added(who: Person, handle: bytes, name: str, made: NewPasskey, earlier: str | None) -> Work[Added]:
+def _added(site: Site, who: Person, handle: bytes, name: str, made: NewPasskey, earlier: str | None) -> Work[Added]:
     if who.waiting is not None and not (yield from alone(who.username)):
         raise invalid(ODD)
     yield from passkeys.add(who.username, handle, name, made)
-    what, methods = _what(name), (SOFTWARE_KEY if made.synced else HARDWARE_KEY,)
+    change, methods = _change(site, who, name), (SOFTWARE_KEY if made.synced else HARDWARE_KEY,)
     if who.waiting is None:
-        return (yield from added(who.username, what, methods, who.secret, who.origin))
-    return (yield from added_at_login(who.waiting, what, methods, who.secret, who.origin, earlier))
+        return (yield from added(change, methods, who.secret))
+    return (yield from added_at_login(change, who.waiting, methods, who.secret, earlier))
+
+
+def _change(site: Site, who: Person, name: str) -> Change:
+    return Change(site.root, who.username, _what(name), "A passkey", who.origin)
 
 
 def _what(name: str) -> str:

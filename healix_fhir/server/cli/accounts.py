@@ -78,8 +78,8 @@ def reset_factors(username: str, data_dir: DataDir = None) -> None:
     """Take away the second step of a person who has lost it, and sign the person out everywhere."""
     from smart_auth.oauth.factors.held import reset
 
-    with database(data_dir) as (_, pool):
-        if not transaction(pool, lambda: reset(username, OPERATOR)):
+    with database(data_dir) as (settings, pool):
+        if not transaction(pool, lambda: reset(settings.root, username, OPERATOR)):
             raise invalid(f"there is no account '{username[:64]}'", code="not-found")
         answer({"username": username.strip().lower(), "factors": "none"})
 

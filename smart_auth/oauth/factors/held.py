@@ -10,6 +10,8 @@ from datetime import datetime
 
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
+from smart_auth.account.endings import end_sessions
+from smart_auth.oauth.factors.notices import tell
 from smart_auth.oauth.factors.passkeys import Passkey, passkeys
 from smart_auth.oauth.factors.recovery import Codes
 
@@ -48,7 +50,7 @@ def held(username: str) -> Work[Held]:
     return Held(app, (yield from passkeys(username)), Codes(left, used))
 
 
-def reset(username: str, origin: Origin) -> Work[bool]:
+def reset(root: str, username: str, origin: Origin) -> Work[bool]:
     """Take every factor of an account away and sign it out everywhere; False when there is no such account.
 
     For a person who has lost them all and whom the administrator knows: the password alone opens the account then, or
@@ -58,8 +60,10 @@ def reset(username: str, origin: Origin) -> Work[bool]:
     rows = yield Statement("SELECT 1 FROM account WHERE username = %s FOR UPDATE", (username,))
     if not rows:
         return False
-    for table in ("totp", "passkey", "recovery_code", "pending_login", "session"):
+    for table in ("totp", "passkey", "recovery_code"):
         yield Statement(f"DELETE FROM {table} WHERE username = %s", (username,))
+    yield from end_sessions(username)
+    yield from tell(root, username, "The clinic has taken away your passkeys, app and recovery codes.")
     who = Origin(origin.client, username, origin.address, origin.request)
     yield record([AuditRow(who, "D", WORD, query="all, by an administrator")])
     return True

@@ -20,6 +20,7 @@ from smart_auth.denials import Denials
 from smart_auth.oauth.factors import passkeys, recovery, totp
 from smart_auth.oauth.factors.held import WORD, held
 from smart_auth.oauth.factors.methods import ONE_TIME_CODE, SEVERAL
+from smart_auth.oauth.factors.notices import tell
 from smart_auth.oauth.factors.party import RelyingParty, read_signed
 from smart_auth.oauth.factors.passkeys import Challenge
 from smart_auth.oauth.factors.pending import OVER, Waiting, finish
@@ -67,14 +68,15 @@ def code_of_app(seal: Seal, username: str, code: str) -> Factor:
     return shown
 
 
-def recovery_code(username: str, code: str, origin: Origin) -> Factor:
-    """A recovery code; that one is gone stands in the audit trail."""
+def recovery_code(root: str, username: str, code: str, origin: Origin) -> Factor:
+    """A recovery code; that one is gone stands in the audit trail, and its owner is told."""
 
     def shown() -> Work[Proof]:
         if not (yield from recovery.use(username, code)):
             raise not_proved()
         left = (yield from held(username)).codes.left
         yield record([AuditRow(origin, "U", WORD, query=f"recovery code used, {left} left")])
+        yield from tell(root, username, f"A recovery code was used to sign in; {left} are left.")
         return Proof(username, ())
 
     return shown

@@ -15,6 +15,7 @@ from smart_auth.oauth.factors.held import reset
 from smart_auth.store import disable_user
 from tests.support.factors import SECOND, second, with_app, with_codes
 from tests.support.gate import Pool
+from tests.support.mailbox import ROOT
 from tests.support.portal import account, browser, csrf, sign_in
 
 ORIGIN = Origin("healix-cli")
@@ -242,8 +243,8 @@ def test_reset_by_an_administrator(database_url: str, pool: Pool) -> None:
     async def use(client: httpx.AsyncClient) -> None:
         await sign_in(client, "ada")
         await second(client, code=app.now())
-        assert transaction(pool, lambda: reset(" Ada ", ORIGIN))
-        assert not transaction(pool, lambda: reset("nobody", ORIGIN))
+        assert transaction(pool, lambda: reset(ROOT, " Ada ", ORIGIN))
+        assert not transaction(pool, lambda: reset(ROOT, "nobody", ORIGIN))
         assert (await client.get("/account/")).status_code == 303
         assert (await sign_in(client, "ada")).headers["location"] == "/account/"
         assert "Recovery codes" not in (await client.get("/account/security")).text
