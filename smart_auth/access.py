@@ -28,8 +28,9 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import HealixError, forbidden, invalid
+from smart_auth.narrowing import CONSENTS, LABELS, Viewer, consented, shown
 from smart_auth.person import PROXY, Person, find_person
-from smart_auth.relationship import acting, in_care
+from smart_auth.relationship import WRITING, acting, in_care, is_kept
 from smart_auth.scope import Context, Permission, Query, Scope, bounded, contexts, named, parse
 
 __all__ = [
@@ -102,7 +103,8 @@ class AccessContext(msgspec.Struct, frozen=True):
 
     `patient` is the logical id of the token's patient, `pat` its surrogate key; `practitioner` the logical id of the
     Practitioner that the user is, where the user is one, `person` who a user is that is none. `conditions` reads the
-    queries of the scopes.
+    queries of the scopes. `narrowed` has the kinds of narrowing that there may be (smart_auth/narrowing.py): all,
+    unless somebody has looked.
     """
 
     scopes: frozenset[Scope]
@@ -112,6 +114,7 @@ class AccessContext(msgspec.Struct, frozen=True):
     practitioner: str | None = None
     conditions: Conditions = CLOSED
     person: Person | None = None
+    narrowed: frozenset[str] = frozenset({CONSENTS, LABELS})
 
     @property
     def alone(self) -> bool:
@@ -143,12 +146,12 @@ class AccessContext(msgspec.Struct, frozen=True):
         """The condition on resource or index rows of `type_name`, over `{alias}.pat` and `{alias}.pk`."""
         whole = self._rows(type_name, permission, contexts(self.scopes, type_name, permission), alias)
         if whole == EVERYTHING:
-            return EVERYTHING
+            return EVERYTHING  # nothing narrows what is open to everyone
         queries: dict[Context, list[Fragment]] = {}
         for scope in bounded(self.scopes, type_name, permission):
             asked = self.conditions.of_row(type_name, scope.query, f"{alias}.pk")
             queries.setdefault(scope.context, []).append(asked)
-        return any_of(
+        opened = any_of(
             [
                 whole,
                 *(
@@ -157,23 +160,63 @@ class AccessContext(msgspec.Struct, frozen=True):
                 ),
             ]
         )
+        return all_of([opened, *self.shown(type_name, permission, alias)])
+
+    def shown(self, type_name: str, permission: Permission, alias: str) -> list[Fragment]:
+        """The conditions, beside relationships, on a row `alias` with `pat` and `pk`: that nothing hides it."""
+        viewer = self._viewer(type_name, permission)
+        return [] if viewer is None else shown(viewer, permission, alias, self.narrowed)
+
+    def earlier(self, type_name: str, permission: Permission, alias: str) -> Fragment:
+        """Like `reach`, for earlier versions: rows `alias` with their patient of then and the resource's key."""
+        return all_of(
+            [
+                self.reach(type_name, permission, f"{alias}.pat"),
+                *self.shown(type_name, permission, alias),
+            ]
+        )
+
+    def _consented(self, type_name: str, permission: Permission, column: str) -> Fragment:
+        """The condition that a patient hides not all of a type."""
+        viewer = self._viewer(type_name, permission)
+        if viewer is None or CONSENTS not in self.narrowed:
+            return EVERYTHING
+        return consented(viewer, type_name, permission, column)
+
+    def _viewer(self, type_name: str, permission: Permission) -> Viewer | None:
+        """The person from whom Consents and labels hide resources of a type; None where they do not count."""
+        if not self.narrowed or type_name in SHARED_TYPES:
+            return None
+        if Context.SYSTEM in contexts(self.scopes, type_name, permission):
+            return None
+        app = f"client/{self.origin.client or ''}"
+        if self.practitioner is not None:
+            return Viewer((f"Practitioner/{self.practitioner}", app), self.practitioner, self.origin.account)
+        if self.person is not None and self.person.proxies:
+            return Viewer((*self.person.proxies, app), own=self.person.own)
+        return None
 
     def compartments(self, type_name: str, permission: Permission, column: str) -> Fragment:
         """The condition on one patient key, the SQL expression `column`; for rows in one compartment at most.
 
         Only what scopes without a query open.
         """
-        return self._within(type_name, permission, contexts(self.scopes, type_name, permission), column)
+        within = self._within(type_name, permission, contexts(self.scopes, type_name, permission), column)
+        return all_of([within, self._consented(type_name, permission, column)])
 
     def reach(self, type_name: str, permission: Permission, column: str) -> Fragment:
-        """Like `compartments`, for scopes with a query too. Where `bounded`, it is to find rows by, and not enough."""
+        """Like `compartments`, for scopes with a query too, and Consents apart.
+
+        Where `bounded`, it is to find rows by, and not enough; nor without `shown`.
+        """
         return self._within(type_name, permission, named(self.scopes, type_name, permission), column)
 
     def compartments_of(
         self, type_name: str, permission: Permission, column: str, id_: str, resource: Mapping[str, Any]
     ) -> Fragment:
         """Like `compartments`, for a resource with this content, which is not in the index."""
-        return self._within(type_name, permission, self._opened(type_name, permission, id_, resource), column)
+        within = self._within(type_name, permission, self._opened(type_name, permission, id_, resource), column)
+        return all_of([within, self._consented(type_name, permission, column)])
 
     def reached(self, type_name: str, permission: Permission, column: str) -> Fragment:
         """In which contexts a patient key is reached, as an SQL array of booleans; for `shows`."""
@@ -247,7 +290,7 @@ class AccessContext(msgspec.Struct, frozen=True):
     def _related(self, type_name: str, permission: Permission, column: str) -> Fragment | None:
         """The condition that the user may see the patient `column` now; None where there is no user to ask of.
 
-        Who acts for a patient changes no RelatedPerson of that patient: nobody prolongs their own part.
+        Who acts for a patient changes no RelatedPerson of that patient, and no Consent: nobody prolongs their own part.
         """
         if self.practitioner is not None:
             return in_care(column, self.practitioner, type_name, permission)
@@ -256,7 +299,11 @@ class AccessContext(msgspec.Struct, frozen=True):
         arms = []
         if self.person.own is not None:
             arms.append(Fragment(f"{column} = %s", (self.person.own,)))
-        if self.person.proxies and (type_name != PROXY or permission in LOOKING):
+        if (
+            self.person.proxies
+            and not (type_name == PROXY and permission in WRITING)
+            and not is_kept(type_name, permission)
+        ):
             arms.append(acting(column, self.person.proxies))
         return any_of(arms)
 

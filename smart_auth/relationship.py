@@ -12,12 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from healix_fhir.kernel.conditions import NOTHING
 from healix_fhir.kernel.database import Fragment
 from smart_auth.scope import Permission
 
 STATING = frozenset({"Appointment", "CareTeam", "Consent", "Encounter", "Patient", "RelatedPerson"})
 """Types that state who cares for a patient, or who may not see what."""
+CHANGING = frozenset({Permission.UPDATE, Permission.DELETE})
 WRITING = frozenset({Permission.CREATE, Permission.UPDATE, Permission.DELETE})
+
+
+def is_kept(type_name: str, permission: Permission) -> bool:
+    """Whether this is for patients and systems alone: a Consent once given is not changed by whom it may hide from."""
+    return type_name == "Consent" and permission in CHANGING
 
 
 def in_care(column: str, practitioner: str, type_name: str, permission: Permission) -> Fragment:
@@ -25,6 +32,8 @@ def in_care(column: str, practitioner: str, type_name: str, permission: Permissi
 
     `column` is the SQL expression of the patient's key.
     """
+    if is_kept(type_name, permission):
+        return NOTHING
     ordinary = " AND NOT v.emergency" if type_name in STATING and permission in WRITING else ""
     return Fragment(
         f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner = %s"

@@ -62,6 +62,25 @@ Index("break_glass_patient", break_glass.c.patient, break_glass.c.opened)
 Index("break_glass_practitioner", break_glass.c.practitioner, break_glass.c.ends)
 Index("break_glass_opened", break_glass.c.opened)
 
+actor_member = Table(
+    "actor_member",
+    metadata,
+    Column("practitioner", Text(collation="C"), primary_key=True),  # logical id of the Practitioner
+    Column("actor", Text(collation="C"), primary_key=True),  # "Type/id" of that for which the practitioner acts
+    Column("source", Text(collation="C"), primary_key=True),  # "Type/id" of the resource that says so
+    Column("starts", DateTime(timezone=True)),
+    Column("ends", DateTime(timezone=True)),
+    comment="organizations, roles, teams and groups of clinicians; kept by healix_fhir/care/memberships.py",
+)
+Index("actor_member_source", actor_member.c.source)
+
+narrowing = Table(
+    "narrowing",
+    metadata,
+    Column("kind", Text(collation="C"), primary_key=True),
+    comment="the kinds of narrowing (see smart_auth/narrowing.py) that there is, or was, anything of",
+)
+
 account = Table(
     "account",
     metadata,
@@ -70,6 +89,7 @@ account = Table(
     Column("fhir_user", Text),  # "Patient/ID" or "Practitioner/ID"
     Column("password_hash", Text, nullable=False),  # argon2id, in PHC form
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
+    Column("clearance", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # labels that do not hide from it
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("mail", Text),  # confirmed, in lower case
     comment="people who log in",

@@ -86,7 +86,7 @@ def _care_team(reader: Reader, team: Json) -> Iterable[Relation]:
     for participant in team.get("participant", ()):
         practitioner = reader.local(participant.get("member"), "Practitioner")
         if practitioner is not None:
-            yield Relation(practitioner, patient, _span(participant.get("period")).within(_span(team.get("period"))))
+            yield Relation(practitioner, patient, span(participant.get("period")).within(span(team.get("period"))))
 
 
 def _patient(reader: Reader, patient: Json) -> Iterable[Relation]:
@@ -98,14 +98,14 @@ def _patient(reader: Reader, patient: Json) -> Iterable[Relation]:
 
 def _encounter(reader: Reader, encounter: Json) -> Iterable[Relation]:
     patient = reader.local(encounter.get("subject"), "Patient")
-    whole = Span(ends=_span(encounter.get("period")).ends)
+    whole = Span(ends=span(encounter.get("period")).ends)
     status = encounter.get("status")
     if patient is None or status not in ENCOUNTERS or (status == "finished" and whole.ends is None):
         return
     for participant in encounter.get("participant", ()):
         practitioner = reader.local(participant.get("individual"), "Practitioner")
         if practitioner is not None:
-            yield Relation(practitioner, patient, Span(ends=_span(participant.get("period")).ends).within(whole))
+            yield Relation(practitioner, patient, Span(ends=span(participant.get("period")).ends).within(whole))
 
 
 def _appointment(reader: Reader, appointment: Json) -> Iterable[Relation]:
@@ -116,12 +116,13 @@ def _appointment(reader: Reader, appointment: Json) -> Iterable[Relation]:
     patients = [id_ for one in actors if (id_ := reader.local(one.get("actor"), "Patient"))]
     for participant in actors:
         practitioner = reader.local(participant.get("actor"), "Practitioner")
-        span = Span(ends=_span(participant.get("period")).ends).within(Span(ends=ends))
+        when = Span(ends=span(participant.get("period")).ends).within(Span(ends=ends))
         if practitioner is not None:
-            yield from (Relation(practitioner, patient, span) for patient in patients)
+            yield from (Relation(practitioner, patient, when) for patient in patients)
 
 
-def _span(period: Json | None) -> Span:
+def span(period: Json | None) -> Span:
+    """What a Period covers: one that ends on a day ends with that day."""
     begin = interval((period or {}).get("start", ""))
     return Span(begin[0] if begin else None, _until((period or {}).get("end")))
 

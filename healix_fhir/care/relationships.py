@@ -33,7 +33,7 @@ def _handle(reader: Reader, events: Sequence[Event]) -> Work[None]:
     )
     if not sources:
         return
-    bodies = yield _present(sources)
+    bodies = yield present(sources)
     stated = [
         (f"{TYPE_NAME[type_id]}/{id_}", relation)
         for type_id, id_, body in bodies
@@ -52,7 +52,7 @@ def _handle(reader: Reader, events: Sequence[Event]) -> Work[None]:
     )
 
 
-def _present(sources: Sequence[tuple[int, str]]) -> Statement:
+def present(sources: Sequence[tuple[int, str]]) -> Statement:
     """The current bodies; the rows stay locked, so that no older state can be written over a newer one."""
     return Statement(
         """SELECT r.type, r.id, r.body FROM resource r

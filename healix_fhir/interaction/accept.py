@@ -13,10 +13,14 @@ from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.search_parameter import Defined
 from healix_fhir.model.subset import is_subsetted
 from healix_fhir.model.validate import check
+from healix_fhir.search import consent_rules
 from healix_fhir.search.defining import defined
 from healix_fhir.search.extract import extract
 from healix_fhir.store.define_parameters import TYPE as SEARCH_PARAMETER
+from healix_fhir.store.index import IndexRows
 from healix_fhir.store.stored import Change, Method
+
+CONSENT = "Consent"
 
 
 def known_type(type_name: str) -> None:
@@ -66,7 +70,7 @@ def change(
     if_match: int | None = None,
 ) -> Change:
     """The change that stores `resource` (of the right type) under `id_`. Raises Invalid with every issue found, or
-    Unprocessable for an update with a part of a resource and for a search parameter that cannot be used.
+    Unprocessable for an update with a part of a resource, and for a search parameter or a Consent that cannot be used.
     """
     resource["id"] = id_
     check(resource, type_name)
@@ -74,8 +78,15 @@ def change(
         raise HealixError(
             Category.UNPROCESSABLE, "the resource is tagged SUBSETTED: a part of it must not replace the whole"
         )
-    rows = extract(resource, type_name, bases)
+    rows = indexed(resource, type_name, bases)
     return Change(method, type_name, id_, resource, rows, if_match, defines=definitions_of(resource, type_name))
+
+
+def indexed(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) -> IndexRows:
+    """The index rows of a valid resource. Raises Unprocessable for a privacy Consent that could not be kept to."""
+    if type_name == CONSENT:
+        consent_rules.check(resource, bases)
+    return extract(resource, type_name, bases)
 
 
 def definitions_of(resource: dict[str, Any], type_name: str) -> tuple[Defined, ...]:

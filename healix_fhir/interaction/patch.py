@@ -14,14 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from healix_fhir.interaction.accept import definitions_of, known_id, of_type
+from healix_fhir.interaction.accept import definitions_of, indexed, known_id, of_type
 from healix_fhir.interaction.wanted import Steps
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode, decode_stored
 from healix_fhir.model.patch import fhirpath_patch, json_patch
 from healix_fhir.model.patch.fhirpath_operation import operations
 from healix_fhir.model.validate import check
-from healix_fhir.search.extract import extract
 from healix_fhir.store.lock import permit
 from healix_fhir.store.stored import Change, Method, Patched
 from smart_auth.access import AccessContext
@@ -88,7 +87,7 @@ def patched(type_name: str, id_: str, made_by: Steps, bases: tuple[str, ...]) ->
             check(after, type_name)
         except HealixError as error:
             raise HealixError(Category.UNPROCESSABLE, error.message, issues=error.issues) from error
-        return Patched(after, extract(after, type_name, bases), definitions_of(after, type_name))
+        return Patched(after, indexed(after, type_name, bases), definitions_of(after, type_name))
 
     return make
 

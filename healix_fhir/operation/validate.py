@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from healix_fhir.interaction.accept import definitions_of
+from healix_fhir.interaction.accept import definitions_of, indexed
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.interaction.status import outcome
 from healix_fhir.kernel.errors import HealixError, Issue, invalid
@@ -66,7 +66,7 @@ async def validate(interactions: Interactions, access: AccessContext, invocation
     if resource is None:
         raise invalid("there is no resource to validate", code="required", expression=("resource",))
     issues = await interactions.judging.judge(access, resource, invocation.type, Extent(asked.profiles))
-    issues = (*issues, *_unusable(resource, invocation.type, issues))
+    issues = (*issues, *_unusable(resource, invocation.type, issues, interactions.bases))
     if mode == "update":
         issues = (*_identity(resource, invocation), *issues)
     if resource is asked.resource and invocation.as_sent:
@@ -87,12 +87,15 @@ def _mode(asked: Asked, invocation: Invocation) -> str:
     return mode
 
 
-def _unusable(resource: dict[str, Any], type_name: str, issues: Sequence[Issue]) -> Sequence[Issue]:
-    """Why a SearchParameter that is valid cannot be used, and would be refused."""
+def _unusable(
+    resource: dict[str, Any], type_name: str, issues: Sequence[Issue], bases: tuple[str, ...]
+) -> Sequence[Issue]:
+    """Why a SearchParameter or a Consent that is valid cannot be used, and would be refused."""
     if any(issue.severity in ("error", "fatal") for issue in issues):
         return ()
     try:
         definitions_of(resource, type_name)
+        indexed(resource, type_name, bases)
     except HealixError as error:
         return error.issues
     return ()

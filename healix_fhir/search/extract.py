@@ -21,6 +21,7 @@ from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search import compartments, presence
 from healix_fhir.search.acting import acting
 from healix_fhir.search.amounts import parameter_key
+from healix_fhir.search.consent_rules import consent_rules
 from healix_fhir.search.content import full_text
 from healix_fhir.search.index_facts import url_parameter
 from healix_fhir.search.inside import contained_rows
@@ -38,10 +39,12 @@ from healix_fhir.search.params import (
 )
 from healix_fhir.search.params.collector import Collector, Emit
 from healix_fhir.search.params.indexed import COLUMNS, is_indexed
+from healix_fhir.search.security_labels import labels
 from healix_fhir.search.unions import is_union
 from healix_fhir.store.index import ContainedRows, IndexRows
 
 T = TypeVar("T")
+NO_META: dict[str, Any] = {}
 
 
 class Step(NamedTuple):
@@ -87,6 +90,8 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
         texts=_once(rows.texts),
         words=full_text(resource, type_name),
         contained=_contained(resource, bases) if "contained" in resource else (),
+        labels=labels(meta["security"]) if "security" in (meta := resource.get("meta", NO_META)) else (),
+        rules=consent_rules(resource, bases) if type_name == "Consent" else (),
         acting=acting(resource) if type_name == "RelatedPerson" else None,
     )
 

@@ -103,7 +103,7 @@ def included_statement(access: AccessContext, includes: Sequence[Include], page:
 
     One more than the limit is read, to tell whether any are left out. None when the caller may see none of it.
     """
-    visible = _visible(structs.replace(access, origin=Origin()))
+    visible = _visible(structs.replace(access, origin=Origin(access.origin.client, access.origin.account)))
     if visible == NOTHING:
         return None
     ends = visible == EVERYTHING and not any(one.iterate for one in includes)

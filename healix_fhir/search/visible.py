@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.model.definitions import TYPE_ID
-from healix_fhir.search.fragments import EVERYTHING, NOTHING, any_of
+from healix_fhir.search.fragments import EVERYTHING, NOTHING, all_of, any_of
 from healix_fhir.search.nodes import And, Node, OfType, Or, Visible
 from smart_auth.access import AccessContext
 from smart_auth.scope import Context, Permission, named
@@ -59,8 +59,10 @@ def visible_arms(node: Visible, access: AccessContext) -> tuple[Fragment, ...]:
         return ()
     if within == EVERYTHING:
         return (EVERYTHING,)
-    further = _reach(node, access, "c.pat")
-    return (within, Fragment(f"t.pk IN (SELECT c.pk FROM compartment c WHERE {further.sql})", further.params))
+    reached = _reach(node, access, "c.pat")
+    further = Fragment(f"t.pk IN (SELECT c.pk FROM compartment c WHERE {reached.sql})", reached.params)
+    shown = any_of(all_of(access.shown(node.type_name, permission, "t")) for permission in node.permissions)
+    return (all_of([within, shown]), all_of([further, shown]))
 
 
 def sees_one_patient(node: Visible, access: AccessContext) -> bool:

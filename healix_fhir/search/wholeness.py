@@ -18,8 +18,16 @@ from healix_fhir.search.params.indexed import COLUMNS
 from healix_fhir.search.searched import Searched
 
 ALL = frozenset({"every parameter but _id and _lastUpdated"})
-MADE: Mapping[int, frozenset[str]] = {1: ALL, 2: frozenset({"_content", "_text"}), 3: frozenset({"_contained"})}
-"""By version of the index (search/reindex.VERSION): the parameters whose rows it was the first to make so."""
+MADE: Mapping[int, frozenset[str]] = {
+    1: ALL,
+    2: frozenset({"_content", "_text"}),
+    3: frozenset({"_contained"}),
+    4: frozenset(),
+}
+"""By version of the index (search/reindex.VERSION): the parameters whose rows it was the first to make so.
+
+4 made the rows of Consents and security labels, which no parameter reads.
+"""
 INCLUDES = ("_include", "_revinclude")
 ANY = "_filter"
 """A parameter whose value may name every other one."""

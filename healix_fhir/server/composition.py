@@ -11,7 +11,7 @@ from psycopg import Connection
 from dicomweb.archive.opening import open_archive
 from dicomweb.events import TOPIC
 from dicomweb.study.sweep import sweep
-from healix_fhir.care import break_glass_notice, relationships
+from healix_fhir.care import break_glass_notice, memberships, relationships
 from healix_fhir.care.persons import find_person
 from healix_fhir.imaging import bridge
 from healix_fhir.kernel.consume import Consumers
@@ -41,6 +41,7 @@ def consumers(settings: Settings) -> Consumers:
     return {
         "resource": (
             relationships.consumer(bases),
+            memberships.consumer(bases),
             bridge.patients,
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),

@@ -236,7 +236,7 @@ def _sources(access: AccessContext, past: Past) -> list[Source]:
             continue
         seen = _seen(access, past, names, predicate)
         whole = EVERYTHING if bound else Fragment(f"(SELECT count(*) <= {LISTED} FROM seen{number})")
-        then = access.reach(names[0], past.permission, "h.pat")
+        then = access.earlier(names[0], past.permission, "h")
         sources.append(
             Source(
                 Fragment(f"seen{number} r WHERE {whole.sql}"),
@@ -265,12 +265,13 @@ def _in_order(
     """
     first = access.reach(name, past.permission, "r.pat")
     further = access.reach(name, past.permission, "c.pat")
-    then = access.reach(name, past.permission, "h.pat")
+    then = access.earlier(name, past.permission, "h")
     now = access.predicate(name, past.permission, "r")
     bounded = access.bounded(name, past.permission)
+    visible = all_of(access.shown(name, past.permission, "r"))
     also = Fragment(f"r.pk IN (SELECT c.pk FROM compartment c WHERE {further.sql})", further.params)
     for found in (first, also):
-        seen = all_of([found, now]) if bounded else found
+        seen = all_of([found, now if bounded else visible])
         current = Fragment(f"resource r WHERE NOT {whole.sql} AND r.type = t.type AND {seen.sql}", seen.params)
         yield Source(current, None, types, ordered=True, counted=False)
     earlier = Fragment(

@@ -23,6 +23,25 @@ class ContainedRows(msgspec.Struct, frozen=True):
     rows: IndexRows
 
 
+class ConsentRule(msgspec.Struct, frozen=True):
+    """A provision of a Consent, as `consent_rule` holds it; None is no condition.
+
+    `chain` has the numbers of the provisions that enclose it, and its own. `actors` are `Type/id` or `client/id`,
+    `data` type number and id, `labels` `system|code`.
+    """
+
+    number: int
+    chain: tuple[int, ...]
+    denies: bool
+    starts: datetime | None = None
+    ends: datetime | None = None
+    actors: tuple[str, ...] | None = None
+    types: tuple[str, ...] | None = None
+    actions: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = None
+    data: tuple[str, ...] | None = None
+
+
 class IndexRows(msgspec.Struct, frozen=True):
     """Everything the search index holds of one resource. Empty for a deleted one.
 
@@ -35,7 +54,8 @@ class IndexRows(msgspec.Struct, frozen=True):
     `amounts`: numbers and quantities. `positions`: (param, latitude, longitude).
     `texts`: (param, folded, h) of what stands beside codes; h is also in `toks`.
     `words`: at most one pair, the words of the narrative (None: there is none) and of all texts, as tsvectors' text.
-    `contained`: what it contains.
+    `contained`: what it contains. `labels`: its security labels, each with `t` where it is restricted, else `f`.
+    `rules`: what it permits and denies, where it is a privacy Consent.
     `acting`: of a RelatedPerson, from when until when it acts for its patient (search/acting).
     """
 
@@ -53,6 +73,8 @@ class IndexRows(msgspec.Struct, frozen=True):
     texts: tuple[tuple[int, str, int], ...] = ()
     words: tuple[tuple[str | None, str], ...] = ()
     contained: tuple[ContainedRows, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    rules: tuple[ConsentRule, ...] = ()
     acting: tuple[datetime | None, datetime | None] | None = None
 
 

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from healix_fhir.kernel.arrays import Array, float8, int2, int4, int8, numeric, text, timestamptz
-from healix_fhir.store.index import IndexRows
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.store.index import ConsentRule, IndexRows
 from healix_fhir.store.known_texts import unknown
+from smart_auth.narrowing import CONSENTS, LABELS
+from smart_auth.store import CHANNEL
 
 PK = "(TABLE keys)[x.n]"
 PAT = "nullif((SELECT g.pat FROM given g)[x.n], 0)"
@@ -32,6 +35,21 @@ class Part(NamedTuple):
     kinds: tuple[Callable[[Iterable[Any]], Array], ...]
     rows: Callable[[IndexRows], Sequence[tuple[Any, ...]]]
     of_resource: bool = True
+
+
+def _rule(rule: ConsentRule) -> tuple[Any, ...]:
+    numbers = None if rule.types is None else [str(TYPE_ID[name]) for name in rule.types]
+    lists = (rule.actors, rule.types, numbers, rule.actions, rule.labels, rule.data)
+    chain = _array([str(number) for number in rule.chain])
+    return (rule.number, chain, "t" if rule.denies else "f", rule.starts, rule.ends, *map(_array, lists))
+
+
+def _array(values: Sequence[str] | None) -> str | None:
+    """The text of an array of texts. Spec: PostgreSQL arrays, 8.15.6"""
+    if values is None:
+        return None
+    quoted = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
+    return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
 
 
 PARTS = (
@@ -92,6 +110,36 @@ PARTS = (
      FROM unnest(%s::int[], %s::text[], %s::text[]) AS x (n, narrative, content)""",
         (int4, text, text),
         lambda index: index.words,
+    ),
+    Part(
+        "index_label",
+        f"""INSERT INTO index_label (label, restricted, pk)
+     SELECT x.label, x.restricted::boolean, {PK}
+     FROM unnest(%s::int[], %s::text[], %s::text[]) AS x (n, label, restricted)""",
+        (int4, text, text),
+        lambda index: index.labels,
+    ),
+    Part(
+        "consent_rule",
+        f"""INSERT INTO consent_rule (n, chain, denies, starts, ends, actors, types, type_ids, actions, labels, data,
+                                pat, pk)
+     SELECT x.number, x.chain::int[], x.denies::boolean, x.starts, x.ends, x.actors::text[], x.types::text[],
+            x.type_ids::int[], x.actions::text[], x.labels::text[], x.data::text[], {PAT}, {PK}
+     FROM unnest(%s::int[], %s::int[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[],
+                 %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+       AS x (n, number, chain, denies, starts, ends, actors, types, type_ids, actions, labels, data)""",
+        (int4, int4, text, text, timestamptz, timestamptz, text, text, text, text, text, text),
+        lambda index: [_rule(rule) for rule in index.rules],
+    ),
+    Part(
+        "narrowing",
+        # announced once: from then on every process asks for what Consents and labels hide
+        f"""INSERT INTO narrowing (kind)
+     SELECT DISTINCT x.kind FROM unnest(%s::int[], %s::text[]) AS x (n, kind)
+     ON CONFLICT DO NOTHING RETURNING pg_notify('{CHANNEL}', '')""",
+        (int4, text),
+        lambda index: (((LABELS,),) if index.labels else ()) + (((CONSENTS,),) if index.rules else ()),
+        of_resource=False,
     ),
     Part(
         "index_text",

@@ -131,7 +131,7 @@ def _versions(access: AccessContext, type_name: str, id_: str) -> Fragment:
     nothing of earlier versions: where queries of scopes decide, `shown` has to look at them.
     """
     now = access.predicate(type_name, Permission.READ, "r")
-    then = access.reach(type_name, Permission.READ, "h.pat")
+    then = access.earlier(type_name, Permission.READ, "h")
     reached = access.reached(type_name, Permission.READ, "h.pat")
     key = (TYPE_ID[type_name], id_)
     return Fragment(

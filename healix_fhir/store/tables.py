@@ -243,6 +243,37 @@ index_words = Table(
 Index("index_words_narrative", index_words.c.narrative, postgresql_using="gin")
 Index("index_words_content", index_words.c.content, postgresql_using="gin")
 
+index_label = Table(
+    "index_label",
+    metadata,
+    Column("pk", BigInteger, nullable=False),
+    Column("label", Text(collation="C"), nullable=False),  # "system|code" of meta.security
+    Column("restricted", Boolean, nullable=False),  # it hides the resource from those who are not cleared for it
+    comment="the security labels of resources; see search/security_labels.py",
+)
+Index("index_label_pk", index_label.c.pk)
+
+consent_rule = Table(
+    "consent_rule",
+    metadata,
+    Column("pk", BigInteger, nullable=False),  # of the Consent
+    Column("n", Integer, nullable=False),
+    Column("chain", ARRAY(Integer), nullable=False),  # the rules that enclose it, and itself
+    Column("pat", BigInteger),
+    Column("denies", Boolean, nullable=False),
+    Column("starts", DateTime(timezone=True)),
+    Column("ends", DateTime(timezone=True)),
+    Column("actors", ARRAY(Text)),  # "Type/id" or "client/id"; this and what follows: null is no condition
+    Column("types", ARRAY(Text)),
+    Column("type_ids", ARRAY(Integer)),  # the same by their numbers
+    Column("actions", ARRAY(Text)),  # read, create, change
+    Column("labels", ARRAY(Text)),
+    Column("data", ARRAY(Text)),  # "type/id", the type as its number
+    comment="the provisions of active privacy Consents; see search/consent_rules.py",
+)
+Index("consent_rule_pat", consent_rule.c.pat)
+Index("consent_rule_pk", consent_rule.c.pk, consent_rule.c.n)
+
 server_key = Table(
     "server_key",
     metadata,

@@ -112,6 +112,28 @@ def unlink_user(
         answer({"username": username, "acts_no_longer_as": related_person})
 
 
+@users.command("clear")
+def clear_user(
+    username: str,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="V, R (which V comprises) or a sensitivity such as HIV; repeat it; without, none."),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Say which labelled resources an account may see; those that were said before no longer count."""
+    from healix_fhir.search.security_labels import clearance
+    from smart_auth.account.clearance import clear
+
+    with database(data_dir) as (_, pool):
+        try:
+            labels = clearance(label or ())
+        except ValueError as error:
+            raise invalid(f"'{str(error)[:64]}' is no label that hides a resource", code="value") from error
+        transaction(pool, lambda: clear(username, labels))
+        answer({"username": username, "clearance": labels})
+
+
 @tokens.command("create")
 def create_token(
     scope: Annotated[str, typer.Option(help='SMART scopes, e.g. "system/*.cruds" or "patient/*.rs".')],
