@@ -33,7 +33,8 @@ class Judging:
         return judge(resource, type_name, extent, Library(closed=True))
 
 
-NO_DATABASE = cast("Interactions", SimpleNamespace(judging=Judging()))  # the type level asks for none
+BASES = ("http://healix.test/fhir",)
+NO_DATABASE = cast("Interactions", SimpleNamespace(judging=Judging(), bases=BASES))  # the type level asks for none
 
 
 def validate(

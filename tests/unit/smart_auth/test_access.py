@@ -38,7 +38,7 @@ def test_patient_sees_one_compartment() -> None:
 
 def test_user_sees_relationships() -> None:
     """A user scope opens the patients with whom the practitioner has a relationship now."""
-    predicate = access("user/*.rs", practitioner="dr").related("Observation", READ, "r.pat")
+    predicate = access("user/*.rs", practitioner="dr").reach("Observation", READ, "r.pat")
     assert "care_relationship" in predicate.sql
     assert "v.ends > now()" in predicate.sql
     assert "v.starts <= now()" in predicate.sql
@@ -47,14 +47,14 @@ def test_user_sees_relationships() -> None:
 
 def test_contexts_add_up() -> None:
     """Two contexts open what either opens."""
-    predicate = access("user/*.rs patient/*.rs", pat=7, practitioner="dr").related("Observation", READ, "r.pat")
+    predicate = access("user/*.rs patient/*.rs", pat=7, practitioner="dr").reach("Observation", READ, "r.pat")
     assert " OR " in predicate.sql
     assert predicate.params == (7, "dr", "dr")
 
 
 def test_one_patient_of_a_practitioner() -> None:
     """An app that a practitioner gave one patient sees that patient only while in the practitioner's care."""
-    predicate = access("patient/*.rs", pat=7, practitioner="dr").related("Observation", READ, "r.pat")
+    predicate = access("patient/*.rs", pat=7, practitioner="dr").reach("Observation", READ, "r.pat")
     assert predicate.sql.startswith("(r.pat = %s AND r.pat IN (SELECT v.pat FROM care_relationship v")
     assert predicate.params == (7, "dr")
 
@@ -81,7 +81,7 @@ ACTING = "SELECT v.pat FROM care_relationship v WHERE v.practitioner IN (%s)"
 )
 def test_persons(scope: str, pat: int | None, person: Person, begin: str, params: tuple[object, ...]) -> None:
     """A patient's account opens its own record, and those of others only while it acts for them."""
-    predicate = access(scope, pat=pat, person=person).compartments("Observation", READ, "r.pat")
+    predicate = access(scope, pat=pat, person=person).reach("Observation", READ, "r.pat")
     assert predicate.sql.startswith(begin)
     assert predicate.params == params
 
@@ -93,7 +93,7 @@ def test_nobody_prolongs_their_own_part(scope: str, permission: Permission) -> N
     caller = access(scope, pat=8, person=GUARDIAN)
     assert caller.compartments("RelatedPerson", permission, "r.pat") == NOTHING
     assert "care_relationship" in caller.compartments("RelatedPerson", READ, "r.pat").sql
-    own = access("user/*.cruds", person=MOTHER).compartments("RelatedPerson", permission, "r.pat")
+    own = access("user/*.cruds", person=MOTHER).reach("RelatedPerson", permission, "r.pat")
     assert (own.sql, own.params) == ("r.pat = %s", (7,))
 
 
