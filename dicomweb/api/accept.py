@@ -12,6 +12,7 @@ from healix_fhir.kernel.media_types import MediaType, parse_accept
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
+DICOM_XML = "application/dicom+xml"
 JSON_TYPES = (DICOM_JSON, "application/json")
 OCTETS = "application/octet-stream"
 MULTIPART = "multipart/related"
@@ -57,13 +58,18 @@ def wanted(request: Request) -> tuple[MediaType, ...]:
     return tuple(media for media in parse_accept(text) if media.q > 0)
 
 
-def json_type(request: Request) -> str:
-    """The name under which the caller takes DICOM JSON. Raises NotAcceptable."""
+def model_type(request: Request, *, single: bool = False) -> str:
+    """The name under which the caller takes attributes: of DICOM JSON, or `DICOM_XML`, which comes as parts of a
+    multipart unless there is always a `single` document. Raises NotAcceptable.
+    """
     for media in wanted(request):
         for name in JSON_TYPES:
             if media.covers(name):
                 return name
-    raise not_acceptable(f"this is served as {DICOM_JSON}")
+        if media.covers(DICOM_XML) if single else media.name != "*/*" and multipart_of(media, DICOM_XML):
+            return DICOM_XML
+    xml = DICOM_XML if single else f'{MULTIPART}; type="{DICOM_XML}"'
+    raise not_acceptable(f"this is served as {DICOM_JSON} and as {xml}")
 
 
 def multipart_of(media: MediaType, part: str) -> bool:

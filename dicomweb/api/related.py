@@ -5,21 +5,25 @@ Spec: PS3.18 8.6.1.2, 8.7.1 (2024d); RFC 2387
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from secrets import token_hex
+from types import MappingProxyType
 
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
+from dicomweb.api.accept import DICOM_XML
 from dicomweb.archive.aside import aside
+from dicomweb.dicomjson.xml import native_model
 
 BATCH = 256 << 10
 PRIVATE = {"Cache-Control": "no-store"}
+NONE: Mapping[str, str] = MappingProxyType({})
 
 Part = tuple[str, Iterable[bytes]]
 """The Content-Type of a part and its content."""
 
 
-async def multipart(kind: str, parts: Iterable[Part]) -> StreamingResponse:
+async def multipart(kind: str, parts: Iterable[Part], headers: Mapping[str, str] = NONE) -> StreamingResponse:
     """An answer of many parts of the media type `kind`."""
     boundary = token_hex(16)
 
@@ -30,7 +34,16 @@ async def multipart(kind: str, parts: Iterable[Part]) -> StreamingResponse:
             yield b"\r\n"
         yield f"--{boundary}--\r\n".encode()
 
-    return await streamed(body(), f'multipart/related; type="{kind}"; boundary={boundary}')
+    answer = await streamed(body(), f'multipart/related; type="{kind}"; boundary={boundary}')
+    answer.headers.update(headers)
+    return answer
+
+
+async def objects(encoded: Sequence[bytes], kind: str, headers: Mapping[str, str]) -> Response:
+    """An answer of DICOM JSON objects: one array of the media type `kind`, or with `DICOM_XML` an XML document each."""
+    if kind != DICOM_XML:
+        return Response(b"[" + b",".join(encoded) + b"]", 200, headers, kind)
+    return await multipart(kind, ((kind, [native_model(one)]) for one in encoded), headers)
 
 
 async def streamed(content: Iterable[bytes], content_type: str, size: int | None = None) -> StreamingResponse:

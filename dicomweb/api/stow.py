@@ -15,12 +15,13 @@ import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import DICOM, MULTIPART, json_type
+from dicomweb.api.accept import DICOM, DICOM_XML, MULTIPART, model_type
 from dicomweb.api.edge import Edge
 from dicomweb.api.multipart import Reader
 from dicomweb.api.related import PRIVATE
 from dicomweb.archive.aside import aside
 from dicomweb.archive.spool import RETRY_AFTER
+from dicomweb.dicomjson.xml import native_model
 from dicomweb.status import Reason, reason
 from dicomweb.study.receive import FileMeta, Incoming, Received, Receiver
 from dicomweb.study.rows import audited
@@ -127,7 +128,7 @@ class Intake:
 async def store(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /studies` and `POST /studies/{study}`."""
     access.require_whole("ImagingStudy", Permission.CREATE, "DICOMweb")
-    kind = json_type(request)
+    kind = model_type(request, single=True)
     study = request.path_params.get("study")
     if study is not None:
         check_uid(study, "StudyInstanceUID")
@@ -211,7 +212,8 @@ def _response(base: str, intake: Intake, study: str | None, kind: str) -> Respon
     if others := [_why(reason(failure.error)) for failure in intake.failures if failure.meta is None]:
         body["0008119A"] = {"vr": "SQ", "Value": others}
     status, headers = _status(kept, intake, whole=not failed and not others)
-    return Response(msgspec.json.encode(body), status, headers, kind)
+    encoded = msgspec.json.encode(body)
+    return Response(native_model(encoded) if kind == DICOM_XML else encoded, status, headers, kind)
 
 
 def _status(kept: Sequence[Outcome], intake: Intake, *, whole: bool) -> tuple[int, dict[str, str]]:

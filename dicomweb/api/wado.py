@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
-from xxhash import xxh3_128_hexdigest
+from xxhash import xxh3_128
 
-from dicomweb.api.accept import DICOM, OCTETS, json_type, multipart_of, not_acceptable, takes_syntax, wanted
+from dicomweb.api.accept import DICOM, OCTETS, model_type, multipart_of, not_acceptable, takes_syntax, wanted
 from dicomweb.api.edge import Edge
 from dicomweb.api.frames import stream_ranges
-from dicomweb.api.related import PRIVATE, multipart, streamed
+from dicomweb.api.related import PRIVATE, multipart, objects, streamed
 from dicomweb.archive.blobs import Archive
 from dicomweb.pixel.frames import inflated
 from dicomweb.pixel.image import Image, image
@@ -98,20 +98,22 @@ def _taken(instance: Instance, accepted: Sequence[MediaType]) -> bool:
 
 
 async def metadata(edge: Edge, request: Request, access: AccessContext) -> Response:
-    """`GET …/metadata` at each level: DICOM JSON without bulk data."""
-    kind = json_type(request)
+    """`GET …/metadata` at each level: the attributes without bulk data, as DICOM JSON or XML."""
+    kind = model_type(request)
     path = request.path_params
-    objects = await atransaction(
+    found = await atransaction(
         edge.pool,
         lambda: retrieve.metadata(access, path["study"], path.get("series"), path.get("instance"), base=edge.base),
     )
-    body = b"[" + b",".join(objects) + b"]"
-    tag = f'"{xxh3_128_hexdigest(body)}"'
+    digest = xxh3_128(kind.encode())
+    for one in found:
+        digest.update(one)
+    tag = f'"{digest.hexdigest()}"'
     headers = PRIVATE | {"ETag": tag}
     known = request.headers.get("if-none-match", "")
     if known.strip() == "*" or tag in known:
         return Response(None, 304, headers)
-    return Response(body, 200, headers, kind)
+    return await objects(found, kind, headers)
 
 
 async def bulk(edge: Edge, request: Request, access: AccessContext) -> Response:

@@ -1,4 +1,4 @@
-"""The value representation of elements that do not carry it: implicit VR, and UN.
+"""The dictionary of elements: value representations for those that do not carry it (implicit VR, and UN), keywords.
 
 pydicom's dictionaries are imported on first use: most objects never need them.
 Spec: PS3.6, PS3.5 6.2.2 and 7.1.3 (2024d)
@@ -36,3 +36,11 @@ def private(tag: int, creator: str) -> str | None:
         return private_dictionary_VR(tag, creator)
     except KeyError:
         return None
+
+
+@lru_cache(maxsize=20_000)
+def keyword(tag: int) -> str:
+    """The keyword of a tag of the standard; empty when unknown."""
+    from pydicom.datadict import keyword_for_tag
+
+    return keyword_for_tag(tag)

@@ -55,6 +55,7 @@ def test_a_single_object_comes_as_itself_where_that_is_asked(client: httpx.Clien
         ("/metadata", OHIF_JSON, 200),
         ("/metadata", "application/json", 200),
         ("/metadata", "application/dicom+xml", 406),
+        ("/metadata", 'multipart/related; type="application/dicom+xml"', 200),
         ("/frames/1", "multipart/related; type=application/octet-stream; transfer-syntax=*", 200),
         ("/frames/1", 'multipart/related; type="application/octet-stream"', 200),
         ("/frames/1", "application/octet-stream", 200),
@@ -143,3 +144,19 @@ def test_a_shortened_result_says_so(client: httpx.Client) -> None:
     """When matches remain after the limit the answer carries a warning."""
     assert "offset" in client.get("/dicomweb/instances?limit=1").headers["warning"]
     assert "warning" not in client.get("/dicomweb/instances").headers
+
+
+@pytest.mark.spec("PS3.18 8.7.3.2")
+def test_attributes_come_as_xml_too(client: httpx.Client, study: list[Dataset]) -> None:
+    """Metadata and matches are a document of the Native DICOM Model each; what a store made of it is one document."""
+    accept = {"Accept": 'multipart/related; type="application/dicom+xml"'}
+    series = address(study[0]).rpartition("/instances/")[0]
+    for path, count in ((series + "/metadata", 2), ("/dicomweb/studies", 1)):
+        answer = client.get(path, headers=accept)
+        assert answer.headers["content-type"].startswith('multipart/related; type="application/dicom+xml"')
+        assert answer.content.count(b"<NativeDicomModel") == count
+        assert study[0].StudyInstanceUID.encode() in answer.content
+    again = body([file_of(study[0])])
+    stored = client.post("/dicomweb/studies", content=again, headers=HEADERS | {"Accept": "application/dicom+xml"})
+    assert b'keyword="ReferencedSOPSequence"' in stored.content
+    assert stored.headers["content-type"] == "application/dicom+xml"
