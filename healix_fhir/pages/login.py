@@ -71,6 +71,17 @@ async def submit(site: Site, request: Request) -> Response:
     return answer
 
 
+async def ask_to_leave(site: Site, request: Request) -> Response:
+    """GET /account/logout: where an app, as the viewer, sends a person who signs out there.
+
+    Spec: OpenID Connect RP-Initiated Logout 1.0 2 (the person is asked)
+    """
+    session = await site.session(request)
+    if session is None:
+        return RedirectResponse("/account/login", 303)
+    return page("logout.html", username=session.account.username, csrf=session.csrf)
+
+
 async def leave(site: Site, request: Request) -> Response:
     """POST /account/logout with the hidden `csrf`."""
     fields = await read_form(request)

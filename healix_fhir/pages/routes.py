@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from healix_fhir.interaction.status import STATUS
 from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.refusal import as_refusal
-from healix_fhir.pages import apps, emergency, home, launch, login, passkey_login, second_step, viewer
+from healix_fhir.pages import apps, emergency, home, launch, login, passkey_login, second_step
 from healix_fhir.pages.account import invite, register, reset, sessions, settings
 from healix_fhir.pages.admin.addresses import SENT, SHOWN
 from healix_fhir.pages.authorize import decision, patient, start
@@ -41,8 +41,8 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/account/login", _answering(site, login.submit), methods=["POST"]),
         *_security(site),
         *_accounts(site),
+        Route("/account/logout", _answering(site, login.ask_to_leave)),
         Route("/account/logout", _answering(site, login.leave), methods=["POST"]),
-        Route("/account/view", _answering(site, viewer.open_study), methods=["POST"]),
         Route(apps.APPS, _answering(site, apps.show)),
         Route(apps.APPS, _answering(site, apps.take_back), methods=["POST"]),
         Route(emergency.ADDRESS, _answering(site, emergency.show)),

@@ -96,7 +96,7 @@ def create_app(settings: Settings) -> ASGIApp:
                 *authorization,
                 *health.routes(pool),
                 *telemetry.routes(counters, gate),
-                *files.routes(viewer),
+                *files.routes(viewer, pool, settings.root),
             ]
             yield
         finally:

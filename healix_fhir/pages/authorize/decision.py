@@ -23,6 +23,7 @@ from smart_auth.oauth.authorize.pending import finish
 from smart_auth.oauth.authorize.request import SCOPES
 from smart_auth.oauth.authorize.scopes import chosen, needs_patient
 from smart_auth.oauth.grant import Grant, issue_code
+from smart_auth.oauth.own_viewer import is_own_viewer
 from smart_auth.store import digest
 
 FIELDS = 10 * SCOPES
@@ -61,6 +62,8 @@ async def _onward(site: Site, request: Request, going: Going) -> Response:
     if waiting is not None:
         return waiting
     asked = going.pending.asked
+    if is_own_viewer(going.client, asked.redirect_uri, site.root):
+        return await _allow(site, request, going, going.words)
     if "consent" not in asked.prompt:
         username = going.session.account.username
         before = await atransaction(

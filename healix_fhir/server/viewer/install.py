@@ -39,7 +39,6 @@ def install(target: Path) -> int:
         archive = _download(Path(scratch))
         fresh = Path(scratch) / "viewer"
         count = _unpack(archive, fresh)
-        (fresh / "app-config.js").write_text(configuration(), encoding="utf-8")
         if target.exists():
             shutil.rmtree(target)
         fresh.rename(target)
@@ -82,45 +81,3 @@ def _fitted(suffix: str, content: bytes) -> bytes:
     for old, new in REWRITES.get(suffix, ()):
         content = content.replace(old.encode(), new.encode())
     return content
-
-
-def configuration() -> str:
-    """OHIF's `app-config.js`: the DICOMweb endpoint of the same server."""
-    return """window.config = {
-  routerBasename: '/ohif/',
-  extensions: [],
-  modes: [],
-  showStudyList: true,
-  maxNumberOfWebWorkers: 3,
-  showWarningMessageForCrossOrigin: false,
-  showCPUFallbackMessage: false,
-  showLoadingIndicator: true,
-  strictZSpacingForVolumeViewport: true,
-  investigationalUseDialog: { option: 'never' },
-  defaultDataSourceName: 'healix',
-  dataSources: [
-    {
-      namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
-      sourceName: 'healix',
-      configuration: {
-        friendlyName: 'Healix',
-        name: 'healix',
-        qidoRoot: '/dicomweb',
-        wadoRoot: '/dicomweb',
-        wadoUriRoot: '/dicomweb/wado',
-        qidoSupportsIncludeField: true,
-        imageRendering: 'wadors',
-        thumbnailRendering: 'wadors',
-        enableStudyLazyLoad: true,
-        supportsFuzzyMatching: false,
-        supportsWildcard: true,
-        supportsReject: false,
-        dicomUploadEnabled: false,
-        singlepart: 'bulkdata,video,pdf',
-        bulkDataURI: { enabled: true, relativeResolution: 'studies' },
-        omitQuotationForMultipartRequest: true,
-      },
-    },
-  ],
-};
-"""

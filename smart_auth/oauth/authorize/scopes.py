@@ -52,13 +52,14 @@ def grantable(
     whether the app was started from within Healix.
     """
     words = narrowed(narrowed(asked, registered), for_role(role)).split()
-    return _sensible(
+    kept = _sensible(
         word
         for word in words
         if (launched or word not in FROM_LAUNCH)
         and (role != "admin" or not word.startswith("launch"))
         and (word in OTHER_SCOPES or _is_clinical(word, types, conditions))
     )
+    return kept if launched or "launch/patient" in kept else _without_covered(kept)
 
 
 def finer(word: str) -> tuple[str, ...]:
@@ -86,6 +87,12 @@ def needs_patient(words: Iterable[str]) -> bool:
 def _sensible(words: Iterable[str]) -> tuple[str, ...]:
     kept = tuple(words)
     return tuple(word for word in kept if word not in NEEDS_OPENID or "openid" in kept)
+
+
+def _without_covered(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out `patient/` scopes that `user/` scopes open for every patient: nobody has to be chosen for them."""
+    everyone = " ".join(word.replace("user/", "patient/", 1) for word in words if word.startswith("user/"))
+    return tuple(word for word in words if not word.startswith("patient/") or narrowed(word, everyone) != word)
 
 
 def _is_clinical(word: str, types: Collection[str], conditions: Conditions) -> bool:

@@ -26,6 +26,11 @@ ALL = "patient/*.cruds user/*.cruds openid fhirUser profile launch launch/patien
         ("patient", "fhirUser profile patient/*.r", False, "patient/*.r"),
         ("patient", "patient/Observation.rs?code=a", False, "patient/Observation.rs?code=a"),
         ("patient", "patient/Observation.rs?family=a patient/Observation.rs?code.text=a openid", False, "openid"),
+        ("practitioner", "patient/Patient.rs user/Patient.rs openid", False, "user/Patient.rs openid"),
+        ("practitioner", "patient/Patient.cr user/Patient.rs", False, "patient/Patient.cr user/Patient.rs"),
+        ("practitioner", "launch/patient patient/*.r user/*.r", False, "launch/patient patient/*.r user/*.r"),
+        ("practitioner", "launch patient/*.r user/*.r", True, "launch patient/*.r user/*.r"),
+        ("patient", "patient/Patient.rs user/Patient.rs", False, "patient/Patient.rs"),
         ("admin", "openid fhirUser launch/patient patient/*.rs user/*.rs", True, "openid fhirUser"),
     ],
 )
