@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from conformance.check import Check
-from conformance.smart import discovery, identity, launching, refreshing, refusals, scopes, services, tokens, us_core
+from conformance.smart import (
+    discovery,
+    granular,
+    identity,
+    launching,
+    refreshing,
+    refusals,
+    scopes,
+    services,
+    tokens,
+    us_core,
+)
 from conformance.smart.scene import Scene
 
 GROUPS: dict[str, tuple[Check[Scene], ...]] = {
@@ -15,6 +26,7 @@ GROUPS: dict[str, tuple[Check[Scene], ...]] = {
     "Introspection and revocation": tokens.CHECKS,
     "Backend services": services.CHECKS,
     "Scopes": scopes.CHECKS,
+    "Granular scopes": granular.CHECKS,
     "Single patient API": us_core.CHECKS,
 }
 CHECKS = tuple(check for group in GROUPS.values() for check in group)

@@ -35,6 +35,8 @@ INTROSPECT, REVOKE = "/oauth/introspect", "/oauth/revoke"
 BACK = "GET .*(oauth/authorize|account/authorize)|POST .*account/authorize"
 """Requests whose answers send the browser back to the app."""
 DECISION = "POST .*account/authorize/decision"
+LABORATORY = {"resource": {"category": [{"coding": [{"code": "laboratory"}]}]}}
+"""An entry that a scope for vital signs does not open."""
 CALLBACK = "https://app.example/callback"
 
 
@@ -163,6 +165,11 @@ FLAWS: dict[str, Flaw] = {
     "s opens no read": answered("GET .*/fhir/Observation/", status(200)),
     "rs opens no write": answered("DELETE .*/fhir/Observation/", status(204)),
     "c opens a create in the own record only": answered("POST .*/fhir/Observation", status(201)),
+    "a granular scope of Observation": answered(
+        r"GET .*/fhir/Observation\?", body(lambda found: found | {"entry": [*found.get("entry", ()), LABORATORY]})
+    ),
+    "a granular scope of Condition": answered("GET .*/fhir/Condition/", status(200)),
+    "granular scopes are offered to the person": asked(DECISION, one_more("scope", "patient/Condition.rs")),
     "the capability statement names every type": answered(
         METADATA, of_rest(body(lambda rest: rest | {"resource": rest["resource"][5:]}))
     ),
