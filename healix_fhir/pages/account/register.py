@@ -49,7 +49,7 @@ async def submit(site: Site, request: Request) -> Response:
         await atransaction(site.pool, lambda: ask_registration(asked, who))
     except HealixError as error:
         return _form(site, request, fields, error)
-    return page("told.html", title="Look at your mail", text=SENT.format(mail=mail), link="", label="")
+    return page("told.html", title="Check your mail", text=SENT.format(mail=mail), link="", label="")
 
 
 SENT = (
@@ -61,7 +61,8 @@ SENT = (
 async def look(site: Site, request: Request) -> Response:
     """GET /account/register/confirm with `ticket`: the button."""
     ticket = request.query_params.get("ticket", "")[:LONGEST]
-    return form(site, request, "confirm.html", title="Open your account", action=CONFIRM, ticket=ticket)
+    text = "One more step: this opens the account that you asked for."
+    return form(site, request, "confirm.html", title="Open your account", text=text, action=CONFIRM, ticket=ticket)
 
 
 async def confirm(site: Site, request: Request) -> Response:

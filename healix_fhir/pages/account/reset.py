@@ -53,7 +53,7 @@ async def _ask(site: Site, request: Request, fields: dict[str, str]) -> Response
         await atransaction(site.pool, lambda: ask_reset(name, who))
     except HealixError as error:
         return form(site, request, "reset.html", error=error, username=name[:LONGEST])
-    return page("told.html", title="Look at your mail", text=SENT, link="", label="")
+    return page("told.html", title="Check your mail", text=SENT, link="", label="")
 
 
 async def _set(site: Site, request: Request, fields: dict[str, str]) -> Response:

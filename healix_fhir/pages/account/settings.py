@@ -77,7 +77,8 @@ async def set_mail(site: Site, request: Request) -> Response:
 async def look(site: Site, request: Request) -> Response:
     """GET /account/mail/confirm with `ticket`: the button."""
     ticket = request.query_params.get("ticket", "")[:TICKET]
-    return form(site, request, "confirm.html", title="Confirm your mail address", action=CONFIRM, ticket=ticket)
+    text = "Mail to your account comes to this address once you confirm it."
+    return form(site, request, "confirm.html", title="Your mail address", text=text, action=CONFIRM, ticket=ticket)
 
 
 async def confirm(site: Site, request: Request) -> Response:
