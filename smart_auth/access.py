@@ -151,16 +151,13 @@ class AccessContext(msgspec.Struct, frozen=True):
         for scope in bounded(self.scopes, type_name, permission):
             asked = self.conditions.of_row(type_name, scope.query, f"{alias}.pk")
             queries.setdefault(scope.context, []).append(asked)
-        opened = any_of(
-            [
-                whole,
-                *(
-                    all_of([self._rows(type_name, permission, {context}, alias), any_of(asked)])
-                    for context, asked in queries.items()
-                ),
-            ]
-        )
-        return all_of([opened, *self.shown(type_name, permission, alias)])
+        opened = {
+            context: all_of([self._rows(type_name, permission, {context}, alias), any_of(asked)])
+            for context, asked in queries.items()
+        }
+        of_system = opened.pop(Context.SYSTEM, NOTHING)
+        of_people = any_of([whole, *opened.values()])
+        return any_of([all_of([of_people, *self.shown(type_name, permission, alias)]), of_system])
 
     def shown(self, type_name: str, permission: Permission, alias: str) -> list[Fragment]:
         """The conditions, beside relationships, on a row `alias` with `pat` and `pk`: that nothing hides it."""
@@ -169,12 +166,8 @@ class AccessContext(msgspec.Struct, frozen=True):
 
     def earlier(self, type_name: str, permission: Permission, alias: str) -> Fragment:
         """Like `reach`, for earlier versions: rows `alias` with their patient of then and the resource's key."""
-        return all_of(
-            [
-                self.reach(type_name, permission, f"{alias}.pat"),
-                *self.shown(type_name, permission, alias),
-            ]
-        )
+        within = self.reach(type_name, permission, f"{alias}.pat")
+        return within if within == EVERYTHING else all_of([within, *self.shown(type_name, permission, alias)])
 
     def _consented(self, type_name: str, permission: Permission, column: str) -> Fragment:
         """The condition that a patient hides not all of a type."""
@@ -216,7 +209,7 @@ class AccessContext(msgspec.Struct, frozen=True):
     ) -> Fragment:
         """Like `compartments`, for a resource with this content, which is not in the index."""
         within = self._within(type_name, permission, self._opened(type_name, permission, id_, resource), column)
-        return all_of([within, self._consented(type_name, permission, column)])
+        return within if within == EVERYTHING else all_of([within, self._consented(type_name, permission, column)])
 
     def reached(self, type_name: str, permission: Permission, column: str) -> Fragment:
         """In which contexts a patient key is reached, as an SQL array of booleans; for `shows`."""

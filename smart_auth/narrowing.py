@@ -53,7 +53,7 @@ def shown(viewer: Viewer, permission: Permission, alias: str, kinds: frozenset[s
     found = []
     if CONSENTS in kinds:
         of_row = Fragment(_OF_ROW.format(alias=alias))
-        found.append(_not_denied(viewer, f"{alias}.pat", patients, _met(viewer, permission, of_row, of_row)))
+        found.append(_not_denied(viewer, patients, _met(viewer, permission, of_row, of_row)))
     if LABELS in kinds and viewer.practitioner is not None:
         lifted = _lifted(viewer, f"= ANY{patients}")
         found.append(
@@ -76,7 +76,7 @@ def consented(viewer: Viewer, type_name: str, permission: Permission, column: st
     of_type = "(ha.types IS NULL OR %s = ANY(ha.types))"
     denying = Fragment(f"{of_type} AND ha.labels IS NULL AND ha.data IS NULL", (type_name,))
     met = _met(viewer, permission, denying, Fragment(of_type, (type_name,)))
-    return _not_denied(viewer, column, f"(ARRAY[{column}])", met)
+    return _not_denied(viewer, f"(ARRAY[{column}])", met)
 
 
 class _Met(msgspec.Struct, frozen=True):
@@ -111,8 +111,8 @@ _OF_ROW = (
 """The conditions of the rule `ha` on the row `alias` itself."""
 
 
-def _not_denied(viewer: Viewer, patient: str, patients: str, met: _Met) -> Fragment:
-    """The condition that no Consent of `patients` (an array of keys, `patient` the first of them) denies.
+def _not_denied(viewer: Viewer, patients: str, met: _Met) -> Fragment:
+    """The condition that no Consent of `patients` (an array of keys) denies.
 
     Who acts for a patient is denied by rules that name them only: they stand for the patient who made the others.
     """
@@ -128,7 +128,11 @@ def _not_denied(viewer: Viewer, patient: str, patients: str, met: _Met) -> Fragm
         f" AND NOT {lifted.sql})",
         (*met.denying.params, *met.permitting.params, *lifted.params),
     )
-    return denied if viewer.own is None else Fragment(f"({patient} = %s OR {denied.sql})", (viewer.own, *denied.params))
+    return (
+        denied
+        if viewer.own is None
+        else Fragment(f"(%s = ANY{patients} OR {denied.sql})", (viewer.own, *denied.params))
+    )
 
 
 def _lifted(viewer: Viewer, whose: str) -> Fragment:

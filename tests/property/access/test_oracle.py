@@ -23,10 +23,13 @@ from tests.support.search import Clinic
 SEEDS = st.integers(0, 2**32)
 QUESTIONS = 20
 EMPTY = "TRUNCATE resource, resource_history, compartment, care_relationship, index_token, index_string, index_date,"
-TABLES = f"{EMPTY} index_reference, outbox"
+TABLES = f"{EMPTY} index_reference, index_label, consent_rule, outbox"
 CARE = """INSERT INTO care_relationship (practitioner, pat, source, ends)
 SELECT d, p, 'test', CASE WHEN o THEN now() - interval '1 day' END
 FROM unnest(%s::text[], %s::bigint[], %s::bool[]) AS x (d, p, o)"""
+
+GLASS = """INSERT INTO care_relationship (practitioner, pat, source, starts, ends, emergency, lifts)
+VALUES (%s, %s, '$break-glass/test', now() - interval '1 hour', now() + interval '1 hour', true, %s)"""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +45,8 @@ def settle(clinic: Clinic, world: World) -> None:
     clinic.put(*world.resources)
     keys = clinic.keys(*PATIENTS)
     care = sorted(world.care)
+    for d, p, lifts in world.glass:
+        clinic.run(GLASS, (d, keys[p], lifts))
     clinic.run(CARE, ([d for d, _, _ in care], [keys[p] for _, p, _ in care], [over for *_, over in care]))
 
 

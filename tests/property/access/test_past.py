@@ -54,7 +54,7 @@ def changed(rng: Random, world: World) -> tuple[World, dict[str, Json]]:
             now.append(other)
         else:
             now.append(resource)
-    return World(tuple(now), world.care), before
+    return World(tuple(now), world.care, world.glass), before
 
 
 def walked(clinic: Clinic, access: AccessContext, past: Past, limit: int, *, counted: bool) -> list[tuple[str, int]]:
@@ -107,10 +107,17 @@ def _expected(world: World, before: dict[str, Json], token: Token, types: tuple[
             continue
         must.add((key, 2 if key in before else 1))
         earlier = before.get(key)
-        if earlier is not None and world.sees(token, earlier, "s"):
+        if earlier is None:
+            continue
+        then = {part: value for part, value in earlier.items() if part != "meta"}
+        then |= {"meta": resource["meta"]} if "meta" in resource else {}  # the labels of now count
+        if world.sees(token, then, "s", hiding=False):
             may.add((key, 1))
-            if len(compartments(earlier)) <= 1 or resource["resourceType"] in SHARED:
+            one = len(compartments(earlier)) <= 1 or resource["resourceType"] in SHARED
+            if one and world.sees(token, then, "s"):
                 must.add((key, 1))
+            elif one:
+                may.remove((key, 1))
     return must, must | may
 
 

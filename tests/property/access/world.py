@@ -12,6 +12,8 @@ from datetime import date
 from random import Random
 from typing import Any
 
+from tests.property.access.hiding import hidden, labelled, make_consent
+
 Json = dict[str, Any]
 Span = tuple[float, float]
 
@@ -30,6 +32,7 @@ LINKS = {
     "Appointment": ("participant.actor",),
     "Device": ("patient",),
     "Group": ("member.entity",),
+    "Consent": ("patient",),
 }
 """Resource type to the elements that put it into a patient's compartment. Spec: compartmentdefinition-patient.html"""
 
@@ -94,18 +97,25 @@ class Token:
 
 @dataclass(frozen=True)
 class World:
-    """The resources, and who cares or acts for which patient, as (who, patient, whether it is over)."""
+    """The resources, and who cares or acts for which patient, as (who, patient, whether it is over).
+
+    `glass` are records that clinicians have open by break-glass, with whether that shows what is hidden.
+    """
 
     resources: tuple[Json, ...]
     care: frozenset[tuple[str, str, bool]]
+    glass: frozenset[tuple[str, str, bool]] = frozenset()
 
-    def sees(self, token: Token, resource: Json, permission: str) -> bool:
-        """Whether a token opens a resource."""
+    def sees(self, token: Token, resource: Json, permission: str, *, hiding: bool = True) -> bool:
+        """Whether a token opens a resource, which nothing hides unless not `hiding`."""
         opened = token.opens_of(resource, permission)
         if "system" in opened or (opened and resource["resourceType"] in SHARED):
             return True
+        if hiding and hidden(self.resources, self.glass, token, resource, compartments(resource)):
+            return False
         patients = compartments(resource)
         cared = {p for d, p, over in self.care if d in (token.practitioner, *(token.proxies or ())) and not over}
+        cared |= {p for d, p, _ in self.glass if d == token.practitioner}
         cared |= {token.own} - {None}  # type: ignore[arg-type]
         bound = token.practitioner is not None or token.proxies is not None
         mine = {token.patient} & (cared if bound else {token.patient})
@@ -189,17 +199,25 @@ MAKERS: dict[str, Callable[[Random], Json]] = {
     "Group": lambda rng: {"member": [{"entity": member} for member in _several(rng, 2, *ANYONE)]},
     "Device": lambda rng: {"patient": _to(rng, *ANYONE)},
     "Encounter": lambda rng: {"subject": _to(rng, *ANYONE, "Group/r0")},
+    "Consent": make_consent,
     "Appointment": lambda rng: {"participant": [{"actor": actor} for actor in _several(rng, 3, *ANYONE, *STAFF)]},
 }
 OPTIONAL = ("subject", "performer", "encounter", "patient", "sender", "recipient", "participant", "member")
 FIRST = ("Group", "Device", "Encounter", "Encounter")
-OTHERS = ("Observation", "Observation", "Observation", "Observation", "Communication", "Appointment")
+OTHERS = ("Observation", "Observation", "Observation", "Observation", "Communication", "Appointment", "Consent")
 
 
 def make_world(rng: Random) -> World:
     """A random world of 14 to 24 resources."""
     types = (*FIRST, *(rng.choice(OTHERS) for _ in range(rng.randint(4, 14))))
-    made = [{"resourceType": type_, "id": f"r{n}", **MAKERS[type_](rng)} for n, type_ in enumerate(types)]
+    made = [
+        {"resourceType": type_, "id": f"r{n}", **MAKERS[type_](rng), **labelled(rng)} for n, type_ in enumerate(types)
+    ]
     kept = [{name: v for name, v in r.items() if name not in OPTIONAL or rng.random() < 0.8} for r in made]
     care = {(d, p): rng.random() < 0.3 for d in (*DOCTORS, *PROXIES) for p in PATIENTS if rng.random() < 0.4}
-    return World((*FIXED, *kept), frozenset((d, p, over) for (d, p), over in care.items()))
+    glass = {(rng.choice(DOCTORS), rng.choice(PATIENTS)): rng.random() < 0.5 for _ in range(rng.choice((0, 0, 1)))}
+    return World(
+        (*FIXED, *kept),
+        frozenset((d, p, over) for (d, p), over in care.items()),
+        frozenset((d, p, lifts) for (d, p), lifts in glass.items()),
+    )
