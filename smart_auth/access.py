@@ -140,7 +140,9 @@ class AccessContext(msgspec.Struct, frozen=True):
 
     def bounded(self, type_name: str, permission: Permission) -> bool:
         """Whether what is open of a type depends on queries: on what a resource says, beside whom it is about."""
-        return bool(bounded(self.scopes, type_name, permission))
+        if not bounded(self.scopes, type_name, permission):
+            return False
+        return self.compartments(type_name, permission, "r.pat") != EVERYTHING
 
     def predicate(self, type_name: str, permission: Permission, alias: str) -> Fragment:
         """The condition on resource or index rows of `type_name`, over `{alias}.pat` and `{alias}.pk`."""

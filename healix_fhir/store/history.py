@@ -29,7 +29,7 @@ from healix_fhir.kernel.conditions import all_of
 from healix_fhir.kernel.database import Fragment, Row, Statement, Work
 from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME, search_parameters
 from healix_fhir.store.body import unpack
-from healix_fhir.store.read import shown
+from healix_fhir.store.read import JUDGED, UNKNOWN, shown
 from healix_fhir.store.stored import Stored, Version
 from smart_auth.access import EVERYTHING, NOTHING, AccessContext
 from smart_auth.scope import Permission
@@ -40,7 +40,6 @@ LISTED = 1000
 """So many resources in sight are sorted by their versions; of more, nothing is counted."""
 
 
-UNKNOWN = Fragment("NULL::boolean[]")
 NO_ROWS = Fragment(
     "SELECT NULL::timestamptz AS updated, NULL::bigint AS pk, 0 AS version, true AS current, NULL::boolean[] AS reached"
     " WHERE FALSE"
@@ -176,7 +175,7 @@ def _arms(source: Source, past: Past, limit: int) -> Iterator[Fragment]:
         if rows is None:
             continue
         when = _when(past, alias)
-        reached = UNKNOWN if rows is source.current else source.reached
+        reached = JUDGED if rows is source.current else source.reached
         after = Fragment(f"({alias}.updated, {pk}) < (%s, %s)", past.after) if past.after else EVERYTHING
         arm = Fragment(
             f"SELECT {alias}.updated, {pk}, {alias}.version, {current} AS current, {reached.sql} AS reached"

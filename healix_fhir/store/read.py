@@ -115,8 +115,10 @@ def gone(type_name: str, id_: str, version: int) -> HealixError:
     return HealixError(Category.GONE, f"{type_name}/{id_} was deleted", etag=etag(version))
 
 
+JUDGED, UNKNOWN = Fragment("'{}'::boolean[]"), Fragment("NULL::boolean[]")
+"""In place of the contexts that reach a version's patient: the statement has judged all of it, or nobody asked."""
 _VERSIONS = """
-   SELECT r.version, r.updated, r.deleted, r.method, r.body, false AS packed, NULL::boolean[] AS reached
+   SELECT r.version, r.updated, r.deleted, r.method, r.body, false AS packed, {judged} AS reached
    FROM resource r WHERE r.type = %s AND r.id = %s AND {now}
    UNION ALL
    SELECT h.version, h.updated, h.deleted, h.method, h.body, true, {reached}
@@ -132,18 +134,21 @@ def _versions(access: AccessContext, type_name: str, id_: str) -> Fragment:
     """
     now = access.predicate(type_name, Permission.READ, "r")
     then = access.earlier(type_name, Permission.READ, "h")
-    reached = access.reached(type_name, Permission.READ, "h.pat")
+    bounded = access.bounded(type_name, Permission.READ)
+    reached = access.reached(type_name, Permission.READ, "h.pat") if bounded else UNKNOWN
     key = (TYPE_ID[type_name], id_)
     return Fragment(
-        _VERSIONS.format(now=now.sql, then=then.sql, reached=reached.sql),
+        _VERSIONS.format(now=now.sql, then=then.sql, judged=JUDGED.sql, reached=reached.sql),
         (*key, *now.params, *reached.params, *key, *now.params, *then.params),
     )
 
 
 def shown(access: AccessContext, permission: Permission, stored: Stored, reached: Sequence[bool] | None) -> bool:
-    """Whether a version whose patient the caller reaches is open to it; `reached` is None for a current version."""
-    if reached is None or not access.bounded(stored.type, permission):
+    """Whether a version that a statement gave is open to the caller; `reached` is what the statement told of that."""
+    if reached == [] or not access.bounded(stored.type, permission):
         return True
+    if reached is None:
+        return False
     resource = decode_stored(stored.body) if stored.body else None
     return access.shows(stored.type, permission, reached, stored.id, resource)
 

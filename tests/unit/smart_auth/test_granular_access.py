@@ -106,6 +106,21 @@ def test_past_content(reached: list[bool], content: dict[str, Any] | None, shown
     assert access.shows("Observation", READ, reached, "o", content) is shown
 
 
+@pytest.mark.parametrize(
+    ("scope", "type_name", "depends"),
+    [
+        ("system/Observation.r?code=a", "Observation", True),
+        ("system/Observation.r?code=a patient/*.r", "Observation", True),
+        ("user/Observation.r?code=a system/*.r", "Observation", False),
+        ("user/Practitioner.r?_id=a patient/*.r", "Practitioner", False),
+        ("system/Observation.s?code=a", "Observation", False),
+    ],
+)
+def test_where_queries_decide(scope: str, type_name: str, depends: bool) -> None:
+    """Where everything is open anyway, a query decides nothing."""
+    assert app(scope).bounded(type_name, READ) is depends
+
+
 def test_queries_are_checked() -> None:
     """Scopes whose query cannot be are refused by name; where nothing reads queries, all of them are."""
     check_queries(parse("system/Observation.r?code=a system/Group.r"), Asked())
