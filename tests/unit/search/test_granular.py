@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from healix_fhir.model import custom
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.search_parameter import SearchParameter
 from healix_fhir.search.granular import ScopeQueries
 from smart_auth.scope import parse_one
 from tests.support.resources import TERMINOLOGY, observation, patient
@@ -126,6 +129,18 @@ def test_of_what_they_hold(resource: dict[str, Any], query: str, holds: bool | N
     asked = parse_one(f"patient/{resource['resourceType']}.r?{query}")
     assert (QUERIES.refusal(asked.type, asked.query) is None) is (holds is not None)
     assert QUERIES.of_resource(asked.type, asked.query, "o1", resource) is bool(holds)
+
+
+def test_parameters_that_clients_define() -> None:
+    """Whoever may change a definition could open what he likes with it: no scope can ask for such a parameter."""
+    own = SearchParameter(custom.custom_id(TYPE_ID["Observation"], 0), "own", "token", "Observation.code")
+    custom.install(custom.Custom(generation=1, searchable={"Observation": {"own": own}}))
+    try:
+        refused = QUERIES.refusal("Observation", (("own", "a"),))
+    finally:
+        custom.install(custom.NONE)
+    assert refused is not None
+    assert "no search parameter 'own' in R4" in refused.message
 
 
 def test_an_open_period() -> None:
