@@ -190,7 +190,7 @@ def test_a_challenge_is_good_once_for_its_browser_and_soon(database_url: str, po
         key = await registered(client, "ada")
         client.cookies.clear()
         page = await client.get(ALONE)
-        answer = key.sign(options(page))
+        answer = replace(key, counter=-1).sign(options(page))  # without a counter, which would show the second use too
         cookie = client.cookies["__Host-healix-login"]
         assert (await send(client, page, ALONE, credential=answer)).status_code == 303
         client.cookies.clear()
@@ -334,6 +334,35 @@ def test_required_and_set_up_at_login(database_url: str, pool: Pool) -> None:
         assert (await alone(client, key)).status_code == 303
 
     browsing(database_url, use, required="all")
+
+
+def test_of_two_first_passkeys_one_counts(database_url: str, pool: Pool) -> None:
+    """Of two logins that set up a first factor at the same moment, one does; the other has to show it."""
+
+    async def use(client: httpx.AsyncClient) -> None:
+        attempts = []
+        for _ in range(2):
+            client.cookies.clear()
+            await sign_in(client, "ada")
+            page = await client.get(f"{SETUP}/passkey")
+            fields = {"csrf": csrf(page), "credential": Authenticator().make(options(page))}
+            attempts.append((dict(client.cookies), fields))
+        client.cookies.clear()
+        answers = await asyncio.gather(
+            *(
+                client.post(
+                    f"{SETUP}/passkey",
+                    data=fields,
+                    headers={"cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())},
+                )
+                for cookies, fields in attempts
+            )
+        )
+        assert sorted(answer.status_code for answer in answers) in ([200, 303], [200, 400])
+
+    browsing(database_url, use, required="all")
+    assert column(pool, "SELECT count(*) FROM passkey") == [1]
+    assert column(pool, "SELECT count(*) FROM session") == [1]
 
 
 def test_no_passkeys_without_a_name(database_url: str, pool: Pool) -> None:
