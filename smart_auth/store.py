@@ -174,15 +174,22 @@ def revoke(token: str, *, origin: Origin | None = None) -> Work[bool]:
 
 
 def create_user(
-    username: str, *, role: str, fhir_user: str | None, password_hash: str, mail: str | None = None
+    username: str,
+    *,
+    role: str,
+    fhir_user: str | None,
+    password_hash: str,
+    mail: str | None = None,
+    origin: Origin | None = None,
 ) -> Work[None]:
-    """A new account. Raises Invalid for a name, role or link that does not fit, Conflict when the name is taken."""
+    """A new account, made by `origin` (left out: by its person).
+
+    Raises Invalid for a name, role or link that does not fit, Conflict when the name is taken.
+    """
     name = username.strip().lower()
     if not USERNAME.fullmatch(name):
         raise invalid("a username is 1 to 64 letters, digits and . _ @ + - and begins with a letter or digit")
-    if role not in ROLES:
-        raise invalid(f"a role is one of {', '.join(ROLES)}", code="value")
-    _check_link(role, fhir_user)
+    check_person(role, fhir_user)
     try:
         yield Statement(
             "INSERT INTO account (username, role, fhir_user, password_hash, mail) VALUES (%s, %s, %s, %s, %s)",
@@ -190,10 +197,17 @@ def create_user(
         )
     except UniqueViolation as error:
         raise HealixError(Category.CONFLICT, f"there is already an account '{name}'") from error
-    yield record([AuditRow(Origin(account=name), "C", "account", entity=fhir_user)])
+    if origin is None:
+        yield record([AuditRow(Origin(account=name), "C", "account", entity=fhir_user)])
+    else:
+        made = f"{role} {fhir_user or ''}".strip()
+        yield record([AuditRow(origin, "C", "account", entity=f"account/{name}", query=made)])
 
 
-def _check_link(role: str, fhir_user: str | None) -> None:
+def check_person(role: str, fhir_user: str | None) -> None:
+    """Refuse (Invalid) a role that there is not, and a person whom an account of the role cannot be."""
+    if role not in ROLES:
+        raise invalid(f"a role is one of {', '.join(ROLES)}", code="value")
     if fhir_user is None:
         if role != "admin":
             raise invalid(f"an account with the role {role} is linked to a {' or '.join(ROLES[role])}", code="required")
@@ -204,8 +218,11 @@ def _check_link(role: str, fhir_user: str | None) -> None:
         raise invalid(f"an account with the role {role} is linked to {wanted}, not '{fhir_user[:80]}'")
 
 
-def disable_user(username: str) -> Work[bool]:
-    """Close an account and with it its sessions and tokens, at once; False when there is none."""
+def disable_user(username: str, origin: Origin | None = None) -> Work[bool]:
+    """Close an account and with it its sessions and tokens, at once; False when there is none.
+
+    It comes back to life with its tokens when it is opened again; `smart_auth/administration` ends them for good.
+    """
     rows = yield Statement(
         f"""WITH closed AS (UPDATE account SET disabled = true WHERE username = %s RETURNING username),
                  gone AS (DELETE FROM session WHERE username IN (SELECT username FROM closed))
@@ -213,7 +230,10 @@ def disable_user(username: str) -> Work[bool]:
         (username.strip().lower(),),
     )
     if rows:
-        yield record([AuditRow(Origin(account=rows[0][0]), "U", "account")])
+        name = rows[0][0]
+        yield record(
+            [AuditRow(origin or Origin(account=name), "U", "account", entity=f"account/{name}", query="closed")]
+        )
     return bool(rows)
 
 

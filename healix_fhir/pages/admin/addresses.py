@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from healix_fhir.pages.admin import client, clients
+from healix_fhir.pages.admin import client, clients, user, users
 from healix_fhir.pages.admin.gate import ADMIN, Handler, acting, showing
 
 SHOWN: Mapping[str, Handler] = {
+    ADMIN: showing(users.front),
+    f"{ADMIN}/": showing(users.front),
+    f"{ADMIN}/users": showing(users.listing),
+    f"{ADMIN}/users/new": showing(users.form),
+    f"{ADMIN}/users/{{username}}": showing(user.show),
     f"{ADMIN}/clients": showing(clients.listing),
     f"{ADMIN}/clients/new": showing(clients.form),
     f"{ADMIN}/clients/{{id}}": showing(client.show),
@@ -15,6 +20,13 @@ SHOWN: Mapping[str, Handler] = {
 """What is answered to GET."""
 
 SENT: Mapping[str, Handler] = {
+    f"{ADMIN}/users": acting(users.create),
+    f"{ADMIN}/users/{{username}}/change": acting(user.change),
+    f"{ADMIN}/users/{{username}}/close": acting(user.close),
+    f"{ADMIN}/users/{{username}}/open": acting(user.open_again),
+    f"{ADMIN}/users/{{username}}/unlock": acting(user.unlock),
+    f"{ADMIN}/users/{{username}}/link": acting(user.link),
+    f"{ADMIN}/users/{{username}}/factors": acting(user.factors),
     f"{ADMIN}/clients": acting(clients.create),
     f"{ADMIN}/clients/{{id}}/change": acting(client.change),
     f"{ADMIN}/clients/{{id}}/secret": acting(client.secret),

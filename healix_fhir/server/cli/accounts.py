@@ -52,7 +52,9 @@ def create_user(
         hashed = passwords.hash_password(password)
         transaction(
             pool,
-            lambda: store.create_user(username, role=role, fhir_user=fhir_user, password_hash=hashed, mail=address),
+            lambda: store.create_user(
+                username, role=role, fhir_user=fhir_user, password_hash=hashed, mail=address, origin=OPERATOR
+            ),
         )
         answer({"username": username, "role": role, "fhir_user": fhir_user})
 

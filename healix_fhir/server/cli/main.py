@@ -14,6 +14,7 @@ from healix_fhir.server.cli import (
     emergencies,
     fhirpath,
     keys,
+    known,
     launches,
     packages,
     peers,
@@ -28,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+accounts.users.add_typer(known.app)  # without a name: its commands stand beside those of accounts
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.tokens, name="token")
 clients.app.add_typer(registered.app)  # without a name: its commands stand beside those of clients

@@ -40,3 +40,26 @@ def asked(server: Served, id_: str, secret: str) -> int:
     """How an introspection by the app is answered."""
     form = {"token": "t", "client_id": id_, "client_secret": secret}
     return httpx.post(f"{server.url}/oauth/introspect", data=form).status_code
+
+
+def test_users(served: Served) -> None:
+    """Accounts are listed, shown, closed, opened, changed, let in, and given a link to choose a password."""
+    made = ("--role", "practitioner", "--fhir-user", "Practitioner/grace", "--mail", "Grace@example.org")
+    command(served, "user", "create", "grace", *made, "--password-stdin", stdin="four words without link\n")
+    (line,) = command(served, "user", "list", "--search", "grace@", "--role", "practitioner")["users"]
+    assert (line["username"], line["fhir_user"], line["mail"]) == ("grace", "Practitioner/grace", "grace@example.org")
+    assert command(served, "user", "disable", "Grace") == {"username": "grace", "disabled": True}
+    assert command(served, "user", "show", "grace")["disabled"] is True
+    refused = healix(served.data_dir, "user", "reset-password", "grace")
+    assert refused.stderr == "healix: This account is closed. Open it first.\n"
+    assert command(served, "user", "enable", "grace")["disabled"] is False
+    changed = command(served, "user", "change", "grace", "--role", "admin")
+    assert changed == {"username": "grace", "role": "admin", "fhir_user": None}
+    assert command(served, "user", "unlock", "grace") == {"username": "grace", "was_held": False}
+    link = str(command(served, "user", "reset-password", "grace")["link"])
+    assert httpx.get(link.replace("http://127.0.0.1:8080", served.url)).status_code == 200
+    assert command(served, "user", "reset-password", "grace", "--mail")["mail"] == "grace@example.org"
+    set_ = command(served, "user", "reset-password", "grace", "--password-stdin", stdin="other words without link\n")
+    assert set_ == {"username": "grace", "password": "set"}
+    unknown = healix(served.data_dir, "user", "show", "nobody")
+    assert (unknown.returncode, unknown.stdout) == (1, "")

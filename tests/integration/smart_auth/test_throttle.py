@@ -105,17 +105,35 @@ def test_back_off(database_url: str, pool: Pool) -> None:
 
 
 def test_hits_at_once_cannot_pass_together(database_url: str) -> None:
-    """Of hits made at the same time by several processes, as many count as the quota says."""
+    """Of hits made at the same time by several processes, as many count as the quota says, also when none of them has
+    seen the others.
+    """
 
     async def use(throttle: Throttle, connections: AsyncPool) -> None:
         processes = [throttle, Throttle(connections), Throttle(connections)]
-        hits = await asyncio.gather(
-            *(processes[n % 3].hit(RATE, address=HERE) for n in range(30)), return_exceptions=True
-        )
-        assert sum(isinstance(hit, Hit) for hit in hits) == 3
+        await throttle.hit(RATE, address=HERE)
+        async with connections.connection() as connection, connection.transaction():
+            await connection.execute("SELECT FROM throttle FOR UPDATE")
+            asked = [asyncio.create_task(processes[n % 3].hit(RATE, address=HERE)) for n in range(6)]
+            await waiting(connections, 6)
+        hits = await asyncio.gather(*asked, return_exceptions=True)
+        assert sum(isinstance(hit, Hit) for hit in hits) == 2
         assert all(isinstance(hit, Hit | HealixError) for hit in hits)
 
     limiting(database_url, use)
+
+
+async def waiting(connections: AsyncPool, count: int) -> None:
+    """Return when so many statements wait for a lock."""
+    async with connections.connection() as connection:
+        for _ in range(500):
+            found = await connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            if await found.fetchone() == (count,):
+                return
+            await asyncio.sleep(0.01)
+    raise AssertionError("they do not wait")
 
 
 def test_what_one_rule_holds_no_rule_counts(database_url: str) -> None:

@@ -10,7 +10,11 @@ import httpx
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import transaction
+from smart_auth.administration.clients import close_client
+from smart_auth.api import token as endpoint
+from smart_auth.oauth.clients import Client, find_client
 from smart_auth.store import sweep
 from tests.integration.smart_auth.test_token_code import ask, opens
 from tests.support.gate import Pool
@@ -182,3 +186,21 @@ def test_app_with_a_key(database_url: str, pool: Pool) -> None:
     (answer,) = ask(database_url, exchange(id_, code(pool, id_)) | proof)
     assert answer.status_code == 200
     assert ask(database_url, proving(assertion(KEY, id_)))[0].json()["error"] == "unauthorized_client"
+
+
+def test_a_client_that_is_closed_meanwhile_gets_nothing(
+    database_url: str, pool: Pool, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request whose client proved itself just before an administrator closed it gets no token."""
+    known = transaction(pool, lambda: find_client(service))
+    assert known is not None
+
+    async def proven(*_: object) -> Client:
+        return known
+
+    monkeypatch.setattr(endpoint, "authenticate", proven)
+    form = proving(assertion(KEY, service))
+    assert ask(database_url, form)[0].status_code == 200
+    transaction(pool, lambda: close_client(service, Origin()))
+    answer = ask(database_url, form)[0]
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
