@@ -53,7 +53,7 @@ def _install(npm: str, wanted: bytes, folder: Path) -> None:
             [npm, "install", *OPTIONS], cwd=target, capture_output=True, text=True, check=False, timeout=240
         )
         if any(word in done.stderr for word in UNREACHABLE):
-            pytest.skip("the npm registry, for the clients fhir-kit-client and fhirclient, cannot be reached")
+            pytest.skip("the npm registry, for the packages of package.json, cannot be reached")
         assert done.returncode == 0, done.stderr
         if not folder.exists():
             target.rename(folder)

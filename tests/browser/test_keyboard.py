@@ -1,0 +1,187 @@
+"""The pages by keyboard alone, without JavaScript, at the width of a desk and of a phone, each judged by axe-core."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+
+from conformance.smart.asking import parameters
+from conformance.smart.parties import App
+from tests.support.node import installed
+from tests.support.registered import registered
+from tests.support.serve import Served, wait_until
+
+SCRIPTS = Path(__file__).parent.parent / "integration" / "interop" / "node"
+SCOPE = "launch/patient openid fhirUser offline_access patient/Patient.rs patient/Observation.rs"
+WIDTHS = {"desk": 1280, "phone": 390}
+MOST_STOPS = 80
+AXE = """
+const done = arguments[arguments.length - 1];
+const told = one => one.id + ": " + one.nodes.map(node => node.html).join(" ");
+axe.run(document).then(found => done(found.violations.map(told)));
+"""
+INLINE = """
+const names = [...document.querySelectorAll("*")].flatMap(one => one.getAttributeNames());
+return [...document.querySelectorAll("script:not([src]), style, [style]")].map(one => one.outerHTML).concat(
+  names.filter(name => name.startsWith("on")));
+"""
+FOCUS = """
+const one = document.activeElement, style = getComputedStyle(one);
+return one === document.body ? null : {
+  name: (one.labels?.[0]?.innerText || one.innerText || one.getAttribute("aria-label") || "").trim(),
+  seen: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+};
+"""
+
+
+@pytest.fixture(params=WIDTHS)
+def page(request: pytest.FixtureRequest, browser: webdriver.Chrome) -> webdriver.Chrome:
+    """A browser of a certain width that runs no script of a page."""
+    size = {"width": WIDTHS[request.param], "height": 844, "deviceScaleFactor": 1}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size | {"mobile": request.param == "phone"})
+    scripts(browser, run=False)
+    return browser
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The accessibility checker, as a script."""
+    packages, _ = installed(SCRIPTS)
+    return (packages / "node_modules/axe-core/axe.min.js").read_text()
+
+
+@pytest.fixture(scope="module")
+def address(served: Served) -> str:
+    """Where an app sends a person who is to decide."""
+    back = f"{served.url}/healthz"
+    client_id, _ = registered(served, "none", SCOPE, redirect=back)
+    sent, _ = parameters(App(client_id, "none", back, "", "", {}), SCOPE, f"{served.url}/fhir")
+    return f"{served.url}/oauth/authorize?{urlencode(sent)}"
+
+
+def test_a_patient_lets_an_app_in_and_takes_it_back(
+    served: Served, page: webdriver.Chrome, axe: str, address: str, tmp_path: Path
+) -> None:
+    """Login, consent and the list of apps by Tab, Space and Enter."""
+    page.get(address)
+    judged(page, axe, tmp_path, "login")
+    sign_in(served, page, "patient")
+    judged(page, axe, tmp_path, "consent")
+    tab_to(page, lambda one: one.get_attribute("value") == "patient/Observation.rs").send_keys(Keys.SPACE)
+    assert not page.find_element(By.CSS_SELECTOR, "input[value='patient/Observation.rs']").is_selected()
+    tab_to(page, lambda one: one.get_attribute("value") == "allow").send_keys(Keys.ENTER)
+    wait_until(lambda: "/healthz" in page.current_url, "the way back to the app")
+    assert "code" in parse_qs(urlsplit(page.current_url).query)
+    page.get(f"{served.url}/account/apps")
+    judged(page, axe, tmp_path, "apps")
+    tab_to(page, lambda one: one.text.startswith("Take back access")).send_keys(Keys.ENTER)
+    wait_until(lambda: "/account/apps" in page.current_url, "the list again")
+
+
+def test_a_clinician_chooses_a_patient(
+    served: Served, page: webdriver.Chrome, axe: str, address: str, tmp_path: Path
+) -> None:
+    """The choice of a patient by Tab, arrows and Enter."""
+    page.get(address)
+    sign_in(served, page, "clinician")
+    judged(page, axe, tmp_path, "picker")
+    tab_to(page, lambda one: one.get_attribute("name") == "patient").send_keys(Keys.ARROW_DOWN)
+    chosen = page.switch_to.active_element
+    assert chosen.is_selected()
+    chosen.send_keys(Keys.ENTER)
+    wait_until(lambda: page.find_elements(By.NAME, "decision"), "the consent page")
+    tab_to(page, lambda one: one.get_attribute("value") == "deny").send_keys(Keys.ENTER)
+    wait_until(lambda: "error=access_denied" in page.current_url, "the way back to the app")
+
+
+@pytest.mark.parametrize("username", ["", "patient", "clinician", "admin"])
+def test_every_page_is_accessible(
+    served: Served, page: webdriver.Chrome, axe: str, tmp_path: Path, username: str
+) -> None:
+    """Each page that a person of a role comes to by links: labels, names, landmarks, contrast, width, and no script."""
+    page.get(f"{served.url}/account/login")
+    if username:
+        sign_in(served, page, username)
+    waiting, looked = [page.current_url], set()
+    while waiting:
+        url = waiting.pop()
+        page.get(url)
+        looked.add(url.partition("?")[0])
+        judged(page, axe, tmp_path, urlsplit(url).path.strip("/").replace("/", "-"))
+        links = {link.get_attribute("href") or "" for link in page.find_elements(By.CSS_SELECTOR, "a[href]")}
+        waiting += sorted(
+            link
+            for link in {link.partition("#")[0] for link in links}
+            if link.startswith(f"{served.url}/account") and link.partition("?")[0] not in looked and link not in waiting
+        )
+    home = {"": "register", "patient": "apps", "clinician": "emergency", "admin": "security"}[username]
+    assert f"{served.url}/account/{home}" in looked
+
+
+def judged(page: webdriver.Chrome, axe: str, folder: Path, name: str) -> None:
+    """Fail where a page has a barrier, is wider than the screen, cannot be walked by Tab, or holds a script."""
+    (folder / f"{name}.png").write_bytes(page.get_screenshot_as_png())
+    for scheme in ("light", "dark"):
+        page.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        )
+        scripts(page, run=True)
+        page.execute_script(axe)
+        violations = page.execute_async_script(AXE)
+        scripts(page, run=False)
+        assert violations == [], f"{name}, {scheme}"
+    assert page.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"), (
+        f"{name} is too wide"
+    )
+    assert page.execute_script(INLINE) == [], name
+    refused = [entry for entry in page.get_log("browser") if "Content Security Policy" in entry["message"]]  # type: ignore[no-untyped-call]
+    assert refused == []
+    for stop in stops(page, name):
+        assert stop["name"], f"{name}: something without a name can be reached"
+        assert stop["seen"], f"{name}: where the focus is cannot be seen at {stop['name']!r}"
+
+
+def stops(page: webdriver.Chrome, name: str) -> list[dict[str, Any]]:
+    """What Tab reaches from the top of a page to its end."""
+    page.execute_script("document.activeElement.blur(); getSelection().removeAllRanges(); scrollTo(0, 0)")
+    found: list[dict[str, Any]] = []
+    for _ in range(MOST_STOPS):
+        webdriver.ActionChains(page).send_keys(Keys.TAB).perform()
+        stop = page.execute_script(FOCUS)
+        if stop is None:
+            break
+        found.append(stop)
+    assert 0 < len(found) < MOST_STOPS, f"{name}: Tab goes round, or nowhere"
+    return found
+
+
+def tab_to(page: webdriver.Chrome, wanted: Any) -> WebElement:
+    """Press Tab until what is wanted has the focus."""
+    for _ in range(MOST_STOPS):
+        webdriver.ActionChains(page).send_keys(Keys.TAB).perform()
+        one = page.switch_to.active_element
+        if wanted(one):
+            return one
+    raise AssertionError("Tab does not reach it")
+
+
+def sign_in(served: Served, page: webdriver.Chrome, username: str) -> None:
+    """Fill in the login form without touching a mouse: the name has the focus as the page comes."""
+    password = json.loads((served.data_dir / "demo.json").read_text())["password"]
+    name = tab_to(page, lambda one: one.get_attribute("name") == "username")
+    name.send_keys(username, Keys.TAB)
+    page.switch_to.active_element.send_keys(password, Keys.ENTER)
+    wait_until(lambda: not page.find_elements(By.NAME, "password"), "what comes after the login")
+
+
+def scripts(page: webdriver.Chrome, *, run: bool) -> None:
+    """Let the browser run scripts of pages, or not."""
+    page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not run})
