@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 from smart_auth.oauth.assertion import ALGORITHMS
+from smart_auth.oauth.authorize.request import PROMPTS
 from smart_auth.oauth.authorize.scopes import CATEGORIES, finer
 from smart_auth.oauth.clients import AUTH_METHODS, GRANTS
 from smart_auth.oauth.factors.methods import CLASSES
@@ -19,6 +20,7 @@ from smart_auth.scope import OTHER_SCOPES
 
 AUTHORIZE, TOKEN = "/oauth/authorize", "/oauth/token"
 INTROSPECT, REVOKE, REGISTER = "/oauth/introspect", "/oauth/revoke", "/oauth/register"
+USERINFO = "/oauth/userinfo"
 MANAGE = "/account/apps"
 JWKS = "/.well-known/jwks.json"
 OPENID = "/.well-known/openid-configuration"
@@ -29,6 +31,7 @@ ENDPOINTS = {
     "introspection_endpoint": INTROSPECT,
     "revocation_endpoint": REVOKE,
     "registration_endpoint": REGISTER,
+    "userinfo_endpoint": USERINFO,
     "management_endpoint": MANAGE,
     "jwks_uri": JWKS,
 }
@@ -87,10 +90,15 @@ def openid_configuration(issuer: str, mounted: Collection[str]) -> dict[str, Any
             "auth_time",
             "amr",
             "acr",
+            "at_hash",
             "nonce",
             "fhirUser",
             "profile",
+            "preferred_username",
         ],
+        "display_values_supported": ["page"],
+        "ui_locales_supported": ["en"],
+        "prompt_values_supported": sorted(PROMPTS),
         "acr_values_supported": list(CLASSES),
         "claims_parameter_supported": False,
         "request_parameter_supported": False,

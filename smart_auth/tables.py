@@ -88,6 +88,7 @@ account = Table(
     Column("role", Text, nullable=False),  # patient, practitioner or admin
     Column("fhir_user", Text),  # "Patient/ID" or "Practitioner/ID"
     Column("password_hash", Text, nullable=False),  # argon2id, in PHC form
+    Column("subject", Text, nullable=False, unique=True, server_default=text("gen_random_uuid()::text")),  # for apps
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     Column("clearance", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # labels that do not hide from it
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -307,6 +308,7 @@ authorization_request = Table(
     Column("username", Text(collation="C")),  # the account that goes on with it
     Column("launched", LargeBinary),  # the context of its launch, as JSON
     Column("patient", Text),  # logical id of the Patient that is chosen
+    Column("encounter", Text),  # logical id of the Encounter that is chosen; empty where none is meant
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
     comment="authorization requests that wait for a person",
 )

@@ -9,7 +9,8 @@ from smart_auth.api.introspection import introspection
 from smart_auth.api.registration import registration
 from smart_auth.api.revocation import revocation
 from smart_auth.api.token import token
-from smart_auth.discovery import INTROSPECT, REGISTER, REVOKE, TOKEN
+from smart_auth.api.userinfo import userinfo
+from smart_auth.discovery import INTROSPECT, REGISTER, REVOKE, TOKEN, USERINFO
 
 HANDLERS = {
     TOKEN: (token, "token"),
@@ -22,4 +23,7 @@ HANDLERS = {
 
 def routes(provider: Provider) -> list[BaseRoute]:
     """Everything that apps call without a browser."""
-    return [Route(path, answering(provider, *handler), methods=["POST"]) for path, handler in HANDLERS.items()]
+    return [
+        *(Route(path, answering(provider, *handler), methods=["POST"]) for path, handler in HANDLERS.items()),
+        Route(USERINFO, answering(provider, userinfo, "userinfo"), methods=["GET", "POST"]),
+    ]

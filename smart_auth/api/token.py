@@ -65,4 +65,4 @@ def _exchange(
         return (yield from redeem(client, form, provider.identity, asked))
     if grant_type == CREDENTIALS:
         return (yield from credentials(client, form, asked, provider.gate.conditions))
-    return (yield from refresh(client, form, asked, provider.gate.conditions))
+    return (yield from refresh(client, form, provider.identity, asked, provider.gate.conditions))

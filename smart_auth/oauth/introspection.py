@@ -16,11 +16,11 @@ from smart_auth.oauth.identity import Identity
 from smart_auth.oauth.tokens import ALIVE, in_context
 from smart_auth.store import digest
 
-ACCESS = """SELECT t.scope, t.client, t.username, t.patient, g.context, a.fhir_user,
+ACCESS = """SELECT t.scope, t.client, t.username, t.patient, g.context, a.subject, a.fhir_user,
                    extract(epoch FROM t.created)::bigint, extract(epoch FROM t.expires)::bigint
             FROM access_token t LEFT JOIN account a USING (username) LEFT JOIN app_grant g ON g.id = t.grant_id
             WHERE t.hash = %s AND NOT t.revoked AND t.expires > now() AND (t.username IS NULL OR NOT a.disabled)"""
-REFRESH = f"""SELECT t.scope, g.client, g.username, NULL, g.context, a.fhir_user,
+REFRESH = f"""SELECT t.scope, g.client, g.username, NULL, g.context, a.subject, a.fhir_user,
                      extract(epoch FROM g.created)::bigint, extract(epoch FROM t.expires)::bigint
               FROM refresh_token t JOIN app_grant g ON g.id = t.grant_id JOIN account a USING (username)
               WHERE t.hash = %s AND t.used IS NULL AND t.expires > now() AND {ALIVE}"""
@@ -42,7 +42,7 @@ def introspect(token: str, identity: Identity, origin: Origin) -> Work[dict[str,
 
 
 def _described(row: Row, identity: Identity, *, bearer: bool) -> dict[str, Any]:
-    scope, client, username, patient, context, fhir_user, issued, expires = row
+    scope, client, username, patient, context, subject, fhir_user, issued, expires = row
     shown: dict[str, Any] = {
         "active": True,
         "scope": scope,
@@ -55,7 +55,7 @@ def _described(row: Row, identity: Identity, *, bearer: bool) -> dict[str, Any]:
     if patient is not None:
         shown["patient"] = patient
     if username is not None:
-        shown |= {"username": username, "sub": identity.subject(username)}
+        shown |= {"username": username, "sub": subject}
         if fhir_user is not None and "fhirUser" in scope.split():
             shown["fhirUser"] = f"{identity.fhir_base}/{fhir_user}"
     if context is not None:

@@ -17,7 +17,7 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from smart_auth.oauth.clients import CODE, REFRESH, Client
 from smart_auth.oauth.grant import Grant
-from smart_auth.oauth.identity import Identity
+from smart_auth.oauth.identity import Holder, Identity
 from smart_auth.oauth.pkce import proves
 from smart_auth.oauth.refusal import OAuthError, Reason
 from smart_auth.oauth.tokens import (
@@ -35,7 +35,7 @@ from smart_auth.store import digest
 REDEEM = f"""UPDATE app_grant g SET redeemed = now() FROM account a
              WHERE g.code_hash = %s AND g.client = %s AND g.redeemed IS NULL AND g.code_expires > now()
                AND a.username = g.username AND {ALIVE}
-             RETURNING g.id, g.context, a.fhir_user"""
+             RETURNING g.id, g.context, a.subject, a.fhir_user"""
 """The one statement that decides who redeems a code; of those that come at once, the others find it redeemed."""
 
 
@@ -49,7 +49,7 @@ def redeem(
     rows = yield Statement(REDEEM, (digest(code), client.id))
     if not rows:
         return (yield from _too_late(client, code, origin))
-    grant_id, context, fhir_user = rows[0]
+    grant_id, context, *holder = rows[0]
     grant = msgspec.json.decode(context, type=Grant)
     if not hmac.compare_digest(redirect_uri.encode(), grant.redirect_uri.encode()):
         raise OAuthError(Reason.INVALID_GRANT, "the redirect_uri is not the one that the code was sent to")
@@ -63,7 +63,7 @@ def redeem(
         yield keep_refresh(refresh, grant_id, 1, grant.scope)
     asked = Origin(client.id, grant.username, origin.address, origin.request)
     yield record([AuditRow(asked, "C", "token", patient=grant.patient, query=grant.scope)])
-    id_token = yield from identity.token(grant, fhir_user)
+    id_token = yield from identity.token(grant, grant.scope, Holder(*holder), access)
     return in_context(grant, grant.scope, access, ACCESS_LIFE, refresh=refresh, id_token=id_token)
 
 

@@ -19,13 +19,14 @@ LONGEST = 12 * 3600
 @dataclass(frozen=True, slots=True)
 class Session:
     """A signed-in browser. `csrf` is the value that each of its forms must carry; `since` is when the person signed in,
-    in seconds since 1970, and `methods` are how (values of `amr`).
+    in seconds since 1970, and `methods` are how (values of `amr`). `subject` is the person's `sub`.
     """
 
     account: Account
     csrf: str
     since: float
     methods: tuple[str, ...]
+    subject: str
 
 
 def open_session(username: str, methods: Collection[str] = (PASSWORD,)) -> Work[str]:
@@ -52,10 +53,14 @@ def find_session(secret: str, seen: Seen = Seen()) -> Work[Session | None]:
            FROM account a
            WHERE s.hash = %s AND a.username = s.username AND NOT a.disabled
              AND s.used > now() - make_interval(secs => %s) AND s.created > now() - make_interval(secs => %s)
-           RETURNING a.username, a.role, a.fhir_user, extract(epoch FROM s.created)::float8, s.methods""",
+           RETURNING a.username, a.role, a.fhir_user, extract(epoch FROM s.created)::float8, s.methods,
+             a.subject""",
         (seen.address, seen.agent, digest(secret), IDLE, LONGEST),
     )
-    return Session(Account(*rows[0][:3]), csrf_of(secret), rows[0][3], tuple(rows[0][4])) if rows else None
+    if not rows:
+        return None
+    *account, since, methods, subject = rows[0]
+    return Session(Account(*account), csrf_of(secret), since, tuple(methods), subject)
 
 
 def close_session(secret: str) -> Work[None]:

@@ -109,7 +109,9 @@ async def may_see(site: Site, access: AccessContext, patient: str, encounter: st
 async def _signed_in(site: Site, request: Request, pending: Pending, client: Client) -> Going | None:
     """The request with its person; None when somebody has to sign in first. Raises Refused."""
     session = await site.session(request)
-    if session is None or _too_old(session, pending) or _too_weak(session, pending):
+    if session is not None and _somebody_else(session, pending) and session.since >= pending.asked_at:
+        raise Refused("login_required", "another person signed in than the one whom the app means")
+    if session is None or _too_old(session, pending) or _too_weak(session, pending) or _somebody_else(session, pending):
         if pending.asked.silent:
             raise Refused("login_required", "somebody has to sign in")
         return None
@@ -121,6 +123,11 @@ async def _signed_in(site: Site, request: Request, pending: Pending, client: Cli
     if not words:
         raise Refused("invalid_scope", "the account can grant none of the scopes to this app")
     return Going(mine, client, session, words)
+
+
+def _somebody_else(session: Session, pending: Pending) -> bool:
+    """Whether the app means another person. Spec: OpenID Connect Core 3.1.2.1 (id_token_hint)"""
+    return pending.asked.hinted not in (None, session.subject)
 
 
 def _too_weak(session: Session, pending: Pending) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -19,6 +20,7 @@ from healix_fhir.pages.authorize.flow import ONWARD, back_to_app
 from healix_fhir.pages.form import read_fields
 from healix_fhir.pages.site import Site, origin
 from smart_auth.oauth.authorize.answer import Refused
+from smart_auth.oauth.authorize.hint import hinted
 from smart_auth.oauth.authorize.pending import begin
 from smart_auth.oauth.authorize.request import destination, named_client, read
 from smart_auth.oauth.clients import find_client
@@ -50,6 +52,10 @@ async def _begin(site: Site, request: Request, params: list[tuple[str, str]]) ->
     assert client is not None  # destination refuses None
     try:
         asked = read(params, client, goal, site.fhir_base)
+        hint = next((value for name, value in params if name == "id_token_hint"), "")
+        if hint:
+            subject = await atransaction(site.pool, lambda: hinted(hint, client.id, site.root))
+            asked = msgspec.structs.replace(asked, hinted=subject)
     except Refused as refused:
         return back_to_app(goal.with_error(refused, site.root))
     id_ = await atransaction(site.pool, lambda: begin(asked))

@@ -10,7 +10,6 @@ import msgspec
 
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.database import Statement, Work
-from smart_auth.oauth.authorize.answer import Refused
 from smart_auth.oauth.authorize.request import Asked
 from smart_auth.oauth.launch import Launched, take_launch
 from smart_auth.store import digest
@@ -19,7 +18,10 @@ LIFE = 30 * 60
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """A request, and how far it got. `asked_at` is when it came, in seconds since 1970."""
+    """A request, and how far it got. `asked_at` is when it came, in seconds since 1970.
+
+    `encounter` is the visit that was chosen, empty where none is meant, None before that.
+    """
 
     id: str
     asked: Asked
@@ -27,6 +29,7 @@ class Pending(msgspec.Struct, frozen=True):
     username: str | None
     launched: Launched | None
     patient: str | None
+    encounter: str | None = None
 
 
 def begin(asked: Asked) -> Work[str]:
@@ -41,13 +44,13 @@ def begin(asked: Asked) -> Work[str]:
 def find_pending(id_: str) -> Work[Pending | None]:
     """A request that still waits."""
     rows = yield Statement(
-        """SELECT asked, extract(epoch FROM created)::float8, username, launched, patient FROM authorization_request
-           WHERE hash = %s AND created > now() - make_interval(secs => %s)""",
+        """SELECT asked, extract(epoch FROM created)::float8, username, launched, patient, encounter
+           FROM authorization_request WHERE hash = %s AND created > now() - make_interval(secs => %s)""",
         (digest(id_), LIFE),
     )
     if not rows:
         return None
-    asked, asked_at, username, launched, patient = rows[0]
+    asked, asked_at, username, launched, patient, encounter = rows[0]
     return Pending(
         id_,
         msgspec.json.decode(asked, type=Asked),
@@ -55,6 +58,7 @@ def find_pending(id_: str) -> Work[Pending | None]:
         username,
         msgspec.json.decode(launched, type=Launched) if launched is not None else None,
         patient,
+        encounter,
     )
 
 
@@ -62,23 +66,29 @@ def claim(pending: Pending, username: str) -> Work[Pending]:
     """The request as that of `username`; its launch is used up. Raises Refused when that is not theirs."""
     if pending.username == username:
         return pending
-    if pending.launched is not None:
-        raise Refused("invalid_request", "the launch belongs to another account")
     launch = pending.asked.launch
     launched = (yield from take_launch(launch, pending.asked.client, username)) if launch is not None else None
     patient = launched.patient if launched is not None else None
     yield Statement(
-        "UPDATE authorization_request SET username = %s, launched = %s, patient = %s WHERE hash = %s",
+        "UPDATE authorization_request SET username = %s, launched = %s, patient = %s, encounter = NULL WHERE hash = %s",
         (username, msgspec.json.encode(launched) if launched is not None else None, patient, digest(pending.id)),
     )
-    return msgspec.structs.replace(pending, username=username, launched=launched, patient=patient)
+    return msgspec.structs.replace(pending, username=username, launched=launched, patient=patient, encounter=None)
 
 
 def choose_patient(pending: Pending, patient: str) -> Work[None]:
-    """Note the patient that the account has chosen."""
+    """Note the patient that the account has chosen; a visit of another patient is forgotten."""
     yield Statement(
-        "UPDATE authorization_request SET patient = %s WHERE hash = %s AND username = %s",
+        "UPDATE authorization_request SET patient = %s, encounter = NULL WHERE hash = %s AND username = %s",
         (patient, digest(pending.id), pending.username),
+    )
+
+
+def choose_encounter(pending: Pending, encounter: str) -> Work[None]:
+    """Note the visit that the account has chosen; empty for none."""
+    yield Statement(
+        "UPDATE authorization_request SET encounter = %s WHERE hash = %s AND username = %s",
+        (encounter, digest(pending.id), pending.username),
     )
 
 

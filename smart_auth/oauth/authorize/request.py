@@ -37,7 +37,10 @@ UNDERSTOOD = {
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A request whose form is right. `prompt` is empty, or says what the person has to do or not to do again."""
+    """A request whose form is right. `prompt` is empty, or says what the person has to do or not to do again.
+
+    `hinted` is the `sub` of the person whom the app means.
+    """
 
     client: str
     redirect_uri: str
@@ -49,6 +52,7 @@ class Asked(msgspec.Struct, frozen=True):
     prompt: tuple[str, ...] = ()
     max_age: int | None = None
     login_hint: str = ""
+    hinted: str | None = None
     acr_values: tuple[str, ...] = ()
 
     @property
@@ -86,6 +90,8 @@ def read(params: Sequence[tuple[str, str]], client: Client, goal: Destination, f
             raise Refused("invalid_request", f"{name[:40]} stands more than once")
     values = {name: value for name, value in params if value}
     _check_shape(values, client)
+    if "state" not in values:
+        raise Refused("invalid_request", "state is required: a value that nobody can guess")
     if values.get("aud", "").removesuffix("/") != fhir_base:
         raise Refused("invalid_request", f"aud is required and is the FHIR base {fhir_base}")
     if len(values.get("scope", "").split()) > SCOPES:

@@ -8,6 +8,11 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
+from healix_fhir.kernel.database import transaction
+from smart_auth.oauth.grant import Grant
+from smart_auth.oauth.identity import Holder, Identity
+from smart_auth.oauth.seal import Seal
+from smart_auth.oauth.signing import SigningKeys
 from tests.support.apps import (
     BACK,
     SCOPE,
@@ -412,3 +417,56 @@ async def sign_in_anew(client: httpx.AsyncClient, username: str) -> None:
     """Sign in as another account in the same browser."""
     client.cookies.clear()
     await sign_in(client, username)
+
+
+def id_token(pool: Pool, client_id: str, username: str, issuer: str = "http://healix.test") -> str:
+    """An id token that an app got for an account."""
+    identity = Identity(issuer, f"{issuer}/fhir", SigningKeys(Seal(bytes(32))))
+    grant = Grant(client_id, username, "openid", BACK, "c" * 43, 1)
+    with pool.connection() as connection:
+        row = connection.execute("SELECT subject, fhir_user FROM account WHERE username = %s", (username,)).fetchone()
+    assert row is not None
+    made = transaction(pool, lambda: identity.token(grant, "openid", Holder(*row), "token"))
+    assert made is not None
+    return made
+
+
+@pytest.mark.spec("OpenID Connect Core 1.0 3.1.2.1")
+def test_the_person_that_the_app_means(database_url: str, pool: Pool) -> None:
+    """With an id token as a hint nobody but that person goes on: silently not at all, else after signing in."""
+    client_id = app(pool)
+    hint = id_token(pool, client_id, "ada")
+
+    async def use(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "eve")
+        silent = told(await ask(client, client_id, prompt="none", id_token_hint=hint))
+        assert silent["error"] == "login_required"
+        login = await ask(client, client_id, id_token_hint=hint)
+        assert 'name="password"' in login.text
+        assert "ada" not in login.text
+        assert told(await log_in(client, login, "eve"))["error"] == "login_required"
+        login = await ask(client, client_id, id_token_hint=hint)
+        told(await allow(client, await log_in(client, login, "ada")))
+        assert "code" in told(await ask(client, client_id, prompt="none", id_token_hint=hint))
+
+    browsing(database_url, use)
+    assert {grant.username for grant in granted(pool)} == {"ada"}
+
+
+@pytest.mark.spec("OpenID Connect Core 1.0 3.1.2.1")
+def test_only_own_id_tokens_are_hints(database_url: str, pool: Pool) -> None:
+    """What is no id token of this server for this app is refused, and tells nothing."""
+    client_id, other = app(pool), app(pool, "Other")
+    signed = id_token(pool, client_id, "ada")
+    forged = f"{signed[:-6]}AAAAAA"
+    hints = [
+        "x", "a.b.c", forged, id_token(pool, other, "ada"), id_token(pool, client_id, "ada", "https://evil.test"),
+        "x" * 9000,
+    ]  # fmt: skip
+
+    async def use(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "ada")
+        for hint in hints:
+            assert told(await ask(client, client_id, id_token_hint=hint))["error"] == "invalid_request"
+
+    browsing(database_url, use)

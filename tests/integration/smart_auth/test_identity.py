@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import stat
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from healix_fhir.kernel.database import transaction
 from smart_auth.oauth.seal import FILE, Seal, seal_of
 from smart_auth.oauth.signing import SigningKeys
 from tests.support.gate import Pool
-from tests.support.oauth import ISSUER, app, code, exchange, patient_account, server
+from tests.support.oauth import ISSUER, app, code, exchange, patient_account, refreshing, server
 
 SEAL = Seal(bytes(32))
 
@@ -59,7 +62,8 @@ def test_id_token(database_url: str, pool: Pool, client_id: str) -> None:
     assert now - 5 < stated.pop("iat") <= now
     assert now + 3590 < stated.pop("exp") <= now + 3600
     subject = stated.pop("sub")
-    assert "ada" not in subject
+    assert uuid.UUID(subject).version == 4
+    assert len(stated.pop("at_hash")) == 22
     assert stated == {
         "iss": ISSUER, "aud": client_id, "auth_time": 1_700_000_000, "nonce": "n-1",
         "fhirUser": f"{ISSUER}/fhir/Patient/p1",
@@ -79,6 +83,46 @@ def test_how_somebody_signed_in(database_url: str, pool: Pool, client_id: str, m
     """An id token says by which methods the person signed in, and what class that is."""
     stated = claims(*issued(database_url, pool, client_id, methods=methods))
     assert (stated["amr"], stated["acr"]) == (methods, level)
+
+
+@pytest.mark.spec("OpenID Connect Core 1.0 3.1.3.6")
+@pytest.mark.spec("OpenID Connect Core 1.0 12.2")
+def test_id_tokens_of_a_grant(database_url: str, pool: Pool, client_id: str) -> None:
+    """Each token comes with an id token for it, of the same login; only the first answers the nonce."""
+
+    async def main() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        async with server(database_url, seal=SEAL) as client:
+            answers = [(await client.post("/oauth/token", data=exchange(client_id, code(pool, client_id)))).json()]
+            form = refreshing(answers[0]["refresh_token"])
+            answers += [(await client.post("/oauth/token", data=form)).json() for _ in range(2)]
+            form = refreshing(answers[1]["refresh_token"], scope="patient/*.rs")
+            answers.append((await client.post("/oauth/token", data=form)).json())
+            return answers, (await client.get("/.well-known/jwks.json")).json()
+
+    answers, keys = asyncio.run(main())
+    assert "id_token" not in answers.pop()
+    stated = [claims(one["id_token"], keys) for one in answers]
+    for one, told in zip(answers, stated, strict=True):
+        half = hashlib.sha256(one["access_token"].encode()).digest()[:16]
+        assert told["at_hash"] == base64.urlsafe_b64encode(half).rstrip(b"=").decode()
+    assert [told.get("nonce") for told in stated] == ["n-1", None, None]
+    for name in ("iss", "sub", "aud", "auth_time", "fhirUser"):
+        assert len({told[name] for told in stated}) == 1
+
+
+@pytest.mark.spec("OpenID Connect Core 1.0 8")
+def test_subjects(database_url: str, pool: Pool, client_id: str) -> None:
+    """Each account has its own identifier, which is another one for an account made anew under the same name."""
+    with pool.connection() as connection:
+        connection.execute("DELETE FROM account WHERE username = 'ada'")
+    patient_account(pool)
+    token, keys = issued(database_url, pool, client_id)
+    first = claims(token, keys)["sub"]
+    with pool.connection() as connection:
+        connection.execute("DELETE FROM account WHERE username = 'ada'")
+    patient_account(pool)
+    token, keys = issued(database_url, pool, client_id)
+    assert claims(token, keys)["sub"] != first
 
 
 @pytest.mark.spec("OpenID Connect Core 1.0 10.1.1")
@@ -163,4 +207,4 @@ def test_documents(database_url: str, path: str) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.headers["cache-control"] == "public, max-age=300"
     assert 404 not in statuses
-    assert len(statuses) == (0 if "jwks" in path else 6)
+    assert len(statuses) == (0 if "jwks" in path else 7)
