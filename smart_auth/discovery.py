@@ -53,10 +53,23 @@ LAUNCH = (
     "context-ehr-patient",
     "context-ehr-encounter",
     "context-standalone-patient",
+    "context-standalone-encounter",
+    "context-style",
     "permission-offline",
     "permission-online",
 )
 """The capabilities that need people to be asked; those of services and of permissions need them not."""
+
+STUDIES = "/dicomweb/studies"
+IMAGING = (
+    "smart-imaging-access",
+    "http://fhir.org/argonaut/smart-imaging/capabilities/app-launch",
+    "http://fhir.org/argonaut/smart-imaging/capabilities/backend-services",
+)
+"""That one token opens ImagingStudy and the images: at all, for people's apps, and for services.
+
+Spec: SMART Imaging Access 0.1.0, build.fhir.org/ig/argonautproject/smart-imaging/specification.html#discovery
+"""
 
 CLINICAL = (
     "patient/*.cruds",
@@ -72,7 +85,11 @@ def smart_configuration(issuer: str, mounted: Collection[str]) -> dict[str, Any]
     """The document at `/fhir/.well-known/smart-configuration`, for a server with routes at the paths `mounted`."""
     asks = AUTHORIZE in mounted and TOKEN in mounted
     capabilities = (*PERMISSIONS, *(BACKEND if TOKEN in mounted else ()), *(LAUNCH if asks else ()))
-    return _shared(issuer, mounted) | {"capabilities": sorted(capabilities)}
+    imaging = (*IMAGING[: 2 if asks else 1], *(IMAGING[2:] if TOKEN in mounted else ())) if STUDIES in mounted else ()
+    shown = _shared(issuer, mounted) | {"capabilities": sorted((*capabilities, *imaging))}
+    if imaging:
+        shown["associated_endpoints"] = [{"url": f"{issuer}/fhir", "capabilities": list(imaging)}]
+    return shown
 
 
 def openid_configuration(issuer: str, mounted: Collection[str]) -> dict[str, Any]:

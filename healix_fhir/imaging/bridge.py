@@ -50,9 +50,10 @@ def _studies(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
     matches = yield from match(study.key for study in found)
     moved = yield from _settle(found, matches)
     changes = _patient_changes(found, matches, bases)
+    where = f"{bases[0].removesuffix('/fhir')}/dicomweb" if bases else ""
     for study in found:
         patient = matches[study.key].patient
-        resource = imaging_study(study, patient, existing.get(imaging_study_id(study.uid)))
+        resource = imaging_study(study, patient, existing.get(imaging_study_id(study.uid)), where)
         changes.append(change(Method.PUT, resource, "ImagingStudy", resource["id"], bases))
     yield from commit(internal("imaging"), changes)
     if further := set(moved) - set(uids):

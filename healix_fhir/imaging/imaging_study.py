@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from healix_fhir.imaging.access import retrievable
 from healix_fhir.imaging.elements import DCM, UID_SYSTEM, URI_SYSTEM, code, date_time, display_name, text, unsigned
 from healix_fhir.imaging.studies import Series, Study
 
@@ -22,8 +23,10 @@ def imaging_study_id(study_uid: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"ImagingStudy {study_uid}"))
 
 
-def imaging_study(study: Study, patient: str, existing: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The resource, for the Patient of logical id `patient`.
+def imaging_study(
+    study: Study, patient: str, existing: dict[str, Any] | None = None, dicomweb: str = ""
+) -> dict[str, Any]:
+    """The resource, for the Patient of logical id `patient`; `dicomweb` is where its images are retrieved from.
 
     What others have added to the `existing` one stays; the elements below always follow the study.
     """
@@ -47,7 +50,7 @@ def imaging_study(study: Study, patient: str, existing: dict[str, Any] | None = 
         "series": [_series(series, study.timezone) for series in study.series],
     }
     kept = {key: value for key, value in (existing or {}).items() if key not in ours and key != "meta"}
-    return _present(ours) | kept
+    return retrievable(_present(ours) | kept, dicomweb) if dicomweb else _present(ours) | kept
 
 
 def _series(series: Series, timezone: str | None) -> dict[str, Any]:

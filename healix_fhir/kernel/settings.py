@@ -97,6 +97,8 @@ class Settings:
     """Whether emergency access also shows what Consents and security labels hide: `true` or `false`."""
     privacy_officer: str = ""
     """The `Practitioner/ID` who is told of each emergency access beside the patient; empty: the patient alone."""
+    tenant: str = ""
+    """A name of this organization that is told to apps with their tokens (`tenant`); empty: none."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 

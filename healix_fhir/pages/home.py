@@ -12,10 +12,11 @@ from starlette.responses import RedirectResponse, Response
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.pages.authorize.flow import source
 from healix_fhir.pages.overview import Overview, overview
-from healix_fhir.pages.people import people, resources
-from healix_fhir.pages.present import Study, name, study
+from healix_fhir.pages.people import own_first, people, resources
+from healix_fhir.pages.present import Study, study
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
+from healix_fhir.pages.visits import visits_of
 from smart_auth.access import AccessContext
 from smart_auth.break_glass import Opening, openings
 from smart_auth.oauth.launch import launchable
@@ -36,11 +37,18 @@ async def show(site: Site, request: Request) -> Response:
 
 async def _patient(site: Site, request: Request, session: Session) -> Response:
     access = await site.access(request, session)
-    found = await site.interactions.search(access, "Patient", [("_id", access.patient or "")])
-    own = next(iter(resources(found)), {})
-    studies, more = await _studies(site, access, [])
+    own = session.account.patient
+    found = await people(site, access, "", request.query_params.get("cursor"))
+    shown = own_first(found.persons, own)
+    studies, more = await _studies(site, access, [one.id for one in shown]) if shown else ([], False)
     return page(
-        "patient.html", **_common(site, session), name=name(own.get("name", ())), studies=studies, more_studies=more
+        "patient.html",
+        **_common(site, session),
+        own=own,
+        patients=[(one, [study for study in studies if study.patient == one.id]) for one in shown],
+        several=len(shown) > 1,
+        more_studies=more,
+        next=_next(found.next, ""),
     )
 
 
@@ -52,12 +60,14 @@ async def _practitioner(site: Site, request: Request, session: Session) -> Respo
     shown = found.persons
     studies, more = await _studies(site, access, [one.id for one in shown]) if shown else ([], False)
     apps = await atransaction(site.pool, launchable)
+    visited = await visits_of(site, access, [one.id for one in shown]) if shown and apps else {}
     doctor = session.account.practitioner
     opened = await atransaction(site.pool, lambda: openings(practitioner=doctor, only_open=True))
     return page(
         "practitioner.html",
         form_action=sorted({source(app.launch_uri) for app in apps}),
         apps=apps,
+        visits_of=visited,
         emergencies={one.patient: one.ends for one in opened},
         **_common(site, session),
         patients=[(one, [study for study in studies if study.patient == one.id]) for one in shown],

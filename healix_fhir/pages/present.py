@@ -24,6 +24,7 @@ class Study:
     series: int
     instances: int
     patient: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +80,5 @@ def study(resource: Json) -> Study | None:
         resource.get("numberOfSeries", 0),
         resource.get("numberOfInstances", 0),
         resource.get("subject", {}).get("reference", "").partition("Patient/")[2],
+        resource["id"],
     )

@@ -14,12 +14,13 @@ from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.pages import apps, emergency, home, launch, login, passkey_login, second_step
 from healix_fhir.pages.account import invite, register, reset, sessions, settings
 from healix_fhir.pages.admin.addresses import SENT, SHOWN
-from healix_fhir.pages.authorize import decision, patient, start
+from healix_fhir.pages.authorize import decision, encounter, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.entering import SECOND, SECURITY, SETUP
 from healix_fhir.pages.render import asset, page
 from healix_fhir.pages.security import authenticator, codes, overview, passkey
 from healix_fhir.pages.site import Site, origin
+from healix_fhir.pages.style import STYLE, style
 
 Handler = Callable[[Site, Request], Awaitable[Response]]
 AUDITED = (Category.FORBIDDEN, Category.BUSY)
@@ -53,6 +54,8 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/oauth/authorize", _answering(site, start.by_post), methods=["POST"]),
         Route(ONWARD, _answering(site, decision.onward)),
         Route(f"{ONWARD}/patient", _answering(site, patient.submit), methods=["POST"]),
+        Route(f"{ONWARD}/encounter", _answering(site, encounter.submit), methods=["POST"]),
+        Route(STYLE, style),
         Route(f"{ONWARD}/decision", _answering(site, decision.submit), methods=["POST"]),
         *(Route(path, _answering(site, handler)) for path, handler in SHOWN.items()),
         *(Route(path, _answering(site, handler), methods=["POST"]) for path, handler in SENT.items()),

@@ -13,7 +13,7 @@ from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.kernel.settings import SHORTEST_PASSWORD
-from smart_auth.access import AccessContext, patient_keys
+from smart_auth.access import AccessContext
 from smart_auth.denials import Denials
 from smart_auth.oauth.factors.held import NOBODY
 from smart_auth.oauth.factors.party import RelyingParty
@@ -23,6 +23,7 @@ from smart_auth.oauth.passwords import Verifier
 from smart_auth.oauth.seal import Seal
 from smart_auth.oauth.sessions import Seen, Session, find_session
 from smart_auth.oauth.throttle import Throttle
+from smart_auth.person import find_person
 from smart_auth.scope import parse
 
 AGENT = 400
@@ -31,8 +32,7 @@ AGENT = 400
 CLIENT = "healix-portal"
 """Under this name the pages stand in the audit trail."""
 
-PATIENT_SCOPE = "patient/Patient.rs patient/ImagingStudy.rs patient/Encounter.rs"
-PRACTITIONER_SCOPE = "user/Patient.rs user/ImagingStudy.rs user/Encounter.rs"
+SCOPE = "user/Patient.rs user/ImagingStudy.rs user/Encounter.rs"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Site:
     """`root` is the server's URL without a slash at the end. `has_viewer` tells whether a viewer is installed.
 
     `password_length` is the least of a new password. `two_factors_of` are the roles that do not sign in
-    with a password alone.
+    with a password alone; `tenant` names this organization to apps.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -52,6 +52,7 @@ class Site:
     seal: Seal
     two_factors_of: frozenset[str] = NOBODY
     password_length: int = SHORTEST_PASSWORD
+    tenant: str = ""
     verifier: Verifier = field(default_factory=Verifier)
 
     @property
@@ -115,8 +116,8 @@ def origin(request: Request, session: Session | None = None) -> Origin:
 def _access(session: Session, asked: Origin) -> Work[AccessContext]:
     account = session.account
     if account.practitioner is not None:
-        return AccessContext(parse(PRACTITIONER_SCOPE), asked, practitioner=account.practitioner)
-    if account.patient is not None:
-        keys = yield from patient_keys([account.patient])
-        return AccessContext(parse(PATIENT_SCOPE), asked, account.patient, keys[account.patient])
+        return AccessContext(parse(SCOPE), asked, practitioner=account.practitioner)
+    if account.role == "patient":
+        person = yield from find_person(account.username)
+        return AccessContext(parse(SCOPE), asked, account.patient, person.own, person=person)
     return AccessContext(frozenset(), asked)

@@ -114,7 +114,7 @@ def sentence(scope: Scope) -> str:
     verbs = ["see"] if scope.permissions & LOOK else []
     verbs += [verb for permission, verb in VERBS if permission in scope.permissions]
     named = verbs[0] if len(verbs) == 1 else f"{', '.join(verbs[:-1])} and {verbs[-1]}"
-    whose = ", of all patients in your care" if scope.context is Context.USER else ""
+    whose = ", of everyone whose record you can see" if scope.context is Context.USER else ""
     return f"{named.capitalize()}: {thing(scope)}{whose}"
 
 

@@ -80,6 +80,7 @@ def create_app(settings: Settings) -> ASGIApp:
             seal,
             REQUIRED_OF[settings.require_second_factor],
             settings.password_length,
+            settings.tenant,
         )
         watch = ParameterWatch(settings.database_url)
         await asyncio.to_thread(watch.start)
@@ -88,11 +89,12 @@ def create_app(settings: Settings) -> ASGIApp:
             provider = _provider(settings, pool, gate, seal)
             authorization = [*oauth_api.routes(provider), *pages.routes(site)]
             endpoints.update(oauth_uris(settings.root, well_known.paths(authorization)))
+            images = dicomweb_api.routes(_imaging(settings, pool, gate))
             # tried in this order, so the most used first: each takes a request about half a microsecond
             router.routes[:] = [
-                *well_known.routes(provider, authorization),
+                *well_known.routes(provider, [*authorization, *images]),
                 *fhir_api.routes(Edge(interactions, gate, settings.max_body_mb << 20)),
-                *dicomweb_api.routes(_imaging(settings, pool, gate)),
+                *images,
                 *authorization,
                 *health.routes(pool),
                 *telemetry.routes(counters, gate),

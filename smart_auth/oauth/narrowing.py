@@ -16,7 +16,7 @@ from smart_auth.oauth.refusal import OAuthError, Reason
 from smart_auth.scope import OTHER_SCOPES, Scope, parse, parse_one
 
 BY_ROLE = {
-    "patient": ("patient/*.cruds",),
+    "patient": ("patient/*.cruds", "user/*.cruds"),
     "practitioner": ("patient/*.cruds", "user/*.cruds"),
     "admin": (),
 }

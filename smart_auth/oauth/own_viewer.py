@@ -14,7 +14,7 @@ ID = "healix-viewer"
 NAME = "Image viewer of this server"
 PATH = "/ohif/callback"
 ASKED = "openid online_access patient/ImagingStudy.rs user/ImagingStudy.rs"
-"""What the viewer asks for; of the two last a person's role grants the one that fits."""
+"""What the viewer asks for; of the two last the wider one is granted, so that no patient has to be chosen."""
 
 KEEP = """INSERT INTO client (id, name, auth, scope, redirect_uris, grants) VALUES (%s, %s, 'none', %s, %s, %s)
           ON CONFLICT (id) DO UPDATE SET name = excluded.name, scope = excluded.scope,

@@ -45,6 +45,7 @@ async def browser(
         lambda: True,
         SEAL,
         REQUIRED_OF[required],
+        tenant="clinic-7",
     )
     transport = httpx.ASGITransport(Starlette(routes=routes(site)), client=(address, 5))
     try:

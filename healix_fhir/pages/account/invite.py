@@ -9,8 +9,8 @@ from healix_fhir.care.persons import is_patient
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import forbidden, not_found
-from healix_fhir.pages.authorize.flow import may_see
 from healix_fhir.pages.form import check_csrf, read_form
+from healix_fhir.pages.people import may_see
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from smart_auth.account.invitation import LIFE, invite

@@ -1,4 +1,4 @@
-"""How far an authorization request got, and what comes next: sign in, choose a patient, decide, go back to the app.
+"""How far an authorization request got, and what comes next: sign in, choose what it is about, decide, go back.
 
 Every page of the flow, shown or sent, comes through `step`, so that no step can be left out.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import Request
@@ -22,9 +23,10 @@ from healix_fhir.search.granular import ScopeQueries
 from smart_auth.access import AccessContext
 from smart_auth.oauth.authorize.answer import Refused
 from smart_auth.oauth.authorize.pending import Pending, claim, find_pending, finish
-from smart_auth.oauth.authorize.scopes import grantable, needs_patient
+from smart_auth.oauth.authorize.scopes import ENCOUNTER, grantable, needs_patient
 from smart_auth.oauth.clients import Client, find_client
 from smart_auth.oauth.factors.methods import SEVERAL, wants_two
+from smart_auth.oauth.launch import Launched
 from smart_auth.oauth.sessions import Session
 
 ONWARD = "/account/authorize"
@@ -41,17 +43,49 @@ class Going:
     pending: Pending
     client: Client
     session: Session
+    access: AccessContext
     words: tuple[str, ...]
+
+    @property
+    def launched(self) -> Launched | None:
+        """The context that the app was started with from within Healix."""
+        return self.pending.launched
 
     @property
     def about_patient(self) -> bool:
         """Whether a patient has to be known."""
-        return self.pending.launched is not None or needs_patient(self.words)
+        return self.launched is not None or needs_patient(self.words)
+
+    @property
+    def about_encounter(self) -> bool:
+        """Whether a visit has to be chosen, or that none is meant."""
+        return self.launched is None and ENCOUNTER in self.words
 
     @property
     def patient(self) -> str | None:
-        """The patient that is known: a person's own record, else the one that was chosen or launched with."""
-        return self.session.account.patient or self.pending.patient
+        """The patient that was chosen or launched with."""
+        return self.pending.patient
+
+    @property
+    def encounter(self) -> str | None:
+        """The visit that was chosen or launched with."""
+        return (self.launched.encounter if self.launched is not None else self.pending.encounter) or None
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The scopes that the person is asked about: no visit is promised where none is known."""
+        return tuple(word for word in self.words if word != ENCOUNTER or self.encounter is not None)
+
+    def shown(self) -> dict[str, Any]:
+        """What each page of the flow says and carries."""
+        return {
+            "form_action": (source(self.pending.asked.redirect_uri),),
+            "request": self.pending.id,
+            "onward": ONWARD,
+            "app": self.client.name,
+            "username": self.session.account.username,
+            "csrf": self.session.csrf,
+        }
 
 
 Step = Callable[[Site, Request, Going], Awaitable[Response]]
@@ -94,18 +128,6 @@ def source(uri: str) -> str:
     return origin_ if SOURCE.fullmatch(origin_) else f"{parts.scheme}:"
 
 
-async def may_see(site: Site, access: AccessContext, patient: str, encounter: str | None) -> bool:
-    """Whether the account sees this patient, and this encounter of the patient."""
-    wanted = [("Patient", [("_id", patient)])]
-    if encounter is not None:
-        wanted.append(("Encounter", [("_id", encounter), ("patient", f"Patient/{patient}")]))
-    for kind, params in wanted:
-        found = await site.interactions.search(access, kind, params)
-        if not any(entry.mode == "match" for entry in found.entries):
-            return False
-    return True
-
-
 async def _signed_in(site: Site, request: Request, pending: Pending, client: Client) -> Going | None:
     """The request with its person; None when somebody has to sign in first. Raises Refused."""
     session = await site.session(request)
@@ -122,7 +144,7 @@ async def _signed_in(site: Site, request: Request, pending: Pending, client: Cli
     words = grantable(pending.asked.scope, client.scope, account.role, TYPES, queries, launched=launched)
     if not words:
         raise Refused("invalid_scope", "the account can grant none of the scopes to this app")
-    return Going(mine, client, session, words)
+    return Going(mine, client, session, await site.access(request, session), words)
 
 
 def _somebody_else(session: Session, pending: Pending) -> bool:

@@ -1,6 +1,5 @@
-"""Choosing the patient whose record an app is to see: for clinicians, among the patients in their care.
-
-A patient's own account has nothing to choose.
+"""Choosing the patient whose record an app is to see: for clinicians among the patients in their care, for parents
+among those they act for, and themselves.
 
 Spec: SMART App Launch 2.2 scopes-and-launch-context.html#launch-context-arrives-with-your-access_token
 """
@@ -12,9 +11,9 @@ from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.database import atransaction
-from healix_fhir.pages.authorize.flow import ONWARD, Going, may_see, source, step
+from healix_fhir.pages.authorize.flow import ONWARD, Going, step
 from healix_fhir.pages.form import check_csrf, read_form
-from healix_fhir.pages.people import people
+from healix_fhir.pages.people import may_see, own_first, people
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
 from smart_auth.oauth.authorize.answer import Refused
@@ -27,21 +26,18 @@ async def show(site: Site, request: Request, going: Going, *, error: str = "") -
     """The list, a page of it, or what was searched for by name. Raises Refused where no page may be shown."""
     if going.pending.asked.silent:
         raise Refused("interaction_required", "a patient has to be chosen")
-    access = await site.access(request, going.session)
     asked = request.query_params.get("name", "").strip()[:100]
-    found = await people(site, access, asked, request.query_params.get("cursor"))
+    found = await people(site, going.access, asked, request.query_params.get("cursor"))
+    own = going.session.account.patient
     return page(
         "choose_patient.html",
         400 if error else 200,
-        form_action=(source(going.pending.asked.redirect_uri),),
-        request=going.pending.id,
-        onward=ONWARD,
-        app=going.client.name,
-        username=going.session.account.username,
-        csrf=going.session.csrf,
-        patients=found.persons,
+        **going.shown(),
+        patients=own_first(found.persons, own),
         next=found.next,
         asked=asked,
+        own=own,
+        cares=going.session.account.practitioner is not None,
         error=error,
     )
 
@@ -53,9 +49,8 @@ async def submit(site: Site, request: Request) -> Response:
     patient = fields.get("patient", "")
 
     async def choose(site: Site, request: Request, going: Going) -> Response:
-        access = await site.access(request, going.session)
-        launched = going.pending.launched is not None
-        if launched or not (ids.is_logical_id(patient) and await may_see(site, access, patient, None)):
+        known = ids.is_logical_id(patient) and await may_see(site, going.access, patient)
+        if going.launched is not None or not known:
             return await show(site, request, going, error=NOT_YOURS)
         await atransaction(site.pool, lambda: choose_patient(going.pending, patient))
         return RedirectResponse(f"{ONWARD}?request={going.pending.id}", 303)

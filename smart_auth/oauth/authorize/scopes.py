@@ -17,8 +17,7 @@ from smart_auth.oauth.narrowing import for_role, narrowed
 from smart_auth.scope import OTHER_SCOPES, parse, parse_one
 
 NEEDS_OPENID = frozenset({"fhirUser", "profile"})
-FROM_LAUNCH = frozenset({"launch", "launch/encounter"})
-"""Context that is only there when the app was started from within Healix."""
+LAUNCH, ENCOUNTER = "launch", "launch/encounter"
 
 _OBSERVATIONS = "http://terminology.hl7.org/CodeSystem/observation-category"
 CATEGORIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -55,11 +54,11 @@ def grantable(
     kept = _sensible(
         word
         for word in words
-        if (launched or word not in FROM_LAUNCH)
+        if (launched or word != LAUNCH)
         and (role != "admin" or not word.startswith("launch"))
         and (word in OTHER_SCOPES or _is_clinical(word, types, conditions))
     )
-    return kept if launched or "launch/patient" in kept else _without_covered(kept)
+    return kept if launched or not {"launch/patient", ENCOUNTER}.isdisjoint(kept) else _without_covered(kept)
 
 
 def finer(word: str) -> tuple[str, ...]:
@@ -81,7 +80,7 @@ def chosen(words: Iterable[str], ticked: Collection[str]) -> tuple[str, ...]:
 
 def needs_patient(words: Iterable[str]) -> bool:
     """Whether these scopes mean one patient, who has to be known before they are granted."""
-    return any(word in ("launch", "launch/patient") or word.startswith("patient/") for word in words)
+    return any(word in (LAUNCH, "launch/patient", ENCOUNTER) or word.startswith("patient/") for word in words)
 
 
 def _sensible(words: Iterable[str]) -> tuple[str, ...]:

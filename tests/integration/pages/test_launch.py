@@ -125,16 +125,49 @@ def test_a_launch_is_used_once(database_url: str, pool: Pool) -> None:
     browsing(database_url, use)
 
 
+UNFIT: list[dict[str, Any]] = [
+    {},
+    {"type": "ImagingStudy"},
+    {"reference": "ImagingStudy"},
+    {"reference": "https://healix.test/fhir/ImagingStudy/s1"},
+    {"reference": "ImagingStudy/s1", "type": "Observation"},
+    {"reference": "ImagingStudy/s1", "role": "mine"},
+    {"reference": "ImagingStudy/s1", "more": "x"},
+    {"reference": 5},
+    {"identifier": "x"},
+    {"reference": "Patient/p2"},
+    {"reference": "Encounter/e1", "role": "launch"},
+    {"identifier": {"value": "5"}, "type": "Patient"},
+    {"canonical": "x" * 501},
+]
+
+
+@pytest.mark.spec("SMART App Launch 2.2 scopes-and-launch-context.html#fhircontext")
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"reference": "ImagingStudy/s1"},
+        {"canonical": "http://x.test/Questionnaire/q|1", "type": "Questionnaire"},
+        {"identifier": {"system": "urn:x", "value": "5"}, "type": "ServiceRequest"},
+        {"reference": "Patient/p2", "role": "https://x.test/roles/donor"},
+    ],
+)
+def test_what_may_stand_in_the_context(pool: Pool, item: dict[str, Any]) -> None:
+    """Items of each kind make a launch."""
+    assert launch(pool, app(pool), fhir_context=(item,))
+
+
 @pytest.mark.parametrize(
     ("client", "username", "launched"),
     [
         ("nobody", "dr", Launched("p1")),
         ("own", "nobody", Launched("p1")),
         ("own", "root", Launched("p1")),
-        ("own", "ada", Launched("p2")),
         ("own", "dr", Launched("no id")),
         ("own", "dr", Launched("p1", encounter="no id")),
         ("own", "dr", Launched("p1", intent="x" * 201)),
+        *(("own", "dr", Launched("p1", fhir_context=(item,))) for item in UNFIT),
+        ("own", "dr", Launched("p1", fhir_context=({"canonical": "http://x.test/q"},) * 21)),
     ],
 )
 def test_what_cannot_be_launched(pool: Pool, client: str, username: str, launched: Launched) -> None:

@@ -33,7 +33,7 @@ def browsing(url: str, use: Callable[[httpx.AsyncClient], Awaitable[None]]) -> N
 @pytest.mark.parametrize(
     ("username", "scope"),
     [
-        ("ada", "openid online_access patient/ImagingStudy.rs"),
+        ("ada", "openid online_access user/ImagingStudy.rs"),
         ("dr", "openid online_access user/ImagingStudy.rs"),
         ("root", "openid online_access"),
     ],

@@ -39,6 +39,7 @@ def test_person() -> None:
 def test_study() -> None:
     """A study's line carries its UID for the viewer; a resource without one cannot be opened."""
     resource = {
+        "id": "s",
         "identifier": [{"system": "urn:x", "value": "1"}, {"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}],
         "started": "2024-05-06T07:08:09+02:00",
         "modality": [{"code": "CT"}, {"code": "SEG"}],
@@ -49,6 +50,7 @@ def test_study() -> None:
     line = study(resource)
     assert line is not None
     assert (line.uid, line.when, line.modalities, line.patient) == ("1.2.3", "2024-05-06 07:08", "CT, SEG", "p")
+    assert line.id == "s"
     assert (line.title, line.series, line.instances) == ("CT, SEG study", 2, 40)
     named = study({**resource, "description": "Head"})
     assert named is not None

@@ -11,6 +11,7 @@ from smart_auth.discovery import (
     CLINICAL,
     ENDPOINTS,
     JWKS,
+    STUDIES,
     TOKEN,
     oauth_uris,
     openid_configuration,
@@ -41,6 +42,18 @@ def test_smart_configuration() -> None:
     assert document["authorization_response_iss_parameter_supported"] is True
     wanted = {"launch-ehr", "launch-standalone", "authorize-post", "client-public", "sso-openid-connect"}
     assert wanted <= set(document["capabilities"])
+
+
+@pytest.mark.spec("SMART Imaging Access 0.1.0 specification.html#discovery")
+def test_imaging_access() -> None:
+    """Imaging access is claimed where images are served, for apps and services where those get tokens."""
+    prefix = "http://fhir.org/argonaut/smart-imaging/capabilities/"
+    document = smart_configuration(ROOT, {*ALL, STUDIES})
+    wanted = ["smart-imaging-access", f"{prefix}app-launch", f"{prefix}backend-services"]
+    assert set(wanted) <= set(document["capabilities"])
+    assert document["associated_endpoints"] == [{"url": f"{ROOT}/fhir", "capabilities": wanted}]
+    assert "associated_endpoints" not in smart_configuration(ROOT, ALL)
+    assert f"{prefix}app-launch" not in smart_configuration(ROOT, {STUDIES, TOKEN})["capabilities"]
 
 
 @pytest.mark.spec("OpenID Connect Discovery 1.0 3")

@@ -18,10 +18,11 @@ ALL = "patient/*.cruds user/*.cruds openid fhirUser profile launch launch/patien
     [
         ("patient", "patient/Observation.rs", False, "patient/Observation.rs"),
         ("patient", "patient/Observation.read patient/*.*", False, "patient/Observation.read patient/*.*"),
-        ("patient", "user/Observation.rs patient/Patient.r", False, "patient/Patient.r"),
+        ("patient", "user/Observation.rs patient/Patient.r", False, "user/Observation.rs patient/Patient.r"),
         ("practitioner", "user/Observation.rs patient/Patient.r", False, "user/Observation.rs patient/Patient.r"),
         ("practitioner", "system/*.rs nonsense patient/Nothing.rs openid", False, "openid"),
-        ("patient", "launch launch/patient launch/encounter patient/*.r", False, "launch/patient patient/*.r"),
+        ("patient", "launch launch/patient patient/*.r", False, "launch/patient patient/*.r"),
+        ("practitioner", "launch/encounter patient/*.r", False, "launch/encounter patient/*.r"),
         ("patient", "launch launch/encounter patient/*.r", True, "launch launch/encounter patient/*.r"),
         ("patient", "fhirUser profile patient/*.r", False, "patient/*.r"),
         ("patient", "patient/Observation.rs?code=a", False, "patient/Observation.rs?code=a"),
@@ -30,7 +31,7 @@ ALL = "patient/*.cruds user/*.cruds openid fhirUser profile launch launch/patien
         ("practitioner", "patient/Patient.cr user/Patient.rs", False, "patient/Patient.cr user/Patient.rs"),
         ("practitioner", "launch/patient patient/*.r user/*.r", False, "launch/patient patient/*.r user/*.r"),
         ("practitioner", "launch patient/*.r user/*.r", True, "launch patient/*.r user/*.r"),
-        ("patient", "patient/Patient.rs user/Patient.rs", False, "patient/Patient.rs"),
+        ("patient", "patient/Patient.rs user/Patient.rs", False, "user/Patient.rs"),
         ("admin", "openid fhirUser launch/patient patient/*.rs user/*.rs", True, "openid fhirUser"),
     ],
 )

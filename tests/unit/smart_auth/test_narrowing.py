@@ -46,12 +46,12 @@ def test_narrowed(asked: str, allowed: str, granted: str) -> None:
 @pytest.mark.parametrize(
     ("role", "granted"),
     [
-        ("patient", "openid patient/*.rs"),
+        ("patient", "openid patient/*.rs user/*.rs"),
         ("practitioner", "openid patient/*.rs user/*.rs"),
         ("admin", "openid"),
         ("unknown", "openid"),
     ],
 )
 def test_what_a_role_can_give(role: str, granted: str) -> None:
-    """Patients give their own record, clinicians also their patients', administrators none, and nobody `system/`."""
+    """Patients give what they may see, clinicians their patients', administrators none, and nobody `system/`."""
     assert narrowed("openid patient/*.rs user/*.rs system/*.rs", for_role(role)) == granted

@@ -1,0 +1,37 @@
+"""Where an ImagingStudy says that its images are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from healix_fhir.imaging.access import retrievable, wado_endpoint
+
+WHERE = "https://healix.test/dicomweb"
+
+
+@pytest.mark.spec("SMART Imaging Access 0.1.0 StructureDefinition-smart-wado-endpoint.html")
+def test_endpoint() -> None:
+    """The study refers to a contained WADO-RS endpoint that needs the token with which the study was found."""
+    study = retrievable({"resourceType": "ImagingStudy"}, WHERE)
+    (endpoint,) = study["contained"]
+    assert study["endpoint"] == [{"reference": f"#{endpoint['id']}"}]
+    assert (endpoint["status"], endpoint["address"]) == ("active", WHERE)
+    assert endpoint["connectionType"]["code"] == "dicom-wado-rs"
+    (extension,) = endpoint["extension"]
+    assert extension["url"].endswith("/requires-access-token")
+    assert extension["valueBoolean"] is True
+
+
+def test_other_endpoints_stay() -> None:
+    """What others have added stays, and an older address of our own goes."""
+    other: dict[str, Any] = {"resourceType": "Endpoint", "id": "archive"}
+    study = {
+        "contained": [wado_endpoint("http://older.test/dicomweb"), other],
+        "endpoint": [{"reference": "#wado-rs"}, {"reference": "#archive"}, {"reference": "Endpoint/e"}],
+    }
+    made = retrievable(study, WHERE)
+    assert made["contained"] == [wado_endpoint(WHERE), other]
+    assert made["endpoint"] == [{"reference": "#wado-rs"}, {"reference": "#archive"}, {"reference": "Endpoint/e"}]
+    assert retrievable(made, WHERE) == made
