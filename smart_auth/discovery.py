@@ -24,6 +24,7 @@ USERINFO = "/oauth/userinfo"
 MANAGE = "/account/apps"
 JWKS = "/.well-known/jwks.json"
 OPENID = "/.well-known/openid-configuration"
+BRANDS = "/.well-known/user-access-brands.json"
 
 ENDPOINTS = {
     "authorization_endpoint": AUTHORIZE,
@@ -81,12 +82,19 @@ CLINICAL = (
 SCOPES = (*sorted(OTHER_SCOPES), *CLINICAL)
 
 
-def smart_configuration(issuer: str, mounted: Collection[str]) -> dict[str, Any]:
-    """The document at `/fhir/.well-known/smart-configuration`, for a server with routes at the paths `mounted`."""
+def smart_configuration(issuer: str, mounted: Collection[str], brand: str = "") -> dict[str, Any]:
+    """The document at `/fhir/.well-known/smart-configuration`, for a server with routes at the paths `mounted`.
+
+    `brand` is the identifier of its user-access brand, as `system|value`.
+    """
     asks = AUTHORIZE in mounted and TOKEN in mounted
     capabilities = (*PERMISSIONS, *(BACKEND if TOKEN in mounted else ()), *(LAUNCH if asks else ()))
     imaging = (*IMAGING[: 2 if asks else 1], *(IMAGING[2:] if TOKEN in mounted else ())) if STUDIES in mounted else ()
     shown = _shared(issuer, mounted) | {"capabilities": sorted((*capabilities, *imaging))}
+    if BRANDS in mounted:
+        system, _, value = brand.rpartition("|")
+        identifier = ({"system": system} if system else {}) | {"value": value}
+        shown |= {"user_access_brand_bundle": f"{issuer}{BRANDS}", "user_access_brand_identifier": identifier}
     if imaging:
         shown["associated_endpoints"] = [{"url": f"{issuer}/fhir", "capabilities": list(imaging)}]
     return shown

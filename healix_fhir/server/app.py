@@ -13,6 +13,7 @@ from dicomweb.api import routes as dicomweb_api
 from dicomweb.api.edge import Edge as ImagingEdge
 from dicomweb.archive.opening import open_archive
 from dicomweb.study.receive import Receiver
+from healix_fhir.api import brands
 from healix_fhir.api import routes as fhir_api
 from healix_fhir.api.address import Edge
 from healix_fhir.interaction.review import demands
@@ -25,6 +26,7 @@ from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.server import health, telemetry
 from healix_fhir.server.health import Pool
 from healix_fhir.server.middleware import Outermost
+from healix_fhir.server.origins import Origins
 from healix_fhir.server.parameter_watch import ParameterWatch
 from healix_fhir.server.telemetry import Telemetry
 from healix_fhir.server.viewer import files
@@ -50,6 +52,7 @@ def create_app(settings: Settings) -> ASGIApp:
     """The application of one web process; `settings.database_url` names a database that runs and is migrated."""
     counters = Telemetry()
     secure = settings.root.startswith("https:")
+    origins = Origins(settings.cors_origins)
     viewer = settings.data_dir / "viewer"
     wanted = demands(settings.validate_profiles)
     seal = seal_of(settings.data_dir)
@@ -89,10 +92,13 @@ def create_app(settings: Settings) -> ASGIApp:
             provider = _provider(settings, pool, gate, seal)
             authorization = [*oauth_api.routes(provider), *pages.routes(site)]
             endpoints.update(oauth_uris(settings.root, well_known.paths(authorization)))
+            origins.use(pool)
+            branding = brands.routes(interactions, settings.root, settings.brand)
             images = dicomweb_api.routes(_imaging(settings, pool, gate))
             # tried in this order, so the most used first: each takes a request about half a microsecond
             router.routes[:] = [
-                *well_known.routes(provider, [*authorization, *images]),
+                *well_known.routes(provider, [*authorization, *images, *branding], settings.brand),
+                *branding,
                 *fhir_api.routes(Edge(interactions, gate, settings.max_body_mb << 20)),
                 *images,
                 *authorization,
@@ -108,7 +114,7 @@ def create_app(settings: Settings) -> ASGIApp:
             await pool.close()
 
     router = Router(lifespan=lifespan, redirect_slashes=False)
-    return Outermost(router, counters, secure=secure)
+    return Outermost(router, counters, secure=secure, origins=origins)
 
 
 def _provider(settings: Settings, pool: Pool, gate: TokenGate, seal: Seal) -> Provider:

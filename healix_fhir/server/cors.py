@@ -1,4 +1,5 @@
-"""Browsers of other origins: apps and viewers may call the APIs, with a token and never with cookies.
+"""Browsers of other origins: registered apps may call the APIs, with a token and never with cookies; discovery is for
+all.
 
 Spec: Fetch Standard, fetch.spec.whatwg.org/#http-cors-protocol; SMART App Launch 2.2, considerations for CORS
 """
@@ -8,6 +9,9 @@ from __future__ import annotations
 OPEN = ("/fhir", "/dicomweb", "/.well-known/", "/oauth/")
 PAGES = ("/oauth/authorize",)
 """Paths that other origins may read, but for those that people see. Pages with sessions are none of them."""
+
+PUBLIC = ("/.well-known/", "/fhir/.well-known/", "/fhir/metadata", "/oauth/style.json")
+"""Paths that every origin may read: what is there is for everyone."""
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 HEADERS = (
@@ -21,16 +25,21 @@ EXPOSED = (
 MAX_AGE = b"7200"
 """Seconds that a browser may remember a preflight: without it a viewer sends one for each frame."""
 
-ANSWERED = ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", EXPOSED))
+ANSWERED = ((b"access-control-expose-headers", EXPOSED),)
 PREFLIGHT = (
-    (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", METHODS),
     (b"access-control-allow-headers", HEADERS),
     (b"access-control-max-age", MAX_AGE),
-    (b"content-length", b"0"),
 )
+VARIES = (b"vary", b"Origin")
+ANYONE = b"*"
 
 
 def is_open(path: str) -> bool:
     """Whether other origins may read what is at `path`."""
     return path.startswith(OPEN) and not path.startswith(PAGES)
+
+
+def is_public(path: str) -> bool:
+    """Whether every origin may."""
+    return path.startswith(PUBLIC)

@@ -23,7 +23,8 @@ from healix_fhir.api.outcome import refusal
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.ids import request_id
 from healix_fhir.kernel.refusal import as_refusal
-from healix_fhir.server.cors import ANSWERED, PREFLIGHT, is_open
+from healix_fhir.server.cors import ANSWERED, ANYONE, PREFLIGHT, VARIES, is_open, is_public
+from healix_fhir.server.origins import Origins
 from healix_fhir.server.telemetry import Telemetry
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -45,10 +46,11 @@ HTTP_CATEGORY = {
 
 
 class Outermost:
-    """The layer around `app`. `secure`: the server is reached over TLS."""
+    """The layer around `app`. `secure`: the server is reached over TLS. `origins`: whose scripts may read the APIs."""
 
-    def __init__(self, app: ASGIApp, telemetry: Telemetry, *, secure: bool) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry, *, secure: bool, origins: Origins) -> None:
         self._app = app
+        self._origins = origins
         self._telemetry = telemetry
         self._security = (*SECURITY, HSTS) if secure else SECURITY
 
@@ -59,6 +61,7 @@ class Outermost:
             return
         answering = _Answering(scope, send, self._security)
         began = perf_counter()
+        await answering.look_at_origin(self._origins)
         if answering.is_preflight():
             await answering.preflight()
         else:
@@ -74,7 +77,7 @@ class Outermost:
 class _Answering:
     """One request on its way out."""
 
-    __slots__ = ("_headers", "_scope", "_security", "_send", "request", "status")
+    __slots__ = ("_cors", "_headers", "_scope", "_security", "_send", "request", "status")
 
     def __init__(self, scope: Scope, send: Send, security: tuple[tuple[bytes, bytes], ...]) -> None:
         self._scope = scope
@@ -85,7 +88,21 @@ class _Answering:
         known = given is not None and REQUEST_ID.fullmatch(given) is not None
         self.request: str = given.decode() if given is not None and known else request_id()
         self.status = 0
+        self._cors: tuple[tuple[bytes, bytes], ...] = ()
         scope["healix.request"] = self.request
+
+    async def look_at_origin(self, origins: Origins) -> None:
+        """Find out whether the script that asks may read the answer, where a browser says whose it is."""
+        path = self._scope["path"]
+        origin = self._headers.get(b"origin")
+        if not is_open(path):
+            return
+        if is_public(path):
+            self._cors = ((b"access-control-allow-origin", ANYONE), *ANSWERED) if origin is not None else ()
+        elif origin is not None and await origins.allows(origin.decode("latin-1")):
+            self._cors = ((b"access-control-allow-origin", origin), *ANSWERED, VARIES)
+        else:
+            self._cors = (VARIES,)
 
     def is_preflight(self) -> bool:
         """Whether a browser asks what another origin's script may send."""
@@ -97,8 +114,13 @@ class _Answering:
 
     async def preflight(self) -> None:
         """Answer such a question."""
-        await self.send({"type": "http.response.start", "status": 204, "headers": list(PREFLIGHT)})
+        await self.send({"type": "http.response.start", "status": 204, "headers": self._asked()})
         await self.send({"type": "http.response.body", "body": b""})
+
+    def _asked(self) -> list[tuple[bytes, bytes]]:
+        """What a preflight is told; nothing where the script may not read."""
+        allowed = any(name == b"access-control-allow-origin" for name, _ in self._cors)
+        return [*(PREFLIGHT if allowed else ()), (b"content-length", b"0")]
 
     async def send(self, message: Message) -> None:
         """Add what every answer carries; a header that the answer has already is left as it is."""
@@ -111,8 +133,7 @@ class _Answering:
             given = self._headers.get(b"x-request-id")
             if given is not None and given != self.request.encode() and VISIBLE.fullmatch(given):
                 headers.append((b"x-correlation-id", given))
-            if b"origin" in self._headers and is_open(self._scope["path"]):
-                headers += [header for header in ANSWERED if header[0] not in names]
+            headers += [header for header in self._cors if header[0] not in names or header is VARIES]
             message = {**message, "headers": headers}
         await self._send(message)
 

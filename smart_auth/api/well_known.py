@@ -22,11 +22,13 @@ HEADERS = {"Cache-Control": "public, max-age=300"}
 SMART = "/fhir/.well-known/smart-configuration"
 
 
-def routes(provider: Provider, others: Collection[BaseRoute]) -> list[BaseRoute]:
-    """The routes below the server's root; they come before those of the FHIR base. `others` are what they describe."""
+def routes(provider: Provider, others: Collection[BaseRoute], brand: str = "") -> list[BaseRoute]:
+    """The routes below the server's root; they come before those of the FHIR base. `others` are what they describe,
+    `brand` is the identifier of the brand among them.
+    """
     issuer = provider.identity.issuer
     mounted = paths(others)
-    smart = smart_configuration(issuer, mounted)
+    smart = smart_configuration(issuer, mounted, brand)
     openid = openid_configuration(issuer, mounted)
     asks = "authorization_endpoint" in openid
     return [

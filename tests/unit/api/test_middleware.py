@@ -13,10 +13,12 @@ from structlog.testing import capture_logs
 
 from healix_fhir.server import telemetry
 from healix_fhir.server.middleware import Outermost
+from healix_fhir.server.origins import Origins
 from healix_fhir.server.telemetry import Telemetry
 from tests.support.asgi import FakeGate, Reply, request, router
 
 SECRET = "SELECT 1 FROM resource"
+APP = "https://viewer.example"
 
 
 class Broken:
@@ -38,9 +40,14 @@ def page(_: object) -> PlainTextResponse:
     return PlainTextResponse("x", headers={"Content-Security-Policy": "default-src 'self'"})
 
 
-def application(*routes: BaseRoute, secure: bool = False, counters: Telemetry | None = None) -> ASGIApp:
-    """The middleware around some routes."""
-    return Outermost(router([Route("/fhir/Patient", page), *routes]), counters or Telemetry(), secure=secure)
+def application(
+    *routes: BaseRoute, secure: bool = False, counters: Telemetry | None = None, origins: str = APP
+) -> ASGIApp:
+    """The middleware around some routes; scripts of `origins` may read."""
+    known = Origins(origins)
+    return Outermost(
+        router([Route("/fhir/Patient", page), *routes]), counters or Telemetry(), secure=secure, origins=known
+    )
 
 
 def ask(app: ASGIApp, method: str = "GET", url: str = "/fhir/Patient", **headers: str) -> Reply:
@@ -92,26 +99,57 @@ def test_security_headers_stand_on_every_answer_and_yield_to_a_pages_own() -> No
     assert "frame-ancestors 'none'" in ask(application(), url="/nothing").headers["content-security-policy"]
 
 
-def test_browsers_of_other_origins_may_read_the_apis_and_nothing_else() -> None:
-    """CORS opens the APIs without credentials; pages with sessions stay closed."""
+@pytest.mark.spec("SMART App Launch 2.2 app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support")
+def test_browsers_of_registered_origins_may_read_the_apis_and_nothing_else() -> None:
+    """CORS opens the APIs to the origins of apps, without credentials; pages with sessions stay closed."""
     app = application(Route("/account/login", page))
-    headers = ask(app, Origin="https://viewer.example").headers
-    assert headers["access-control-allow-origin"] == "*"
+    headers = ask(app, Origin=APP).headers
+    assert headers["access-control-allow-origin"] == APP
     assert "ETag" in headers["access-control-expose-headers"]
     assert "access-control-allow-credentials" not in headers
+    for origin in ("https://a.example", f"{APP}.evil.test", "http://viewer.example", f"{APP}:8443", "null", "x\t"):
+        headers = ask(app, Origin=origin).headers
+        assert "access-control-allow-origin" not in headers
+        assert headers["vary"] == "Origin"
     assert "access-control-allow-origin" not in ask(app).headers
-    assert "access-control-allow-origin" not in ask(app, url="/account/login", Origin="https://a.example").headers
+    assert ask(app).headers["vary"] == "Origin"
+    assert "access-control-allow-origin" not in ask(app, url="/account/login", Origin=APP).headers
+    assert ask(application(origins="*"), Origin="https://a.example").status == 200
+
+
+@pytest.mark.spec("SMART App Launch 2.2 app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.well-known/openid-configuration",
+        "/.well-known/jwks.json",
+        "/.well-known/user-access-brands.json",
+        "/fhir/.well-known/smart-configuration",
+        "/fhir/metadata",
+        "/oauth/style.json",
+    ],
+)
+def test_discovery_is_for_every_origin(path: str) -> None:
+    """What everyone may know is there for scripts of any origin, also for their preflights."""
+    app = application(Route(path, page))
+    assert ask(app, url=path, Origin="https://a.example").headers["access-control-allow-origin"] == "*"
+    asked = ask(app, "OPTIONS", path, Origin="https://a.example", Access_Control_Request_Method="GET")
+    assert (asked.status, asked.headers["access-control-allow-origin"]) == (204, "*")
+    assert "access-control-allow-origin" not in ask(app, url=path).headers
 
 
 def test_a_preflight_is_answered_at_once_and_may_be_remembered() -> None:
     """A viewer may ask once for many frames: the preflight names methods, headers and how long it holds."""
-    reply = ask(
-        application(), "OPTIONS", "/dicomweb/studies/1", Origin="https://a.example", Access_Control_Request_Method="GET"
-    )
+    asked = {"Origin": APP, "Access_Control_Request_Method": "GET"}
+    reply = ask(application(), "OPTIONS", "/dicomweb/studies/1", **asked)
     assert (reply.status, reply.body) == (204, b"")
+    assert reply.headers["access-control-allow-origin"] == APP
     assert int(reply.headers["access-control-max-age"]) >= 600
     assert "Authorization" in reply.headers["access-control-allow-headers"]
     assert "GET" in reply.headers["access-control-allow-methods"]
+    refused = ask(application(), "OPTIONS", "/dicomweb/studies/1", **asked | {"Origin": "https://a.example"})
+    assert refused.status == 204
+    assert not [name for name in refused.headers if name.startswith("access-control")]
 
 
 def test_an_unexpected_error_answers_500_with_the_request_and_nothing_else() -> None:
