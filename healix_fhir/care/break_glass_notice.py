@@ -1,7 +1,8 @@
 """Tells the patient, and the clinic's privacy officer, that a clinician opened the record in an emergency.
 
 An outbox consumer of the topic `break-glass`. The notice is a Communication in the patient's record with the id of the
-opening, so that an event which comes twice makes one.
+opening, so that an event which comes twice makes one; and a mail, which says nothing of who or why, to the accounts of
+both that have an address.
 
 Spec: FHIR R4, hl7.org/fhir/R4/communication.html
 """
@@ -13,7 +14,9 @@ from typing import Any
 
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel.clock import instant
-from healix_fhir.kernel.database import Work
+from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.mail.message import Mail
+from healix_fhir.kernel.mail.queue import post
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Method
@@ -30,13 +33,32 @@ def consumer(officer: str, bases: tuple[str, ...]) -> Callable[[Sequence[Event]]
 
 
 def _handle(officer: str, bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
-    changes = []
+    changes, mails = [], []
     for id_ in sorted({event.payload["id"] for event in events}):
         opening = yield from find(id_)
         if opening is not None:
             changes.append(change(Method.PUT, notice(opening, officer), "Communication", id_, bases))
+            told = yield Statement(
+                """SELECT mail, fhir_user LIKE 'Patient/%%' FROM account
+                   WHERE fhir_user = ANY(%s) AND mail IS NOT NULL AND NOT disabled ORDER BY mail""",
+                ([f"Patient/{opening.patient}", officer],),
+            )
+            mails += [_mail(to, bases[0].removesuffix("/fhir"), own=own) for to, own in told]
     if changes:
         yield from commit(internal("healix-break-glass"), changes)
+    if mails:
+        yield post(mails)
+
+
+def _mail(to: str, root: str, *, own: bool) -> Mail:
+    whose = "your record" if own else "a patient's record"
+    text = f"""A clinician who was not caring for the patient opened {whose} in an emergency.
+
+Who it was, and why, stands in the record: {root}/account/
+
+If you have questions, ask the clinic.
+"""
+    return Mail(to, f"Emergency access to {whose}", text)
 
 
 def notice(opening: Opening, officer: str) -> dict[str, Any]:

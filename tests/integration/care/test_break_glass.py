@@ -11,15 +11,16 @@ import pytest
 from healix_fhir.care import break_glass_notice
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.consume import drain
+from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.operation.break_glass import open_record
 from healix_fhir.store.commit import commit
 from healix_fhir.store.read import read
 from healix_fhir.store.stored import Method
 from smart_auth import break_glass
-from smart_auth.access import AccessContext
+from smart_auth.access import AccessContext, patient_keys
 from smart_auth.break_glass import Opening, Terms
-from smart_auth.scope import parse
+from smart_auth.scope import Permission, parse
 from tests.support.fhir_server import change, do, rows
 from tests.support.gate import Pool
 from tests.support.search import BASE, Clinic
@@ -170,11 +171,18 @@ def test_nobody_makes_an_emergency_last(
 
 
 def test_patient_and_privacy_officer_are_told(clinic: Clinic, pool: Pool) -> None:
-    """An opening is a Communication in the patient's record, once, to the patient and the officer."""
+    """An opening is a Communication in the patient's record, once, to patient and officer; each gets a mail as well."""
+    with pool.connection() as connection:
+        connection.execute(
+            "INSERT INTO account (username, role, fhir_user, password_hash, mail) VALUES"
+            " ('ada', 'patient', 'Patient/p', '', 'ada@example.org'),"
+            " ('eve', 'patient', 'Patient/q', '', 'eve@example.org'),"
+            " ('po', 'practitioner', 'Practitioner/officer', '', 'officer@example.org')"
+        )
     one = opened(pool)
     consumer = break_glass_notice.consumer("Practitioner/officer", (BASE,))
     with pool.connection() as connection:
-        while drain(connection, {"break-glass": [consumer, consumer]}):
+        while drain(connection, {"break-glass": [consumer]}):
             pass
     patient = clinic.access("patient/*.rs", patient="p")
     (told,) = clinic.page("Communication?category=notification", patient).entries
@@ -183,3 +191,25 @@ def test_patient_and_privacy_officer_are_told(clinic: Clinic, pool: Pool) -> Non
     for part in (b'"Practitioner/officer"', b'"Patient/p"', b'"Practitioner/d"', b"BTG", REASON.encode()):
         assert part in told.body
     assert rows(pool, "SELECT 1 FROM outbox WHERE topic = 'break-glass'") == []
+    mails = rows(pool, "SELECT recipient, subject || text FROM mail ORDER BY 1")
+    assert [to for to, _ in mails] == ["ada@example.org", "officer@example.org"]
+    assert not any(word in text for _, text in mails for word in (REASON, "Practitioner", "Patient/p"))
+
+
+@pytest.mark.parametrize(("column", "open_"), [("starts", True), ("ends", False)])
+def test_a_relationship_begins_with_its_first_instant_and_ends_before_its_last(
+    clinic: Clinic, pool: Pool, column: str, open_: bool
+) -> None:
+    """A relationship that starts at this very instant is one, one that ends at it is none."""
+
+    def work() -> Work[bool]:
+        keys = yield from patient_keys(["p"])
+        yield Statement(
+            f"INSERT INTO care_relationship (practitioner, pat, source, {column}) VALUES ('d', %s, 'test', now())",
+            (keys["p"],),
+        )
+        seen = DOCTOR.predicate("Observation", Permission.READ, "r")
+        found = yield Statement(f"SELECT r.id FROM resource r WHERE r.id = 'o' AND {seen.sql}", seen.params)
+        return bool(found)
+
+    assert do(pool, work) is open_

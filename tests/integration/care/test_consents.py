@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from healix_fhir.care import memberships, relationships
@@ -12,12 +13,16 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.operation.break_glass import open_record
+from healix_fhir.search.security_labels import clearance
 from healix_fhir.store.commit import commit
+from healix_fhir.store.history import Past, versions
 from healix_fhir.store.read import read
 from healix_fhir.store.stored import Method
 from smart_auth.access import AccessContext
+from smart_auth.account.clearance import clear
 from smart_auth.break_glass import Terms
-from smart_auth.scope import parse
+from smart_auth.scope import Permission, parse
+from smart_auth.store import create_token, digest, find
 from tests.support.consents import (
     actions,
     actors,
@@ -269,3 +274,86 @@ def test_break_glass_shows_what_is_denied_where_the_operator_lets_it(clinic: Cli
     with pool.connection() as connection:
         connection.execute("UPDATE care_relationship SET ends = now() WHERE emergency")
     assert seen(clinic, unknown) == NONE
+
+
+def test_who_acts_for_a_patient_is_denied_by_name_only(clinic: Clinic) -> None:
+    """A Consent hides from a parent what names the parent, never the parent's own record; labels hide nothing."""
+    clinic.put({"resourceType": "RelatedPerson", "id": "k", "patient": {"reference": "Patient/p"}})
+    clinic.run(
+        "INSERT INTO care_relationship (practitioner, pat, source) SELECT 'RelatedPerson/k', pat, 'RelatedPerson/k'"
+        " FROM patient_key WHERE id = 'p' ON CONFLICT DO NOTHING"
+    )
+    parent = clinic.access("user/*.rs", own="q", proxies=("RelatedPerson/k",))
+    clinic.put(consent("c", deny()))
+    assert seen(clinic, parent) == ALL
+    clinic.put(consent("c", deny(actor=actors("RelatedPerson/k"), securityLabel=[level("R")])))
+    assert seen(clinic, parent) == ALL - {"Observation/r", "Observation/v"}
+    clinic.put(consent("c", deny(actor=actors("RelatedPerson/k")), patient="q"))
+    assert seen(clinic, parent) == ALL
+    assert set(clinic.ids("Patient", parent)) == {"p", "q"}
+
+
+@pytest.mark.parametrize(
+    ("codes", "found"),
+    [
+        ((), {"Observation/o", "Patient/p"}),
+        (("R",), {"Observation/o", "Observation/r", "Patient/p"}),
+        (("V",), {"Observation/o", "Observation/r", "Observation/v", "Patient/p"}),
+        (("HIV",), {"Observation/o", "Condition/h", "Patient/p"}),
+        (("SPI", "R"), {"Observation/o", "Observation/r", "Patient/p"}),
+        (("V", "HIV"), ALL),
+    ],
+)
+@pytest.mark.spec("FHIR R4 security-labels.html#6.1.1")
+def test_labels_are_shown_to_who_is_cleared(clinic: Clinic, codes: tuple[str, ...], found: set[str]) -> None:
+    """A restricted or sensitive resource is shown to clinicians cleared for each of its labels, and to the patient."""
+    do(clinic.pool, lambda: clear("cleared", clearance(codes)))
+    assert seen(clinic, doctor()) == found
+    assert seen(clinic, AccessContext(parse("user/*.rs"), Origin("app"), practitioner="d")) == {
+        "Observation/o",
+        "Patient/p",
+    }
+    assert seen(clinic, clinic.access("patient/*.rs", patient="p")) == ALL
+
+
+def test_a_label_follows_its_resource(clinic: Clinic) -> None:
+    """A label hides from the version on that has it, and its history with it, until it is taken away or deleted."""
+    nobody = AccessContext(parse("user/*.rs"), Origin("app"), practitioner="d")
+    clinic.put(observation("o", level("R"), level("N")))
+    past = Past(("Observation",), Permission.READ, "o")
+    assert clinic.ids("Observation?_id=o", nobody) == []
+    assert do(clinic.pool, lambda: versions(nobody, past, 9)).page == []
+    clinic.put(observation("o", level("N")))
+    assert clinic.ids("Observation?_id=o", nobody) == ["o"]
+    assert len(do(clinic.pool, lambda: versions(nobody, past, 9)).page) == 3
+
+
+def test_without_any_the_predicate_is_the_old_one(clinic: Clinic, pool: Pool) -> None:
+    """A token tells whether there are Consents or labels; where there are none, nothing is asked of them."""
+    token = do(pool, lambda: create_token("user/*.rs", username="cleared"))
+    (found,) = do(pool, lambda: find([digest(token)])).values()
+    assert found.access.narrowed == {"label"}
+    clinic.put(consent("c", deny(permit())))
+    (found,) = do(pool, lambda: find([digest(token)])).values()
+    assert found.access.narrowed == {"label", "consent"}
+    plain = msgspec.structs.replace(found.access, narrowed=frozenset())
+    assert "consent_rule" not in plain.predicate("Observation", Permission.READ, "r").sql
+    assert "index_label" not in plain.predicate("Observation", Permission.READ, "r").sql
+
+
+@pytest.mark.parametrize("permission", [Permission.READ, Permission.SEARCH])
+def test_studies_follow_the_consents_about_patients_and_types(clinic: Clinic, permission: Permission) -> None:
+    """DICOMweb's condition on the patient of a study heeds what is denied of ImagingStudies as a whole."""
+
+    def opened() -> bool:
+        condition = doctor().compartments("ImagingStudy", permission, "s.pat")
+        sql = f"SELECT 1 FROM (SELECT pat FROM patient_key WHERE id = 'p') s WHERE {condition.sql}"
+        return bool(clinic.run(sql, condition.params))
+
+    assert opened()
+    clinic.put(consent("c", deny(class_=classes("Observation"))))
+    assert opened()
+    clinic.put(consent("c", deny(class_=classes("ImagingStudy"), actor=actors("Organization/o"))))
+    assert not opened()
+    clinic.put(consent("c", deny(permit(securityLabel=[level("N")]), actor=D)))
+    assert opened()

@@ -215,7 +215,7 @@ def make_world(rng: Random) -> World:
     ]
     kept = [{name: v for name, v in r.items() if name not in OPTIONAL or rng.random() < 0.8} for r in made]
     care = {(d, p): rng.random() < 0.3 for d in (*DOCTORS, *PROXIES) for p in PATIENTS if rng.random() < 0.4}
-    glass = {(rng.choice(DOCTORS), rng.choice(PATIENTS)): rng.random() < 0.5 for _ in range(rng.choice((0, 0, 1)))}
+    glass = {(rng.choice(DOCTORS), rng.choice(PATIENTS)): rng.random() < 0.5 for _ in range(rng.choice((0, 1, 2)))}
     return World(
         (*FIXED, *kept),
         frozenset((d, p, over) for (d, p), over in care.items()),
