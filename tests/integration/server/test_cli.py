@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -80,6 +81,23 @@ def test_user(served: Served) -> None:
         assert client.get("/fhir/Patient/demo-jonas").status_code == 200
 
 
+def test_invitation(served: Served) -> None:
+    """`healix user invite` gives a code in groups of four, how long it is good, and where to enter it."""
+    made = command(served, "user", "invite", "--fhir-user", "Patient/demo-ines")
+    assert re.fullmatch("([0-9A-HJKMNP-TV-Z]{4}-){3}[0-9A-HJKMNP-TV-Z]{4}", made["invitation"])
+    assert made["expires_in"] == 14 * 86400
+    assert made["address"].endswith("/account/register")
+
+
+def test_weak_password(served: Served) -> None:
+    """`healix user create` refuses a password that is guessed first, and makes no account."""
+    for _ in range(2):
+        arguments = ("user", "create", "weak", "--role", "admin", "--password-stdin")
+        done = healix(served.data_dir, *arguments, stdin="password1234\n")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "among the first that are guessed" in done.stderr
+
+
 def test_peer(served: Served) -> None:
     """`healix peer add` makes an AE title known to the running SCP."""
     made = command(served, "peer", "add", "CT_ROOM_1", "--host", "127.0.0.1", "--port", "11113")
@@ -155,6 +173,9 @@ def test_migrate(served: Served) -> None:
         (("token", "create", "--scope", "patient/*.rs"), "patient/ scopes need the patient"),
         (("token", "create", "--scope", "user/*.rs"), "user/ scopes need an account"),
         (("token", "create", "--scope", "user/*.rs", "--user", "nobody"), "there is no account 'nobody'"),
+        (("user", "invite", "--fhir-user", "Patient/nobody"), "there is no Patient 'Patient/nobody'"),
+        (("user", "invite", "--fhir-user", "demo-ines"), "there is no Patient 'demo-ines'"),
+        (("user", "create", "x", "--role", "admin", "--mail", "x", "--password-stdin"), "this is no mail address"),
         (("user", "create", "x", "--role", "king", "--password-stdin"), "a role is one of"),
         (("user", "create", "No Name", "--role", "admin", "--password-stdin"), "a username is"),
         (("user", "create", "admin", "--role", "admin", "--password-stdin"), "there is already an account 'admin'"),
