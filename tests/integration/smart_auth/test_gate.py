@@ -13,6 +13,7 @@ from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.api.bearer import TokenGate
 from smart_auth.store import digest, disable_user, revoke
 from tests.support.gate import Pool, header, heard, open_gate, token, user
+from tests.support.query_recorder import query_recorder
 
 
 def with_gate(url: str, use: Callable[[TokenGate], Awaitable[None]]) -> None:
@@ -130,5 +131,20 @@ def test_nothing_is_remembered_while_deaf(database_url: str, pool: Pool) -> None
             connection.execute("DELETE FROM access_token")
         await refusal(gate, header(value))
         await heard(gate, True)
+
+    with_gate(database_url, use)
+
+
+def test_a_check_costs_one_statement_or_none(database_url: str, pool: Pool) -> None:
+    """A good token is looked up with one statement, with several that come together, and then remembered."""
+    values = [token(pool, "system/*.rs") for _ in range(5)]
+
+    async def use(gate: TokenGate) -> None:
+        with query_recorder() as statements:
+            await asyncio.gather(*(gate.access(header(value)) for value in values))
+        assert len(statements) == 1
+        with query_recorder() as statements:
+            await asyncio.gather(*(gate.access(header(value)) for value in values))
+        assert statements == []
 
     with_gate(database_url, use)
