@@ -138,6 +138,10 @@ class AccessContext(msgspec.Struct, frozen=True):
         """Whether some scope opens `permission` on `type_name` at all."""
         return bool(named(self.scopes, type_name, permission))
 
+    def sees_all(self, type_name: str, permission: Permission) -> bool:
+        """Whether every resource of a type is open, so that nothing of it is hidden."""
+        return self.predicate(type_name, permission, "r") == EVERYTHING
+
     def bounded(self, type_name: str, permission: Permission) -> bool:
         """Whether what is open of a type depends on queries: on what a resource says, beside whom it is about."""
         if not bounded(self.scopes, type_name, permission):

@@ -5,12 +5,13 @@ Spec: RFC 6750 2.1, 3
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.errors import Category
 from smart_auth.access import AccessContext
+from smart_auth.denial import Denial
 
 REALM = "Healix"
 
@@ -20,6 +21,9 @@ class Refusals(Protocol):
 
     async def refused(self, origin: Origin, subtype: str, *, entity: str | None = None) -> None:
         """Audit that `subtype` on `entity` was refused to `origin`; never fails."""
+
+    async def denied(self, origin: Origin, denials: Sequence[Denial]) -> None:
+        """Audit what a known caller was not given; never fails."""
 
 
 class Gate(Protocol):

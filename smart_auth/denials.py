@@ -1,4 +1,4 @@
-"""Refused requests in the audit trail, bounded so that a flood of them does not fill the disk.
+"""Refused requests in the audit trail, those of unknown callers bounded so that a flood does not fill the disk.
 
 A refusal is in the database before it is answered, as a row of its own, while there are few: in each window
 `PER_ADDRESS` of one address and `IN_ALL` of one process. What goes beyond is counted by address and by what was
@@ -23,6 +23,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.coalesce import Coalescer
 from healix_fhir.kernel.database import Lent, Row, arun, one
+from smart_auth.denial import REFUSED, Denial, record_denials
 from smart_auth.network import network
 
 WINDOW = 60.0
@@ -30,7 +31,6 @@ LONGEST = 480.0
 PER_ADDRESS = 10
 IN_ALL = 100
 GROUPS = 50
-REFUSED = 4
 FAILURES = (psycopg.Error, PoolClosed, PoolTimeout)
 log = structlog.get_logger("denials")
 
@@ -48,6 +48,7 @@ class Denials:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Row]]) -> None:
         self._pool = pool
         self._writes: Coalescer[AuditRow, None] = Coalescer(self._write, limit=256, flights=1)
+        self._denials: Coalescer[tuple[Origin, Denial], None] = Coalescer(self._deny, limit=64, flights=1)
         self._begun = time.monotonic()
         self._length = WINDOW
         self._seen: Counter[str] = Counter()
@@ -72,6 +73,13 @@ class Denials:
                 self._count(Group(caller, subtype))
         except FAILURES:
             log.exception("a refusal is not in the audit trail", subtype=subtype)
+
+    async def denied(self, origin: Origin, denials: Sequence[Denial]) -> None:
+        """Audit what a known caller was not given; never fails. Like its successes these are not bounded in number."""
+        try:
+            await asyncio.gather(*(self._denials.ask((origin, one)) for one in denials))
+        except FAILURES:
+            log.exception("a denial is not in the audit trail", client=origin.client)
 
     async def stop(self) -> None:
         """Write the counts of what was left out."""
@@ -126,6 +134,11 @@ class Denials:
         async with Lent(self._pool) as connection:
             await arun(connection, one(record(rows)))
         return [None for _ in rows]
+
+    async def _deny(self, denied: Sequence[tuple[Origin, Denial]]) -> Sequence[Exception | None]:
+        async with Lent(self._pool) as connection:
+            await arun(connection, one(record_denials(denied)))
+        return [None for _ in denied]
 
 
 def _told(count: int, seconds: float) -> str:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from dicomweb.api.denial import denials
 from dicomweb.archive.blobs import Archive
 from dicomweb.status import HTTP
 from dicomweb.study.receive import Receiver
@@ -63,9 +64,10 @@ class Address:
             response = await self._handler(scope["method"])(self.edge, request, access)
         except Exception as error:  # noqa: BLE001 - whatever fails is answered
             refused = as_refusal(error, number)
-            if refused.category is Category.FORBIDDEN and access is not None:
-                entity = "/".join(request.path_params.values()) or None
-                await self.edge.gate.denials.refused(access.origin, self.name, entity=entity)
+            if access is not None:
+                study = request.path_params.get("study") or request.query_params.get("studyUID")
+                denied = tuple(denials(access, refused, self.name, request, study))
+                await self.edge.gate.denials.denied(access.origin, denied)
             response = refusal(refused, headers, self._allow())
         if scope["method"] == "HEAD":
             response = _without_body(response)

@@ -86,7 +86,7 @@ class Scp:
         wire.write(accept(request, contexts, roles, self.limits.pdu))
         accepted = {context.id: context for context in contexts if context.result is ContextResult.ACCEPTANCE}
         services: dict[CommandField, Service] = {
-            CommandField.C_ECHO_RQ: echo,
+            CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
             CommandField.C_STORE_RQ: StoreService(caller, self.receiver, self.commit, self._audit),
         }
         Association(wire, accepted, request.maximum, services, self.limits).run()

@@ -18,6 +18,7 @@ from healix_fhir.api.binary import BINARY, taken
 from healix_fhir.api.body import read_body
 from healix_fhir.api.call import Answer, Call, Headers, header, header_map
 from healix_fhir.api.coding import check_coding, inflated
+from healix_fhir.api.interaction import interaction
 from healix_fhir.api.negotiation import (
     FHIR_JSON,
     FHIR_TYPES,
@@ -34,11 +35,13 @@ from healix_fhir.api.parameters import parameters
 from healix_fhir.api.refused import check_parts, check_preferences
 from healix_fhir.api.rendering import json_of_xml
 from healix_fhir.api.response import render, respond
+from healix_fhir.interaction.denial import denials
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import Category, HealixError, unsupported
 from healix_fhir.kernel.refusal import as_refusal
 from smart_auth.access import AccessContext
 from smart_auth.challenge import Gate
+from smart_auth.denial import Denial
 
 Handler = Callable[[Interactions, Call], Awaitable[Answer]]
 NOWHERE: Mapping[str, str] = MappingProxyType({})
@@ -80,22 +83,26 @@ class Address:
         headers = header_map(scope["headers"])
         request = scope.get("healix.request", "")
         scope["healix.route"] = self.name
-        call = None
+        call: Call | None = None
+        denied: tuple[Denial, ...] = ()
         try:
             call = await self._call(scope, receive, headers, request)
             answer = await self.handler(call.method, call.path)(self.edge.interactions, call)
             body = await render(answer, call.format, pretty=call.pretty)
+            denied = answer.denials
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001 - whatever fails is answered
             refused = as_refusal(error, request)
-            if refused.category is Category.FORBIDDEN and call is not None:
-                entity = "/".join(call.path.values())
-                await self.edge.gate.denials.refused(call.access.origin, self.name, entity=entity or None)
+            if call is not None:
+                word, entity = interaction(self.name, call.method, call.path), "/".join(call.path.values())
+                denied = tuple(denials(call.access, refused, word, entity))
             patches = ", ".join(PATCH_TYPES) if scope["method"] == "PATCH" else None
             answer = refusal(refused, headers, self._allow(scope["path_params"]), patches)
             wanted = call.format if call is not None else error_format(headers, scope["query_string"])
             body = await render(answer, wanted, pretty=call is not None and call.pretty)
+        if denied and call is not None:
+            await self.edge.gate.denials.denied(call.access.origin, denied)
         await respond(send, answer, body, headers, head=scope["method"] == "HEAD")
 
     async def _call(self, scope: Scope, receive: Receive, headers: Headers, request: str) -> Call:

@@ -8,6 +8,7 @@ import msgspec
 
 from healix_fhir.api.negotiation import Format
 from smart_auth.access import AccessContext
+from smart_auth.denial import Denial
 
 Headers = Mapping[bytes, bytes]
 
@@ -38,12 +39,14 @@ class Answer(msgspec.Struct, frozen=True):
     """Status, headers without those that every answer has, and the body.
 
     The body is the JSON of a resource, written as the call wants it, or with `content_type` anything, sent as it is.
+    `denials` go into the audit trail before the answer goes out.
     """
 
     status: int
     body: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     content_type: bytes | None = None
+    denials: tuple[Denial, ...] = ()
 
 
 def header(headers: Headers, name: bytes) -> str | None:

@@ -5,6 +5,8 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#capabilities, #transaction
 
 from __future__ import annotations
 
+import msgspec
+
 from healix_fhir.api.bundle import bundle
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.prefer import parse_prefer
@@ -27,4 +29,5 @@ async def transact(interactions: Interactions, call: Call) -> Answer:
     page = await interactions.bundle(
         call.access, call.body, returns=prefer.returns, strict=prefer.strict, call=run_entry
     )
-    return await bundle(page, interactions.bases[0], "")
+    answer = await bundle(page, interactions.bases[0], "")
+    return msgspec.structs.replace(answer, denials=page.denials) if page.denials else answer

@@ -10,7 +10,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#transaction
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from healix_fhir.interaction import answer
 from healix_fhir.interaction.bundle import ORDER, Parcel, at_entry
@@ -19,6 +19,7 @@ from healix_fhir.interaction.result import Entry, Page
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.store.writer import FLIGHTS, LIMIT
+from smart_auth.denial import Denial
 
 TOGETHER = FLIGHTS * LIMIT
 
@@ -27,8 +28,10 @@ async def batch(
     parcel: Parcel,
     perform: Callable[[Wanted], Awaitable[Entry]],
     perform_group: Callable[[Sequence[Wanted]], Awaitable[list[Entry | HealixError]]],
+    denied: Callable[[Wanted, HealixError], Iterable[Denial]],
 ) -> Page:
-    """Perform the entries of a batch; `perform_group` is for conditional ones."""
+    """Perform the entries of a batch; `perform_group` is for conditional ones, `denied` tells what refusals are."""
+    denials: list[Denial] = []
     answers = {
         number: answer.refused(entry) for number, entry in enumerate(parcel.entries) if isinstance(entry, HealixError)
     }
@@ -42,24 +45,27 @@ async def batch(
         done = await asyncio.gather(
             *(_safely(entry, perform, room) for entry in single), *(_answers(group, perform_group) for group in groups)
         )
-        answers |= {number: result for results in done for number, result in results}
-    return Page("batch-response", tuple(answers[number] for number in range(len(parcel.entries))))
+        for entry, result in (pair for results in done for pair in results):
+            if isinstance(result, HealixError):
+                denials += denied(entry, result)
+                answers[entry.number] = answer.refused(at_entry(entry.number, result))
+            else:
+                answers[entry.number] = result
+    entries = tuple(answers[number] for number in range(len(parcel.entries)))
+    return Page("batch-response", entries, denials=tuple(denials))
 
 
 async def _safely(
     entry: Wanted, perform: Callable[[Wanted], Awaitable[Entry]], room: asyncio.Semaphore
-) -> Sequence[tuple[int, Entry]]:
+) -> Sequence[tuple[Wanted, Entry | HealixError]]:
     async with room:
         try:
-            return [(entry.number, await perform(entry))]
+            return [(entry, await perform(entry))]
         except HealixError as error:
-            return [(entry.number, answer.refused(at_entry(entry.number, error)))]
+            return [(entry, error)]
 
 
 async def _answers(
     group: Sequence[Wanted], perform: Callable[[Sequence[Wanted]], Awaitable[list[Entry | HealixError]]]
-) -> Sequence[tuple[int, Entry]]:
-    return [
-        (entry.number, answer.refused(at_entry(entry.number, done)) if isinstance(done, HealixError) else done)
-        for entry, done in zip(group, await perform(group), strict=True)
-    ]
+) -> Sequence[tuple[Wanted, Entry | HealixError]]:
+    return list(zip(group, await perform(group), strict=True))

@@ -121,6 +121,8 @@ def at_entry(number: int, error: HealixError) -> HealixError:
         ),
         detail=error.detail,
         etag=error.etag,
+        about=error.about,
+        patients=error.patients,
     )
 
 
@@ -137,4 +139,10 @@ def _located(number: int, expression: tuple[str, ...]) -> tuple[str, ...]:
 def all_of(errors: Sequence[HealixError]) -> HealixError:
     """Several entries' refusals as one: the first one's category (Invalid before others), everybody's issues."""
     first = next((error for error in errors if error.category is Category.INVALID), errors[0])
-    return HealixError(first.category, first.message, issues=tuple(issue for error in errors for issue in error.issues))
+    return HealixError(
+        first.category,
+        first.message,
+        issues=tuple(issue for error in errors for issue in error.issues),
+        about=tuple(one for error in errors for one in error.about),
+        patients=tuple(dict.fromkeys(id_ for error in errors for id_ in error.patients)),
+    )

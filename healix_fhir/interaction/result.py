@@ -9,6 +9,7 @@ import msgspec
 
 from healix_fhir.model.subset import Subset
 from healix_fhir.store.stored import Stored, Version
+from smart_auth.denial import Denial
 
 __all__ = ["Entry", "Page", "Response", "Return", "Stored", "Version", "Written"]
 
@@ -61,7 +62,8 @@ class Entry(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """An answered Bundle: `kind` is Bundle.type, `links` relation to query string without `?`.
 
-    `subset` is what of the entries' resources is wanted; None for all. It is cut when the page is written.
+    `subset` is what of the entries' resources is wanted; None for all. It is cut when the page is written. `denials`
+    are what the entries of a batch were not given, for the audit trail.
     """
 
     kind: str
@@ -69,3 +71,4 @@ class Page(msgspec.Struct, frozen=True):
     total: int | None = None
     links: dict[str, str] = {}
     subset: Subset | None = None
+    denials: tuple[Denial, ...] = ()

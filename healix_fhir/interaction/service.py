@@ -20,6 +20,7 @@ from healix_fhir.interaction.conditional_group import Outcome, conditional_each
 from healix_fhir.interaction.create import create
 from healix_fhir.interaction.definitions import Definitions
 from healix_fhir.interaction.delete import delete
+from healix_fhir.interaction.denial import of_entry
 from healix_fhir.interaction.entry import is_operation
 from healix_fhir.interaction.history import Historian
 from healix_fhir.interaction.judging import Judging
@@ -228,6 +229,7 @@ class Interactions:
             parcel,
             lambda entry: self._entry(access, entry, manner, call, room),
             lambda group: self._group(access, group, manner, room),
+            lambda entry, error: of_entry(access, entry, error),
         )
 
     def capabilities(self, root: str, operations: Sequence[Offered]) -> dict[str, Any]:

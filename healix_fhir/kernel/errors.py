@@ -53,6 +53,8 @@ class HealixError(Exception):
     """A refusal with its category, its public issues and a private detail for the log.
 
     `etag` is the entity tag of the deletion that makes a resource Gone. `quotas` are the limits that were reached.
+    For the audit trail: `about` names resources (type, id) that are not there or not to be seen, `patients` those whose
+    records were to be written to.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class HealixError(Exception):
         retry_after: int | None = None,
         etag: str | None = None,
         quotas: tuple[Quota, ...] = (),
+        about: tuple[tuple[str, str], ...] = (),
+        patients: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message)
         self.category = category
@@ -76,6 +80,8 @@ class HealixError(Exception):
         self.retry_after = retry_after
         self.etag = etag
         self.quotas = quotas
+        self.about = about
+        self.patients = patients
 
     @property
     def waiting(self) -> dict[str, str]:

@@ -15,8 +15,9 @@ from psycopg.errors import SerializationFailure, UniqueViolation
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Fragment, Work
-from healix_fhir.kernel.errors import HealixError, forbidden
+from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.store.concerned import concerned
 from healix_fhir.store.decide import New, Same, decide, revise
 from healix_fhir.store.define_parameters import TYPE as SEARCH_PARAMETER
 from healix_fhir.store.define_parameters import define
@@ -27,6 +28,7 @@ from healix_fhir.store.represent import represent
 from healix_fhir.store.stored import Change, Committed, Method, Stored
 from healix_fhir.store.write import Row, clear, keys_of, write
 from smart_auth.access import AccessContext, patient_keys
+from smart_auth.denial import Denial, record_denials
 
 Member = tuple[AccessContext, Change]
 
@@ -77,6 +79,14 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
         rows.sort(key=lambda row: (TYPE_ID[row.change.type], row.change.id))
         if any(row.new.old for row in rows):
             yield clear(rows)
+    vain = [member for member, decision in zip(members, decisions, strict=True) if _is_vain(*member, decision)]
+    if vain:
+        yield record_denials(
+            [
+                (access.origin, Denial("D", "delete", f"{change.type}/{change.id}", concerned(change.type, change.id)))
+                for access, change in vain
+            ]
+        )
     audits = [row for member, decision in zip(members, decisions, strict=True) for row in _audit(*member, decision)]
     if audits:
         try:
@@ -151,7 +161,8 @@ def _check_compartments(members: Sequence[Member], decisions: list[New | Same | 
     for n, access, change in written:
         if n not in allowed:
             what = "this" if access.bounded(change.type, PERMISSION[change.method]) else "that patient's"
-            decisions[n] = forbidden(f"the token does not allow to put this {change.type} into {what} record")
+            message = f"the token does not allow to put this {change.type} into {what} record"
+            decisions[n] = HealixError(Category.FORBIDDEN, message, patients=tuple(change.rows.patients))
 
 
 def _holding(access: AccessContext, change: Change) -> Fragment:
@@ -175,7 +186,7 @@ def _define(members: Sequence[Member], decisions: list[New | Same | HealixError]
 
 def _audit(access: AccessContext, change: Change, decision: New | Same | HealixError) -> list[AuditRow]:
     """One row for each patient concerned, before or after; one without patient where there is none."""
-    if isinstance(decision, HealixError):
+    if isinstance(decision, HealixError) or _is_vain(access, change, decision):
         return []
     before = [id_ for id_, _ in decision.old.patients] if decision.old else []
     patients: list[str | None] = [*dict.fromkeys([*change.rows.patients, *before])]
@@ -186,6 +197,13 @@ def _audit(access: AccessContext, change: Change, decision: New | Same | HealixE
         AuditRow(access.origin, action, INTERACTION[change.method], patient=patient, entity=entity)
         for patient in patients or [None]
     ]
+
+
+def _is_vain(access: AccessContext, change: Change, decision: New | Same | HealixError) -> bool:
+    """Whether a deletion found nothing that its caller may delete: for all it is told there was nothing."""
+    if change.method is not Method.DELETE or not isinstance(decision, Same) or decision.old is not None:
+        return False
+    return not access.sees_all(change.type, PERMISSION[change.method])
 
 
 def _outcome(change: Change, decision: New | Same | HealixError, keys: Mapping[str, int]) -> Committed | HealixError:

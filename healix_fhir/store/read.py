@@ -107,7 +107,7 @@ def _statement(asked: Sequence[Ask]) -> Statement:
 
 def missing(type_name: str, id_: str) -> HealixError:
     """The answer for what does not exist and, alike, for what the caller may not see."""
-    return not_found(f"{type_name}/{id_} does not exist")
+    return HealixError(Category.NOT_FOUND, f"{type_name}/{id_} does not exist", about=((type_name, id_),))
 
 
 def gone(type_name: str, id_: str, version: int) -> HealixError:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Scope
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.errors import unauthenticated
 from smart_auth.access import AccessContext
+from smart_auth.denial import Denial
 from smart_auth.scope import parse
 
 
@@ -60,6 +61,11 @@ class FakeDenials:
         """As of `smart_auth.denials.Denials`."""
         assert origin.client == "test"
         self.seen.append((subtype, entity))
+
+    async def denied(self, origin: Origin, denials: Sequence[Denial]) -> None:
+        """As of `smart_auth.denials.Denials`."""
+        assert origin.client == "test"
+        self.seen += [(one.word, one.entity) for one in denials]
 
 
 def router(routes: Sequence[BaseRoute]) -> ASGIApp:

@@ -22,6 +22,7 @@ from healix_fhir.interaction.trail.asked import Asked, read
 from healix_fhir.interaction.trail.render import Recorded, render
 from healix_fhir.kernel.audit import AUDIT_EVENT, AuditRow, record
 from healix_fhir.kernel.database import Fragment, Row, Statement, Work
+from healix_fhir.kernel.errors import forbidden
 from healix_fhir.search.keyset import Place
 from healix_fhir.search.page import Cursor, Signer
 from healix_fhir.search.result import Total
@@ -137,10 +138,16 @@ class _Shown:
 
 
 def visible(access: AccessContext, permission: Permission) -> Fragment:
-    """The condition on rows `e` of audit_event that `access` sees: those of patients that are open to it."""
+    """The condition on rows `e` of audit_event that `access` sees: those of patients that are open to it.
+
+    Raises Forbidden for clinicians: the trail tells of what Consents and security labels hide from them, and of what
+    their colleagues do. It is for administrators, and for patients and who acts for them.
+    """
     within = access.compartments(AUDIT_EVENT, permission, "k.pat")
     if within in (EVERYTHING, NOTHING):
         return within
+    if access.practitioner is not None:
+        raise forbidden("AuditEvents are for administrators, and for patients over their own record")
     if within == Fragment("k.pat = %s", (access.pat,)):
         return Fragment("e.patient = %s", (access.patient,))
     return Fragment(f"e.patient IN (SELECT k.id FROM patient_key k WHERE {within.sql})", within.params)

@@ -45,6 +45,7 @@ ACTIVITY = Coding(DCM, "110100", "Application Activity")
 ATTRIBUTES = Coding(DCM, "110137", "User security Attributes Changed")
 CONFIGURATION = Coding(DCM, "110131", "Security Configuration")
 NODE = Coding(DCM, "110126", "Node Authentication")
+INTROSPECTION = Coding(IHE_EVENT, "ITI-102", "Introspect Token")
 TOKEN = Coding(IHE_EVENT, "ITI-71", "Get Access Token")
 
 
@@ -60,22 +61,26 @@ SENSES: Mapping[str, Sense] = {
     "history-system": _rest("history-system"),
     "search-type": _rest("search", "search-type"),
     "search-system": _rest("search", "search-system"),
+    "transaction": _rest("transaction"),
     "login": Sense(AUTHENTICATION, (Coding(DCM, "110122", "Login"),)),
     "logout": Sense(AUTHENTICATION, (Coding(DCM, "110123", "Logout"),)),
     **dict.fromkeys(("authorize", "launch", "second-factor"), Sense(AUTHENTICATION)),
     "token": Sense(AUTHENTICATION, (TOKEN,)),
+    "introspect": Sense(AUTHENTICATION, (INTROSPECTION,)),
     "session": Sense(AUTHENTICATION, (Coding(DCM, "110123", "Logout"),)),
-    **dict.fromkeys(("register", "reset"), Sense(AUTHENTICATION)),
+    **dict.fromkeys(("register", "reset", "revoke"), Sense(AUTHENTICATION)),
     **dict.fromkeys(
-        ("account", "factor", "invitation", "mail-address", "password", "registration"), Sense(ALERT, (ATTRIBUTES,))
+        ("account", "account-link", "factor", "invitation", "mail-address", "password", "registration"),
+        Sense(ALERT, (ATTRIBUTES,)),
     ),
     **dict.fromkeys(("client", "peer", "package", "signing-key"), Sense(ALERT, (CONFIGURATION,))),
-    "flood": Sense(ALERT),
-    "A-ASSOCIATE": Sense(AUTHENTICATION, (NODE,)),
+    **dict.fromkeys(("flood", "page"), Sense(ALERT)),
+    **dict.fromkeys(("A-ASSOCIATE", "C-ECHO"), Sense(AUTHENTICATION, (NODE,))),
     "notification": Sense(ACTIVITY),
     **dict.fromkeys(("query-study", "query-series", "query-instance"), Sense(QUERY)),
     **dict.fromkeys(("C-STORE", "STOW-RS", "import"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),
+    **dict.fromkeys(("retrieve-rendered", "retrieve-thumbnail"), Sense(TRANSFERRED)),
 }
 OPERATION = _rest("operation")
 REFUSED_REQUEST = Sense(REST)

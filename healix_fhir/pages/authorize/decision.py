@@ -18,7 +18,7 @@ from healix_fhir.pages.site import Site, origin
 from healix_fhir.pages.style import style_address
 from healix_fhir.pages.visits import one_visit
 from healix_fhir.pages.words import choices
-from smart_auth.denials import REFUSED
+from smart_auth.denial import REFUSED
 from smart_auth.oauth.authorize.answer import Refused
 from smart_auth.oauth.authorize.consent import remember, remembered
 from smart_auth.oauth.authorize.pending import finish

@@ -14,6 +14,7 @@ import pytest
 
 from healix_fhir.kernel.ids import logical_id
 from healix_fhir.model.json import encode
+from tests.integration.audit.conftest import Clinic
 from tests.support.live_server import LiveServer
 from tests.support.resources import observation, patient
 
@@ -272,13 +273,39 @@ def test_a_patient_sees_who_looked_at_the_own_record_only(
 
 
 def test_events_need_a_scope(server: LiveServer, admin: httpx.Client) -> None:
-    """Without a token nothing, without a scope for AuditEvent nothing; a clinician without relationship sees none."""
+    """Without a token nothing, without a scope for AuditEvent nothing; a clinician is refused."""
     assert httpx.get(f"{server.url}/fhir/AuditEvent").status_code == 401
     with server.client("system/Patient.rs") as client:
         assert client.get("/fhir/AuditEvent").status_code == 403
         assert client.get(f"/fhir/AuditEvent/{'0' * 48}").status_code == 403
     with server.client("system/AuditEvent.r") as client:
         assert client.get("/fhir/AuditEvent").status_code == 403
+
+
+@pytest.mark.parametrize("scope", ["user/AuditEvent.rs", "patient/AuditEvent.rs", "user/*.cruds patient/*.cruds"])
+def test_clinicians_do_not_see_the_trail_of_their_patients(
+    clinic: Clinic, module_database_url: str, scope: str
+) -> None:
+    """It tells of what is hidden from them, and of their colleagues; the patient sees it."""
+    own = clinic.one
+    with psycopg.connect(module_database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO account (username, role, fhir_user, password_hash) VALUES (%s, 'practitioner', %s, '')",
+            (own, f"Practitioner/{own}"),
+        )
+        connection.execute(
+            """INSERT INTO care_relationship (practitioner, pat, source)
+               SELECT %s, pat, 'CareTeam/x' FROM patient_key WHERE id = %s""",
+            (own, own),
+        )
+    with clinic.server.client(scope, username=own, patient=own) as doctor:
+        answer = doctor.get(f"/fhir/AuditEvent?patient={own}")
+        assert answer.status_code == 403
+        assert "AuditEvents are for administrators" in answer.text
+        found = clinic.all.get(f"/fhir/AuditEvent?patient={own}").json()["entry"][0]["resource"]["id"]
+        assert doctor.get(f"/fhir/AuditEvent/{found}").status_code == 403
+    with clinic.server.client("patient/AuditEvent.rs", patient=own) as person:
+        assert person.get(f"/fhir/AuditEvent/{found}").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from dicomweb.dimse.operation import Operation
 from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
 from dicomweb.dimse.peers import ALL
 from dicomweb.dimse.wire import ClosedError, Wire, tune
+from healix_fhir.kernel.audit import Origin
 
 
 @dataclass
@@ -81,7 +82,7 @@ def _serve(kept: Kept, limits: Limits, stop: Event) -> Callable[[socket.socket, 
             contexts, roles = negotiate(asked, ALL)
             wire.write(accept(asked, contexts, roles, limits.pdu))
             taken = {item.id: item for item in contexts if item.result is ContextResult.ACCEPTANCE}
-            services = {CommandField.C_ECHO_RQ: echo, CommandField.C_STORE_RQ: begin}
+            services = {CommandField.C_ECHO_RQ: echo(Origin(), lambda _: None), CommandField.C_STORE_RQ: begin}
             Association(wire, taken, asked.maximum, services, limits).run()
 
     return serve

@@ -131,4 +131,4 @@ def test_a_token_without_the_scope_answers_403_and_is_audited() -> None:
     reply = request(fhir.app, "GET", "/fhir/Patient/1", token="narrow")
     assert (reply.status, reply.json["issue"][0]["code"]) == (403, "forbidden")
     assert reply.headers["www-authenticate"] == 'Bearer realm="Healix", error="insufficient_scope"'
-    assert fhir.gate.denials.seen == [("fhir.instance", "Patient/1")]
+    assert fhir.gate.denials.seen == [("read", "Patient/1")]
