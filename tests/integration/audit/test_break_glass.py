@@ -76,6 +76,7 @@ def test_what_is_done_under_it_has_the_purpose_btg(server: LiveServer, doctor: h
         read = admin.get(f"/fhir/AuditEvent/{opening['id']}").json()
     assert told == {
         ("$break-glass", True),
+        ("read", False),  # what was denied before and after
         ("read", True),
         ("search-type", True),
         ("create", True),
