@@ -26,6 +26,7 @@ WORDS: Mapping[str, str] = {
 }
 """By name of the address, what it does: the word of the audit trail for what it gives, too."""
 LONGEST = 64
+QUERIES = ("qido", "dicomweb.studies")
 LEVELS = {"studies": "study", "series": "series", "instances": "instance"}
 
 
@@ -48,4 +49,4 @@ def _word(name: str, method: str, last: str) -> tuple[str, str]:
         return STOW, "C"
     if name in WORDS:
         return WORDS[name], "R"
-    return f"query-{LEVELS.get(last, last[:32])}", "E"
+    return f"query-{LEVELS[last]}" if name in QUERIES and last in LEVELS else name, "E"

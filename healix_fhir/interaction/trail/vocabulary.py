@@ -68,7 +68,7 @@ SENSES: Mapping[str, Sense] = {
     "token": Sense(AUTHENTICATION, (TOKEN,)),
     "introspect": Sense(AUTHENTICATION, (INTROSPECTION,)),
     "session": Sense(AUTHENTICATION, (Coding(DCM, "110123", "Logout"),)),
-    **dict.fromkeys(("register", "reset", "revoke"), Sense(AUTHENTICATION)),
+    **dict.fromkeys(("register", "reset", "revoke", "userinfo"), Sense(AUTHENTICATION)),
     **dict.fromkeys(
         ("account", "account-link", "factor", "invitation", "mail-address", "password", "registration"),
         Sense(ALERT, (ATTRIBUTES,)),
