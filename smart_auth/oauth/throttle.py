@@ -25,7 +25,7 @@ from healix_fhir.kernel.database import Row, Statement, Work, aat_once, one
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.quota import Quota
 from smart_auth.network import network
-from smart_auth.oauth.limits import By, Rule
+from smart_auth.oauth.limits import ADDRESS, By, Rule
 from smart_auth.store import digest
 
 REMEMBERED = 5.0
@@ -103,7 +103,7 @@ class Throttle:
     ) -> None:
         self._pool = pool
         self._changed = changed or {}
-        self._held: dict[bytes, tuple[float, Quota]] = {}
+        self._held: dict[bytes, tuple[float, Quota, frozenset[bytes]]] = {}
         self._cleaned = time.monotonic()
 
     async def hit(
@@ -118,7 +118,7 @@ class Throttle:
         said = {By.ACCOUNT: account, By.CLIENT: client, By.ADDRESS: address}
         asked = self._asked(rules, said)
         known = _familiar(account, address)
-        self._recall(asked)
+        self._recall(asked, known)
         if not asked:
             return Hit((), (), (), ())
         rows: dict[bytes, Row] = {}
@@ -130,7 +130,7 @@ class Throttle:
         quotas = {bucket: _quota(asked[bucket], row) for bucket, row in rows.items()}
         if any(row[1] is None for row in rows.values()):
             held = {bucket: quotas[bucket] for bucket, row in rows.items() if row[2]}
-            self._remember(asked, held)
+            await self._remember(asked, held, known)
             raise busy(tuple(held.values()))
         await self._clean()
         guesses = {bucket: rule for bucket, rule in asked.items() if rule.guess and bucket in rows}
@@ -144,24 +144,26 @@ class Throttle:
         ]
         return dict(sorted((_bucket(rule, said), rule) for rule in applied))
 
-    def _recall(self, asked: Mapping[bytes, Rule]) -> None:
-        """Refuse at once what this process knows to be held; whether an address is familiar only the table knows."""
+    def _recall(self, asked: Mapping[bytes, Rule], known: bytes | None) -> None:
+        """Refuse at once what this process knows to be held, but for the accounts that are familiar at an address."""
         now = time.monotonic()
-        held = [
-            quota
-            for bucket, rule in asked.items()
-            if not rule.familiar and (found := self._held.get(bucket)) is not None and found[0] > now
-            for quota in (found[1],)
-        ]
+        found = [self._held[bucket] for bucket in asked if bucket in self._held]
+        held = [quota for until, quota, spared in found if until > now and known not in spared]
         if held:
             raise busy(tuple(held))
 
-    def _remember(self, asked: Mapping[bytes, Rule], held: Mapping[bytes, Quota]) -> None:
+    async def _remember(self, asked: Mapping[bytes, Rule], held: Mapping[bytes, Quota], known: bytes | None) -> None:
         if len(self._held) >= CAPACITY:
             self._held.clear()
+        spared: frozenset[bytes] = frozenset()
+        if known is not None and any(asked[bucket].familiar and asked[bucket].by == ADDRESS for bucket in held):
+            rows = await aat_once(self._pool, one(_familiar_at(known)))
+            spared = frozenset(bytes(row[0]) for row in rows)
         for bucket, quota in held.items():
-            if not asked[bucket].familiar:
-                self._held[bucket] = time.monotonic() + min(REMEMBERED, quota.seconds), quota
+            rule = asked[bucket]
+            if not rule.familiar or (rule.by == ADDRESS and len(spared) < CAPACITY):
+                until = time.monotonic() + min(REMEMBERED, quota.seconds)
+                self._held[bucket] = until, quota, spared if rule.familiar else frozenset()
 
     async def _clean(self) -> None:
         if time.monotonic() - self._cleaned > CLEANING:
@@ -239,9 +241,18 @@ def _bucket(rule: Rule, said: Mapping[By, str | None]) -> bytes:
 
 
 def _familiar(account: str | None, address: str | None) -> bytes | None:
+    """The key of an account at an address. Those of one address begin alike, so that they can be found."""
     if account is None or address is None:
         return None
-    return _owner(account) + digest(f"familiar\0{network(address)}")[:16]
+    return digest(f"familiar\0{network(address)}")[:16] + _owner(account)
+
+
+def _familiar_at(known: bytes) -> Statement:
+    """The keys of all accounts that are familiar at the address of `known`, up to `CAPACITY`."""
+    return Statement(
+        "SELECT bucket FROM throttle WHERE bucket >= %s AND bucket < %s AND expires > now() LIMIT %s",
+        (known[:16], known[:16] + b"\xff" * 17, CAPACITY),
+    )
 
 
 def _owner(username: str) -> bytes:

@@ -210,6 +210,9 @@ def test_a_shared_address_under_attack_lets_its_people_in(database_url: str) -> 
             await throttle.hit(LOGIN, account=f"name{n}", address=HERE)
         refused = await held(throttle, LOGIN, account="bob", address=HERE)
         assert [quota.name for quota in refused.quotas] == ["login-address"]
+        with query_recorder() as statements:
+            await held(throttle, LOGIN, account="eve", address=HERE)
+        assert statements == []
         await throttle.hit(LOGIN, account="ada", address=HERE)
         await throttle.hit(LOGIN, account="bob", address=THERE)
 
