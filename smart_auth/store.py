@@ -132,6 +132,8 @@ def _check_contexts(scopes: Collection[Scope], patient: str | None, account: Acc
     asked = {one.context for one in scopes}
     if Context.PATIENT in asked and patient is None:
         raise invalid("patient/ scopes need the patient whose record they open", code="required")
+    if Context.PATIENT in asked and account is not None and account.role not in CARING:
+        raise invalid("patient/ scopes are not for an administrator's account, which reads no charts", code="value")
     if Context.USER in asked and (account is None or account.role not in CARING):
         raise invalid("user/ scopes need an account with the role patient or practitioner", code="required")
 
@@ -152,8 +154,15 @@ def find(hashes: Sequence[bytes]) -> Work[dict[bytes, Found]]:
         practitioner = Account(username, role, fhir_user).practitioner if username else None
         person = person_of(own, fhir_user, linked) if role == "patient" else None
         origin = Origin(client=client, account=username)
+        charts = username is None or role in CARING  # who has become an administrator reads none any more
         access = AccessContext(
-            parse(scope), origin, patient, pat, practitioner, person=person, narrowed=frozenset(narrowed)
+            parse(scope),
+            origin,
+            patient if charts else None,
+            pat if charts else None,
+            practitioner,
+            person=person,
+            narrowed=frozenset(narrowed),
         )
         found[bytes(token)] = Found(access, seconds)
     return found
