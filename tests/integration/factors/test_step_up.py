@@ -14,13 +14,15 @@ from tests.support.apps import allow, app, ask, follow, granted, send, told
 from tests.support.factors import second, set_up_app, with_app
 from tests.support.gate import Pool
 from tests.support.portal import PASSWORD, account, browser, sign_in
+from tests.support.search import Clinic
 
 Use = Callable[[httpx.AsyncClient], Awaitable[None]]
 
 
 @pytest.fixture
 def client_id(pool: Pool) -> str:
-    """An app, and the patient's account `ada`."""
+    """An app, and the patient's account `ada` with its record."""
+    Clinic(pool).put({"resourceType": "Patient", "id": "p1", "name": [{"text": "Ada Byron"}]})
     account(pool, "ada", "patient", "Patient/p1")
     return app(pool)
 
