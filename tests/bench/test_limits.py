@@ -33,9 +33,8 @@ CACHED = 60.0
 ROUNDS, SECONDS = 5, 3
 RESOURCES = 200
 WARMING = 10
-CONNECTIONS, PAUSE, LEAST = 32, 50, 180
-"""Of the flood: each connection sends its next login `PAUSE` ms after the answer, 200 a second together
-(more where the machine is not busy with the reads)."""
+CONNECTIONS, PAUSE, LEAST = 12, 50, 180
+"""Of the flood: each connection sends its next login `PAUSE` ms after the answer, together some 200 a second."""
 FLOOD = """
 local n = %d
 request = function()
