@@ -28,7 +28,7 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import HealixError, forbidden, invalid
-from smart_auth.narrowing import CONSENTS, LABELS, Viewer, consented, shown
+from smart_auth.narrowing import CONSENTS, LABELS, Viewer, consented, represented, shown
 from smart_auth.person import PROXY, Person, find_person
 from smart_auth.relationship import WRITING, acting, in_care, is_kept
 from smart_auth.scope import Context, Permission, Query, Scope, bounded, contexts, named, parse
@@ -202,6 +202,16 @@ class AccessContext(msgspec.Struct, frozen=True):
         """
         within = self._within(type_name, permission, contexts(self.scopes, type_name, permission), column)
         return all_of([within, self._consented(type_name, permission, column)])
+
+    def represented(self, type_name: str, permission: Permission, column: str, key: str) -> Fragment:
+        """Like `compartments`, for rows that stand for a resource, as a study does for its ImagingStudy: what hides the
+        resource hides them. `key` is the SQL expression of its key, null until it is made.
+        """
+        within = self._within(type_name, permission, contexts(self.scopes, type_name, permission), column)
+        viewer = self._viewer(type_name, permission)
+        if viewer is None:
+            return within
+        return all_of([within, *represented(viewer, type_name, permission, column, key, self.narrowed)])
 
     def reach(self, type_name: str, permission: Permission, column: str) -> Fragment:
         """Like `compartments`, for scopes with a query too, and Consents apart.

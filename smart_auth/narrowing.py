@@ -49,16 +49,36 @@ def shown(viewer: Viewer, permission: Permission, alias: str, kinds: frozenset[s
 
     They are the same for resources of all types: what rules say of types is asked of the resource.
     """
-    patients = f"({alias}.pat || ARRAY(SELECT hc.pat FROM compartment hc WHERE hc.pk = {alias}.pk))"
+    return _shown(viewer, permission, f"{alias}.pat", f"{alias}.pk", Fragment(_OF_ROW.format(key=f"{alias}.pk")), kinds)
+
+
+def represented(
+    viewer: Viewer, type_name: str, permission: Permission, column: str, key: str, kinds: frozenset[str]
+) -> list[Fragment]:
+    """The conditions that nothing hides a row of the patient `column` which stands for the resource with the key `key`.
+
+    While that is null, because the resource is still to be made, the row is one of `type_name` without labels.
+    """
+    of_row = Fragment(
+        f"(ha.types IS NULL OR %s = ANY(ha.types)) AND {_LABELLED.format(key=key)}"
+        f" AND (ha.data IS NULL OR EXISTS (SELECT FROM resource hy WHERE hy.pk = {key} AND {_SINGLE}))",
+        (type_name,),
+    )
+    return _shown(viewer, permission, column, key, of_row, kinds)
+
+
+def _shown(
+    viewer: Viewer, permission: Permission, column: str, key: str, of_row: Fragment, kinds: frozenset[str]
+) -> list[Fragment]:
+    patients = f"({column} || ARRAY(SELECT hc.pat FROM compartment hc WHERE hc.pk = {key}))"
     found = []
     if CONSENTS in kinds:
-        of_row = Fragment(_OF_ROW.format(alias=alias))
         found.append(_not_denied(viewer, patients, _met(viewer, permission, of_row, of_row)))
     if LABELS in kinds and viewer.practitioner is not None:
         lifted = _lifted(viewer, f"= ANY{patients}")
         found.append(
             Fragment(
-                f"NOT EXISTS (SELECT FROM index_label hl WHERE hl.pk = {alias}.pk AND hl.restricted"
+                f"NOT EXISTS (SELECT FROM index_label hl WHERE hl.pk = {key} AND hl.restricted"
                 " AND hl.label <> ALL(coalesce("
                 "(SELECT ha.clearance FROM account ha WHERE ha.username = %s), '{}'::text[]))"
                 f" AND NOT {lifted.sql})",
@@ -102,13 +122,16 @@ def _met(viewer: Viewer, permission: Permission, of_deny: Fragment, of_permit: F
     )
 
 
+_LABELLED = "(ha.labels IS NULL OR ha.labels && ARRAY(SELECT hl.label FROM index_label hl WHERE hl.pk = {key}))"
+_SINGLE = "hy.type || '/' || hy.id = ANY(ha.data)"
+
 _OF_ROW = (
-    "(ha.labels IS NULL OR ha.labels && ARRAY(SELECT hl.label FROM index_label hl WHERE hl.pk = {alias}.pk))"
-    " AND ((ha.type_ids IS NULL AND ha.data IS NULL) OR EXISTS (SELECT FROM resource hy WHERE hy.pk = {alias}.pk"
+    f"{_LABELLED}"
+    " AND ((ha.type_ids IS NULL AND ha.data IS NULL) OR EXISTS (SELECT FROM resource hy WHERE hy.pk = {key}"
     "   AND (ha.type_ids IS NULL OR hy.type = ANY(ha.type_ids))"
-    "   AND (ha.data IS NULL OR hy.type || '/' || hy.id = ANY(ha.data))))"
+    f"   AND (ha.data IS NULL OR {_SINGLE})))"
 )
-"""The conditions of the rule `ha` on the row `alias` itself."""
+"""The conditions of the rule `ha` on the row with the key `key` itself."""
 
 
 def _not_denied(viewer: Viewer, patients: str, met: _Met) -> Fragment:

@@ -28,6 +28,7 @@ study = Table(
     metadata,
     Column("pk", BigInteger, Identity(always=True), primary_key=True),
     Column("pat", BigInteger),  # patient_key; null until the patient is matched
+    Column("imaging_study", BigInteger),  # key of its ImagingStudy resource; null until that is made
     Column("study_uid", C, nullable=False, unique=True),
     Column("study_date", C),
     Column("study_time", C),

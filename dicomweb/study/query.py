@@ -142,7 +142,10 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     returned (C-FIND). Raises Forbidden when `access` may not search at all, Invalid for a malformed key.
     """
     access.require_whole("ImagingStudy", Permission.SEARCH, "DICOMweb")
-    conditions = [access.compartments("ImagingStudy", Permission.SEARCH, "s.pat"), *_conditions(query)]
+    conditions = [
+        access.represented("ImagingStudy", Permission.SEARCH, "s.pat", "s.imaging_study"),
+        *_conditions(query),
+    ]
     returned = _returned(query)
     selected = [f"{ALIAS[attribute.level]}.{attribute.column}" for attribute in returned]
     rows = yield Statement(

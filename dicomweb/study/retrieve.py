@@ -213,7 +213,7 @@ def _rows(
     """
     access.require_whole("ImagingStudy", Permission.READ, "DICOMweb")
     keys = [Fragment(f"{KEYS[keyword]} = ANY(%s)", (list(values),)) for keyword, values in wanted.items()]
-    parts = [access.compartments("ImagingStudy", Permission.READ, "s.pat"), *keys]
+    parts = [access.represented("ImagingStudy", Permission.READ, "s.pat", "s.imaging_study"), *keys]
     source = f"{_FROM} LEFT JOIN patient_key k ON k.pat = s.pat WHERE {' AND '.join(part.sql for part in parts)}"
     order = f"ORDER BY s.pk, {_ORDER}"
     sql = f"SELECT {_INSTANCE}{further}, k.id FROM {source} {order}"

@@ -40,7 +40,8 @@ _SAME_PATIENT = """{s}.patient_id IS NOT DISTINCT FROM {x}.patient_id
 # LATERAL with LIMIT keeps each look-up an index probe, also in a plan that was made while the tables were empty.
 _WRITE = """
 WITH given_study AS MATERIALIZED (
-       SELECT x.*, s.pk, CASE WHEN s.pk IS NULL THEN p.pat ELSE s.pat END AS pat, s.pk IS NULL OR {same} AS same
+       SELECT x.*, s.pk, s.imaging_study, CASE WHEN s.pk IS NULL THEN p.pat ELSE s.pat END AS pat,
+              s.pk IS NULL OR {same} AS same
        FROM json_to_recordset(%s::json) AS x ({study_types}, query text, instances int, sop_classes text[])
        LEFT JOIN LATERAL (SELECT * FROM study s WHERE s.study_uid = x.study_uid LIMIT 1) s ON true
        LEFT JOIN LATERAL (
@@ -110,7 +111,7 @@ def write(access: AccessContext, group: Sequence[Received], source: str) -> Work
     One statement that needs no transaction around it. `source` names the service for the audit trail. Raises
     SerializationFailure when another transaction came between.
     """
-    allowed = access.compartments("ImagingStudy", Permission.CREATE, "s.pat")
+    allowed = access.represented("ImagingStudy", Permission.CREATE, "s.pat", "s.imaging_study")
     origin = access.origin
     try:
         rows = yield Statement(
@@ -181,8 +182,8 @@ def _jsonable(row: dict[str, Any]) -> dict[str, Any]:
 
 
 _COMPUTED = {
-    "pk", "pat", "study_pk", "series_pk", "modalities", "sop_classes", "series_count", "instance_count", "updated",
-    "instances_in_series", "stored",
+    "pk", "pat", "imaging_study", "study_pk", "series_pk", "modalities", "sop_classes", "series_count",
+    "instance_count", "updated", "instances_in_series", "stored",
 }  # fmt: skip
 
 

@@ -146,7 +146,7 @@ def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Kn
 
     A study is closed to a caller unless its patient, known or to be, is in a compartment that the caller may create in.
     """
-    present = access.compartments("ImagingStudy", Permission.CREATE, "s.pat")
+    present = access.represented("ImagingStudy", Permission.CREATE, "s.pat", "s.imaging_study")
     future = access.compartments("ImagingStudy", Permission.CREATE, "p.pat")
     firsts = by_study(received)
     identities = [identity(one) for one in firsts.values()]

@@ -56,8 +56,17 @@ def _studies(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
         resource = imaging_study(study, patient, existing.get(imaging_study_id(study.uid)), where)
         changes.append(change(Method.PUT, resource, "ImagingStudy", resource["id"], bases))
     yield from commit(internal("imaging"), changes)
+    ids = [imaging_study_id(study.uid) for study in found]
+    yield Statement(_JOIN, ([study.uid for study in found], ids, TYPE_ID["ImagingStudy"]))
     if further := set(moved) - set(uids):
         yield publish(study_changed(further))
+
+
+_JOIN = """
+UPDATE study s SET imaging_study = r.pk
+FROM unnest(%s::text[], %s::text[]) AS x (study_uid, id) JOIN resource r ON r.type = %s AND r.id = x.id COLLATE "C"
+WHERE s.study_uid = x.study_uid AND s.imaging_study IS DISTINCT FROM r.pk"""
+"""Tells studies which resource is theirs, so that what hides the one hides the other."""
 
 
 _DUE = """
@@ -87,8 +96,9 @@ def _next(instances: int, written: datetime | None) -> datetime | None:
 
 
 def _existing(found: Sequence[Study]) -> Work[dict[str, dict[str, Any]]]:
+    """What others have made of the resources; locked, so that no label that comes meanwhile is written over."""
     rows = yield Statement(
-        "SELECT id, body FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted",
+        "SELECT id, body FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted ORDER BY id FOR UPDATE",
         (TYPE_ID["ImagingStudy"], [imaging_study_id(study.uid) for study in found]),
     )
     return {id_: decode(bytes(body)) for id_, body in rows}

@@ -15,6 +15,9 @@ from healix_fhir.imaging.studies import Series, Study
 NAMESPACE = uuid.UUID("5b7fbb2c-9a1e-5f57-8a39-6c1d9b0c0f3e")
 """Of the ids that the bridge makes: the same study gives the same id, so that a retry makes no second resource."""
 
+KEPT_META = frozenset({"profile", "security", "tag"})
+"""What a further version keeps of `meta`: above all the labels, which would show the study if they went away."""
+
 ACCESSION = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
 
 
@@ -50,6 +53,8 @@ def imaging_study(
         "series": [_series(series, study.timezone) for series in study.series],
     }
     kept = {key: value for key, value in (existing or {}).items() if key not in ours and key != "meta"}
+    if meta := {key: value for key, value in (existing or {}).get("meta", {}).items() if key in KEPT_META}:
+        kept["meta"] = meta
     return retrievable(_present(ours) | kept, dicomweb) if dicomweb else _present(ours) | kept
 
 

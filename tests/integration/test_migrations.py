@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import psycopg
 import pytest
 from alembic import command
@@ -9,8 +11,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from psycopg.errors import RaiseException
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine, text
 
+from healix_fhir.imaging.imaging_study import imaging_study_id
+from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.server.migrate import SCRIPTS
 from healix_fhir.server.schema import metadata
 
@@ -45,26 +49,58 @@ def test_audit_trail_is_append_only(database_url: str, statement: str) -> None:
         connection.execute(statement)
 
 
-def test_history_that_is_there_gets_its_ends_and_keys(postgres_url: str) -> None:
-    """Migration 0003 tells of each earlier version when the next took its place, and of which resource it is."""
+@pytest.fixture
+def older(postgres_url: str) -> Iterator[tuple[Connection, Callable[[str], None]]]:
+    """A connection to an empty database, and what brings its schema to a revision."""
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE older")
     url = postgres_url.replace("/postgres?", "/older?")
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS))
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
-    with engine.begin() as connection_:
-        config.attributes["connection"] = connection_
-        command.upgrade(config, "0002")
-        connection_.exec_driver_sql(OLDER)
-        command.upgrade(config, "0003")
-        found = connection_.exec_driver_sql(
-            "SELECT h.id, h.version, extract(day FROM h.until AT TIME ZONE 'UTC'), h.pk = r.pk"
-            " FROM resource_history h JOIN resource r USING (type, id) ORDER BY h.id, h.version"
-        ).fetchall()
+    with engine.begin() as opened:
+        config.attributes["connection"] = opened
+        yield opened, lambda revision: command.upgrade(config, revision)
     engine.dispose()
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE older WITH (FORCE)")
+
+
+def test_history_that_is_there_gets_its_ends_and_keys(older: tuple[Connection, Callable[[str], None]]) -> None:
+    """Migration 0003 tells of each earlier version when the next took its place, and of which resource it is."""
+    connection, upgrade = older
+    upgrade("0002")
+    connection.exec_driver_sql(OLDER)
+    upgrade("0003")
+    found = connection.exec_driver_sql(
+        "SELECT h.id, h.version, extract(day FROM h.until AT TIME ZONE 'UTC'), h.pk = r.pk"
+        " FROM resource_history h JOIN resource r USING (type, id) ORDER BY h.id, h.version"
+    ).fetchall()
     assert [(id_, version, int(day), same) for id_, version, day, same in found] == [
         ("a", 1, 2, True), ("a", 2, 3, True), ("b", 1, 9, True),
     ]  # fmt: skip
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE older WITH (FORCE)")
+
+
+def test_studies_that_are_there_get_their_resources(older: tuple[Connection, Callable[[str], None]]) -> None:
+    """Migration 0029 tells each study which ImagingStudy the server made of it, however many there are."""
+    connection, upgrade = older
+    upgrade("0028")
+    uids = [f"1.2.{number}" for number in range(10_002)]
+    made = {imaging_study_id(uid): uid for uid in (uids[0], uids[-1])}
+    connection.execute(text("INSERT INTO study (study_uid) SELECT unnest(CAST(:uids AS text[]))"), {"uids": uids})
+    for number, id_ in (
+        (1, "other"),
+        (TYPE_ID["ImagingStudy"], "other"),
+        *((TYPE_ID["ImagingStudy"], i) for i in made),
+    ):
+        connection.execute(
+            text(
+                "INSERT INTO resource (type, id, version, updated, method, body) VALUES (:t, :i, 1, now(), 'PUT', '')"
+            ),
+            {"t": number, "i": id_},
+        )
+    upgrade("0029")
+    found = connection.exec_driver_sql(
+        "SELECT r.id, s.study_uid FROM study s JOIN resource r ON r.pk = s.imaging_study"
+    ).fetchall()
+    assert {row[0]: row[1] for row in found} == made

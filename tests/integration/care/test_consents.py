@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from healix_fhir.care import memberships, relationships
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.operation.break_glass import open_record
 from healix_fhir.search.security_labels import clearance
 from healix_fhir.store.commit import commit
@@ -341,19 +343,57 @@ def test_without_any_the_predicate_is_the_old_one(clinic: Clinic, pool: Pool) ->
     assert "index_label" not in plain.predicate("Observation", Permission.READ, "r").sql
 
 
-@pytest.mark.parametrize("permission", [Permission.READ, Permission.SEARCH])
-def test_studies_follow_the_consents_about_patients_and_types(clinic: Clinic, permission: Permission) -> None:
-    """DICOMweb's condition on the patient of a study heeds what is denied of ImagingStudies as a whole."""
+STUDIES = (
+    *RULES,
+    (consent("c", deny(class_=classes("ImagingStudy"), actor=actors("Organization/o"))), NONE, NONE),
+    (consent("c", deny(data=instances("ImagingStudy/n"))), NONE, NONE),
+    (consent("c", deny(data=instances("ImagingStudy/v"), securityLabel=[level("R")])), NONE, NONE),
+    (consent("c", deny(permit(securityLabel=[level("N")]), actor=D)), NONE, NONE),
+    (consent("c", policyRule=policy("OPTOUT"), provision=permit(data=instances("ImagingStudy/v"))), NONE, NONE),
+)
 
-    def opened() -> bool:
-        condition = doctor().compartments("ImagingStudy", permission, "s.pat")
-        sql = f"SELECT 1 FROM (SELECT pat FROM patient_key WHERE id = 'p') s WHERE {condition.sql}"
-        return bool(clinic.run(sql, condition.params))
 
-    assert opened()
-    clinic.put(consent("c", deny(class_=classes("Observation"))))
-    assert opened()
-    clinic.put(consent("c", deny(class_=classes("ImagingStudy"), actor=actors("Organization/o"))))
-    assert not opened()
-    clinic.put(consent("c", deny(permit(securityLabel=[level("N")]), actor=D)))
-    assert opened()
+def test_studies_are_shown_as_their_resources_are(clinic: Clinic) -> None:
+    """DICOMweb's condition on a study is that on its ImagingStudy; without one, that on one that says nothing."""
+    kind = TYPE_ID["ImagingStudy"]
+    labels = {"n": [level("N")], "r": [level("R")], "v": [level("V"), sensitivity("HIV")], "without": []}
+    for id_, security in labels.items():
+        clinic.put(
+            {
+                "resourceType": "ImagingStudy",
+                "id": id_,
+                "status": "available",
+                **SUBJECT,
+                "meta": {"security": security},
+            }
+        )
+    callers = (
+        doctor(),
+        doctor("e"),
+        doctor("x"),
+        AccessContext(parse("user/*.cruds"), Origin("app"), practitioner="d"),
+        clinic.access("patient/*.cruds", patient="p"),
+        clinic.access("patient/*.cruds", patient="q"),
+        AccessContext(parse("system/*.cruds")),
+    )
+    for made, *_ in STUDIES:
+        clinic.put(made)
+        for access, permission in product(callers, (Permission.READ, Permission.SEARCH, Permission.CREATE)):
+            wanted = access.predicate("ImagingStudy", permission, "r")
+            found = access.represented("ImagingStudy", permission, "s.pat", "s.imaging_study")
+            resources = clinic.run(
+                f"SELECT r.id FROM resource r WHERE r.type = %s AND {wanted.sql} ORDER BY 1", (kind, *wanted.params)
+            )
+            studies = clinic.run(
+                "SELECT s.id FROM (SELECT id, pat, CASE WHEN id <> 'without' THEN pk END AS imaging_study FROM resource"
+                f" WHERE type = %s) s WHERE {found.sql} ORDER BY 1",
+                (kind, *found.params),
+            )
+            assert studies == resources, (made, access)
+
+
+def test_without_any_the_condition_on_studies_is_the_old_one() -> None:
+    """Where there are no Consents and labels, studies are asked for their patients alone."""
+    plain = msgspec.structs.replace(doctor(), narrowed=frozenset())
+    asked = plain.represented("ImagingStudy", Permission.READ, "s.pat", "s.imaging_study")
+    assert asked == plain.compartments("ImagingStudy", Permission.READ, "s.pat")

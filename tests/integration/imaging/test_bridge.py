@@ -16,7 +16,7 @@ from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.store.commit import commit
-from healix_fhir.store.stored import Method
+from healix_fhir.store.stored import Change, Method
 from tests.support.dicom import data_set, part10, uid
 from tests.support.study import SYSTEM, Store
 
@@ -210,6 +210,40 @@ def test_a_growing_study_is_not_written_for_each_image(
     monkeypatch.setattr(bridge, "PAUSE_PER_INSTANCE", timedelta(0))
     settle(store)
     assert resources(store, "ImagingStudy")[0]["numberOfInstances"] == 305
+
+
+def test_a_study_knows_its_resource(store: Store) -> None:
+    """The study row has the key of its ImagingStudy, also of one that was there before or is made anew."""
+    id_ = imaging_study_id(uid(1))
+    early = {"resourceType": "ImagingStudy", "id": id_, "status": "registered", "subject": {"display": "x"}}
+    store.run(commit(SYSTEM, [change(Method.PUT, early, "ImagingStudy", id_, BASES)]))
+    store.add(small(1), small(2))
+    settle(store)
+    store.run(commit(SYSTEM, [Change(Method.DELETE, "ImagingStudy", id_)]))
+    store.add(small(1, 1, 2))
+    settle(store)
+    found = store.sql("SELECT s.study_uid, r.id FROM study s JOIN resource r ON r.pk = s.imaging_study ORDER BY 1")
+    assert found == [(uid(number), imaging_study_id(uid(number))) for number in (1, 2)]
+
+
+def test_labels_stay_when_a_study_grows(store: Store) -> None:
+    """Labels, tags and profiles that others have given an ImagingStudy are those of its further versions too."""
+    store.add(small(1))
+    settle(store)
+    (resource,) = resources(store, "ImagingStudy")
+    kept = {
+        "profile": ["http://x.test/p"],
+        "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}],
+        "tag": [{"code": "teaching"}],
+    }
+    labelled = resource | {"meta": kept}
+    store.run(commit(SYSTEM, [change(Method.PUT, labelled, "ImagingStudy", resource["id"], BASES)]))
+    store.add(small(1, 1, 2))
+    settle(store)
+    (resource,) = resources(store, "ImagingStudy")
+    assert resource["numberOfInstances"] == 2
+    assert {name: resource["meta"].get(name) for name in kept} == kept
+    assert len(store.sql("SELECT label FROM index_label")) == 1
 
 
 @pytest.mark.parametrize("count", [1, 7])
