@@ -104,7 +104,8 @@ class AccessContext(msgspec.Struct, frozen=True):
     `patient` is the logical id of the token's patient, `pat` its surrogate key; `practitioner` the logical id of the
     Practitioner that the user is, where the user is one, `person` who a user is that is none. `conditions` reads the
     queries of the scopes. `narrowed` has the kinds of narrowing that there may be (smart_auth/narrowing.py): all,
-    unless somebody has looked.
+    unless somebody has looked. `several` has the types of which a resource may have several patients (smart_auth/
+    several.py); None, of all, unless somebody has looked.
     """
 
     scopes: frozenset[Scope]
@@ -115,6 +116,7 @@ class AccessContext(msgspec.Struct, frozen=True):
     conditions: Conditions = CLOSED
     person: Person | None = None
     narrowed: frozenset[str] = frozenset({CONSENTS, LABELS})
+    several: frozenset[str] | None = None
 
     @property
     def alone(self) -> bool:
@@ -147,6 +149,10 @@ class AccessContext(msgspec.Struct, frozen=True):
         if not bounded(self.scopes, type_name, permission):
             return False
         return self.compartments(type_name, permission, "r.pat") != EVERYTHING
+
+    def may_be_of_several(self, type_name: str) -> bool:
+        """Whether there may be a resource of the type in the compartments of several patients."""
+        return self.several is None or type_name in self.several
 
     def predicate(self, type_name: str, permission: Permission, alias: str) -> Fragment:
         """The condition on resource or index rows of `type_name`, over `{alias}.pat` and `{alias}.pk`."""
@@ -265,7 +271,7 @@ class AccessContext(msgspec.Struct, frozen=True):
     def _rows(self, type_name: str, permission: Permission, opened: Collection[Context], alias: str) -> Fragment:
         """The condition on rows by their patients, the main one and further ones, where contexts are `opened`."""
         within = self._within(type_name, permission, opened, f"{alias}.pat")
-        if within in (EVERYTHING, NOTHING):
+        if within in (EVERYTHING, NOTHING) or not self.may_be_of_several(type_name):
             return within
         further = self._within(type_name, permission, opened, "c.pat")
         return Fragment(

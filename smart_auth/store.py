@@ -140,7 +140,7 @@ def _check_contexts(scopes: Collection[Scope], patient: str | None, account: Acc
 
 FIND = f"""SELECT t.hash, t.scope, t.client, t.username, t.patient, t.pat, a.role,
                  extract(epoch FROM t.expires - now())::float8, {STANDING},
-                 ARRAY(SELECT kind FROM narrowing)
+                 ARRAY(SELECT kind FROM narrowing), ARRAY(SELECT type FROM several_compartments)
           FROM access_token t LEFT JOIN account a USING (username)
           WHERE t.hash = ANY(%s) AND NOT t.revoked AND t.expires > now()
             AND (t.username IS NULL OR NOT a.disabled)"""
@@ -150,7 +150,7 @@ def find(hashes: Sequence[bytes]) -> Work[dict[bytes, Found]]:
     """The good ones among tokens, by hash, with one statement; unknown, expired and revoked ones are missing."""
     rows = yield Statement(FIND, (list(hashes),))
     found = {}
-    for token, scope, client, username, patient, pat, role, seconds, own, fhir_user, linked, narrowed in rows:
+    for token, scope, client, username, patient, pat, role, seconds, own, fhir_user, linked, narrowed, several in rows:
         practitioner = Account(username, role, fhir_user).practitioner if username else None
         person = person_of(own, fhir_user, linked) if role == "patient" else None
         origin = Origin(client=client, account=username)
@@ -163,6 +163,7 @@ def find(hashes: Sequence[bytes]) -> Work[dict[bytes, Found]]:
             practitioner,
             person=person,
             narrowed=frozenset(narrowed),
+            several=frozenset(several),
         )
         found[bytes(token)] = Found(access, seconds)
     return found

@@ -81,6 +81,13 @@ narrowing = Table(
     comment="the kinds of narrowing (see smart_auth/narrowing.py) that there is, or was, anything of",
 )
 
+several_compartments = Table(
+    "several_compartments",
+    metadata,
+    Column("type", Text(collation="C"), primary_key=True),
+    comment="the types (see smart_auth/several.py) of which a resource is or was in several compartments",
+)
+
 account = Table(
     "account",
     metadata,

@@ -56,5 +56,5 @@ def batch(id_: int, bases: tuple[str, ...]) -> Work[Run | None]:
     keys = yield from patient_keys([patient for index in indexes for patient in index.patients])
     if found:
         patients = [keys_of(index.patients, keys) for index in indexes]
-        yield from reindexing.rewrite([one.pk for one in found], indexes, patients)
+        yield from reindexing.rewrite(found, indexes, patients)
     return (yield from reindexing.advance(id_, last_pk, len(found)))

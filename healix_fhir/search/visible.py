@@ -59,9 +59,11 @@ def visible_arms(node: Visible, access: AccessContext) -> tuple[Fragment, ...]:
         return ()
     if within == EVERYTHING:
         return (EVERYTHING,)
+    shown = any_of(all_of(access.shown(node.type_name, permission, "t")) for permission in node.permissions)
+    if not access.may_be_of_several(node.type_name):
+        return (all_of([within, shown]),)
     reached = _reach(node, access, "c.pat")
     further = Fragment(f"t.pk IN (SELECT c.pk FROM compartment c WHERE {reached.sql})", reached.params)
-    shown = any_of(all_of(access.shown(node.type_name, permission, "t")) for permission in node.permissions)
     return (all_of([within, shown]), all_of([further, shown]))
 
 

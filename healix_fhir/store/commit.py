@@ -26,9 +26,10 @@ from healix_fhir.store.lock import PERMISSION, Old, lock, permit
 from healix_fhir.store.represent import TYPE as RELATED_PERSON
 from healix_fhir.store.represent import represent
 from healix_fhir.store.stored import Change, Committed, Method, Stored
-from healix_fhir.store.write import Row, clear, keys_of, write
+from healix_fhir.store.write import Row, clear, keys_of, of_several, write
 from smart_auth.access import AccessContext, patient_keys
 from smart_auth.denial import Denial, record_denials
+from smart_auth.several import note
 
 Member = tuple[AccessContext, Change]
 
@@ -89,6 +90,7 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
         )
     audits = [row for member, decision in zip(members, decisions, strict=True) for row in _audit(*member, decision)]
     if audits:
+        note(of_several(rows))
         try:
             yield write(rows, audits)
             if any(row.change.type == RELATED_PERSON for row in rows):

@@ -14,7 +14,8 @@ from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Identity, Integer, S
 
 from healix_fhir.kernel.arrays import bytea, int2, int4, int8, timestamptz_or_infinity
 from healix_fhir.kernel.database import Statement, Work, metadata
-from healix_fhir.store import contained_part, index_parts
+from healix_fhir.model.definitions import TYPE_NAME
+from healix_fhir.store import contained_part, index_parts, several_part
 from healix_fhir.store.index import IndexRows
 from healix_fhir.store.index_parts import Part
 
@@ -173,11 +174,13 @@ def following(here: Place, most: int) -> Work[tuple[list[Current], int | None]]:
     return [Current(pk, type_, body) for pk, type_, body, _ in rows if body is not None], rows[0][3] if rows else None
 
 
-def rewrite(pks: Sequence[int], indexes: Sequence[IndexRows], patients: Sequence[Sequence[int]]) -> Work[None]:
+def rewrite(found: Sequence[Current], indexes: Sequence[IndexRows], patients: Sequence[Sequence[int]]) -> Work[None]:
     """Replace the index rows of resources; `patients` are the keys of their compartments, the main one first."""
+    pks = [one.pk for one in found]
+    several = several_part.of_several((TYPE_NAME[one.type], keys) for one, keys in zip(found, patients, strict=True))
     yield Statement(
         f"WITH {index_parts.CLEAR.lstrip()} x AS (DELETE FROM compartment WHERE pk = ANY(%(pks)s::bigint[])) SELECT 1",
-        {"pks": list(pks)},
+        {"pks": pks},
         prepare=False,
     )
     inside = contained_part.held(indexes)
@@ -193,13 +196,15 @@ def rewrite(pks: Sequence[int], indexes: Sequence[IndexRows], patients: Sequence
         timestamptz_or_infinity(d for _, d, _ in given),
         timestamptz_or_infinity(d_hi for _, _, d_hi in given),
         *_params(indexes, patients),
+        *([several] if several else ()),
         *contained_part.params(inside),
         *index_parts.params(parts, every),
     )
-    yield Statement(_insertion(parts, contained_part.INSERTION if inside else ""), params, prepare=False)
+    others = (several_part.INSERTION if several else "") + (contained_part.INSERTION if inside else "")
+    yield Statement(_insertion(parts, others), params, prepare=False)
 
 
-def _insertion(parts: Sequence[Part], contained: str) -> str:
+def _insertion(parts: Sequence[Part], others: str) -> str:
     return f"""
 WITH keys AS MATERIALIZED (
      SELECT array_agg(coalesce(k.pk, nextval('resource_pk')) ORDER BY k.n)
@@ -214,7 +219,7 @@ WITH keys AS MATERIALIZED (
      WHERE r.pk = x.pk),
    compartments AS (
      INSERT INTO compartment (pat, pk)
-     SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat)),{contained}{
+     SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat)),{others}{
         index_parts.insertions(parts)
     }
    nothing AS (SELECT)

@@ -19,7 +19,7 @@ from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Statement
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID
-from healix_fhir.store import contained_part, index_parts
+from healix_fhir.store import contained_part, index_parts, several_part
 from healix_fhir.store.body import pack
 from healix_fhir.store.decide import New
 from healix_fhir.store.stored import Change, Method
@@ -71,8 +71,8 @@ SELECT 1"""
 
 
 @cache
-def _statement(replace: str, parts: tuple[index_parts.Part, ...], contained: str) -> str:
-    return _TEMPLATE.format(replace=replace, index=contained + index_parts.insertions(parts))
+def _statement(replace: str, parts: tuple[index_parts.Part, ...], others: str) -> str:
+    return _TEMPLATE.format(replace=replace, index=others + index_parts.insertions(parts))
 
 
 _CLEAR = f"""
@@ -112,19 +112,27 @@ def write(rows: Sequence[Row], audits: Sequence[AuditRow]) -> Statement:
     inside = contained_part.held(indexes)
     indexes += [one.inner.rows for one in inside]
     parts = index_parts.needed(indexes)
+    several = of_several(rows)
     given = [_given(row) for row in rows] + contained_part.given(inside, [row.patients for row in rows])
     params = (
         int8([*(row.new.old.pk if row.new.old else None for row in rows), *(None for _ in inside)]),
         *_columns(given, _GIVEN),
         *_resource_params(rows),
         *_columns(((n, pat) for n, row in enumerate(rows, 1) for pat in row.patients[1:]), _COMPARTMENT),
+        *([several] if several else ()),
         *contained_part.params(inside),
         *index_parts.params(parts, indexes),
         *audit.audit_params(audits),
         *outbox.outbox_params([_event(row) for row in rows]),
     )
-    statement = _statement(replace, parts, contained_part.INSERTION if inside else "")
+    others = (several_part.INSERTION if several else "") + (contained_part.INSERTION if inside else "")
+    statement = _statement(replace, parts, others)
     return Statement(statement, params, None if len(rows) <= SMALL else False)
+
+
+def of_several(rows: Sequence[Row]) -> list[str]:
+    """The types of those rows that have several patients."""
+    return several_part.of_several((row.change.type, row.patients) for row in rows)
 
 
 def _given(row: Row) -> tuple[int, datetime | None, datetime | None]:

@@ -26,6 +26,7 @@ from smart_auth.api.revocations import Revocations
 from smart_auth.denials import Denials
 from smart_auth.oauth.limits import BEARER
 from smart_auth.oauth.throttle import Throttle
+from smart_auth.several import written
 from smart_auth.store import Found, digest, find
 
 REMEMBERED = 10.0
@@ -116,7 +117,8 @@ class TokenGate:
     def _asked(self, access: AccessContext, address: str | None, request_id: str | None) -> AccessContext:
         origin = access.origin
         asked = Origin(origin.client, origin.account, address, request_id)
-        return msgspec.structs.replace(access, origin=asked, conditions=self.conditions)
+        several = None if access.several is None else access.several | written()
+        return msgspec.structs.replace(access, origin=asked, conditions=self.conditions, several=several)
 
     def _forget(self, hashed: bytes | None) -> None:
         if hashed is None:

@@ -26,6 +26,12 @@ INSERT INTO resource_history (type, id, version, updated, deleted, method, body)
          (1, 'b', 1, '2020-01-05 00:00Z', false, 'POST', '')"""
 """Two resources with their past, as the schema before migration 0003 holds them."""
 
+SEVERAL = """WITH made AS (
+  INSERT INTO resource (type, id, version, updated, method, body)
+  VALUES (%(type)s, 'a', 1, now(), 'PUT', '') RETURNING pk)
+INSERT INTO compartment (pat, pk) SELECT pat, pk FROM made, unnest(%(patients)s::bigint[]) pat"""
+"""A resource with further patients, as the schema before migration 0030 holds it."""
+
 
 def test_migrations_make_what_the_rooms_declare(database_url: str) -> None:
     """The migrated database differs from the declared tables in nothing."""
@@ -104,3 +110,15 @@ def test_studies_that_are_there_get_their_resources(older: tuple[Connection, Cal
         "SELECT r.id, s.study_uid FROM study s JOIN resource r ON r.pk = s.imaging_study"
     ).fetchall()
     assert {row[0]: row[1] for row in found} == made
+
+
+def test_types_with_resources_of_several_patients_are_known(older: tuple[Connection, Callable[[str], None]]) -> None:
+    """Migration 0030 finds the types of which resources are in several compartments, and only those."""
+    connection, upgrade = older
+    upgrade("0029")
+    for type_name in ("Observation", "Task"):
+        connection.exec_driver_sql(SEVERAL, {"type": TYPE_ID[type_name], "patients": [1, 2]})
+    connection.exec_driver_sql(SEVERAL, {"type": TYPE_ID["Condition"], "patients": []})
+    upgrade("0030")
+    found = connection.exec_driver_sql("SELECT type FROM several_compartments ORDER BY type").fetchall()
+    assert [name for (name,) in found] == ["Observation", "Task"]

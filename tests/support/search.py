@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+from msgspec.structs import replace
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -99,6 +100,15 @@ class Clinic:
             conditions=ScopeQueries((BASE,)),
             person=None if proxies is None else Person(self.keys(own)[own] if own else None, tuple(proxies)),
         )
+
+    def looked(self, access: AccessContext) -> AccessContext:
+        """The access as the gate gives it, which looks what there is in the store."""
+        kinds = frozenset(kind for (kind,) in self.run("SELECT kind FROM narrowing"))
+        return replace(access, narrowed=kinds, several=self.several())
+
+    def several(self) -> frozenset[str]:
+        """The types of which there are resources of several patients."""
+        return frozenset(name for (name,) in self.run("SELECT type FROM several_compartments"))
 
     def page(self, address: str, access: AccessContext = EVERYONE, *, strict: bool = False) -> SearchResult:
         """The answer to `Type?query`, `Compartment/id/Type?query` or, of everything, `?query`."""

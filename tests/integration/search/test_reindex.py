@@ -16,7 +16,7 @@ from healix_fhir.store.reindexing import CANCELLED, FINISHED, Run
 from tests.support.resources import UCUM, observation, patient
 from tests.support.search import BASE, Clinic
 
-TABLES = [*sorted(name for name in metadata.tables if name.startswith("index_")), "compartment"]
+TABLES = [*sorted(name for name in metadata.tables if name.startswith("index_")), "compartment", "several_compartments"]
 COLUMNS = "pat, d, d_hi, present, toks"
 
 

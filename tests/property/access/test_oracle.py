@@ -23,7 +23,7 @@ from tests.support.search import Clinic
 SEEDS = st.integers(0, 2**32)
 QUESTIONS = 20
 EMPTY = "TRUNCATE resource, resource_history, compartment, care_relationship, index_token, index_string, index_date,"
-TABLES = f"{EMPTY} index_reference, index_label, consent_rule, outbox"
+TABLES = f"{EMPTY} index_reference, index_label, consent_rule, narrowing, several_compartments, outbox"
 CARE = """INSERT INTO care_relationship (practitioner, pat, source, ends)
 SELECT d, p, 'test', CASE WHEN o THEN now() - interval '1 day' END
 FROM unnest(%s::text[], %s::bigint[], %s::bool[]) AS x (d, p, o)"""
@@ -52,9 +52,10 @@ def settle(clinic: Clinic, world: World) -> None:
 
 def token_access(clinic: Clinic, token: Token) -> AccessContext:
     """What a token gives."""
-    return clinic.access(
+    access = clinic.access(
         token.text, patient=token.patient, practitioner=token.practitioner, own=token.own, proxies=token.proxies
     )
+    return clinic.looked(access)
 
 
 def included(world: World, token: Token, question: Question, page: list[Json]) -> set[str]:

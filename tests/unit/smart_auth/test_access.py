@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from healix_fhir.kernel.database import Fragment, Row, Statement
@@ -34,6 +35,13 @@ def test_patient_sees_one_compartment() -> None:
     predicate = access("patient/*.rs", pat=7).predicate("Observation", READ, "r")
     assert predicate.sql.startswith("(r.pat = %s OR r.pk IN (SELECT c.pk FROM compartment c WHERE c.pat = %s")
     assert predicate.params == (7, 7)
+
+
+def test_further_patients_of_types_that_have_some() -> None:
+    """Further patients are looked for of types of which a resource has several, and of all where nobody has looked."""
+    several = msgspec.structs.replace(access("patient/*.rs", pat=7), several=frozenset({"Appointment"}))
+    assert several.predicate("Observation", READ, "r") == Fragment("r.pat = %s", (7,))
+    assert several.predicate("Appointment", READ, "r").params == (7, 7)
 
 
 def test_user_sees_relationships() -> None:
