@@ -19,7 +19,7 @@ from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, NATIVE
 from dicomweb.pixel.frames import Ranges, read, served_syntax
 from dicomweb.pixel.image import Image, image
 from dicomweb.pixel.pool import work_now
-from dicomweb.pixel.transcode import can_serve, transcoded
+from dicomweb.pixel.syntaxes import can_serve
 from dicomweb.study import retrieve
 from dicomweb.study.retrieve import Frames
 from healix_fhir.kernel.database import atransaction
@@ -107,6 +107,8 @@ def _converted(archive: Archive, found: Frames, number: int, syntax: str) -> Ite
     if syntax == found.transfer_syntax:
         yield frame
     else:
+        from dicomweb.pixel.transcode import transcoded
+
         compressed = None if instance.transfer_syntax in NATIVE else instance.transfer_syntax
         yield work_now(transcoded, frame, compressed, image(found.pixels), syntax)
 

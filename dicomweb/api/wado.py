@@ -20,7 +20,7 @@ from dicomweb.archive.blobs import Archive
 from dicomweb.pixel.frames import inflated
 from dicomweb.pixel.image import Image, image
 from dicomweb.pixel.pool import work_now
-from dicomweb.pixel.rewrite import can_rewrite, rewritten
+from dicomweb.pixel.syntaxes import can_rewrite
 from dicomweb.study import retrieve
 from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.database import atransaction
@@ -85,6 +85,8 @@ def _converted(archive: Archive, one: Instance, pixels: Image | None, asked: str
     if asked == one.transfer_syntax:
         yield from archive.stream(one.key)
     else:
+        from dicomweb.pixel.rewrite import rewritten
+
         yield work_now(rewritten, archive.read(one.key, 0, one.size), pixels, asked)
 
 

@@ -8,7 +8,6 @@ Spec: PS3.5 8.2, A.4 and G (2024d)
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from struct import pack
 
@@ -16,13 +15,22 @@ import numpy as np
 
 from dicomweb.dicomjson.syntax import RLE_LOSSLESS
 from dicomweb.pixel.image import Array, Image, broken
-
-JPEG_BASELINE, JPEG_EXTENDED = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
-JPEG_LOSSLESS, JPEG_LOSSLESS_SV1 = "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"
-JPEG_LS_LOSSLESS, JPEG_LS = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
-JPEG_2000_LOSSLESS, JPEG_2000 = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"
-JPEG_XL_LOSSLESS, JPEG_XL_RECOMPRESSION, JPEG_XL = (f"1.2.840.10008.1.2.4.{n}" for n in (110, 111, 112))
-HTJ2K_LOSSLESS, HTJ2K_RPCL, HTJ2K = (f"1.2.840.10008.1.2.4.{n}" for n in (201, 202, 203))
+from dicomweb.pixel.syntaxes import (
+    HTJ2K,
+    HTJ2K_LOSSLESS,
+    HTJ2K_RPCL,
+    JPEG_2000,
+    JPEG_2000_LOSSLESS,
+    JPEG_BASELINE,
+    JPEG_EXTENDED,
+    JPEG_LOSSLESS,
+    JPEG_LOSSLESS_SV1,
+    JPEG_LS,
+    JPEG_LS_LOSSLESS,
+    JPEG_XL,
+    JPEG_XL_LOSSLESS,
+    JPEG_XL_RECOMPRESSION,
+)
 
 QUALITY = 90
 """Of baseline JPEG, where nobody says it."""
@@ -39,22 +47,13 @@ Decoder = Callable[[bytes, Image], Array]
 Encoder = Callable[[Array, Image], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
-    """How frames of a transfer syntax are read and written; `encode` is None for what is only read."""
-
-    decode: Decoder
-    encode: Encoder | None
-    lossless: bool
-
-
 def decode(data: bytes, TransferSyntaxUID: str, image: Image) -> Array:  # noqa: N803 - a DICOM keyword
     """The samples of a compressed frame."""
-    codec = CODECS.get(TransferSyntaxUID)
-    if codec is None:
+    decoder = DECODERS.get(TransferSyntaxUID)
+    if decoder is None:
         raise broken("frames of this transfer syntax cannot be decoded")
     try:
-        found = codec.decode(data, image)
+        found = decoder(data, image)
     except (ValueError, RuntimeError, IndexError, TypeError) as error:  # what imagecodecs raises for broken streams
         raise broken("a compressed frame is broken", repr(error)) from error
     if found.shape != image.shape:
@@ -64,23 +63,13 @@ def decode(data: bytes, TransferSyntaxUID: str, image: Image) -> Array:  # noqa:
 
 def encode(samples: Array, TransferSyntaxUID: str, image: Image) -> bytes:  # noqa: N803 - a DICOM keyword
     """The compressed form of a frame's samples."""
-    codec = CODECS.get(TransferSyntaxUID)
-    if codec is None or codec.encode is None:
+    encoder = ENCODERS.get(TransferSyntaxUID)
+    if encoder is None:
         raise broken("frames cannot be written in this transfer syntax")
     try:
-        return codec.encode(np.ascontiguousarray(samples), image)
+        return encoder(np.ascontiguousarray(samples), image)
     except (ValueError, RuntimeError, TypeError) as error:
         raise broken("this frame cannot be written in that transfer syntax", repr(error)) from error
-
-
-def can_encode(TransferSyntaxUID: str, image: Image) -> bool:  # noqa: N803 - a DICOM keyword
-    """Whether frames like this can be written in a transfer syntax."""
-    codec = CODECS.get(TransferSyntaxUID)
-    if codec is None or codec.encode is None or image.floating or image.bits_allocated < 8:
-        return False
-    if TransferSyntaxUID == JPEG_BASELINE:
-        return image.bits_allocated == 8 and not image.signed
-    return image.bits_allocated <= 16 or TransferSyntaxUID == RLE_LOSSLESS
 
 
 def _fitted(found: Array, image: Image) -> Array:
@@ -220,21 +209,24 @@ def _rle_encode(samples: Array, image: Image) -> bytes:
     return pack("<16L", len(segments), *offsets) + b"".join(segments)
 
 
-CODECS: dict[str, Codec] = {
-    RLE_LOSSLESS: Codec(_rle, _rle_encode, lossless=True),
-    JPEG_BASELINE: Codec(_jpeg, _jpeg_encode, lossless=False),
-    JPEG_EXTENDED: Codec(_jpeg, None, lossless=False),
-    JPEG_LOSSLESS: Codec(_jpeg_lossless, _jpeg_lossless_encode, lossless=True),
-    JPEG_LOSSLESS_SV1: Codec(_jpeg_lossless, _jpeg_lossless_encode, lossless=True),
-    JPEG_LS_LOSSLESS: Codec(_jpeg_ls, partial(_jpeg_ls_encode, level=0), lossless=True),
-    JPEG_LS: Codec(_jpeg_ls, partial(_jpeg_ls_encode, level=NEAR_LOSSLESS), lossless=False),
-    JPEG_2000_LOSSLESS: Codec(_jpeg_2000, partial(_jpeg_2000_encode, reversible=True), lossless=True),
-    JPEG_2000: Codec(_jpeg_2000, partial(_jpeg_2000_encode, reversible=False), lossless=False),
-    HTJ2K_LOSSLESS: Codec(_htj2k, partial(_htj2k_encode, reversible=True), lossless=True),
-    HTJ2K_RPCL: Codec(_htj2k, None, lossless=True),
-    HTJ2K: Codec(_htj2k, partial(_htj2k_encode, reversible=False), lossless=False),
-    JPEG_XL_LOSSLESS: Codec(_jpeg_xl, None, lossless=True),
-    JPEG_XL_RECOMPRESSION: Codec(_jpeg_xl, None, lossless=False),
-    JPEG_XL: Codec(_jpeg_xl, None, lossless=False),
+DECODERS: dict[str, Decoder] = {
+    RLE_LOSSLESS: _rle,
+    **dict.fromkeys((JPEG_BASELINE, JPEG_EXTENDED), _jpeg),
+    **dict.fromkeys((JPEG_LOSSLESS, JPEG_LOSSLESS_SV1), _jpeg_lossless),
+    **dict.fromkeys((JPEG_LS_LOSSLESS, JPEG_LS), _jpeg_ls),
+    **dict.fromkeys((JPEG_2000_LOSSLESS, JPEG_2000), _jpeg_2000),
+    **dict.fromkeys((HTJ2K_LOSSLESS, HTJ2K_RPCL, HTJ2K), _htj2k),
+    **dict.fromkeys((JPEG_XL_LOSSLESS, JPEG_XL_RECOMPRESSION, JPEG_XL), _jpeg_xl),
 }
-"""By transfer syntax. Spec: PS3.6 Table A-1 (2024d)"""
+ENCODERS: dict[str, Encoder] = {
+    RLE_LOSSLESS: _rle_encode,
+    JPEG_BASELINE: _jpeg_encode,
+    **dict.fromkeys((JPEG_LOSSLESS, JPEG_LOSSLESS_SV1), _jpeg_lossless_encode),
+    JPEG_LS_LOSSLESS: partial(_jpeg_ls_encode, level=0),
+    JPEG_LS: partial(_jpeg_ls_encode, level=NEAR_LOSSLESS),
+    JPEG_2000_LOSSLESS: partial(_jpeg_2000_encode, reversible=True),
+    JPEG_2000: partial(_jpeg_2000_encode, reversible=False),
+    HTJ2K_LOSSLESS: partial(_htj2k_encode, reversible=True),
+    HTJ2K: partial(_htj2k_encode, reversible=False),
+}
+"""By transfer syntax: what dicomweb/pixel/syntaxes.py says can be read and written."""

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from dicomweb.pixel.layout import Pixels
 from healix_fhir.kernel.errors import Category, HealixError
 
-Array = npt.NDArray[Any]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Array: TypeAlias = "npt.NDArray[Any]"
 
 
 def broken(message: str, detail: str | None = None) -> HealixError:
@@ -45,6 +47,8 @@ class Image(msgspec.Struct, frozen=True):
     @property
     def dtype(self) -> np.dtype[Any]:
         """The type of a sample; single bits are held as bytes."""
+        import numpy as np
+
         if self.floating:
             return np.dtype(f"<f{self.bits_allocated // 8}")
         return np.dtype(f"<{'i' if self.signed else 'u'}{max(self.bits_allocated // 8, 1)}")

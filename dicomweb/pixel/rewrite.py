@@ -9,45 +9,38 @@ import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from dicomweb.dicomjson.syntax import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE, REFERENCED
-from dicomweb.pixel import codec
+from dicomweb.dicomjson.syntax import EXPLICIT_BIG, EXPLICIT_LITTLE, NATIVE
 from dicomweb.pixel.frames import swapped
 from dicomweb.pixel.image import Image
-from dicomweb.pixel.transcode import can_serve, interpretation, transcoded
+from dicomweb.pixel.syntaxes import (
+    HTJ2K,
+    HTJ2K_LOSSLESS,
+    JPEG_2000,
+    JPEG_2000_LOSSLESS,
+    JPEG_BASELINE,
+    JPEG_LS,
+    WRITTEN,
+)
+from dicomweb.pixel.transcode import interpretation, transcoded
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 LARGEST = 1 << 30
 """Bytes of an object that is rewritten; it is in memory more than once meanwhile."""
-WRITTEN = frozenset({EXPLICIT_LITTLE, IMPLICIT_LITTLE})
-"""The uncompressed transfer syntaxes that objects are written in."""
 WIDTHS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
-REVERSIBLE = frozenset({codec.JPEG_2000_LOSSLESS, codec.HTJ2K_LOSSLESS})
+REVERSIBLE = frozenset({JPEG_2000_LOSSLESS, HTJ2K_LOSSLESS})
 METHODS = {
-    codec.JPEG_BASELINE: "ISO_10918_1",
-    codec.JPEG_LS: "ISO_14495_1",
-    codec.JPEG_2000: "ISO_15444_1",
-    codec.HTJ2K: "ISO_15444_15",
+    JPEG_BASELINE: "ISO_10918_1",
+    JPEG_LS: "ISO_14495_1",
+    JPEG_2000: "ISO_15444_1",
+    HTJ2K: "ISO_15444_15",
 }
 """Lossy syntaxes and what Lossy Image Compression Method calls them."""
 
 
-def can_rewrite(stored: str, asked: str, image: Image | None) -> bool:
-    """Whether an object can be written in another transfer syntax; `image` is None for one without pixels, which
-    compressed syntaxes have nothing to do with.
-    """
-    if asked == stored:
-        return True
-    if stored in REFERENCED:
-        return False
-    if asked not in WRITTEN:
-        return image is not None and can_serve(stored, asked, image)
-    return image is None or stored in NATIVE or stored in codec.CODECS
-
-
 def rewritten(file: bytes, image: Image | None, asked: str) -> bytes:
-    """A Part 10 file in the transfer syntax `asked`, as `can_rewrite` allows; `image` describes its frames.
+    """A Part 10 file in the transfer syntax `asked`, as `syntaxes.can_rewrite` allows; `image` describes its frames.
 
     Raises Unprocessable for pixels that cannot be decoded.
     """
@@ -101,11 +94,11 @@ def _describe(ds: Dataset, image: Image, stored: str | None, asked: str) -> None
     now = interpretation(stored, image)
     if now == "YBR_FULL_422":  # each pixel has got its chrominance
         now = "YBR_FULL"
-    if asked == codec.JPEG_BASELINE:
+    if asked == JPEG_BASELINE:
         now = "YBR_FULL_422"
     elif now == "RGB" and asked in REVERSIBLE:
         now = "YBR_RCT"
-    elif now == "RGB" and asked in (codec.JPEG_2000, codec.HTJ2K):
+    elif now == "RGB" and asked in (JPEG_2000, HTJ2K):
         now = "YBR_ICT"
     ds.PhotometricInterpretation = now
     if asked not in WRITTEN:

@@ -7,20 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, NATIVE
+from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE
 from dicomweb.pixel import codec, native
 from dicomweb.pixel.colour import rgb
-from dicomweb.pixel.frames import served_syntax
 from dicomweb.pixel.image import NO_ATTRIBUTES, Array, Image
-
-
-def can_serve(stored: str, asked: str, image: Image) -> bool:
-    """Whether frames stored in one transfer syntax can be served in another."""
-    if asked == served_syntax(stored):
-        return True
-    if stored not in NATIVE and stored not in codec.CODECS:
-        return False
-    return asked == EXPLICIT_LITTLE or codec.can_encode(asked, image)
+from dicomweb.pixel.syntaxes import JPEG_BASELINE, JPEG_EXTENDED
 
 
 def decoded(data: bytes, syntax: str | None, image: Image) -> Array:
@@ -30,7 +21,7 @@ def decoded(data: bytes, syntax: str | None, image: Image) -> Array:
 
 def interpretation(syntax: str | None, image: Image) -> str:
     """The photometric interpretation of decoded samples."""
-    if image.samples == 3 and syntax in (codec.JPEG_BASELINE, codec.JPEG_EXTENDED):
+    if image.samples == 3 and syntax in (JPEG_BASELINE, JPEG_EXTENDED):
         return "RGB"
     return "RGB" if image.photometric in ("YBR_ICT", "YBR_RCT") else image.photometric
 
@@ -40,7 +31,7 @@ def transcoded(data: bytes, syntax: str | None, image: Image, asked: str) -> byt
     Configuration says. Raises Unprocessable.
     """
     samples = decoded(data, syntax, image)
-    if asked == codec.JPEG_BASELINE and image.samples == 3:  # which makes Y, Cb and Cr of what it is given as RGB
+    if asked == JPEG_BASELINE and image.samples == 3:  # which makes Y, Cb and Cr of what it is given as RGB
         samples = rgb(samples, image, interpretation(syntax, image), NO_ATTRIBUTES)
     if asked != EXPLICIT_LITTLE:
         return codec.encode(samples, asked, image)

@@ -204,8 +204,12 @@ def test_ehr_launch(served: Served, browser: webdriver.Chrome, app: App, tmp_pat
     assert (seen["patient"], seen["user"]) == (patient, "Practitioner/demo-clinician")
     browser.get(f"{served.url}/account/apps")
     shot(browser, tmp_path, "apps")
-    browser.find_element(By.CSS_SELECTOR, f"button[value='{app.client_id}']").click()
-    wait_until(lambda: "You have let no app in" in browser.page_source, "the list without the app")
+    listed = f"button[value='{app.client_id}']"
+    browser.find_element(By.CSS_SELECTOR, listed).click()
+    wait_until(
+        lambda: "What you take back" in browser.page_source and not browser.find_elements(By.CSS_SELECTOR, listed),
+        "the list without the app",
+    )
     browser.get(f"{app.url}/app.html")
     assert "error" in result(browser)
 

@@ -14,7 +14,7 @@ from pydicom import dcmread
 from pydicom.encaps import generate_frames
 
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, RLE_LOSSLESS
-from dicomweb.pixel import codec
+from dicomweb.pixel import codec, syntaxes
 from dicomweb.pixel.image import Array, Image
 from dicomweb.pixel.rewrite import rewritten
 from healix_fhir.kernel.errors import Category, HealixError
@@ -22,8 +22,8 @@ from tests.support.dicom import data_set, part10, with_pixels
 from tests.support.tools import require_tool
 
 FILES = Path(pydicom.__file__).parent / "data" / "test_files"
-LOSSLESS = [uid for uid, known in codec.CODECS.items() if known.lossless and known.encode is not None]
-LOSSY = [uid for uid, known in codec.CODECS.items() if not known.lossless and known.encode is not None]
+LOSSLESS = [uid for uid, known in syntaxes.COMPRESSED.items() if known.lossless and known.written]
+LOSSY = [uid for uid, known in syntaxes.COMPRESSED.items() if not known.lossless and known.written]
 DECODED_BY_PYDICOM = [
     "693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm", "JPEG2000.dcm", "MR_small_RLE.dcm", "MR_small_jp2klossless.dcm",
     "SC_jpeg_no_color_transform.dcm", "SC_jpeg_no_color_transform_2.dcm", "SC_rgb_dcmtk_+eb+cr.dcm",
@@ -91,12 +91,12 @@ def test_frames_of_other_makers_are_read_as_pydicom_reads_them(name: str) -> Non
 
 
 DCMTK = {
-    codec.JPEG_LOSSLESS: ["dcmcjpeg", "+el"],
-    codec.JPEG_LOSSLESS_SV1: ["dcmcjpeg", "+e1"],
-    codec.JPEG_LS_LOSSLESS: ["dcmcjpls", "+el"],
+    syntaxes.JPEG_LOSSLESS: ["dcmcjpeg", "+el"],
+    syntaxes.JPEG_LOSSLESS_SV1: ["dcmcjpeg", "+e1"],
+    syntaxes.JPEG_LS_LOSSLESS: ["dcmcjpls", "+el"],
     RLE_LOSSLESS: ["dcmcrle"],
 }
-BACK = {codec.JPEG_LS_LOSSLESS: "dcmdjpls", RLE_LOSSLESS: "dcmdrle"}
+BACK = {syntaxes.JPEG_LS_LOSSLESS: "dcmdjpls", RLE_LOSSLESS: "dcmdrle"}
 
 
 @pytest.mark.parametrize("syntax", DCMTK)
@@ -141,7 +141,7 @@ def test_a_rewritten_object_holds_the_same(name: str, syntax: str) -> None:
 BROKEN = [b"", b"\xff\xd8", b"\xff\x4f\xff\x51" + b"\x00" * 60, b"\x01" + b"\x00" * 80, b"\xff" * 500]
 
 
-@pytest.mark.parametrize("syntax", codec.CODECS)
+@pytest.mark.parametrize("syntax", syntaxes.COMPRESSED)
 @pytest.mark.parametrize("data", BROKEN)
 def test_broken_frames_are_refused(syntax: str, data: bytes) -> None:
     """What no codec can read is Unprocessable, whatever the syntax."""
@@ -152,6 +152,12 @@ def test_broken_frames_are_refused(syntax: str, data: bytes) -> None:
 
 def test_a_frame_of_another_size_is_refused() -> None:
     """A stream of more or fewer pixels than rows and columns say is not served."""
-    data = codec.encode(np.zeros((8, 8), np.uint8), codec.JPEG_2000_LOSSLESS, Image(8, 8))
+    data = codec.encode(np.zeros((8, 8), np.uint8), syntaxes.JPEG_2000_LOSSLESS, Image(8, 8))
     with pytest.raises(HealixError, match="another size"):
-        codec.decode(data, codec.JPEG_2000_LOSSLESS, Image(8, 9))
+        codec.decode(data, syntaxes.JPEG_2000_LOSSLESS, Image(8, 9))
+
+
+def test_there_is_a_codec_for_what_is_said_to_be_served() -> None:
+    """Every compressed syntax of the table is read, and just those that it says are written."""
+    assert codec.DECODERS.keys() == syntaxes.COMPRESSED.keys()
+    assert codec.ENCODERS.keys() == {uid for uid, known in syntaxes.COMPRESSED.items() if known.written}
