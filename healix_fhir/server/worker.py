@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from healix_fhir.kernel import jobs
 from healix_fhir.kernel.audit_sealing import Sealing
-from healix_fhir.kernel.consume import drain
+from healix_fhir.kernel.consume import BATCH, drain
 from healix_fhir.kernel.database import Row, open_pool, transaction
 from healix_fhir.kernel.outbox import CHANNEL
 from healix_fhir.kernel.settings import Settings
@@ -23,7 +23,11 @@ from healix_fhir.server.parameter_watch import watching
 from healix_fhir.server.processes import end_with_parent, using_database
 
 IDLE = 0.2
-"""Seconds between looks at the outbox; changes to resources are not announced (healix_fhir/store/write.py)."""
+"""Seconds between looks at the outbox; changes to resources are not announced (healix_fhir/store/write.py).
+
+Only a full batch is followed by the next at once: who looks again after every few events of a busy server takes a
+transaction for each few, and the time for them from the writers.
+"""
 
 AWAY = 2.0
 log = structlog.get_logger("worker")
@@ -50,7 +54,7 @@ async def _work(settings: Settings) -> None:
     threads = [
         threading.Thread(target=_repeat, args=(settings.database_url, step, halt), name=name)
         for name, step in (
-            ("outbox", lambda connection: drain(connection, handle)),
+            ("outbox", lambda connection: drain(connection, handle) == BATCH),
             ("delivery", deliver),
             ("mail", send),
             ("audit", seal),
