@@ -31,6 +31,8 @@ from smart_auth.access import AccessContext
 REPRESENTATIVE_FRAME = "00286010"
 MOVING = 256
 """Frames of one moving picture."""
+MOVING_PIXELS = 64 << 20
+"""Pixels of all its frames, which are in memory together."""
 PARTS = 1000
 """Pictures of one answer."""
 
@@ -85,6 +87,10 @@ async def picture(edge: Edge, one: Shown, numbers: Sequence[int], asked: Look) -
     """The picture of one frame, or of several that move."""
     if len(numbers) > MOVING:
         raise too_large(f"a moving picture may have at most {MOVING} frames; ask for some of them")
+    pixels = one.layout.pixels
+    assert pixels is not None, "only images are shown"
+    if len(numbers) > 1 and len(numbers) * pixels.rows * pixels.columns > MOVING_PIXELS:
+        raise too_large("the frames are too large for a moving picture; ask for some of them")
     ready = await aside(
         prepared, edge.archive, one.instance.key, one.instance.transfer_syntax, one.layout, one.members, numbers,
         asked.window,

@@ -45,11 +45,11 @@ async def instances(edge: Edge, request: Request, access: AccessContext) -> Resp
         if not single and (media.name == "*/*" or not multipart_of(media, DICOM)):
             continue
         described = await _described(edge, access, path, found)
-        if all(can_rewrite(one.transfer_syntax, asked, pixels) for one, pixels in described):
-            converted = [(one, _converted(edge.archive, one, pixels, asked)) for one, pixels in described]
+        if all(can_rewrite(one.transfer_syntax, asked, pixels, size) for one, pixels, size in described):
+            converted = [_converted(edge.archive, one, pixels, asked) for one, pixels, _ in described]
             if single:
-                return await streamed(converted[0][1], _kind(asked))
-            return await multipart(DICOM, ((_kind(asked), content) for _, content in converted))
+                return await streamed(converted[0], _kind(asked))
+            return await multipart(DICOM, ((_kind(asked), content) for content in converted))
     raise not_acceptable(
         f'these instances are served as multipart/related; type="{DICOM}" as they are stored, and in other transfer'
         " syntaxes that suit all of them"
@@ -63,21 +63,28 @@ async def whole(
     (one,) = await atransaction(edge.pool, lambda: retrieve.instances(access, study, series, instance))
     if asked is None or asked == one.transfer_syntax:
         return await streamed(edge.archive.stream(one.key), _kind(one.transfer_syntax), one.size)
-    ((_, pixels),) = await _described(edge, access, {"study": study, "series": series, "instance": instance}, [one])
-    if not can_rewrite(one.transfer_syntax, asked, pixels):
+    ((_, pixels, size),) = await _described(
+        edge, access, {"study": study, "series": series, "instance": instance}, [one]
+    )
+    if not can_rewrite(one.transfer_syntax, asked, pixels, size):
         raise not_acceptable("this instance cannot be served in that transfer syntax")
     return await streamed(_converted(edge.archive, one, pixels, asked), _kind(asked))
 
 
 async def _described(
     edge: Edge, access: AccessContext, path: Mapping[str, str], found: Sequence[Instance]
-) -> list[tuple[Instance, Image | None]]:
-    """The instances with the description of their pixels, where they have some."""
+) -> list[tuple[Instance, Image | None, int]]:
+    """The instances with the description of their pixels, where they have some, and their bytes uncompressed."""
     layouts = await atransaction(
         edge.pool, lambda: retrieve.layouts(access, path["study"], path.get("series"), path.get("instance"))
     )
-    pixels = {uid: layout.pixels for uid, layout in layouts.items()}
-    return [(one, image(known) if (known := pixels.get(one.instance)) else None) for one in found]
+    described = []
+    for one in found:
+        layout = layouts.get(one.instance)
+        pixels = layout.pixels if layout else None
+        size = max(one.size, pixels.frame_bits * pixels.frames // 8) if pixels else one.size
+        described.append((one, image(pixels) if pixels else None, size))
+    return described
 
 
 def _converted(archive: Archive, one: Instance, pixels: Image | None, asked: str) -> Iterator[bytes]:

@@ -26,8 +26,6 @@ from dicomweb.pixel.transcode import interpretation, transcoded
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-LARGEST = 1 << 30
-"""Bytes of an object that is rewritten; it is in memory more than once meanwhile."""
 WIDTHS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 REVERSIBLE = frozenset({JPEG_2000_LOSSLESS, HTJ2K_LOSSLESS})
 METHODS = {

@@ -20,6 +20,8 @@ JPEG_XL_LOSSLESS, JPEG_XL_RECOMPRESSION, JPEG_XL = (f"1.2.840.10008.1.2.4.{n}" f
 HTJ2K_LOSSLESS, HTJ2K_RPCL, HTJ2K = (f"1.2.840.10008.1.2.4.{n}" for n in (201, 202, 203))
 
 
+LARGEST = 512 << 20
+"""Bytes of an object that is rewritten; it is in memory more than once meanwhile."""
 WRITTEN = frozenset({EXPLICIT_LITTLE, IMPLICIT_LITTLE})
 """The uncompressed transfer syntaxes that objects are written in."""
 
@@ -70,13 +72,13 @@ def can_serve(stored: str, asked: str, image: Image) -> bool:
     return asked == EXPLICIT_LITTLE or can_encode(asked, image)
 
 
-def can_rewrite(stored: str, asked: str, image: Image | None) -> bool:
-    """Whether an object can be written in another transfer syntax; `image` is None for one without pixels, which
-    compressed syntaxes have nothing to do with.
+def can_rewrite(stored: str, asked: str, image: Image | None, size: int) -> bool:
+    """Whether an object of `size` bytes, uncompressed, can be written in another transfer syntax; `image` is None for
+    one without pixels, which compressed syntaxes have nothing to do with.
     """
     if asked == stored:
         return True
-    if stored in REFERENCED:
+    if stored in REFERENCED or size > LARGEST:
         return False
     if asked not in WRITTEN:
         return image is not None and can_serve(stored, asked, image)

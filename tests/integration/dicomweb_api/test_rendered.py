@@ -16,6 +16,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
+from dicomweb.api import rendered
 from tests.support.dicom import big_endian, data_set, encapsulated, part10, with_pixels
 from tests.support.live_server import LiveServer
 from tests.support.stow import HEADERS, body
@@ -145,6 +146,16 @@ def test_several_frames_move_or_come_as_parts(client: httpx.Client) -> None:
     assert parts.content.count(b"\x89PNG\r\n") == 3
     assert client.get(address + "/frames/1,2/rendered", headers={"Accept": "image/png"}).status_code == 406
     assert client.get(address + "/frames/4/rendered").status_code == 404
+
+
+def test_a_moving_picture_has_bounds(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that are too many or too large to be held together are refused; one of them is not."""
+    address = stored(client, part10(ramp(NumberOfFrames=3)))
+    for limit, value in (("MOVING", 2), ("MOVING_PIXELS", 3 * 32 * 64 - 1)):
+        with monkeypatch.context() as patched:
+            patched.setattr(rendered, limit, value)
+            assert client.get(address + "/rendered", headers={"Accept": "image/gif"}).status_code == 413
+            assert client.get(address + "/rendered", headers={"Accept": "image/png"}).status_code == 200
 
 
 @pytest.mark.spec("PS3.18 10.4.1.1.4")

@@ -161,3 +161,12 @@ def test_there_is_a_codec_for_what_is_said_to_be_served() -> None:
     """Every compressed syntax of the table is read, and just those that it says are written."""
     assert codec.DECODERS.keys() == syntaxes.COMPRESSED.keys()
     assert codec.ENCODERS.keys() == {uid for uid, known in syntaxes.COMPRESSED.items() if known.written}
+
+
+def test_only_objects_that_fit_into_memory_are_rewritten() -> None:
+    """A large object is served as it is stored, and in no other form."""
+    stored, image = EXPLICIT_LITTLE, Image(512, 512, bits_allocated=16)
+    asked = syntaxes.HTJ2K_LOSSLESS
+    assert syntaxes.can_rewrite(stored, asked, image, syntaxes.LARGEST)
+    assert not syntaxes.can_rewrite(stored, asked, image, syntaxes.LARGEST + 1)
+    assert syntaxes.can_rewrite(stored, stored, image, syntaxes.LARGEST + 1)
