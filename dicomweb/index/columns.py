@@ -12,7 +12,6 @@ import msgspec
 
 from dicomweb.index.attributes import NUMERIC, SENT, Level, values
 
-REQUEST_ATTRIBUTES = 0x00400275
 SCHEDULED_STEP_ID, REQUESTED_PROCEDURE_ID = "00400009", "00401001"
 LARGEST = (1 << 63) - 1
 

@@ -33,11 +33,6 @@ def official(url: str) -> Definition | None:
     return Definition(url, body.get("version", VERSION), body, official=True)
 
 
-def official_urls() -> tuple[str, ...]:
-    """The urls of all of them."""
-    return (*_structures(), *_terminology())
-
-
 @cache
 def _structures() -> dict[str, msgspec.Raw]:
     return msgspec.json.decode(read("structures.json.gz"), type=dict[str, msgspec.Raw])

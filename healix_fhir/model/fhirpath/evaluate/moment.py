@@ -87,11 +87,6 @@ def compare(left: Moment, right: Moment) -> int | None:
     return _compare(_utc(left), _utc(right))
 
 
-def same_precision(left: Moment, right: Moment) -> bool:
-    """Whether two moments are written to the same part; seconds and their fractions are one precision."""
-    return len(left.parts) == len(right.parts)
-
-
 def normalized(moment: Moment) -> tuple[tuple[int | Decimal, ...], bool]:
     """The parts in UTC, and whether the zone is known: the same for two moments exactly when they compare as equal."""
     if len(moment.parts) <= 3 or moment.zone is None:
