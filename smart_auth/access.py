@@ -19,83 +19,24 @@ Spec: SMART App Launch 2.2 scopes; FHIR R4, hl7.org/fhir/R4/compartmentdefinitio
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of
 from healix_fhir.kernel.database import Fragment, Statement, Work
-from healix_fhir.kernel.errors import HealixError, forbidden, invalid
+from healix_fhir.kernel.errors import forbidden
 from smart_auth.narrowing import CONSENTS, LABELS, Viewer, consented, represented, shown
+from smart_auth.patients import patient_keys
 from smart_auth.person import PROXY, Person, find_person
+from smart_auth.queries import CLOSED, Conditions
 from smart_auth.relationship import WRITING, acting, in_care, is_kept
-from smart_auth.scope import Context, Permission, Query, Scope, bounded, contexts, named, parse
+from smart_auth.scope import Context, Permission, Scope, bounded, contexts, named, parse
+from smart_auth.shared import LOOKING, SHARED_TYPES
 
-__all__ = [
-    "CLOSED", "EVERYTHING", "LOOKING", "NOTHING", "SHARED_TYPES", "AccessContext", "Conditions", "check_queries",
-    "internal", "patient_keys", "remember", "restored",
-]  # fmt: skip
-
-SHARED_TYPES = frozenset(
-    {
-        # directory
-        "Endpoint", "HealthcareService", "InsurancePlan", "Location", "Organization", "OrganizationAffiliation",
-        "Practitioner", "PractitionerRole",
-        # catalogue
-        "Medication", "MedicationKnowledge", "Substance", "DeviceDefinition", "CatalogEntry", "ObservationDefinition",
-        "SpecimenDefinition",
-        # definitions and terminology
-        "ActivityDefinition", "CapabilityStatement", "ChargeItemDefinition", "CodeSystem", "CompartmentDefinition",
-        "ConceptMap", "EventDefinition", "GraphDefinition", "ImplementationGuide", "Library", "Measure",
-        "MessageDefinition", "NamingSystem", "OperationDefinition", "PlanDefinition", "Questionnaire",
-        "SearchParameter", "StructureDefinition", "StructureMap", "TerminologyCapabilities", "ValueSet",
-    }
-)  # fmt: skip
-"""Types that describe no patient. An allow-list: a type not named here is closed unless a compartment opens it."""
-
-LOOKING = frozenset({Permission.READ, Permission.SEARCH})
-"""What everyone may do with resources of `SHARED_TYPES`. They say who works here and by what rules the server judges:
-one patient's or one clinician's app does not change that, whatever its scopes.
-"""
-
-
-class Conditions(Protocol):
-    """What the queries of scopes ask of resources. It is a value: two that answer alike are equal."""
-
-    def refusal(self, type_name: str, query: Query) -> HealixError | None:
-        """Why a scope cannot have this query; None where it can."""
-
-    def of_row(self, type_name: str, query: Query, pk: str) -> Fragment:
-        """The condition that the query holds of the current version of a resource with the key `pk`, an expression."""
-
-    def of_resource(self, type_name: str, query: Query, id_: str, resource: Mapping[str, Any]) -> bool:
-        """Whether the query holds of this content of a resource."""
-
-
-class _Closed(msgspec.Struct, frozen=True):
-    """Of no query it is known what it asks."""
-
-    def refusal(self, type_name: str, query: Query) -> HealixError | None:
-        return forbidden(f"a query of a scope on {type_name} cannot be read here")
-
-    def of_row(self, type_name: str, query: Query, pk: str) -> Fragment:
-        return NOTHING
-
-    def of_resource(self, type_name: str, query: Query, id_: str, resource: Mapping[str, Any]) -> bool:
-        return False
-
-
-CLOSED: Conditions = _Closed()
-
-
-def check_queries(scopes: Iterable[Scope], conditions: Conditions) -> None:
-    """Refuse (Invalid) scopes whose query asks what no scope can ask."""
-    for scope in scopes:
-        refused = conditions.refusal(scope.type, scope.query) if scope.query else None
-        if refused is not None:
-            raise invalid(f"'{str(scope)[:200]}' is not a scope that can be granted: {refused.message}", code="value")
+__all__ = ["EVERYTHING", "NOTHING", "AccessContext", "internal", "restored"]
 
 
 class AccessContext(msgspec.Struct, frozen=True):
@@ -360,36 +301,6 @@ def restored(captured: Mapping[str, str | None], conditions: Conditions) -> Work
     person = (yield from find_person(account)) if account is not None else None
     scopes = parse(captured["scope"] or "")
     return AccessContext(scopes, origin, patient, pat, captured["practitioner"], conditions, person)
-
-
-def patient_keys(ids: Sequence[str]) -> Work[dict[str, int]]:
-    """The surrogate keys of patients by logical id, made on first use; a patient need not exist yet.
-
-    Keys never change or go away, so callers may keep them for ever.
-    """
-    keys = {id_: known for id_ in ids if (known := _KNOWN.get(id_)) is not None}
-    missing = sorted({id_ for id_ in ids if id_ not in keys})
-    if missing:
-        rows = yield Statement(
-            """WITH wanted AS (SELECT DISTINCT unnest(%s::text[]) AS id),
-                    made AS (INSERT INTO patient_key (id) SELECT id FROM wanted ORDER BY id
-                             ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING id, pat)
-               SELECT id, pat FROM made""",
-            (missing,),
-        )
-        keys.update(rows)
-    return keys
-
-
-def remember(keys: dict[str, int]) -> None:
-    """Keep surrogate keys in this process; only after the transaction that made them has committed."""
-    if len(_KNOWN) > KNOWN_LIMIT:
-        _KNOWN.clear()
-    _KNOWN.update(keys)
-
-
-KNOWN_LIMIT = 200_000
-_KNOWN: dict[str, int] = {}
 
 
 def internal(name: str) -> AccessContext:

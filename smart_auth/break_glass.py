@@ -19,7 +19,8 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, forbidden, invalid
 from healix_fhir.kernel.outbox import Event
-from smart_auth.access import AccessContext, patient_keys
+from smart_auth.access import AccessContext
+from smart_auth.patients import patient_keys
 from smart_auth.scope import Context, Permission, contexts
 
 TOPIC = "break-glass"

@@ -17,8 +17,10 @@ from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, invalid
-from smart_auth.access import CLOSED, AccessContext, Conditions, check_queries, patient_keys
+from smart_auth.access import AccessContext
+from smart_auth.patients import patient_keys
 from smart_auth.person import PROXY, STANDING, find_person, person_of
+from smart_auth.queries import CLOSED, Conditions, check_queries
 from smart_auth.scope import Context, Scope, parse
 
 CHANNEL = "healix_token"

@@ -20,7 +20,7 @@ from healix_fhir.kernel.database import Row, open_pool
 from healix_fhir.model import custom
 from healix_fhir.server.migrate import migrate
 from healix_fhir.store import known_texts
-from smart_auth import access
+from smart_auth import patients
 from tests.support.serve import served  # noqa: F401 - a fixture
 
 _numbers = itertools.count()
@@ -70,7 +70,7 @@ def module_database_url(postgres_url: str) -> Iterator[str]:
 
 @contextmanager
 def _new_database(postgres_url: str) -> Iterator[str]:
-    access._KNOWN.clear()  # surrogate keys of another test's database
+    patients.forget()  # surrogate keys of another test's database
     known_texts.forget()
     custom.install(custom.NONE)
     name = f"test_{next(_numbers)}"

@@ -14,7 +14,7 @@ from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME
 from healix_fhir.model.json import decode
-from smart_auth.access import patient_keys
+from smart_auth.patients import patient_keys
 from smart_auth.stated import Relationship, replace
 
 

@@ -25,7 +25,8 @@ from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
-from smart_auth.access import internal, patient_keys
+from smart_auth.access import internal
+from smart_auth.patients import patient_keys
 
 Consumer: TypeAlias = Callable[[Sequence[Event]], Work[None]]
 

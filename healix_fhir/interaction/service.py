@@ -44,8 +44,9 @@ from healix_fhir.store.keys import server_key
 from healix_fhir.store.reader import Reader
 from healix_fhir.store.stored import Change, Committed
 from healix_fhir.store.writer import Writer
-from smart_auth.access import AccessContext, remember
+from smart_auth.access import AccessContext
 from smart_auth.break_glass import DEFAULT, Terms
+from smart_auth.patients import remember
 
 T = TypeVar("T")
 SEARCH_SECONDS = 10.0

@@ -16,7 +16,7 @@ from healix_fhir.store import custom_parameters, reindexing
 from healix_fhir.store.reindexing import Run
 from healix_fhir.store.settling import settled
 from healix_fhir.store.write import keys_of
-from smart_auth.access import patient_keys
+from smart_auth.patients import patient_keys
 
 VERSION = 4
 """The version of the rows that extraction makes; to be raised, with a migration, when old rows no longer serve."""

@@ -27,8 +27,9 @@ from healix_fhir.store.represent import TYPE as RELATED_PERSON
 from healix_fhir.store.represent import represent
 from healix_fhir.store.stored import Change, Committed, Method, Stored
 from healix_fhir.store.write import Row, clear, keys_of, of_several, write
-from smart_auth.access import AccessContext, patient_keys
+from smart_auth.access import AccessContext
 from smart_auth.denial import Denial, record_denials
+from smart_auth.patients import patient_keys
 from smart_auth.several import note
 
 Member = tuple[AccessContext, Change]

@@ -19,7 +19,8 @@ from healix_fhir.kernel.errors import HealixError
 from healix_fhir.store import known_texts
 from healix_fhir.store.commit import Member, commit_each
 from healix_fhir.store.stored import Change, Committed, Method
-from smart_auth.access import AccessContext, remember
+from smart_auth.access import AccessContext
+from smart_auth.patients import remember
 
 LIMIT = 128
 FLIGHTS = 2

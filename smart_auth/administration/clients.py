@@ -16,10 +16,10 @@ from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import HealixError, invalid, not_found
-from smart_auth.access import CLOSED, Conditions
 from smart_auth.administration.page import PAGE, Listed, listed
 from smart_auth.oauth.apps import OPENS
 from smart_auth.oauth.clients import COLUMNS, Client, NewClient, checked, client_of
+from smart_auth.queries import CLOSED, Conditions
 from smart_auth.store import CHANNEL, digest
 
 

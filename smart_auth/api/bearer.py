@@ -21,11 +21,12 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.coalesce import Coalescer
 from healix_fhir.kernel.database import Lent, Row, arun
 from healix_fhir.kernel.errors import Category, HealixError, unauthenticated
-from smart_auth.access import CLOSED, AccessContext, Conditions
+from smart_auth.access import AccessContext
 from smart_auth.api.revocations import Revocations
 from smart_auth.denials import Denials
 from smart_auth.oauth.limits import BEARER
 from smart_auth.oauth.throttle import Throttle
+from smart_auth.queries import CLOSED, Conditions
 from smart_auth.several import written
 from smart_auth.store import Found, digest, find
 

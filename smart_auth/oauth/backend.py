@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
-from smart_auth.access import Conditions
 from smart_auth.oauth.clients import CREDENTIALS, Client
 from smart_auth.oauth.narrowing import check_scope, narrowed
 from smart_auth.oauth.refusal import OAuthError, Reason
 from smart_auth.oauth.tokens import SERVICE_LIFE, TokenAnswer
+from smart_auth.queries import Conditions
 from smart_auth.store import digest
 
 WIDEST = "system/*.cruds"

@@ -15,8 +15,8 @@ from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import invalid
-from smart_auth.access import CLOSED, Conditions, check_queries
 from smart_auth.oauth.keysets import parse_keys
+from smart_auth.queries import CLOSED, Conditions, check_queries
 from smart_auth.scope import Context, Scope, parse
 from smart_auth.store import digest
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from healix_fhir.kernel.errors import HealixError
-from smart_auth.access import Conditions, check_queries
 from smart_auth.oauth.refusal import OAuthError, Reason
+from smart_auth.queries import Conditions, check_queries
 from smart_auth.scope import OTHER_SCOPES, Scope, parse, parse_one
 
 BY_ROLE = {

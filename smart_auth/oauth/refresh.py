@@ -16,7 +16,6 @@ import msgspec
 
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Statement, Work
-from smart_auth.access import Conditions
 from smart_auth.oauth.clients import REFRESH, Client
 from smart_auth.oauth.grant import Grant
 from smart_auth.oauth.identity import Holder, Identity
@@ -32,6 +31,7 @@ from smart_auth.oauth.tokens import (
     keep_refresh,
     successor,
 )
+from smart_auth.queries import Conditions
 from smart_auth.store import digest
 
 GRACE = 30

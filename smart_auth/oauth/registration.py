@@ -15,9 +15,9 @@ from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError
-from smart_auth.access import Conditions
 from smart_auth.oauth.clients import Client, NewClient, create_client, find_client
 from smart_auth.oauth.refusal import OAuthError, Reason
+from smart_auth.queries import Conditions
 from smart_auth.scope import Context, parse
 from smart_auth.store import digest, revoke
 

@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 
 from healix_fhir.kernel.database import Statement, Work
-from smart_auth.access import patient_keys
 from smart_auth.oauth.grant import Grant
 from smart_auth.oauth.sessions import LONGEST
+from smart_auth.patients import patient_keys
 from smart_auth.store import CHANNEL, digest
 
 ACCESS_LIFE = 3600

@@ -9,7 +9,7 @@ import pytest
 from healix_fhir.kernel import embedded
 from healix_fhir.server.migrate import migrate
 from healix_fhir.store import known_texts
-from smart_auth import access
+from smart_auth import patients
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def durable_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database with fsync."""
     server = embedded.start(tmp_path_factory.mktemp("durable"))
     migrate(server.get_uri())
-    access._KNOWN.clear()
+    patients.forget()
     known_texts.forget()
     yield server.get_uri()
     server.cleanup()

@@ -19,7 +19,7 @@ from healix_fhir.kernel import embedded
 from healix_fhir.kernel.database import run
 from healix_fhir.server.migrate import migrate
 from healix_fhir.store import known_texts
-from smart_auth import access
+from smart_auth import patients
 from smart_auth.store import create_token
 from tests.bench.dimse_servers import free_port
 
@@ -49,7 +49,7 @@ def database(directory: Path) -> Iterator[str]:
     try:
         migrate(server.get_uri())
         _settle(server.get_uri())
-        access._KNOWN.clear()
+        patients.forget()
         known_texts.forget()
         yield server.get_uri()
     finally:

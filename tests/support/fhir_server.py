@@ -17,7 +17,8 @@ from healix_fhir.model.json import encode
 from healix_fhir.search.extract import extract
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Committed, Method
-from smart_auth.access import AccessContext, internal, patient_keys
+from smart_auth.access import AccessContext, internal
+from smart_auth.patients import patient_keys
 from smart_auth.scope import parse
 
 T = TypeVar("T")

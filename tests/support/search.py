@@ -21,7 +21,8 @@ from healix_fhir.search.run import search
 from healix_fhir.search.searched import Searched, everything, one_type, within
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
-from smart_auth.access import AccessContext, internal, patient_keys
+from smart_auth.access import AccessContext, internal
+from smart_auth.patients import patient_keys
 from smart_auth.person import Person
 from smart_auth.scope import parse as parse_scope
 

@@ -17,7 +17,8 @@ from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.server.importing.report import Place, Report
 from healix_fhir.server.importing.reviewing import Reviewing
 from healix_fhir.store.keys import server_key
-from smart_auth.access import internal, remember
+from smart_auth.access import internal
+from smart_auth.patients import remember
 
 
 class BundleImport:

@@ -19,7 +19,8 @@ from healix_fhir.server.importing.report import Place, reasons_of
 from healix_fhir.server.importing.reviewing import Reviewing
 from healix_fhir.store.commit import commit_each
 from healix_fhir.store.stored import Change, Committed, Method
-from smart_auth.access import internal, patient_keys, remember
+from smart_auth.access import internal
+from smart_auth.patients import patient_keys, remember
 
 Line = tuple[Place, bytes]
 Taken = tuple[Place, Change]

@@ -12,8 +12,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from healix_fhir.kernel.errors import HealixError
-from smart_auth.access import Conditions, check_queries
 from smart_auth.oauth.narrowing import for_role, narrowed
+from smart_auth.queries import Conditions, check_queries
 from smart_auth.scope import OTHER_SCOPES, parse, parse_one
 
 NEEDS_OPENID = frozenset({"fhirUser", "profile"})

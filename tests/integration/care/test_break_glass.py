@@ -18,8 +18,9 @@ from healix_fhir.store.commit import commit
 from healix_fhir.store.read import read
 from healix_fhir.store.stored import Method
 from smart_auth import break_glass
-from smart_auth.access import AccessContext, patient_keys
+from smart_auth.access import AccessContext
 from smart_auth.break_glass import Opening, Terms
+from smart_auth.patients import patient_keys
 from smart_auth.scope import Permission, parse
 from tests.support.fhir_server import change, do, rows
 from tests.support.gate import Pool

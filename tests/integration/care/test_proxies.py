@@ -18,8 +18,9 @@ from healix_fhir.search.extract import extract
 from healix_fhir.server.migrate import SCRIPTS
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
-from smart_auth.access import CLOSED, AccessContext, restored
+from smart_auth.access import AccessContext, restored
 from smart_auth.proxies import link, unlink
+from smart_auth.queries import CLOSED
 from smart_auth.scope import Permission
 from smart_auth.store import create_token, digest, disable_user, find
 from tests.support.gate import Pool, token, user

@@ -14,7 +14,8 @@ from healix_fhir.store.commit import commit
 from healix_fhir.store.history import Past, versions
 from healix_fhir.store.read import read, vread
 from healix_fhir.store.stored import Change, Method, Stored
-from smart_auth.access import CLOSED, AccessContext, restored
+from smart_auth.access import AccessContext, restored
+from smart_auth.queries import CLOSED
 from smart_auth.scope import Permission, parse
 from tests.support.fhir_server import BASE, SYSTEM, Pool, change, do, put, rows
 from tests.support.resources import observation

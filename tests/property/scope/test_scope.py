@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smart_auth.access import EVERYTHING, LOOKING, NOTHING, SHARED_TYPES, AccessContext
+from smart_auth.access import EVERYTHING, NOTHING, AccessContext
 from smart_auth.scope import Permission, Scope, contexts, parse
+from smart_auth.shared import LOOKING, SHARED_TYPES
 
 TYPES = ("Patient", "Observation", "Practitioner", "Basic")
 V2 = {"read": "rs", "write": "cud", "*": "cruds"}

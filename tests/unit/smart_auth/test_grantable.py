@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from healix_fhir.search.granular import ScopeQueries
-from smart_auth.access import check_queries
 from smart_auth.oauth.authorize.scopes import CATEGORIES, chosen, finer, grantable, needs_patient
+from smart_auth.queries import check_queries
 from smart_auth.scope import parse, parse_one
 
 TYPES = ("Observation", "Patient")

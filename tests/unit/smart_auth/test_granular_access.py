@@ -10,7 +10,8 @@ import pytest
 
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.kernel.errors import Category, HealixError
-from smart_auth.access import CLOSED, EVERYTHING, NOTHING, AccessContext, Conditions, check_queries
+from smart_auth.access import EVERYTHING, NOTHING, AccessContext
+from smart_auth.queries import CLOSED, Conditions, check_queries
 from smart_auth.scope import Permission, Query, parse
 
 READ, CREATE = Permission.READ, Permission.CREATE
