@@ -41,15 +41,20 @@ class Edge:
 
 
 Handler = Callable[[Edge, Request, AccessContext], Awaitable[Response]]
+PUBLIC = AccessContext(scopes=frozenset())
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address as an ASGI application: `handlers` by method; HEAD is answered like GET, without the body."""
+    """One address as an ASGI application: `handlers` by method; HEAD is answered like GET, without the body.
+
+    `public`: no token is needed, and the handler gets an access context that opens nothing.
+    """
 
     name: str
     edge: Edge
     handlers: Mapping[str, Handler]
+    public: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
@@ -60,11 +65,14 @@ class Address:
         access = None
         try:
             client = scope.get("client")
-            access = await self.edge.gate.access(headers, client[0] if client else None, number)
+            if self.public:
+                access = PUBLIC
+            else:
+                access = await self.edge.gate.access(headers, client[0] if client else None, number)
             response = await self._handler(scope["method"])(self.edge, request, access)
         except Exception as error:  # noqa: BLE001 - whatever fails is answered
             refused = as_refusal(error, number)
-            if access is not None:
+            if access is not None and not self.public:
                 study = request.path_params.get("study") or request.query_params.get("studyUID")
                 denied = tuple(denials(access, refused, self.name, request, study))
                 await self.edge.gate.denials.denied(access.origin, denied)

@@ -1,16 +1,18 @@
 """The addresses of DICOMweb.
 
-Spec: PS3.18 Tables 10.3-1, 10.4.1-1 to 10.4.1-5, 10.5.1-1 and 10.6.1-1, and 9 (2024d)
+Spec: PS3.18 Tables 10.3-1, 10.4.1-1 to 10.4.1-5, 10.5.1-1 and 10.6.1-1, 8.9 and 9 (2024d)
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from dicomweb.api import qido, stow, wado
-from dicomweb.api.edge import Address, Edge
+from dicomweb.api.edge import Address, Edge, Handler
 from dicomweb.api.frames import frames
 from dicomweb.study.query import Level
 from smart_auth.access import AccessContext
@@ -21,7 +23,41 @@ INSTANCE = SERIES + "/instances/{instance}"
 
 
 def routes(edge: Edge) -> list[BaseRoute]:
-    """The routes of one web process; everything needs a token."""
+    """The routes of one web process: the services, their description, and a refusal for every other address."""
+    offered = services(edge)
+    described = _described(offered)
+    name, both = "dicomweb.capabilities", {"GET": described, "OPTIONS": described}
+    asked = {"OPTIONS": described}
+    return [
+        *offered,
+        Route("/dicomweb/capabilities", Address(name, edge, both, public=True)),
+        Route("/dicomweb", Address(name, edge, asked, public=True), methods=list(asked)),
+        Route("/dicomweb/{rest:path}", Address("dicomweb.unknown", edge, {})),
+    ]
+
+
+def _described(offered: Sequence[BaseRoute]) -> Handler:
+    """The handler that describes the services at these routes."""
+
+    async def handler(edge: Edge, request: Request, access: AccessContext) -> Response:
+        from dicomweb.api.capabilities.answer import answered
+
+        del access
+        return answered(request, edge.base, methods(offered))
+
+    return handler
+
+
+def methods(offered: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
+    """Each method with the address that answers it."""
+    for route in offered:
+        if isinstance(route, Route) and isinstance(route.app, Address):
+            for method in route.app.handlers:
+                yield method, route.path_format
+
+
+def services(edge: Edge) -> list[BaseRoute]:
+    """The routes of the services; everything needs a token. Each method has a row in `capabilities/table.py`."""
     studies, series, found = (qido.search(level) for level in (Level.STUDY, Level.SERIES, Level.INSTANCE))
     picture = Address("wado.rendered", edge, {"GET": _rendered})
     small = Address("wado.thumbnail", edge, {"GET": _thumbnail})
@@ -44,7 +80,6 @@ def routes(edge: Edge) -> list[BaseRoute]:
         Route("/dicomweb/series", Address("qido", edge, {"GET": series})),
         Route("/dicomweb/instances", Address("qido", edge, {"GET": found})),
         Route("/dicomweb/wado", Address("wado.uri", edge, {"GET": _wado_uri})),
-        Route("/dicomweb/{rest:path}", Address("dicomweb.unknown", edge, {})),
     ]
 
 

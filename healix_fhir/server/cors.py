@@ -10,7 +10,7 @@ OPEN = ("/fhir", "/dicomweb", "/.well-known/", "/oauth/")
 PAGES = ("/oauth/authorize",)
 """Paths that other origins may read, but for those that people see. Pages with sessions are none of them."""
 
-PUBLIC = ("/.well-known/", "/fhir/.well-known/", "/fhir/metadata", "/oauth/style.json")
+PUBLIC = ("/.well-known/", "/fhir/.well-known/", "/fhir/metadata", "/dicomweb/capabilities", "/oauth/style.json")
 """Paths that every origin may read: what is there is for everyone."""
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"

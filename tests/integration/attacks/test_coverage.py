@@ -23,7 +23,7 @@ from tests.support.attacks.scene import Scene
 from tests.support.attacks.searching import BY_MODIFIER, BY_PARAMETER
 from tests.support.attacks.table import ATTACKS
 
-PUBLIC = {"/fhir/metadata"}
+PUBLIC = {"/fhir/metadata", "/dicomweb", "/dicomweb/capabilities"}
 """Addresses that say the same to everyone."""
 
 

@@ -1,0 +1,123 @@
+"""Every method of every DICOMweb address with its transaction, its media types and its parameters.
+
+What can be counted is taken from the tables that run: the attributes of the index, the pictures that are drawn, the
+transfer syntaxes that are written. A test compares the addresses with the routes.
+
+Spec: PS3.18 Table H-1; 10.4.1, 10.5.1, 10.6.1 and 9 (2024d)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dicomweb.api.accept import DEFAULT_SYNTAX, DICOM, DICOM_JSON, DICOM_XML, FRAME_TYPE, JSON_TYPES, MULTIPART, OCTETS
+from dicomweb.api.capabilities.transaction import Transaction
+from dicomweb.api.look import ANNOTATIONS, FUNCTION
+from dicomweb.api.wado_uri import PARAMETERS as URI_PARAMETERS
+from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE
+from dicomweb.index.attributes import BY_KEYWORD, Level, Matching
+from dicomweb.pixel.rendering import TYPES
+from dicomweb.pixel.syntaxes import COMPRESSED, WRITTEN
+from dicomweb.status import HTTP
+from healix_fhir.kernel.errors import Category
+
+BASE = "/dicomweb"
+STUDY = "/studies/{study}"
+SERIES = f"{STUDY}/series/{{series}}"
+INSTANCE = f"{SERIES}/instances/{{instance}}"
+FRAMES = f"{INSTANCE}/frames/{{frames}}"
+LEVELS = {"Study": STUDY, "Series": SERIES, "Instance": INSTANCE}
+
+Table = Mapping[tuple[str, str], Transaction]
+"""By method and address below the base."""
+
+
+def related(kind: str, syntax: str = "") -> str:
+    """The media type of a multipart of `kind`."""
+    return f'{MULTIPART}; type="{kind}"' + (f"; transfer-syntax={syntax}" if syntax else "")
+
+
+def _statuses(*categories: Category) -> tuple[int, ...]:
+    always = (Category.INVALID, Category.UNAUTHENTICATED, Category.FORBIDDEN, Category.BUSY, Category.UNAVAILABLE)
+    return tuple(sorted({HTTP[one] for one in (*always, *categories)}))
+
+
+REWRITTEN = (*sorted(WRITTEN), *(syntax for syntax, kind in COMPRESSED.items() if kind.written))
+"""The transfer syntaxes that objects are written in when they are asked for."""
+OBJECTS = (related(DICOM), DICOM, *(related(DICOM, syntax) for syntax in REWRITTEN))
+MODELS = (*JSON_TYPES, related(DICOM_XML))
+FRAMES_AS = (
+    related(OCTETS, EXPLICIT_LITTLE),
+    *(related(kind, syntax) for syntax, kind in FRAME_TYPE.items()),
+    *DEFAULT_SYNTAX,
+    OCTETS,
+)
+PICTURES = (*TYPES, *map(related, TYPES))
+LOOKS = {
+    "window": tuple(FUNCTION),
+    "viewport": (),
+    "quality": (),
+    "annotation": tuple(ANNOTATIONS),
+    "iccprofile": ("no", "yes", "srgb"),
+}
+SEARCHES = {"limit": (), "offset": (), "fuzzymatching": ("true", "false"), "includefield": ("all",)}
+RETRIEVING = _statuses(Category.NOT_FOUND, Category.NOT_ACCEPTABLE)
+SHOWING = _statuses(Category.NOT_FOUND, Category.NOT_ACCEPTABLE, Category.TOO_LARGE)
+SEARCHING = _statuses(Category.NOT_ACCEPTABLE)
+STORING = _statuses(Category.CONFLICT, Category.TOO_LARGE, Category.UNSUPPORTED_MEDIA, Category.NOT_ACCEPTABLE)
+
+
+def searched(level: Level) -> dict[str, tuple[str, ...]]:
+    """The parameters of a search at a level: the attributes that are matched, and what steers it."""
+    matched = (
+        keyword
+        for keyword, attribute in BY_KEYWORD.items()
+        if attribute.level <= level and attribute.matching is not Matching.NONE
+    )
+    return dict.fromkeys(matched, ()) | SEARCHES
+
+
+def table() -> Table:
+    """The whole table."""
+    return dict(_rows())
+
+
+def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
+    for address, level, name in (
+        ("/studies", Level.STUDY, "Search for Studies"),
+        (f"{STUDY}/series", Level.SERIES, "Search for Study Series"),
+        (f"{STUDY}/instances", Level.INSTANCE, "Search for Study Instances"),
+        (f"{SERIES}/instances", Level.INSTANCE, "Search for Study Series Instances"),
+        ("/series", Level.SERIES, "Search for Series"),
+        ("/instances", Level.INSTANCE, "Search for Instances"),
+    ):
+        yield ("GET", address), Transaction(name, "10.6", MODELS, (), searched(level), refused=SEARCHING)
+    for address, name in (("/studies", "Store Instances"), (STUDY, "Store Study Instances")):
+        yield (
+            ("POST", address),
+            Transaction(name, "10.5", (DICOM_JSON, DICOM_XML), (related(DICOM),), {}, (200, 202), STORING),
+        )
+    for word, address in LEVELS.items():
+        yield ("GET", address), Transaction(f"Retrieve {word}", "10.4.1.1.1", OBJECTS, refused=RETRIEVING)
+        yield (
+            ("GET", f"{address}/metadata"),
+            Transaction(f"Retrieve {word} Metadata", "10.4.1.1.2", MODELS, done=(200, 304), refused=RETRIEVING),
+        )
+    for word, address in {**LEVELS, "Frames": FRAMES}.items():
+        yield (
+            ("GET", f"{address}/rendered"),
+            Transaction(f"Retrieve Rendered {word}", "10.4.1.1.3", PICTURES, (), LOOKS, (200, 304), SHOWING),
+        )
+        yield (
+            ("GET", f"{address}/thumbnail"),
+            Transaction(
+                f"Retrieve {word} Thumbnail", "10.4.1.1.4", tuple(TYPES), (), {"viewport": ()}, (200, 304), SHOWING
+            ),
+        )
+    yield ("GET", FRAMES), Transaction("Retrieve Frames", "10.4.1.1.6", FRAMES_AS, refused=RETRIEVING)
+    yield (
+        ("GET", f"{INSTANCE}/bulkdata/{{path}}"),
+        Transaction("Retrieve Bulkdata", "10.4.1.1.5", (related(OCTETS), OCTETS), refused=RETRIEVING),
+    )
+    uri = dict.fromkeys(sorted(URI_PARAMETERS), ()) | {"requestType": ("WADO",), "contentType": (DICOM, *TYPES)}
+    yield ("GET", "/wado"), Transaction("Retrieve Instance by URI", "9", (*TYPES, DICOM), (), uri, refused=SHOWING)
