@@ -22,6 +22,7 @@ from healix_fhir.kernel.mail.delivery import mailer
 from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.search.reindex import reindexed
+from healix_fhir.server.importing import journal
 from healix_fhir.store.reindexing import TASK
 from healix_fhir.subscription import notify
 from healix_fhir.subscription.deliver import deliverer
@@ -85,5 +86,5 @@ def _sweep(settings: Settings) -> None:
 def _sweep_access(settings: Settings) -> None:
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         run(connection, access.sweep())
-        for statement in (tickets.sweep(), mail.sweep()):
+        for statement in (tickets.sweep(), mail.sweep(), journal.sweep()):
             run(connection, one(statement))

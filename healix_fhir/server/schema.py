@@ -7,6 +7,7 @@ from dicomweb.index import tables as study_index
 from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
 from healix_fhir.kernel.mail import queue as mail
+from healix_fhir.server.importing import journal
 from healix_fhir.store import custom_parameters, reindexing
 from healix_fhir.store import package_tables as packages
 from healix_fhir.store import tables as store
@@ -25,6 +26,7 @@ ROOMS = (
     access,
     study_index,
     peers,
+    journal,
     subscription,
 )
 """The modules that declare tables; importing them fills `metadata`."""

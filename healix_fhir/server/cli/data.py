@@ -15,35 +15,40 @@ Paths = Annotated[list[Path], typer.Argument(help="Files or folders: FHIR JSON o
 
 
 Processes = Annotated[
-    int | None, typer.Option(min=1, max=64, help="Processes for NDJSON (default: one for each processor, at most 4).")
+    int | None, typer.Option(min=1, max=64, help="Processes at work (default: one for each processor, at most 4).")
 ]
 
 
 def import_command(paths: Paths, data_dir: DataDir = None, processes: Processes = None) -> None:
-    """Import FHIR bundles, NDJSON and DICOM folders; exits with 1 when anything was refused."""
+    """Import FHIR bundles, NDJSON and DICOM folders; exits with 1 when anything was refused.
+
+    Cut off and started again with the same paths, it goes on with the DICOM files that were not done.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+    from healix_fhir.server.importing.journal import run_of
     from healix_fhir.server.importing.report import Place
     from healix_fhir.server.importing.run import run
     from healix_fhir.server.importing.sources import find
     from healix_fhir.server.parameter_watch import watching
 
     with database(data_dir) as (settings, pool), watching(settings.database_url):
-        sources, others = find(paths)
+        found = find(paths)
         columns = (TextColumn("{task.description}"), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(file=sys.stderr)) as bar:
-            task = bar.add_task("Importing", total=sum(source.size for source in sources))
+            task = bar.add_task("Importing", total=sum(source.size for source in found.sources))
             report = run(
                 settings,
                 pool,
-                sources,
+                found.sources,
                 lambda size: bar.advance(task, size),
                 processes=processes or min(4, os.cpu_count() or 1),
+                name=run_of(paths),
             )
-        for other in others:
-            report.reject(Place(str(other)), ["neither FHIR JSON or NDJSON nor DICOM"])
-        answer(report.as_json())
+        for path, reason in found.refused:
+            report.reject(Place(str(path)), [reason])
+        answer(report.as_json() | {"skipped": found.skipped})
     if report.refused:
         raise typer.Exit(1)
 

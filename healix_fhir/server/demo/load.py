@@ -16,6 +16,7 @@ from healix_fhir.server.demo import ct, people
 from healix_fhir.server.importing.bundles import BundleImport
 from healix_fhir.server.importing.report import Place, Report
 from healix_fhir.server.parameter_watch import watching
+from smart_auth.access import internal
 
 USERS = (
     ("clinician", "practitioner", f"Practitioner/{people.PRACTITIONER}"),
@@ -61,17 +62,21 @@ def _patients(pool: ConnectionPool[Connection[Row]], settings: Settings) -> None
 
 def _study(pool: ConnectionPool[Connection[Row]], settings: Settings) -> None:
     from dicomweb.archive.opening import open_archive
-    from healix_fhir.server.importing.dicom import DicomImport
+    from dicomweb.study.outcome import Disposition
+    from dicomweb.study.receive import Receiver
+    from dicomweb.study.store import deposit
 
-    report = Report()
-    intake = DicomImport(pool, open_archive(settings), 1 << 30, report)
+    archive = open_archive(settings)
+    receiver = Receiver(archive)
+    received = []
     _, mrn, family, given, gender, birth, _ = CT_PATIENT
-    files = ct.files(mrn, f"{family}^{given}", birth.replace("-", ""), "M" if gender == "male" else "F")
-    for number, content in enumerate(files, 1):
-        intake.take(Place("demo slice", number), [content])
-    intake.close()
-    if report.refused:
-        raise RuntimeError(f"the demo study is refused: {report.items}")
+    for content in ct.files(mrn, f"{family}^{given}", birth.replace("-", ""), "M" if gender == "male" else "F"):
+        incoming = receiver.begin()
+        incoming.write(content)
+        received.append(incoming.finish())
+    outcomes = deposit(pool, archive, internal("demo"), received, "import")
+    if any(outcome.status is Disposition.REFUSED for outcome in outcomes):
+        raise RuntimeError(f"the demo study is refused: {[outcome.message for outcome in outcomes]}")
 
 
 def _users(pool: ConnectionPool[Connection[Row]], password: str) -> None:

@@ -1,58 +1,85 @@
-"""Imports DICOM files in groups that share a transaction."""
+"""Imports DICOM files in groups that share a transaction; what became of each is remembered for the next start.
+
+A group whose rows are stored and that is cut off before it is remembered is read again then, and found to be there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from dicomweb.archive.blobs import Archive
+from dicomweb.archive.opening import open_archive
+from dicomweb.study.outcome import Disposition
 from dicomweb.study.receive import Received, Receiver
-from dicomweb.study.store import Disposition, deposit
-from healix_fhir.kernel.database import Row
-from healix_fhir.kernel.errors import HealixError
-from healix_fhir.server.importing.report import Place, Report
+from dicomweb.study.store import deposit
+from healix_fhir.kernel.database import Row, at_once, one, open_pool
+from healix_fhir.kernel.errors import Category, HealixError, invalid
+from healix_fhir.kernel.settings import Settings
+from healix_fhir.server.importing.journal import Became, Done, Todo, done, note
+from healix_fhir.server.importing.report import reasons_of
+from healix_fhir.server.importing.sources import CHUNK
 from smart_auth.access import internal
 
-GROUP = 50
+GB = 1 << 30
+BECAME = {
+    Disposition.STORED: Became.STORED,
+    Disposition.DUPLICATE: Became.DUPLICATE,
+    Disposition.REFUSED: Became.REFUSED,
+}
 
 
-class DicomImport:
-    """Takes files as streams; `close` stores what is left of the last group."""
+class DicomWriter:
+    """Stores groups of files as the import `run`; keeps nothing from one group to the next."""
 
-    def __init__(
-        self, pool: ConnectionPool[Connection[Row]], archive: Archive, max_object: int, report: Report
-    ) -> None:
+    def __init__(self, settings: Settings, pool: ConnectionPool[Connection[Row]], run: bytes) -> None:
         self._pool = pool
-        self._archive = archive
-        self._receiver = Receiver(archive, max_object=max_object)
-        self._report = report
+        self._archive = open_archive(settings)
+        self._receiver = Receiver(self._archive, max_object=settings.max_store_gb * GB)
+        self._run = run
         self._access = internal("import")
-        self._group: list[tuple[Place, Received]] = []
 
-    def take(self, place: Place, content: Iterable[bytes]) -> None:
-        """Import one file; `place` names it in the report."""
+    def __call__(self, files: Sequence[Todo]) -> list[Done]:
+        """What became of `files`: each is stored or refused by itself. Raises Unavailable when storage is."""
+        before = at_once(self._pool, done(self._run, files))
+        new = [(file, self._taken(file.path)) for file in files if file.path not in before]
+        received = [taken for _, taken in new if isinstance(taken, Received)]
+        outcomes = iter(deposit(self._pool, self._archive, self._access, received, "import") if received else ())
+        noted = []
+        for file, taken in new:
+            if isinstance(taken, Received):
+                outcome = next(outcomes)
+                reasons = [outcome.message] if outcome.message else []
+                noted.append((file, Done(file.path, BECAME[outcome.status], reasons)))
+            else:
+                noted.append((file, Done(file.path, Became.REFUSED, taken)))
+        if noted:
+            at_once(self._pool, one(note(self._run, noted)))
+        return [*before.values(), *(made for _, made in noted)]
+
+    def _taken(self, path: Path) -> Received | list[str]:
+        """A file in the archive, or why it is refused."""
         incoming = self._receiver.begin()
         try:
-            for piece in content:
-                incoming.write(piece)
-            self._group.append((place, incoming.finish()))
+            with path.open("rb") as file:
+                while piece := file.read(CHUNK):
+                    incoming.write(piece)
+            return incoming.finish()
+        except OSError as error:
+            return reasons_of(invalid(f"the file cannot be read: {type(error).__name__}"))
         except HealixError as error:
+            if error.category is Category.UNAVAILABLE:
+                raise
+            return reasons_of(error)
+        finally:
             incoming.abort()
-            self._report.refuse(place, error)
-        if len(self._group) >= GROUP:
-            self.close()
 
-    def close(self) -> None:
-        """Store the last group."""
-        group, self._group = self._group, []
-        if not group:
-            return
-        outcomes = deposit(self._pool, self._archive, self._access, [received for _, received in group], "import")
-        for (place, _), outcome in zip(group, outcomes, strict=True):
-            if outcome.status is Disposition.REFUSED:
-                self._report.reject(place, [outcome.message])
-            else:
-                duplicate = outcome.status is Disposition.DUPLICATE
-                self._report.count(instances=not duplicate, duplicates=duplicate)
+
+@contextmanager
+def opened(settings: Settings, run: bytes) -> Iterator[DicomWriter]:
+    """A writer with a connection of its own."""
+    with open_pool(settings.database_url, size=1) as pool:
+        yield DicomWriter(settings, pool, run)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psycopg
@@ -11,12 +12,13 @@ from psycopg_pool import ConnectionPool
 
 from healix_fhir.interaction.accept import change, known_type
 from healix_fhir.interaction.review import NO_DEMANDS, Demands
-from healix_fhir.kernel.database import Row, transaction
+from healix_fhir.kernel.database import Row, open_pool, transaction
 from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.json import decode
 from healix_fhir.server.importing.report import Place, reasons_of
 from healix_fhir.server.importing.reviewing import Reviewing
+from healix_fhir.server.parameter_watch import watching
 from healix_fhir.store.commit import commit_each
 from healix_fhir.store.stored import Change, Committed, Method
 from smart_auth.access import internal
@@ -110,3 +112,10 @@ class LineWriter:
         remember(transaction(self._pool, lambda: patient_keys(patients)))
         members = [(self._access, made) for made in changes]
         return transaction(self._pool, lambda: commit_each(members))
+
+
+@contextmanager
+def writing(url: str, bases: tuple[str, ...], wanted: Demands) -> Iterator[Callable[[Sequence[Line]], Written]]:
+    """What writes lines in a process of its own, with a connection of its own."""
+    with open_pool(url, size=1) as pool, watching(url):
+        yield LineWriter(pool, bases, wanted).write

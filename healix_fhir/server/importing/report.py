@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -18,7 +19,8 @@ class Place(NamedTuple):
     line: int = 0
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}" if self.line else self.path
+        path = os.fsencode(self.path).decode("utf-8", "backslashreplace")
+        return f"{path}:{self.line}" if self.line else path
 
 
 def reasons_of(error: HealixError) -> list[str]:
@@ -34,15 +36,19 @@ class Report:
     bundles: int = 0
     instances: int = 0
     duplicates: int = 0
+    resumed: int = 0
     refused: int = 0
     items: list[tuple[Place, Sequence[str]]] = field(default_factory=list)
 
-    def count(self, *, resources: int = 0, bundles: int = 0, instances: int = 0, duplicates: int = 0) -> None:
-        """Add what was imported."""
+    def count(
+        self, *, resources: int = 0, bundles: int = 0, instances: int = 0, duplicates: int = 0, resumed: int = 0
+    ) -> None:
+        """Add what was imported; `resumed` counts files among them that a start before this one had done."""
         self.resources += resources
         self.bundles += bundles
         self.instances += instances
         self.duplicates += duplicates
+        self.resumed += resumed
 
     def refuse(self, place: Place, error: HealixError) -> None:
         """Note one item that was not imported."""
@@ -61,6 +67,7 @@ class Report:
             "bundles": self.bundles,
             "instances": self.instances,
             "duplicates": self.duplicates,
+            "resumed": self.resumed,
             "refused": self.refused,
             "refused_items": [{"item": str(place), "reasons": reasons} for place, reasons in sorted(self.items)],
         }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,10 @@ from healix_fhir.kernel.errors import not_found
 
 PREAMBLE = 128
 CHUNK = 1 << 20
+DICOMDIR = "DICOMDIR"
+"""The file that names the others of a medium (PS3.10 8.6); what it says of them they say themselves."""
+NEITHER = "neither FHIR JSON or NDJSON nor DICOM"
+OUTSIDE = "a symbolic link out of the folder"
 
 
 class Kind(Enum):
@@ -31,25 +36,62 @@ class Source:
     path: Path
     kind: Kind
     size: int
+    modified: int
+    """Nanoseconds."""
 
 
-def find(paths: Sequence[Path]) -> tuple[list[Source], list[Path]]:
-    """The importable files below `paths`, in order of their names, and the files that are none.
+@dataclass
+class Found:
+    """The importable files, in order of their names; the files that are none, with the reason; how many were passed
+    over: what names other files of a medium, and symbolic links to files that are found by themselves.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    refused: list[tuple[Path, str]] = field(default_factory=list)
+    skipped: int = 0
+
+
+def find(paths: Sequence[Path]) -> Found:
+    """What there is to import below `paths`; no symbolic link is followed out of them.
 
     Raises NotFound for a path that does not exist.
     """
-    found, others = [], []
+    found = Found()
     for path in paths:
         if not path.exists():
             raise not_found(f"there is no {path}")
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
-                kind = _kind(file)
-                if kind is None:
-                    others.append(file)
+        if not path.is_dir():
+            _sort(path, found)
+            continue
+        root = path.resolve()
+        for directory, folders, names in os.walk(path):
+            folders.sort()
+            for name in sorted([*names, *(one for one in folders if Path(directory, one).is_symlink())]):
+                file = Path(directory, name)
+                if not file.is_symlink():
+                    _sort(file, found)
+                elif file.resolve().is_relative_to(root):
+                    found.skipped += 1
                 else:
-                    found.append(Source(file, kind, file.stat().st_size))
-    return found, others
+                    found.refused.append((file, OUTSIDE))
+    found.sources.sort(key=lambda source: source.path)
+    return found
+
+
+def _sort(file: Path, found: Found) -> None:
+    """Put a file where it belongs."""
+    if file.name.upper() == DICOMDIR:
+        found.skipped += 1
+        return
+    try:
+        kind = _kind(file) if file.is_file() else None
+        if kind is None:
+            found.refused.append((file, NEITHER))
+        else:
+            facts = file.stat()
+            found.sources.append(Source(file, kind, facts.st_size, facts.st_mtime_ns))
+    except OSError as error:
+        found.refused.append((file, f"the file cannot be read: {type(error).__name__}"))
 
 
 def _kind(path: Path) -> Kind | None:
@@ -91,14 +133,6 @@ def _skip_line(stream: io.BufferedIOBase) -> None:
     """Read to the end of a line, piece by piece."""
     while (piece := stream.readline(CHUNK)) and not piece.endswith(b"\n"):
         pass
-
-
-def chunks(source: Source, advance: Callable[[int], None]) -> Iterator[bytes]:
-    """The bytes of a DICOM file."""
-    with source.path.open("rb") as file:
-        while piece := file.read(CHUNK):
-            advance(len(piece))
-            yield piece
 
 
 class _Counted(io.RawIOBase):

@@ -20,6 +20,7 @@ from psycopg_pool import ConnectionPool
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.settings import Settings, load
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.server.importing.journal import run_of
 from healix_fhir.server.importing.run import SMALL, run
 from healix_fhir.server.importing.sources import find
 from tests.support.ndjson import CHART, write_charts
@@ -46,8 +47,8 @@ def charts(tmp_path: Path) -> Path:
 
 def imported(settings: Settings, pool: ConnectionPool[Connection[Row]], path: Path) -> dict[str, Any]:
     """The result of an import by two processes."""
-    sources, _ = find([path])
-    return run(settings, pool, sources, lambda _: None, processes=2).as_json()
+    sources = find([path]).sources
+    return run(settings, pool, sources, lambda _: None, processes=2, name=run_of([path])).as_json()
 
 
 def versions(pool: ConnectionPool[Connection[Row]]) -> dict[str, int]:
