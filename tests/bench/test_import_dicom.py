@@ -29,7 +29,7 @@ def sent(served: Served, images: Images) -> None:
 
 
 def test_folder(tmp_path: Path) -> None:
-    """CT images of 526 kB are imported, the command's start included, nearly as fast as the server takes them by STOW."""
+    """CT images of 526 kB are imported, the command's start included, nearly as fast as STOW takes them."""
     for study in range(STUDIES):
         images = Images()
         (tmp_path / "images" / str(study)).mkdir(parents=True)
