@@ -9,17 +9,17 @@ Types in `SHARED_TYPES` belong to no patient and are open to every context whose
 searched; only `system` changes them. What is in no compartment and of no shared type is for `system` only.
 
 A scope with a query opens its context for those resources only of which the query holds. `Conditions`, made by the
-search and handed in, knows which these are; without it such a scope opens nothing. `predicate` heeds it. `compartments`
-looks at patients alone, so that no scope with a query opens anything there: who has no resource to look at, and forgets
-about queries, shows too little and never too much. Where a version is not in the index, `compartments_of` and `shows`
-look at its content.
+search and handed in, knows which these are; without it such a scope opens nothing. `predicate` and `represented` heed
+it. `compartments` looks at patients alone, so that no scope with a query opens anything there: who has no resource to
+look at, and forgets about queries, shows too little and never too much. Where a version is not in the index,
+`compartments_of` and `shows` look at its content.
 
 Spec: SMART App Launch 2.2 scopes; FHIR R4, hl7.org/fhir/R4/compartmentdefinition-patient.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -97,20 +97,13 @@ class AccessContext(msgspec.Struct, frozen=True):
 
     def predicate(self, type_name: str, permission: Permission, alias: str) -> Fragment:
         """The condition on resource or index rows of `type_name`, over `{alias}.pat` and `{alias}.pk`."""
-        whole = self._rows(type_name, permission, contexts(self.scopes, type_name, permission), alias)
-        if whole == EVERYTHING:
-            return EVERYTHING  # nothing narrows what is open to everyone
-        queries: dict[Context, list[Fragment]] = {}
-        for scope in bounded(self.scopes, type_name, permission):
-            asked = self.conditions.of_row(type_name, scope.query, f"{alias}.pk")
-            queries.setdefault(scope.context, []).append(asked)
-        opened = {
-            context: all_of([self._rows(type_name, permission, {context}, alias), any_of(asked)])
-            for context, asked in queries.items()
-        }
-        of_system = opened.pop(Context.SYSTEM, NOTHING)
-        of_people = any_of([whole, *opened.values()])
-        return any_of([all_of([of_people, *self.shown(type_name, permission, alias)]), of_system])
+        return self._heeding(
+            bounded(self.scopes, type_name, permission),
+            f"{alias}.pk",
+            whole=self._rows(type_name, permission, contexts(self.scopes, type_name, permission), alias),
+            within=lambda context: self._rows(type_name, permission, {context}, alias),
+            shown=lambda: self.shown(type_name, permission, alias),
+        )
 
     def shown(self, type_name: str, permission: Permission, alias: str) -> list[Fragment]:
         """The conditions, beside relationships, on a row `alias` with `pat` and `pk`: that nothing hides it."""
@@ -151,14 +144,46 @@ class AccessContext(msgspec.Struct, frozen=True):
         return all_of([within, self._consented(type_name, permission, column)])
 
     def represented(self, type_name: str, permission: Permission, column: str, key: str) -> Fragment:
-        """Like `compartments`, for rows that stand for a resource, as a study does for its ImagingStudy: what hides the
-        resource hides them. `key` is the SQL expression of its key, null until it is made.
+        """Like `predicate`, for rows that stand for a resource, as a study does for its ImagingStudy: what hides the
+        resource hides them, and a query of a scope is asked of it. `key` is the SQL expression of the resource's key,
+        null until it is made; until then no query holds.
+
+        Queries open rows to be looked at only: what a change would make of the resource nobody knows beforehand.
         """
-        within = self._within(type_name, permission, contexts(self.scopes, type_name, permission), column)
         viewer = self._viewer(type_name, permission)
-        if viewer is None:
-            return within
-        return all_of([within, *represented(viewer, type_name, permission, column, key, self.narrowed)])
+        return self._heeding(
+            bounded(self.scopes, type_name, permission) if permission in LOOKING else (),
+            key,
+            whole=self._within(type_name, permission, contexts(self.scopes, type_name, permission), column),
+            within=lambda context: self._within(type_name, permission, {context}, column),
+            shown=lambda: (
+                [] if viewer is None else represented(viewer, type_name, permission, column, key, self.narrowed)
+            ),
+        )
+
+    def _heeding(
+        self,
+        queries: Sequence[Scope],
+        key: str,
+        *,
+        whole: Fragment,
+        within: Callable[[Context], Fragment],
+        shown: Callable[[], list[Fragment]],
+    ) -> Fragment:
+        """The condition on rows of what is open as a `whole`, and in the contexts of scopes with `queries`.
+
+        `within` says whose rows a context opens; of these, a query is asked of the resource with the `key`. What is
+        `shown` narrows all but `system`.
+        """
+        if whole == EVERYTHING:
+            return EVERYTHING  # nothing narrows what is open to everyone
+        asked: dict[Context, list[Fragment]] = {}
+        for scope in queries:
+            asked.setdefault(scope.context, []).append(self.conditions.of_row(scope.type, scope.query, key))
+        opened = {context: all_of([within(context), any_of(each)]) for context, each in asked.items()}
+        of_system = opened.pop(Context.SYSTEM, NOTHING)
+        of_people = any_of([whole, *opened.values()])
+        return any_of([all_of([of_people, *shown()]), of_system])
 
     def reach(self, type_name: str, permission: Permission, column: str) -> Fragment:
         """Like `compartments`, for scopes with a query too, and Consents apart.

@@ -127,7 +127,7 @@ class Intake:
 
 async def store(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /studies` and `POST /studies/{study}`."""
-    access.require_whole("ImagingStudy", Permission.CREATE, "DICOMweb")
+    access.require_whole("ImagingStudy", Permission.CREATE, "storing images")
     kind = model_type(request, single=True)
     study = request.path_params.get("study")
     if study is not None:

@@ -141,7 +141,7 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     `base` is the DICOMweb base URL without a slash at the end, for Retrieve URL (0008,1190); without it none is
     returned (C-FIND). Raises Forbidden when `access` may not search at all, Invalid for a malformed key.
     """
-    access.require_whole("ImagingStudy", Permission.SEARCH, "DICOMweb")
+    access.require("ImagingStudy", Permission.SEARCH)
     conditions = [
         access.represented("ImagingStudy", Permission.SEARCH, "s.pat", "s.imaging_study"),
         *_conditions(query),

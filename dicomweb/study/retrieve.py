@@ -211,7 +211,7 @@ def _rows(
 
     The patient of the audit row is that of the study, where it is matched.
     """
-    access.require_whole("ImagingStudy", Permission.READ, "DICOMweb")
+    access.require("ImagingStudy", Permission.READ)
     keys = [Fragment(f"{KEYS[keyword]} = ANY(%s)", (list(values),)) for keyword, values in wanted.items()]
     parts = [access.represented("ImagingStudy", Permission.READ, "s.pat", "s.imaging_study"), *keys]
     source = f"{_FROM} LEFT JOIN patient_key k ON k.pat = s.pat WHERE {' AND '.join(part.sql for part in parts)}"

@@ -105,7 +105,7 @@ def _is_stored(outcome: Outcome) -> bool:
 
 def store_new(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome] | None]:
     """The usual case, one statement: every object is new and in order. None, and nothing written, where not."""
-    access.require_whole("ImagingStudy", Permission.CREATE, "DICOMweb")
+    access.require_whole("ImagingStudy", Permission.CREATE, "storing images")
     outcomes = decide(received, Known())
     if all(_is_stored(outcome) for outcome in outcomes) and (yield from write(access, received, source)):
         return outcomes
@@ -114,7 +114,7 @@ def store_new(access: AccessContext, received: Sequence[Received], source: str) 
 
 def store(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome]]:
     """Any case, three statements: what can be stored is, the rest has its reasons."""
-    access.require_whole("ImagingStudy", Permission.CREATE, "DICOMweb")
+    access.require_whole("ImagingStudy", Permission.CREATE, "storing images")
     known, patients = yield from _known(access, received)
     outcomes = decide(received, known)
     stored = [one for one, outcome in zip(received, outcomes, strict=True) if _is_stored(outcome)]

@@ -168,15 +168,6 @@ def test_several_scopes_add_up(filled: LiveServer) -> None:
         assert client.get("/fhir/Observation?_summary=count").json()["total"] == 4
 
 
-@pytest.mark.parametrize("path", ["/dicomweb/studies", "/dicomweb/studies/1.2.3", "/dicomweb/studies/1.2.3/metadata"])
-def test_images_heed_no_query(server: LiveServer, path: str) -> None:
-    """DICOMweb is refused by name to who has ImagingStudy scopes with a query only; the query is never ignored."""
-    with server.client("patient/ImagingStudy.rs?modality=CT", patient="p1") as client:
-        answer = client.get(path, headers={"Accept": "*/*"})
-    assert answer.status_code == 403
-    assert "without a query" in answer.text
-
-
 def test_the_trail_has_no_queries(server: LiveServer) -> None:
     """A scope on AuditEvent cannot have a query."""
     with pytest.raises(HealixError, match="AuditEvent cannot have a query"):

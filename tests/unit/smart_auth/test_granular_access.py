@@ -62,6 +62,27 @@ def test_predicate(scope: str, sql: str, params: tuple[object, ...]) -> None:
     assert app(scope).predicate("Observation", READ, "r") == Fragment(sql, params)
 
 
+@pytest.mark.parametrize(
+    ("scope", "permission", "sql", "params"),
+    [
+        ("system/ImagingStudy.r?code=a", READ, "holds(s.study, %s)", ("a",)),
+        ("patient/ImagingStudy.r?code=a", READ, "s.pat = %s AND holds(s.study, %s)", (7, "a")),
+        (
+            "patient/ImagingStudy.r system/ImagingStudy.r?code=a",
+            READ,
+            "(s.pat = %s OR holds(s.study, %s))",
+            (7, "a"),
+        ),
+        ("system/ImagingStudy.r?code=a system/*.r", READ, "TRUE", ()),
+        ("system/ImagingStudy.c?code=a", CREATE, "FALSE", ()),
+        ("patient/ImagingStudy.c system/ImagingStudy.c?code=a", CREATE, "s.pat = %s", (7,)),
+    ],
+)
+def test_what_stands_for_a_resource(scope: str, permission: Permission, sql: str, params: tuple[object, ...]) -> None:
+    """A query is asked of the resource that a row stands for; what it would become by a change cannot be asked."""
+    assert app(scope).represented("ImagingStudy", permission, "s.pat", "s.study") == Fragment(sql, params)
+
+
 def test_directories() -> None:
     """A query bounds what describes no patient too."""
     assert app("user/Practitioner.r?_id=a").predicate("Practitioner", READ, "r") == Fragment("holds(r.pk, %s)", ("a",))
