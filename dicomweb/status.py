@@ -46,6 +46,7 @@ REASON: MappingProxyType[Category, Reason] = MappingProxyType(
         Category.TOO_LARGE: Reason.OUT_OF_RESOURCES,
         Category.BUSY: Reason.OUT_OF_RESOURCES,
         Category.UNAVAILABLE: Reason.OUT_OF_RESOURCES,
+        Category.FULL: Reason.OUT_OF_RESOURCES,
         Category.FAULT: Reason.PROCESSING_FAILURE,
     }
 )
@@ -68,6 +69,7 @@ FIND_STATUS: MappingProxyType[Category, int] = MappingProxyType(
         Category.TOO_LARGE: 0xA700,
         Category.BUSY: 0xA700,
         Category.UNAVAILABLE: 0xA700,
+        Category.FULL: 0xA700,
         Category.FAULT: 0xC000,
     }
 )
@@ -93,6 +95,7 @@ HTTP: MappingProxyType[Category, int] = MappingProxyType(
         Category.TOO_LARGE: 413,
         Category.BUSY: 429,
         Category.UNAVAILABLE: 503,
+        Category.FULL: 507,
         Category.FAULT: 500,
     }
 )

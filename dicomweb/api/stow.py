@@ -199,7 +199,7 @@ def _response(base: str, intake: Intake, study: str | None, kind: str) -> Respon
         raise invalid("the request holds no instance", code="required")
     if intake.other_types and not kept and intake.other_types == len(intake.failures) and not refused:
         raise HealixError(Category.UNSUPPORTED_MEDIA, f"the parts must be of type {DICOM}")
-    body: dict[str, Any] = {}
+    body: dict[str, Any] = {"00081190": {"vr": "UR"}}
     studies = {outcome.study for outcome in kept} | ({study} if study is not None and kept else set())
     if len(studies) == 1:
         body["00081190"] = {"vr": "UR", "Value": [f"{base}/studies/{studies.pop()}"]}
@@ -217,11 +217,17 @@ def _response(base: str, intake: Intake, study: str | None, kind: str) -> Respon
 
 
 def _status(kept: Sequence[Outcome], intake: Intake, *, whole: bool) -> tuple[int, dict[str, str]]:
-    """200 all, 202 some, 409 none; 503 where the same request may be taken later, for the archive was away."""
+    """200 all, 202 some, 409 none; 507 where there was no room, 503 where the same request may be taken later, for the
+    archive was away.
+    """
     if whole or kept:
         return 200 if whole else 202, PRIVATE
-    away = [failure.error for failure in intake.failures if failure.error.category is Category.UNAVAILABLE]
-    return (503, PRIVATE | {"Retry-After": str(away[0].retry_after or RETRY_AFTER)}) if away else (409, PRIVATE)
+    causes = {failure.error.category: failure.error for failure in intake.failures}
+    if Category.FULL in causes:
+        return 507, PRIVATE
+    if away := causes.get(Category.UNAVAILABLE):
+        return 503, PRIVATE | {"Retry-After": str(away.retry_after or RETRY_AFTER)}
+    return 409, PRIVATE
 
 
 def _sop(sop_class: str, sop_instance: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import time
@@ -16,9 +17,15 @@ RETRY_AFTER = 30
 log = structlog.get_logger("archive")
 
 
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the operating system says when a disk, a quota or a file system's limit is reached."""
+
+
 def unavailable(error: Exception, detail: str = "") -> HealixError:
-    """Storage failed: the sender is told to try again, the log what happened."""
-    message = "the image archive cannot be reached or is full"
+    """Storage failed: the sender is told to try again, or that there is no room; the log what happened."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return HealixError(Category.FULL, "the image archive is full", detail=detail or repr(error))
+    message = "the image archive cannot be reached"
     return HealixError(Category.UNAVAILABLE, message, detail=detail or repr(error), retry_after=RETRY_AFTER)
 
 
@@ -63,14 +70,14 @@ class Spool:
             raise unavailable(error) from error
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Append `chunk`. Raises Unavailable when the disk is full."""
+        """Append `chunk`. Raises Full when there is no room, Unavailable when the disk fails."""
         self.size += len(chunk)
         self._gathered += chunk
         if len(self._gathered) >= BUFFER:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was gathered, so that it can be read from the descriptor. Raises Unavailable."""
+        """Write what was gathered, so that it can be read from the descriptor. Raises as `write`."""
         gathered, self._gathered = self._gathered, bytearray()
         view = memoryview(gathered)
         try:

@@ -13,10 +13,9 @@ from threading import Condition, Lock
 from typing import TypeAlias
 
 import structlog
-from psycopg import OperationalError
 
 from dicomweb.study.receive import Received
-from dicomweb.study.store import Outcome
+from dicomweb.study.store import Outcome, may_be_committed
 from smart_auth.access import AccessContext
 
 log = structlog.get_logger("dimse")
@@ -95,10 +94,11 @@ class GroupCommit:
         for access, tickets in callers.items():
             try:
                 outcomes = self._together(access, [ticket.received for ticket in tickets])
-            except OperationalError as error:
-                for ticket in tickets:
-                    ticket.outcome.append(error)
-            except Exception:
+            except Exception as error:
+                if may_be_committed(error):
+                    for ticket in tickets:
+                        ticket.outcome.append(error)
+                    continue
                 log.exception("a group was not stored; its objects are stored one by one", objects=len(tickets))
                 for ticket in tickets:
                     ticket.outcome.append(self._store_alone(ticket))

@@ -18,7 +18,7 @@ from dicomweb.archive.blobs import Archive, new_key
 from dicomweb.archive.spool import Spool, unavailable
 from dicomweb.dicomjson.header import Header
 from dicomweb.dicomjson.inflate import bound, inflate
-from dicomweb.dicomjson.part10 import META_LIMIT, FileMeta, read_meta, write_meta
+from dicomweb.dicomjson.part10 import META_LIMIT, PREAMBLE, FileMeta, read_meta, write_meta
 from dicomweb.dicomjson.syntax import syntax
 from dicomweb.dicomjson.walker import walk
 from dicomweb.index.attributes import INDEXED, values
@@ -91,10 +91,20 @@ class Incoming:
         return self._meta[0] if self._meta is not None else None
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Append bytes as they arrive. Raises TooLarge past the limit, Unavailable when the disk is full."""
-        if self._spool.size + len(chunk) > self._max_object:
+        """Append bytes as they arrive. Raises TooLarge past the limit, Full or Unavailable as the disk is.
+
+        The preamble becomes zeros: it is no part of the object, and may make the file one of another kind as well,
+        a program even. Spec: PS3.10 7.1 and F (2024d)
+        """
+        begun = self._spool.size
+        if begun + len(chunk) > self._max_object:
             raise too_large(f"the object is larger than {self._max_object >> 20} MB")
-        self._spool.write(chunk)
+        if begun < PREAMBLE:
+            blank = min(len(chunk), PREAMBLE - begun)
+            self._spool.write(bytes(blank))
+            self._spool.write(memoryview(chunk)[blank:])
+        else:
+            self._spool.write(chunk)
         if self._meta is not None:
             self._digest.update(chunk)
             return

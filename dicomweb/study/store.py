@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from psycopg import AsyncConnection, Connection, OperationalError
-from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg.errors import DeadlockDetected, DiskFull, SerializationFailure
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from dicomweb.archive.aside import aside
@@ -24,7 +24,7 @@ from healix_fhir.kernel.database import Row, Statement, Work, aat_once, at_once,
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
-__all__ = ["Disposition", "Outcome", "adeposit", "attempt", "deposit"]
+__all__ = ["Disposition", "Outcome", "adeposit", "attempt", "deposit", "may_be_committed"]
 
 RACES = (DeadlockDetected, SerializationFailure)
 
@@ -43,10 +43,9 @@ def deposit(
     """
     try:
         return attempt(pool, archive, access, received, source)
-    except OperationalError:
-        raise  # the commit may have reached the disk: the sweep removes what has no rows
-    except BaseException:
-        archive.remove([one.key for one in received])
+    except BaseException as error:
+        if not may_be_committed(error):
+            archive.remove([one.key for one in received])
         raise
 
 
@@ -85,14 +84,18 @@ async def adeposit(
             outcomes = None
         if outcomes is None:
             outcomes = await atransaction(pool, lambda: store(access, received, source))
-    except OperationalError:
-        raise
-    except Exception:
-        await aside(archive.remove, [one.key for one in received])
+    except Exception as error:
+        if not may_be_committed(error):
+            await aside(archive.remove, [one.key for one in received])
         raise
     if unused := _without_rows(received, outcomes):
         await aside(archive.remove, unused)
     return outcomes
+
+
+def may_be_committed(error: BaseException) -> bool:
+    """Whether the rows may be there all the same: then the sweep removes the blobs, if they are not."""
+    return isinstance(error, OperationalError) and not isinstance(error, DiskFull)
 
 
 def _without_rows(received: Sequence[Received], outcomes: Sequence[Outcome]) -> list[str]:

@@ -33,6 +33,7 @@ STATUS: Mapping[Category, HTTPStatus] = MappingProxyType(
         Category.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         Category.BUSY: HTTPStatus.TOO_MANY_REQUESTS,
         Category.UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+        Category.FULL: HTTPStatus.INSUFFICIENT_STORAGE,
         Category.FAULT: HTTPStatus.INTERNAL_SERVER_ERROR,
     }
 )

@@ -30,6 +30,7 @@ class Category(Enum):
     TOO_LARGE = "too-large"
     BUSY = "busy"  # a limit of this caller is reached; try again later
     UNAVAILABLE = "unavailable"  # a part that the server needs is away; try again later
+    FULL = "full"  # there is no room to store anything: an operator has to make some
     FAULT = "fault"  # our own error
 
 
@@ -105,6 +106,7 @@ ISSUE_CODE: dict[Category, str] = {
     Category.TOO_LARGE: "too-long",
     Category.BUSY: "throttled",
     Category.UNAVAILABLE: "transient",
+    Category.FULL: "no-store",
     Category.FAULT: "exception",
 }
 

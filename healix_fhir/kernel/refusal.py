@@ -14,7 +14,8 @@ log = structlog.get_logger("edge")
 
 
 def as_refusal(error: Exception, request: str) -> HealixError:
-    """`error` itself when it is a refusal, Unavailable when the database is away or too slow, else Fault.
+    """`error` itself when it is a refusal, Unavailable when the database is away or too slow, Full when it has no room,
+    else Fault.
 
     The last ones are logged with the id of their request; a caller learns nothing but that id.
     """
@@ -27,6 +28,9 @@ def as_refusal(error: Exception, request: str) -> HealixError:
         return HealixError(
             Category.UNAVAILABLE, "this took longer than the server allows and was stopped", code="timeout"
         )
+    if isinstance(error, psycopg.errors.DiskFull):
+        log.error("the database has no room", request=request)
+        return HealixError(Category.FULL, "the server's database is full; its operator has to make room")
     if isinstance(error, AWAY):
         log.error("the database is away", request=request, error=type(error).__name__)
         return HealixError(

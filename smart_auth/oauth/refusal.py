@@ -62,6 +62,7 @@ ANSWER: Mapping[Category, tuple[Reason, int]] = MappingProxyType(
         Category.TOO_LARGE: (Reason.INVALID_REQUEST, 413),
         Category.BUSY: (Reason.TEMPORARILY_UNAVAILABLE, 429),
         Category.UNAVAILABLE: (Reason.TEMPORARILY_UNAVAILABLE, 503),
+        Category.FULL: (Reason.TEMPORARILY_UNAVAILABLE, 507),
         Category.FAULT: (Reason.SERVER_ERROR, 500),
     }
 )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from pathlib import Path
 
 import httpx
 import pytest
+from psycopg.errors import DiskFull
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
+from dicomweb.study import store as rooms
 from tests.support.ct import ct_image
 from tests.support.live_server import LiveServer
 from tests.support.stow import HEADERS, body, file_of
@@ -126,3 +130,62 @@ def test_a_connection_cut_in_the_middle_leaves_nothing(server: LiveServer, study
         if left_behind(server) == 0:
             break
     assert (stored(server), left_behind(server)) == (0, 0)
+
+
+@pytest.mark.spec("PS3.10 7.1")
+def test_a_preamble_is_zeroed(server: LiveServer, study: list[Dataset]) -> None:
+    """What stands before the prefix DICM may make the file a program or a picture; all behind it stays as it is."""
+    file = b"MZ" + b"\x90" * 126 + file_of(study[0])[128:]
+    assert store(server, body([file])).status_code == 200
+    with server.client("system/ImagingStudy.r") as client:
+        url = f"/dicomweb/studies/{study[0].StudyInstanceUID}/series/{study[0].SeriesInstanceUID}/instances/"
+        found = client.get(url + str(study[0].SOPInstanceUID), headers={"Accept": "application/dicom"}).content
+    assert (found[:128], found[128:]) == (bytes(128), file[128:])
+
+
+@pytest.mark.spec("PS3.18 8.5")
+@pytest.mark.spec("PS3.18 I.2.2")
+def test_a_full_disk_is_told_and_leaves_nothing(
+    server: LiveServer, study: list[Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without room nothing is stored: 507 and the reason A700; when the first still fits it is 202. Nothing of the rest
+    stays, and with room again the same request is taken.
+    """
+    files = [file_of(one) for one in study]
+    real, left = os.write, [0]
+
+    def write(descriptor: int, data: memoryview) -> int:
+        if len(data) > left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left[0] -= len(data)
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write)
+    answer = store(server, body(files))
+    assert answer.status_code == 507
+    failed = answer.json()["00081198"]["Value"]
+    assert [item[FAILURE]["Value"] for item in failed] == [[0xA700]] * 3
+    assert (stored(server), left_behind(server)) == (0, 0)
+    left[0] = len(files[0])
+    answer = store(server, body(files))
+    assert answer.status_code == 202
+    assert len(answer.json()["00081198"]["Value"]) == 2
+    assert (stored(server), left_behind(server)) == (1, 1)
+    left[0] = 1 << 30
+    assert store(server, body(files)).status_code == 200
+    assert (stored(server), left_behind(server)) == (3, 3)
+
+
+def test_a_database_without_room_leaves_no_files(
+    server: LiveServer, study: list[Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Objects whose rows find no room are refused with 507 at once, and their files are removed."""
+
+    def full(*_: object) -> object:
+        raise DiskFull("could not extend file")
+
+    monkeypatch.setattr(rooms, "store_new", full)
+    answer = store(server, body([file_of(study[0])]))
+    assert answer.status_code == 507
+    assert "extend" not in answer.text
+    assert left_behind(server) == 0

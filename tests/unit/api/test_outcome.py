@@ -28,6 +28,7 @@ EXPECTED = {
     Category.TOO_LARGE: 413,
     Category.BUSY: 429,
     Category.UNAVAILABLE: 503,
+    Category.FULL: 507,
     Category.FAULT: 500,
 }
 SECRET = "SELECT body FROM resource /var/lib/healix Müller"

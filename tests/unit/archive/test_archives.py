@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import time
@@ -100,18 +101,24 @@ def test_older_than_leaves_the_young(tmp_path: Path) -> None:
     assert young != old
 
 
-def test_a_full_disk_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When writing fails, the sender is told to try again; the reason is for the log."""
+@pytest.mark.parametrize(
+    ("number", "category"),
+    [(errno.ENOSPC, Category.FULL), (errno.EDQUOT, Category.FULL), (errno.EIO, Category.UNAVAILABLE)],
+)
+def test_a_disk_that_is_full_or_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, category: Category
+) -> None:
+    """When writing fails, the sender is told that there is no room or to try again; the reason is for the log."""
 
     def full(*_: object) -> int:
-        raise OSError(28, "No space left on device")
+        raise OSError(number, "No space left on device")
 
     spool = Spool(LocalArchive(tmp_path).incoming)
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(HealixError) as caught:
         spool.write(bytes(BUFFER))
     spool.discard()
-    assert caught.value.category is Category.UNAVAILABLE
+    assert caught.value.category is category
     assert "space" not in caught.value.message
     assert "space" in (caught.value.detail or "")
 

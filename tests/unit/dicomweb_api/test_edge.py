@@ -33,6 +33,7 @@ EXPECTED = {
     Category.TOO_LARGE: 413,
     Category.BUSY: 429,
     Category.UNAVAILABLE: 503,
+    Category.FULL: 507,
     Category.FAULT: 500,
 }
 SECRET = "SELECT blob FROM instance /var/lib/healix Doe^Jane"

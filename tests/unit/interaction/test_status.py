@@ -11,7 +11,11 @@ from healix_fhir.model.validate import validate
 def test_every_category_has_a_status() -> None:
     """The table is total; only our own faults and missing parts are 5xx."""
     assert set(STATUS) == set(Category)
-    assert {category for category in Category if STATUS[category] >= 500} == {Category.UNAVAILABLE, Category.FAULT}
+    assert {category for category in Category if STATUS[category] >= 500} == {
+        Category.UNAVAILABLE,
+        Category.FULL,
+        Category.FAULT,
+    }
     assert line(STATUS[Category.PRECONDITION_FAILED]) == "412 Precondition Failed"
 
 

@@ -26,4 +26,8 @@ def test_failure_reasons_are_those_of_the_standard() -> None:
 @pytest.mark.spec("PS3.18 Table 8.5-1")
 def test_http_statuses() -> None:
     """Callers' mistakes are 4xx, ours 5xx."""
-    assert {category for category, status in HTTP.items() if status >= 500} == {Category.UNAVAILABLE, Category.FAULT}
+    assert {category for category, status in HTTP.items() if status >= 500} == {
+        Category.UNAVAILABLE,
+        Category.FULL,
+        Category.FAULT,
+    }
