@@ -34,7 +34,9 @@ bench: install  ## figures and ratios; needs a quiet machine
 docs: install  ## the generated pages
 	$(BIN)/python -m conformance.matrix
 	$(BIN)/python -m conformance.smart.page
+	$(BIN)/python -m conformance.imaging.page
 	$(BIN)/python -m healix_fhir.server.features
+	$(BIN)/python -m healix_fhir.server.statement
 
 conform: install  ## black-box checks: make conform BASE=http://… TOKEN=…
 	$(BIN)/python -m conformance --base $(BASE) --token $(TOKEN)

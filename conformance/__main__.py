@@ -1,6 +1,6 @@
 """`python -m conformance --base URL --token TOKEN [--smart FILE]`: black-box checks by clause, against any server.
 
-Prints one line a check, exits with 1 when one failed. It creates a few resources named Conformance.
+Prints one line a check, exits with 1 when one failed. It creates a few resources and images named Conformance.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from conformance import dicomweb, features, fhir, interactions, representations, searching
+from conformance import features, fhir, interactions, representations, searching
 from conformance.check import Check, Failed, Given
+from conformance.imaging.checks import CHECKS as DICOMWEB
 from conformance.smart import parties
 from conformance.smart.checks import CHECKS as SMART
 from conformance.smart.scene import Scene
@@ -24,8 +25,11 @@ CHECKS: tuple[Check[Target], ...] = (
     *searching.CHECKS,
     *representations.CHECKS,
     *features.CHECKS,
-    *dicomweb.CHECKS,
+    *DICOMWEB,
 )
+
+UNEXPECTED = (LookupError, TypeError, ValueError, AttributeError, AssertionError)
+"""What a check runs into when an answer is of another form than it takes apart."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,6 +63,9 @@ def _fails(given: Given, check: Check[Given]) -> bool:
         check.run(given)
     except Failed as failure:
         print(f"FAIL  {check.clause}: {check.requirement}: {failure}")
+        return True
+    except UNEXPECTED as failure:
+        print(f"FAIL  {check.clause}: {check.requirement}: an answer has another form than expected: {failure!r}")
         return True
     print(f"pass  {check.clause}: {check.requirement}")
     return False

@@ -1,0 +1,72 @@
+"""`python -m healix_fhir.server.statement`: write the DICOM conformance statement.
+
+docs/reference/dicom-conformance.md follows the template of PS3.2 Annex N: overview, introduction, implementation model,
+network services, media, transfer syntaxes, character sets, security. A test fails when it is not current.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dicomweb.dicomjson.charset import CODEC
+from healix_fhir.server.statement import dimse, web
+from healix_fhir.server.statement.table import lines, table
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "dicom-conformance.md"
+HEAD = """# DICOM conformance statement
+
+Product: Healix. In the form of PS3.2 Annex N of the DICOM standard (2024d). Made from the code by `make docs`; do not
+edit.
+"""
+OVERVIEW = """Healix is a server for clinical data and images. Images come in over DIMSE (C-STORE) or DICOMweb
+(STOW-RS), are kept byte for byte in one study store, and go out over DICOMweb. One access policy and one audit trail
+hold for both."""
+INTRODUCTION = """For system integrators and operators. A statement of conformance does not replace a test of two
+products with each other. Terms and abbreviations are those of the standard: AE (application entity), SCP and SCU
+(provider and user of a service), SOP (service-object pair), UID (unique identifier), VR (value representation)."""
+MODEL = """* **DIMSE AE `HEALIX`**: accepts associations of modalities and archives, answers C-ECHO, receives objects.
+* **DICOMweb origin server**: stores, searches, retrieves and renders objects over HTTP, for viewers and programs with
+  an access token.
+* **Study store**: what both share. An object that is acknowledged is durable, found by searches and, a moment later, a
+  FHIR `ImagingStudy`."""
+SECURITY = """* HTTP: SMART on FHIR 2.2 access tokens (RFC 6750). The scopes of `ImagingStudy` govern: `r` retrieve,
+  `s` search, `c` store, `d` delete. A token opens what its person may see; what is hidden answers like what does not
+  exist.
+* DIMSE: AE titles of known peers, each with rights of its own.
+* TLS is terminated before the server (`HEALIX_BASE_URL=https://…`).
+* Every transfer, query and denial is an `AuditEvent` (IHE BALP) in an append-only, hash-chained trail.
+* Browsers of other origins: those of registered apps."""
+
+
+def page() -> str:
+    """The whole statement."""
+    parts = [
+        HEAD,
+        lines("## Overview", OVERVIEW),
+        dimse.classes(),
+        lines("## Introduction", INTRODUCTION),
+        lines("## Implementation model", MODEL),
+        lines("## Network services", "What is offered over the network, from the tables that run."),
+        dimse.services(),
+        web.services(),
+        lines(
+            "## Media services", "None: media are not written or read as such. `healix import` reads folders of files."
+        ),
+        web.syntaxes(),
+        lines(
+            "## Character sets",
+            "Text is read in these, with and without code extensions, and given as UTF-8 in JSON and XML. The objects"
+            " themselves keep theirs.",
+            table(("defined term", "read as"), ((f"`{term or '(none)'}`", codec) for term, codec in CODEC.items())),
+        ),
+        lines("## Security", SECURITY),
+        lines(
+            "## Annexes",
+            "No standard extended, specialized or private SOP classes are defined; no private attributes are written.",
+        ),
+    ]
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,114 @@
+"""What the conformance statement says of DIMSE, from the tables that the DIMSE process runs on.
+
+Spec: PS3.2 Annex N, network services (2024d)
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+
+from dicomweb.dimse.associate import APPLICATION_CONTEXT, IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION, Reject
+from dicomweb.dimse.contexts import SERVICES, TRANSFER_SYNTAXES, VERIFICATION
+from dicomweb.dimse.limits import Limits
+from dicomweb.dimse.peers import UNKNOWN_CALLER, Right
+from dicomweb.dimse.storage_classes import CURRENT, STORAGE_CLASSES
+from dicomweb.status import REASON, SUCCESS, Reason
+from healix_fhir.kernel.settings import Settings
+from healix_fhir.server.statement.table import lines, name, table
+
+
+def classes() -> str:
+    """Every SOP class that objects may have."""
+    rows = (
+        (name(uid), uid, "" if uid in CURRENT else "retired", "SCP", "store, search, retrieve, render")
+        for uid in sorted(STORAGE_CLASSES)
+    )
+    return lines(
+        "### Content and transfer",
+        "DICOMweb takes objects of every other SOP class too, private ones among them.",
+        table(("SOP class", "UID", "", "DIMSE storage", "DICOMweb origin server"), rows),
+    )
+
+
+def services() -> str:
+    """The section on DIMSE."""
+    settings = Settings()
+    others = sorted(uid for uid in SERVICES if uid not in STORAGE_CLASSES and uid != VERIFICATION)
+    offered = [("Verification", VERIFICATION, "SCP", SERVICES[VERIFICATION])]
+    offered += [(name(uid), uid, "SCP", SERVICES[uid]) for uid in others]
+    offered.append(("Storage", f"{len(STORAGE_CLASSES)} classes, see above", "SCP", Right.STORE))
+    return "\n".join(
+        [
+            lines(
+                "### DIMSE services",
+                f"The application entity `HEALIX` listens on port {settings.dimse_port} and accepts associations. It"
+                " initiates none in this version.",
+                table(("service", "SOP class", "role", "right of the peer"), offered),
+            ),
+            lines(
+                "#### Association policies",
+                table(
+                    ("what", "value"),
+                    [
+                        ("application context", APPLICATION_CONTEXT),
+                        ("implementation class UID", IMPLEMENTATION_CLASS),
+                        ("implementation version name", IMPLEMENTATION_VERSION),
+                        ("outstanding asynchronous operations", "1 (no asynchronous operations window is negotiated)"),
+                        ("role selection", "the requestor is SCU; a context without that role is refused"),
+                        *((text, f"`{field}` = {value}") for field, value, text in _limits()),
+                    ],
+                ),
+                "Who calls must be a known peer (`healix peer add`); others have the rights that"
+                f" `HEALIX_DIMSE_UNKNOWN_CALLERS` gives, which is `{settings.dimse_unknown_callers}` by default:",
+                table(
+                    ("setting", "rights"),
+                    ((word, ", ".join(sorted(rights)) or "none") for word, rights in UNKNOWN_CALLER.items()),
+                ),
+                "An association is rejected for these reasons (result, source, reason of PS3.8 Table 9-21):",
+                table(
+                    ("reason", "codes"),
+                    ((one.name.lower().replace("_", " "), ", ".join(map(str, one.value))) for one in Reject),
+                ),
+            ),
+            lines(
+                "#### Presentation contexts",
+                "Each abstract syntax is accepted with each of these transfer syntaxes. Where a context offers several,"
+                " the first of this list is chosen:",
+                table(("transfer syntax", "UID"), ((name(uid), uid) for uid in TRANSFER_SYNTAXES)),
+            ),
+            lines(
+                "#### Statuses of C-STORE",
+                "Success is told when the object is durable and found by searches. Nothing of it is"
+                " discarded (level 2, full).",
+                table(
+                    ("status", "meaning", "when"),
+                    [(f"{SUCCESS:04X}H", "success", ""), *((f"{one:04X}H", _words(one), _when(one)) for one in Reason)],
+                ),
+            ),
+        ]
+    )
+
+
+def _words(reason: Reason) -> str:
+    return reason.name.lower().replace("_", " ")
+
+
+def _when(reason: Reason) -> str:
+    """The categories of refusal that are told so."""
+    return ", ".join(category.name.lower().replace("_", " ") for category, one in REASON.items() if one is reason)
+
+
+def _limits() -> list[tuple[str, float, str]]:
+    """Name, default and meaning of each limit; the meaning stands below it in the class."""
+    (tree,) = ast.parse(inspect.getsource(Limits)).body
+    assert isinstance(tree, ast.ClassDef)
+    texts = [
+        ast.literal_eval(node.value)
+        for node in tree.body[1:]
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    fields = dataclasses.fields(Limits)
+    assert len(texts) == len(fields), "every limit is explained"
+    return [(one.name, one.default, text) for one, text in zip(fields, texts, strict=True)]  # type: ignore[misc]

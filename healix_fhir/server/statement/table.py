@@ -1,0 +1,27 @@
+"""Tables of Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydicom.uid import UID
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table with these heads."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(_cell(one) for one in line) + " |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|")
+
+
+def name(uid: str) -> str:
+    """What a UID of the standard stands for; itself when that is not known."""
+    return UID(uid).name.replace("&", "and")
+
+
+def lines(heading: str, *parts: str) -> str:
+    """A section."""
+    return "\n\n".join([heading, *(part.strip() for part in parts)]) + "\n"

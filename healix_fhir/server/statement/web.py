@@ -1,0 +1,121 @@
+"""What the conformance statement says of DICOMweb, from the tables that the web processes run on.
+
+Spec: PS3.2 Annex N, DICOM web services (2024d)
+"""
+
+from __future__ import annotations
+
+from dicomweb.api.accept import FRAME_TYPE
+from dicomweb.api.capabilities.table import BASE
+from dicomweb.api.capabilities.table import table as transactions
+from dicomweb.api.multipart import PART_LIMIT
+from dicomweb.index.attributes import BY_KEYWORD, Matching
+from dicomweb.pixel.syntaxes import COMPRESSED, LARGEST, WRITTEN
+from dicomweb.status import Reason
+from healix_fhir.kernel.settings import Settings
+from healix_fhir.server.statement.table import lines, name, table
+
+MATCHED = {
+    Matching.UID: "single value, list of UIDs",
+    Matching.TEXT: "single value, wildcard",
+    Matching.NAME: "single value, wildcard, fuzzy; without regard to case and accents, in each component group",
+    Matching.DATE: "single value, range",
+    Matching.NUMBER: "single value",
+    Matching.MEMBER: "single value, wildcard, list, of any of several values",
+    Matching.NONE: "returned only",
+}
+
+
+def services() -> str:
+    """The section on DICOMweb."""
+    rows = [
+        (one.name, f"`{method} {address}`", one.clause, "<br>".join(one.takes), "<br>".join(one.gives[:6]))
+        for (method, address), one in transactions().items()
+    ]
+    return "\n".join(
+        [
+            lines(
+                "### DICOM web services",
+                f"The origin server is at `{BASE}`; it is no user agent. What each method takes and gives is also told"
+                f" by the running server (`OPTIONS {BASE}`, `GET {BASE}/capabilities`; PS3.18 8.9). Of the media types"
+                " of an answer the first six are listed, the default first.",
+                table(("transaction", "method and address", "PS3.18", "takes", "gives"), rows),
+            ),
+            lines("#### Parameters", table(("transaction", "parameters"), _parameters())),
+            _attributes(),
+            _store(),
+            lines(
+                "#### Statuses",
+                table(
+                    ("transaction", "success", "refusal"),
+                    (
+                        (one.name, ", ".join(map(str, one.done)), ", ".join(map(str, one.refused)))
+                        for one in transactions().values()
+                    ),
+                ),
+            ),
+        ]
+    )
+
+
+def _parameters() -> list[tuple[str, str]]:
+    found = []
+    for one in transactions().values():
+        named = [f"`{word}`" for word in one.parameters if word not in BY_KEYWORD]
+        if len(named) < len(one.parameters):
+            named.append("the attributes below, by keyword or tag")
+        if named:
+            found.append((one.name, ", ".join(named)))
+    return found
+
+
+def _attributes() -> str:
+    return lines(
+        "#### Attributes of searches",
+        "An attribute that is not here is refused by name, never ignored. A sequence's attribute is written"
+        " `Sequence.Attribute`.",
+        table(
+            ("level", "attribute", "tag", "VR", "matching", "returned"),
+            (
+                (
+                    one.level.name.lower(),
+                    keyword,
+                    f"({one.key[:4]},{one.key[4:]})",
+                    one.vr,
+                    MATCHED.get(one.matching, one.matching.value),
+                    "always" if one.default else "when asked for",
+                )
+                for keyword, one in BY_KEYWORD.items()
+            ),
+        ),
+    )
+
+
+def _store() -> str:
+    return lines(
+        "#### Storing",
+        "Parts are streamed and each is judged by itself. A request is at most"
+        f" {Settings().max_store_gb} GB in at most {PART_LIMIT} parts. Failure Reason (0008,1197) is one of these:",
+        table(("code", "meaning"), ((f"{one:04X}H", one.name.lower().replace("_", " ")) for one in Reason)),
+    )
+
+
+def syntaxes() -> str:
+    """The section on transfer syntaxes."""
+    rows = [(name(uid), uid, "uncompressed", "read, written", "application/octet-stream") for uid in sorted(WRITTEN)]
+    rows += [
+        (
+            name(uid),
+            uid,
+            "lossless" if kind.lossless else "lossy",
+            "read, written" if kind.written else "read",
+            FRAME_TYPE.get(uid, "application/octet-stream"),
+        )
+        for uid, kind in COMPRESSED.items()
+    ]
+    return lines(
+        "## Transfer syntaxes",
+        f"Objects go out as they came in, or rewritten on request (up to {LARGEST >> 20} MB uncompressed). Objects in"
+        " other syntaxes than these are stored and served as they are.",
+        table(("transfer syntax", "UID", "kind", "pixels are", "media type of a frame"), rows),
+    )
