@@ -7,7 +7,7 @@ neither `Person.link` nor `Patient.link` counts, for apps may write those.
 from __future__ import annotations
 
 from healix_fhir.kernel import ids
-from healix_fhir.kernel.audit import AuditRow, Origin, record
+from healix_fhir.kernel.audit import OPERATOR, AuditRow, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import invalid
 from smart_auth.person import PROXY
@@ -17,7 +17,7 @@ MOST = 50
 """Most links of an account."""
 
 
-def link(username: str, related_person: str, *, origin: Origin | None = None) -> Work[None]:
+def link(username: str, related_person: str) -> Work[None]:
     """Let a patient's account act as `RelatedPerson/ID`. Raises Invalid for what is no such account or reference."""
     name = yield from _patients_account(username)
     kind, _, id_ = related_person.partition("/")
@@ -34,10 +34,10 @@ def link(username: str, related_person: str, *, origin: Origin | None = None) ->
     )
     if not rows:
         raise invalid(f"an account acts for at most {MOST} patients")
-    yield record([AuditRow(origin or Origin(account=name), "C", "account-link", entity=related_person)])
+    yield _told("C", name, related_person)
 
 
-def unlink(username: str, related_person: str, *, origin: Origin | None = None) -> Work[bool]:
+def unlink(username: str, related_person: str) -> Work[bool]:
     """Take a link back, at once in every process; False when there is none."""
     name = username.strip().lower()
     rows = yield Statement(
@@ -46,8 +46,12 @@ def unlink(username: str, related_person: str, *, origin: Origin | None = None) 
         (name, related_person),
     )
     if rows:
-        yield record([AuditRow(origin or Origin(account=name), "D", "account-link", entity=related_person)])
+        yield _told("D", name, related_person)
     return bool(rows)
+
+
+def _told(action: str, name: str, related_person: str) -> Statement:
+    return record([AuditRow(OPERATOR, action, "account-link", entity=f"account/{name}", query=related_person)])
 
 
 def _patients_account(username: str) -> Work[str]:

@@ -79,8 +79,10 @@ def create_token(
     ttl: int = 3600,
     types: Collection[str] | None = None,
     conditions: Conditions = CLOSED,
+    origin: Origin | None = None,
 ) -> Work[str]:
-    """A new access token. `types`, where given, are the resource types that a scope may name.
+    """A new access token, made by `origin` (left out: by whom it is for). `types`, where given, are the resource types
+    that a scope may name.
 
     `conditions` knows the queries that scopes may have.
 
@@ -103,7 +105,9 @@ def create_token(
            VALUES (%s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))""",
         (digest(token), client, name, scope, patient, pat, ttl),
     )
-    yield record([AuditRow(Origin(client=client, account=name), "C", "token", patient=patient, query=scope)])
+    whose = f"account/{name}" if origin is not None and name is not None else None
+    who = origin or Origin(client=client, account=name)
+    yield record([AuditRow(who, "C", "token", patient=patient, entity=whose, query=scope)])
     return token
 
 

@@ -11,7 +11,7 @@ from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.negotiation import XML_TYPES
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.registry import OPERATIONS, find
+from healix_fhir.operation.registry import OPERATIONS, find, run
 
 CALLS = ("GET", "POST", "DELETE")
 
@@ -27,7 +27,7 @@ async def operation(interactions: Interactions, call: Call) -> Answer:
     as_sent = call.content_type not in XML_TYPES
     asked = Invocation(tuple(call.params), call.body, call.path.get("type"), call.path.get("id"), as_sent, call.method)
     found = find(call.path["operation"], asked)
-    result = await found.run(interactions, call.access, asked)
+    result = await run(found, interactions, call.access, asked)
     if isinstance(result, bytes):
         return Answer(200, result)
     headers = tuple((name.encode(), value.encode()) for name, value in result.headers)

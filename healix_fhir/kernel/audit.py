@@ -63,8 +63,8 @@ class Origin(msgspec.Struct, frozen=True):
     request: str | None = None
 
 
-OPERATOR = Origin(client="healix")
-"""Who runs the operator's commands."""
+OPERATOR = Origin(client="healix-cli")
+"""Who runs the operator's commands; about whom a command is, its row names as what it is about."""
 
 
 class AuditRow(msgspec.Struct, frozen=True):

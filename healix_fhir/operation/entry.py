@@ -15,7 +15,7 @@ from healix_fhir.kernel.errors import Category, HealixError, unsupported
 from healix_fhir.model.json import encode
 from healix_fhir.operation.capabilities import capabilities
 from healix_fhir.operation.invocation import Invocation, Outcome
-from healix_fhir.operation.registry import Operation, find
+from healix_fhir.operation.registry import Operation, find, run
 from smart_auth.access import AccessContext
 
 
@@ -29,7 +29,7 @@ async def run_entry(interactions: Interactions, access: AccessContext, wanted: W
             raise HealixError(Category.NOT_ALLOWED, f"metadata is not for {wanted.method}")
         return capabilities(interactions, wanted.params)
     found, asked = called(wanted, kind)
-    result = await found.run(interactions, access, asked)
+    result = await run(found, interactions, access, asked)
     return result.body if isinstance(result, Outcome) else result
 
 

@@ -13,6 +13,8 @@ import msgspec
 from healix_fhir.interaction.accept import known_id, known_type
 from healix_fhir.interaction.capabilities import Offered
 from healix_fhir.interaction.service import Interactions
+from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.database import aat_once, one
 from healix_fhir.kernel.errors import unsupported
 from healix_fhir.operation.break_glass import break_glass, end_break_glass
 from healix_fhir.operation.fhirpath import fhirpath
@@ -36,6 +38,11 @@ class Operation(msgspec.Struct, frozen=True):
     methods: frozenset[str] = frozenset({"POST"})
     within: Mapping[str, frozenset[str]] = {}
     types: frozenset[str] | None = None
+
+    @property
+    def pure(self) -> frozenset[str]:
+        """The levels on which it touches nothing that is stored."""
+        return self.within.get("transaction", frozenset())
 
 
 PATIENT = frozenset({"Patient"})
@@ -95,10 +102,18 @@ def find(name: str, invocation: Invocation) -> Operation:
     return operation
 
 
-async def run(name: str, interactions: Interactions, access: AccessContext, invocation: Invocation) -> bytes:
-    """Call the operation `name` (without `$`): the JSON of the resource that it answers with."""
-    result = await find(name, invocation).run(interactions, access, invocation)
-    return result.body if isinstance(result, Outcome) else result
+async def run(
+    operation: Operation, interactions: Interactions, access: AccessContext, invocation: Invocation
+) -> bytes | Outcome:
+    """Call an operation that was found. It is in the audit trail before its answer goes out.
+
+    What touches nothing that is stored is recorded here; other operations are recorded where they read or write.
+    """
+    result = await operation.run(interactions, access, invocation)
+    if invocation.level in operation.pure:
+        row = AuditRow(access.origin, "E", f"${operation.name}", entity=invocation.type)
+        await aat_once(interactions.pool, one(record([row])))
+    return result
 
 
 def offered() -> tuple[Offered, ...]:

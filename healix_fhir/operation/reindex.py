@@ -15,7 +15,7 @@ from datetime import datetime
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel import audit, jobs
 from healix_fhir.kernel.audit import AuditRow
-from healix_fhir.kernel.database import Work, atransaction
+from healix_fhir.kernel.database import Statement, Work, atransaction
 from healix_fhir.kernel.errors import forbidden, invalid, not_found
 from healix_fhir.model.json import encode
 from healix_fhir.operation.invocation import Invocation, Outcome
@@ -48,14 +48,22 @@ def _act(access: AccessContext, method: str, id_: int | None) -> Work[Run]:
         if id_ is not None:
             raise invalid("$reindex takes no parameter 'job' with POST", code="value")
         run = yield from start()
-        yield audit.record([AuditRow(access.origin, "E", "$reindex", entity=f"reindexing/{run.id}")])
+        yield _recorded(access, method, run)
         return run
     if id_ is None:
         raise invalid(f"{method} $reindex takes the parameter 'job'", code="required")
     found = yield from reindexing.find(id_) if method == "GET" else reindexing.cancel(id_)
     if found is None:
         raise not_found(f"no reindexing run {id_} is {'known' if method == 'GET' else 'under way'}")
+    yield _recorded(access, method, found)
     return found
+
+
+ACTIONS = {"POST": "E", "GET": "R", "DELETE": "D"}
+
+
+def _recorded(access: AccessContext, method: str, run: Run) -> Statement:
+    return audit.record([AuditRow(access.origin, ACTIONS[method], "$reindex", entity=f"reindexing/{run.id}")])
 
 
 def start() -> Work[Run]:

@@ -6,7 +6,7 @@ Spec: RFC 6749 3.2, 5.1, 5.2
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -21,6 +21,8 @@ from healix_fhir.kernel.errors import Category, HealixError, too_large
 from healix_fhir.kernel.refusal import as_refusal
 from smart_auth.api.bearer import TokenGate
 from smart_auth.discovery import TOKEN
+from smart_auth.oauth.client_auth import Credentials, authenticate, presented
+from smart_auth.oauth.clients import Client
 from smart_auth.oauth.identity import Identity
 from smart_auth.oauth.limits import CLIENT_GUESS
 from smart_auth.oauth.refusal import OAuthError, Reason, answer
@@ -28,6 +30,7 @@ from smart_auth.oauth.remote_keys import RemoteKeys
 
 LARGEST = 64 * 1024
 FIELDS = 50
+LONGEST_NAME = 64
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 GUESSES = (Reason.INVALID_CLIENT, Reason.INVALID_GRANT, Reason.INVALID_TOKEN)
 FORM = "application/x-www-form-urlencoded"
@@ -63,10 +66,36 @@ def answering(provider: Provider, handler: Handler, what: str) -> Callable[[Requ
         except Exception as error:  # noqa: BLE001 - every failure is answered; as_refusal logs it
             refusal = as_refusal(error, request.scope.get("healix.request", ""))
             if refusal.category is not Category.FAULT:
-                await provider.gate.denials.refused(origin(request), what)
+                await _record(provider, request, refusal, what)
             return _refusal(await _guessed(provider, request, refusal))
 
     return respond
+
+
+async def _record(provider: Provider, request: Request, refusal: HealixError, what: str) -> None:
+    """Audit a refusal: by the client that has proven itself, about one that a request only names."""
+    named = getattr(request.state, "named", "").replace("\0", "")[:LONGEST_NAME]
+    asked: Origin = getattr(request.state, "asked", None) or origin(request)
+    entity = f"client/{named}" if named and asked.client is None else None
+    reason = refusal.reason.value if isinstance(refusal, OAuthError) else refusal.category.value
+    await provider.gate.denials.refused(asked, what, entity=entity, query=str(reason))
+
+
+def named_client(request: Request, form: Mapping[str, str]) -> Credentials | None:
+    """What a request says of its client, if it does; noted, in case that it is refused. Raises OAuthError."""
+    request.state.named = form.get("client_id", "")
+    found = presented(request.headers.get("authorization"), form)
+    if found is not None:
+        request.state.named = found.client_id
+    return found
+
+
+async def calling_client(provider: Provider, request: Request, named: Credentials) -> Client:
+    """The client that calls, noted too. Raises OAuthError (invalid_client)."""
+    request.state.named = named.client_id
+    client = await authenticate(provider.pool, provider.remote, named, provider.audiences)
+    request.state.asked = origin(request, client.id)
+    return client
 
 
 async def _guessed(provider: Provider, request: Request, refusal: HealixError) -> HealixError:

@@ -12,8 +12,8 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.quota import rate_limit
-from smart_auth.api.edge import NO_STORE, Provider, origin, read_form
-from smart_auth.oauth.client_auth import UNKNOWN, authenticate, presented
+from smart_auth.api.edge import NO_STORE, Provider, calling_client, named_client, origin, read_form
+from smart_auth.oauth.client_auth import UNKNOWN
 from smart_auth.oauth.introspection import introspect
 from smart_auth.oauth.limits import INTROSPECT
 from smart_auth.oauth.refusal import OAuthError, Reason
@@ -27,11 +27,10 @@ async def introspection(provider: Provider, request: Request) -> Response:
     if authorization[:7].lower() == "bearer ":
         asked = await _bearer(provider, request)
     else:
-        named = presented(request.headers.get("authorization"), form)
+        named = named_client(request, form)
         if named is None or named.method == "none":
             raise OAuthError(Reason.INVALID_CLIENT, UNKNOWN)
-        client = await authenticate(provider.pool, provider.remote, named, provider.audiences)
-        asked = origin(request, client.id)
+        asked = origin(request, (await calling_client(provider, request, named)).id)
     token = form.get("token", "")
     if not token:
         raise OAuthError(Reason.INVALID_REQUEST, "token is missing")
@@ -49,6 +48,7 @@ async def _bearer(provider: Provider, request: Request) -> Origin:
         if error.category is not Category.UNAUTHENTICATED:
             raise
         raise OAuthError(Reason.INVALID_TOKEN, error.message) from error
+    request.state.asked = access.origin
     if not any(scope.context is Context.SYSTEM for scope in access.scopes):
         raise OAuthError(Reason.INSUFFICIENT_SCOPE, "introspection needs a token with system/ scopes")
     return access.origin

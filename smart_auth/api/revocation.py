@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from healix_fhir.kernel.database import aat_once, atransaction
 from healix_fhir.kernel.quota import rate_limit
-from smart_auth.api.edge import NO_STORE, Provider, origin, read_form
-from smart_auth.oauth.client_auth import UNKNOWN, Credentials, authenticate, presented
+from smart_auth.api.edge import NO_STORE, Provider, calling_client, named_client, origin, read_form
+from smart_auth.oauth.client_auth import UNKNOWN, Credentials
 from smart_auth.oauth.limits import REVOKE
 from smart_auth.oauth.refusal import OAuthError, Reason
 from smart_auth.oauth.revocation import give_back, holder
@@ -23,13 +23,13 @@ async def revocation(provider: Provider, request: Request) -> Response:
     token = form.get("token", "")
     if not token:
         raise OAuthError(Reason.INVALID_REQUEST, "token is missing")
-    named = presented(request.headers.get("authorization"), form)
+    named = named_client(request, form)
     if named is None:  # the token tells whose it is; a confidential client must still prove itself
         client_id = await aat_once(provider.pool, holder(token))
         if client_id is None:
             raise OAuthError(Reason.INVALID_CLIENT, UNKNOWN)
         named = Credentials("none", client_id)
-    client = await authenticate(provider.pool, provider.remote, named, provider.audiences)
+    client = await calling_client(provider, request, named)
     counted = await provider.gate.throttle.hit(REVOKE, client=client.id)
     await atransaction(provider.pool, lambda: give_back(client.id, token, origin(request)))
     return Response(headers=NO_STORE | rate_limit(counted.quotas))

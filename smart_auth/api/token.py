@@ -14,9 +14,9 @@ from starlette.responses import Response
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, aat_once, atransaction
 from healix_fhir.kernel.quota import rate_limit
-from smart_auth.api.edge import NO_STORE, Provider, origin, read_form
+from smart_auth.api.edge import NO_STORE, Provider, calling_client, named_client, origin, read_form
 from smart_auth.oauth.backend import credentials
-from smart_auth.oauth.client_auth import UNKNOWN, Credentials, authenticate, presented
+from smart_auth.oauth.client_auth import UNKNOWN, Credentials
 from smart_auth.oauth.clients import CODE, CREDENTIALS, GRANTS, REFRESH, Client, still_open
 from smart_auth.oauth.limits import TOKEN
 from smart_auth.oauth.redeem import redeem
@@ -33,10 +33,10 @@ async def token(provider: Provider, request: Request) -> Response:
         raise OAuthError(Reason.INVALID_REQUEST, "grant_type is missing")
     if grant_type not in GRANTS:
         raise OAuthError(Reason.UNSUPPORTED_GRANT_TYPE, f"a grant_type is one of {', '.join(GRANTS)}")
-    named = presented(request.headers.get("authorization"), form)
+    named = named_client(request, form)
     if named is None:
         named = await _public(provider, grant_type, form)
-    client = await authenticate(provider.pool, provider.remote, named, provider.audiences)
+    client = await calling_client(provider, request, named)
     asked = origin(request, client.id)
     counted = await provider.gate.throttle.hit(TOKEN, client=client.id, address=asked.address)
     made = await atransaction(provider.pool, lambda: _exchange(grant_type, client, form, provider, asked))

@@ -95,7 +95,7 @@ def create_client(
     """Register an app; its client_id, and its secret where its authentication uses one.
 
     `types`, where given, are the resource types that its scope may name; `conditions` knows the queries that scopes may
-    have. Raises Invalid for what no app may be.
+    have. An `origin` that names nobody is the app itself. Raises Invalid for what no app may be.
     """
     grants = checked(new, types, conditions)
     id_ = ids.logical_id()
@@ -109,7 +109,8 @@ def create_client(
         ),
     )  # fmt: skip
     who = origin or Origin()
-    registrar = who if who.account is not None else Origin(id_, None, who.address, who.request)
+    itself = who.account is None and who.client is None
+    registrar = Origin(id_, None, who.address, who.request) if itself else who
     yield record([AuditRow(registrar, "C", "client", entity=f"client/{id_}", query=new.scope)])
     return id_, secret
 

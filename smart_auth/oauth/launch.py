@@ -75,7 +75,8 @@ def create_launch(client: str, username: str, launched: Launched, *, origin: Ori
         (digest(launch), client, name, msgspec.json.encode(launched), LIFE),
     )
     who = origin or Origin(client=client, account=name)
-    yield record([AuditRow(who, "C", "launch", patient=launched.patient, entity=_entity(launched))])
+    whose = f"client/{client} for account/{name}"
+    yield record([AuditRow(who, "C", "launch", patient=launched.patient, entity=_entity(launched), query=whose)])
     return launch
 
 

@@ -76,7 +76,7 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(("client", "peer", "package", "signing-key"), Sense(ALERT, (CONFIGURATION,))),
     **dict.fromkeys(("flood", "page"), Sense(ALERT)),
     **dict.fromkeys(("A-ASSOCIATE", "C-ECHO"), Sense(AUTHENTICATION, (NODE,))),
-    "notification": Sense(ACTIVITY),
+    **dict.fromkeys(("command", "notification"), Sense(ACTIVITY)),
     **dict.fromkeys(("query-study", "query-series", "query-instance"), Sense(QUERY)),
     **dict.fromkeys(("C-STORE", "STOW-RS", "import"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),

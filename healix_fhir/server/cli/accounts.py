@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from healix_fhir.kernel.audit import OPERATOR, Origin
+from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.kernel.mail.message import mail_address
@@ -96,7 +96,7 @@ def link_user(
     from smart_auth import proxies
 
     with database(data_dir) as (_, pool):
-        transaction(pool, lambda: proxies.link(username, related_person, origin=Origin("healix-cli", username)))
+        transaction(pool, lambda: proxies.link(username, related_person))
         answer({"username": username, "acts_as": related_person})
 
 
@@ -108,8 +108,7 @@ def unlink_user(
     from smart_auth import proxies
 
     with database(data_dir) as (_, pool):
-        origin = Origin("healix-cli", username)
-        if not transaction(pool, lambda: proxies.unlink(username, related_person, origin=origin)):
+        if not transaction(pool, lambda: proxies.unlink(username, related_person)):
             raise invalid(f"the account '{username[:64]}' is not linked to '{related_person[:80]}'", code="not-found")
         answer({"username": username, "acts_no_longer_as": related_person})
 
@@ -160,6 +159,7 @@ def create_token(
                 client="healix-cli",
                 types=TYPES,
                 conditions=ScopeQueries((settings.fhir_base,)),
+                origin=OPERATOR,
             ),
         )
         answer({"access_token": made, "token_type": "Bearer", "expires_in": ttl, "scope": scope, "patient": patient})

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from healix_fhir.server.cli.console import DataDir, answer, database, stop
+from healix_fhir.server.cli.console import DataDir, answer, database, recorded, stop
 
 app = typer.Typer(help="The audit trail.", no_args_is_help=True)
 
@@ -40,6 +40,7 @@ def verify(
                 stop(f"there is no file {file}")
         with pool.connection() as connection:
             verdict = compare(connection, (anchor for file in files for anchor in read(file)), start)
+        recorded(pool, "E", f"audit verify: {verdict.count} problems")
         answer(msgspec.to_builtins(verdict))
     if verdict.count:
         further = f" (and {verdict.count - 1} more)" if verdict.count > 1 else ""

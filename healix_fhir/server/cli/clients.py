@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.server.cli.console import DataDir, answer, database
@@ -52,7 +52,10 @@ def create_client(
             launch_uri=launch_uri,
         )
         client_id, secret = transaction(
-            pool, lambda: clients.create_client(new, types=TYPES, conditions=ScopeQueries((settings.fhir_base,)))
+            pool,
+            lambda: clients.create_client(
+                new, types=TYPES, conditions=ScopeQueries((settings.fhir_base,)), origin=OPERATOR
+            ),
         )
         answer({"client_id": client_id, "client_secret": secret, "client_name": name, "scope": scope})
 
@@ -66,7 +69,7 @@ def invite(
     from smart_auth.oauth import registration
 
     with database(data_dir) as (_, pool):
-        token = transaction(pool, lambda: registration.invite(ttl, Origin("healix-cli")))
+        token = transaction(pool, lambda: registration.invite(ttl, OPERATOR))
         answer({"initial_access_token": token, "expires_in": ttl})
 
 

@@ -17,7 +17,8 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from healix_fhir.kernel import log, settings
-from healix_fhir.kernel.database import Row, open_pool
+from healix_fhir.kernel.audit import OPERATOR, AuditRow, record
+from healix_fhir.kernel.database import Row, at_once, one, open_pool
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.model.json import encode
@@ -49,6 +50,14 @@ def reasons() -> Iterator[None]:
         stop("; ".join(issue.message for issue in error.issues))
     except psycopg.OperationalError as error:
         stop(f"the database does not answer: {str(error).splitlines()[0]}")
+
+
+def recorded(pool: ConnectionPool[Connection[Row]], action: str, what: str, entity: str | None = None) -> None:
+    """Put a command into the audit trail for which nothing else does, before its answer: `what` it was, about `entity`.
+
+    `action` is AuditEvent.action: R where it shows something.
+    """
+    at_once(pool, one(record([AuditRow(OPERATOR, action, "command", entity=entity, query=what.strip())])))
 
 
 def stop(reason: str) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from healix_fhir.server.cli.console import DataDir, answer, database
+from healix_fhir.server.cli.console import DataDir, answer, database, recorded
 
 Paths = Annotated[list[Path], typer.Argument(help="Files or folders: FHIR JSON or NDJSON (also .gz), DICOM.")]
 
@@ -48,6 +48,7 @@ def import_command(paths: Paths, data_dir: DataDir = None, processes: Processes 
             )
         for path, reason in found.refused:
             report.reject(Place(str(path)), [reason])
+        recorded(pool, "C", " ".join(["import", *map(str, paths)]))
         answer(report.as_json() | {"skipped": found.skipped})
     if report.refused:
         raise typer.Exit(1)
@@ -65,6 +66,7 @@ def reindex_command(data_dir: DataDir = None) -> None:
 
     with database(data_dir) as (settings, pool), watching(settings.database_url):
         run = transaction(pool, lambda: begin(VERSION))
+        recorded(pool, "E", "reindex", f"reindexing/{run.id}")
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(file=sys.stderr)) as bar:
             task = bar.add_task("Indexing", total=run.total)

@@ -9,7 +9,7 @@ import typer
 
 from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
-from healix_fhir.server.cli.console import DataDir, answer, database, stop
+from healix_fhir.server.cli.console import DataDir, answer, database, recorded, stop
 
 app = typer.Typer(help="Emergency access.", no_args_is_help=True)
 
@@ -29,6 +29,7 @@ def list_openings(
 
     with database(data_dir) as (_, pool):
         found = transaction(pool, lambda: openings(only_open=only_open))
+        recorded(pool, "R", f"break-glass list {'--open' if only_open else ''}")
         answer({"openings": [msgspec.to_builtins(one) for one in found]})
 
 

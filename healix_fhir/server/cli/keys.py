@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
 from healix_fhir.server.cli.console import DataDir, answer, database
 
@@ -24,4 +24,4 @@ def rotate_keys(data_dir: DataDir = None) -> None:
 
     with database(data_dir) as (settings, pool):
         keys = SigningKeys(seal_of(settings.data_dir))
-        answer({"kid": transaction(pool, lambda: keys.rotate(Origin("healix-cli")))})
+        answer({"kid": transaction(pool, lambda: keys.rotate(OPERATOR))})

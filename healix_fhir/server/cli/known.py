@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import invalid
-from healix_fhir.server.cli.console import DataDir, answer, database
+from healix_fhir.server.cli.console import DataDir, answer, database, recorded
 from healix_fhir.server.cli.listing import every
 
-WHO = Origin("healix-cli")
 app = typer.Typer()
 
 
@@ -28,7 +27,8 @@ def list_users(
     from smart_auth.administration.accounts import find_accounts
 
     with database(data_dir) as (_, pool):
-        found = every(lambda after: transaction(pool, lambda: find_accounts(search, role, after)))
+        found = list(every(lambda after: transaction(pool, lambda: find_accounts(search, role, after))))
+        recorded(pool, "R", f"user list {search} {role}")
         answer(
             {
                 "users": [
@@ -54,6 +54,7 @@ def show_user(username: str, data_dir: DataDir = None) -> None:
     with database(data_dir) as (_, pool):
         known = transaction(pool, lambda: find_known(username))
         line = known.line
+        recorded(pool, "R", "user show", f"account/{line.username}")
         answer(
             {
                 "username": line.username,
@@ -77,7 +78,7 @@ def disable_user(username: str, data_dir: DataDir = None) -> None:
 
     with database(data_dir) as (_, pool):
         name = username.strip().lower()
-        transaction(pool, lambda: accounts.close_account(name, WHO))
+        transaction(pool, lambda: accounts.close_account(name, OPERATOR))
         answer({"username": name, "disabled": True})
 
 
@@ -88,7 +89,7 @@ def enable_user(username: str, data_dir: DataDir = None) -> None:
 
     with database(data_dir) as (_, pool):
         name = username.strip().lower()
-        transaction(pool, lambda: accounts.open_account(name, WHO))
+        transaction(pool, lambda: accounts.open_account(name, OPERATOR))
         answer({"username": name, "disabled": False})
 
 
@@ -99,7 +100,7 @@ def unlock_user(username: str, data_dir: DataDir = None) -> None:
 
     with database(data_dir) as (_, pool):
         name = username.strip().lower()
-        waited = transaction(pool, lambda: accounts.let_in(name, WHO))
+        waited = transaction(pool, lambda: accounts.let_in(name, OPERATOR))
         answer({"username": name, "was_held": waited})
 
 
@@ -115,7 +116,7 @@ def change_user(
 
     with database(data_dir) as (_, pool):
         name = username.strip().lower()
-        transaction(pool, lambda: accounts.change_person(name, role, fhir_user, WHO))
+        transaction(pool, lambda: accounts.change_person(name, role, fhir_user, OPERATOR))
         answer({"username": name, "role": role, "fhir_user": fhir_user})
 
 
@@ -139,12 +140,12 @@ def reset_password(
                 raise invalid("a password is needed on stdin")
             check_password(password, (name,), settings.password_length)
             hashed = hash_password(password)
-            transaction(pool, lambda: accounts.set_password(name, hashed, WHO))
+            transaction(pool, lambda: accounts.set_password(name, hashed, OPERATOR))
             answer({"username": name, "password": "set"})
         elif send_mail:
-            sent = transaction(pool, lambda: accounts.mail_link(settings.root, name, WHO))
+            sent = transaction(pool, lambda: accounts.mail_link(settings.root, name, OPERATOR))
             answer({"username": name, "mail": sent, "expires_in": accounts.LINK})
         else:
-            secret = transaction(pool, lambda: accounts.new_link(name, WHO))
+            secret = transaction(pool, lambda: accounts.new_link(name, OPERATOR))
             link = f"{settings.root}/account/reset?ticket={secret}"
             answer({"username": name, "link": link, "expires_in": accounts.LINK})

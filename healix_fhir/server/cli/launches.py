@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import Work, transaction
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.server.cli.console import DataDir, answer, database
@@ -42,7 +43,7 @@ def create_launch(
         launched = launch.Launched(patient, encounter, intent, patient_banner, about)
 
         def work() -> Work[tuple[str, str | None]]:
-            made = yield from launch.create_launch(client, user, launched)
+            made = yield from launch.create_launch(client, user, launched, origin=OPERATOR)
             known = yield from find_client(client)
             return made, known.launch_uri if known is not None else None
 

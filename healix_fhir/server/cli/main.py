@@ -115,11 +115,14 @@ def worker(data_dir: DataDir = None, parent_fd: ParentFd = None) -> None:
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
     """Bring the database's schema up to date."""
-    from healix_fhir.server.cli.console import answer, database
+    from healix_fhir.server.cli.console import answer, database, recorded
     from healix_fhir.server.migrate import current
 
-    with database(data_dir) as (_, pool), pool.connection() as connection:
-        answer({"schema": current(connection)})
+    with database(data_dir) as (_, pool):
+        with pool.connection() as connection:
+            version = current(connection)
+        recorded(pool, "E", f"migrate: {version}")
+        answer({"schema": version})
 
 
 def main() -> None:

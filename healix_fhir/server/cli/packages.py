@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from healix_fhir.server.cli.console import DataDir, answer, database
+from healix_fhir.server.cli.console import DataDir, answer, database, recorded
 
 app = typer.Typer(
     help="FHIR packages: profiles, value sets and code systems of implementation guides.", no_args_is_help=True
@@ -68,6 +68,7 @@ def list_command(data_dir: DataDir = None) -> None:
 
     with database(data_dir) as (_, pool):
         found = transaction(pool, packages.listed)
+        recorded(pool, "R", "package list")
         answer(
             {
                 "packages": [

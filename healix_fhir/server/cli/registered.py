@@ -8,14 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.database import transaction
 from healix_fhir.server.cli.clients import read_file
-from healix_fhir.server.cli.console import DataDir, answer, database
+from healix_fhir.server.cli.console import DataDir, answer, database, recorded
 from healix_fhir.server.cli.listing import every
 
-WHO = Origin("healix-cli")
 app = typer.Typer()
 Id = Annotated[str, typer.Argument(help="client_id")]
 
@@ -28,7 +27,8 @@ def list_clients(
     from smart_auth.administration.clients import find_clients
 
     with database(data_dir) as (_, pool):
-        found = every(lambda after: transaction(pool, lambda: find_clients(search, after)))
+        found = list(every(lambda after: transaction(pool, lambda: find_clients(search, after))))
+        recorded(pool, "R", f"client list {search}")
         answer(
             {
                 "clients": [
@@ -53,6 +53,7 @@ def show_client(client_id: Id, data_dir: DataDir = None) -> None:
     with database(data_dir) as (_, pool):
         known = transaction(pool, lambda: find_registered(client_id))
         client = known.client
+        recorded(pool, "R", "client show", f"client/{client.id}")
         answer(
             {
                 "client_id": client.id,
@@ -119,7 +120,9 @@ def change_client(
             changed = dataclasses.replace(changed, jwks=keys, jwks_uri=jwks_uri)
         changed = dataclasses.replace(changed, launch_uri=changed.launch_uri or None)
         conditions = ScopeQueries((settings.fhir_base,))
-        transaction(pool, lambda: clients.change_client(client_id, changed, WHO, types=TYPES, conditions=conditions))
+        transaction(
+            pool, lambda: clients.change_client(client_id, changed, OPERATOR, types=TYPES, conditions=conditions)
+        )
         answer({"client_id": client_id, "client_name": changed.name, "scope": changed.scope})
 
 
@@ -129,7 +132,7 @@ def rotate_secret(client_id: Id, data_dir: DataDir = None) -> None:
     from smart_auth.administration import clients
 
     with database(data_dir) as (_, pool):
-        secret = transaction(pool, lambda: clients.rotate_secret(client_id, WHO))
+        secret = transaction(pool, lambda: clients.rotate_secret(client_id, OPERATOR))
         answer({"client_id": client_id, "client_secret": secret})
 
 
@@ -139,7 +142,7 @@ def disable_client(client_id: Id, data_dir: DataDir = None) -> None:
     from smart_auth.administration import clients
 
     with database(data_dir) as (_, pool):
-        transaction(pool, lambda: clients.close_client(client_id, WHO))
+        transaction(pool, lambda: clients.close_client(client_id, OPERATOR))
         answer({"client_id": client_id, "disabled": True})
 
 
@@ -149,7 +152,7 @@ def enable_client(client_id: Id, data_dir: DataDir = None) -> None:
     from smart_auth.administration import clients
 
     with database(data_dir) as (_, pool):
-        transaction(pool, lambda: clients.open_client(client_id, WHO))
+        transaction(pool, lambda: clients.open_client(client_id, OPERATOR))
         answer({"client_id": client_id, "disabled": False})
 
 
@@ -159,5 +162,5 @@ def delete_client(client_id: Id, data_dir: DataDir = None) -> None:
     from smart_auth.administration import clients
 
     with database(data_dir) as (_, pool):
-        transaction(pool, lambda: clients.remove_client(client_id, WHO))
+        transaction(pool, lambda: clients.remove_client(client_id, OPERATOR))
         answer({"client_id": client_id, "deleted": True})

@@ -64,6 +64,5 @@ def reset(root: str, username: str, origin: Origin) -> Work[bool]:
         yield Statement(f"DELETE FROM {table} WHERE username = %s", (username,))
     yield from end_sessions(username)
     yield from tell(root, username, "The clinic has taken away your passkeys, app and recovery codes.")
-    who = Origin(origin.client, username, origin.address, origin.request)
-    yield record([AuditRow(who, "D", WORD, query="all, by an administrator")])
+    yield record([AuditRow(origin, "D", WORD, entity=f"account/{username}", query="all, by an administrator")])
     return True

@@ -38,6 +38,20 @@ def without_scope(clinic: Clinic) -> None:
         narrow.get("/fhir/Observation")
 
 
+def reindexed(clinic: Clinic) -> None:
+    """A run of $reindex that is looked at and ended."""
+    address = clinic.all.post("/fhir/$reindex").headers["content-location"]
+    clinic.all.get(address).raise_for_status()
+    clinic.all.delete(address).raise_for_status()
+
+
+EXPRESSION = {
+    "resourceType": "Parameters",
+    "parameter": [
+        {"name": "expression", "valueString": "active"},
+        {"name": "resource", "resource": {"resourceType": "Patient", "active": True}},
+    ],
+}
 Do = Callable[[Clinic], Any]
 ACTIONS: dict[str, tuple[Do, Do, list[tuple[str, str, int, str | None]]]] = {
     # what is done before, what is done, and what the trail says of it: action, subtype, outcome, patient
@@ -163,6 +177,40 @@ ACTIONS: dict[str, tuple[Do, Do, list[tuple[str, str, int, str | None]]]] = {
         lambda c: c.all.get(f"/dicomweb/studies/{c.study}/metadata"),
         [("R", "retrieve-metadata", 0, "one")],
     ),
+    "$validate of what is sent": (
+        nothing,
+        lambda c: c.all.post("/fhir/Observation/$validate", content=encode(amended(c)), headers=FHIR),
+        [("E", "$validate", 0, None)],
+    ),
+    "$validate of what is stored": (
+        nothing,
+        lambda c: c.all.get(f"/fhir/Observation/{c.seen}/$validate"),
+        [("R", "read", 0, "one")],
+    ),
+    "$fhirpath": (
+        nothing,
+        lambda c: c.all.post("/fhir/$fhirpath", content=encode(EXPRESSION), headers=FHIR),
+        [("E", "$fhirpath", 0, None)],
+    ),
+    "operations of a batch": (
+        nothing,
+        lambda c: c.bundle(
+            "batch",
+            {"request": {"method": "POST", "url": "$fhirpath"}, "resource": EXPRESSION},
+            {"request": {"method": "POST", "url": "Observation/$validate"}, "resource": amended(c)},
+        ),
+        [("E", "$fhirpath", 0, None), ("E", "$validate", 0, None)],
+    ),
+    "operations of a transaction": (
+        nothing,
+        lambda c: c.bundle("transaction", {"request": {"method": "POST", "url": "$fhirpath"}, "resource": EXPRESSION}),
+        [("E", "$fhirpath", 0, None)],
+    ),
+    "$reindex from its start to its end": (
+        nothing,
+        reindexed,
+        [("E", "$reindex", 0, None), ("R", "$reindex", 0, None), ("D", "$reindex", 0, None)],
+    ),
     "AuditEvent": (
         nothing,
         lambda c: c.all.get("/fhir/AuditEvent?patient=none"),
@@ -229,7 +277,7 @@ def test_administration_is_recorded(module_database_url: str) -> None:
         rows = connection.execute(
             "SELECT action, subtype, client, entity, query FROM audit_event WHERE subtype = 'peer'"
         ).fetchall()
-    assert rows == [("U", "peer", "healix", "CT1", "ct.example:104")]
+    assert rows == [("U", "peer", "healix-cli", "CT1", "ct.example:104")]
 
 
 @pytest.mark.parametrize(

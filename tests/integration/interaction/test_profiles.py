@@ -14,10 +14,10 @@ from healix_fhir.kernel.database import open_async_pool
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode, encode
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.registry import run
 from healix_fhir.store import packages
 from smart_auth.access import AccessContext
 from tests.support.fhir_server import BASE, SYSTEM, Pool, do, of_patient, put, rows, serve, with_scope
+from tests.support.operation import run
 from tests.support.packages import package
 from tests.support.profiles import EXAMPLE, URL, Json, profile
 from tests.support.query_recorder import query_recorder

@@ -13,8 +13,8 @@ from healix_fhir.interaction.service import Interactions
 from healix_fhir.model.json import encode
 from healix_fhir.model.profile.compact import compact
 from healix_fhir.model.profile.judge import judge
-from healix_fhir.operation.registry import run
 from tests.support.fhir_server import SYSTEM, Pool, put, rows
+from tests.support.operation import run
 from tests.support.profiles import EXAMPLE, URL, Json, profile
 from tests.support.resources import observation, patient
 

@@ -8,8 +8,8 @@ from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.registry import run
 from tests.support.fhir_server import SYSTEM, Pool, body, of_patient, put, rows, serve
+from tests.support.operation import run
 from tests.support.resources import patient
 
 

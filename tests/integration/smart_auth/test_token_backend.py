@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import transaction
 from smart_auth.administration.clients import close_client
-from smart_auth.api import token as endpoint
+from smart_auth.api import edge
 from smart_auth.oauth.clients import Client, find_client
 from smart_auth.store import sweep
 from tests.integration.smart_auth.test_token_code import ask, opens
@@ -198,7 +198,7 @@ def test_a_client_that_is_closed_meanwhile_gets_nothing(
     async def proven(*_: object) -> Client:
         return known
 
-    monkeypatch.setattr(endpoint, "authenticate", proven)
+    monkeypatch.setattr(edge, "authenticate", proven)
     form = proving(assertion(KEY, service))
     assert ask(database_url, form)[0].status_code == 200
     transaction(pool, lambda: close_client(service, Origin()))

@@ -14,8 +14,8 @@ from healix_fhir.model.json import decode, encode
 from healix_fhir.model.validate import validate
 from healix_fhir.operation.fhirpath import RESULTS
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.registry import run
 from smart_auth.access import internal
+from tests.support.operation import run
 from tests.support.resources import Json, observation, patient
 
 NO_DATABASE = cast("Interactions", None)  # nothing is read

@@ -14,9 +14,9 @@ from healix_fhir.model.json import decode, encode
 from healix_fhir.model.profile.judge import Extent, judge
 from healix_fhir.model.profile.library import Library
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.registry import run
 from smart_auth.access import AccessContext, internal
 from smart_auth.scope import parse
+from tests.support.operation import run
 from tests.support.resources import observation, patient
 
 SYSTEM = internal("test")

@@ -1,0 +1,64 @@
+"""What the operator does at the command line is in the audit trail, as the operator's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from typer.testing import CliRunner
+
+from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.database import run
+from healix_fhir.server.cli.main import app
+from smart_auth.access import AccessContext
+from smart_auth.break_glass import DEFAULT, break_glass
+from smart_auth.scope import parse
+from tests.support.attacks.names import filled
+from tests.support.commands import RUNS, Run
+from tests.support.packages import archive
+from tests.support.resources import patient
+
+Told = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module")
+def told(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
+    """For each command what was recorded and what should have been, all run one after the other."""
+    directory = tmp_path_factory.mktemp("commands")
+    bundle = directory / "bundle.json"
+    entry = {"resource": patient(id="ada"), "request": {"method": "PUT", "url": "Patient/ada"}}
+    bundle.write_text(json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}))
+    names = {"bundle": str(bundle), "package": str(archive(directory / "package.tgz"))}
+    with psycopg.connect(module_database_url, autocommit=True) as connection:
+        clinician = AccessContext(parse("user/*.rs"), Origin("ehr", "doc"), practitioner="d")
+        names["opening"] = run(connection, break_glass(clinician, "ada", "unconscious", DEFAULT)).id
+        return {one.command: _run(one, names, connection, directory) for one in RUNS}
+
+
+def _run(one: Run, names: dict[str, str], connection: psycopg.Connection[Any], directory: Path) -> Told:
+    mark = _rows(connection, 0)[-1][0]
+    line = [filled(word, names) for word in one.line.split()] + ["--data-dir", str(directory)]
+    env = {"HEALIX_DATABASE_URL": connection.info.dsn + f" password={connection.info.password or ''}"}
+    done = CliRunner().invoke(app, line, input=one.stdin, env=env)
+    assert done.exit_code == 0, (line, done.stderr, done.exception)
+    answer = json.loads(done.stdout)
+    names |= {name: str(answer[key]) for key, name in (one.keeps or {}).items()}
+    rows = [row[1:] for row in _rows(connection, mark) if row[4] != "import"]
+    return rows, [(*filled(row, names), "healix-cli", None) for row in one.rows]
+
+
+def _rows(connection: psycopg.Connection[Any], after: int) -> list[tuple[Any, ...]]:
+    return connection.execute(
+        "SELECT seq, action, subtype, entity, client, account FROM audit_event WHERE seq > %s ORDER BY seq", (after,)
+    ).fetchall()
+
+
+@pytest.mark.parametrize("command", [one.command for one in RUNS])
+def test_each_command_is_recorded(told: Mapping[str, Told], command: str) -> None:
+    """The agent is the operator at the command line, whoever the command is about; that is what the row names."""
+    recorded, expected = told[command]
+    assert recorded == expected

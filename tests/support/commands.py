@@ -1,0 +1,87 @@
+"""Every command of `healix`, and what the audit trail tells of it; those of which it tells nothing have a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Rows: TypeAlias = tuple[tuple[str, str, str | None], ...]
+"""Action, word and what the row is about; `<name>`s stand for what earlier commands answered."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command line after `healix`, with `<name>`s in it, and its rows. `keeps` names what its answer is called."""
+
+    line: str
+    rows: Rows
+    stdin: str = ""
+    keeps: Mapping[str, str] | None = None
+
+    @property
+    def command(self) -> str:
+        """The command without its arguments."""
+        words = self.line.split()
+        return words[0] if words[0] in ALONE else " ".join(words[:2])
+
+
+ALONE = {"import", "reindex", "migrate", "fhirpath", "serve", "web", "dimse", "worker"}
+"""Commands of one word."""
+PASSWORD = "four words without link\n"
+
+RUNS = (
+    Run("migrate", (("E", "command", None),)),
+    Run("import <bundle>", (("C", "command", None),)),
+    Run(
+        "user create ada --role patient --fhir-user Patient/ada --mail ada@example.org --password-stdin",
+        (("C", "account", "account/ada"),),
+        PASSWORD,
+    ),
+    Run("user invite --fhir-user Patient/ada", (("C", "invitation", "Patient/ada"),)),
+    Run("user reset-factors ada", (("D", "factor", "account/ada"),)),
+    Run("user link ada RelatedPerson/r", (("C", "account-link", "account/ada"),)),
+    Run("user unlink ada RelatedPerson/r", (("D", "account-link", "account/ada"),)),
+    Run("user clear ada --label R", (("U", "account", "account/ada"),)),
+    Run("user list", (("R", "command", None),)),
+    Run("user show ada", (("R", "command", "account/ada"),)),
+    Run("user disable ada", (("U", "account", "account/ada"),)),
+    Run("user enable ada", (("U", "account", "account/ada"),)),
+    Run("user unlock ada", (("U", "account", "account/ada"),)),
+    Run("user change ada --role practitioner --fhir-user Practitioner/d", (("U", "account", "account/ada"),)),
+    Run("user reset-password ada", (("U", "account", "account/ada"),)),
+    Run("token create --scope user/*.rs --user ada", (("C", "token", "account/ada"),)),
+    Run(
+        "client create --name App --scope patient/*.rs --auth client_secret_post --redirect-uri https://app.example/cb",
+        (("C", "client", "client/<client>"),),
+        keeps={"client_id": "client"},
+    ),
+    Run("client invite", (("C", "invitation", None),)),
+    Run("client list", (("R", "command", None),)),
+    Run("client show <client>", (("R", "command", "client/<client>"),)),
+    Run("client change <client> --name Other", (("U", "client", "client/<client>"),)),
+    Run("client rotate-secret <client>", (("U", "client", "client/<client>"),)),
+    Run("client disable <client>", (("U", "client", "client/<client>"),)),
+    Run("client enable <client>", (("U", "client", "client/<client>"),)),
+    Run("launch create --client <client> --user ada --patient ada", (("C", "launch", None),)),
+    Run("client delete <client>", (("D", "client", "client/<client>"),)),
+    Run("break-glass list", (("R", "command", None),)),
+    Run("break-glass end <opening>", (("E", "$end-break-glass", "Patient/ada"),)),
+    Run("keys rotate", (("U", "signing-key", None),)),
+    Run("package install <package>", (("C", "package", "example.guide#1.0.0"),)),
+    Run("package list", (("R", "command", None),)),
+    Run("peer add CT1 --host ct.example --port 104", (("U", "peer", "CT1"),)),
+    Run("reindex", (("E", "command", "reindexing/<run>"),), keeps={"run": "run"}),
+    Run("audit verify", (("E", "command", None),)),
+)
+"""In an order in which each finds what it needs."""
+
+UNRECORDED: Mapping[str, str] = {
+    "fhirpath": "evaluates an expression on a file; touches no store",
+    "viewer install": "puts files of the viewer into the data directory; touches no store",
+    "serve": "runs the server, which records what it does",
+    "web": "runs the server, which records what it does",
+    "dimse": "runs the server, which records what it does",
+    "worker": "runs the server, which records what it does",
+}
+"""Commands without a row, and why."""
