@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from starlette.requests import Request
 
 from dicomweb.study.concerned import concerned
+from dicomweb.workitem.concerned import whose_item
+from dicomweb.workitem.rows import TYPE
 from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.access import AccessContext
 from smart_auth.denial import NOBODY, Denial
@@ -25,23 +27,34 @@ WORDS: Mapping[str, str] = {
     "wado.thumbnail": "retrieve-thumbnail",
 }
 """By name of the address, what it does: the word of the audit trail for what it gives, too."""
+ITEM_WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "ups.workitems": {"POST": ("workitem-create", "C"), "GET": ("query-workitem", "E")},
+    "ups.workitem": {"POST": ("workitem-update", "U"), "GET": ("workitem-retrieve", "R")},
+    "ups.state": {"PUT": ("workitem-state", "U")},
+    "ups.cancelrequest": {"POST": ("workitem-cancel", "U")},
+}
+"""The same for workitems, by method too, with the action."""
 LONGEST = 64
 QUERIES = ("qido", "dicomweb.studies")
 LEVELS = {"studies": "study", "series": "series", "instances": "instance"}
 
 
-def denials(
-    access: AccessContext, error: HealixError, name: str, request: Request, study: str | None
-) -> Iterator[Denial]:
-    """What the audit trail says of a refusal at the address `name`; `study` is the UID that the request names.
+def denials(access: AccessContext, error: HealixError, name: str, request: Request) -> Iterator[Denial]:
+    """What the audit trail says of a refusal at the address `name`.
 
-    Who sees all studies was denied nothing when one of them is missing.
+    Who sees all studies, or workitems, was denied nothing when one of them is missing.
     """
-    hidden = study is not None and name in WORDS and not access.sees_all("ImagingStudy", Permission.READ)
+    item = name in ITEM_WORDS
+    named = request.path_params.get("workitem" if item else "study") or request.query_params.get("studyUID")
+    type_name = TYPE if item else "ImagingStudy"
+    hidden = named is not None and (item or name in WORDS) and not access.sees_all(type_name, Permission.READ)
     if error.category is Category.FORBIDDEN or (error.category is Category.NOT_FOUND and hidden):
-        word, action = _word(name, request.method, request.url.path.rpartition("/")[2])
-        shown = study.replace("\0", "")[:LONGEST] if study is not None else None
-        yield Denial(action, word, shown, concerned(shown) if shown is not None else NOBODY)
+        method = "GET" if request.method == "HEAD" else request.method
+        last = request.url.path.rpartition("/")[2]
+        word, action = ITEM_WORDS[name][method] if item else _word(name, method, last)
+        shown = named.replace("\0", "")[:LONGEST] if named is not None else None
+        whose = NOBODY if shown is None else whose_item(shown) if item else concerned(shown)
+        yield Denial(action, word, shown, whose)
 
 
 def _word(name: str, method: str, last: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from dicomweb.api.denial import denials
 from dicomweb.archive.blobs import Archive
 from dicomweb.status import HTTP
 from dicomweb.study.receive import Receiver
+from dicomweb.workitem.create import PatientFinder
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.refusal import as_refusal
@@ -29,7 +30,7 @@ from smart_auth.challenge import Gate, challenge
 @dataclass(frozen=True, slots=True)
 class Edge:
     """The services of one web process. `base` is the DICOMweb base URL without a slash at the end; `max_request` the
-    largest STOW-RS request in bytes.
+    largest STOW-RS request in bytes; `find_patient` knows whom a PatientID means.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -38,6 +39,7 @@ class Edge:
     gate: Gate
     base: str
     max_request: int
+    find_patient: PatientFinder
 
 
 Handler = Callable[[Edge, Request, AccessContext], Awaitable[Response]]
@@ -73,8 +75,7 @@ class Address:
         except Exception as error:  # noqa: BLE001 - whatever fails is answered
             refused = as_refusal(error, number)
             if access is not None and not self.public:
-                study = request.path_params.get("study") or request.query_params.get("studyUID")
-                denied = tuple(denials(access, refused, self.name, request, study))
+                denied = tuple(denials(access, refused, self.name, request))
                 await self.edge.gate.denials.denied(access.origin, denied)
             response = refusal(refused, headers, self._allow())
         if scope["method"] == "HEAD":

@@ -1,6 +1,6 @@
 """The addresses of DICOMweb.
 
-Spec: PS3.18 Tables 10.3-1, 10.4.1-1 to 10.4.1-5, 10.5.1-1 and 10.6.1-1, 8.9 and 9 (2024d)
+Spec: PS3.18 Tables 10.3-1, 10.4.1-1 to 10.4.1-5, 10.5.1-1, 10.6.1-1 and 11.3-1, 8.9 and 9 (2024d)
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from dicomweb.api import qido, stow, wado
+from dicomweb.api import qido, stow, wado, workitems
 from dicomweb.api.edge import Address, Edge, Handler
 from dicomweb.api.frames import frames
 from dicomweb.study.query import Level
@@ -19,6 +19,7 @@ from smart_auth.access import AccessContext
 
 STUDY = "/dicomweb/studies/{study}"
 SERIES = STUDY + "/series/{series}"
+WORKITEM = "/dicomweb/workitems/{workitem}"
 INSTANCE = SERIES + "/instances/{instance}"
 
 
@@ -79,6 +80,10 @@ def services(edge: Edge) -> list[BaseRoute]:
         Route("/dicomweb/studies", Address("dicomweb.studies", edge, {"GET": studies, "POST": stow.store})),
         Route("/dicomweb/series", Address("qido", edge, {"GET": series})),
         Route("/dicomweb/instances", Address("qido", edge, {"GET": found})),
+        Route("/dicomweb/workitems", Address("ups.workitems", edge, {"GET": workitems.find, "POST": workitems.add})),
+        Route(WORKITEM + "/state", Address("ups.state", edge, {"PUT": workitems.state})),
+        Route(WORKITEM + "/cancelrequest", Address("ups.cancelrequest", edge, {"POST": workitems.cancel})),
+        Route(WORKITEM, Address("ups.workitem", edge, {"GET": workitems.one, "POST": workitems.change})),
         Route("/dicomweb/wado", Address("wado.uri", edge, {"GET": _wado_uri})),
     ]
 

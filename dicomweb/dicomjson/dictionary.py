@@ -44,3 +44,11 @@ def keyword(tag: int) -> str:
     from pydicom.datadict import keyword_for_tag
 
     return keyword_for_tag(tag)
+
+
+@lru_cache(maxsize=20_000)
+def tag(keyword: str) -> int:
+    """The tag of a keyword of the standard; 0 when unknown."""
+    from pydicom.datadict import tag_for_keyword
+
+    return tag_for_keyword(keyword) or 0

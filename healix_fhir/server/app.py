@@ -16,6 +16,7 @@ from dicomweb.study.receive import Receiver
 from healix_fhir.api import brands
 from healix_fhir.api import routes as fhir_api
 from healix_fhir.api.address import Edge
+from healix_fhir.imaging.workitems import find_patient
 from healix_fhir.interaction.review import demands
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.database import open_async_pool
@@ -127,4 +128,4 @@ def _imaging(settings: Settings, pool: Pool, gate: TokenGate) -> ImagingEdge:
     archive = open_archive(settings)
     largest = settings.max_store_gb << 30
     receiver = Receiver(archive, max_object=largest)
-    return ImagingEdge(pool, archive, receiver, gate, f"{settings.root}/dicomweb", largest)
+    return ImagingEdge(pool, archive, receiver, gate, f"{settings.root}/dicomweb", largest, find_patient)

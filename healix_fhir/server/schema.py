@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dicomweb.dimse import peers
 from dicomweb.index import tables as study_index
+from dicomweb.workitem import tables as worklist
 from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
 from healix_fhir.kernel.mail import queue as mail
@@ -25,6 +26,7 @@ ROOMS = (
     custom_parameters,
     access,
     study_index,
+    worklist,
     peers,
     journal,
     subscription,

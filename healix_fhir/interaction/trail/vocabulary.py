@@ -39,6 +39,7 @@ class Sense(msgspec.Struct, frozen=True):
 REST = Coding(EVENT_TYPE, "rest", "RESTful Operation")
 AUTHENTICATION = Coding(DCM, "110114", "User Authentication")
 TRANSFERRED = Coding(DCM, "110104", "DICOM Instances Transferred")
+PROCEDURE = Coding(DCM, "110111", "Procedure Record")
 QUERY = Coding(DCM, "110112", "Query")
 ALERT = Coding(DCM, "110113", "Security Alert")
 ACTIVITY = Coding(DCM, "110100", "Application Activity")
@@ -77,7 +78,11 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(("flood", "page"), Sense(ALERT)),
     **dict.fromkeys(("A-ASSOCIATE", "C-ECHO"), Sense(AUTHENTICATION, (NODE,))),
     **dict.fromkeys(("command", "notification"), Sense(ACTIVITY)),
-    **dict.fromkeys(("query-study", "query-series", "query-instance"), Sense(QUERY)),
+    **dict.fromkeys(("query-study", "query-series", "query-instance", "query-workitem"), Sense(QUERY)),
+    **dict.fromkeys(
+        ("workitem-create", "workitem-retrieve", "workitem-update", "workitem-state", "workitem-cancel"),
+        Sense(PROCEDURE),
+    ),
     **dict.fromkeys(("C-STORE", "STOW-RS", "import"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve-rendered", "retrieve-thumbnail"), Sense(TRANSFERRED)),

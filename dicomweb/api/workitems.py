@@ -1,0 +1,132 @@
+"""UPS-RS: create, retrieve, update, change the state of, cancel and search workitems.
+
+Spec: PS3.18 11.4 to 11.9 (2024d); an empty result is 200 with `[]` (2026a, as CP-2473 has it for studies)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import wraps
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dicomweb.api.accept import DICOM_XML, model_type
+from dicomweb.api.edge import Edge, Handler, refusal
+from dicomweb.api.qido import MORE, NOT_ATTRIBUTES
+from dicomweb.api.related import PRIVATE, objects
+from dicomweb.api.workitem_body import data_set
+from dicomweb.dicomjson.xml import native_model
+from dicomweb.workitem.cancel import request_cancellation
+from dicomweb.workitem.change_state import change_state
+from dicomweb.workitem.create import create
+from dicomweb.workitem.retrieve import retrieve
+from dicomweb.workitem.search import parse, search
+from dicomweb.workitem.status import WARNINGS, RefusedError, Success
+from dicomweb.workitem.update import update
+from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.errors import Category, invalid
+from smart_auth.access import AccessContext
+
+WORKITEM = ("workitem", "AffectedSOPInstanceUID")
+TRANSACTION = ("transaction-uid", "transaction")
+"""How query parameters name what PS3.18 writes as a bare UID, `?1.2.3`."""
+
+
+def warned(text: str) -> dict[str, str]:
+    """The Warning header with a text of the standard. Spec: PS3.18 11.4.3.2 (2024d); RFC 7234 5.5"""
+    return {"Warning": f'299 Healix "{text}"'} if text else {}
+
+
+def telling(handler: Handler) -> Handler:
+    """The handler, whose refusals of what a workitem's state does not allow come with their Warning header."""
+
+    @wraps(handler)
+    async def answering(edge: Edge, request: Request, access: AccessContext) -> Response:
+        try:
+            return await handler(edge, request, access)
+        except RefusedError as error:
+            if error.category is Category.NOT_FOUND:
+                raise
+            answer = refusal(error, {}, "")
+            answer.headers.update(warned(error.warning))
+            return answer
+
+    return answering
+
+
+@telling
+async def add(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """`POST /workitems` and `POST /workitems?{uid}`."""
+    uid = _named(request, WORKITEM)
+    given = await data_set(request)
+    made = await atransaction(edge.pool, lambda: create(access, uid, given, edge.find_patient))
+    address = f"{edge.base}/workitems/{made.uid}"
+    return _done(201, made.status, {"Location": address, "Content-Location": address})
+
+
+async def one(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """`GET /workitems/{uid}`."""
+    _named(request, ())
+    kind = model_type(request, single=True)
+    uid = request.path_params["workitem"]
+    found = msgspec.json.encode(await atransaction(edge.pool, lambda: retrieve(access, uid)))
+    headers = PRIVATE | {"Content-Location": f"{edge.base}/workitems/{uid}"}
+    if kind == DICOM_XML:
+        return Response(native_model(found), 200, headers, kind)
+    return Response(b"[" + found + b"]", 200, headers, kind)
+
+
+@telling
+async def change(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """`POST /workitems/{uid}` and `POST /workitems/{uid}?{transaction-uid}`."""
+    transaction_uid = _named(request, TRANSACTION)
+    given = await data_set(request)
+    uid = request.path_params["workitem"]
+    await atransaction(edge.pool, lambda: update(access, uid, transaction_uid, given))
+    return _done(200, Success.DONE, {"Content-Location": f"{edge.base}/workitems/{uid}"})
+
+
+@telling
+async def state(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """`PUT /workitems/{uid}/state`."""
+    _named(request, ())
+    given = await data_set(request)
+    uid = request.path_params["workitem"]
+    status = await atransaction(edge.pool, lambda: change_state(access, uid, given))
+    return _done(200, status, {"Content-Location": f"{edge.base}/workitems/{uid}"})
+
+
+@telling
+async def cancel(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """`POST /workitems/{uid}/cancelrequest`."""
+    _named(request, ())
+    given = await data_set(request, optional=True)
+    uid = request.path_params["workitem"]
+    status = await atransaction(edge.pool, lambda: request_cancellation(access, uid, given))
+    return _done(202, status, {})
+
+
+async def find(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """`GET /workitems`."""
+    kind = model_type(request)
+    asked = parse([pair for pair in request.query_params.multi_items() if pair[0] not in NOT_ATTRIBUTES])
+    found = await atransaction(edge.pool, lambda: search(access, asked))
+    return await objects(found.objects, kind, PRIVATE | ({"Warning": MORE} if found.more else {}))
+
+
+def _done(status: int, outcome: Success, headers: Mapping[str, str]) -> Response:
+    return Response(None, status, {**PRIVATE, **headers, **warned(WARNINGS.get(outcome, ""))})
+
+
+def _named(request: Request, names: Sequence[str]) -> str | None:
+    """The UID in the query, bare or by one of `names`; None without one. Raises Invalid for anything else there."""
+    given = [pair for pair in request.query_params.multi_items() if pair[0] not in NOT_ATTRIBUTES]
+    uids = [value if name in names else name for name, value in given if name in names or (names and not value)]
+    if len(uids) < len(given):
+        name = next(name for name, value in given if name not in names)
+        raise invalid(f"'{name[:64]}' is no parameter of this transaction", code="not-supported")
+    if len(uids) > 1:
+        raise invalid("the address names more than one UID", code="value")
+    return uids[0] if uids else None

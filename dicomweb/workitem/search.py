@@ -1,0 +1,115 @@
+"""Searching the worklist: the one service behind UPS-RS and C-FIND.
+
+Spec: PS3.18 11.9 and 8.3.4, PS3.4 CC.2.8 (2024d)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from dicomweb.workitem.attributes import RETURNED
+from dicomweb.workitem.matching import Path, conditions, path_of
+from dicomweb.workitem.rows import visible
+from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.database import Fragment, Statement, Work
+from healix_fhir.kernel.errors import invalid
+from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
+
+LIMIT = 1000
+"""The most matches of one answer, also when more are asked for."""
+MOST_FIELDS = 200
+OFFSET_LIMIT = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A parsed search: `keys` are matched where they have a value, and returned with `include`; `every`: all is."""
+
+    keys: tuple[tuple[Path, str], ...] = ()
+    include: tuple[Path, ...] = ()
+    every: bool = False
+    fuzzy: bool = False
+    limit: int = LIMIT
+    offset: int = 0
+
+    @property
+    def conditions(self) -> list[Fragment]:
+        """What it asks of the rows `w`."""
+        return conditions(self.keys, fuzzy=self.fuzzy)
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The result: one DICOM JSON object (encoded) for each match; `more`: whether matches remain after the limit."""
+
+    objects: list[bytes]
+    more: bool
+
+
+def parse(params: Sequence[tuple[str, str]]) -> Query:
+    """A search from query parameters: attributes by keyword or tag, includefield, limit, offset, fuzzymatching.
+
+    Raises Invalid for what is malformed or unknown: a key that is ignored would answer with other people's work.
+    """
+    keys: list[tuple[Path, str]] = []
+    include: list[Path] = []
+    limit, offset, fuzzy, every = LIMIT, 0, False, False
+    for name, value in params:
+        if name == "limit":
+            limit = min(_whole(name, value), LIMIT)
+        elif name == "offset":
+            offset = _whole(name, value)
+        elif name == "fuzzymatching":
+            if value not in ("true", "false"):
+                raise invalid("fuzzymatching must be true or false", code="value")
+            fuzzy = value == "true"
+        elif name == "includefield":
+            every = every or value == "all"
+            include += [path_of(field) for field in value.split(",") if field not in ("", "all")]
+        else:
+            keys.append((path_of(name), value))
+    if len(include) > MOST_FIELDS:
+        raise invalid(f"a search may ask for at most {MOST_FIELDS} further fields", code="too-costly")
+    query = Query(tuple(keys), tuple(include), every, fuzzy, limit, offset)
+    assert isinstance(query.conditions, list)  # malformed values are refused here
+    return query
+
+
+def _whole(name: str, value: str) -> int:
+    if not value.isascii() or not value.isdecimal() or int(value[:11]) > OFFSET_LIMIT:
+        raise invalid(f"{name} must be a whole number", code="value")
+    return int(value)
+
+
+def search(access: AccessContext, query: Query) -> Work[Matches]:
+    """Run a search as far as `access` may see, in the order in which the steps are to begin.
+
+    One statement, and one for the audit rows of each patient shown.
+    """
+    parts = [visible(access, Permission.SEARCH), *query.conditions]
+    rows = yield Statement(
+        "SELECT k.id, w.dataset FROM workitem w LEFT JOIN patient_key k ON k.pat = w.pat"
+        f" WHERE w.dataset IS NOT NULL AND {' AND '.join(part.sql for part in parts)}"
+        " ORDER BY w.scheduled, w.pk LIMIT %s OFFSET %s",
+        (*(param for part in parts for param in part.params), query.limit + 1, query.offset),
+        prepare=False,
+    )
+    shown = rows[: query.limit]
+    asked = "&".join(f"{path.name}={value}" for path, value in query.keys).replace("\0", "")
+    patients = dict.fromkeys(patient for patient, _ in shown if patient is not None)
+    yield record(
+        [AuditRow(access.origin, "E", "query-workitem", patient=one, query=asked) for one in patients or (None,)]
+    )
+    returned = RETURNED | {path.tags[0] for path, _ in query.keys} | {path.tags[0] for path in query.include}
+    objects = [bytes(dataset) if query.every else _part(dataset, returned) for _, dataset in shown]
+    return Matches(objects, more=len(rows) > query.limit)
+
+
+def _part(dataset: bytes, returned: frozenset[str]) -> bytes:
+    members: Mapping[str, Any] = msgspec.json.decode(dataset, type=dict[str, msgspec.Raw])
+    return msgspec.json.encode({tag: member for tag, member in members.items() if tag in returned})
