@@ -110,7 +110,11 @@ WITH asked AS (
        SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS x (patient_id, issuer, pat)),
      mapped AS (
        INSERT INTO study_patient AS m (patient_id, issuer, pat) SELECT * FROM asked WHERE patient_id <> ''
-       ON CONFLICT (patient_id, issuer) DO UPDATE SET pat = excluded.pat WHERE m.pat <> excluded.pat)
+       ON CONFLICT (patient_id, issuer) DO UPDATE SET pat = excluded.pat WHERE m.pat <> excluded.pat),
+     work AS (
+       UPDATE workitem w SET pat = a.pat FROM asked a
+       WHERE a.patient_id <> '' AND w.patient_id = a.patient_id AND w.issuer = a.issuer
+         AND w.pat IS DISTINCT FROM a.pat)
 UPDATE study s SET pat = a.pat FROM asked a
 WHERE s.pat IS DISTINCT FROM a.pat AND CASE WHEN a.patient_id = '' THEN s.study_uid = a.issuer
       ELSE s.patient_id = a.patient_id AND coalesce(s.patient_id_issuer, '') = a.issuer END
@@ -118,7 +122,7 @@ RETURNING s.study_uid"""
 
 
 def _settle(found: Sequence[Study], matches: Mapping[Key, Match]) -> Work[list[str]]:
-    """Put every study of these patients under its patient; returns those that changed."""
+    """Put every study and workitem of these patients under its patient; returns the studies that changed."""
     keys = sorted({study.key for study in found})
     pats = yield from patient_keys([matches[key].patient for key in keys])
     rows = yield Statement(

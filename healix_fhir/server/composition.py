@@ -13,7 +13,7 @@ from dicomweb.events import TOPIC
 from dicomweb.study.sweep import sweep
 from healix_fhir.care import break_glass_notice, memberships, relationships
 from healix_fhir.care.persons import find_person
-from healix_fhir.imaging import bridge
+from healix_fhir.imaging import bridge, workitems
 from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row, one, open_pool, run
 from healix_fhir.kernel.jobs import Task
@@ -44,6 +44,7 @@ def consumers(settings: Settings) -> Consumers:
             relationships.consumer(bases),
             memberships.consumer(bases),
             bridge.patients,
+            workitems.patients,
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
         TOPIC: (bridge.studies(bases),),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from dicomweb.api.accept import DEFAULT_SYNTAX, DICOM, DICOM_JSON, DICOM_XML, FRAME_TYPE, JSON_TYPES, MULTIPART, OCTETS
+from dicomweb.api.capabilities import worklist
 from dicomweb.api.capabilities.transaction import Transaction
 from dicomweb.api.look import ANNOTATIONS, FUNCTION
 from dicomweb.api.wado_uri import PARAMETERS as URI_PARAMETERS
@@ -79,7 +80,7 @@ def searched(level: Level) -> dict[str, tuple[str, ...]]:
 
 def table() -> Table:
     """The whole table."""
-    return dict(_rows())
+    return dict(_rows()) | dict(worklist.rows())
 
 
 def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:

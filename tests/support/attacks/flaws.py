@@ -23,6 +23,7 @@ from tests.support.attacks.imaging import imaging
 from tests.support.attacks.looking import looking
 from tests.support.attacks.operating import operating
 from tests.support.attacks.searching import searching
+from tests.support.attacks.worklist import worklist
 from tests.support.attacks.writing import writing
 from tests.support.resources import REPOSITORY
 
@@ -46,6 +47,7 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
     "dicomweb.study.retrieve": (imaging,),
     "dicomweb.study.store": (imaging,),
     "dicomweb.study.rows": (imaging,),
+    "dicomweb.workitem.rows": (worklist,),
     **dict.fromkeys((*SEARCH, " ".join(SEARCH)), (searching, bundles, writing)),
 }
 """By module or modules, the tables of attacks in which some notice."""

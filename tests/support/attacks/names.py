@@ -43,6 +43,7 @@ def names(kind: str, run: str) -> dict[str, str]:
         "series": f"{study}.1",
         "instance": f"{study}.1.1",
         "imaging": f"{kind}-imaging",
+        "workitem": f"1.2.826.0.1.3680043.10.1714.8.{number}",
     }
 
 

@@ -29,6 +29,7 @@ from tests.support.ct import ct_image
 from tests.support.live_server import LiveServer, live_server
 from tests.support.query_recorder import query_recorder
 from tests.support.stow import HEADERS, body, file_of
+from tests.support.workitems import members, workitem
 
 FHIR = {"Content-Type": "application/fhir+json"}
 EVERYTHING = "registry"
@@ -41,7 +42,9 @@ WITH whose AS MATERIALIZED (SELECT pat FROM patient_key WHERE id = ANY(%s)),
    held AS (SELECT r.version, r.deleted FROM resource r WHERE r.pat IN (SELECT pat FROM whose)
             UNION ALL SELECT r.version, r.deleted FROM compartment c JOIN resource r USING (pk)
             WHERE c.pat IN (SELECT pat FROM whose))
-SELECT count(*), sum(version), count(*) FILTER (WHERE deleted), (SELECT count(*) FROM instance) FROM held"""
+SELECT count(*), sum(version), count(*) FILTER (WHERE deleted), (SELECT count(*) FROM instance),
+       (SELECT array_agg(md5(dataset) ORDER BY w.pk) FROM workitem w WHERE w.pat IN (SELECT pat FROM whose))
+FROM held"""
 
 
 @dataclass
@@ -110,6 +113,7 @@ def seeded(database_url: str, directory: Path) -> dict[str, str]:
         made.put(*PLAIN, *hidden(present))
         made.put(*own(present), *own(absent))
         _images(made, present, directory)
+        _workitem(made, present)
         made.work()
         return everything | _tokens(made)
 
@@ -131,6 +135,20 @@ def _images(made: Scene, name: Mapping[str, str], directory: Path) -> None:
     pixels = (CANARY.encode() * (len(image.PixelData) // len(CANARY) + 1))[: len(image.PixelData)]
     image.PixelData = pixels
     answer = made.everything.post("/dicomweb/studies", content=body([file_of(image)]), headers=HEADERS)
+    assert answer.is_success, answer.text
+
+
+def _workitem(made: Scene, name: Mapping[str, str]) -> None:
+    """A workitem of the hidden patient, with canaries in what it says."""
+    item = workitem(
+        PatientID=name["mrn"],
+        PatientName=f"{name['family']}^{CANARY}",
+        ProcedureStepLabel=f"{name['description']} {CANARY}",
+        CommentsOnTheScheduledProcedureStep=CANARY,
+        StudyInstanceUID=name["study"],
+        ReferencedRequestSequence=[members(AccessionNumber=name["accession"], StudyInstanceUID=name["study"])],
+    )
+    answer = made.everything.post(f"/dicomweb/workitems?{name['workitem']}", json=[item])
     assert answer.is_success, answer.text
 
 

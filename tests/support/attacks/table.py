@@ -8,6 +8,7 @@ from tests.support.attacks.imaging import imaging
 from tests.support.attacks.looking import looking
 from tests.support.attacks.operating import operating
 from tests.support.attacks.searching import searching
+from tests.support.attacks.worklist import worklist
 from tests.support.attacks.writing import writing
 
-ATTACKS: tuple[Attack, ...] = (*looking(), *searching(), *writing(), *bundles(), *operating(), *imaging())
+ATTACKS: tuple[Attack, ...] = (*looking(), *searching(), *writing(), *bundles(), *operating(), *imaging(), *worklist())

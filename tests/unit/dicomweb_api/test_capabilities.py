@@ -18,7 +18,7 @@ from healix_fhir.kernel.errors import HealixError
 from tests.support.asgi import FakeGate, Reply, request, router
 
 NOTHING = cast("Any", None)
-EDGE = Edge(NOTHING, NOTHING, NOTHING, FakeGate(), "https://healix.test/dicomweb", 1)
+EDGE = Edge(NOTHING, NOTHING, NOTHING, FakeGate(), "https://healix.test/dicomweb", 1, NOTHING)
 WADL = "application/vnd.sun.wadl+xml"
 VALUES = {"limit": "1", "offset": "1", "fuzzymatching": "true", "includefield": "all"}
 LOOKS = {
@@ -69,7 +69,10 @@ def test_the_same_in_json() -> None:
     (resources,) = msgspec.json.decode(reply.body)["application"]["resources"]
     tree = ET.fromstring(asked("OPTIONS", "/dicomweb", WADL).body)
     names = [
-        param["name"] for one in resources["resource"] for m in one["method"] for param in m["request"][0]["param"]
+        param["name"]
+        for one in resources["resource"]
+        for m in one["method"]
+        for param in m["request"][0].get("param", ())
     ]
     same = [param.get("name") for param in tree.iterfind(f".//{{{NAMESPACE}}}request/{{{NAMESPACE}}}param")]
     assert names == same
