@@ -19,15 +19,19 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection, AsyncRawCursor, Connection, RawCursor
 from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg.pq import Format
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from sqlalchemy import MetaData
+
+from healix_fhir.kernel.placeholders import posed
 
 T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]
 RETRIES = 5
 WAIT = 10.0
+BINARY = Format.BINARY
 
 metadata = MetaData()
 """Every table of every room; migrations are compared with it."""
@@ -68,13 +72,14 @@ def one(statement: Statement) -> Work[list[Row]]:
 
 def run(connection: Connection[Row], work: Work[T]) -> T:
     """Drive `work` over a synchronous connection, inside whatever transaction it is in."""
-    with connection.cursor(binary=True) as cursor:
+    with RawCursor(connection) as cursor:
+        cursor.format = BINARY
         try:
             statement = next(work)
             while True:
                 try:
-                    cursor.execute(statement.sql, statement.params or None, prepare=statement.prepare)
-                    rows = cursor.fetchall() if cursor.description else []
+                    cursor.execute(*posed(statement.sql, statement.params), prepare=statement.prepare)
+                    rows = cursor.fetchall() if cursor.rownumber is not None else []
                 except psycopg.Error as error:
                     statement = work.throw(error)
                 else:
@@ -85,13 +90,14 @@ def run(connection: Connection[Row], work: Work[T]) -> T:
 
 async def arun(connection: AsyncConnection[Row], work: Work[T]) -> T:
     """Drive `work` over an asynchronous connection, inside whatever transaction it is in."""
-    async with connection.cursor(binary=True) as cursor:
+    async with AsyncRawCursor(connection) as cursor:
+        cursor.format = BINARY
         try:
             statement = next(work)
             while True:
                 try:
-                    await cursor.execute(statement.sql, statement.params or None, prepare=statement.prepare)
-                    rows = await cursor.fetchall() if cursor.description else []
+                    await cursor.execute(*posed(statement.sql, statement.params), prepare=statement.prepare)
+                    rows = await cursor.fetchall() if cursor.rownumber is not None else []
                 except psycopg.Error as error:
                     statement = work.throw(error)
                 else:
@@ -109,12 +115,13 @@ class Finished(Generic[T]):
 
 async def arun_aside(connection: AsyncConnection[Row], work: Work[T]) -> T:
     """Drive `work` like `arun`, its own computing in threads."""
-    async with connection.cursor(binary=True) as cursor:
+    async with AsyncRawCursor(connection) as cursor:
+        cursor.format = BINARY
         step = await asyncio.to_thread(_advance, work.send, None)
         while not isinstance(step, Finished):
             try:
-                await cursor.execute(step.sql, step.params or None, prepare=step.prepare)
-                rows = await cursor.fetchall() if cursor.description else []
+                await cursor.execute(*posed(step.sql, step.params), prepare=step.prepare)
+                rows = await cursor.fetchall() if cursor.rownumber is not None else []
             except psycopg.Error as error:
                 step = await asyncio.to_thread(_advance, work.throw, error)
             else:

@@ -1,6 +1,6 @@
 """Where the web workers of one server count together: prometheus_client's directory of memory-mapped counters.
 
-It reads its environment variable when it is imported, so this module does not import it.
+It reads its environment variable when it is imported, so it is imported only after that is set.
 """
 
 from __future__ import annotations
@@ -27,3 +27,12 @@ def share(data_dir: Path) -> None:
     directory = root / str(os.getppid())
     directory.mkdir(parents=True, exist_ok=True)
     os.environ[SHARED] = str(directory)
+    _know_own_process()
+
+
+def _know_own_process() -> None:
+    """Let the counters take this process for the one that counts; else each asks the system who it is each time."""
+    from prometheus_client import values
+
+    process = os.getpid()
+    values.ValueClass = values.MultiProcessValue(lambda: process)  # type: ignore[no-untyped-call]

@@ -22,12 +22,16 @@ def query_recorder(*, apart: str = "") -> Iterator[list[str]]:
 
     def record(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:
         if current_thread().name != apart:
-            recorded.append(query)
+            recorded.append(_text(query))
         return execute(cursor, query, *args, **options)
 
     async def arecord(cursor: Any, query: Any, *args: Any, **options: Any) -> Any:
-        recorded.append(query)
+        recorded.append(_text(query))
         return await aexecute(cursor, query, *args, **options)
 
     with patch.object(Cursor, "execute", record), patch.object(AsyncCursor, "execute", arecord):
         yield recorded
+
+
+def _text(query: Any) -> str:
+    return query.decode() if isinstance(query, bytes) else str(query)
