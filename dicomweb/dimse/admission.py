@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dicomweb.dimse import peers
 from dicomweb.dimse.associate import APPLICATION_CONTEXT, PROTOCOL_VERSION, Reject, Request
 from dicomweb.dimse.peers import UNKNOWN_CALLER, Right
+from dicomweb.dimse.refusals import ASSOCIATE
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Work
 from smart_auth.access import AccessContext
@@ -36,18 +37,17 @@ class Caller:
 
 
 def admit(house: House, request: Request, address: str) -> Work[Caller | Reject]:
-    """The caller, or why it is rejected; audited either way."""
+    """The caller, audited, or why it is rejected: what the trail says of that is up to who rejects."""
     origin = Origin(client=request.calling, address=address)
     verdict = _refusal(house, request)
     if verdict is None:
         peer = yield from peers.find(request.calling)
         rights = UNKNOWN_CALLER[house.unknown_callers] if peer is None else peer.rights
         if rights:
-            yield record([AuditRow(origin, "E", "A-ASSOCIATE")])
+            yield record([AuditRow(origin, "E", ASSOCIATE)])
             scopes = STORING if Right.STORE in rights else frozenset()
             return Caller(request.calling, rights, AccessContext(scopes=scopes, origin=origin))
         verdict = Reject.CALLING_AE_TITLE_NOT_RECOGNIZED
-    yield record([AuditRow(origin, "E", "A-ASSOCIATE", outcome=4)])
     return verdict
 
 

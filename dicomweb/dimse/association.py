@@ -8,7 +8,7 @@ Spec: PS3.8 9.2 (2024d), PS3.7 6.3 and 9 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import structlog
@@ -35,7 +35,10 @@ log = structlog.get_logger("dimse")
 
 
 class Association:
-    """The acceptor's side, after the A-ASSOCIATE-AC. `maximum` is the longest body that the peer takes."""
+    """The acceptor's side, after the A-ASSOCIATE-AC. `maximum` is the longest body that the peer takes.
+
+    `aborted` hears why a peer that broke the protocol is thrown out.
+    """
 
     def __init__(
         self,
@@ -44,12 +47,14 @@ class Association:
         maximum: int,
         services: Mapping[CommandField, Service],
         limits: Limits,
+        aborted: Callable[[str], None],
     ) -> None:
         self._wire = wire
         self._contexts = contexts
         self._maximum = maximum
         self._services = services
         self._limits = limits
+        self._aborted = aborted
         self._context_id: int | None = None  # of the message under way
         self._command = bytearray()
         self._operation: Operation | None = None
@@ -61,6 +66,7 @@ class Association:
             self._serve()
         except ProtocolError as error:
             log.info("association aborted", reason=str(error))
+            self._aborted(str(error))
             self._abort(AbortSource.SERVICE_PROVIDER, error.reason)
         except (ExpiredError, StoppingError):
             self._abort(AbortSource.SERVICE_USER)

@@ -32,6 +32,9 @@ log = structlog.get_logger("dimse")
 Serve: TypeAlias = Callable[[socket.socket, bytes, str], None]
 """Serves one association: its connection, the body of its A-ASSOCIATE-RQ, the peer's address. Must not raise."""
 
+Refused: TypeAlias = Callable[[str, str], None]
+"""Hears of each refusal: the peer's address, and why. Must neither wait nor raise."""
+
 TICK = 0.25
 BACKLOG = 256
 CHUNK = 64 << 10
@@ -57,11 +60,12 @@ class Visitor:
 
 
 class Gate:
-    """Accepts connections of `listener` and hands whole association requests to `serve`."""
+    """Accepts connections of `listener` and hands whole association requests to `serve`; `refused` hears of others."""
 
-    def __init__(self, listener: socket.socket, serve: Serve, limits: Limits) -> None:
+    def __init__(self, listener: socket.socket, serve: Serve, limits: Limits, refused: Refused) -> None:
         self._listener = listener
         self._serve = serve
+        self._refused = refused
         self._limits = limits
         self._selector = selectors.DefaultSelector()
         self._visitors: dict[Visitor, None] = {}  # in the order of their deadlines
@@ -109,6 +113,8 @@ class Gate:
             self._end(self._ended.popleft())
         now = time.monotonic()
         while (oldest := next(iter(self._visitors), None)) is not None and oldest.deadline < now:
+            if oldest.received:
+                self._refused(oldest.address, f"no whole A-ASSOCIATE-RQ within {self._limits.artim:g} s")
             self._drop(oldest)
 
     def _accept(self) -> None:
@@ -139,6 +145,7 @@ class Gate:
                 self._take(visitor, data)
         except ProtocolError as error:
             log.info("connection aborted", address=visitor.address, reason=str(error))
+            self._refused(visitor.address, str(error))
             self._dismiss(visitor, abort(AbortSource.SERVICE_PROVIDER, error.reason))
         except BlockingIOError:
             return
@@ -174,6 +181,7 @@ class Gate:
         limits = self._limits
         if len(self._associations) >= limits.associations or addresses[visitor.address] >= limits.per_address:
             log.warning("association rejected", address=visitor.address, reason=Reject.LOCAL_LIMIT_EXCEEDED.name)
+            self._refused(visitor.address, Reject.LOCAL_LIMIT_EXCEEDED.name)
             self._dismiss(visitor, reject(Reject.LOCAL_LIMIT_EXCEEDED))
             return
         self._forget(visitor)
@@ -215,6 +223,8 @@ class Gate:
     def _drop_oldest(self) -> None:
         oldest = next(iter(self._visitors), None)
         if oldest is not None:
+            if not oldest.leaving:
+                self._refused(oldest.address, "dropped for connections that came later")
             self._drop(oldest)
 
     def _drop(self, visitor: Visitor) -> None:

@@ -29,11 +29,12 @@ from dicomweb.dimse.group_commit import GroupCommit
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.operation import Service
 from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
+from dicomweb.dimse.refusals import ABORTED, ASSOCIATE, Refusals
 from dicomweb.dimse.store import SERVICE, StoreService
 from dicomweb.dimse.wire import ClosedError, Wire, tune
 from dicomweb.study.receive import Receiver
 from dicomweb.study.store import attempt, deposit
-from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, one, open_pool, transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
@@ -55,6 +56,7 @@ class Scp:
     commit: GroupCommit
     house: House
     limits: Limits
+    refusals: Refusals
     stop: Event
 
     def serve(self, connection: socket.socket, body: bytes, address: str) -> None:
@@ -66,6 +68,7 @@ class Scp:
                 self._associate(wire, body, address)
             except ProtocolError as error:
                 log.info("association request refused", reason=str(error))
+                self.refusals.refused(Origin(address=address), ASSOCIATE, str(error))
                 wire.write(abort(AbortSource.SERVICE_PROVIDER, error.reason))
             except psycopg.Error:
                 log.exception("association request failed")
@@ -76,6 +79,7 @@ class Scp:
         verdict = transaction(self.pool, partial(admit, self.house, request, address))
         if isinstance(verdict, Reject):
             log.info("association rejected", calling=request.calling, called=request.called, reason=verdict.name)
+            self.refusals.refused(Origin(request.calling, address=address), ASSOCIATE, verdict.name)
             wire.write(reject(verdict))
             return
         with structlog.contextvars.bound_contextvars(calling=verdict.aet):
@@ -89,7 +93,8 @@ class Scp:
             CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
             CommandField.C_STORE_RQ: StoreService(caller, self.receiver, self.commit, self._audit),
         }
-        Association(wire, accepted, request.maximum, services, self.limits).run()
+        aborted = partial(self.refusals.refused, caller.access.origin, ABORTED)
+        Association(wire, accepted, request.maximum, services, self.limits, aborted).run()
 
     def _audit(self, row: AuditRow) -> None:
         try:
@@ -98,7 +103,9 @@ class Scp:
             log.exception("a refusal could not be audited", entity=row.entity)
 
 
-def make(settings: Settings, pool: ConnectionPool[Connection[Row]], limits: Limits, stop: Event) -> Scp:
+def make(
+    settings: Settings, pool: ConnectionPool[Connection[Row]], limits: Limits, refusals: Refusals, stop: Event
+) -> Scp:
     """The service over the database of `pool` and the archive of the settings."""
     archive = open_archive(settings)
 
@@ -111,7 +118,18 @@ def make(settings: Settings, pool: ConnectionPool[Connection[Row]], limits: Limi
         ),
         house=House(AE_TITLE, settings.dimse_unknown_callers),
         limits=limits,
+        refusals=refusals,
         stop=stop,
+    )
+
+
+def gate(listener: socket.socket, scp: Scp) -> Gate:
+    """The door to the service."""
+    return Gate(
+        listener,
+        scp.serve,
+        scp.limits,
+        lambda address, reason: scp.refusals.refused(Origin(address=address), ASSOCIATE, reason),
     )
 
 
@@ -132,6 +150,10 @@ def run(settings: Settings, stop: Event, *, share_port: bool = False) -> None:
         address = f"{settings.host}:{settings.dimse_port}"
         raise HealixError(Category.UNAVAILABLE, f"cannot listen on {address}: {error.strerror}") from error
     sys.setswitchinterval(SWITCH_INTERVAL)
-    with listener, open_pool(settings.database_url, size=POOL_SIZE, seconds=settings.statement_seconds) as pool:
+    with (
+        listener,
+        open_pool(settings.database_url, size=POOL_SIZE, seconds=settings.statement_seconds) as pool,
+        Refusals(pool) as refusals,
+    ):
         log.info("listening", host=settings.host, port=settings.dimse_port, aet=AE_TITLE)
-        Gate(listener, make(settings, pool, limits, stop).serve, limits).run(stop)
+        gate(listener, make(settings, pool, limits, refusals, stop)).run(stop)

@@ -10,9 +10,10 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.dimse import peers
-from dicomweb.dimse.gate import Gate, listen
+from dicomweb.dimse.gate import listen
 from dicomweb.dimse.limits import Limits
-from dicomweb.dimse.scp import make
+from dicomweb.dimse.refusals import Refusals
+from dicomweb.dimse.scp import gate, make
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.settings import Settings
 
@@ -27,12 +28,13 @@ def serving_dimse(settings: Settings, pool: ConnectionPool[Connection[Row]], lim
     stop = Event()
     listener = listen("127.0.0.1", 0)
     port = int(listener.getsockname()[1])
-    gate = Gate(listener, make(settings, pool, limits, stop).serve, limits)
-    thread = Thread(target=gate.run, args=(stop,), name="dimse")
-    thread.start()
-    try:
-        yield port
-    finally:
-        stop.set()
-        thread.join(20)
-        assert not thread.is_alive()
+    with Refusals(pool) as refusals:
+        door = gate(listener, make(settings, pool, limits, refusals, stop))
+        thread = Thread(target=door.run, args=(stop,), name="dimse")
+        thread.start()
+        try:
+            yield port
+        finally:
+            stop.set()
+            thread.join(20)
+            assert not thread.is_alive()

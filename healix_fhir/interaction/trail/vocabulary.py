@@ -76,7 +76,7 @@ SENSES: Mapping[str, Sense] = {
     ),
     **dict.fromkeys(("client", "peer", "package", "signing-key"), Sense(ALERT, (CONFIGURATION,))),
     **dict.fromkeys(("flood", "page"), Sense(ALERT)),
-    **dict.fromkeys(("A-ASSOCIATE", "C-ECHO"), Sense(AUTHENTICATION, (NODE,))),
+    **dict.fromkeys(("A-ASSOCIATE", "A-P-ABORT", "C-ECHO"), Sense(AUTHENTICATION, (NODE,))),
     **dict.fromkeys(("command", "notification"), Sense(ACTIVITY)),
     **dict.fromkeys(("query-study", "query-series", "query-instance", "query-workitem"), Sense(QUERY)),
     **dict.fromkeys(

@@ -60,11 +60,12 @@ class Server:
 
     port: int
     kept: Kept
+    refused: list[str]
     stop: Event
     thread: Thread
 
 
-def _serve(kept: Kept, limits: Limits, stop: Event) -> Callable[[socket.socket, bytes, str], None]:
+def _serve(kept: Kept, refused: list[str], limits: Limits, stop: Event) -> Callable[[socket.socket, bytes, str], None]:
     def begin(command: Command, context: Context) -> Operation:
         del context
         return Keep(command, kept)
@@ -83,7 +84,7 @@ def _serve(kept: Kept, limits: Limits, stop: Event) -> Callable[[socket.socket, 
             wire.write(accept(asked, contexts, roles, limits.pdu))
             taken = {item.id: item for item in contexts if item.result is ContextResult.ACCEPTANCE}
             services = {CommandField.C_ECHO_RQ: echo(Origin(), lambda _: None), CommandField.C_STORE_RQ: begin}
-            Association(wire, taken, asked.maximum, services, limits).run()
+            Association(wire, taken, asked.maximum, services, limits, refused.append).run()
 
     return serve
 
@@ -91,13 +92,15 @@ def _serve(kept: Kept, limits: Limits, stop: Event) -> Callable[[socket.socket, 
 @contextmanager
 def serving(limits: Limits) -> Iterator[Server]:
     """A gate that runs in a thread while the block lasts."""
-    kept, stop = Kept(), Event()
+    kept, refused, stop = Kept(), list[str](), Event()
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    thread = Thread(target=Gate(listener, _serve(kept, limits, stop), limits).run, args=(stop,))
+    serve = _serve(kept, refused, limits, stop)
+    gate = Gate(listener, serve, limits, lambda _, reason: refused.append(reason))
+    thread = Thread(target=gate.run, args=(stop,))
     thread.start()
     try:
-        yield Server(port, kept, stop, thread)
+        yield Server(port, kept, refused, stop, thread)
     finally:
         stop.set()
         thread.join(20)

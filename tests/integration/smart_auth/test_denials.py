@@ -9,7 +9,7 @@ import pytest
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Row, open_async_pool
-from smart_auth import denials as module
+from smart_auth import flood as module
 from smart_auth.denials import Denials
 from tests.support.gate import Pool
 

@@ -19,7 +19,7 @@ from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.database import Row, run
 from healix_fhir.model.json import encode
 from healix_fhir.server.composition import consumers
-from smart_auth import denials
+from smart_auth import flood
 from smart_auth.oauth.passwords import hash_password
 from smart_auth.store import create_user
 from tests.support.attacks.hidden import hidden, measurement
@@ -91,8 +91,8 @@ class Scene:
 def scene(database_url: str, directory: Path, tokens: Mapping[str, str]) -> Iterator[Scene]:
     """Serve a database that `seeded` has filled."""
     with (
-        patch.object(denials, "PER_ADDRESS", 1 << 30),
-        patch.object(denials, "IN_ALL", 1 << 30),
+        patch.object(flood, "PER_ADDRESS", 1 << 30),
+        patch.object(flood, "IN_ALL", 1 << 30),
         live_server(database_url, directory) as server,
         query_recorder(apart="parameters") as statements,
         psycopg.connect(database_url, autocommit=True) as look,
