@@ -18,6 +18,7 @@ from smart_auth.denial import NOBODY, Denial
 from smart_auth.scope import Permission
 
 STOW = "STOW-RS"
+DELETE = "delete-instances"
 WORDS: Mapping[str, str] = {
     **dict.fromkeys(("wado.instances", "wado.uri"), "retrieve"),
     "wado.metadata": "retrieve-metadata",
@@ -47,7 +48,8 @@ def denials(access: AccessContext, error: HealixError, name: str, request: Reque
     item = name in ITEM_WORDS
     named = request.path_params.get("workitem" if item else "study") or request.query_params.get("studyUID")
     type_name = TYPE if item else "ImagingStudy"
-    hidden = named is not None and (item or name in WORDS) and not access.sees_all(type_name, Permission.READ)
+    permission = Permission.DELETE if request.method == "DELETE" else Permission.READ
+    hidden = named is not None and (item or name in WORDS) and not access.sees_all(type_name, permission)
     if error.category is Category.FORBIDDEN or (error.category is Category.NOT_FOUND and hidden):
         method = "GET" if request.method == "HEAD" else request.method
         last = request.url.path.rpartition("/")[2]
@@ -60,6 +62,8 @@ def denials(access: AccessContext, error: HealixError, name: str, request: Reque
 def _word(name: str, method: str, last: str) -> tuple[str, str]:
     if method == "POST":
         return STOW, "C"
+    if method == "DELETE":
+        return DELETE, "D"
     if name in WORDS:
         return WORDS[name], "R"
     return f"query-{LEVELS[last]}" if name in QUERIES and last in LEVELS else name, "E"

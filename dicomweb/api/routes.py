@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from dicomweb.api import qido, stow, wado, workitems
+from dicomweb.api.delete import delete
 from dicomweb.api.edge import Address, Edge, Handler
 from dicomweb.api.frames import frames
 from dicomweb.study.query import Level
@@ -69,14 +70,17 @@ def services(edge: Edge) -> list[BaseRoute]:
         Route(INSTANCE + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
         Route(SERIES + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
         Route(STUDY + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
-        Route(INSTANCE, Address("wado.instances", edge, {"GET": wado.instances})),
+        Route(INSTANCE, Address("wado.instances", edge, {"GET": wado.instances, "DELETE": delete})),
         *(Route(path + "/rendered", picture) for path in whole),
         *(Route(path + "/thumbnail", small) for path in whole),
         Route(SERIES + "/instances", Address("qido", edge, {"GET": found})),
-        Route(SERIES, Address("wado.instances", edge, {"GET": wado.instances})),
+        Route(SERIES, Address("wado.instances", edge, {"GET": wado.instances, "DELETE": delete})),
         Route(STUDY + "/series", Address("qido", edge, {"GET": series})),
         Route(STUDY + "/instances", Address("qido", edge, {"GET": found})),
-        Route(STUDY, Address("wado.instances", edge, {"GET": wado.instances, "POST": stow.store})),
+        Route(
+            STUDY,
+            Address("wado.instances", edge, {"GET": wado.instances, "POST": stow.store, "DELETE": delete}),
+        ),
         Route("/dicomweb/studies", Address("dicomweb.studies", edge, {"GET": studies, "POST": stow.store})),
         Route("/dicomweb/series", Address("qido", edge, {"GET": series})),
         Route("/dicomweb/instances", Address("qido", edge, {"GET": found})),

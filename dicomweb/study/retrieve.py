@@ -15,10 +15,11 @@ import zstandard
 from dicomweb.dicomjson.syntax import DEFLATED_LITTLE
 from dicomweb.pixel.frames import Ranges, direct, ranges, served_syntax
 from dicomweb.pixel.layout import Layout, Pixels
+from dicomweb.study.gone import missing
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Fragment, Row, Statement, Work
-from healix_fhir.kernel.errors import invalid, not_found
+from healix_fhir.kernel.errors import Category, invalid, not_found
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
@@ -98,7 +99,7 @@ def instances(
     """
     rows = yield from _rows(access, _asked(study, series, instance), "retrieve")
     if not rows:
-        raise not_found("there is no such study, series or instance")
+        raise (yield from missing(access, _asked(study, series, instance)))
     return [Instance(*row) for row in rows]
 
 
@@ -126,7 +127,7 @@ def metadata(
     """
     rows = yield from _rows(access, _asked(study, series, instance), "retrieve-metadata", ", i.metadata")
     if not rows:
-        raise not_found("there is no such study, series or instance")
+        raise (yield from missing(access, _asked(study, series, instance)))
     decompress = zstandard.ZstdDecompressor().decompress
     return [
         absolute(decompress(row[_WIDTH]), f"{base}/studies/{row[0]}/series/{row[1]}/instances/{row[2]}/")
@@ -170,9 +171,12 @@ def described(
     access: AccessContext, study: str, series: str | None, instance: str | None, subtype: str, *, picked: str
 ) -> Work[list[Row]]:
     """The columns of `Instance`, layout and metadata of those instances with pixels that the condition `picked` names
-    by their place `n` of `total`; audited as `subtype`. Raises Invalid for a malformed UID.
+    by their place `n` of `total`; audited as `subtype`. Raises Invalid for a malformed UID, Gone for what was deleted.
     """
-    found = yield from _rows(access, _asked(study, series, instance), subtype, ", i.layout, i.metadata", picked=picked)
+    wanted = _asked(study, series, instance)
+    found = yield from _rows(access, wanted, subtype, ", i.layout, i.metadata", picked=picked)
+    if not found and (absent := (yield from missing(access, wanted))).category is Category.GONE:
+        raise absent
     return found
 
 
@@ -189,7 +193,7 @@ def _layout(
 ) -> Work[tuple[Instance, Layout]]:
     rows = yield from _rows(access, _asked(study, series, instance), subtype, ", i.layout")
     if not rows:
-        raise not_found("there is no such study, series or instance")
+        raise (yield from missing(access, _asked(study, series, instance)))
     return Instance(*rows[0][:_WIDTH]), msgspec.msgpack.decode(rows[0][_WIDTH], type=Layout)
 
 

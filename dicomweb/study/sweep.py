@@ -12,7 +12,8 @@ def sweep(archive: Archive, *, age: float = STALE) -> Work[int]:
     removed = clear(archive.incoming, age)
     for keys in archive.older_than(age):
         rows = yield Statement(
-            'SELECT k FROM unnest(%s::text[]) k WHERE NOT EXISTS (SELECT FROM instance i WHERE i.blob = k COLLATE "C")',
+            """SELECT k FROM unnest(%s::text[]) k WHERE NOT EXISTS (SELECT FROM instance i WHERE i.blob = k COLLATE "C")
+               AND NOT EXISTS (SELECT FROM deleted_instance d WHERE d.blob = k COLLATE "C")""",
             (keys,),
         )
         archive.remove([key for (key,) in rows])

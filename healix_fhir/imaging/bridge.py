@@ -23,6 +23,7 @@ from healix_fhir.kernel.hashing import key64
 from healix_fhir.kernel.outbox import Event, publish
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode
+from healix_fhir.store.body import unpack
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import internal
@@ -43,14 +44,16 @@ def studies(bases: tuple[str, ...]) -> Consumer:
 
 def _studies(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
     yield Statement("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
-    uids = yield from _due(sorted({event.payload["study"] for event in events}))
-    if not uids:
+    asked = sorted({event.payload["study"] for event in events})
+    changes = yield from _deleted(asked)
+    uids = yield from _due(asked)
+    if not (uids or changes):
         return
     found = yield from read(uids)
     existing = yield from _existing(found)
     matches = yield from match(study.key for study in found)
     moved = yield from _settle(found, matches)
-    changes = _patient_changes(found, matches, bases)
+    changes += _patient_changes(found, matches, bases)
     where = f"{bases[0].removesuffix('/fhir')}/dicomweb" if bases else ""
     for study in found:
         patient = matches[study.key].patient
@@ -96,13 +99,31 @@ def _next(instances: int, written: datetime | None) -> datetime | None:
     return None if written is None else written + min(instances * PAUSE_PER_INSTANCE, LONGEST_PAUSE)
 
 
+_GONE = """
+SELECT r.id FROM unnest(%s::text[], %s::text[]) AS x (study_uid, id) JOIN resource r ON r.type = %s AND r.id = x.id
+WHERE NOT r.deleted AND NOT EXISTS (SELECT FROM study s WHERE s.study_uid = x.study_uid)"""
+
+
+def _deleted(uids: Sequence[str]) -> Work[list[Change]]:
+    """The ImagingStudies of studies that are not there any more, to be deleted."""
+    rows = yield Statement(_GONE, (uids, [imaging_study_id(uid) for uid in uids], TYPE_ID["ImagingStudy"]))
+    return [Change(Method.DELETE, "ImagingStudy", id_) for (id_,) in rows]
+
+
+_EXISTING = """
+SELECT r.id, r.body, CASE WHEN r.deleted THEN (
+         SELECT h.body FROM resource_history h WHERE h.type = r.type AND h.id = r.id AND NOT h.deleted
+         ORDER BY h.version DESC LIMIT 1) END
+FROM resource r WHERE r.type = %s AND r.id = ANY(%s) ORDER BY r.id FOR UPDATE OF r"""
+
+
 def _existing(found: Sequence[Study]) -> Work[dict[str, dict[str, Any]]]:
-    """What others have made of the resources; locked, so that no label that comes meanwhile is written over."""
-    rows = yield Statement(
-        "SELECT id, body FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted ORDER BY id FOR UPDATE",
-        (TYPE_ID["ImagingStudy"], [imaging_study_id(study.uid) for study in found]),
-    )
-    return {id_: decode(bytes(body)) for id_, body in rows}
+    """What others have made of the resources; locked, so that no label that comes meanwhile is written over.
+
+    Of a resource that was deleted with its study, which has come back, it is what they had made of it before.
+    """
+    rows = yield Statement(_EXISTING, (TYPE_ID["ImagingStudy"], [imaging_study_id(study.uid) for study in found]))
+    return {id_: decode(bytes(body) if body else unpack(bytes(before))) for id_, body, before in rows if body or before}
 
 
 _SETTLE = """

@@ -73,6 +73,8 @@ class Settings:
     """Largest FHIR request body, in MB."""
     max_store_gb: int = 16
     """Largest STOW-RS request and largest single DICOM object, in GB."""
+    deleted_studies_kept: int = 30
+    """Days for which deleted images are kept and can be restored."""
     subscription_allow_private: bool = False
     """Whether Subscriptions may notify addresses of private networks, and without TLS: `true` or `false`."""
     require_second_factor: str = "none"

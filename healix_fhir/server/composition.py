@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from dicomweb.archive.opening import open_archive
 from dicomweb.events import TOPIC
+from dicomweb.study.purge import purge
 from dicomweb.study.sweep import sweep
 from healix_fhir.care import break_glass_notice, memberships, relationships
 from healix_fhir.care.persons import find_person
@@ -32,7 +33,7 @@ from smart_auth.account import answered, asked, tickets
 
 log = structlog.get_logger("worker")
 
-SCHEDULES = {"archive.sweep": "17 * * * *", "access.sweep": "47 * * * *"}
+SCHEDULES = {"archive.sweep": "17 * * * *", "access.sweep": "47 * * * *", "studies.purge": "37 * * * *"}
 """Cron lines by task."""
 
 
@@ -68,6 +69,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
     return {
         "archive.sweep": lambda: _sweep(settings),
         "access.sweep": lambda: _sweep_access(settings),
+        "studies.purge": lambda: _purge(settings),
         TASK: lambda run: _reindex(settings, run),
     }
 
@@ -82,6 +84,12 @@ def _sweep(settings: Settings) -> None:
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         removed = run(connection, sweep(open_archive(settings)))
     log.info("archive swept", removed=removed)
+
+
+def _purge(settings: Settings) -> None:
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        removed = purge(connection, open_archive(settings), settings.deleted_studies_kept)
+    log.info("deleted images removed for good", removed=removed)
 
 
 def _sweep_access(settings: Settings) -> None:

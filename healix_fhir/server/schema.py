@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dicomweb.dimse import peers
+from dicomweb.index import deleted, held
 from dicomweb.index import tables as study_index
 from dicomweb.workitem import tables as worklist
 from healix_fhir.kernel import audit, audit_chain, outbox
@@ -27,6 +28,8 @@ ROOMS = (
     access,
     study_index,
     worklist,
+    deleted,
+    held,
     peers,
     journal,
     subscription,

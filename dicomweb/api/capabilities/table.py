@@ -62,8 +62,9 @@ LOOKS = {
     "iccprofile": ("no", "yes", "srgb"),
 }
 SEARCHES = {"limit": (), "offset": (), "fuzzymatching": ("true", "false"), "includefield": ("all",)}
-RETRIEVING = _statuses(Category.NOT_FOUND, Category.NOT_ACCEPTABLE)
+RETRIEVING = _statuses(Category.NOT_FOUND, Category.GONE, Category.NOT_ACCEPTABLE)
 SHOWING = _statuses(Category.NOT_FOUND, Category.NOT_ACCEPTABLE, Category.TOO_LARGE)
+DELETING = _statuses(Category.NOT_FOUND, Category.GONE, Category.CONFLICT)
 SEARCHING = _statuses(Category.NOT_ACCEPTABLE)
 STORING = _statuses(Category.CONFLICT, Category.TOO_LARGE, Category.UNSUPPORTED_MEDIA, Category.NOT_ACCEPTABLE)
 
@@ -103,6 +104,10 @@ def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
         yield (
             ("GET", f"{address}/metadata"),
             Transaction(f"Retrieve {word} Metadata", "10.4.1.1.2", MODELS, done=(200, 304), refused=RETRIEVING),
+        )
+        yield (
+            ("DELETE", address),
+            Transaction(f"Delete {word}", "8.5", done=(204,), refused=DELETING),
         )
     for word, address in {**LEVELS, "Frames": FRAMES}.items():
         yield (

@@ -40,6 +40,7 @@ REST = Coding(EVENT_TYPE, "rest", "RESTful Operation")
 AUTHENTICATION = Coding(DCM, "110114", "User Authentication")
 TRANSFERRED = Coding(DCM, "110104", "DICOM Instances Transferred")
 PROCEDURE = Coding(DCM, "110111", "Procedure Record")
+DELETED = Coding(DCM, "110105", "DICOM Study Deleted")
 QUERY = Coding(DCM, "110112", "Query")
 ALERT = Coding(DCM, "110113", "Security Alert")
 ACTIVITY = Coding(DCM, "110100", "Application Activity")
@@ -86,6 +87,9 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(("C-STORE", "STOW-RS", "import"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve-rendered", "retrieve-thumbnail"), Sense(TRANSFERRED)),
+    **dict.fromkeys(("delete-instances", "restore-instances", "purge-instances"), Sense(DELETED)),
+    **dict.fromkeys(("hold", "release"), Sense(ACTIVITY)),
+    "query-deleted": Sense(QUERY),
 }
 OPERATION = _rest("operation")
 REFUSED_REQUEST = Sense(REST)

@@ -19,6 +19,7 @@ from healix_fhir.server.cli import (
     packages,
     peers,
     registered,
+    studies,
     viewer,
 )
 from healix_fhir.server.cli.console import DataDir, configured, reasons
@@ -40,6 +41,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(launches.app, name="launch")
 app.add_typer(packages.app, name="package")
 app.add_typer(peers.app, name="peer")
+app.add_typer(studies.app, name="study")
 app.add_typer(viewer.app, name="viewer")
 app.command("import")(data.import_command)
 app.command("reindex")(data.reindex_command)

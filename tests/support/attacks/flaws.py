@@ -45,6 +45,8 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
     "healix_fhir.interaction.trail.trail": (looking,),
     "dicomweb.study.query": (imaging,),
     "dicomweb.study.retrieve": (imaging,),
+    "dicomweb.study.delete": (imaging,),
+    "dicomweb.study.gone": (imaging,),
     "dicomweb.study.store": (imaging,),
     "dicomweb.study.rows": (imaging,),
     "dicomweb.workitem.rows": (worklist,),
@@ -57,6 +59,7 @@ ASIDE: Mapping[str, str] = {
     "healix_fhir.interaction.search": "tells whether an audit row names the caller's patient",
     "healix_fhir.interaction.definitions": "tells whether profiles may be shown whole",
     "healix_fhir.search.run": "tells how a total is counted",
+    "dicomweb.study.restore": "is for the operator's commands",
     "smart_auth.access": "makes one condition of another",
 }
 """Modules that ask, but show nothing by it."""

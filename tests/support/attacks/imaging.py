@@ -71,6 +71,11 @@ def imaging() -> Iterator[Attack]:
     yield _stow("/dicomweb/studies", "a new instance of the study", new=True)
     yield _stow(STUDY, "a new instance of the study, by its address", new=True)
     yield _stow("/dicomweb/studies", "the instance again", new=False)
+    for address in ("/dicomweb/studies/<gone>", "/dicomweb/studies/<gone>/metadata"):
+        yield Attack("GET", address, note="of a deleted study")
+    yield Attack("DELETE", "/dicomweb/studies/<gone>", note="of a deleted study")
+    for address in (INSTANCE, SERIES, STUDY):  # each leaves something for the next
+        yield Attack("DELETE", address, changes=True)
 
 
 def _stow(address: str, note: str, *, new: bool) -> Attack:

@@ -42,6 +42,7 @@ def names(kind: str, run: str) -> dict[str, str]:
         "study": study,
         "series": f"{study}.1",
         "instance": f"{study}.1.1",
+        "gone": f"1.2.826.0.1.3680043.10.1714.8.{number}",
         "imaging": f"{kind}-imaging",
         "workitem": f"1.2.826.0.1.3680043.10.1714.8.{number}",
     }

@@ -123,11 +123,24 @@ def _client(server: LiveServer, token: str) -> httpx.Client:
 
 
 def _images(made: Scene, name: Mapping[str, str], directory: Path) -> None:
-    """A study of the hidden patient, with canaries in its attributes and its pixels."""
+    """Two studies of the hidden patient, with canaries in attributes and pixels; one of them was deleted."""
+    study, series = name["study"], name["series"]
+    for uids in (
+        (study, series, name["instance"]),
+        (study, series, f"{series}.8"),
+        (study, f"{study}.8", f"{study}.8.1"),
+    ):
+        _image(made, name, directory, *uids)
+    gone = name["gone"]
+    _image(made, name, directory, gone, f"{gone}.1", f"{gone}.1.1")
+    assert made.everything.delete(f"/dicomweb/studies/{gone}").status_code == 204
+
+
+def _image(made: Scene, name: Mapping[str, str], directory: Path, study: str, series: str, instance: str) -> None:
     path = directory / "hidden.dcm"
-    ct_image(path, study=name["study"], series=name["series"])
+    ct_image(path, study=study, series=series)
     image = dcmread(path)
-    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = UID(name["instance"])
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = UID(instance)
     image.PatientID, image.PatientName = name["mrn"], f"{name['family']}^{CANARY}"
     image.AccessionNumber, image.StudyDescription = name["accession"], f"{name['description']} {CANARY}"
     image.SeriesDescription = image.PatientComments = image.InstitutionName = CANARY

@@ -1,0 +1,87 @@
+"""`healix study`: images deleted and restored, and legal hold."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from healix_fhir.kernel.audit import OPERATOR
+from healix_fhir.kernel.database import transaction
+from healix_fhir.server.cli.console import DataDir, answer, database
+from smart_auth.access import internal
+
+app = typer.Typer(help="Studies: delete, restore, legal hold.", no_args_is_help=True)
+
+Study = Annotated[str, typer.Argument(help="The StudyInstanceUID.")]
+Series = Annotated[str | None, typer.Option(help="Only the series with this UID.")]
+Instance = Annotated[str | None, typer.Option(help="Only the instance with this UID.")]
+ACCESS = internal(OPERATOR.client or "")
+
+
+@app.callback()
+def group() -> None:
+    """Studies: delete, restore, legal hold."""
+
+
+@app.command("delete")
+def delete_command(study: Study, series: Series = None, instance: Instance = None, data_dir: DataDir = None) -> None:
+    """Delete a study, a series or an instance; it is kept for HEALIX_DELETED_STUDIES_KEPT days."""
+    from dicomweb.study.delete import delete
+
+    with database(data_dir) as (_, pool):
+        gone = transaction(pool, lambda: delete(ACCESS, study, series, instance))
+        answer({"study": study, "deleted": len(gone)})
+
+
+@app.command("restore")
+def restore_command(study: Study, series: Series = None, instance: Instance = None, data_dir: DataDir = None) -> None:
+    """Bring back what was deleted of a study."""
+    from dicomweb.study.restore import restore
+
+    with database(data_dir) as (_, pool):
+        back = transaction(pool, lambda: restore(ACCESS, study, series, instance))
+        answer({"study": study, "restored": len(back)})
+
+
+@app.command("deleted")
+def deleted_command(data_dir: DataDir = None) -> None:
+    """List what was deleted and can be brought back; the newest first."""
+    from dicomweb.study.restore import deletions
+
+    with database(data_dir) as (_, pool):
+        found = transaction(pool, lambda: deletions(ACCESS))
+        answer({"deleted": [msgspec.to_builtins(one) for one in found]})
+
+
+@app.command("hold")
+def hold_command(
+    study: Study, reason: Annotated[str, typer.Option(help="Why it must stay.")], data_dir: DataDir = None
+) -> None:
+    """Put a study under legal hold: it can neither be deleted nor expire."""
+    from dicomweb.study.hold import hold
+
+    with database(data_dir) as (_, pool):
+        transaction(pool, lambda: hold(ACCESS, study, reason))
+        answer({"study": study, "held": True, "reason": reason})
+
+
+@app.command("release")
+def release_command(study: Study, data_dir: DataDir = None) -> None:
+    """End the legal hold of a study."""
+    from dicomweb.study.hold import release
+
+    with database(data_dir) as (_, pool):
+        transaction(pool, lambda: release(ACCESS, study))
+        answer({"study": study, "held": False})
+
+
+@app.command("holds")
+def holds_command(data_dir: DataDir = None) -> None:
+    """List the studies under legal hold; the newest first."""
+    from dicomweb.study.hold import holds
+
+    with database(data_dir) as (_, pool):
+        found = transaction(pool, lambda: holds(ACCESS))
+        answer({"holds": [msgspec.to_builtins(one) for one in found]})
