@@ -1,6 +1,6 @@
 """`DELETE /studies/{study}[/series/{series}[/instances/{instance}]]`: 204 where it is gone from now on.
 
-PS3.18 has no such transaction; the addresses are those of retrieval, the statuses those of its Table 8.5-1.
+The addresses are those of retrieval (PS3.18 10.4), the statuses those of PS3.18 Table 8.5-1 (2024d).
 """
 
 from __future__ import annotations

@@ -46,9 +46,15 @@ SELECT instance_uid FROM chosen"""
 
 
 def delete(
-    access: AccessContext, study: str, series: str | None = None, instance: str | None = None
+    access: AccessContext,
+    study: str,
+    series: str | None = None,
+    instance: str | None = None,
+    *,
+    code: str | None = None,
+    word: str = WORD,
 ) -> Work[list[str]]:
-    """Delete a study, a series or an instance; the SOP Instance UIDs that went, audited.
+    """Delete a study, a series or an instance; the SOP Instance UIDs that went, audited as `word`. `code` says why.
 
     Raises Invalid for a malformed UID, Forbidden without a scope for it, NotFound or Gone when there is none that
     `access` may delete, Conflict for a study under legal hold.
@@ -66,12 +72,12 @@ def delete(
     if held:
         raise HealixError(Category.CONFLICT, "the study is under legal hold and cannot be deleted")
     moved = yield Statement(
-        MOVE.format(chosen=conditions), (pk, *(uid for uid, _ in chosen), access.origin.account, None)
+        MOVE.format(chosen=conditions), (pk, *(uid for uid, _ in chosen), access.origin.account, code)
     )
     if not moved:
         raise (yield from missing(access, wanted, Permission.DELETE))
     gone = [uid for (uid,) in moved]
-    yield from after(access, study, patient, gone, action="D", word=WORD)
+    yield from after(access, study, patient, gone, action="D", word=word)
     return gone
 
 

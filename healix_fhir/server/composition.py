@@ -10,11 +10,13 @@ from psycopg import Connection
 
 from dicomweb.archive.opening import open_archive
 from dicomweb.events import TOPIC
+from dicomweb.study.expire import expire
 from dicomweb.study.purge import purge
 from dicomweb.study.sweep import sweep
 from healix_fhir.care import break_glass_notice, memberships, relationships
 from healix_fhir.care.persons import find_person
 from healix_fhir.imaging import bridge, workitems
+from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row, one, open_pool, run
 from healix_fhir.kernel.jobs import Task
@@ -33,7 +35,12 @@ from smart_auth.account import answered, asked, tickets
 
 log = structlog.get_logger("worker")
 
-SCHEDULES = {"archive.sweep": "17 * * * *", "access.sweep": "47 * * * *", "studies.purge": "37 * * * *"}
+SCHEDULES = {
+    "archive.sweep": "17 * * * *",
+    "access.sweep": "47 * * * *",
+    "studies.purge": "37 * * * *",
+    "studies.expire": "7 2 * * *",
+}
 """Cron lines by task."""
 
 
@@ -70,6 +77,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         "archive.sweep": lambda: _sweep(settings),
         "access.sweep": lambda: _sweep_access(settings),
         "studies.purge": lambda: _purge(settings),
+        "studies.expire": lambda: _expire(settings),
         TASK: lambda run: _reindex(settings, run),
     }
 
@@ -90,6 +98,12 @@ def _purge(settings: Settings) -> None:
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         removed = purge(connection, open_archive(settings), settings.deleted_studies_kept)
     log.info("deleted images removed for good", removed=removed)
+
+
+def _expire(settings: Settings) -> None:
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        expired = sum(1 for _ in expire(connection, clock.now().date()))
+    log.info("studies deleted whose time is over", studies=expired)
 
 
 def _sweep_access(settings: Settings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicomweb.dimse import peers
-from dicomweb.index import deleted, held
+from dicomweb.index import deleted, held, rules
 from dicomweb.index import tables as study_index
 from dicomweb.workitem import tables as worklist
 from healix_fhir.kernel import audit, audit_chain, outbox
@@ -30,6 +30,7 @@ ROOMS = (
     worklist,
     deleted,
     held,
+    rules,
     peers,
     journal,
     subscription,

@@ -107,7 +107,7 @@ def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
         )
         yield (
             ("DELETE", address),
-            Transaction(f"Delete {word}", "8.5", done=(204,), refused=DELETING),
+            Transaction(f"Delete {word}", "10.7", done=(204,), refused=DELETING),
         )
     for word, address in {**LEVELS, "Frames": FRAMES}.items():
         yield (

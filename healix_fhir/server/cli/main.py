@@ -19,6 +19,7 @@ from healix_fhir.server.cli import (
     packages,
     peers,
     registered,
+    retention,
     studies,
     viewer,
 )
@@ -41,6 +42,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(launches.app, name="launch")
 app.add_typer(packages.app, name="package")
 app.add_typer(peers.app, name="peer")
+app.add_typer(retention.app, name="retention")
 app.add_typer(studies.app, name="study")
 app.add_typer(viewer.app, name="viewer")
 app.command("import")(data.import_command)
