@@ -32,7 +32,7 @@ PASSWORD = "four words without link\n"
 
 RUNS = (
     Run("migrate", (("E", "command", None),)),
-    Run("import <bundle>", (("C", "command", None),)),
+    Run("import <folder>", (("C", "command", None),)),
     Run(
         "user create ada --role patient --fhir-user Patient/ada --mail ada@example.org --password-stdin",
         (("C", "account", "account/ada"),),
@@ -72,6 +72,16 @@ RUNS = (
     Run("package list", (("R", "command", None),)),
     Run("peer add CT1 --host ct.example --port 104", (("U", "peer", "CT1"),)),
     Run("reindex", (("E", "command", "reindexing/<run>"),), keeps={"run": "run"}),
+    Run("study deleted", (("E", "query-deleted", None),)),
+    Run("study delete <study>", (("D", "delete-instances", "<study>"),)),
+    Run("study restore <study>", (("C", "restore-instances", "<study>"),)),
+    Run("study hold <study> --reason lawsuit", (("U", "hold", "<study>"),)),
+    Run("study holds", (("R", "command", None),)),
+    Run("study release <study>", (("U", "release", "<study>"),)),
+    Run("retention add ct --days 9999", (("U", "retention-rule", None),)),
+    Run("retention list", (("R", "command", None),)),
+    Run("retention run", (("D", "command", None),)),
+    Run("retention remove ct", (("D", "retention-rule", None),)),
     Run("audit verify", (("E", "command", None),)),
 )
 """In an order in which each finds what it needs."""

@@ -10,7 +10,7 @@ import typer
 
 from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
-from healix_fhir.server.cli.console import DataDir, answer, database
+from healix_fhir.server.cli.console import DataDir, answer, database, recorded
 from smart_auth.access import internal
 
 app = typer.Typer(help="How long studies are kept.", no_args_is_help=True)
@@ -61,7 +61,9 @@ def list_command(data_dir: DataDir = None) -> None:
     from dicomweb.study.retention import rules
 
     with database(data_dir) as (_, pool):
-        answer({"rules": [msgspec.to_builtins(one) for one in transaction(pool, rules)]})
+        found = transaction(pool, rules)
+        recorded(pool, "R", "retention list")
+        answer({"rules": [msgspec.to_builtins(one) for one in found]})
 
 
 @app.command("run")
@@ -78,6 +80,7 @@ def run_command(
         found = over(connection, today) if dry_run else expire(connection, today)
         listed = list(islice(found, LISTED))
         more = sum(1 for _ in found)
+        recorded(pool, "R" if dry_run else "D", f"retention run {'--dry-run' if dry_run else ''}")
         answer(
             {
                 "dry_run": dry_run,

@@ -9,7 +9,7 @@ import typer
 
 from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
-from healix_fhir.server.cli.console import DataDir, answer, database
+from healix_fhir.server.cli.console import DataDir, answer, database, recorded
 from smart_auth.access import internal
 
 app = typer.Typer(help="Studies: delete, restore, legal hold.", no_args_is_help=True)
@@ -84,4 +84,5 @@ def holds_command(data_dir: DataDir = None) -> None:
 
     with database(data_dir) as (_, pool):
         found = transaction(pool, lambda: holds(ACCESS))
+        recorded(pool, "R", "study holds")
         answer({"holds": [msgspec.to_builtins(one) for one in found]})

@@ -19,6 +19,7 @@ from smart_auth.break_glass import DEFAULT, break_glass
 from smart_auth.scope import parse
 from tests.support.attacks.names import filled
 from tests.support.commands import RUNS, Run
+from tests.support.dicom import ct, uid
 from tests.support.packages import archive
 from tests.support.resources import patient
 
@@ -29,10 +30,13 @@ Told = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
 def told(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Told]:
     """For each command what was recorded and what should have been, all run one after the other."""
     directory = tmp_path_factory.mktemp("commands")
-    bundle = directory / "bundle.json"
+    folder = directory / "source"
+    folder.mkdir()
+    bundle = folder / "bundle.json"
+    (folder / "image.dcm").write_bytes(ct(5, 1, 1, size=8))
     entry = {"resource": patient(id="ada"), "request": {"method": "PUT", "url": "Patient/ada"}}
     bundle.write_text(json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}))
-    names = {"bundle": str(bundle), "package": str(archive(directory / "package.tgz"))}
+    names = {"folder": str(folder), "study": uid(5), "package": str(archive(directory / "package.tgz"))}
     with psycopg.connect(module_database_url, autocommit=True) as connection:
         clinician = AccessContext(parse("user/*.rs"), Origin("ehr", "doc"), practitioner="d")
         names["opening"] = run(connection, break_glass(clinician, "ada", "unconscious", DEFAULT)).id
