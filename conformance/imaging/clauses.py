@@ -18,6 +18,7 @@ CLAUSES = {
     "8.7.4": "rendered media types",
     "8.7.5": "acceptable media types",
     "8.7.7": "the Accept header",
+    "8.8": "character sets",
     "8.9": "Retrieve Capabilities",
     "9.4": "URI service: retrieve DICOM instance",
     "9.5": "URI service: retrieve rendered instance",
