@@ -43,6 +43,9 @@ class Archive(Protocol):
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` (to the end without `length`) in chunks of at most `STREAM_CHUNK`."""
 
+    def has(self, key: str) -> bool:
+        """Whether there is such a blob."""
+
     def path(self, key: str) -> Path | None:
         """The local file of the blob, where there is one."""
 

@@ -86,6 +86,10 @@ class LocalArchive:
         if remaining > 0:
             raise incomplete(key)
 
+    def has(self, key: str) -> bool:
+        """Whether there is such a file."""
+        return (self._blobs / key).is_file()
+
     def path(self, key: str) -> Path | None:
         """The file of the blob."""
         return self._blobs / key

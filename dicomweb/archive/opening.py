@@ -7,24 +7,29 @@ import structlog
 from dicomweb.archive.blobs import Archive
 from dicomweb.archive.local import LocalArchive
 from dicomweb.archive.spool import clear
-from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.errors import Category, HealixError, invalid
 from healix_fhir.kernel.settings import Settings
 
 log = structlog.get_logger("archive")
 
 
 def open_archive(settings: Settings) -> Archive:
-    """The archive of `settings.blob_url`, or the one in the data directory when that is empty.
+    """The archive of `settings.blob_url`, or the one in the data directory when that is empty; with
+    `settings.blob_local_days` both, as two tiers.
 
     Raises Invalid when the settings cannot work; an object store is not asked yet.
     """
     root = settings.data_dir / "images"
     if not settings.blob_url:
+        if settings.blob_local_days:
+            raise invalid("HEALIX_BLOB_LOCAL_DAYS is for images that HEALIX_BLOB_URL keeps from then on")
         return LocalArchive(root)
     from dicomweb.archive.bucket import connect
     from dicomweb.archive.remote import RemoteArchive
+    from dicomweb.archive.tiered import TieredArchive
 
-    return RemoteArchive(connect(settings), root)
+    far = RemoteArchive(connect(settings), root)
+    return TieredArchive(LocalArchive(root), far) if settings.blob_local_days else far
 
 
 def check_archive(settings: Settings) -> None:

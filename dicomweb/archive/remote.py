@@ -99,6 +99,16 @@ class RemoteArchive:
         except (BaseError, OSError) as error:
             raise _failed(error) from error
 
+    def has(self, key: str) -> bool:
+        """One request."""
+        try:
+            obstore.head(self._store, key)
+        except FileNotFoundError:
+            return False
+        except (BaseError, OSError) as error:
+            raise _failed(error) from error
+        return True
+
     def path(self, key: str) -> Path | None:
         """There is no local file."""
         return None

@@ -26,6 +26,7 @@ SECOND_FACTORS = ("none", "staff", "all")
 PORTS = range(1, 65_536)
 OFFICER = re.compile(r"Practitioner/[A-Za-z0-9\-.]{1,64}")
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 64
+MAY_BE_NONE = frozenset({"blob_local_days"})
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -47,6 +48,10 @@ class Settings:
     """Access key of the S3 bucket; empty: what the `AWS_*` variables or the machine's role give."""
     blob_secret_key: str = dataclasses.field(default="", repr=False)
     """The secret of `HEALIX_BLOB_ACCESS_KEY`."""
+    blob_local_days: int = 0
+    """Days for which images stay in the data directory before they move to `HEALIX_BLOB_URL`; 0: none."""
+    check_mb_per_second: int = 20
+    """How fast stored images are read again to see whether they are whole, in MB a second."""
     host: str = "127.0.0.1"
     """Address that HTTP and DIMSE listen on."""
     port: int = 8080
@@ -163,7 +168,7 @@ def _check_numbers(settings: Settings) -> None:
             raise invalid(
                 f"{PREFIX}{field.name.upper()} must be a port, {PORTS.start} to {PORTS.stop - 1}, not {value}"
             )
-        if type(value) is int and value < 1:
+        if type(value) is int and value < 1 and field.name not in MAY_BE_NONE:
             raise invalid(f"{PREFIX}{field.name.upper()} must be at least 1, not {value}")
 
 

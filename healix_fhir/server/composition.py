@@ -9,10 +9,13 @@ import structlog
 from psycopg import Connection
 
 from dicomweb.archive.opening import open_archive
+from dicomweb.archive.tiered import TieredArchive
 from dicomweb.events import TOPIC
 from dicomweb.study.expire import expire
+from dicomweb.study.integrity import check, damaged
 from dicomweb.study.purge import purge
 from dicomweb.study.sweep import sweep
+from dicomweb.study.tiers import move_old
 from healix_fhir.care import break_glass_notice, memberships, relationships
 from healix_fhir.care.persons import find_person
 from healix_fhir.imaging import bridge, workitems
@@ -40,6 +43,8 @@ SCHEDULES = {
     "access.sweep": "47 * * * *",
     "studies.purge": "37 * * * *",
     "studies.expire": "7 2 * * *",
+    "archive.check": "27 * * * *",
+    "archive.move": "57 * * * *",
 }
 """Cron lines by task."""
 
@@ -77,6 +82,8 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         "archive.sweep": lambda: _sweep(settings),
         "access.sweep": lambda: _sweep_access(settings),
         "studies.purge": lambda: _purge(settings),
+        "archive.check": lambda: _check(settings),
+        "archive.move": lambda: _move(settings),
         "studies.expire": lambda: _expire(settings),
         TASK: lambda run: _reindex(settings, run),
     }
@@ -98,6 +105,24 @@ def _purge(settings: Settings) -> None:
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         removed = purge(connection, open_archive(settings), settings.deleted_studies_kept)
     log.info("deleted images removed for good", removed=removed)
+
+
+def _check(settings: Settings) -> None:
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        checked = sum(1 for _ in check(connection, open_archive(settings), settings.check_mb_per_second << 20))
+        found = run(connection, damaged())
+    if found:
+        log.error("stored images are damaged: healix study damaged", count=len(found))
+    log.info("stored images read again", checked=checked)
+
+
+def _move(settings: Settings) -> None:
+    archive = open_archive(settings)
+    if not isinstance(archive, TieredArchive):
+        return
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        moved, size = move_old(connection, archive, settings.blob_local_days)
+    log.info("old images moved to the object store", moved=moved, bytes=size)
 
 
 def _expire(settings: Settings) -> None:

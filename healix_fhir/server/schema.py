@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicomweb.dimse import peers
-from dicomweb.index import deleted, held, rules
+from dicomweb.index import deleted, held, integrity, rules
 from dicomweb.index import tables as study_index
 from dicomweb.workitem import tables as worklist
 from healix_fhir.kernel import audit, audit_chain, outbox
@@ -31,6 +31,7 @@ ROOMS = (
     deleted,
     held,
     rules,
+    integrity,
     peers,
     journal,
     subscription,

@@ -76,6 +76,8 @@ RUNS = (
     Run("study delete <study>", (("D", "delete-instances", "<study>"),)),
     Run("study restore <study>", (("C", "restore-instances", "<study>"),)),
     Run("study hold <study> --reason lawsuit", (("U", "hold", "<study>"),)),
+    Run("study check --now", (("E", "command", None),)),
+    Run("study damaged", (("R", "command", None),)),
     Run("study holds", (("R", "command", None),)),
     Run("study release <study>", (("U", "release", "<study>"),)),
     Run("retention add ct --days 9999", (("U", "retention-rule", None),)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from typing import Annotated
 
 import msgspec
@@ -86,3 +88,44 @@ def holds_command(data_dir: DataDir = None) -> None:
         found = transaction(pool, lambda: holds(ACCESS))
         recorded(pool, "R", "study holds")
         answer({"holds": [msgspec.to_builtins(one) for one in found]})
+
+
+@app.command("check")
+def check_command(
+    now: Annotated[bool, typer.Option("--now", help="Begin a run although the last one was lately.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Read stored images again and see whether they are whole; goes on where a run was cut off. Exits with 1 if not."""
+    from rich.console import Console
+    from rich.progress import DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from dicomweb.archive.opening import open_archive
+    from dicomweb.study.integrity import check, damaged, runs
+
+    with database(data_dir) as (settings, pool), pool.connection() as connection:
+        columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+            task = bar.add_task("Checking", total=None)
+            rate = settings.check_mb_per_second << 20
+            for size in check(connection, open_archive(settings), rate, now=now, seconds=math.inf):
+                bar.advance(task, size)
+        last = transaction(pool, runs)[:1]
+        found = transaction(pool, damaged)
+        recorded(pool, "E", "study check")
+        answer({"run": msgspec.to_builtins(last), "damaged": [msgspec.to_builtins(one) for one in found]})
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command("damaged")
+def damaged_command(data_dir: DataDir = None) -> None:
+    """List the images that are missing or damaged, and the last runs that looked."""
+    from dicomweb.study.integrity import damaged, runs
+
+    with database(data_dir) as (_, pool):
+        found = transaction(pool, damaged)
+        last = transaction(pool, runs)
+        recorded(pool, "R", "study damaged")
+        answer(
+            {"damaged": [msgspec.to_builtins(one) for one in found], "runs": [msgspec.to_builtins(one) for one in last]}
+        )

@@ -16,20 +16,82 @@ from dicomweb.archive.local import LocalArchive
 from dicomweb.archive.opening import check_archive, open_archive
 from dicomweb.archive.remote import RemoteArchive
 from dicomweb.archive.spool import BUFFER, Spool
+from dicomweb.archive.tiered import TieredArchive
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
 
 DATA = bytes(range(256)) * 20_000
 
 
-@pytest.fixture(params=["local", "remote"])
+@pytest.fixture(params=["local", "remote", "tiered"])
 def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
     """An empty archive."""
+    near = LocalArchive(tmp_path / "images")
     if request.param == "local":
-        return LocalArchive(tmp_path / "images")
+        return near
     bucket = tmp_path / "bucket"
     bucket.mkdir()
-    return RemoteArchive(from_url(bucket.as_uri()), tmp_path / "spool")
+    far = RemoteArchive(from_url(bucket.as_uri()), tmp_path / "spool")
+    return far if request.param == "remote" else TieredArchive(near, far)
+
+
+@pytest.fixture
+def tiers(tmp_path: Path) -> TieredArchive:
+    """An empty archive of two tiers."""
+    bucket = tmp_path / "bucket"
+    bucket.mkdir()
+    return TieredArchive(
+        LocalArchive(tmp_path / "images"), RemoteArchive(from_url(bucket.as_uri()), tmp_path / "images")
+    )
+
+
+def test_moved(tiers: TieredArchive) -> None:
+    """A moved blob is read and streamed as before, and removed from both tiers; a stream under way is not disturbed."""
+    key = keep(tiers)
+    stream = tiers.stream(key)
+    begun = next(stream)
+    assert tiers.path(key) is not None
+    assert tiers.move(key) == len(DATA)
+    assert begun + b"".join(stream) == DATA
+    assert tiers.path(key) is None
+    assert tiers.has(key)
+    assert tiers.read(key, 1000, 5000) == DATA[1000:6000]
+    assert b"".join(tiers.stream(key, 300, 2_000_000)) == DATA[300:2_000_300]
+    assert tiers.move(key) == 0
+    tiers.remove([key])
+    assert not tiers.has(key)
+
+
+def test_moved_between_looks(tiers: TieredArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has seen the blob on the disk just before it moved finds it in the store."""
+    key = keep(tiers)
+    seen = tiers.path(key)
+    tiers.move(key)
+    monkeypatch.setattr(tiers, "path", lambda _: seen)
+    assert tiers.read(key, 0, 4) == DATA[:4]
+    assert b"".join(tiers.stream(key)) == DATA
+
+
+def test_move_killed_between(tiers: TieredArchive) -> None:
+    """A move that was killed before it unlinked the file is made again; a store that is away costs nothing."""
+    key = keep(tiers)
+    path = tiers.path(key)
+    assert path is not None
+    content = path.read_bytes()
+    tiers.move(key)
+    path.write_bytes(content)
+    assert tiers.move(key) == len(DATA)
+    assert b"".join(tiers.stream(key)) == DATA
+    away = keep(tiers)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("obstore.put", _fail)
+        with pytest.raises(HealixError):
+            tiers.move(away)
+    assert b"".join(tiers.stream(away)) == DATA
+
+
+def _fail(*_: object, **__: object) -> None:
+    raise OSError(errno.ECONNREFUSED, "away")
 
 
 def keep(archive: Archive, data: bytes = DATA, key: str | None = None) -> str:
