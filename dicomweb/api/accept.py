@@ -1,9 +1,12 @@
-"""Which representation a caller takes: the Accept header or the `accept` parameter, against a table of what there is.
+"""Which representation a caller takes: the Accept header or the `accept` parameter, against tables of what there is.
 
-Spec: PS3.18 8.3.3.1, 8.7.5, 8.7.7 and Tables 8.7.3-2 to 8.7.3-5 (2024d)
+Spec: PS3.18 8.3.3, 8.7.5, 8.7.8, 8.8, 10.4.4 and Tables 8.7.3-2 to 8.7.3-5 (2024d); RFC 9110 12.5.1
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
@@ -13,8 +16,10 @@ from healix_fhir.kernel.media_types import MediaType, parse_accept
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 DICOM_XML = "application/dicom+xml"
-JSON_TYPES = (DICOM_JSON, "application/json")
+JSON = "application/json"
+JSON_TYPES = (DICOM_JSON, JSON)
 OCTETS = "application/octet-stream"
+ZIP = "application/zip"
 MULTIPART = "multipart/related"
 
 FRAME_TYPE = {
@@ -35,10 +40,9 @@ FRAME_TYPE = {
     "1.2.840.10008.1.2.4.201": "image/jphc",
     "1.2.840.10008.1.2.4.202": "image/jphc",
     "1.2.840.10008.1.2.4.203": "image/jphc",
-    "1.2.840.10008.1.2.4.100": "video/mpeg2",
-    "1.2.840.10008.1.2.4.101": "video/mpeg2",
-    "1.2.840.10008.1.2.4.102": "video/mp4",
-    "1.2.840.10008.1.2.4.103": "video/mp4",
+    **{f"1.2.840.10008.1.2.4.{n}{part}": "video/mpeg" for n in (100, 101) for part in ("", ".1")},
+    **{f"1.2.840.10008.1.2.4.{n}{part}": "video/mp4" for n in range(102, 107) for part in ("", ".1")},
+    **dict.fromkeys(("1.2.840.10008.1.2.4.107", "1.2.840.10008.1.2.4.108"), "video/H265"),
 }
 """The media type of a frame by transfer syntax; frames of every other syntax are octets. Spec: Table 8.7.3-5"""
 
@@ -52,36 +56,94 @@ DEFAULT_SYNTAX = {
 """The transfer syntax that a media type of frames means where none is named. Spec: Tables 8.7.3-2 and 8.7.3-4"""
 
 
+UTF_8 = frozenset({"*", "utf-8", "utf8", "iso_ir 192"})
+"""What callers call it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One form in which a resource is served: a media type, or parts of it in a multipart."""
+
+    name: str
+    parts: bool = False
+
+    def __str__(self) -> str:
+        return f'{MULTIPART}; type="{self.name}"' if self.parts else self.name
+
+
+INSTANCES = (Offer(DICOM, parts=True), Offer(OCTETS, parts=True), Offer(ZIP))
+INSTANCE = (Offer(DICOM, parts=True), Offer(DICOM), Offer(OCTETS, parts=True), Offer(ZIP))
+ATTRIBUTES = (Offer(DICOM_JSON), Offer(JSON), Offer(DICOM_XML, parts=True))
+DOCUMENT = (Offer(DICOM_JSON), Offer(JSON), Offer(DICOM_XML))
+BULK = (Offer(OCTETS, parts=True), Offer(OCTETS))
+BULKS = (Offer(OCTETS, parts=True),)
+"""What is served of each resource, the default first. Spec: Table 10.4.4-1"""
+
+
 def wanted(request: Request) -> tuple[MediaType, ...]:
     """What the caller takes, most wanted first; the query parameter wins over the header."""
-    text = request.query_params.get("accept") or request.headers.get("accept") or "*/*"
-    return tuple(media for media in parse_accept(text) if media.q > 0)
+    return parse_accept(request.query_params.get("accept") or request.headers.get("accept") or "*/*")
+
+
+def acceptable(accepted: Sequence[MediaType], offers: Sequence[Offer]) -> Iterator[tuple[Offer, MediaType]]:
+    """The offers that the caller takes, each with the range that names it, most wanted first.
+
+    An offer has the weight of the most specific range that covers it: `application/json;q=0, */*` is all but JSON.
+    Among equals the caller's order counts, then that of the table.
+    """
+    for media in accepted:
+        if media.q > 0:
+            for offer in offers:
+                if covers(media, offer) and not any(
+                    _precision(other) > _precision(media) and covers(other, offer) for other in accepted
+                ):
+                    yield offer, media
+
+
+def covers(media: MediaType, offer: Offer) -> bool:
+    """Whether a range contains an offer, transfer syntaxes aside. A multipart that names no type is one of anything."""
+    if not offer.parts or media.name == "*/*":
+        return media.covers(offer.name)
+    return media.covers(MULTIPART) and MediaType(media.parameters.get("type", "*/*").lower()).covers(offer.name)
+
+
+def _precision(media: MediaType) -> int:
+    if media.name == "*/*":
+        return 0
+    if media.name.endswith("/*"):
+        return 1
+    return 2 + ("type" in media.parameters)
 
 
 def model_type(request: Request, *, single: bool = False) -> str:
     """The name under which the caller takes attributes: of DICOM JSON, or `DICOM_XML`, which comes as parts of a
     multipart unless there is always a `single` document. Raises NotAcceptable.
     """
-    for media in wanted(request):
-        for name in JSON_TYPES:
-            if media.covers(name):
-                return name
-        if media.covers(DICOM_XML) if single else media.name != "*/*" and multipart_of(media, DICOM_XML):
-            return DICOM_XML
-    xml = DICOM_XML if single else f'{MULTIPART}; type="{DICOM_XML}"'
-    raise not_acceptable(f"this is served as {DICOM_JSON} and as {xml}")
+    check_charset(request)
+    offers = DOCUMENT if single else ATTRIBUTES
+    for offer, _ in acceptable(wanted(request), offers):
+        return offer.name
+    raise none_of(offers)
 
 
-def multipart_of(media: MediaType, part: str) -> bool:
-    """Whether the range takes a multipart of parts of the type `part`."""
-    if media.name == "*/*":
-        return True
-    return media.covers(MULTIPART) and media.parameters.get("type", part).lower() in (part, "*/*")
+def check_charset(request: Request) -> None:
+    """Text is in UTF-8 alone: raises NotAcceptable where `charset` or Accept-Charset lists only others. Spec: 8.8"""
+    listed = request.query_params.get("charset") or request.headers.get("accept-charset") or "*"
+    for part in listed.split(","):
+        name, _, weight = part.partition(";")
+        if name.strip(' "').lower() in UTF_8 and (not weight or weight.strip(" q=0.")):
+            return
+    raise not_acceptable("text is served in UTF-8")
 
 
-def takes_syntax(media: MediaType, stored: str) -> bool:
-    """Whether the range takes the stored transfer syntax; one that names none takes it as it is stored."""
-    return media.parameters.get("transfer-syntax", "*") in ("*", stored)
+def asked_syntax(media: MediaType) -> str | None:
+    """The transfer syntax that a range names; `*` is any, None the default of the media type."""
+    return media.parameters.get("transfer-syntax")
+
+
+def none_of(offers: Sequence[Offer]) -> HealixError:
+    """The refusal of a caller that takes none of the offers."""
+    return not_acceptable(f"this is served as {', '.join(dict.fromkeys(map(str, offers)))}")
 
 
 def not_acceptable(message: str) -> HealixError:

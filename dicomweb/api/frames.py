@@ -5,21 +5,24 @@ Spec: PS3.18 10.4.1.1.6, 8.7.3.3 and Tables 8.7.3-2 to 8.7.3-5 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import DEFAULT_SYNTAX, FRAME_TYPE, MULTIPART, OCTETS, not_acceptable, wanted
+from dicomweb.api.accept import DEFAULT_SYNTAX, FRAME_TYPE, MULTIPART, OCTETS, asked_syntax, not_acceptable, wanted
+from dicomweb.api.conditional import answer, tag_of
+from dicomweb.api.content import Made, Piece, Stretch
 from dicomweb.api.edge import Edge
-from dicomweb.api.related import multipart, streamed
+from dicomweb.api.related import Part, multipart
 from dicomweb.archive.blobs import Archive
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, NATIVE
-from dicomweb.pixel.frames import Ranges, read, served_syntax
+from dicomweb.pixel.frames import read, served_syntax
 from dicomweb.pixel.image import Image, image
 from dicomweb.pixel.pool import work_now
-from dicomweb.pixel.syntaxes import can_serve
+from dicomweb.pixel.syntaxes import can_serve, default_syntax
 from dicomweb.study import retrieve
 from dicomweb.study.retrieve import Frames
 from healix_fhir.kernel.database import atransaction
@@ -39,6 +42,11 @@ class Choice:
     syntax: str
     parts: bool
 
+    @property
+    def content_type(self) -> str:
+        """That of one frame."""
+        return f"{self.kind}; transfer-syntax={self.syntax}"
+
 
 async def frames(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET …/frames/{list}`."""
@@ -49,25 +57,36 @@ async def frames(edge: Edge, request: Request, access: AccessContext) -> Respons
     )
     stored = found.instance.transfer_syntax
     chosen = choose(wanted(request), stored, image(found.pixels), single=len(numbers) == 1)
-    content_type = f"{chosen.kind}; transfer-syntax={chosen.syntax}"
-    contents = _contents(edge.archive, found, chosen.syntax)
-    if chosen.parts:
-        return await multipart(chosen.kind, ((content_type, content) for content in contents))
-    return await streamed(next(contents), content_type)
+    tag = tag_of(found.instance.key, path["frames"], chosen.content_type, str(chosen.parts))
+    contents = (frame_content(edge.archive, found, at, chosen.syntax) for at in range(len(numbers)))
+    if not chosen.parts:
+        return await answer(edge.archive, request, next(contents), chosen.content_type, tag)
+    where = location(edge.base, found.instance)
+    parts = (
+        Part(chosen.content_type, content, f"{where}/frames/{number}")
+        for number, content in zip(numbers, contents, strict=True)
+    )
+    pieces, content_type = multipart(chosen.kind, parts, tag)
+    return await answer(edge.archive, request, pieces, content_type, tag)
+
+
+def location(base: str, instance: retrieve.Instance) -> str:
+    """The address of an instance under the DICOMweb base URL."""
+    return f"{base}/studies/{instance.study}/series/{instance.series}/instances/{instance.instance}"
 
 
 def choose(accepted: Iterable[MediaType], stored: str, pixels: Image, *, single: bool) -> Choice:
     """How frames stored in a transfer syntax are written for a caller. Raises NotAcceptable.
 
-    A range that names no transfer syntax takes frames as they are served by default, and in the default syntax of its
-    media type where they are of another; `application/octet-stream` alone means uncompressed ones, and with
-    `transfer-syntax=*`, as viewers ask, whatever there is.
+    A range that names no transfer syntax takes frames uncompressed, or as they are stored where that lost something;
+    of a media type of compressed frames in the default syntax of it, if they are stored in none that it names. With
+    `transfer-syntax=*`, as viewers ask, it takes whatever there is.
     """
     for media in accepted:
         parts = media.name in (MULTIPART, "*/*", "multipart/*")
-        if parts or single:
+        if media.q > 0 and (parts or single):
             kind = media.parameters.get("type", "*/*").lower() if parts else media.name
-            if (found := _written(kind, media.parameters.get("transfer-syntax"), stored, pixels)) is not None:
+            if (found := _written(kind, asked_syntax(media), stored, pixels)) is not None:
                 return Choice(*found, parts)
     served = served_syntax(stored)
     raise not_acceptable(
@@ -84,6 +103,8 @@ def _written(kind: str, asked: str | None, stored: str, pixels: Image) -> tuple[
     if kind == OCTETS:
         syntax = asked or EXPLICIT_LITTLE
         return (OCTETS, syntax) if can_serve(stored, syntax, pixels) else None
+    if kind == "*/*" and asked is None:
+        asked = default_syntax(served)
     for syntax in (asked,) if asked else (served, DEFAULT_SYNTAX.get(kind, served)):
         own = FRAME_TYPE.get(syntax, OCTETS)
         if MediaType(kind).covers(own) and can_serve(stored, syntax, pixels):
@@ -91,17 +112,16 @@ def _written(kind: str, asked: str | None, stored: str, pixels: Image) -> tuple[
     return None
 
 
-def _contents(archive: Archive, found: Frames, syntax: str) -> Iterator[Iterable[bytes]]:
-    """The content of each frame: streamed from the blob, or read whole where it must be converted."""
-    instance = found.instance
-    for frame in found.frames:
-        if found.direct and syntax == found.transfer_syntax:
-            yield stream_ranges(archive, instance.key, frame.ranges)
-        else:
-            yield _converted(archive, found, frame.number, syntax)
+def frame_content(archive: Archive, found: Frames, at: int, syntax: str) -> Sequence[Piece]:
+    """The content of the frame at a place of the list: stretches of the blob, or made where it must be converted."""
+    frame = found.frames[at]
+    if found.direct and syntax == found.transfer_syntax:
+        return [Stretch(found.instance.key, start, length) for start, length in frame.ranges]
+    return [Made(partial(converted, archive, found, frame.number, syntax), found.instance.key)]
 
 
-def _converted(archive: Archive, found: Frames, number: int, syntax: str) -> Iterator[bytes]:
+def converted(archive: Archive, found: Frames, number: int, syntax: str) -> Iterator[bytes]:
+    """One frame, read and put into a transfer syntax."""
     instance = found.instance
     frame = read(archive, instance.key, instance.transfer_syntax, found.layout, number)
     if syntax == found.transfer_syntax:
@@ -111,12 +131,6 @@ def _converted(archive: Archive, found: Frames, number: int, syntax: str) -> Ite
 
         compressed = None if instance.transfer_syntax in NATIVE else instance.transfer_syntax
         yield work_now(transcoded, frame, compressed, image(found.pixels), syntax)
-
-
-def stream_ranges(archive: Archive, key: str, ranges: Ranges) -> Iterator[bytes]:
-    """The bytes of several ranges of a blob, one after the other."""
-    for start, length in ranges:
-        yield from archive.stream(key, start, length)
 
 
 def numbers_of(text: str) -> list[int]:

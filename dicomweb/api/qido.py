@@ -30,6 +30,6 @@ def search(level: Level) -> Handler:
         asked = parse(level, params, within=within)
         found = await atransaction(edge.pool, lambda: query(access, asked, base=edge.base))
         headers = PRIVATE | ({"Warning": MORE} if found.more else {})
-        return await objects(found.objects, kind, headers)
+        return await objects(request, found.objects, kind, headers)
 
     return handler

@@ -1,76 +1,64 @@
-"""Streamed answers: what is read from the archive goes out piece by piece, files are read in threads.
+"""Answers of several parts.
 
 Spec: PS3.18 8.6.1.2, 8.7.1 (2024d); RFC 2387
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from secrets import token_hex
-from types import MappingProxyType
 
-from starlette.responses import Response, StreamingResponse
+from starlette.requests import Request
+from starlette.responses import Response
 
 from dicomweb.api.accept import DICOM_XML
-from dicomweb.archive.aside import aside
+from dicomweb.api.coding import document
+from dicomweb.api.content import Content, Piece
 from dicomweb.dicomjson.xml import native_model
 
-BATCH = 256 << 10
 PRIVATE = {"Cache-Control": "no-store"}
-NONE: Mapping[str, str] = MappingProxyType({})
-
-Part = tuple[str, Iterable[bytes]]
-"""The Content-Type of a part and its content."""
 
 
-async def multipart(kind: str, parts: Iterable[Part], headers: Mapping[str, str] = NONE) -> StreamingResponse:
-    """An answer of many parts of the media type `kind`."""
-    boundary = token_hex(16)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part: its Content-Type, its content, and where that is by itself."""
 
-    def body() -> Iterator[bytes]:
-        for content_type, content in parts:
-            yield f"--{boundary}\r\nContent-Type: {content_type}\r\n\r\n".encode()
-            yield from content
-            yield b"\r\n"
-        yield f"--{boundary}--\r\n".encode()
-
-    answer = await streamed(body(), f'multipart/related; type="{kind}"; boundary={boundary}')
-    answer.headers.update(headers)
-    return answer
+    content_type: str
+    content: Content
+    location: str = ""
 
 
-async def objects(encoded: Sequence[bytes], kind: str, headers: Mapping[str, str]) -> Response:
+def multipart(kind: str, parts: Iterable[Part], tag: str) -> tuple[list[Piece], str]:
+    """The content of an answer of parts of the media type `kind`, and its Content-Type.
+
+    The boundary is that of the tag, so that the same answer is the same to the byte. What is stored cannot hold it: it
+    is made of names that are drawn after an object has come in.
+    """
+    boundary = tag.strip('"')
+    pieces: list[Piece] = []
+    for number, part in enumerate(parts):
+        location = f"Content-Location: {part.location}\r\n" if part.location else ""
+        line = "" if number == 0 else "\r\n"
+        pieces.append(f"{line}--{boundary}\r\nContent-Type: {part.content_type}\r\n{location}\r\n".encode())
+        pieces += part.content
+    pieces.append(f"\r\n--{boundary}--\r\n".encode())
+    return pieces, f'multipart/related; type="{kind}"; boundary={boundary}'
+
+
+async def objects(
+    request: Request, encoded: Sequence[bytes], kind: str, headers: Mapping[str, str], tag: str | None = None
+) -> Response:
     """An answer of DICOM JSON objects: one array of the media type `kind`, or with `DICOM_XML` an XML document each."""
     if kind != DICOM_XML:
-        return Response(b"[" + b",".join(encoded) + b"]", 200, headers, kind)
-    return await multipart(kind, ((kind, [native_model(one)]) for one in encoded), headers)
+        return await document(request, b"[" + b",".join(encoded) + b"]", kind, headers, tag)
+    boundary = tag.strip('"') if tag else token_hex(16)
+    body = await asyncio.to_thread(_documents, encoded, boundary)
+    return await document(request, body, f'multipart/related; type="{kind}"; boundary={boundary}', headers, tag)
 
 
-async def streamed(content: Iterable[bytes], content_type: str, size: int | None = None) -> StreamingResponse:
-    """An answer of one piece, `size` bytes where that is known.
-
-    The first bytes are read before the answer begins, so that an archive that is away is still answered with a status.
-    """
-    pieces = iter(content)
-    first = await aside(_batch, pieces)
-    headers = PRIVATE if size is None else PRIVATE | {"Content-Length": str(size)}
-    return StreamingResponse(_rest(first, pieces), 200, headers, content_type)
-
-
-async def _rest(first: bytes, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    batch = first
-    while batch:
-        yield batch
-        batch = await aside(_batch, pieces)
-
-
-def _batch(pieces: Iterator[bytes]) -> bytes:
-    """At least `BATCH` bytes and at most one piece more; empty at the end."""
-    taken: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        taken.append(piece)
-        size += len(piece)
-        if size >= BATCH:
-            break
-    return b"".join(taken)
+def _documents(encoded: Sequence[bytes], boundary: str) -> bytes:
+    """Each object as an XML document, in a part of its own."""
+    head = f"--{boundary}\r\nContent-Type: {DICOM_XML}\r\n\r\n".encode()
+    return b"".join(head + native_model(one) + b"\r\n" for one in encoded) + f"--{boundary}--\r\n".encode()

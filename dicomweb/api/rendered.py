@@ -14,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from xxhash import xxh3_128_hexdigest
 
-from dicomweb.api.accept import multipart_of, not_acceptable, wanted
+from dicomweb.api.accept import Offer, acceptable, not_acceptable, wanted
+from dicomweb.api.conditional import answer, tag_of
 from dicomweb.api.edge import Edge
 from dicomweb.api.frames import numbers_of
 from dicomweb.api.look import THUMBNAIL, labels_of, look
-from dicomweb.api.related import PRIVATE, multipart
+from dicomweb.api.related import Part, multipart
 from dicomweb.archive.aside import aside
 from dicomweb.pixel.pool import work
 from dicomweb.pixel.rendering import GIF, JPEG, TYPES, Look, render
@@ -55,17 +56,19 @@ async def rendered(edge: Edge, request: Request, access: AccessContext) -> Respo
     if not parts and single:
         one, frames = wanted_frames[0]
         chosen = frames if len(frames) == 1 or kind == GIF else [representative_frame(one)]
-        return _picture(request, await picture(edge, one, chosen, _labelled(asked, burned, one)), kind)
+        return await _picture(edge, request, await picture(edge, one, chosen, _labelled(asked, burned, one)), kind)
     if not parts:
         raise not_acceptable(f'several pictures are served as multipart/related; type="{kind}"')
     if sum(len(frames) for _, frames in wanted_frames) > PARTS:
         raise too_large(f"a request may ask for at most {PARTS} pictures")
     pictures = [
-        (kind, [await picture(edge, one, [number], _labelled(asked, burned, one))])
+        await picture(edge, one, [number], _labelled(asked, burned, one))
         for one, frames in wanted_frames
         for number in frames
     ]
-    return await multipart(kind, pictures)
+    tag = tag_of(*map(xxh3_128_hexdigest, pictures))
+    content, content_type = multipart(kind, (Part(kind, [one]) for one in pictures), tag)
+    return await answer(edge.archive, request, content, content_type, tag)
 
 
 async def thumbnail(edge: Edge, request: Request, access: AccessContext) -> Response:
@@ -80,7 +83,7 @@ async def thumbnail(edge: Edge, request: Request, access: AccessContext) -> Resp
     if number > one.frames:
         raise not_found("the instance has no such frame")
     asked = replace(asked, kind=kind, viewport=asked.viewport or THUMBNAIL)
-    return _picture(request, await picture(edge, one, [number], asked), kind)
+    return await _picture(edge, request, await picture(edge, one, [number], asked), kind)
 
 
 async def picture(edge: Edge, one: Shown, numbers: Sequence[int], asked: Look) -> bytes:
@@ -102,22 +105,15 @@ def _labelled(asked: Look, burned: Sequence[int], one: Shown) -> Look:
     return replace(asked, labels=labels_of(burned, one.members))
 
 
-def _picture(request: Request, content: bytes, kind: str) -> Response:
-    tag = f'"{xxh3_128_hexdigest(content)}"'
-    headers = PRIVATE | {"ETag": tag}
-    if tag in request.headers.get("if-none-match", ""):
-        return Response(None, 304, headers)
-    return Response(content, 200, headers, kind)
+async def _picture(edge: Edge, request: Request, content: bytes, kind: str) -> Response:
+    return await answer(edge.archive, request, [content], kind, tag_of(xxh3_128_hexdigest(content)))
 
 
 def _kind(request: Request) -> tuple[str, bool]:
     """The media type of each picture, and whether they are parts. Raises NotAcceptable."""
-    for media in wanted(request):
-        for kind in TYPES:
-            if media.covers(kind):
-                return kind, False
-            if media.name != "*/*" and multipart_of(media, kind):
-                return kind, True
+    offers = [Offer(kind, parts=parts) for kind in TYPES for parts in (False, True)]
+    for offer, _ in acceptable(wanted(request), offers):
+        return offer.name, offer.parts
     raise _none_taken()
 
 

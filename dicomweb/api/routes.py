@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from dicomweb.api import qido, stow, wado, workitems
+from dicomweb.api import bulkdata, qido, stow, wado, workitems
 from dicomweb.api.delete import delete
 from dicomweb.api.edge import Address, Edge, Handler
 from dicomweb.api.frames import frames
@@ -61,15 +61,20 @@ def methods(offered: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
 def services(edge: Edge) -> list[BaseRoute]:
     """The routes of the services; everything needs a token. Each method has a row in `capabilities/table.py`."""
     studies, series, found = (qido.search(level) for level in (Level.STUDY, Level.SERIES, Level.INSTANCE))
+    frame = Address("wado.frames", edge, {"GET": frames})
+    attributes = Address("wado.metadata", edge, {"GET": wado.metadata})
+    values = Address("wado.bulkdata", edge, {"GET": bulkdata.every_value})
+    pixels = Address("wado.bulkdata", edge, {"GET": bulkdata.pixel_data})
     picture = Address("wado.rendered", edge, {"GET": _rendered})
     small = Address("wado.thumbnail", edge, {"GET": _thumbnail})
     whole = (STUDY, SERIES, INSTANCE, INSTANCE + "/frames/{frames}")
     return [
-        Route(INSTANCE + "/frames/{frames}", Address("wado.frames", edge, {"GET": frames})),
-        Route(INSTANCE + "/bulkdata/{path:path}", Address("wado.bulkdata", edge, {"GET": wado.bulk})),
-        Route(INSTANCE + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
-        Route(SERIES + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
-        Route(STUDY + "/metadata", Address("wado.metadata", edge, {"GET": wado.metadata})),
+        Route(INSTANCE + "/frames/{frames}", frame),
+        Route(INSTANCE + "/frames/{frames}/pixeldata", frame),
+        Route(INSTANCE + "/bulkdata/{path:path}", Address("wado.bulkdata", edge, {"GET": bulkdata.bulk})),
+        *(Route(path + "/metadata", attributes) for path in (INSTANCE, SERIES, STUDY)),
+        *(Route(path + "/bulkdata", values) for path in (INSTANCE, SERIES, STUDY)),
+        *(Route(path + "/pixeldata", pixels) for path in (INSTANCE, SERIES, STUDY)),
         Route(INSTANCE, Address("wado.instances", edge, {"GET": wado.instances, "DELETE": delete})),
         *(Route(path + "/rendered", picture) for path in whole),
         *(Route(path + "/thumbnail", small) for path in whole),

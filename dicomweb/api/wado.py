@@ -1,144 +1,211 @@
-"""WADO-RS: retrieve studies, series, instances, their metadata and bulk data.
+"""WADO-RS: retrieve studies, series and instances, and their metadata.
 
-Objects go out in the transfer syntax in which they are stored, or rewritten in the one that is asked for.
-Spec: PS3.18 10.4 (2024d)
+Who names no transfer syntax gets Explicit VR Little Endian, but what lost something when it was compressed as it is
+stored; with `transfer-syntax=*` everything as it is stored, to the byte. Where some instances cannot be served as asked
+the others are, with a warning.
+Spec: PS3.18 10.4, 8.7.3.2, 8.7.8 (2024d)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 from xxhash import xxh3_128
 
-from dicomweb.api.accept import DICOM, OCTETS, model_type, multipart_of, not_acceptable, takes_syntax, wanted
+from dicomweb.api import bulkdata
+from dicomweb.api.accept import (
+    DICOM,
+    INSTANCE,
+    INSTANCES,
+    OCTETS,
+    ZIP,
+    Offer,
+    acceptable,
+    asked_syntax,
+    model_type,
+    not_acceptable,
+    wanted,
+)
+from dicomweb.api.conditional import KEPT, NONE, answer, tag_of
+from dicomweb.api.content import Content, Made, Stretch
 from dicomweb.api.edge import Edge
-from dicomweb.api.frames import stream_ranges
-from dicomweb.api.related import PRIVATE, multipart, objects, streamed
+from dicomweb.api.frames import location
+from dicomweb.api.includefield import fields, only
+from dicomweb.api.related import Part, multipart, objects
+from dicomweb.api.zipped import zipped
 from dicomweb.archive.blobs import Archive
-from dicomweb.pixel.frames import inflated
 from dicomweb.pixel.image import Image, image
 from dicomweb.pixel.pool import work_now
-from dicomweb.pixel.syntaxes import can_rewrite
+from dicomweb.pixel.syntaxes import can_rewrite, default_syntax
 from dicomweb.study import retrieve
+from dicomweb.study.directory import Filed, file_ids
 from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.media_types import MediaType
 from smart_auth.access import AccessContext
 
+if TYPE_CHECKING:
+    from dicomweb.pixel.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An instance and the transfer syntax in which it goes out; `pixels` describe its frames where they are needed."""
+
+    instance: Instance
+    syntax: str
+    pixels: Image | None = None
+
+    @property
+    def content_type(self) -> str:
+        """That of the object."""
+        return f"{DICOM}; transfer-syntax={self.syntax}"
+
+    def content(self, archive: Archive) -> Content:
+        """The file as it is stored, or to be written anew."""
+        one = self.instance
+        if self.syntax == one.transfer_syntax:
+            return [Stretch(one.key, 0, one.size)]
+        return [Made(partial(_rewritten, archive, self), one.key)]
+
 
 async def instances(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET /studies/{study}[/series/{series}[/instances/{instance}]]`."""
     path = request.path_params
-    found = await atransaction(
-        edge.pool, lambda: retrieve.instances(access, path["study"], path.get("series"), path.get("instance"))
-    )
-    accepted = wanted(request)
-    for media in accepted:
-        if multipart_of(media, DICOM) and all(_taken(one, accepted) for one in found):
-            return await multipart(DICOM, ((_kind(one.transfer_syntax), edge.archive.stream(one.key)) for one in found))
-        single = media.covers(DICOM) and len(found) == 1
-        if single and takes_syntax(media, found[0].transfer_syntax):
-            return await streamed(edge.archive.stream(found[0].key), _kind(found[0].transfer_syntax), found[0].size)
-        asked = media.parameters.get("transfer-syntax", "*")
-        if not single and (media.name == "*/*" or not multipart_of(media, DICOM)):
+    taken: dict[Offer, list[MediaType]] = {}
+    for offer, media in acceptable(wanted(request), INSTANCE if "instance" in path else INSTANCES):
+        taken.setdefault(offer, []).append(media)
+    for offer, ranges in taken.items():
+        if offer.name == OCTETS:  # which means the same as the bulk data. Spec: PS3.18 Table 10.4.4-1 note
+            return await bulkdata.every_value(edge, request, access)
+        if offer.name == ZIP:
+            if (answered := await _file_set(edge, request, access, ranges)) is not None:
+                return answered
             continue
-        described = await _described(edge, access, path, found)
-        if all(can_rewrite(one.transfer_syntax, asked, pixels, size) for one, pixels, size in described):
-            converted = [_converted(edge.archive, one, pixels, asked) for one, pixels, _ in described]
-            if single:
-                return await streamed(converted[0], _kind(asked))
-            return await multipart(DICOM, ((_kind(asked), content) for content in converted))
+        found = await atransaction(
+            edge.pool, lambda: retrieve.instances(access, path["study"], path.get("series"), path.get("instance"))
+        )
+        written = await _as_asked(edge, access, found, ranges)
+        if written:
+            return await _answer(edge, request, written, offer, complete=len(written) == len(found))
     raise not_acceptable(
-        f'these instances are served as multipart/related; type="{DICOM}" as they are stored, and in other transfer'
-        " syntaxes that suit all of them"
+        f'these instances are served as multipart/related; type="{DICOM}"; transfer-syntax=* as they are stored, and in'
+        " other transfer syntaxes that suit them"
     )
+
+
+async def _answer(
+    edge: Edge, request: Request, written: Sequence[Written], offer: Offer, *, complete: bool
+) -> Response:
+    tag = tag_of(str(offer), *(f"{one.instance.key} {one.syntax}" for one in written))
+    if not offer.parts:
+        return await answer(edge.archive, request, written[0].content(edge.archive), written[0].content_type, tag)
+    content, content_type = multipart(
+        DICOM,
+        (Part(one.content_type, one.content(edge.archive), location(edge.base, one.instance)) for one in written),
+        tag,
+    )
+    status, headers = (200, NONE) if complete else (206, bulkdata.PARTIAL)
+    return await answer(edge.archive, request, content, content_type, tag, status=status, headers=headers)
+
+
+async def _file_set(
+    edge: Edge, request: Request, access: AccessContext, ranges: Sequence[MediaType]
+) -> Response | None:
+    """All instances as a ZIP file; None where one of them cannot be served as asked: a file-set is not partial."""
+    path = request.path_params
+    described = await atransaction(
+        edge.pool, lambda: retrieve.described_instances(access, path["study"], path.get("series"), path.get("instance"))
+    )
+    written = await _as_asked(edge, access, [one for one, _ in described], ranges)
+    if len(written) < len(described):
+        return None
+    files = [
+        (Filed(one.instance, file_id, one.syntax), one.content(edge.archive), compressed)
+        for one, file_id, (_, compressed) in zip(written, file_ids(one for one, _ in described), described, strict=True)
+    ]
+    return await zipped(edge, request, files, path.get("instance") or path.get("series") or path["study"])
 
 
 async def whole(
-    edge: Edge, access: AccessContext, study: str, series: str, instance: str, asked: str | None
+    edge: Edge, request: Request, access: AccessContext, uids: tuple[str, str, str], asked: str | None
 ) -> Response:
-    """One instance as its file, in the transfer syntax `asked` or as it is stored. Raises NotAcceptable."""
-    (one,) = await atransaction(edge.pool, lambda: retrieve.instances(access, study, series, instance))
-    if asked is None or asked == one.transfer_syntax:
-        return await streamed(edge.archive.stream(one.key), _kind(one.transfer_syntax), one.size)
-    ((_, pixels, size),) = await _described(
-        edge, access, {"study": study, "series": series, "instance": instance}, [one]
-    )
-    if not can_rewrite(one.transfer_syntax, asked, pixels, size):
+    """One instance as its file, in the transfer syntax `asked` or that which is the default for it. Raises
+    NotAcceptable.
+    """
+    found = await atransaction(edge.pool, lambda: retrieve.instances(access, *uids))
+    ranges = [MediaType(DICOM, {"transfer-syntax": asked} if asked is not None else {})]
+    written = await _as_asked(edge, access, found, ranges)
+    if not written:
         raise not_acceptable("this instance cannot be served in that transfer syntax")
-    return await streamed(_converted(edge.archive, one, pixels, asked), _kind(asked))
+    return await _answer(edge, request, written, Offer(DICOM), complete=True)
 
 
-async def _described(
-    edge: Edge, access: AccessContext, path: Mapping[str, str], found: Sequence[Instance]
-) -> list[tuple[Instance, Image | None, int]]:
-    """The instances with the description of their pixels, where they have some, and their bytes uncompressed."""
-    layouts = await atransaction(
-        edge.pool, lambda: retrieve.layouts(access, path["study"], path.get("series"), path.get("instance"))
-    )
-    described = []
-    for one in found:
-        layout = layouts.get(one.instance)
-        pixels = layout.pixels if layout else None
-        size = max(one.size, pixels.frame_bits * pixels.frames // 8) if pixels else one.size
-        described.append((one, image(pixels) if pixels else None, size))
-    return described
+async def _as_asked(
+    edge: Edge, access: AccessContext, found: Sequence[Instance], ranges: Sequence[MediaType]
+) -> list[Written]:
+    """The instances that can be served in a transfer syntax that one of the ranges takes."""
+    if all(_kept(one, ranges[0]) for one in found):
+        return [Written(one, one.transfer_syntax) for one in found]
+    layouts = await atransaction(edge.pool, lambda: retrieve.layouts(access, *_within(found)))
+    written = (_in_one(one, layouts.get(one.instance), ranges) for one in found)
+    return [one for one in written if one is not None]
 
 
-def _converted(archive: Archive, one: Instance, pixels: Image | None, asked: str) -> Iterator[bytes]:
+def _within(found: Sequence[Instance]) -> list[str]:
+    """The UIDs that all of them share: of their study, series, instance."""
+    levels = zip(*((one.study, one.series, one.instance) for one in found), strict=True)
+    return [uids[0] for uids in levels if len(set(uids)) == 1]
+
+
+def _in_one(one: Instance, layout: Layout | None, ranges: Sequence[MediaType]) -> Written | None:
+    """The instance in the transfer syntax that is wanted most, among equals as it is stored; None for none of them."""
+    pixels = layout.pixels if layout else None
+    described = image(pixels) if pixels else None
+    size = max(one.size, pixels.frame_bits * pixels.frames // 8) if pixels else one.size
+    for media in sorted(ranges, key=lambda media: (-media.q, not _kept(one, media))):
+        if _kept(one, media):
+            return Written(one, one.transfer_syntax)
+        asked = asked_syntax(media)
+        syntax = asked or default_syntax(one.transfer_syntax)
+        if can_rewrite(one.transfer_syntax, syntax, described, size):
+            return Written(one, syntax, described)
+        if asked is None:  # what is too large to be written anew is all that there is
+            return Written(one, one.transfer_syntax)
+    return None
+
+
+def _kept(one: Instance, media: MediaType) -> bool:
+    """Whether a range takes the instance as it is stored."""
+    asked = asked_syntax(media) or default_syntax(one.transfer_syntax)
+    return asked in ("*", one.transfer_syntax)
+
+
+def _rewritten(archive: Archive, one: Written) -> Iterator[bytes]:
     """The file of an instance in another transfer syntax."""
-    if asked == one.transfer_syntax:
-        yield from archive.stream(one.key)
-    else:
-        from dicomweb.pixel.rewrite import rewritten
+    from dicomweb.pixel.rewrite import rewritten
 
-        yield work_now(rewritten, archive.read(one.key, 0, one.size), pixels, asked)
-
-
-def _kind(syntax: str) -> str:
-    return f"{DICOM}; transfer-syntax={syntax}"
-
-
-def _taken(instance: Instance, accepted: Sequence[MediaType]) -> bool:
-    """Whether the caller takes the instance as a part: each transfer syntax may be named in a range of its own."""
-    return any(multipart_of(media, DICOM) and takes_syntax(media, instance.transfer_syntax) for media in accepted)
+    yield work_now(rewritten, archive.read(one.instance.key, 0, one.instance.size), one.pixels, one.syntax)
 
 
 async def metadata(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET …/metadata` at each level: the attributes without bulk data, as DICOM JSON or XML."""
     kind = model_type(request)
+    narrowed = fields(request.query_params.getlist("includefield"))
     path = request.path_params
     found = await atransaction(
         edge.pool,
         lambda: retrieve.metadata(access, path["study"], path.get("series"), path.get("instance"), base=edge.base),
     )
+    if narrowed:
+        found = await asyncio.to_thread(lambda: [only(one, narrowed) for one in found])
     digest = xxh3_128(kind.encode())
     for one in found:
         digest.update(one)
-    tag = f'"{digest.hexdigest()}"'
-    headers = PRIVATE | {"ETag": tag}
-    known = request.headers.get("if-none-match", "")
-    if known.strip() == "*" or tag in known:
-        return Response(None, 304, headers)
-    return await objects(found, kind, headers)
-
-
-async def bulk(edge: Edge, request: Request, access: AccessContext) -> Response:
-    """`GET …/bulkdata/{path}`: the value of one element that the metadata names by BulkDataURI."""
-    path = request.path_params
-    found = await atransaction(
-        edge.pool, lambda: retrieve.bulk(access, path["study"], path["series"], path["instance"], path["path"])
-    )
-    key = found.instance.key
-    if found.deflated:
-        value = inflated(edge.archive, key, *found.ranges[0])
-    else:
-        value = stream_ranges(edge.archive, key, found.ranges)
-    for media in wanted(request):
-        if multipart_of(media, OCTETS):
-            return await multipart(OCTETS, [(OCTETS, value)])
-        if media.covers(OCTETS):
-            return await streamed(value, OCTETS, sum(length for _, length in found.ranges))
-    raise not_acceptable(f'bulk data is served as multipart/related; type="{OCTETS}"')
+    return await objects(request, found, kind, KEPT, f'"{digest.hexdigest()}"')

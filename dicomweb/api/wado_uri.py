@@ -54,7 +54,7 @@ async def retrieve_one(edge: Edge, request: Request, access: AccessContext) -> R
     if kind == DICOM:
         if further := sorted(given.keys() & FOR_PICTURES):
             raise invalid(f"{further[0]} has no meaning for {DICOM}", code="value")
-        return await whole(edge, access, study, series, instance, given.get("transferSyntax"))
+        return await whole(edge, request, access, (study, series, instance), given.get("transferSyntax"))
     (one,) = await atransaction(edge.pool, lambda: shown(access, study, series, instance))
     number = numbers_of(given["frameNumber"])[0] if "frameNumber" in given else representative_frame(one)
     if number > one.frames:

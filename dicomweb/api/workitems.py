@@ -113,7 +113,7 @@ async def find(edge: Edge, request: Request, access: AccessContext) -> Response:
     kind = model_type(request)
     asked = parse([pair for pair in request.query_params.multi_items() if pair[0] not in NOT_ATTRIBUTES])
     found = await atransaction(edge.pool, lambda: search(access, asked))
-    return await objects(found.objects, kind, PRIVATE | ({"Warning": MORE} if found.more else {}))
+    return await objects(request, found.objects, kind, PRIVATE | ({"Warning": MORE} if found.more else {}))
 
 
 def _done(status: int, outcome: Success, headers: Mapping[str, str]) -> Response:

@@ -51,4 +51,4 @@ def tag(keyword: str) -> int:
     """The tag of a keyword of the standard; 0 when unknown."""
     from pydicom.datadict import tag_for_keyword
 
-    return tag_for_keyword(keyword) or 0
+    return (tag_for_keyword(keyword) or 0) if keyword else 0

@@ -19,6 +19,8 @@ UNREADABLE = frozenset({"1.2.840.113619.5.2", "1.2.840.10008.1.2.4.95", "1.2.840
 """Syntaxes whose data set is encoded in a way of its own: GE's implicit VR with big endian pixels, JPIP deflated."""
 REFERENCED = frozenset({"1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.204"})
 """JPIP: the pixels are elsewhere, at Pixel Data Provider URL."""
+VIDEO = frozenset(f"1.2.840.10008.1.2.4.{n}{part}" for n in range(100, 109) for part in ("", ".1"))
+"""MPEG-2, H.264 and H.265: one stream of all frames, whose fragments may be cut anywhere. Spec: PS3.5 A.4.5, 8.2.5"""
 STANDARD, TRANSFER_SYNTAXES = "1.2.840.10008.", "1.2.840.10008.1.2."
 IMAGES = "1.2.840.10008.1.2.4."
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from dicomweb.dicomjson.header import Fragments, Header, PixelElement
-from dicomweb.dicomjson.syntax import NATIVE, REFERENCED, is_compressed
+from dicomweb.dicomjson.syntax import NATIVE, REFERENCED, VIDEO, is_compressed
 from healix_fhir.kernel.errors import invalid
 
 ROWS, COLUMNS, SAMPLES, FRAMES = 0x00280010, 0x00280011, 0x00280002, 0x00280008
@@ -86,7 +86,7 @@ def layout(header: Header, TransferSyntaxUID: str) -> Layout:  # noqa: N803 - a 
         if pixels is not None:
             _check_native(pixels, header.pixel)
         return Layout(header.bulk, pixels, header.pixel.start, header.pixel.length)
-    return _encapsulated(header, header.pixel, header.pixel.fragments, pixels)
+    return _encapsulated(header, header.pixel, header.pixel.fragments, pixels, video=TransferSyntaxUID in VIDEO)
 
 
 def _pixels(header: Header, element: PixelElement) -> Pixels | None:
@@ -123,8 +123,11 @@ def _check_native(pixels: Pixels, element: PixelElement) -> None:
         raise invalid("PixelData is shorter than Rows, Columns and NumberOfFrames say")
 
 
-def _encapsulated(header: Header, element: PixelElement, fragments: Fragments, pixels: Pixels | None) -> Layout:
-    firsts = _firsts(fragments, pixels.frames if pixels else 1)
+def _encapsulated(
+    header: Header, element: PixelElement, fragments: Fragments, pixels: Pixels | None, *, video: bool
+) -> Layout:
+    """Of a video nothing tells where its frames are: they are one stream in any number of fragments."""
+    firsts = None if video else _firsts(fragments, pixels.frames if pixels else 1)
     return Layout(
         header.bulk,
         pixels,

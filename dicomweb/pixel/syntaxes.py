@@ -19,7 +19,6 @@ JPEG_2000_LOSSLESS, JPEG_2000 = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.9
 JPEG_XL_LOSSLESS, JPEG_XL_RECOMPRESSION, JPEG_XL = (f"1.2.840.10008.1.2.4.{n}" for n in (110, 111, 112))
 HTJ2K_LOSSLESS, HTJ2K_RPCL, HTJ2K = (f"1.2.840.10008.1.2.4.{n}" for n in (201, 202, 203))
 
-
 LARGEST = 512 << 20
 """Bytes of an object that is rewritten; it is in memory more than once meanwhile."""
 WRITTEN = frozenset({EXPLICIT_LITTLE, IMPLICIT_LITTLE})
@@ -51,6 +50,14 @@ COMPRESSED: dict[str, Kind] = {
     JPEG_XL_RECOMPRESSION: Kind(lossless=False, written=False),
     JPEG_XL: Kind(lossless=False, written=False),
 }
+
+
+def default_syntax(stored: str) -> str:
+    """The transfer syntax for a caller who names none: Explicit VR Little Endian, but as it is stored for what lost
+    something when it was compressed, or cannot be decoded. Spec: PS3.18 8.7.3 (2024d)
+    """
+    kind = COMPRESSED.get(stored)
+    return EXPLICIT_LITTLE if stored in NATIVE or (kind is not None and kind.lossless) else stored
 
 
 def can_encode(TransferSyntaxUID: str, image: Image) -> bool:  # noqa: N803 - a DICOM keyword

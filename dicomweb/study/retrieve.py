@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import msgspec
 import zstandard
 
-from dicomweb.dicomjson.syntax import DEFLATED_LITTLE
 from dicomweb.pixel.frames import Ranges, direct, ranges, served_syntax
 from dicomweb.pixel.layout import Layout, Pixels
 from dicomweb.study.gone import missing
@@ -23,7 +22,18 @@ from healix_fhir.kernel.errors import Category, invalid, not_found
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
-__all__ = ["Bulk", "Frame", "Frames", "Instance", "Pixels", "bulk", "frames", "instances", "metadata", "select"]
+__all__ = [
+    "Frame",
+    "Frames",
+    "Instance",
+    "Pixels",
+    "frames",
+    "frames_of",
+    "instances",
+    "laid_out",
+    "metadata",
+    "select",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +71,6 @@ class Frames:
     transfer_syntax: str
     direct: bool
     frames: tuple[Frame, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bulk:
-    """One bulk data element: its value representation and where it lies.
-
-    `ranges` are those of the blob, or of its inflated data set when `deflated`: dicomweb/pixel/frames.py reads both.
-    """
-
-    instance: Instance
-    vr: str
-    ranges: Ranges
-    deflated: bool
 
 
 _FROM = "instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk"
@@ -135,6 +132,18 @@ def metadata(
     ]
 
 
+def described_instances(
+    access: AccessContext, study: str, series: str | None = None, instance: str | None = None
+) -> Work[list[tuple[Instance, bytes]]]:
+    """The instances to be retrieved, each with its DICOM JSON as it is stored, compressed; audited. Raises as
+    `instances`.
+    """
+    rows = yield from _rows(access, _asked(study, series, instance), "retrieve", ", i.metadata")
+    if not rows:
+        raise (yield from missing(access, _asked(study, series, instance)))
+    return [(Instance(*row[:_WIDTH]), bytes(row[_WIDTH])) for row in rows]
+
+
 def absolute(json: bytes, url: str) -> bytes:
     """Stored DICOM JSON with absolute BulkDataURIs. The text replaced cannot occur in a value: its quotes would be
     escaped.
@@ -145,26 +154,31 @@ def absolute(json: bytes, url: str) -> bytes:
 def frames(access: AccessContext, study: str, series: str, instance: str, numbers: Sequence[int]) -> Work[Frames]:
     """Where the frames `numbers` (from 1) of an instance lie. NotFound for a frame that it does not have."""
     found, layout = yield from _layout(access, study, series, instance, "retrieve-frames")
+    return frames_of(found, layout, numbers)
+
+
+def frames_of(instance: Instance, layout: Layout, numbers: Sequence[int]) -> Frames:
+    """Some frames of an instance. NotFound for one that it has not, Unsupported when they cannot be told apart."""
     if layout.pixels is None:
         raise not_found("the instance has no such frame")
     return Frames(
-        found,
+        instance,
         layout.pixels,
         layout,
-        served_syntax(found.transfer_syntax),
-        direct(found.transfer_syntax, layout),
+        served_syntax(instance.transfer_syntax),
+        direct(instance.transfer_syntax, layout),
         tuple(Frame(number, ranges(layout, number)) for number in numbers),
     )
 
 
-def bulk(access: AccessContext, study: str, series: str, instance: str, path: str) -> Work[Bulk]:
-    """Where a bulk data element lies; `path` is what follows `bulkdata/` in its BulkDataURI."""
-    found, layout = yield from _layout(access, study, series, instance, "retrieve-bulkdata")
-    element = layout.bulk.get(path)
-    if element is None:
-        raise not_found("there is no such bulk data")
-    vr, start, length = element
-    return Bulk(found, vr, ((start, length),), found.transfer_syntax == DEFLATED_LITTLE)
+def laid_out(
+    access: AccessContext, study: str, series: str | None = None, instance: str | None = None
+) -> Work[list[tuple[Instance, Layout]]]:
+    """The instances with where their bulk data lie, to be served; audited. Raises as `instances`."""
+    rows = yield from _rows(access, _asked(study, series, instance), "retrieve-bulkdata", ", i.layout")
+    if not rows:
+        raise (yield from missing(access, _asked(study, series, instance)))
+    return [(Instance(*row[:_WIDTH]), msgspec.msgpack.decode(row[_WIDTH], type=Layout)) for row in rows]
 
 
 def described(

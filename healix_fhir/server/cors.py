@@ -15,12 +15,12 @@ PUBLIC = ("/.well-known/", "/fhir/.well-known/", "/fhir/metadata", "/dicomweb/ca
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 HEADERS = (
-    b"Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-Modified-Since, If-None-Exist, Range,"
-    b" X-Request-Id, X-Security-Context"
+    b"Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-Modified-Since, If-None-Exist, If-Range,"
+    b" Range, X-Request-Id, X-Security-Context"
 )
 EXPOSED = (
-    b"ETag, Location, Content-Location, Last-Modified, Content-Range, Accept-Ranges, Retry-After, Warning,"
-    b" WWW-Authenticate, X-Request-Id, X-Correlation-Id, Allow, X-Security-Context"
+    b"ETag, Location, Content-Location, Content-Disposition, Last-Modified, Content-Range, Accept-Ranges, Retry-After,"
+    b" Warning, WWW-Authenticate, X-Request-Id, X-Correlation-Id, Allow, X-Security-Context"
 )
 MAX_AGE = b"7200"
 """Seconds that a browser may remember a preflight: without it a viewer sends one for each frame."""

@@ -118,17 +118,24 @@ def rle(ds: Dataset) -> bytes:
 
 
 def encapsulated(
-    ds: Dataset, frames: list[bytes], *, fragments: int = 1, table: bool = True, extended: bool = False
+    ds: Dataset,
+    frames: list[bytes],
+    *,
+    fragments: int = 1,
+    table: bool = True,
+    extended: bool = False,
+    syntax: str = JPEGBaseline8Bit,
+    count: int | None = None,
 ) -> bytes:
-    """The file with `frames` as its compressed frames, each in `fragments` fragments."""
+    """The file with `frames` as its compressed frames, each in `fragments` fragments; a video has another `count`."""
     if extended:
         ds.PixelData, ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = encapsulate_extended(frames)
     else:
         ds.PixelData = encapsulate(frames, fragments_per_frame=fragments, has_bot=table)
     ds["PixelData"].VR = "OB"
     ds["PixelData"].is_undefined_length = True
-    ds.NumberOfFrames = len(frames)
-    return part10(ds, JPEGBaseline8Bit)
+    ds.NumberOfFrames = count or len(frames)
+    return part10(ds, syntax)
 
 
 def nested(depth: int, ds: Dataset | None = None) -> Dataset:

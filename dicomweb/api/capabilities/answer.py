@@ -14,7 +14,7 @@ from functools import cache
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import not_acceptable, wanted
+from dicomweb.api.accept import Offer, acceptable, none_of, wanted
 from dicomweb.api.capabilities.document import JSON, WADL, document, json, wadl
 from dicomweb.api.capabilities.table import table
 
@@ -23,11 +23,10 @@ CACHED = {"Cache-Control": "public, max-age=300", "Vary": "Accept"}
 
 def answered(request: Request, base: str, methods: Iterable[tuple[str, str]]) -> Response:
     """The document of a service whose routes answer these methods. Raises NotAcceptable."""
-    for media in wanted(request):
-        for kind in (WADL, JSON):
-            if media.covers(kind):
-                return Response(_written(base, tuple(methods), kind), 200, CACHED, kind)
-    raise not_acceptable(f"the capabilities are described as {WADL} and as {JSON}")
+    offers = (Offer(WADL), Offer(JSON))
+    for offer, _ in acceptable(wanted(request), offers):
+        return Response(_written(base, tuple(methods), offer.name), 200, CACHED, offer.name)
+    raise none_of(offers)
 
 
 @cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from dicomweb.api.accept import DEFAULT_SYNTAX, DICOM, DICOM_JSON, DICOM_XML, FRAME_TYPE, JSON_TYPES, MULTIPART, OCTETS
+from dicomweb.api.accept import DEFAULT_SYNTAX, DICOM, DICOM_JSON, DICOM_XML, FRAME_TYPE, JSON, MULTIPART, OCTETS, ZIP
 from dicomweb.api.capabilities import worklist
 from dicomweb.api.capabilities.transaction import Transaction
 from dicomweb.api.look import ANNOTATIONS, FUNCTION
@@ -45,8 +45,8 @@ def _statuses(*categories: Category) -> tuple[int, ...]:
 
 REWRITTEN = (*sorted(WRITTEN), *(syntax for syntax, kind in COMPRESSED.items() if kind.written))
 """The transfer syntaxes that objects are written in when they are asked for."""
-OBJECTS = (related(DICOM), DICOM, *(related(DICOM, syntax) for syntax in REWRITTEN))
-MODELS = (*JSON_TYPES, related(DICOM_XML))
+OBJECTS = (related(DICOM), related(DICOM, "*"), DICOM, ZIP, *(related(DICOM, syntax) for syntax in REWRITTEN))
+MODELS = (DICOM_JSON, JSON, related(DICOM_XML))
 FRAMES_AS = (
     related(OCTETS, EXPLICIT_LITTLE),
     *(related(kind, syntax) for syntax, kind in FRAME_TYPE.items()),
@@ -62,7 +62,10 @@ LOOKS = {
     "iccprofile": ("no", "yes", "srgb"),
 }
 SEARCHES = {"limit": (), "offset": (), "fuzzymatching": ("true", "false"), "includefield": ("all",)}
-RETRIEVING = _statuses(Category.NOT_FOUND, Category.GONE, Category.NOT_ACCEPTABLE)
+KEPT = (200, 206, 304)
+"""Of what has a tag and comes in ranges, or in part where some of it cannot be served as asked."""
+ATTRIBUTES = _statuses(Category.NOT_FOUND, Category.GONE, Category.NOT_ACCEPTABLE)
+RETRIEVING = tuple(sorted({*ATTRIBUTES, 416}))
 SHOWING = _statuses(Category.NOT_FOUND, Category.NOT_ACCEPTABLE, Category.TOO_LARGE)
 DELETING = _statuses(Category.NOT_FOUND, Category.GONE, Category.CONFLICT)
 SEARCHING = _statuses(Category.NOT_ACCEPTABLE)
@@ -100,10 +103,26 @@ def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
             Transaction(name, "10.5", (DICOM_JSON, DICOM_XML), (related(DICOM),), {}, (200, 202), STORING),
         )
     for word, address in LEVELS.items():
-        yield ("GET", address), Transaction(f"Retrieve {word}", "10.4.1.1.1", OBJECTS, refused=RETRIEVING)
+        yield ("GET", address), Transaction(f"Retrieve {word}", "10.4.1.1.1", OBJECTS, done=KEPT, refused=RETRIEVING)
         yield (
             ("GET", f"{address}/metadata"),
-            Transaction(f"Retrieve {word} Metadata", "10.4.1.1.2", MODELS, done=(200, 304), refused=RETRIEVING),
+            Transaction(
+                f"Retrieve {word} Metadata",
+                "10.4.1.1.2",
+                MODELS,
+                (),
+                {"includefield": ("all",)},
+                (200, 304),
+                ATTRIBUTES,
+            ),
+        )
+        yield (
+            ("GET", f"{address}/bulkdata"),
+            Transaction(f"Retrieve {word} Bulkdata", "10.4.1.1.5", (related(OCTETS),), done=KEPT, refused=RETRIEVING),
+        )
+        yield (
+            ("GET", f"{address}/pixeldata"),
+            Transaction(f"Retrieve {word} Pixel Data", "10.4.1.1.6", FRAMES_AS, done=KEPT, refused=RETRIEVING),
         )
         yield (
             ("DELETE", address),
@@ -120,10 +139,11 @@ def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
                 f"Retrieve {word} Thumbnail", "10.4.1.1.4", tuple(TYPES), (), {"viewport": ()}, (200, 304), SHOWING
             ),
         )
-    yield ("GET", FRAMES), Transaction("Retrieve Frames", "10.4.1.1.6", FRAMES_AS, refused=RETRIEVING)
+    for address, name in ((FRAMES, "Retrieve Frames"), (f"{FRAMES}/pixeldata", "Retrieve Frames Pixel Data")):
+        yield ("GET", address), Transaction(name, "10.4.1.1.6", FRAMES_AS, done=KEPT, refused=RETRIEVING)
     yield (
         ("GET", f"{INSTANCE}/bulkdata/{{path}}"),
-        Transaction("Retrieve Bulkdata", "10.4.1.1.5", (related(OCTETS), OCTETS), refused=RETRIEVING),
+        Transaction("Retrieve Bulkdata", "10.4.1.1.5", (related(OCTETS), OCTETS), done=KEPT, refused=RETRIEVING),
     )
     uri = dict.fromkeys(sorted(URI_PARAMETERS), ()) | {"requestType": ("WADO",), "contentType": (DICOM, *TYPES)}
     yield ("GET", "/wado"), Transaction("Retrieve Instance by URI", "9", (*TYPES, DICOM), (), uri, refused=SHOWING)

@@ -37,7 +37,7 @@ def test_a_single_object_comes_as_itself_where_that_is_asked(client: httpx.Clien
     head = client.head(address(study[0]), headers={"Accept": "application/dicom"})
     assert answer.content == file_of(study[0])
     assert answer.headers["content-type"] == f"application/dicom; transfer-syntax={LITTLE}"
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "private, no-cache"
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["content-length"] == str(len(answer.content))
 
@@ -85,12 +85,12 @@ def test_representations_are_those_that_the_caller_takes(
 
 @pytest.mark.spec("PS3.18 8.7.7")
 def test_each_instance_comes_in_one_of_the_transfer_syntaxes_that_are_taken(server: LiveServer) -> None:
-    """A study stored in two transfer syntaxes goes as it is to callers that name both, or any, else all in one."""
+    """A study stored in two transfer syntaxes goes as it is to callers that name both, or `*`, else all in one."""
     files = [part10(with_pixels(data_set(1, 1, 1))), implicit(with_pixels(data_set(1, 1, 2)))]
     ranges = [f'multipart/related; type="application/dicom"; transfer-syntax={syntax}' for syntax in (LITTLE, IMPLICIT)]
     with server.client("system/ImagingStudy.cr") as client:
         assert client.post("/dicomweb/studies", content=body(files), headers=HEADERS).status_code == 200
-        for accept in (", ".join(ranges), "*/*"):
+        for accept in (", ".join(ranges), 'multipart/related; type="application/dicom"; transfer-syntax=*'):
             answer = client.get(f"/dicomweb/studies/{uid(1)}", headers={"Accept": accept})
             assert answer.status_code == 200, accept
             assert all(file in answer.content for file in files)
@@ -104,6 +104,100 @@ def test_a_single_frame_comes_without_parts(client: httpx.Client, study: list[Da
     both = client.get(address(study[2]) + "/frames/1,2", headers={"Accept": "application/octet-stream"})
     assert one.content == study[2].PixelData[64 * 64 * 2 :]
     assert both.status_code == 406
+
+
+EVERYTHING = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+
+
+@pytest.mark.spec("RFC 9110 13.1.2")
+@pytest.mark.parametrize("what", ["", "/frames/1", "/bulkdata", "/bulkdata/7FE00010", "/pixeldata", "/metadata"])
+def test_what_never_changes_is_sent_once(client: httpx.Client, study: list[Dataset], what: str) -> None:
+    """Everything has a strong tag, the same each time and another for each form; who shows it gets 304."""
+    first = client.get(address(study[0]) + what)
+    again = client.get(address(study[0]) + what, headers={"If-None-Match": f'"other", {first.headers["etag"]}'})
+    other = client.get(address(study[1]) + what, headers={"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, again.status_code, again.content, other.status_code) == (200, 304, b"", 200)
+    assert again.headers["etag"] == first.headers["etag"]
+    assert (first.headers["cache-control"], first.headers["etag"][0]) == ("private, no-cache", '"')
+    assert client.get(address(study[0]) + what).content == first.content
+
+
+@pytest.mark.spec("RFC 9110 14")
+@pytest.mark.parametrize(
+    ("what", "accept"),
+    [
+        ("", "application/dicom"),
+        ("", EVERYTHING),
+        ("/frames/1", "application/octet-stream"),
+        ("/frames/1", "*/*"),
+        ("/bulkdata/7FE00010", "application/octet-stream"),
+        ("/pixeldata", "*/*"),
+    ],
+)
+def test_what_is_stored_is_served_in_ranges(client: httpx.Client, study: list[Dataset], what: str, accept: str) -> None:
+    """A range is 206 with its bytes, one behind the end 416; the tag of another answer makes it the whole."""
+    where = address(study[0]) + what
+    whole = client.get(where, headers={"Accept": accept})
+    size, tag = len(whole.content), whole.headers["etag"]
+    assert (whole.headers["accept-ranges"], whole.headers["content-length"]) == ("bytes", str(size))
+    for asked, first, last in (
+        ("bytes=0-0", 0, 0),
+        ("bytes=7-", 7, size - 1),
+        ("bytes=-9", size - 9, size - 1),
+        (f"bytes=100-{size + 5}", 100, size - 1),
+        (f"bytes=-{size + 5}", 0, size - 1),
+    ):
+        part = client.get(where, headers={"Accept": accept, "Range": asked, "If-Range": tag})
+        assert (part.status_code, part.content) == (206, whole.content[first : last + 1]), asked
+        assert part.headers["content-range"] == f"bytes {first}-{last}/{size}"
+        head = client.head(where, headers={"Accept": accept, "Range": asked})
+        assert (head.status_code, head.content) == (206, b"")
+        assert head.headers["content-length"] == str(last - first + 1)
+    beyond = client.get(where, headers={"Accept": accept, "Range": f"bytes={size}-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
+    for headers in (
+        {"Range": "bytes=0-0", "If-Range": '"other"'},
+        {"Range": "bytes=0-0,2-3"},
+        {"Range": "pixels=0-1"},
+        {"Range": "bytes=3-1"},
+    ):
+        assert client.get(where, headers=headers | {"Accept": accept}).content == whole.content
+
+
+@pytest.mark.spec("RFC 9110 8.4")
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_attributes_come_compressed_to_those_who_want_it(server: LiveServer, coding: str) -> None:
+    """Metadata of some size is compressed as the caller says, with a tag of its own; pixels are not."""
+    many = [implicit(data_set(1, 1, number)) for number in range(1, 11)]
+    with server.client("system/ImagingStudy.cr") as client:
+        assert client.post("/dicomweb/studies", content=body(many), headers=HEADERS).is_success
+        for accept in ("application/dicom+json", 'multipart/related; type="application/dicom+xml"'):
+            headers = {"Accept": accept}
+            plain = client.get(
+                f"/dicomweb/studies/{uid(1)}/metadata", headers=headers | {"Accept-Encoding": "identity"}
+            )
+            packed = client.get(f"/dicomweb/studies/{uid(1)}/metadata", headers=headers | {"Accept-Encoding": coding})
+            assert "content-encoding" not in plain.headers
+            assert packed.headers["content-encoding"] == coding
+            assert int(packed.headers["content-length"]) < len(plain.content)
+            assert packed.content == plain.content
+            assert packed.headers["etag"] != plain.headers["etag"]
+            assert "Accept-Encoding" in packed.headers["vary"]
+        pixels = client.get(f"/dicomweb/studies/{uid(1)}", headers={"Accept-Encoding": coding})
+        assert "content-encoding" not in pixels.headers
+
+
+@pytest.mark.spec("PS3.18 8.3.4.3")
+def test_metadata_is_narrowed_to_what_is_asked_for(client: httpx.Client, study: list[Dataset]) -> None:
+    """`includefield` names the attributes by keyword or tag; a name that is none is refused."""
+    where = address(study[0]).rpartition("/instances/")[0] + "/metadata"
+    whole = client.get(where).json()
+    some = client.get(where, params=[("includefield", "PatientName,00280010"), ("includefield", "Columns")])
+    names = {"00100010", "00280010", "00280011", "00080005", "00080016", "00080018", "0020000D", "0020000E"}
+    assert [set(one) for one in some.json()] == [names & one.keys() for one in whole]
+    assert some.headers["etag"] != client.get(where).headers["etag"]
+    assert client.get(where, params={"includefield": "all"}).json() == whole
+    assert client.get(where, params={"includefield": "Nonsense"}).status_code == 400
 
 
 def test_metadata_is_sent_once_to_those_who_keep_it(client: httpx.Client, study: list[Dataset]) -> None:

@@ -99,7 +99,7 @@ JPEG_FRAMES = [b"\xff\xd8one-frame!\xff\xd9", b"\xff\xd8another one, longer\xff\
 @pytest.mark.parametrize(
     "form", [{}, {"table": False}, {"fragments": 2}, {"fragments": 2, "table": False}, {"extended": True}]
 )
-def test_encapsulated_frames_are_joined_from_their_fragments(store: Store, form: dict[str, bool]) -> None:
+def test_encapsulated_frames_are_joined_from_their_fragments(store: Store, form: dict[str, Any]) -> None:
     """Each compressed frame comes out as it was, by Basic or Extended Offset Table or, without, by its markers."""
     ds = with_pixels(data_set(), frames=3, bits=8)
     store.add(encapsulated(ds, JPEG_FRAMES, **form))
@@ -141,14 +141,14 @@ def test_bulk_data_is_the_elements_value(store: Store, encode: Callable[[Dataset
     store.add(encode(ds))
     (one,) = store.run(retrieve.metadata(SYSTEM, uid(1), base=BASE))
     url = json.loads(one)["00081140"]["Value"][0]["00091002"]["BulkDataURI"]
-    found = store.run(retrieve.bulk(SYSTEM, uid(1), uid(1, 1), uid(1, 1, 1), url.rpartition("/bulkdata/")[2]))
-    (part,) = found.ranges
+    ((found, layout),) = store.run(retrieve.laid_out(SYSTEM, uid(1), uid(1, 1), uid(1, 1, 1)))
+    vr, *part = layout.bulk[url.rpartition("/bulkdata/")[2]]
     data = (
-        b"".join(inflated(store.archive, found.instance.key, *part))
-        if found.deflated
-        else store.archive.read(found.instance.key, *part)
+        b"".join(inflated(store.archive, found.key, *part))
+        if encode is deflated
+        else store.archive.read(found.key, *part)
     )
-    assert (found.vr, data) == ("OB", bytes(range(256)) * 8)
+    assert (vr, data) == ("OB", bytes(range(256)) * 8)
 
 
 def _everything(access: AccessContext, study: str) -> list[Work[Any]]:
@@ -156,7 +156,7 @@ def _everything(access: AccessContext, study: str) -> list[Work[Any]]:
         retrieve.instances(access, study),
         retrieve.metadata(access, study, base=BASE),
         retrieve.frames(access, study, uid(1, 1), uid(1, 1, 1), [1]),
-        retrieve.bulk(access, study, uid(1, 1), uid(1, 1, 1), "7FE00010"),
+        retrieve.laid_out(access, study, uid(1, 1)),
     ]
 
 

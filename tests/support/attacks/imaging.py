@@ -52,10 +52,16 @@ def imaging() -> Iterator[Attack]:
         yield Attack("GET", address)
         yield Attack("HEAD", address)
         yield Attack("GET", f"{address}/metadata")
+        yield Attack("GET", f"{address}/metadata?includefield=PatientName,PatientID")
+        yield Attack("GET", f"{address}?accept=application/zip")
+        yield Attack("GET", f"{address}/bulkdata")
+        yield Attack("GET", f"{address}/pixeldata")
+        yield Attack("HEAD", f"{address}/pixeldata", headers={"Range": "bytes=0-9"}, note="a range")
     yield Attack("GET", f"{STUDY}/metadata", headers={"If-None-Match": "*"}, note="If-None-Match")
     yield Attack("GET", INSTANCE, headers={"Range": "bytes=0-9"}, note="a range")
     for numbers in ("1", "1,2", "9"):
         yield Attack("GET", f"{INSTANCE}/frames/{numbers}")
+        yield Attack("GET", f"{INSTANCE}/frames/{numbers}/pixeldata")
     for address in (STUDY, SERIES, INSTANCE, f"{INSTANCE}/frames/1"):
         yield Attack("GET", f"{address}/rendered")
         yield Attack("GET", f"{address}/rendered?annotation=patient&window=1,2&viewport=8,8")

@@ -23,7 +23,10 @@ OCTETS = "application/octet-stream"
     [
         ("*/*", IMPLICIT, Choice(OCTETS, LITTLE, True)),
         ("*/*", BIG, Choice(OCTETS, LITTLE, True)),
-        ("*/*", J2K, Choice("image/jp2", J2K, True)),
+        ("*/*", J2K, Choice(OCTETS, LITTLE, True)),
+        ("*/*", JPEG, Choice("image/jpeg", JPEG, True)),
+        ("*/*", VIDEO, Choice("video/mp4", VIDEO, True)),
+        (f"{RELATED}; transfer-syntax=*", J2K, Choice("image/jp2", J2K, True)),
         (RELATED, JPEG, Choice("image/jpeg", JPEG, True)),
         (f'{RELATED}; type="{OCTETS}"', LITTLE, Choice(OCTETS, LITTLE, True)),
         (f'{RELATED}; type="{OCTETS}"; transfer-syntax=*', J2K, Choice(OCTETS, J2K, True)),
@@ -58,6 +61,7 @@ def test_frames_are_written_as_the_most_wanted_range_says(accept: str, stored: s
         (OCTETS, LITTLE, False),
         ("image/jpeg", JPEG, False),
         ("text/plain", LITTLE, True),
+        ("*/*;q=0", LITTLE, True),
     ],
 )
 def test_frames_that_cannot_be_written_so_are_refused_with_what_there_is(
