@@ -52,7 +52,7 @@ def denials(access: AccessContext, error: HealixError, name: str, request: Reque
     hidden = named is not None and (item or name in WORDS) and not access.sees_all(type_name, permission)
     if error.category is Category.FORBIDDEN or (error.category is Category.NOT_FOUND and hidden):
         method = "GET" if request.method == "HEAD" else request.method
-        last = request.url.path.rpartition("/")[2]
+        last = request.url.path.removesuffix("/count").rpartition("/")[2]
         word, action = ITEM_WORDS[name][method] if item else _word(name, method, last)
         shown = named.replace("\0", "")[:LONGEST] if named is not None else None
         whose = NOBODY if shown is None else whose_item(shown) if item else concerned(shown)

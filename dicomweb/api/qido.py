@@ -1,22 +1,25 @@
-"""QIDO-RS: search for studies, series and instances.
+"""QIDO-RS: search for studies, series and instances, and how many there are.
 
-Spec: PS3.18 10.6 (2024d); an empty result is 200 with `[]` since CP-2473
+Spec: PS3.18 10.6 (2024d); an empty result is 200 with `[]` since CP-2473, where 204 was before
 """
 
 from __future__ import annotations
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import model_type
+from dicomweb.api.accept import ATTRIBUTES, Offer, acceptable, check_charset, none_of, wanted
 from dicomweb.api.edge import Edge, Handler
 from dicomweb.api.related import PRIVATE, objects
-from dicomweb.study.query import Level, parse, query
+from dicomweb.api.table import CSV, table
+from dicomweb.study.parameters import parse
+from dicomweb.study.query import COUNTED, Level, Query, count, query, reads_metadata
 from healix_fhir.kernel.database import atransaction
 from smart_auth.access import AccessContext
 
 NOT_ATTRIBUTES = ("accept", "charset")
-MORE = '299 Healix "There are more matches; ask for the next ones with offset"'
+FORMS = (*ATTRIBUTES, Offer(CSV))
 KEYWORDS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 
 
@@ -24,12 +27,51 @@ def search(level: Level) -> Handler:
     """The handler of a search at `level`; UIDs in the path narrow it."""
 
     async def handler(edge: Edge, request: Request, access: AccessContext) -> Response:
-        kind = model_type(request)
-        params = [(name, value) for name, value in request.query_params.multi_items() if name not in NOT_ATTRIBUTES]
-        within = [(KEYWORDS[name], uid) for name, uid in request.path_params.items()]
-        asked = parse(level, params, within=within)
-        found = await atransaction(edge.pool, lambda: query(access, asked, base=edge.base))
-        headers = PRIVATE | ({"Warning": MORE} if found.more else {})
-        return await objects(request, found.objects, kind, headers)
+        kind = _form(request)
+        asked = _asked(level, request)
+        found = await atransaction(edge.pool, lambda: query(access, asked, base=edge.base), aside=reads_metadata(asked))
+        if kind == CSV:
+            answer = Response(table(found.objects), 200, PRIVATE, f"{CSV}; charset=utf-8; header=present")
+        else:
+            answer = await objects(request, found.objects, kind, PRIVATE)
+        return _warned(answer, edge, asked, found.remaining)
 
     return handler
+
+
+def counting(level: Level) -> Handler:
+    """The handler that tells how many matches a search at `level` has."""
+
+    async def handler(edge: Edge, request: Request, access: AccessContext) -> Response:
+        asked = _asked(level, request)
+        total = await atransaction(edge.pool, lambda: count(access, asked))
+        answer = Response(msgspec.json.encode({"count": total}), 200, PRIVATE, "application/json")
+        return _warned(answer, edge, asked, 0)
+
+    return handler
+
+
+def _form(request: Request) -> str:
+    """The form that the caller takes. Raises NotAcceptable."""
+    check_charset(request)
+    for offer, _ in acceptable(wanted(request), FORMS):
+        return offer.name
+    raise none_of(FORMS)
+
+
+def _asked(level: Level, request: Request) -> Query:
+    params = [(name, value) for name, value in request.query_params.multi_items() if name not in NOT_ATTRIBUTES]
+    return parse(level, params, within=[(KEYWORDS[name], uid) for name, uid in request.path_params.items()])
+
+
+def _warned(answer: Response, edge: Edge, asked: Query, remaining: int) -> Response:
+    """The answer with what a caller must know of it. Spec: PS3.18 8.3 and 8.3.4.4.1 (2024d)"""
+    warnings = []
+    if remaining:
+        number = f"more than {COUNTED}" if remaining > COUNTED else str(remaining)
+        warnings.append(f"There are {number} additional results that can be requested")
+    if asked.unmatched:
+        warnings.append(f"These attributes are not indexed and were not matched: {', '.join(asked.unmatched)}")
+    for text in warnings:
+        answer.headers.append("Warning", f"299 {edge.base}: {text}")
+    return answer

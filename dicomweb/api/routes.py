@@ -22,6 +22,15 @@ STUDY = "/dicomweb/studies/{study}"
 SERIES = STUDY + "/series/{series}"
 WORKITEM = "/dicomweb/workitems/{workitem}"
 INSTANCE = SERIES + "/instances/{instance}"
+COUNTED = (
+    ("/dicomweb/studies", Level.STUDY),
+    ("/dicomweb/series", Level.SERIES),
+    ("/dicomweb/instances", Level.INSTANCE),
+    (STUDY + "/series", Level.SERIES),
+    (STUDY + "/instances", Level.INSTANCE),
+    (SERIES + "/instances", Level.INSTANCE),
+)
+"""What can be counted; the standard has no such address, and no UID is the word that ends these."""
 
 
 def routes(edge: Edge) -> list[BaseRoute]:
@@ -75,6 +84,7 @@ def services(edge: Edge) -> list[BaseRoute]:
         *(Route(path + "/metadata", attributes) for path in (INSTANCE, SERIES, STUDY)),
         *(Route(path + "/bulkdata", values) for path in (INSTANCE, SERIES, STUDY)),
         *(Route(path + "/pixeldata", pixels) for path in (INSTANCE, SERIES, STUDY)),
+        *(Route(f"{path}/count", Address("qido", edge, {"GET": qido.counting(level)})) for path, level in COUNTED),
         Route(INSTANCE, Address("wado.instances", edge, {"GET": wado.instances, "DELETE": delete})),
         *(Route(path + "/rendered", picture) for path in whole),
         *(Route(path + "/thumbnail", small) for path in whole),

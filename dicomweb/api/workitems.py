@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from dicomweb.api.accept import DICOM_XML, model_type
 from dicomweb.api.edge import Edge, Handler, refusal
-from dicomweb.api.qido import MORE, NOT_ATTRIBUTES
+from dicomweb.api.qido import NOT_ATTRIBUTES
 from dicomweb.api.related import PRIVATE, objects
 from dicomweb.api.workitem_body import data_set
 from dicomweb.dicomjson.xml import native_model
@@ -29,6 +29,7 @@ from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, invalid
 from smart_auth.access import AccessContext
 
+MORE = '299 Healix "There are more matches; ask for the next ones with offset"'
 WORKITEM = ("workitem", "AffectedSOPInstanceUID")
 TRANSACTION = ("transaction-uid", "transaction")
 """How query parameters name what PS3.18 writes as a bare UID, `?1.2.3`."""

@@ -27,7 +27,8 @@ class Matching(Enum):
     UID = "uid"  # single value or list
     TEXT = "text"  # single value or wildcard
     NAME = "name"  # the same without regard to case and accents, in every component group
-    DATE = "date"  # single value or range, padded
+    DATE = "date"  # single value or range
+    ZONE = "zone"  # not compared: the zone that dates and times of the query are in
     NUMBER = "number"
     MEMBER = "member"  # single value, wildcard or list, of a column that holds several
     NONE = "none"  # returned only
@@ -68,7 +69,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(_S, 0x00080062, "SOPClassesInStudy", "UI", "sop_classes", _M.MEMBER, default=False, computed=True),
     Attribute(_S, 0x00080080, "InstitutionName", "LO", "institution_name", _M.TEXT, default=False),
     Attribute(_S, 0x00080090, "ReferringPhysicianName", "PN", "referring_physician", _M.NAME),
-    Attribute(_S, 0x00080201, "TimezoneOffsetFromUTC", "SH", "timezone_offset", _M.TEXT),
+    Attribute(_S, 0x00080201, "TimezoneOffsetFromUTC", "SH", "timezone_offset", _M.ZONE),
     Attribute(_S, 0x00081030, "StudyDescription", "LO", "study_description", _M.TEXT),
     Attribute(_S, 0x00100010, "PatientName", "PN", "patient_name", _M.NAME),
     Attribute(_S, 0x00100020, "PatientID", "LO", "patient_id", _M.TEXT),
@@ -77,8 +78,8 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(_S, 0x00100040, "PatientSex", "CS", "patient_sex", _M.TEXT),
     Attribute(_S, 0x0020000D, "StudyInstanceUID", "UI", "study_uid", _M.UID),
     Attribute(_S, 0x00200010, "StudyID", "SH", "study_id", _M.TEXT),
-    Attribute(_S, 0x00201206, "NumberOfStudyRelatedSeries", "IS", "series_count", _M.NONE, computed=True),
-    Attribute(_S, 0x00201208, "NumberOfStudyRelatedInstances", "IS", "instance_count", _M.NONE, computed=True),
+    Attribute(_S, 0x00201206, "NumberOfStudyRelatedSeries", "IS", "series_count", _M.NUMBER, computed=True),
+    Attribute(_S, 0x00201208, "NumberOfStudyRelatedInstances", "IS", "instance_count", _M.NUMBER, computed=True),
     Attribute(_E, 0x00080021, "SeriesDate", "DA", "series_date", _M.DATE, default=False),
     Attribute(_E, 0x00080031, "SeriesTime", "TM", "series_time", _M.DATE, default=False),
     Attribute(_E, 0x00080060, "Modality", "CS", "modality", _M.TEXT),
@@ -89,7 +90,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(_E, 0x0020000E, "SeriesInstanceUID", "UI", "series_uid", _M.UID),
     Attribute(_E, 0x00200011, "SeriesNumber", "IS", "series_number", _M.NUMBER),
     Attribute(_E, 0x00200060, "Laterality", "CS", "laterality", _M.TEXT, default=False),
-    Attribute(_E, 0x00201209, "NumberOfSeriesRelatedInstances", "IS", "instances_in_series", _M.NONE, computed=True),
+    Attribute(_E, 0x00201209, "NumberOfSeriesRelatedInstances", "IS", "instances_in_series", _M.NUMBER, computed=True),
     Attribute(_E, 0x00400244, "PerformedProcedureStepStartDate", "DA", "performed_date", _M.DATE),
     Attribute(_E, 0x00400245, "PerformedProcedureStepStartTime", "TM", "performed_time", _M.DATE),
     Attribute(_E, 0x00400275, "RequestAttributesSequence", "SQ", "request_attributes", _M.NONE),
@@ -108,7 +109,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(_I, 0x00080022, "AcquisitionDate", "DA", "acquisition_date", _M.DATE, default=False),
     Attribute(_I, 0x00080023, "ContentDate", "DA", "content_date", _M.DATE, default=False),
     Attribute(_I, 0x00080033, "ContentTime", "TM", "content_time", _M.DATE, default=False),
-    Attribute(_I, 0x00083002, "AvailableTransferSyntaxUID", "UI", "transfer_syntax", _M.NONE, computed=True),
+    Attribute(_I, 0x00083002, "AvailableTransferSyntaxUID", "UI", "transfer_syntax", _M.UID, computed=True),
     Attribute(_I, 0x00200012, "AcquisitionNumber", "IS", "acquisition_number", _M.NUMBER, default=False),
     Attribute(_I, 0x00200013, "InstanceNumber", "IS", "instance_number", _M.NUMBER),
     Attribute(_I, 0x00280008, "NumberOfFrames", "IS", "frame_count", _M.NUMBER),
@@ -128,22 +129,26 @@ SENT: tuple[Attribute, ...] = tuple(attribute for attribute in ATTRIBUTES if not
 
 INDEXED: frozenset[int] = frozenset(attribute.tag for attribute in SENT)
 
+TIME_OF: Mapping[str, str] = {
+    "StudyDate": "StudyTime",
+    "SeriesDate": "SeriesTime",
+    "PerformedProcedureStepStartDate": "PerformedProcedureStepStartTime",
+    "InstanceCreationDate": "InstanceCreationTime",
+    "ContentDate": "ContentTime",
+}
+"""The times that are one moment with their dates. Spec: PS3.4 C.2.2.2.5 (2024d)"""
+
+GRAMS: frozenset[str] = frozenset(
+    {
+        "accession_number", "institution_name", "patient_id", "patient_name", "referring_physician",
+        "study_description", "study_id", "series_description",
+    }
+)  # fmt: skip
+"""Columns whose texts are found by what they contain. See dicomweb/index/grams.py"""
+
 RETRIEVE_URL = "00081190"
 INSTANCE_AVAILABILITY = "00080056"
 NUMERIC = frozenset({"IS", "US"})
-
-
-def canonical(name: str) -> str | None:
-    """The key of `BY_KEYWORD` for an attribute named by keyword or tag, also `a.b`; None when it is not indexed."""
-    parts = []
-    for part in name.split("."):
-        found = _KEYWORD_OF.get(part.upper()) if len(part) == 8 else None
-        parts.append(found or part)
-    joined = ".".join(parts)
-    return joined if joined in BY_KEYWORD else None
-
-
-_KEYWORD_OF = {attribute.key: attribute.keyword for attribute in ATTRIBUTES}
 
 
 def values(attribute: bytes | None) -> list[Any]:

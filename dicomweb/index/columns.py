@@ -5,12 +5,13 @@ Spec: PS3.4 C.2.2.2 (2024d)
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 import msgspec
 
-from dicomweb.index.attributes import NUMERIC, SENT, Level, values
+from dicomweb.index import grams
+from dicomweb.index.attributes import GRAMS, NUMERIC, SENT, Level, values
+from dicomweb.index.names import folded, words
 
 SCHEDULED_STEP_ID, REQUESTED_PROCEDURE_ID = "00400009", "00401001"
 LARGEST = (1 << 63) - 1
@@ -27,34 +28,35 @@ def columns(attributes: dict[int, bytes], level: Level) -> Columns:
         encoded = attributes.get(attribute.tag)
         if attribute.vr == "SQ":
             row[attribute.column] = encoded
-            row |= _requests(encoded)
+            row |= requests(encoded)
             continue
         found = values(encoded)
         if attribute.vr == "PN":
             row[attribute.column] = _name(found)
             row[f"{attribute.column}_folded"] = folded(row[attribute.column] or "")
+            row[f"{attribute.column}_words"] = words(row[attribute.column] or "")
         elif attribute.vr in NUMERIC:
             row[attribute.column] = _number(found)
         else:
             row[attribute.column] = _joined(found) or None
+    if level is not Level.INSTANCE:
+        row["grams"] = gram_hashes(row)
     return row
+
+
+def gram_hashes(row: Columns) -> list[int]:
+    """The hashes by which the texts of a row are found; see dicomweb/index/grams.py."""
+    found: set[int] = set()
+    for column in GRAMS & row.keys():
+        texts = row.get(f"{column}_folded", [(row[column] or "").casefold()])
+        found.update(*(grams.inside(column, text) for text in texts))
+        found |= grams.beginnings(column, row.get(f"{column}_words", ()))
+    return sorted(found)
 
 
 def string(encoded: bytes | None) -> str:
     """A string attribute as its column holds it; empty when there is none."""
     return _joined(values(encoded))
-
-
-def fold(text: str) -> str:
-    """`text` without case, accents and runs of spaces, as names are compared."""
-    decomposed = unicodedata.normalize("NFKD", text)
-    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return " ".join(bare.casefold().split())
-
-
-def folded(name: str) -> list[str]:
-    """The folded component groups of a person name as PS3.5 6.2.1 writes it; trailing empty components are dropped."""
-    return [fold(group.rstrip("^ ")) for group in name.split("=") if group]
 
 
 def _name(found: list[Any]) -> str | None:
@@ -78,11 +80,12 @@ def _number(found: list[Any]) -> int | None:
     return number if isinstance(number, int) and abs(number) <= LARGEST else None
 
 
-def _requests(encoded: bytes | None) -> Columns:
+def requests(encoded: bytes | None) -> Columns:
+    """The identifiers of the items, empty where an item has none: what stands at one place is of one item."""
     items = [item for item in values(encoded) if isinstance(item, dict)]
 
     def ids(key: str) -> list[str]:
-        return [_text(str(value)) for item in items for value in item.get(key, {}).get("Value", ()) if value]
+        return [_text(str(next(iter(item.get(key, {}).get("Value", ())), None) or "")) for item in items]
 
     return {"scheduled_step_ids": ids(SCHEDULED_STEP_ID), "requested_procedure_ids": ids(REQUESTED_PROCEDURE_ID)}
 

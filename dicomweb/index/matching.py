@@ -1,16 +1,21 @@
-"""Attribute matching as SQL conditions.
+"""Attribute matching as SQL conditions: one implementation for QIDO-RS and C-FIND.
 
-Spec: PS3.4 C.2.2.2 (2024d); PS3.18 8.3.4.1 (2024d)
+Spec: PS3.4 C.2.2.2 (2024d); PS3.18 8.3.4.1, 8.3.4.2, 8.3.4.5 and 8.3.4.6 (2024d)
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
-from dicomweb.index.attributes import Attribute, Level, Matching
-from dicomweb.index.columns import LARGEST, fold
+from dicomweb.index import grams, names
+from dicomweb.index.attributes import GRAMS, TIME_OF, Attribute, Level, Matching
+from dicomweb.index.columns import LARGEST
+from dicomweb.index.matching_moments import moments
 from dicomweb.uid import check_uid
+from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.kernel.errors import invalid
 
@@ -19,39 +24,119 @@ ALIAS = {Level.STUDY: "s", Level.SERIES: "e", Level.INSTANCE: "i"}
 
 WILDCARD = re.compile(r"[*?]")
 LIST = re.compile(r"[\\,]")
-DATE = re.compile(r"\d{8}")
-TIME = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?")
 WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-AFTER_DIGITS = ":"
-"""The character after `9`: a time given to the minute ends before it."""
+EMPTY = '""'
+"""The value that asks for what is empty, where Empty Value Matching is on."""
+MOST_VALUES = 1000
+"""Values of a list."""
+
+Key = tuple[Attribute, str]
 
 
-def condition(attribute: Attribute, value: str, *, fuzzy: bool = False) -> Fragment | None:
-    """The condition that `attribute` matches the key's `value`; None for universal matching.
+@dataclass(frozen=True, slots=True)
+class How:
+    """What a search asks for beside its keys: matching that is only done on request, and the zone of its times."""
 
-    Raises Invalid for a value that is malformed for the attribute, or when the attribute cannot be matched on.
+    fuzzy: bool = False
+    empty: bool = False
+    multiple: bool = False
+    zone: timedelta | None = None
+
+
+PLAIN = How()
+
+
+def conditions(keys: Sequence[Key], how: How = PLAIN) -> list[tuple[Level, Fragment]]:
+    """The conditions of the keys, each with the level whose table it looks at; none of universal matching.
+
+    Raises Invalid for a value that is malformed for its attribute, or when the attribute cannot be matched on.
     """
-    value = value.strip()
-    if not value or (value == "*" and attribute.matching is not Matching.NONE):
-        return None
-    column = f"{ALIAS[attribute.level]}.{attribute.column}"
-    if fuzzy and attribute.matching is Matching.NAME:
-        return _fuzzy(f"{column}_folded", value)
-    return _CONDITIONS[attribute.matching](attribute, column, value)
+    given = [(attribute, value.strip()) for attribute, value in keys]
+    asked = [(attribute, value) for attribute, value in given if not _universal(attribute, value)]
+    found: list[tuple[Level, Fragment]] = []
+    while asked:
+        attribute, value = asked.pop(0)
+        if how.empty and value == EMPTY:
+            found.append((attribute.level, _empty(attribute)))
+        elif "\0" in value:
+            found.append((attribute.level, NOTHING))  # no character of any value
+        elif attribute.within:
+            same = [key for key in asked if key[0].within == attribute.within]
+            asked = [key for key in asked if key not in same]
+            found.append((attribute.level, _item([(attribute, value), *same])))
+        elif attribute.matching is Matching.DATE:
+            other = _partner(attribute, asked)
+            asked = [key for key in asked if key != other]
+            found.append((attribute.level, moments((attribute, value), other, ALIAS[attribute.level], how.zone)))
+        else:
+            found.append((attribute.level, _CONDITIONS[attribute.matching](attribute, value, how)))
+    return found
 
 
-def _uid(attribute: Attribute, column: str, value: str) -> Fragment:
-    uids = [check_uid(part.strip(), attribute.keyword) for part in LIST.split(value) if part.strip()]
-    return Fragment(f"{column} = ANY(%s)", (uids,))
+def _universal(attribute: Attribute, value: str) -> bool:
+    """Whether the key matches everything. Spec: PS3.4 C.2.2.2.3 and C.2.2.2.4 (2024d)"""
+    if attribute.matching is Matching.ZONE:
+        return True
+    return not value or (attribute.matching is not Matching.NONE and not value.strip("*"))
 
 
-def _text(attribute: Attribute, column: str, value: str) -> Fragment:
-    del attribute
-    if "\0" in value:
-        return Fragment("FALSE")
-    if WILDCARD.search(value):
-        return Fragment(f"{column} LIKE %s", (pattern(value),))
-    return Fragment(f"{column} = %s", (value,))
+def _partner(attribute: Attribute, asked: Sequence[Key]) -> Key | None:
+    """The key of the time that belongs to a date, or of the date that belongs to a time, among those asked."""
+    wanted = {TIME_OF.get(attribute.keyword)} | {day for day, time in TIME_OF.items() if time == attribute.keyword}
+    return next(((other, value) for other, value in asked if other.keyword in wanted and value != EMPTY), None)
+
+
+def _empty(attribute: Attribute) -> Fragment:
+    """Spec: PS3.4 C.2.2.2.7 (2024d): the attribute is absent or has no value."""
+    column = _column(attribute)
+    if attribute.matching is Matching.MEMBER:
+        return Fragment(f"NOT EXISTS (SELECT 1 FROM unnest({column}) v WHERE v <> '')")
+    return Fragment(f"{column} IS NULL")
+
+
+def _column(attribute: Attribute) -> str:
+    return f"{ALIAS[attribute.level]}.{attribute.column}"
+
+
+def _uid(attribute: Attribute, value: str, how: How) -> Fragment:
+    """Spec: PS3.4 C.2.2.2.2 (2024d): a list of UIDs."""
+    del how
+    return Fragment(f"{_column(attribute)} = ANY(%s)", ([check_uid(one, attribute.keyword) for one in _list(value)],))
+
+
+def _list(value: str) -> list[str]:
+    found = [part.strip() for part in LIST.split(value, maxsplit=MOST_VALUES) if part.strip()]
+    if len(found) > MOST_VALUES:
+        raise invalid(f"a list has at most {MOST_VALUES} values", code="too-costly")
+    return found
+
+
+def _text(attribute: Attribute, value: str, how: How) -> Fragment:
+    """Spec: PS3.4 C.2.2.2.1 and C.2.2.2.4 (2024d): the same characters, or a pattern."""
+    del how
+    column = _column(attribute)
+    if not WILDCARD.search(value):
+        return Fragment(f"{column} = %s", (value,))
+    return _looked_up(attribute, WILDCARD.split(value.casefold()), Fragment(f"{column} LIKE %s", (pattern(value),)))
+
+
+def _looked_up(attribute: Attribute, runs: Sequence[str], condition: Fragment) -> Fragment:
+    """The condition, its rows found by the runs of letters that the value contains, where they are indexed.
+
+    What is looked at again is written so that the planner does not take it for a second, independent condition.
+    """
+    if attribute.column not in GRAMS or not (found := grams.ends(attribute.column, runs)):
+        return condition
+    return _among(attribute, "@>", found, condition)
+
+
+def _among(attribute: Attribute, operator: str, found: Sequence[int], condition: Fragment) -> Fragment:
+    return all_of(
+        [
+            Fragment(f"{ALIAS[attribute.level]}.grams {operator} %s::int[]", (list(found),)),
+            Fragment(f"coalesce({condition.sql}, FALSE)", condition.params),
+        ]
+    )
 
 
 def pattern(value: str) -> str:
@@ -60,76 +145,89 @@ def pattern(value: str) -> str:
     return literal.replace("*", "%").replace("?", "_")
 
 
-def _name(attribute: Attribute, column: str, value: str) -> Fragment:
+def _name(attribute: Attribute, value: str, how: How) -> Fragment:
     """Each component group of the key must match some group of the name, so that one script finds the other's
     patient.
     """
-    del attribute
-    parts = [_in_array(f"{column}_folded", fold(group.rstrip("^ "))) for group in value.split("=") if group.strip("^ ")]
-    return _all(parts) if parts else Fragment("TRUE")
+    if how.fuzzy:
+        return _fuzzy(attribute, value)
+    column = f"{_column(attribute)}_folded"
+    groups = [names.fold(group.rstrip("^ ")) for group in value.split("=") if group.strip("^ ")]
+    return all_of(
+        _looked_up(attribute, WILDCARD.split(group), _in_array(column, group)) for group in groups if group.strip("*")
+    )
 
 
 def _in_array(column: str, value: str) -> Fragment:
-    if "\0" in value:
-        return Fragment("FALSE")
     if WILDCARD.search(value):
         return Fragment(f"EXISTS (SELECT 1 FROM unnest({column}) v WHERE v LIKE %s)", (pattern(value),))
-    return Fragment(f"%s = ANY({column})", (value,))
+    return Fragment(f"{column} @> ARRAY[%s]", (value,))
 
 
-def _fuzzy(column: str, value: str) -> Fragment:
-    """Every word of the key begins some word of the name, whatever the order; that is what fuzzy matching means here.
-
-    Spec: PS3.18 8.3.4.2 (2024d) leaves the meaning to the server
-    """
-    words = fold(re.sub(r"[\^=*?]", " ", value)).split()
-    return _all([_in_array(f"ARRAY(SELECT ' ' || replace(w, '^', ' ') FROM unnest({column}) w)", f"* {word}*")
-                 for word in words]) if words else Fragment("TRUE")  # fmt: skip
+def _fuzzy(attribute: Attribute, value: str) -> Fragment:
+    """Spec: PS3.4 C.2.2.2.1.1 (2024d); see dicomweb/index/names.py for what it means here."""
+    return all_of(_begun(attribute, spellings) for spellings in names.sought(value))
 
 
-def _date(attribute: Attribute, column: str, value: str) -> Fragment:
-    single = DATE if attribute.vr == "DA" else TIME
-    low, dash, high = value.partition("-")
-    if not dash:
-        high = low
-    if not (low or high) or any(part and single.fullmatch(part) is None for part in (low, high)):
-        raise invalid(f"the value of {attribute.keyword} is no {attribute.vr} and no range of them", code="value")
-    parts = []
-    if low:
-        parts.append(Fragment(f"{column} >= %s", (low,)))
-    if high:
-        parts.append(Fragment(f"{column} < %s", (high + AFTER_DIGITS,)))
-    return _all(parts)
+def _begun(attribute: Attribute, spellings: Sequence[str]) -> Fragment:
+    column = f"{_column(attribute)}_words"
+    begun = Fragment(
+        f"EXISTS (SELECT 1 FROM unnest({column}) v WHERE v LIKE ANY(%s))", ([f"{pattern(one)}%" for one in spellings],)
+    )
+    return _among(attribute, "&&", [grams.beginning(attribute.column, one) for one in spellings], begun)
 
 
-def _number(attribute: Attribute, column: str, value: str) -> Fragment:
+def _number(attribute: Attribute, value: str, how: How) -> Fragment:
+    del how
     if WHOLE.fullmatch(value) is None or abs(int(value)) > LARGEST:
         raise invalid(f"the value of {attribute.keyword} is no whole number", code="value")
-    return Fragment(f"{column} = %s", (int(value),))
+    return Fragment(f"{_column(attribute)} = %s", (int(value),))
 
 
-def _member(attribute: Attribute, column: str, value: str) -> Fragment:
-    del attribute
-    parts = [_in_array(column, part.strip()) for part in LIST.split(value) if part.strip()]
+def _member(attribute: Attribute, value: str, how: How) -> Fragment:
+    r"""One of several values: any of those listed, or all with Multiple Value Matching.
+
+    Without it the standard gives lists no meaning (PS3.4 C.2.2.2.8 note 4); viewers mean any (`CT,MR`).
+    """
+    column, listed = _column(attribute), _list(value)
+    patterns = [one for one in listed if WILDCARD.search(one)]
+    if how.multiple and len(listed) > 1:
+        if patterns:
+            raise invalid(f"{attribute.keyword} takes several values without wildcards only", code="value")
+        return Fragment(f"{column} @> %s", (listed,))
+    exact = [one for one in listed if one not in patterns]
+    arms = [Fragment(f"{column} && %s", (exact,))] if exact else []
+    return any_of([*arms, *(_in_array(column, one) for one in patterns)]) if listed else EVERYTHING
+
+
+def _item(keys: Sequence[Key]) -> Fragment:
+    """Several keys of one sequence match in one item. Spec: PS3.4 C.2.2.2.6 (2024d)"""
+    columns = ", ".join(_column(attribute) for attribute, _ in keys)
+    aliases = [f"v{number}" for number in range(len(keys))]
+    parts = [
+        any_of(_scalar(alias, one) for one in _list(value)) for alias, (_, value) in zip(aliases, keys, strict=True)
+    ]
+    whole = all_of(parts)
     return Fragment(
-        "(" + " OR ".join(part.sql for part in parts) + ")", tuple(param for part in parts for param in part.params)
-    ) if parts else Fragment("TRUE")  # fmt: skip
+        f"EXISTS (SELECT 1 FROM unnest({columns}) q ({', '.join(aliases)}) WHERE {whole.sql})", whole.params
+    )
 
 
-def _none(attribute: Attribute, column: str, value: str) -> Fragment:
-    del column, value
+def _scalar(column: str, value: str) -> Fragment:
+    if WILDCARD.search(value):
+        return Fragment(f"{column} LIKE %s", (pattern(value),))
+    return Fragment(f"{column} = %s", (value,))
+
+
+def _none(attribute: Attribute, value: str, how: How) -> Fragment:
+    del value, how
     raise invalid(f"{attribute.keyword} is returned, but cannot be matched on", code="not-supported")
 
 
-def _all(parts: list[Fragment]) -> Fragment:
-    return Fragment(" AND ".join(part.sql for part in parts), tuple(param for part in parts for param in part.params))
-
-
-_CONDITIONS: dict[Matching, Callable[[Attribute, str, str], Fragment]] = {
+_CONDITIONS: dict[Matching, Callable[[Attribute, str, How], Fragment]] = {
     Matching.UID: _uid,
     Matching.TEXT: _text,
     Matching.NAME: _name,
-    Matching.DATE: _date,
     Matching.NUMBER: _number,
     Matching.MEMBER: _member,
     Matching.NONE: _none,

@@ -5,7 +5,8 @@ Spec: PS3.18 F and Tables 10.6.3-3 to 10.6.3-5 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -13,24 +14,27 @@ import msgspec
 from dicomweb.index.attributes import INSTANCE_AVAILABILITY, NUMERIC, RETRIEVE_URL, Attribute
 from dicomweb.index.columns import name_attribute
 
-Member = Callable[[Any], bytes]
+NONE: Mapping[str, bytes] = MappingProxyType({})
+CHARACTER_SET_TAG = "00080005"
 CHARACTER_SET = b'"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
 ONLINE = b'"%s":{"vr":"CS","Value":["ONLINE"]}' % INSTANCE_AVAILABILITY.encode()
 
 
-def render(attributes: Sequence[Attribute], row: Sequence[Any], url: str) -> bytes:
+def render(attributes: Sequence[Attribute], row: Sequence[Any], url: str, further: Mapping[str, bytes] = NONE) -> bytes:
     """The DICOM JSON object of a row whose columns are those of `attributes`, with `url` as Retrieve URL if not empty.
 
-    An attribute without a value is there, empty: the standard's return keys are all returned.
+    An attribute without a value is there, empty: the standard's return keys are all returned. `further` are encoded
+    attributes by tag; those of the row win.
     """
-    members = [(attribute.key, member(attribute, value)) for attribute, value in zip(attributes, row, strict=True)]
+    members = [(key, b'"%s":%s' % (key.encode(), encoded)) for key, encoded in further.items()]
+    members += [(attribute.key, member(attribute, value)) for attribute, value in zip(attributes, row, strict=True)]
     members.append((INSTANCE_AVAILABILITY, ONLINE))
     if url:
         members.append(
             (RETRIEVE_URL, b'"%s":{"vr":"UR","Value":[%s]}' % (RETRIEVE_URL.encode(), msgspec.json.encode(url)))
         )
-    members.sort()
-    return b"{" + b",".join([CHARACTER_SET, *(encoded for _, encoded in members)]) + b"}"
+    found = dict(members) | {CHARACTER_SET_TAG: CHARACTER_SET}
+    return b"{" + b",".join(found[key] for key in sorted(found)) + b"}"
 
 
 def member(attribute: Attribute, value: Any) -> bytes:

@@ -36,10 +36,12 @@ study = Table(
     Column("institution_name", C),
     Column("referring_physician", C),
     Column("referring_physician_folded", ARRAY(C), nullable=False, server_default=NO_TEXTS),
+    Column("referring_physician_words", ARRAY(C), nullable=False, server_default=NO_TEXTS),
     Column("timezone_offset", C),
     Column("study_description", C),
     Column("patient_name", C),
     Column("patient_name_folded", ARRAY(C), nullable=False, server_default=NO_TEXTS),
+    Column("patient_name_words", ARRAY(C), nullable=False, server_default=NO_TEXTS),
     Column("patient_id", C),
     Column("patient_id_issuer", C),
     Column("patient_birth_date", C),
@@ -50,12 +52,15 @@ study = Table(
     Column("series_count", Integer, nullable=False, server_default="0"),
     Column("instance_count", Integer, nullable=False, server_default="0"),
     Column("updated", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("grams", ARRAY(Integer), nullable=False, server_default=NO_TEXTS),  # see dicomweb/index/grams.py
     comment="one row for each study",
 )
 Index("study_pat_date", study.c.pat, study.c.study_date.desc().nulls_last(), study.c.pk.desc())
 Index("study_date", study.c.study_date.desc().nulls_last(), study.c.pk.desc())
 Index("study_patient_id", study.c.patient_id)
 Index("study_accession_number", study.c.accession_number)
+Index("study_modalities", study.c.modalities, postgresql_using="gin")
+Index("study_grams", study.c.grams, postgresql_using="gin")
 
 series = Table(
     "series",
@@ -78,9 +83,11 @@ series = Table(
     Column("scheduled_step_ids", ARRAY(C), nullable=False, server_default=NO_TEXTS),
     Column("requested_procedure_ids", ARRAY(C), nullable=False, server_default=NO_TEXTS),
     Column("instances_in_series", Integer, nullable=False, server_default="0"),
+    Column("grams", ARRAY(Integer), nullable=False, server_default=NO_TEXTS),
     comment="one row for each series",
 )
-Index("series_study", series.c.study_pk)
+Index("series_study", series.c.study_pk, series.c.pk)
+Index("series_grams", series.c.grams, postgresql_using="gin")
 
 instance = Table(
     "instance",
@@ -109,7 +116,7 @@ instance = Table(
     Column("stored", DateTime(timezone=True), nullable=False, server_default=func.now()),
     comment="one row for each SOP instance",
 )
-Index("instance_series", instance.c.series_pk)
+Index("instance_series", instance.c.series_pk, instance.c.pk)
 
 study_patient = Table(
     "study_patient",

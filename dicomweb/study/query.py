@@ -6,32 +6,40 @@ Spec: PS3.18 10.6, PS3.4 C.2.2.2 and C.4.1 (2024d)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from dicomweb.index.attributes import ATTRIBUTES, BY_KEYWORD, Attribute, Level, canonical
-from dicomweb.index.matching import ALIAS, condition
-from dicomweb.index.render import render
+import zstandard
+
+from dicomweb.index.attributes import ATTRIBUTES, BY_KEYWORD, Attribute, Level
+from dicomweb.index.entities import level_of
+from dicomweb.index.matching import ALIAS, How, conditions
+from dicomweb.index.naming import Step, steps
+from dicomweb.index.render import NONE, render
+from dicomweb.index.stored import members, pick
+from dicomweb.study.retrieve import absolute
 from healix_fhir.kernel.audit import AuditRow, record
-from healix_fhir.kernel.database import Fragment, Statement, Work
+from healix_fhir.kernel.conditions import all_of
+from healix_fhir.kernel.database import Fragment, Row, Statement, Work
 from healix_fhir.kernel.errors import invalid
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
-__all__ = ["Level", "Matches", "Query", "parse", "query"]
+__all__ = ["How", "Level", "Matches", "Query", "count", "query"]
 
 LIMIT = 1000
 """The most matches of one answer, also when more are asked for."""
-OFFSET_LIMIT = 1 << 31
+COUNTED = 1000
+"""How many further matches are counted, for the number of those that can still be requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    r"""A parsed search.
+    r"""A parsed search; attributes are named as in dicomweb/index/naming.py.
 
-    `keys`: (keyword, value) pairs, a sequence's attribute as `RequestAttributesSequence.ScheduledProcedureStepID`;
-    values as in PS3.4 C.2.2.2 (wildcards, ranges, lists of UIDs with `\`; an empty one matches everything).
-    `include`: further keywords to return; `include_all`: every attribute that is indexed. `parents`: also return the
-    default attributes of the levels above.
+    `keys`: (name, value) pairs; values as in PS3.4 C.2.2.2 (wildcards, ranges, lists of UIDs with `\`; an empty one
+    matches everything). One that the index does not hold is no condition; `unmatched` names it. `include`: further
+    attributes to return; `include_all`: every one that there is at the level. `parents`: also return the default
+    attributes of the levels above. `order`: attributes to sort by and whether descending, before the usual order.
     """
 
     level: Level
@@ -39,86 +47,31 @@ class Query:
     include: tuple[str, ...] = ()
     include_all: bool = False
     parents: bool = True
-    fuzzy: bool = False
+    how: How = field(default_factory=How)
     limit: int = LIMIT
     offset: int = 0
+    order: tuple[tuple[str, bool], ...] = ()
+
+    @property
+    def unmatched(self) -> list[str]:
+        """The keys with a value that are not matched, since the index does not hold them."""
+        return [name for name, value in self.keys if name not in BY_KEYWORD and value.strip()]
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The result: one DICOM JSON object (encoded) for each match; `more`: whether matches remain after the limit."""
+    """The result: one DICOM JSON object (encoded) for each match, and how many `remaining` ones come after them.
+
+    More than `COUNTED` are one more than that.
+    """
 
     objects: list[bytes]
-    more: bool
+    remaining: int = 0
 
-
-def parse(level: Level, params: Sequence[tuple[str, str]], *, within: Sequence[tuple[str, str]] = ()) -> Query:
-    """A search from QIDO-RS query parameters: attributes by keyword or tag, includefield, limit, offset, fuzzymatching.
-
-    `within` are keys from the path, e.g. `(("StudyInstanceUID", uid),)`. Raises Invalid for what is malformed or not
-    indexed: a key that is silently ignored would answer with other patients' studies.
-    """
-    keys = list(within)
-    include: list[str] = []
-    limit, offset, fuzzy, every = LIMIT, 0, False, False
-    for name, value in params:
-        if name == "limit":
-            limit = min(_whole(name, value), LIMIT)
-        elif name == "offset":
-            offset = _whole(name, value)
-        elif name == "fuzzymatching":
-            fuzzy = _boolean(name, value)
-        elif name == "includefield":
-            every = every or value == "all"
-            include += [known for field in value.split(",") if (known := canonical(field)) is not None]
-        else:
-            keys.append((_keyword(level, name), value))
-    found = Query(level, tuple(keys), tuple(include), every, not within, fuzzy, limit, offset)
-    _conditions(found)
-    return found
-
-
-def _whole(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdecimal() or int(value[:11]) > OFFSET_LIMIT:
-        raise invalid(f"{name} must be a whole number", code="value")
-    return int(value)
-
-
-def _boolean(name: str, value: str) -> bool:
-    if value not in ("true", "false"):
-        raise invalid(f"{name} must be true or false", code="value")
-    return value == "true"
-
-
-def _keyword(level: Level, name: str) -> str:
-    keyword = canonical(name)
-    if keyword is None:
-        raise invalid(f"'{name[:64]}' is no attribute that this server searches by", code="not-supported")
-    if BY_KEYWORD[keyword].level > level:
-        raise invalid(f"{keyword} belongs to a lower level than the one searched", code="not-supported")
-    return keyword
-
-
-def _conditions(query: Query) -> list[Fragment]:
-    found = (condition(BY_KEYWORD[keyword], value, fuzzy=query.fuzzy) for keyword, value in query.keys)
-    return [fragment for fragment in found if fragment is not None]
-
-
-def _returned(query: Query) -> list[Attribute]:
-    """The attributes of the answer; those inside a sequence come with it, the UIDs of the levels above always."""
-    own = [
-        attribute
-        for attribute in ATTRIBUTES
-        if not attribute.within
-        and attribute.level <= query.level
-        and (
-            (attribute.default and (query.parents or attribute.level == query.level))
-            or query.include_all
-            or attribute.keyword in query.include
-            or attribute.keyword in ("StudyInstanceUID", "SeriesInstanceUID")
-        )
-    ]
-    return sorted(own, key=lambda attribute: attribute.tag)
+    @property
+    def more(self) -> bool:
+        """Whether matches remain after these."""
+        return self.remaining > 0
 
 
 FROM = {
@@ -126,11 +79,33 @@ FROM = {
     Level.SERIES: "series e JOIN study s ON s.pk = e.study_pk",
     Level.INSTANCE: "instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk",
 }
-ORDER = {
-    Level.STUDY: "s.study_date DESC NULLS LAST, s.pk DESC",
-    Level.SERIES: "e.study_pk, e.series_number, e.pk",
-    Level.INSTANCE: "e.study_pk, e.series_number, e.pk, i.instance_number, i.pk",
+WITHIN = {
+    Level.STUDY: {
+        Level.SERIES: "series e WHERE e.study_pk = s.pk",
+        Level.INSTANCE: "series e JOIN instance i ON i.series_pk = e.pk WHERE e.study_pk = s.pk",
+    },
+    Level.SERIES: {Level.INSTANCE: "instance i WHERE i.series_pk = e.pk"},
 }
+"""The entities below one of a level, for keys of a lower level: some of them must match all."""
+
+NEWEST = "s.study_date DESC NULLS LAST, s.pk DESC"
+ORDER = {
+    Level.STUDY: NEWEST,
+    Level.SERIES: f"{NEWEST}, e.series_number, e.pk",
+    Level.INSTANCE: f"{NEWEST}, e.series_number, e.pk, i.instance_number, i.pk",
+}
+"""Total orders, so that pages neither repeat nor miss. Spec: PS3.18 8.3.4.4.1 (2024d)"""
+
+_FIRST_OF_SERIES = "SELECT i.metadata FROM instance i WHERE i.series_pk = {series} ORDER BY i.pk LIMIT 1"
+METADATA = {
+    Level.STUDY: "("
+    + _FIRST_OF_SERIES.format(series="(SELECT e.pk FROM series e WHERE e.study_pk = p.pk ORDER BY e.pk LIMIT 1)")
+    + ")",
+    Level.SERIES: f"({_FIRST_OF_SERIES.format(series='p.pk')})",
+    Level.INSTANCE: "(SELECT i.metadata FROM instance i WHERE i.pk = p.pk)",
+}
+"""The metadata of the first object of each match, which index rows of studies and series are made from too."""
+
 UIDS = ("s.study_uid", "e.series_uid", "i.instance_uid")
 SEGMENTS = ("studies", "series", "instances")
 
@@ -141,26 +116,138 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     `base` is the DICOMweb base URL without a slash at the end, for Retrieve URL (0008,1190); without it none is
     returned (C-FIND). Raises Forbidden when `access` may not search at all, Invalid for a malformed key.
     """
-    access.require("ImagingStudy", Permission.SEARCH)
-    conditions = [
-        access.represented("ImagingStudy", Permission.SEARCH, "s.pat", "s.imaging_study"),
-        *_conditions(query),
-    ]
+    where = _where(access, query)
     returned = _returned(query)
-    selected = [f"{ALIAS[attribute.level]}.{attribute.column}" for attribute in returned]
+    paths = _paths(query)
+    columns = [*UIDS[: query.level], *(f"{ALIAS[attribute.level]}.{attribute.column}" for attribute in returned)]
+    numbered = [f"{column} AS c{number}" for number, column in enumerate(columns)]
     rows = yield Statement(
-        f"SELECT k.id, {', '.join([*UIDS[: query.level], *selected])} FROM {FROM[query.level]}"
-        " LEFT JOIN patient_key k ON k.pat = s.pat"
-        f" WHERE {' AND '.join(part.sql for part in conditions)} ORDER BY {ORDER[query.level]} LIMIT %s OFFSET %s",
-        (*(param for part in conditions for param in part.params), query.limit + 1, query.offset),
+        f"SELECT {', '.join(f'p.c{number}' for number in range(len(columns)))},"
+        f" {METADATA[query.level] if reads_metadata(query) else 'NULL'}, p.patient,"
+        f" CASE WHEN row_number() OVER () > %s THEN (SELECT count(*) FROM (SELECT 1 FROM {FROM[query.level]}"
+        f" WHERE {where.sql} LIMIT %s) m) END"
+        f" FROM (SELECT k.id AS patient, {ALIAS[query.level]}.pk, {', '.join(numbered)} FROM {FROM[query.level]}"
+        f" LEFT JOIN patient_key k ON k.pat = s.pat WHERE {where.sql} ORDER BY {_order(query)} LIMIT %s OFFSET %s) p",
+        (
+            query.limit,
+            *where.params,
+            query.offset + query.limit + COUNTED + 1,
+            *where.params,
+            query.limit + 1,
+            query.offset,
+        ),
+        prepare=False,
     )
-    asked = "&".join(f"{keyword}={value}" for keyword, value in query.keys).replace("\0", "")
-    shown = [row[1:] for row in rows[: query.limit]]
-    patients = dict.fromkeys(row[0] for row in rows[: query.limit] if row[0] is not None)
+    remaining = rows[query.limit][-1] - query.offset - query.limit if len(rows) > query.limit else 0
+    del rows[query.limit :]
+    yield _audited(access, query, dict.fromkeys(row[-2] for row in rows if row[-2] is not None))
+    decompress = zstandard.ZstdDecompressor().decompress
+
+    def shown(row: Row) -> bytes:
+        url = _url(base, row[: query.level])
+        stored = members(absolute(decompress(row[-3]), f"{url}/")) if row[-3] is not None else {}
+        further = {tag: bytes(raw) for tag, raw in stored.items()} if _whole(query) else pick(stored, paths)
+        return render(returned, row[query.level : -3], url, further or NONE)
+
+    return Matches([shown(row) for row in rows], remaining)
+
+
+def count(access: AccessContext, query: Query) -> Work[int]:
+    """How many matches `access` may see; one statement, and one for the audit row. Raises as `query`."""
+    where = _where(access, query)
+    rows = yield Statement(f"SELECT count(*) FROM {FROM[query.level]} WHERE {where.sql}", where.params, prepare=False)
+    yield _audited(access, query, {})
+    return int(rows[0][0])
+
+
+def _where(access: AccessContext, query: Query) -> Fragment:
+    """What is open to the caller, and the keys; of the lower levels one entity matches all keys of them."""
+    access.require("ImagingStudy", Permission.SEARCH)
+    found = check(query)
+    parts = [access.represented("ImagingStudy", Permission.SEARCH, "s.pat", "s.imaging_study")]
+    parts += [condition for level, condition in found if level <= query.level]
+    below = [(level, condition) for level, condition in found if level > query.level]
+    if below:
+        lowest = max(level for level, _ in below)
+        inner = all_of(condition for _, condition in below)
+        parts.append(Fragment(f"EXISTS (SELECT 1 FROM {WITHIN[query.level][lowest]} AND {inner.sql})", inner.params))
+    return all_of(parts)
+
+
+def check(query: Query) -> list[tuple[Level, Fragment]]:
+    """The conditions of the keys. Raises Invalid for a value that is malformed for its attribute."""
+    keys = [(BY_KEYWORD[name], value) for name, value in query.keys if name in BY_KEYWORD]
+    return conditions(keys, query.how)
+
+
+def _order(query: Query) -> str:
+    wanted = [(sortable(query.level, name), descending) for name, descending in query.order]
+    return ", ".join(
+        [*(f"{_sorted(one)}{' DESC' if down else ''} NULLS LAST" for one, down in wanted), ORDER[query.level]]
+    )
+
+
+def _sorted(attribute: Attribute) -> str:
+    column = f"{ALIAS[attribute.level]}.{attribute.column}"
+    return f"nullif({column}_folded, '{{}}')" if attribute.vr == "PN" else column
+
+
+def sortable(level: Level, name: str) -> Attribute:
+    """The attribute with a canonical name, when matches at `level` can be sorted by it. Raises Invalid."""
+    attribute = BY_KEYWORD.get(name)
+    if attribute is None or attribute.level > level or attribute.within or attribute.column in UNSORTED:
+        raise invalid(f"matches cannot be sorted by {name}", code="not-supported")
+    return attribute
+
+
+UNSORTED = frozenset({"modalities", "sop_classes", "request_attributes"})
+"""Columns with several values."""
+
+
+def _returned(query: Query) -> list[Attribute]:
+    """The attributes of the answer; those inside a sequence come with it, the UIDs of the levels above always."""
+    named = {name for name, _ in query.keys} | {*query.include}
+    sequences = {name.partition(".")[0] for name in named if "." in name}
+    own = [
+        attribute
+        for attribute in ATTRIBUTES
+        if not attribute.within
+        and attribute.level <= query.level
+        and (
+            (attribute.default and (query.parents or attribute.level == query.level))
+            or query.include_all
+            or attribute.keyword in named | sequences
+            or attribute.keyword in ("StudyInstanceUID", "SeriesInstanceUID")
+        )
+    ]
+    return sorted(own, key=lambda attribute: attribute.tag)
+
+
+def _paths(query: Query) -> list[tuple[Step, ...]]:
+    """What is asked for of attributes that the index does not hold.
+
+    What belongs to a lower level is not returned. Spec: PS3.18 10.6.3.3.1 and 10.6.3.3.2 (2024d)
+    """
+    named = dict.fromkeys([*query.include, *(name for name, _ in query.keys)])
+    held = {attribute.keyword for attribute in ATTRIBUTES}
+    return [steps(name) for name in named if name.partition(".")[0] not in held and level_of(name) <= query.level]
+
+
+def reads_metadata(query: Query) -> bool:
+    """Whether more is returned than the index holds, which takes some computing."""
+    return bool(_paths(query)) or _whole(query)
+
+
+def _whole(query: Query) -> bool:
+    """Whether all that is stored is returned: every attribute of an object belongs to its instance."""
+    return query.include_all and query.level is Level.INSTANCE
+
+
+def _audited(access: AccessContext, query: Query, patients: dict[str, None]) -> Statement:
+    """The audit rows of a search: one for each patient shown, or one."""
+    asked = "&".join(f"{name}={value}" for name, value in query.keys).replace("\0", "")
     word = f"query-{query.level.name.lower()}"
-    yield record([AuditRow(access.origin, "E", word, patient=patient, query=asked) for patient in patients or (None,)])
-    objects = [render(returned, row[query.level :], _url(base, row[: query.level])) for row in shown]
-    return Matches(objects, more=len(rows) > query.limit)
+    return record([AuditRow(access.origin, "E", word, patient=patient, query=asked) for patient in patients or (None,)])
 
 
 def _url(base: str, uids: Sequence[str]) -> str:

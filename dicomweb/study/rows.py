@@ -218,7 +218,7 @@ def _united(column: str) -> str:
 
 def _type(kind: TypeEngine[Any]) -> str:
     if isinstance(kind, ARRAY):
-        return "text[]"
+        return f"{_type(kind.item_type)}[]"
     if isinstance(kind, BigInteger):
         return "bigint"
     if isinstance(kind, Integer):

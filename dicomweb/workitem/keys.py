@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from dicomweb.dicomjson.reading import BINARY, GROUPS
-from dicomweb.index.columns import fold
+from dicomweb.index.names import fold
 
 LONGEST = 1024
 """Characters of a value that can be searched; of longer ones the beginning is."""

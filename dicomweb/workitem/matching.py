@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC
 
 from dicomweb.dicomjson import dictionary
-from dicomweb.index.columns import fold
 from dicomweb.index.matching import LIST, WILDCARD, pattern
+from dicomweb.index.names import fold
 from dicomweb.uid import check_uid
 from dicomweb.workitem.attributes import TRANSACTION_UID
 from dicomweb.workitem.keys import LONGEST, UNMATCHED, moments, number

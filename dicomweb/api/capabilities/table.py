@@ -14,6 +14,7 @@ from dicomweb.api.accept import DEFAULT_SYNTAX, DICOM, DICOM_JSON, DICOM_XML, FR
 from dicomweb.api.capabilities import worklist
 from dicomweb.api.capabilities.transaction import Transaction
 from dicomweb.api.look import ANNOTATIONS, FUNCTION
+from dicomweb.api.table import CSV
 from dicomweb.api.wado_uri import PARAMETERS as URI_PARAMETERS
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE
 from dicomweb.index.attributes import BY_KEYWORD, Level, Matching
@@ -61,7 +62,16 @@ LOOKS = {
     "annotation": tuple(ANNOTATIONS),
     "iccprofile": ("no", "yes", "srgb"),
 }
-SEARCHES = {"limit": (), "offset": (), "fuzzymatching": ("true", "false"), "includefield": ("all",)}
+BOOLEAN = ("true", "false")
+SEARCHES = {
+    "limit": (),
+    "offset": (),
+    "fuzzymatching": BOOLEAN,
+    "emptyvaluematching": BOOLEAN,
+    "multiplevaluematching": BOOLEAN,
+    "orderby": (),
+    "includefield": ("all",),
+}
 KEPT = (200, 206, 304)
 """Of what has a tag and comes in ranges, or in part where some of it cannot be served as asked."""
 ATTRIBUTES = _statuses(Category.NOT_FOUND, Category.GONE, Category.NOT_ACCEPTABLE)
@@ -96,7 +106,12 @@ def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
         ("/series", Level.SERIES, "Search for Series"),
         ("/instances", Level.INSTANCE, "Search for Instances"),
     ):
-        yield ("GET", address), Transaction(name, "10.6", MODELS, (), searched(level), refused=SEARCHING)
+        yield ("GET", address), Transaction(name, "10.6", (*MODELS, CSV), (), searched(level), refused=SEARCHING)
+        counted = name.replace("Search for", "Count")
+        yield (
+            ("GET", f"{address}/count"),
+            Transaction(counted, "10.6", (JSON,), (), searched(level), refused=_statuses()),
+        )
     for address, name in (("/studies", "Store Instances"), (STUDY, "Store Study Instances")):
         yield (
             ("POST", address),

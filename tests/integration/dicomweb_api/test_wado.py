@@ -234,12 +234,6 @@ def test_a_search_that_cannot_be_read_is_refused(client: httpx.Client, query: st
     assert (answer.status_code, "error" in answer.json()) == (400, True)
 
 
-def test_a_shortened_result_says_so(client: httpx.Client) -> None:
-    """When matches remain after the limit the answer carries a warning."""
-    assert "offset" in client.get("/dicomweb/instances?limit=1").headers["warning"]
-    assert "warning" not in client.get("/dicomweb/instances").headers
-
-
 @pytest.mark.spec("PS3.18 8.7.3.2")
 def test_attributes_come_as_xml_too(client: httpx.Client, study: list[Dataset]) -> None:
     """Metadata and matches are a document of the Native DICOM Model each; what a store made of it is one document."""

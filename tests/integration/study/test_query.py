@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 
-from dicomweb.study.query import Level, Matches, Query, parse, query
+from dicomweb.study.parameters import parse
+from dicomweb.study.query import Level, Matches, Query, count, query
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError
 from tests.support.dicom import data_set, part10, uid, with_pixels
@@ -101,6 +102,10 @@ def studies(store: Store, *params: tuple[str, str]) -> set[int]:
         ("PatientName", "yamada^tarou=山田^太郎", {3}),
         ("PatientName", "*%*", set()),
         ("InstitutionName", "St. Healix", {3}),
+        ("StudyDescription", "*hes*", {1, 3}),
+        ("NumberOfStudyRelatedSeries", "2", {1}),
+        ("Modality", "PT", {1}),
+        ("RequestAttributesSequence.RequestedProcedureID", "RP2", {1}),
     ],
 )
 def test_matching(filled: Store, key: str, value: str, expected: set[int]) -> None:
@@ -111,7 +116,18 @@ def test_matching(filled: Store, key: str, value: str, expected: set[int]) -> No
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("jane do", {1}), ("JAN", {1}), ("ane", set()), ("太", {3}), ("mull jurg", {2})]
+    ("value", "expected"),
+    [
+        ("jane do", {1}),
+        ("JAN", {1}),
+        ("ane", set()),
+        ("太", {3}),
+        ("mull jurg", {2}),
+        ("Mueller", {2}),
+        ("Müll^Jü", {2}),
+        ("山田太郎", {3}),
+        ("ヤマダ", {3}),
+    ],
 )
 def test_fuzzy_names(filled: Store, value: str, expected: set[int]) -> None:
     """With fuzzymatching every word begins some word of the name."""
@@ -182,6 +198,134 @@ def test_instances_of_all_studies(filled: Store) -> None:
     assert one["00081190"]["Value"][0].endswith(f"/instances/{uid(1, 1, 2)}")
 
 
+@pytest.mark.spec("PS3.4 C.2.2.2.6")
+@pytest.mark.parametrize(("procedure", "expected"), [("RP2", 1), ("RP1", 0)])
+def test_keys_of_a_sequence_match_in_one_item(filled: Store, procedure: str, expected: int) -> None:
+    """Two keys of a sequence are met by one of its items, not by several together."""
+    sequence = "RequestAttributesSequence"
+    params = [(f"{sequence}.ScheduledProcedureStepID", "SPS2"), (f"{sequence}.RequestedProcedureID", procedure)]
+    assert len(search(filled, Level.SERIES, params)) == expected
+
+
+def test_keys_of_lower_levels_match_in_one_entity(filled: Store) -> None:
+    """Studies are found by what is in them: all keys of series and instances are met by one of these."""
+    assert studies(filled, ("Modality", "CT"), ("SeriesNumber", "1"), ("InstanceNumber", "2")) == {1}
+    assert studies(filled, ("Modality", "PT"), ("SeriesNumber", "1")) == set()
+
+
+@pytest.mark.spec("PS3.18 10.6.1.2.3")
+@pytest.mark.parametrize(
+    ("date", "time", "expected"),
+    [
+        ("20251231-20260102", "23-02", {2}),
+        ("20251231-20260102", "23-04", {1, 2}),
+        ("20251231-", "235959.6-", {1}),
+        ("-20260102", "-0304", {1, 2}),
+        ("20251231-20260102", "03-", {1, 2}),
+        ("20260102", "03-", {1}),
+    ],
+)
+def test_date_and_time_are_one_moment(filled: Store, date: str, time: str, expected: set[int]) -> None:
+    """Two ranges of one form are one range of moments; other pairs are compared each for itself."""
+    assert studies(filled, ("StudyDate", date), ("StudyTime", time)) == expected
+
+
+@pytest.mark.spec("PS3.18 8.3.4.5")
+def test_empty_values(filled: Store) -> None:
+    """Two quotation marks match what is empty or absent, when that is asked for; else they are what they are."""
+    assert studies(filled, ("StudyDescription", '""'), ("emptyvaluematching", "true")) == {2}
+    assert studies(filled, ("StudyDate", '""'), ("emptyvaluematching", "true")) == {3}
+    assert studies(filled, ("StudyDescription", '""')) == set()
+
+
+@pytest.mark.spec("PS3.18 8.3.4.6")
+def test_multiple_values(filled: Store) -> None:
+    """Several values match any of them; all of them, when that is asked for, and then without wildcards."""
+    assert studies(filled, ("ModalitiesInStudy", "MR\\CT")) == {1, 2, 3}
+    assert studies(filled, ("ModalitiesInStudy", "CT\\PT"), ("multiplevaluematching", "true")) == {1}
+    with pytest.raises(HealixError, match="ModalitiesInStudy"):
+        studies(filled, ("ModalitiesInStudy", "CT\\P*"), ("multiplevaluematching", "true"))
+
+
+@pytest.mark.spec("PS3.4 C.4.1.1.3.1")
+def test_times_in_the_zone_of_the_query(store: Store) -> None:
+    """With Timezone Offset From UTC dates and times are those that clocks of that zone showed."""
+    store.add(part10(data_set(1, TimezoneOffsetFromUTC="-0500", StudyDate="20260101", StudyTime="2230")))
+    zone = ("TimezoneOffsetFromUTC", "+0100")
+    assert studies(store, ("StudyDate", "20260102"), zone) == {1}
+    assert studies(store, ("StudyDate", "20260101"), zone) == set()
+    assert studies(store, ("StudyTime", "0430-0440"), zone) == {1}
+    assert studies(store, ("StudyDate", "20260102-20260102"), ("StudyTime", "0430-0431"), zone) == {1}
+    assert studies(store, ("StudyDate", "20260101"), ("TimezoneOffsetFromUTC", "")) == {1}
+
+
+def test_an_attribute_that_is_not_indexed_is_named_and_returned(filled: Store) -> None:
+    """It is no condition, and its value comes back like that of every key."""
+    filled.add(part10(data_set(4, PatientComments="quiet")))
+    asked = parse(Level.STUDY, [("PatientComments", "loud"), ("AccessionNumber", "A4")])
+    assert asked.unmatched == ["PatientComments"]
+    (one,) = filled.run(query(SYSTEM, asked)).objects
+    assert json.loads(one)["00104000"] == {"vr": "LT", "Value": ["quiet"]}
+
+
+@pytest.fixture
+def described(store: Store) -> Store:
+    """An object with attributes that the index does not hold."""
+    item = Dataset()
+    item.CodeValue, item.CodeMeaning = "T-1", "Chest"
+    made = data_set(1, PatientComments="quiet", ProtocolName="thorax", KVP="120", ProcedureCodeSequence=[item])
+    made.private_block(0x0019, "ACME 1", create=True).add_new(0x02, "LO", "secret sauce")
+    store.add(part10(made))
+    return store
+
+
+def included(store: Store, level: Level, *fields: str) -> dict[str, Any]:
+    """The one match with these fields."""
+    (one,) = search(store, level, [("includefield", ",".join(fields)), ("00190010", "ACME 1")])
+    return one
+
+
+@pytest.mark.spec("PS3.18 8.3.4.3")
+def test_includefield_out_of_what_is_stored(described: Store) -> None:
+    """What the index does not hold comes from the object itself, at its level and below."""
+    fields = ("PatientComments", "ProtocolName", "00180060", "ProcedureCodeSequence.CodeValue", "00191002")
+    study, series, instance = (included(described, level, *fields) for level in Level)
+    assert study["00104000"]["Value"] == ["quiet"]
+    assert study["00081032"] == {"vr": "SQ", "Value": [{"00080100": {"vr": "SH", "Value": ["T-1"]}}]}
+    assert not {"00181030", "00180060", "00191002"} & study.keys()
+    assert series["00181030"]["Value"] == ["thorax"]
+    assert not {"00180060", "00191002"} & series.keys()
+    assert (instance["00180060"]["Value"], instance["00191002"]["Value"]) == ([120], ["secret sauce"])
+    assert instance["00190010"]["Value"] == ["ACME 1"]
+
+
+def test_all_of_an_instance_is_all_that_is_stored(described: Store) -> None:
+    """`includefield=all` returns every attribute of an instance."""
+    one = included(described, Level.INSTANCE, "all")
+    assert {"00104000", "00181030", "00180060", "00081032", "00190010", "00191002", "00100010"} <= one.keys()
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [("PatientID", [1, 3, 2]), ("-PatientID", [2, 3, 1]), ("PatientName", [1, 2, 3]),
+     ("-NumberOfStudyRelatedSeries,StudyDate", [1, 2, 3])],
+)  # fmt: skip
+def test_order(filled: Store, order: str, expected: list[int]) -> None:
+    """Matches are sorted by the attributes asked for, then as usual; what has no value is last."""
+    found = search(filled, Level.STUDY, [("orderby", order)])
+    assert [int(one["0020000D"]["Value"][0].rpartition(".")[2]) for one in found] == expected
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_count(filled: Store, level: Level) -> None:
+    """As many are counted as are found, and no more than the caller may see."""
+    asked = parse(level, [("ModalitiesInStudy", "PT")])
+    assert filled.run(count(SYSTEM, asked)) == len(filled.run(query(SYSTEM, asked)).objects) > 0
+    assert filled.run(count(caller("patient/ImagingStudy.s", pat=99), asked)) == 0
+    with pytest.raises(HealixError):
+        filled.run(count(caller("system/Patient.s"), asked))
+
+
 def test_includefield_adds_indexed_attributes(filled: Store) -> None:
     """By keyword, tag, list or `all`; what is not asked for is not there."""
     params = [("PatientID", "P3")]
@@ -197,7 +341,7 @@ def test_newest_first_in_pages(filled: Store) -> None:
         filled.run(query(SYSTEM, parse(Level.STUDY, [("limit", "2"), ("offset", offset)]), base=BASE))
         for offset in ("0", "2", "4")
     ]
-    assert [page.more for page in pages] == [True, False, False]
+    assert [page.remaining for page in pages] == [1, 0, 0]
     uids = [json.loads(one)["0020000D"]["Value"][0] for page in pages for one in page.objects]
     assert uids == [uid(1), uid(2), uid(3)]
 
@@ -210,9 +354,20 @@ def test_newest_first_in_pages(filled: Store) -> None:
         (Level.STUDY, "StudyDate", "-"),
         (Level.STUDY, "StudyTime", "3 o'clock"),
         (Level.STUDY, "StudyInstanceUID", "../../etc"),
-        (Level.STUDY, "Modality", "CT"),
+        (Level.STUDY, "StudyDate", "20260230"),
+        (Level.STUDY, "StudyDate", "20260103-20260102"),
+        (Level.STUDY, "StudyTime", "2400"),
+        (Level.STUDY, "StudyTime", "23-02"),
+        (Level.STUDY, "TimezoneOffsetFromUTC", "CET"),
         (Level.STUDY, "NoSuchAttribute", "x"),
-        (Level.STUDY, "NumberOfStudyRelatedSeries", "1"),
+        (Level.STUDY, "00191002", "x"),
+        (Level.STUDY, "RequestAttributesSequence", "x"),
+        (Level.STUDY, "NumberOfStudyRelatedSeries", "many"),
+        (Level.STUDY, "orderby", "Nothing"),
+        (Level.STUDY, "orderby", "ModalitiesInStudy"),
+        (Level.STUDY, "orderby", "SeriesNumber"),
+        (Level.STUDY, "includefield", "Nothing"),
+        (Level.STUDY, "emptyvaluematching", "1"),
         (Level.STUDY, "limit", "-1"),
         (Level.STUDY, "limit", "\u0663"),
         (Level.STUDY, "offset", "99999999999999999999"),
@@ -226,7 +381,15 @@ def test_malformed_keys_are_refused(store: Store, level: Level, key: str, value:
     with pytest.raises(HealixError) as caught:
         search(store, level, [(key, value)])
     assert caught.value.category is Category.INVALID
-    assert key in caught.value.message
+    assert key in caught.value.message or value in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["PatientID", "limit", "00100020"])
+def test_what_is_given_twice_is_refused(store: Store, name: str) -> None:
+    """An attribute stands once in a query, whatever it is called."""
+    with pytest.raises(HealixError) as caught:
+        search(store, Level.STUDY, [("PatientID", "1"), ("limit", "1"), (name, "1")])
+    assert caught.value.category is Category.INVALID
 
 
 @pytest.mark.parametrize("value", ["a'; DROP TABLE study; --", "a\0b", "%", "\\", "*\0", "x" * 100_000])
@@ -249,7 +412,7 @@ def test_only_what_the_token_opens_is_found(filled: Store, level: Level) -> None
     found = filled.run(query(access, Query(level), base=BASE))
     assert {json.loads(one)["0020000D"]["Value"][0] for one in found.objects} == {uid(1)}
     asked = Query(level, (("StudyInstanceUID", uid(2)),))
-    assert filled.run(query(access, asked, base=BASE)) == Matches([], more=False)
+    assert filled.run(query(access, asked, base=BASE)) == Matches([])
 
 
 def test_searching_needs_the_scope(filled: Store) -> None:

@@ -33,6 +33,11 @@ KEYS = (
     "StudyInstanceUID=<study>&includefield=all",
     "StudyInstanceUID=<study>&includefield=PatientComments,InstitutionName",
     "StudyInstanceUID=<study>&limit=1&offset=0",
+    "StudyInstanceUID=<study>&orderby=-StudyDate,PatientName",
+    'StudyInstanceUID=<study>&PatientName=""&emptyvaluematching=true',
+    "StudyInstanceUID=<study>&ModalitiesInStudy=CT&multiplevaluematching=true",
+    "StudyInstanceUID=<study>&Modality=CT",
+    "StudyInstanceUID=<study>&StudyDate=19000101-&StudyTime=00-&TimezoneOffsetFromUTC=%2B0100",
 )
 
 
@@ -40,14 +45,19 @@ def imaging() -> Iterator[Attack]:
     """Every address."""
     for key in KEYS:
         yield Attack("GET", f"/dicomweb/studies?{key}")
+        yield Attack("GET", f"/dicomweb/studies/count?{key}")
+    yield Attack("GET", "/dicomweb/studies?PatientID=<mrn>", headers={"Accept": "text/csv"}, note="as a table")
     for level in ("series", "instances"):
         yield Attack("GET", f"/dicomweb/{level}?StudyInstanceUID=<study>")
         yield Attack("GET", f"/dicomweb/{level}?PatientID=<mrn>&includefield=all")
         yield Attack("GET", f"{STUDY}/{level}")
         yield Attack("GET", f"{STUDY}/{level}?includefield=all")
+        yield Attack("GET", f"{STUDY}/{level}/count")
+        yield Attack("GET", f"/dicomweb/{level}/count?PatientID=<mrn>")
     yield Attack("GET", "/dicomweb/series?SeriesInstanceUID=<series>")
     yield Attack("GET", "/dicomweb/instances?SOPInstanceUID=<instance>")
     yield Attack("GET", f"{SERIES}/instances")
+    yield Attack("GET", f"{SERIES}/instances/count")
     for address in (STUDY, SERIES, INSTANCE):
         yield Attack("GET", address)
         yield Attack("HEAD", address)

@@ -13,14 +13,23 @@ from dicomweb.api.capabilities.table import BASE, SEARCHES, searched, table
 from dicomweb.api.edge import Edge
 from dicomweb.api.look import PARAMETERS, look
 from dicomweb.api.routes import methods, routes, services
-from dicomweb.study.query import Level, parse
+from dicomweb.index.attributes import Level
+from dicomweb.study.parameters import parse
 from healix_fhir.kernel.errors import HealixError
 from tests.support.asgi import FakeGate, Reply, request, router
 
 NOTHING = cast("Any", None)
 EDGE = Edge(NOTHING, NOTHING, NOTHING, FakeGate(), "https://healix.test/dicomweb", 1, NOTHING)
 WADL = "application/vnd.sun.wadl+xml"
-VALUES = {"limit": "1", "offset": "1", "fuzzymatching": "true", "includefield": "all"}
+VALUES = {
+    "limit": "1",
+    "offset": "1",
+    "fuzzymatching": "true",
+    "emptyvaluematching": "true",
+    "multiplevaluematching": "true",
+    "orderby": "StudyDate",
+    "includefield": "all",
+}
 LOOKS = {
     "window": "1,2,{}",
     "viewport": "1,1",
