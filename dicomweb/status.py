@@ -27,6 +27,18 @@ class Reason(IntEnum):
     TRANSFER_SYNTAX_NOT_SUPPORTED = 0xC122
 
 
+class Caution(IntEnum):
+    """Why an instance was stored with a warning: a C-STORE status and, with the same number, a Warning Reason
+    (0008,1196).
+
+    Spec: PS3.18 Table I.2-1; PS3.4 Table B.2-1 (2024d)
+    """
+
+    COERCION = 0xB000
+    ELEMENTS_DISCARDED = 0xB006
+    DATA_SET_DOES_NOT_MATCH = 0xB007
+
+
 SUCCESS = 0x0000
 
 REASON: MappingProxyType[Category, Reason] = MappingProxyType(

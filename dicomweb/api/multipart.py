@@ -143,6 +143,28 @@ class Reader:
             self._sink.end()
 
 
+class Single:
+    """The same of a body that is one part by itself, of the media type `media`."""
+
+    def __init__(self, media: str, sink: Sink) -> None:
+        self._media = media
+        self._sink = sink
+        self._begun = False
+
+    def feed(self, chunk: bytes | memoryview) -> None:
+        """Push in the next bytes of the body."""
+        if not self._begun and chunk:
+            self._begun = True
+            self._sink.begin({"content-type": self._media})
+        self._sink.data(chunk)
+
+    def close(self) -> None:
+        """The body has ended. Raises Invalid when it was empty."""
+        if not self._begun:
+            raise invalid("the body is empty", code="required")
+        self._sink.end()
+
+
 def _parse_headers(block: bytes) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in block.split(b"\r\n"):

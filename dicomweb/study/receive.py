@@ -37,7 +37,8 @@ class Received:
     """One object that lies in the archive under `key` and waits for its rows.
 
     `digest` is a 128-bit xxh3 of the data set without preamble and File Meta, so that the same object is known again
-    whatever implementation sent it. `header` holds its index attributes, metadata and byte ranges.
+    whatever implementation sent it. `header` holds its index attributes, metadata and byte ranges. `coerced` is the
+    item of its Original Attributes Sequence, encoded as DICOM JSON, that says what was replaced on its way in.
     """
 
     sop_class: str
@@ -50,6 +51,7 @@ class Received:
     digest: bytes
     header: Header
     layout: Layout
+    coerced: bytes | None = None
 
 
 class Receiver:

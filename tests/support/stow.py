@@ -18,6 +18,31 @@ def file_of(dataset: Dataset) -> bytes:
     return buffer.getvalue()
 
 
+def content_type(kind: str) -> dict[str, str]:
+    """The headers of a request with parts of this type."""
+    return {"Content-Type": f'multipart/related; type="{kind}"; boundary="{BOUNDARY}"'}
+
+
+def parts(*each: tuple[dict[str, str], bytes]) -> bytes:
+    """A multipart body of parts with these headers."""
+    written = b""
+    for headers, content in each:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        written += b"--%s\r\n%s\r\n%s\r\n" % (BOUNDARY.encode(), lines.encode(), content)
+    return written + b"--%s--\r\n" % BOUNDARY.encode()
+
+
+def metadata(content: bytes, kind: str = "application/dicom+json", **parameters: str) -> tuple[dict[str, str], bytes]:
+    """A part with metadata."""
+    given = "".join(f"; {name.replace('_', '-')}={value}" for name, value in parameters.items())
+    return {"Content-Type": kind + given}, content
+
+
+def bulk(location: str, content: bytes, kind: str = "application/octet-stream") -> tuple[dict[str, str], bytes]:
+    """A part with bulk data."""
+    return {"Content-Type": kind, "Content-Location": location}, content
+
+
 def body(files: Sequence[bytes], *, kind: str = "application/dicom", end: bytes = b"--") -> bytes:
     """A multipart body of these parts, with a preamble and an epilogue."""
     parts = b"".join(

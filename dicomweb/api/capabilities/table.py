@@ -14,6 +14,7 @@ from dicomweb.api.accept import DEFAULT_SYNTAX, DICOM, DICOM_JSON, DICOM_XML, FR
 from dicomweb.api.capabilities import worklist
 from dicomweb.api.capabilities.transaction import Transaction
 from dicomweb.api.look import ANNOTATIONS, FUNCTION
+from dicomweb.api.stow import KINDS
 from dicomweb.api.table import CSV
 from dicomweb.api.wado_uri import PARAMETERS as URI_PARAMETERS
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE
@@ -79,7 +80,9 @@ RETRIEVING = tuple(sorted({*ATTRIBUTES, 416}))
 SHOWING = _statuses(Category.NOT_FOUND, Category.NOT_ACCEPTABLE, Category.TOO_LARGE)
 DELETING = _statuses(Category.NOT_FOUND, Category.GONE, Category.CONFLICT)
 SEARCHING = _statuses(Category.NOT_ACCEPTABLE)
-STORING = _statuses(Category.CONFLICT, Category.TOO_LARGE, Category.UNSUPPORTED_MEDIA, Category.NOT_ACCEPTABLE)
+STORING = _statuses(
+    Category.CONFLICT, Category.TOO_LARGE, Category.UNSUPPORTED_MEDIA, Category.NOT_ACCEPTABLE, Category.FULL
+)
 
 
 def searched(level: Level) -> dict[str, tuple[str, ...]]:
@@ -95,6 +98,10 @@ def searched(level: Level) -> dict[str, tuple[str, ...]]:
 def table() -> Table:
     """The whole table."""
     return dict(_rows()) | dict(worklist.rows())
+
+
+SENT = (*map(related, KINDS), *KINDS)
+"""What is stored: instances, or metadata with their bulk data; a lone one may be the body itself."""
 
 
 def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
@@ -115,7 +122,7 @@ def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
     for address, name in (("/studies", "Store Instances"), (STUDY, "Store Study Instances")):
         yield (
             ("POST", address),
-            Transaction(name, "10.5", (DICOM_JSON, DICOM_XML), (related(DICOM),), {}, (200, 202), STORING),
+            Transaction(name, "10.5", (DICOM_JSON, DICOM_XML), SENT, {}, (200, 202), STORING),
         )
     for word, address in LEVELS.items():
         yield ("GET", address), Transaction(f"Retrieve {word}", "10.4.1.1.1", OBJECTS, done=KEPT, refused=RETRIEVING)

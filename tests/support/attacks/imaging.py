@@ -5,6 +5,7 @@ Spec: PS3.18 10.4 to 10.6 (2024d)
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,8 +17,10 @@ from pydicom.uid import UID
 from tests.support.attacks.attack import Attack
 from tests.support.attacks.names import names
 from tests.support.ct import ct_image
-from tests.support.stow import HEADERS, body, file_of
+from tests.support.stow import HEADERS, body, content_type, file_of, metadata, parts
 
+JSON = "application/dicom+json"
+BASIC_TEXT = "1.2.840.10008.5.1.4.1.1.88.11"
 STUDY = "/dicomweb/studies/<study>"
 SERIES = f"{STUDY}/series/<series>"
 INSTANCE = f"{SERIES}/instances/<instance>"
@@ -87,6 +90,8 @@ def imaging() -> Iterator[Attack]:
     yield _stow("/dicomweb/studies", "a new instance of the study", new=True)
     yield _stow(STUDY, "a new instance of the study, by its address", new=True)
     yield _stow("/dicomweb/studies", "the instance again", new=False)
+    for address in ("/dicomweb/studies", STUDY):
+        yield Attack("POST", address, _apart(), content_type(JSON), changes=True, note="metadata of a new instance")
     for address in ("/dicomweb/studies/<gone>", "/dicomweb/studies/<gone>/metadata"):
         yield Attack("GET", address, note="of a deleted study")
     yield Attack("DELETE", "/dicomweb/studies/<gone>", note="of a deleted study")
@@ -97,6 +102,18 @@ def imaging() -> Iterator[Attack]:
 def _stow(address: str, note: str, *, new: bool) -> Attack:
     content = body([_image(new=new)])
     return Attack("POST", address, content, HEADERS, changes=True, note=note)
+
+
+@cache
+def _apart() -> bytes:
+    """Metadata of a report on the caller's own patient in the study `<study>`."""
+    name = names("hidq", "none")
+    uids = {"00080016": BASIC_TEXT, "0020000D": name["study"], "0020000E": name["series"]}
+    model = {tag: {"vr": "UI", "Value": [uid]} for tag, uid in uids.items()}
+    model |= {"00080018": {"vr": "UI", "Value": [f"{name['instance'][:-1]}3"]}}
+    model |= {"00100020": {"vr": "LO", "Value": ["own-mrn"]}}
+    content = parts(metadata(json.dumps([model]).encode()))
+    return content.replace(name["study"].encode(), b"<study>")
 
 
 @cache

@@ -1,0 +1,78 @@
+"""What one STOW-RS request brings: objects on their way to the store, and what became of those before.
+
+Spec: PS3.18 10.5 (2024d)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from dicomweb.study.outcome import Outcome
+from dicomweb.study.receive import FileMeta, Received, Receiver
+from healix_fhir.kernel.errors import Category, HealixError
+
+log = structlog.get_logger("dicomweb")
+
+GROUP = 50
+WEIGHT = 16 << 20
+"""Bytes of metadata that wait for their rows, beside which the objects themselves are on the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An object that was not received: why, and which instance it said it was, where that could be read."""
+
+    error: HealixError
+    meta: FileMeta | None = None
+
+    @property
+    def instance(self) -> str | None:
+        """Its SOPInstanceUID."""
+        return self.meta.sop_instance if self.meta is not None else None
+
+
+class Intake:
+    """The objects of one request: each is received by itself, so a bad one does not hold up the others.
+
+    `study` is the one that all must be of, where the address names it.
+    """
+
+    def __init__(self, receiver: Receiver, study: str | None) -> None:
+        self.receiver = receiver
+        self.study = study
+        self.received: list[Received] = []
+        self.outcomes: list[Outcome] = []
+        self.failures: list[Failure] = []
+        self.other_types = 0
+
+    def keep(self, received: Received, meta: FileMeta | None) -> None:
+        """An object is complete and on the disk."""
+        if self.study is not None and received.study != self.study:
+            self.receiver.archive.remove([received.key])
+            error = HealixError(Category.UNPROCESSABLE, "the instance is of another study than the request")
+            self.refuse(error, meta)
+            return
+        self.received.append(received)
+
+    def refuse(self, error: HealixError, meta: FileMeta | None = None) -> None:
+        """An object is not taken."""
+        failure = Failure(error, meta)
+        log.info("object refused", entity=failure.instance, reason=error.detail or error.message)
+        self.failures.append(failure)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what waits should get its rows first."""
+        return len(self.received) >= GROUP or sum(len(one.header.metadata) for one in self.received) >= WEIGHT
+
+    def take(self) -> list[Received]:
+        """The objects that wait for their rows."""
+        waiting, self.received = self.received, []
+        return waiting
+
+    def discard(self) -> None:
+        """Drop what has no rows yet: the request failed."""
+        if self.received:
+            self.receiver.archive.remove([one.key for one in self.take()])
