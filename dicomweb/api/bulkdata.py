@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from dicomweb.api.accept import BULK, BULKS, FRAME_TYPE, OCTETS, acceptable, none_of, not_acceptable, wanted
 from dicomweb.api.conditional import NONE, answer, tag_of
-from dicomweb.api.content import Content, Made, Stretch
+from dicomweb.api.content import Content, Made, Stretch, identity
 from dicomweb.api.edge import Edge
 from dicomweb.api.frames import Choice, choose, converted, frame_content, location
 from dicomweb.api.related import Part, multipart
@@ -120,14 +120,10 @@ async def _laid_out(edge: Edge, request: Request, access: AccessContext) -> list
 
 async def _related(edge: Edge, request: Request, kind: str, parts: Sequence[Part], *, complete: bool) -> Response:
     """The parts; 206 with a warning where some are missing. Spec: PS3.18 Table 10.4.3-1"""
-    tag = tag_of(*(f"{part.location} {part.content_type} {_keys(part.content)}" for part in parts))
+    tag = tag_of(*(f"{part.location} {part.content_type} {identity(part.content)}" for part in parts))
     content, content_type = multipart(kind, parts, tag)
     status, headers = (200, NONE) if complete else (206, PARTIAL)
     return await answer(edge.archive, request, content, content_type, tag, status=status, headers=headers)
-
-
-def _keys(content: Content) -> str:
-    return " ".join(piece.key for piece in content if isinstance(piece, (Stretch, Made)))
 
 
 def _chosen(accepted: Sequence[MediaType], one: Instance, layout: Layout) -> Choice | None:
@@ -149,10 +145,11 @@ def pixel_path(layout: Layout) -> str | None:
 
 def value_part(edge: Edge, one: Instance, layout: Layout, path: str) -> Part:
     """One value."""
-    return Part(OCTETS, _value(edge.archive, one, layout, path), f"{location(edge.base, one)}/bulkdata/{path}")
+    return Part(OCTETS, value_content(edge.archive, one, layout, path), f"{location(edge.base, one)}/bulkdata/{path}")
 
 
-def _value(archive: Archive, one: Instance, layout: Layout, path: str) -> Content:
+def value_content(archive: Archive, one: Instance, layout: Layout, path: str) -> Content:
+    """A value as it is served."""
     if one.transfer_syntax == DEFLATED_LITTLE or width(one.transfer_syntax, layout, path):
         return [Made(partial(turned, archive, one.key, one.transfer_syntax, layout, path), one.key)]
     _, start, length = layout.bulk[path]
@@ -170,7 +167,7 @@ def pixel_parts(edge: Edge, one: Instance, layout: Layout, path: str, chosen: Ch
         if layout.encapsulated and chosen.syntax == EXPLICIT_LITTLE:
             content: Content = [Made(partial(_uncompressed, edge.archive, one, layout), one.key)]
         else:
-            content = _value(edge.archive, one, layout, path)
+            content = value_content(edge.archive, one, layout, path)
         return [Part(chosen.content_type, content, f"{where}/bulkdata/{path}")]
     numbers = range(1, _pixels(layout).frames + 1)
     frames = frames_of(one, layout, numbers)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from xxhash import xxh3_128_hexdigest
+
 from dicomweb.archive.aside import aside
 from dicomweb.archive.blobs import Archive
 
@@ -28,10 +30,12 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a function makes of the blob `key`, in pieces, when it is its turn; its size is not known before."""
+    """What a function makes, in pieces, when it is its turn; its size is not known before. `form` says what of which
+    blob it is.
+    """
 
     make: Callable[[], Iterable[bytes]]
-    key: str
+    form: str
 
 
 Piece = bytes | Stretch | Made
@@ -46,6 +50,16 @@ def size(content: Content) -> int | None:
             return None
         found += piece.length if isinstance(piece, Stretch) else len(piece)
     return found
+
+
+def identity(content: Content) -> str:
+    """What it is of, for tags: the same for the same bytes."""
+    return " ".join(
+        f"{piece.key} {piece.start} {piece.length}" if isinstance(piece, Stretch)
+        else piece.form if isinstance(piece, Made)
+        else xxh3_128_hexdigest(piece)
+        for piece in content
+    )  # fmt: skip
 
 
 def cut(content: Content, first: int, last: int) -> list[Piece]:

@@ -1,132 +1,190 @@
-"""Rendered resources and thumbnails: images as browsers show them.
+"""Rendered resources and thumbnails: images as browsers show them, videos they play, reports and documents they show.
 
-A frame is one picture. An instance of several frames is one that moves as GIF, its frames as parts of a multipart, and
-else its representative frame; a study or series is a part for each of its images.
-Spec: PS3.18 10.4.1.1.3, 10.4.1.1.4, 8.7.4 and Table 8.7.4-1 (2024d)
+An instance is one picture, page or document: of several frames one that moves as GIF, and else its representative
+frame; as parts of a multipart a picture for each frame; of a presentation state the images that it presents. A study or
+series is a part for each of its images, reports and documents, in the form that the caller wants most of each.
+Spec: PS3.18 10.4.1.1.3, 10.4.1.1.4, 10.4.4, 8.7.4 and Table 8.7.4-1 (2024d)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
-from xxhash import xxh3_128_hexdigest
 
-from dicomweb.api.accept import Offer, acceptable, not_acceptable, wanted
-from dicomweb.api.conditional import answer, tag_of
+from dicomweb.api.accept import Offer, acceptable, none_of, not_acceptable, wanted
+from dicomweb.api.bulkdata import PARTIAL
+from dicomweb.api.conditional import NONE, answer, is_known, tag_of, unchanged
+from dicomweb.api.content import Made, identity, whole
 from dicomweb.api.edge import Edge
+from dicomweb.api.forms import WHY_NOT, kinds_of, pages
 from dicomweb.api.frames import numbers_of
-from dicomweb.api.look import THUMBNAIL, labels_of, look
+from dicomweb.api.look import NOT_LOOKS, THUMBNAIL, look
+from dicomweb.api.picture import Drawing, drawing, representative_frame, stored_of
 from dicomweb.api.related import Part, multipart
 from dicomweb.archive.aside import aside
-from dicomweb.pixel.pool import work
-from dicomweb.pixel.rendering import GIF, JPEG, TYPES, Look, render
-from dicomweb.pixel.showing import prepared
-from dicomweb.study.pictures import Shown, representative, shown
+from dicomweb.pixel.image import Attributes
+from dicomweb.pixel.presentation import images_of
+from dicomweb.pixel.rendering import GIF, Look
+from dicomweb.study.pictures import Category, Shown, referenced, representative, shown
+from dicomweb.study.report.html import POLICY
 from healix_fhir.kernel.database import atransaction
-from healix_fhir.kernel.errors import HealixError, not_found, too_large
+from healix_fhir.kernel.errors import invalid, not_found, too_large
 from smart_auth.access import AccessContext
 
-REPRESENTATIVE_FRAME = "00286010"
-MOVING = 256
-"""Frames of one moving picture."""
-MOVING_PIXELS = 64 << 20
-"""Pixels of all its frames, which are in memory together."""
 PARTS = 1000
 """Pictures of one answer."""
+DRAWN = (Category.IMAGE, Category.PRESENTATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request says of pictures: how they are to look, the tags that are burned in, and which frames."""
+
+    look: Look
+    burned: tuple[int, ...]
+    numbers: tuple[int, ...]
 
 
 async def rendered(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET …/rendered` of a study, a series, an instance or frames."""
-    asked, burned = look(request.query_params.multi_items())
+    params = request.query_params.multi_items()
     path = request.path_params
-    numbers = numbers_of(path["frames"]) if "frames" in path else []
-    kind, parts = _kind(request)
+    looking, burned = look(params)
+    asked = Asked(looking, burned, tuple(numbers_of(path["frames"])) if "frames" in path else ())
     found = await atransaction(
         edge.pool, lambda: shown(access, path["study"], path.get("series"), path.get("instance"))
     )
-    wanted_frames = [(one, list(numbers or _all(one))) for one in found]
-    for one, frames in wanted_frames:
-        if max(frames) > one.frames:
-            raise not_found("the instance has no such frame")
-    asked = replace(asked, kind=kind)
-    single = len(found) == 1 and (len(numbers) == 1 or (not numbers and "instance" in path) or found[0].frames == 1)
-    if not parts and single:
-        one, frames = wanted_frames[0]
-        chosen = frames if len(frames) == 1 or kind == GIF else [representative_frame(one)]
-        return await _picture(edge, request, await picture(edge, one, chosen, _labelled(asked, burned, one)), kind)
-    if not parts:
-        raise not_acceptable(f'several pictures are served as multipart/related; type="{kind}"')
-    if sum(len(frames) for _, frames in wanted_frames) > PARTS:
+    alone = found[0] if "instance" in path else None
+    if alone is not None and alone.category not in DRAWN:
+        _check_meant(alone, params, asked)
+    chosen = await _chosen(edge, request, found, alone)
+    parts: list[Part] = []
+    for one, offer in chosen:
+        parts += await _parts(edge, access, one, offer, asked)
+        if len(parts) > PARTS:
+            raise too_large(f"a request may ask for at most {PARTS} pictures")
+    offer = chosen[0][1]
+    if not offer.parts:
+        if len(parts) > 1:
+            raise not_acceptable(f'several pictures are served as multipart/related; type="{offer.name}"')
+        return await single(edge, request, parts[0])
+    tag = tag_of(*(f"{part.content_type} {identity(part.content)}" for part in parts))
+    content, content_type = multipart(offer.name, parts, tag)
+    status, headers = (200, NONE) if len(chosen) == len(found) else (206, PARTIAL)
+    return await answer(edge.archive, request, content, content_type, tag, status=status, headers=headers)
+
+
+def _check_meant(alone: Shown, params: Sequence[tuple[str, str]], asked: Asked) -> None:
+    """Raises Invalid or NotFound for what a request says of pictures where there is none."""
+    if asked.numbers:
+        raise not_found("the instance has no such frame")
+    for name, _ in params:
+        if name not in NOT_LOOKS:
+            raise invalid(f"{name} has no meaning for a {alone.category.value}", code="not-supported")
+
+
+async def _chosen(
+    edge: Edge, request: Request, found: Sequence[Shown], alone: Shown | None
+) -> list[tuple[Shown, Offer]]:
+    """The form of each instance that the caller wants most; without those that it takes in no form. Raises
+    NotAcceptable where none is left.
+    """
+    accepted = wanted(request)
+    chosen = []
+    offered: list[Offer] = []
+    for one in found:
+        kinds = await kinds_of(edge.archive, one)
+        offers = [Offer(kind, parts) for kind in kinds for parts in ((False, True) if alone else (True,))]
+        offered += offers
+        if (best := next(acceptable(accepted, offers), None)) is not None:
+            chosen.append((one, best[0]))
+    if not chosen:
+        raise none_of(offered) if offered else not_acceptable(WHY_NOT[found[0].category])
+    return chosen
+
+
+async def _parts(edge: Edge, access: AccessContext, one: Shown, offer: Offer, asked: Asked) -> list[Part]:
+    """An instance in its form: a part for each frame where that is a multipart, else usually one."""
+    if one.category not in DRAWN:
+        return [await pages(edge, one, offer.name)]
+    looking = replace(asked.look, kind=offer.name)
+    if one.category is Category.PRESENTATION:
+        drawings = await presented(edge, access, one, looking, asked, every=offer.parts)
+    else:
+        drawings = [drawing(one, numbers, looking, asked.burned) for numbers in _frames(one, offer, asked.numbers)]
+    return [Part(offer.name, [each.made(edge.archive)]) for each in drawings]
+
+
+def _frames(one: Shown, offer: Offer, numbers: Sequence[int]) -> list[Sequence[int]]:
+    """The frames of each picture."""
+    if numbers and max(numbers) > one.frames:
+        raise not_found("the instance has no such frame")
+    every = numbers or range(1, one.frames + 1)
+    if offer.name == GIF and not offer.parts:
+        return [every]
+    if not numbers and not offer.parts:
+        return [[representative_frame(one)]]
+    if len(every) > PARTS:
         raise too_large(f"a request may ask for at most {PARTS} pictures")
-    pictures = [
-        await picture(edge, one, [number], _labelled(asked, burned, one))
-        for one, frames in wanted_frames
-        for number in frames
+    return [[number] for number in every]
+
+
+async def presented(
+    edge: Edge, access: AccessContext, state: Shown, looking: Look, asked: Asked, *, every: bool
+) -> list[Drawing]:
+    """The images that a presentation state presents, or the first of them. Raises NotFound without any."""
+    if asked.numbers:
+        raise not_found("a presentation state has no frames")
+    named = images_of(Attributes(state.members, lambda _: b""))
+    images = await atransaction(edge.pool, lambda: referenced(access, state.instance.study, [uid for uid, _ in named]))
+    applied = stored_of(state)
+    found = [
+        drawing(image, [number], looking, asked.burned, applied)
+        for uid, numbers in named
+        if (image := images.get(uid)) is not None and image.category is Category.IMAGE
+        for number in (numbers or range(1, image.frames + 1))[:PARTS]
+        if number <= image.frames
     ]
-    tag = tag_of(*map(xxh3_128_hexdigest, pictures))
-    content, content_type = multipart(kind, (Part(kind, [one]) for one in pictures), tag)
-    return await answer(edge.archive, request, content, content_type, tag)
+    if not found:
+        raise not_found("the images that the presentation state refers to are not here")
+    return found[:PARTS] if every else found[:1]
+
+
+async def single(edge: Edge, request: Request, part: Part) -> Response:
+    """One picture or document; a picture is drawn only for who does not have it."""
+    tag = tag_of(part.content_type, identity(part.content))
+    if is_known(request, tag):
+        return unchanged(tag)
+    content = part.content
+    if any(isinstance(piece, Made) for piece in content) and request.method != "HEAD":
+        content = [await aside(whole, edge.archive, content)]
+    headers = {"Content-Security-Policy": POLICY} if part.content_type.startswith("text/html") else NONE
+    return await answer(edge.archive, request, content, part.content_type, tag, headers=headers)
 
 
 async def thumbnail(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET …/thumbnail` of a study, a series, an instance or frames: one picture."""
-    asked, _ = look(request.query_params.multi_items(), only=frozenset({"viewport"}))
+    looking, _ = look(request.query_params.multi_items(), only=frozenset({"viewport"}))
     path = request.path_params
-    kind, _ = _kind(request)
+    numbers = tuple(numbers_of(path["frames"])) if "frames" in path else ()
     one = await atransaction(
         edge.pool, lambda: representative(access, path["study"], path.get("series"), path.get("instance"))
     )
-    number = numbers_of(path["frames"])[0] if "frames" in path else representative_frame(one)
-    if number > one.frames:
+    if one.category not in DRAWN:
+        raise not_acceptable(WHY_NOT.get(one.category, f"there is no thumbnail of a {one.category.value}"))
+    if numbers and numbers[0] > one.frames:
         raise not_found("the instance has no such frame")
-    asked = replace(asked, kind=kind, viewport=asked.viewport or THUMBNAIL)
-    return await _picture(edge, request, await picture(edge, one, [number], asked), kind)
-
-
-async def picture(edge: Edge, one: Shown, numbers: Sequence[int], asked: Look) -> bytes:
-    """The picture of one frame, or of several that move."""
-    if len(numbers) > MOVING:
-        raise too_large(f"a moving picture may have at most {MOVING} frames; ask for some of them")
-    pixels = one.layout.pixels
-    assert pixels is not None, "only images are shown"
-    if len(numbers) > 1 and len(numbers) * pixels.rows * pixels.columns > MOVING_PIXELS:
-        raise too_large("the frames are too large for a moving picture; ask for some of them")
-    ready = await aside(
-        prepared, edge.archive, one.instance.key, one.instance.transfer_syntax, one.layout, one.members, numbers,
-        asked.window,
-    )  # fmt: skip
-    return await work(render, ready.sources, ready.image, ready.members, ready.bulk, asked)
-
-
-def _labelled(asked: Look, burned: Sequence[int], one: Shown) -> Look:
-    return replace(asked, labels=labels_of(burned, one.members))
-
-
-async def _picture(edge: Edge, request: Request, content: bytes, kind: str) -> Response:
-    return await answer(edge.archive, request, [content], kind, tag_of(xxh3_128_hexdigest(content)))
-
-
-def _kind(request: Request) -> tuple[str, bool]:
-    """The media type of each picture, and whether they are parts. Raises NotAcceptable."""
-    offers = [Offer(kind, parts=parts) for kind in TYPES for parts in (False, True)]
-    for offer, _ in acceptable(wanted(request), offers):
-        return offer.name, offer.parts
-    raise _none_taken()
-
-
-def _none_taken() -> HealixError:
-    return not_acceptable(f"pictures are served as {', '.join(TYPES)}, the first where nothing is asked ({JPEG})")
-
-
-def _all(one: Shown) -> range:
-    return range(1, one.frames + 1)
-
-
-def representative_frame(one: Shown) -> int:
-    """The frame that stands for the instance. Spec: PS3.3 C.7.6.6 (2024d)"""
-    values = one.members.get(REPRESENTATIVE_FRAME, {}).get("Value", [])
-    number = values[0] if values and isinstance(values[0], int) else 1
-    return number if 1 <= number <= one.frames else 1
+    offers = [Offer(kind) for kind in await kinds_of(edge.archive, one)]
+    best = next(acceptable(wanted(request), offers), None)
+    if best is None:
+        raise none_of(offers)
+    small = replace(looking, kind=best[0].name, viewport=looking.viewport or THUMBNAIL)
+    asked = Asked(small, (), ())
+    if one.category is Category.PRESENTATION:
+        (picture,) = await presented(edge, access, one, small, asked, every=False)
+    else:
+        picture = drawing(one, numbers[:1] or [representative_frame(one)], small, ())
+    return await single(edge, request, Part(small.kind, [picture.made(edge.archive)]))

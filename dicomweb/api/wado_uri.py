@@ -11,15 +11,17 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import DICOM, not_acceptable
+from dicomweb.api.accept import DICOM, Offer, acceptable, not_acceptable
 from dicomweb.api.edge import Edge
+from dicomweb.api.forms import PRESENTATION_STATES, kinds_of, pages
 from dicomweb.api.frames import numbers_of
-from dicomweb.api.look import labels_of, look
-from dicomweb.api.rendered import picture, representative_frame
+from dicomweb.api.look import look
+from dicomweb.api.picture import drawing, representative_frame, stored_of
+from dicomweb.api.related import Part
+from dicomweb.api.rendered import Asked, presented, single
 from dicomweb.api.wado import whole
-from dicomweb.pixel.rendering import JPEG, TYPES
-from dicomweb.study import retrieve
-from dicomweb.study.pictures import Shown, shown
+from dicomweb.pixel.showing import Stored
+from dicomweb.study.pictures import Category, Shown, shown
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import invalid, not_found, unsupported
 from healix_fhir.kernel.media_types import parse_accept
@@ -27,41 +29,69 @@ from smart_auth.access import AccessContext
 
 UIDS = ("studyUID", "seriesUID", "objectUID")
 FOR_PICTURES = frozenset(
-    {"frameNumber", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality", "annotation"}
+    {
+        *("frameNumber", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality", "annotation"),
+        *("presentationSeriesUID", "presentationUID"),
+    }
 )
-PARAMETERS = FOR_PICTURES | {"requestType", *UIDS, "contentType", "charset", "transferSyntax"}
-REFUSED = {
-    "anonymize": "de-identified objects are not served here",
-    "presentationUID": "presentation states are not applied here",
-    "presentationSeriesUID": "presentation states are not applied here",
-}
+PRESENTATION = ("presentationSeriesUID", "presentationUID")
+PARAMETERS = FOR_PICTURES | {"requestType", *UIDS, *PRESENTATION, "contentType", "charset", "transferSyntax"}
+REFUSED = {"anonymize": "de-identified objects are not served here"}
 
 
 async def retrieve_one(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET /wado?requestType=WADO&studyUID=…&seriesUID=…&objectUID=…`.
 
-    Without contentType an image is served as JPEG, anything else as it is stored.
+    Without contentType an image is served as JPEG, a report as a page, anything else as its file.
     """
     given = _given(request.query_params.multi_items())
     study, series, instance = (given[name] for name in UIDS)
-    wanted = [media.name for media in parse_accept(given.get("contentType", "*/*")) if media.q > 0]
-    kind = next((name for name in wanted if name in (*TYPES, DICOM, "*/*")), None)
-    if kind is None:
-        raise not_acceptable(f"objects are served as {', '.join([DICOM, *TYPES])}")
-    if kind == "*/*":
-        found = await atransaction(edge.pool, lambda: retrieve.layouts(access, study, series, instance))
-        kind = JPEG if any(layout.pixels for layout in found.values()) else DICOM
-    if kind == DICOM:
-        if further := sorted(given.keys() & FOR_PICTURES):
-            raise invalid(f"{further[0]} has no meaning for {DICOM}", code="value")
-        return await whole(edge, request, access, (study, series, instance), given.get("transferSyntax"))
+    accepted = parse_accept(given.get("contentType", "*/*"))
+    if accepted[:1] and accepted[0].name == DICOM:
+        return await _file(edge, request, access, given)
     (one,) = await atransaction(edge.pool, lambda: shown(access, study, series, instance))
+    kinds = [*await kinds_of(edge.archive, one), DICOM]
+    best = next(acceptable(accepted, [Offer(kind) for kind in kinds]), None)
+    if best is None:
+        raise not_acceptable(f"this object is served as {', '.join(kinds)}")
+    kind = best[0].name
+    if kind == DICOM:
+        return await _file(edge, request, access, given)
+    if one.category is not Category.IMAGE:
+        if further := sorted(given.keys() & FOR_PICTURES):
+            raise invalid(f"{further[0]} has no meaning for a {one.category.value}", code="value")
+        if one.category is not Category.PRESENTATION:
+            return await single(edge, request, await pages(edge, one, kind))
+        asked = Asked(replace(look([])[0], kind=kind), (), ())
+        (presents,) = await presented(edge, access, one, asked.look, asked, every=False)
+        return await single(edge, request, Part(kind, [presents.made(edge.archive)]))
     number = numbers_of(given["frameNumber"])[0] if "frameNumber" in given else representative_frame(one)
     if number > one.frames:
         raise not_found("the instance has no such frame")
-    asked, burned = look(_look(given, one))
-    content = await picture(edge, one, [number], replace(asked, kind=kind, labels=labels_of(burned, one.members)))
-    return Response(content, 200, {"Cache-Control": "no-store"}, kind)
+    state = await _state(edge, access, given)
+    looking, burned = look(_look(given, one))
+    drawn = drawing(one, [number], replace(looking, kind=kind), burned, state)
+    return await single(edge, request, Part(kind, [drawn.made(edge.archive)]))
+
+
+async def _file(edge: Edge, request: Request, access: AccessContext, given: Mapping[str, str]) -> Response:
+    if further := sorted(given.keys() & FOR_PICTURES):
+        raise invalid(f"{further[0]} has no meaning for {DICOM}", code="value")
+    study, series, instance = (given[name] for name in UIDS)
+    return await whole(edge, request, access, (study, series, instance), given.get("transferSyntax"))
+
+
+async def _state(edge: Edge, access: AccessContext, given: Mapping[str, str]) -> Stored | None:
+    """The presentation state that is to be applied. Spec: PS3.18 9.5.1.2 (2024d)"""
+    named = [given[name] for name in PRESENTATION if name in given]
+    if not named:
+        return None
+    if len(named) != len(PRESENTATION):
+        raise invalid(f"{' and '.join(PRESENTATION)} belong together", code="required")
+    (one,) = await atransaction(edge.pool, lambda: shown(access, given["studyUID"], *named))
+    if one.instance.sop_class not in PRESENTATION_STATES:
+        raise invalid("presentationUID names no grayscale or colour softcopy presentation state", code="value")
+    return stored_of(one)
 
 
 def _given(params: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -39,6 +39,16 @@ def turned(archive: Archive, key: str, stored: str, layout: Layout, path: str) -
         yield from _swapped(archive.stream(key, start, length), width(stored, layout, path))
 
 
+def value(archive: Archive, key: str, stored: str, layout: Layout, path: str) -> bytes:
+    """A whole value; empty where there is none."""
+    _, start, length = layout.bulk.get(path, ("", 0, 0))
+    if not length:
+        return b""
+    if stored == DEFLATED_LITTLE or width(stored, layout, path):
+        return b"".join(turned(archive, key, stored, layout, path))
+    return archive.read(key, start, length)
+
+
 def _swapped(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
     """The bytes with those of each number in the other order, wherever the pieces begin and end."""
     rest = b""

@@ -7,7 +7,7 @@ Spec: PS3.3 C.11.1, C.11.2, C.7.6.16.2.9, C.7.6.16.2.10 (2024d)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -73,7 +73,9 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Grey:
-    """How grey values are shown; without `voi` their whole range. `padding`: values that are no part of the image."""
+    """How grey values are shown; without `voi` their whole range. `padding`: values that are no part of the image;
+    `lut` is applied last, over the range from black to white.
+    """
 
     slope: float = 1.0
     intercept: float = 0.0
@@ -81,6 +83,7 @@ class Grey:
     voi: Window | Table | None = None
     inverse: bool = False
     padding: tuple[int, int] | None = None
+    lut: Table | None = None
 
     def eight_bits(self, samples: Array) -> Array:
         """The samples as shown, 0 black and 255 white."""
@@ -114,6 +117,9 @@ class Grey:
         else:
             shares = (values - low) / (high - low) if high > low else np.zeros_like(values)
         bright = np.nan_to_num(np.clip(shares, 0, 1), nan=0.0)
+        if self.lut is not None:
+            index = np.rint(bright * (len(self.lut.entries) - 1))
+            bright = replace(self.lut, first=0).applied(index) / ((1 << self.lut.bits) - 1)
         return np.asarray(np.rint((1 - bright if self.inverse else bright) * WHITE), dtype=np.uint8)
 
 
@@ -131,7 +137,7 @@ def grey(attributes: Attributes, image: Image, number: int, window: Window | Non
     values = next((found for item in groups for found in item.items(TRANSFORMATIONS)[:1]), attributes)
     shown = next((found for item in groups for found in item.items(FRAME_VOI)[:1]), attributes)
     luts = values.items(MODALITY_LUTS)
-    voi = window or _voi(shown, signed=image.signed)
+    voi = window or of_voi(shown, signed=image.signed)
     return Grey(
         _first(values.numbers(SLOPE), 1.0),
         _first(values.numbers(INTERCEPT), 0.0),
@@ -149,7 +155,8 @@ def _group(attributes: Attributes, tag: int, number: int) -> list[Attributes]:
     return items[at : at + 1]
 
 
-def _voi(attributes: Attributes, *, signed: bool) -> Window | Table | None:
+def of_voi(attributes: Attributes, *, signed: bool) -> Window | Table | None:
+    """The first window of a data set or item, else its first table; None without."""
     centers, widths = attributes.numbers(CENTER), attributes.numbers(WIDTH)
     function = attributes.text(FUNCTION) or "LINEAR"
     if centers and widths and function in FUNCTIONS and widths[0] >= (1 if function == "LINEAR" else 1e-9):

@@ -5,23 +5,39 @@ Spec: PS3.3 C.9.2 (2024d)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dicomweb.pixel.image import Array, Attributes
 
 ROWS, COLUMNS, ORIGIN, TYPE = 0x60000010, 0x60000011, 0x60000050, 0x60000040
 BITS, FIRST, FRAMES, DATA = 0x60000100, 0x60000051, 0x60000015, 0x60003000
+LAYER = 0x60001001
 GROUPS = range(0, 0x20_0000, 0x2_0000)
 """What is added to a tag for each of the sixteen overlays."""
 
 
-def graphics(attributes: Attributes, shape: tuple[int, int], number: int) -> Array | None:
+def presented_overlays(state: Attributes, image: Attributes, shape: tuple[int, int], number: int) -> bytes:
+    """The overlays that a presentation state activates, its own or else those of the image, over a frame: the packed
+    bits of a mask of rows by columns; empty without any. Spec: PS3.3 C.11.7 (2024d)
+    """
+    active = [group for group in GROUPS if state.text(LAYER + group)]
+    own = [group for group in active if state.number(ROWS + group)]
+    masks = (graphics(state, shape, number, own), graphics(image, shape, number, sorted({*active} - {*own})))
+    there = [mask for mask in masks if mask is not None]
+    return np.packbits(np.logical_or.reduce(there)).tobytes() if there else b""
+
+
+def graphics(
+    attributes: Attributes, shape: tuple[int, int], number: int, groups: Sequence[int] = GROUPS
+) -> Array | None:
     """Where an overlay lies over frame `number`: a mask of rows by columns; None without any.
 
     Overlays in unused bits of the pixels were retired in 2004 and are not looked for.
     """
     mask = np.zeros(shape, dtype=bool)
-    for group in GROUPS:
+    for group in groups:
         rows, columns = attributes.number(ROWS + group), attributes.number(COLUMNS + group)
         if not rows or not columns or attributes.text(TYPE + group) not in ("G", ""):
             continue

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dicomweb.pixel.colour import rgb
+from dicomweb.pixel.drawing import presented, shuttered
 from dicomweb.pixel.grey import WHITE, Grey, Window
-from dicomweb.pixel.image import Attributes, Image, broken
+from dicomweb.pixel.image import Array, Attributes, Image, broken
 from dicomweb.pixel.overlay import graphics
+from dicomweb.pixel.presentation import Presentation
 from dicomweb.pixel.transcode import decoded, interpretation
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class Look:
     quality: int = 90
     labels: tuple[str, ...] = ()
     profile: bool = False
+    presentation: Presentation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,11 @@ def render(
     Raises Unprocessable for pixels that cannot be decoded or shown, Invalid for a viewport that shows nothing.
     """
     attributes = Attributes(members, lambda path: bulk.get(path, b""))
-    pictures = [_fitted(_picture(source, image, attributes), attributes, look) for source in sources]
+    pictures = [_fitted(_picture(source, image, attributes, look.presentation), attributes, look) for source in sources]
     return _written(pictures, attributes, look)
 
 
-def _picture(source: Source, image: Image, attributes: Attributes) -> Picture:
+def _picture(source: Source, image: Image, attributes: Attributes, over: Presentation | None) -> Picture:
     from PIL import Image as pillow  # noqa: N813 - the library's name for it
 
     samples = decoded(source.data, source.syntax, image)
@@ -90,10 +93,20 @@ def _picture(source: Source, image: Image, attributes: Attributes) -> Picture:
         shown = (source.grey or Grey()).eight_bits(samples)
     else:
         shown = rgb(samples, image, interpretation(source.syntax, image), attributes)
-    if (mask := graphics(attributes, (image.rows, image.columns), source.number)) is not None:
+    mask = _overlay(image, over) if over else graphics(attributes, (image.rows, image.columns), source.number)
+    if mask is not None:
         shown = shown.copy()
         shown[mask] = WHITE
+    if over is not None:
+        shown = shuttered(shown, over)
     return pillow.fromarray(np.ascontiguousarray(shown))
+
+
+def _overlay(image: Image, over: Presentation) -> Array | None:
+    if not over.overlay:
+        return None
+    bits = np.unpackbits(np.frombuffer(over.overlay, np.uint8), count=image.rows * image.columns)
+    return bits.reshape(image.rows, image.columns).astype(bool)
 
 
 def _fitted(picture: Picture, attributes: Attributes, look: Look) -> Picture:
@@ -103,6 +116,11 @@ def _fitted(picture: Picture, attributes: Attributes, look: Look) -> Picture:
 
     viewport = look.viewport
     tall = _height_of_pixel(attributes)
+    if look.presentation is not None:
+        whole = viewport is not None and not (viewport.left or viewport.top or viewport.region_width)
+        fit = (viewport.width, viewport.height) if viewport is not None and whole else None
+        picture = presented(picture, look.presentation, look.presentation.tall or tall, fit)
+        tall = 1.0
     if viewport is None:
         if tall == 1:
             return _labelled(picture, look.labels)

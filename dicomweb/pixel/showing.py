@@ -6,18 +6,21 @@ Spec: PS3.18 8.7.4 (2024d)
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dicomweb.archive.blobs import Archive
-from dicomweb.dicomjson.syntax import DEFLATED_LITTLE, EXPLICIT_BIG, NATIVE
-from dicomweb.pixel.frames import inflated, read, swapped
-from dicomweb.pixel.grey import Window, grey
+from dicomweb.dicomjson.syntax import NATIVE
+from dicomweb.pixel.bulk import value
+from dicomweb.pixel.frames import read
+from dicomweb.pixel.grey import Grey, Window, grey
 from dicomweb.pixel.image import Attributes, Image, image
 from dicomweb.pixel.layout import Layout
+from dicomweb.pixel.overlay import presented_overlays
+from dicomweb.pixel.presentation import Presentation, presentation, presented_grey
 from dicomweb.pixel.rendering import SHOWING, Source
 
-WORDS = frozenset({"OW", "US", "SS"})
+SOPInstanceUID = "00080018"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,41 +31,64 @@ class Prepared:
     image: Image
     members: dict[str, Any]
     bulk: dict[str, bytes]
+    presentation: Presentation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An instance in the archive: its blob, how it is encoded, where things are in it, and its DICOM JSON."""
+
+    key: str
+    syntax: str
+    layout: Layout
+    members: Mapping[str, Any]
+
+    def attributes(self, archive: Archive) -> Attributes:
+        """Its attributes; what the DICOM JSON leaves out is read when it is asked for."""
+        return Attributes(self.members, lambda path: value(archive, self.key, self.syntax, self.layout, path))
 
 
 def prepared(
-    archive: Archive,
-    key: str,
-    syntax: str,
-    layout: Layout,
-    members: Mapping[str, Any],
-    numbers: Sequence[int],
-    window: Window | None,
+    archive: Archive, one: Stored, numbers: Sequence[int], window: Window | None, state: Stored | None = None
 ) -> Prepared:
-    """The frames `numbers` (from 1) of an instance, read from the archive. NotFound for one that it does not have."""
-
-    def octets(path: str) -> bytes:
-        return _bulk(archive, key, syntax, layout, path)
-
-    attributes = Attributes(members, octets)
+    """The frames `numbers` (from 1) of an instance, read from the archive; under the presentation state `state` the
+    first of them. NotFound for one that it does not have.
+    """
+    key, syntax, layout, members = one.key, one.syntax, one.layout, one.members
+    attributes = one.attributes(archive)
     pixels = layout.pixels
     assert pixels is not None, "only instances with pixels are rendered"
     described = image(pixels)
     compressed = None if syntax in NATIVE else syntax
     kept = {tag: member for tag, member in members.items() if tag.startswith(SHOWING)}
+
+    def shown(number: int) -> Grey | None:
+        if not described.is_grey:
+            return None
+        if over is None:
+            return grey(attributes, described, number, window)
+        return presented_grey(over, uid, number, window, signed=described.signed)
+
+    over = state.attributes(archive) if state else None
+    uid = str((members.get(SOPInstanceUID, {}).get("Value") or [""])[0])
+    how = presentation(over, uid, numbers[0]) if over is not None else None
+    if how is not None and over is not None:
+        mask = presented_overlays(over, attributes, (described.rows, described.columns), numbers[0])
+        how = replace(how, overlay=mask)
     return Prepared(
         tuple(
             Source(
                 read(archive, key, syntax, layout, number),
                 compressed,
                 number,
-                grey(attributes, described, number, window) if described.is_grey else None,
+                shown(number),
             )
             for number in numbers
         ),
         described,
         kept,
-        {path: octets(path) for path in _paths(kept)},
+        {path: value(archive, key, syntax, layout, path) for path in _paths(kept)},
+        how,
     )
 
 
@@ -70,14 +96,3 @@ def _paths(members: Mapping[str, Any]) -> list[str]:
     return [
         str(member["BulkDataURI"]).removeprefix("bulkdata/") for member in members.values() if "BulkDataURI" in member
     ]
-
-
-def _bulk(archive: Archive, key: str, syntax: str, layout: Layout, path: str) -> bytes:
-    """A value that the metadata leave out, in little endian; empty where there is none."""
-    vr, start, length = layout.bulk.get(path, ("", 0, 0))
-    if not length:
-        return b""
-    if syntax == DEFLATED_LITTLE:
-        return b"".join(inflated(archive, key, start, length))
-    data = archive.read(key, start, length)
-    return swapped(data, 2) if syntax == EXPLICIT_BIG and vr in WORDS else data

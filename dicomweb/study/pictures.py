@@ -1,26 +1,48 @@
-"""Images as they are to be shown: what rendered instances and thumbnails are made of.
+"""What is to be shown: images, videos, reports, documents and presentation states, as rendered resources and thumbnails
+are made of them.
 
-Spec: PS3.18 10.4.1.1.3, 10.4.1.1.4 (2024d)
+Spec: PS3.18 8.7.2, 10.4.1.1.3, 10.4.1.1.4 (2024d)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from enum import Enum
 from typing import Any
 
 import msgspec
 import zstandard
 
+from dicomweb.dicomjson.syntax import VIDEO
 from dicomweb.pixel.layout import Layout
-from dicomweb.study.retrieve import Instance, described
-from healix_fhir.kernel.database import Work
+from dicomweb.study.records import OF_CLASS, STORAGE, record_type
+from dicomweb.study.retrieve import Instance, Picked, described, referred_to
+from healix_fhir.kernel.database import Fragment, Work
 from healix_fhir.kernel.errors import not_found
 from smart_auth.access import AccessContext
 
 _WIDTH = len(fields(Instance))
 LIMIT = 500
 """Instances that one request may render."""
+DOCUMENT = "00420011"
+PRESENTATIONS, REPORTS = ("PRESENTATION",), ("SR DOCUMENT", "KEY OBJECT DOC")
+READ = [STORAGE + name for name, kind in OF_CLASS.items() if kind in (*REPORTS, "ENCAP DOC")]
+"""SOP classes of what is read, not looked at."""
+IMAGES = Fragment("i.row_count > 0")
+ALL_KINDS = Fragment("(i.row_count > 0 OR i.sop_class_uid = ANY(%s))", (READ,))
+ANY = Fragment("true")
+
+
+class Category(Enum):
+    """Resource categories, as far as they are rendered differently. Spec: Table 8.7.2-1"""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    REPORT = "report"
+    DOCUMENT = "document"
+    PRESENTATION = "presentation state"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +58,32 @@ class Shown:
         """How many frames it has; 0 for what is no image."""
         return self.layout.pixels.frames if self.layout.pixels else 0
 
+    @property
+    def category(self) -> Category:
+        """What it is."""
+        if self.instance.transfer_syntax in VIDEO:
+            return Category.VIDEO
+        if self.layout.pixels is not None:
+            return Category.IMAGE
+        kind = record_type(self.instance.sop_class, pixels=False)
+        if kind in PRESENTATIONS:
+            return Category.PRESENTATION
+        if kind in REPORTS:
+            return Category.REPORT
+        return Category.DOCUMENT if DOCUMENT in self.members else Category.OTHER
+
 
 def shown(
     access: AccessContext, study: str, series: str | None = None, instance: str | None = None
 ) -> Work[list[Shown]]:
-    """The images of a study, series or a single one, the first `LIMIT` of them; audited.
+    """What can be shown of a study or series, the first `LIMIT` of it, or a single instance whatever it is; audited.
 
-    Raises Invalid for a malformed UID, NotFound when there are none that `access` may see.
+    Raises Invalid for a malformed UID, NotFound when there is nothing that `access` may see.
     """
-    found = yield from described(access, study, series, instance, "retrieve-rendered", picked=f"n <= {LIMIT}")
+    among = ALL_KINDS if instance is None else ANY
+    found = yield from described(
+        access, study, series, instance, "retrieve-rendered", picked=Picked(among, f"n <= {LIMIT}")
+    )
     return _shown(found)
 
 
@@ -53,13 +92,32 @@ def representative(
 ) -> Work[Shown]:
     """The image that stands for a study or series: the one in the middle; audited. Raises as `shown`."""
     middle = "n = (total + 1) / 2"
-    found = yield from described(access, study, series, instance, "retrieve-thumbnail", picked=middle)
+    found = yield from described(
+        access,
+        study,
+        series,
+        instance,
+        "retrieve-thumbnail",
+        picked=Picked(IMAGES if instance is None else ANY, middle),
+    )
     return _shown(found)[0]
+
+
+def referenced(access: AccessContext, study: str, instances: Sequence[str]) -> Work[dict[str, Shown]]:
+    """The images of a study that one of its instances refers to, by SOPInstanceUID, as far as `access` may see them;
+    audited.
+    """
+    found = yield from referred_to(access, study, instances, "retrieve-rendered")
+    return {one.instance.instance: one for one in _decoded(found)}
 
 
 def _shown(found: Sequence[Sequence[Any]]) -> list[Shown]:
     if not found:
         raise not_found("there is no such study, series or instance, or nothing in it that can be shown")
+    return _decoded(found)
+
+
+def _decoded(found: Sequence[Sequence[Any]]) -> list[Shown]:
     decompress = zstandard.ZstdDecompressor().decompress
     return [
         Shown(

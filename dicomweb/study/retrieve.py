@@ -15,7 +15,7 @@ import zstandard
 from dicomweb.pixel.frames import Ranges, direct, ranges, served_syntax
 from dicomweb.pixel.layout import Layout, Pixels
 from dicomweb.study.gone import missing
-from dicomweb.uid import check_uid
+from dicomweb.uid import check_uid, is_uid
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Fragment, Row, Statement, Work
 from healix_fhir.kernel.errors import Category, invalid, not_found
@@ -71,6 +71,16 @@ class Frames:
     transfer_syntax: str
     direct: bool
     frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Some of the instances: of those `among` which the condition is met, those whose place `n` of `total` meets
+    `places`.
+    """
+
+    among: Fragment
+    places: str
 
 
 _FROM = "instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk"
@@ -182,15 +192,22 @@ def laid_out(
 
 
 def described(
-    access: AccessContext, study: str, series: str | None, instance: str | None, subtype: str, *, picked: str
+    access: AccessContext, study: str, series: str | None, instance: str | None, subtype: str, *, picked: Picked
 ) -> Work[list[Row]]:
-    """The columns of `Instance`, layout and metadata of those instances with pixels that the condition `picked` names
-    by their place `n` of `total`; audited as `subtype`. Raises Invalid for a malformed UID, Gone for what was deleted.
+    """The columns of `Instance`, layout and metadata of those instances that are `picked`; audited as `subtype`. Raises
+    Invalid for a malformed UID, Gone for what was deleted.
     """
     wanted = _asked(study, series, instance)
     found = yield from _rows(access, wanted, subtype, ", i.layout, i.metadata", picked=picked)
     if not found and (absent := (yield from missing(access, wanted))).category is Category.GONE:
         raise absent
+    return found
+
+
+def referred_to(access: AccessContext, study: str, instances: Sequence[str], subtype: str) -> Work[list[Row]]:
+    """The same columns of those of the named instances that are in a study."""
+    wanted = {"StudyInstanceUID": [study], "SOPInstanceUID": [uid for uid in instances if is_uid(uid)]}
+    found = yield from _rows(access, wanted, subtype, ", i.layout, i.metadata")
     return found
 
 
@@ -222,10 +239,10 @@ def _rows(
     subtype: str | None,
     further: str = "",
     *,
-    picked: str = "",
+    picked: Picked | None = None,
 ) -> Work[list[Row]]:
     """The instances with all the keys, `further` columns after those of `Instance`; audited by study. With `picked`
-    those with pixels that are at the places that it names.
+    some of them.
 
     The patient of the audit row is that of the study, where it is matched.
     """
@@ -235,11 +252,13 @@ def _rows(
     source = f"{_FROM} LEFT JOIN patient_key k ON k.pat = s.pat WHERE {' AND '.join(part.sql for part in parts)}"
     order = f"ORDER BY s.pk, {_ORDER}"
     sql = f"SELECT {_INSTANCE}{further}, k.id FROM {source} {order}"
-    if picked:
+    params = [param for part in parts for param in part.params]
+    if picked is not None:
+        params += picked.among.params
         placed = f"row_number() OVER ({order}) AS n, count(*) OVER () AS total"
-        sql = f"SELECT * FROM (SELECT {_INSTANCE}{further}, {placed}, k.id FROM {source} AND i.row_count > 0) x"
-        sql += f" WHERE {picked} ORDER BY n"
-    rows = yield Statement(sql, tuple(param for part in parts for param in part.params))
+        sql = f"SELECT * FROM (SELECT {_INSTANCE}{further}, {placed}, k.id FROM {source} AND {picked.among.sql}) x"
+        sql += f" WHERE {picked.places} ORDER BY n"
+    rows = yield Statement(sql, tuple(params))
     lone = rows[0][2] if len(rows) == 1 else None
     studies = dict.fromkeys((row[0], row[-1]) for row in rows)
     if studies and subtype is not None:

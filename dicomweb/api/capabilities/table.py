@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dicomweb.api.accept import DEFAULT_SYNTAX, DICOM, DICOM_JSON, DICOM_XML, FRAME_TYPE, JSON, MULTIPART, OCTETS, ZIP
 from dicomweb.api.capabilities import worklist
 from dicomweb.api.capabilities.transaction import Transaction
+from dicomweb.api.forms import DOCUMENTS, HTML, MP4, PLAIN
 from dicomweb.api.look import ANNOTATIONS, FUNCTION
 from dicomweb.api.stow import KINDS
 from dicomweb.api.table import CSV
@@ -56,6 +57,8 @@ FRAMES_AS = (
     OCTETS,
 )
 PICTURES = (*TYPES, *map(related, TYPES))
+SHOWN = (*PICTURES, HTML, PLAIN, MP4, *sorted(DOCUMENTS - {*TYPES}), related(HTML), related(PLAIN))
+"""In which forms images, reports, videos and documents are shown."""
 LOOKS = {
     "window": tuple(FUNCTION),
     "viewport": (),
@@ -153,7 +156,7 @@ def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
     for word, address in {**LEVELS, "Frames": FRAMES}.items():
         yield (
             ("GET", f"{address}/rendered"),
-            Transaction(f"Retrieve Rendered {word}", "10.4.1.1.3", PICTURES, (), LOOKS, (200, 304), SHOWING),
+            Transaction(f"Retrieve Rendered {word}", "10.4.1.1.3", SHOWN, (), LOOKS, KEPT, SHOWING),
         )
         yield (
             ("GET", f"{address}/thumbnail"),
@@ -167,5 +170,11 @@ def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
         ("GET", f"{INSTANCE}/bulkdata/{{path}}"),
         Transaction("Retrieve Bulkdata", "10.4.1.1.5", (related(OCTETS), OCTETS), done=KEPT, refused=RETRIEVING),
     )
-    uri = dict.fromkeys(sorted(URI_PARAMETERS), ()) | {"requestType": ("WADO",), "contentType": (DICOM, *TYPES)}
-    yield ("GET", "/wado"), Transaction("Retrieve Instance by URI", "9", (*TYPES, DICOM), (), uri, refused=SHOWING)
+    uri = dict.fromkeys(sorted(URI_PARAMETERS), ()) | {
+        "requestType": ("WADO",),
+        "contentType": (*TYPES, HTML, PLAIN, DICOM),
+    }
+    yield (
+        ("GET", "/wado"),
+        Transaction("Retrieve Instance by URI", "9", (*TYPES, HTML, PLAIN, DICOM), (), uri, refused=SHOWING),
+    )

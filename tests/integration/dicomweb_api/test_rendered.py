@@ -16,7 +16,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
-from dicomweb.api import rendered
+from dicomweb.api import picture as picture_api
 from tests.support.dicom import big_endian, data_set, encapsulated, part10, with_pixels
 from tests.support.live_server import LiveServer
 from tests.support.stow import HEADERS, body
@@ -153,7 +153,7 @@ def test_a_moving_picture_has_bounds(client: httpx.Client, monkeypatch: pytest.M
     address = stored(client, part10(ramp(NumberOfFrames=3)))
     for limit, value in (("MOVING", 2), ("MOVING_PIXELS", 3 * 32 * 64 - 1)):
         with monkeypatch.context() as patched:
-            patched.setattr(rendered, limit, value)
+            patched.setattr(picture_api, limit, value)
             assert client.get(address + "/rendered", headers={"Accept": "image/gif"}).status_code == 413
             assert client.get(address + "/rendered", headers={"Accept": "image/png"}).status_code == 200
 
@@ -197,8 +197,11 @@ def test_broken_pixels_are_refused(client: httpx.Client, what: str) -> None:
 
 
 def test_what_is_no_image_has_no_picture(client: httpx.Client) -> None:
-    """An object without pixels is answered like one that is not there."""
-    assert client.get(stored(client, part10(data_set())) + "/rendered").status_code == 404
+    """An object without pixels cannot be shown, which is told; a study without any image has no thumbnail."""
+    address = stored(client, part10(data_set()))
+    assert client.get(address + "/rendered").status_code == 406
+    assert client.get(address + "/thumbnail").status_code == 406
+    assert client.get(address.split("/series/")[0] + "/thumbnail").status_code == 404
 
 
 @pytest.mark.parametrize("what", ["/rendered", "/thumbnail", "/frames/1/rendered", "/frames/1/thumbnail"])

@@ -79,7 +79,9 @@ def imaging() -> Iterator[Attack]:
         yield Attack("GET", f"{address}/rendered")
         yield Attack("GET", f"{address}/rendered?annotation=patient&window=1,2&viewport=8,8")
         yield Attack("GET", f"{address}/thumbnail")
-    for further in ("", "&contentType=application/dicom", "&contentType=image/png&frameNumber=1&annotation=patient"):
+    state = "&presentationSeriesUID=<series>&presentationUID=<instance>"
+    own = ("", "&contentType=application/dicom", "&contentType=image/png&frameNumber=1&annotation=patient", state)
+    for further in own:
         yield Attack(
             "GET", f"/dicomweb/wado?requestType=WADO&studyUID=<study>&seriesUID=<series>&objectUID=<instance>{further}"
         )

@@ -1,0 +1,239 @@
+"""Rendered presentation states: the image that they refer to, as they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset
+
+from tests.support.dicom import data_set, part10, uid, with_pixels
+from tests.support.live_server import LiveServer
+from tests.support.presentation import item, state
+from tests.support.related import parts
+from tests.support.stow import HEADERS, body
+
+STUDY = f"/dicomweb/studies/{uid(1)}"
+STATE = f"{STUDY}/series/{uid(1, 7)}/instances/{uid(1, 7, 1)}"
+PNG = {"Accept": "image/png"}
+ROWS, COLUMNS = 20, 30
+
+
+@pytest.fixture
+def client(server: LiveServer) -> Iterator[httpx.Client]:
+    """A client of an empty server."""
+    with server.client("system/ImagingStudy.cruds") as opened:
+        yield opened
+
+
+def image(number: int = 1, **elements: Any) -> Dataset:
+    """An image of 20 rows and 30 columns: the value of a pixel is 8 times its column, but 100 of the first row."""
+    ds = with_pixels(data_set(1, 1, number, **elements), rows=ROWS, columns=COLUMNS, bits=16)
+    pixels = np.tile(np.arange(COLUMNS, dtype="<u2") * 8, (ROWS, 1))
+    pixels[0] = 100
+    ds.PixelData = pixels.tobytes()
+    return ds
+
+
+def shown(client: httpx.Client, *files: Dataset, path: str = STATE, **params: str) -> Any:
+    """The picture of the state, once these are stored."""
+    answer = client.post("/dicomweb/studies", content=body([part10(one) for one in files]), headers=HEADERS)
+    assert answer.status_code == 200, answer.text
+    answer = client.get(path + "/rendered", headers=PNG, params=params)
+    assert answer.status_code == 200, answer.text
+    return np.asarray(Image.open(BytesIO(answer.content))).astype(int)
+
+
+WINDOW = item(WindowCenter="100", WindowWidth="200", VOILUTFunction="LINEAR_EXACT")
+
+
+@pytest.mark.spec("PS3.4 N.2.1")
+def test_the_window_of_the_state_counts(client: httpx.Client) -> None:
+    """Window and polarity are those of the state, not of the image; a window that is asked for counts before both."""
+    one = image(WindowCenter="5", WindowWidth="2")
+    made = state(one, SoftcopyVOILUTSequence=[WINDOW], PresentationLUTShape="INVERSE")
+    found = shown(client, one, made)
+    expected = 255 - np.clip(np.arange(COLUMNS) * 8 / 200, 0, 1) * 255
+    assert np.abs(found[1] - expected).max() <= 1
+    assert abs(shown(client, one, made, window="0,1000,linear-exact")[1, 0] - 127) <= 1
+
+
+def test_a_window_may_be_of_some_images_only(client: httpx.Client) -> None:
+    """Of the windows each image gets the one that names it; a multipart has all images in the state's order."""
+    one, two = image(1), image(2)
+    windows = [
+        item(WindowCenter="100", WindowWidth="200", VOILUTFunction="LINEAR_EXACT", ReferencedImageSequence=[
+            item(ReferencedSOPInstanceUID=two.SOPInstanceUID)]),
+        item(WindowCenter="50", WindowWidth="100", VOILUTFunction="LINEAR_EXACT", ReferencedImageSequence=[
+            item(ReferencedSOPInstanceUID=one.SOPInstanceUID)]),
+    ]  # fmt: skip
+    shown(client, one, two, state(two, one, SoftcopyVOILUTSequence=windows))
+    answer = client.get(STATE + "/rendered", headers={"Accept": 'multipart/related; type="image/png"'})
+    pictures = [np.asarray(Image.open(BytesIO(part.content)))[1] for part in parts(answer)]
+    assert [abs(int(picture[5]) - expected) <= 1 for picture, expected in zip(pictures, (51, 102), strict=True)] == [
+        True,
+        True,
+    ]
+
+
+@pytest.mark.spec("PS3.4 N.2.1.3")
+def test_a_presentation_table_is_applied_last(client: httpx.Client) -> None:
+    """The entries of a Presentation LUT stand for the range from black to white."""
+    lut = item()
+    lut.add_new(0x00283002, "US", [2, 0, 8])
+    lut.add_new(0x00283006, "OW", b"\xff\x00\x40\x00")
+    one = image()
+    made = state(one, SoftcopyVOILUTSequence=[WINDOW], PresentationLUTSequence=[lut])
+    del made.PresentationLUTShape
+    found = shown(client, one, made)
+    assert (found[1, 0], found[1, 29]) == (255, 64)
+
+
+@pytest.mark.spec("PS3.3 C.10.6")
+@pytest.mark.parametrize(
+    ("rotation", "flip", "size", "corners"),
+    [
+        (0, "N", (ROWS, COLUMNS), (100, 100, 0, 232)),
+        (90, "N", (COLUMNS, ROWS), (0, 100, 232, 100)),
+        (180, "N", (ROWS, COLUMNS), (232, 0, 100, 100)),
+        (270, "N", (COLUMNS, ROWS), (100, 232, 100, 0)),
+        (0, "Y", (ROWS, COLUMNS), (100, 100, 232, 0)),
+        (90, "Y", (COLUMNS, ROWS), (100, 0, 100, 232)),
+    ],
+)
+def test_an_image_is_turned_clockwise_and_then_flipped(
+    client: httpx.Client, rotation: int, flip: str, size: tuple[int, int], corners: tuple[int, ...]
+) -> None:
+    """The corners of the picture (upper left, upper right, lower left, lower right) are where they belong."""
+    whole = item(WindowCenter="127.5", WindowWidth="255", VOILUTFunction="LINEAR_EXACT")
+    one = image()
+    made = state(one, SoftcopyVOILUTSequence=[whole], ImageRotation=rotation, ImageHorizontalFlip=flip)
+    found = shown(client, one, made)
+    assert found.shape == size
+    assert (found[0, 0], found[0, -1], found[-1, 0], found[-1, -1]) == corners
+
+
+@pytest.mark.spec("PS3.3 C.10.4")
+def test_a_part_of_the_image_is_displayed(client: httpx.Client) -> None:
+    """The displayed area is cut out, with the aspect of its pixels; beyond the image there is black."""
+    whole = item(WindowCenter="127.5", WindowWidth="255", VOILUTFunction="LINEAR_EXACT")
+    area = item(
+        DisplayedAreaTopLeftHandCorner=[11, 2],
+        DisplayedAreaBottomRightHandCorner=[40, 11],
+        PresentationPixelAspectRatio=[2, 1],
+        PresentationSizeMode="SCALE TO FIT",
+    )
+    one = image()
+    found = shown(client, one, state(one, SoftcopyVOILUTSequence=[whole], DisplayedAreaSelectionSequence=[area]))
+    assert found.shape == (20, 30)
+    assert (found[10, 0], found[10, 19], found[10, 25]) == (80, 232, 0)
+
+
+@pytest.mark.spec("PS3.3 C.7.6.11")
+def test_shutters_cover_what_is_outside(client: httpx.Client) -> None:
+    """What any of the shutters leaves out has their value: of a rectangle, a circle and a polygon."""
+    white = item(WindowCenter="-1000", WindowWidth="1", VOILUTFunction="LINEAR")
+    one = image()
+    made = state(
+        one,
+        SoftcopyVOILUTSequence=[white],
+        ShutterShape=["RECTANGULAR", "CIRCULAR", "POLYGONAL"],
+        ShutterLeftVerticalEdge=3,
+        ShutterRightVerticalEdge=28,
+        ShutterUpperHorizontalEdge=2,
+        ShutterLowerHorizontalEdge=19,
+        CenterOfCircularShutter=[10, 15],
+        RadiusOfCircularShutter=9,
+        VerticesOfThePolygonalShutter=[1, 1, 1, 30, 12, 30, 12, 1],
+        ShutterPresentationValue=0x4000,
+    )
+    found = shown(client, one, made)
+    assert (found[9, 14], found[9, 1], found[1, 1], found[15, 14]) == (255, 64, 64, 64)
+    assert set(np.unique(found)) == {64, 255}
+
+
+@pytest.mark.spec("PS3.3 C.10.5")
+def test_graphics_are_drawn_over_the_image(client: httpx.Client) -> None:
+    """Figures are at their pixels also when the image is turned, and in the grey of their layer; texts are there."""
+    black = item(WindowCenter="5000", WindowWidth="1", VOILUTFunction="LINEAR")
+    figures = [
+        item(GraphicAnnotationUnits="PIXEL", GraphicDimensions=2, NumberOfGraphicPoints=2, GraphicType="POLYLINE",
+             GraphicFilled="N", GraphicData=[2.5, 4.5, 20.5, 4.5]),
+        item(GraphicAnnotationUnits="DISPLAY", GraphicDimensions=2, NumberOfGraphicPoints=4, GraphicType="POLYLINE",
+             GraphicFilled="Y", GraphicData=[0.9, 0.9, 1, 0.9, 1, 1, 0.9, 1]),
+    ]  # fmt: skip
+    layer = item(GraphicLayer="ONE", GraphicLayerOrder=1, GraphicLayerRecommendedDisplayGrayscaleValue=0x8000)
+    annotation = item(GraphicLayer="ONE", GraphicObjectSequence=figures)
+    one = image()
+    made = state(
+        one,
+        SoftcopyVOILUTSequence=[black],
+        GraphicAnnotationSequence=[annotation],
+        GraphicLayerSequence=[layer],
+        ImageRotation=90,
+    )
+    found = shown(client, one, made)
+    assert (found[10, ROWS - 5], found[25, ROWS - 5], found[28, 19]) == (128, 0, 128)
+    text = item(UnformattedTextValue="Mass", AnchorPointAnnotationUnits="PIXEL", AnchorPoint=[1, 1],
+                AnchorPointVisibility="N")  # fmt: skip
+    made.GraphicAnnotationSequence = [item(GraphicLayer="ONE", TextObjectSequence=[text])]
+    made.SOPInstanceUID = uid(1, 7, 2)
+    assert shown(client, made, path=STATE[:-1] + "2", viewport="300,300")[:60, -150:].max() > 64
+
+
+def test_the_states_overlay_is_shown(client: httpx.Client) -> None:
+    """An overlay of the state that it activates is shown; one of the image that it does not is left out."""
+    black = item(WindowCenter="5000", WindowWidth="1", VOILUTFunction="LINEAR")
+    one, made = image(), None
+    made = state(one, SoftcopyVOILUTSequence=[black])
+    for ds, origin, active in ((one, [5, 5], False), (made, [3, 1], True)):
+        ds.add_new(0x60000010, "US", 2)
+        ds.add_new(0x60000011, "US", 4)
+        ds.add_new(0x60000040, "CS", "G")
+        ds.add_new(0x60000050, "SS", origin)
+        ds.add_new(0x60000100, "US", 1)
+        ds.add_new(0x60003000, "OW", b"\x0f\x00")
+        if active:
+            ds.add_new(0x60001001, "CS", "ONE")
+    found = shown(client, one, made)
+    assert (found[2, :4].tolist(), found.sum()) == ([255] * 4, 4 * 255)
+
+
+def test_what_cannot_be_presented_is_refused(client: httpx.Client) -> None:
+    """A state whose image is not here is 404, one of another kind 406, a bitmap shutter 406 by name; no frames."""
+    one = image()
+    assert client.post("/dicomweb/studies", content=body([part10(state(one))]), headers=HEADERS).is_success
+    assert client.get(STATE + "/rendered").status_code == 404
+    assert client.get(STATE + "/frames/1/rendered").status_code == 404
+    blending = state(one, ShutterShape="BITMAP")
+    blending.SOPInstanceUID = uid(1, 7, 2)
+    assert client.post("/dicomweb/studies", content=body([part10(one), part10(blending)]), headers=HEADERS).is_success
+    answer = client.get(STATE[:-1] + "2/rendered")
+    assert (answer.status_code, "bitmap" in answer.text) == (406, True)
+    blending.SOPClassUID, blending.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.11.4", uid(1, 7, 3)
+    assert client.post("/dicomweb/studies", content=body([part10(blending)]), headers=HEADERS).is_success
+    answer = client.get(STATE[:-1] + "3/rendered")
+    assert (answer.status_code, "softcopy" in answer.text) == (406, True)
+
+
+@pytest.mark.spec("PS3.18 9.5")
+def test_wado_uri_applies_a_state_to_an_image(client: httpx.Client) -> None:
+    """`presentationUID` and `presentationSeriesUID` name the state for an image; thumbnails of states are drawn too."""
+    one = image()
+    made = state(one, SoftcopyVOILUTSequence=[WINDOW], ImageRotation=90)
+    wanted = shown(client, one, made)
+    uids = {"studyUID": uid(1), "seriesUID": uid(1, 1), "objectUID": uid(1, 1, 1), "requestType": "WADO"}
+    named = {"presentationSeriesUID": uid(1, 7), "presentationUID": uid(1, 7, 1), "contentType": "image/png"}
+    answer = client.get("/dicomweb/wado", params=uids | named)
+    assert np.array_equal(np.asarray(Image.open(BytesIO(answer.content))), wanted)
+    direct = uids | {"seriesUID": uid(1, 7), "objectUID": uid(1, 7, 1), "contentType": "image/png"}
+    assert np.array_equal(np.asarray(Image.open(BytesIO(client.get("/dicomweb/wado", params=direct).content))), wanted)
+    assert client.get("/dicomweb/wado", params=uids | {"presentationUID": uid(1, 7, 1)}).status_code == 400
+    named["presentationUID"] = uid(1, 1, 1)
+    assert client.get("/dicomweb/wado", params=uids | named).status_code == 404
+    assert max(Image.open(BytesIO(client.get(STATE + "/thumbnail").content)).size) == 160
