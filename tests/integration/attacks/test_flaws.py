@@ -23,7 +23,7 @@ def noticed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) 
     tokens = seeded(module_database_url, directory)
     found: dict[str, set[Attack]] = {}
     for flaw in FLAWS:
-        with planted(flaw), scene(_copy(module_database_url), directory, tokens) as made:
+        with planted(flaw), scene(copied(module_database_url), directory, tokens) as made:
             found[flaw] = _noticing(made, flaw, set[Attack]().union(*found.values()))
     return found
 
@@ -37,7 +37,7 @@ def _noticing(made: Scene, flaw: str, seeing: set[Attack]) -> set[Attack]:
     return noticing
 
 
-def _copy(url: str) -> str:
+def copied(url: str) -> str:
     """A database like that at `url`."""
     root, _, options = url.rpartition("?")
     server, _, name = root.rpartition("/")

@@ -74,7 +74,10 @@ def hidden(name: Mapping[str, str]) -> list[Json]:
             "address": [{"line": [CANARY], "city": f"{name['address']} {CANARY}", "text": CANARY}],
             "contact": [{"name": {"family": CANARY}, "telecom": [{"system": "phone", "value": CANARY}]}],
             "photo": [{"contentType": "image/png", "data": DATA, "title": CANARY}],
-            "generalPractitioner": [{"reference": "Practitioner/stranger", "display": CANARY}],
+            "generalPractitioner": [
+                {"reference": "Practitioner/stranger", "display": CANARY},
+                {"reference": "Practitioner/denied", "display": CANARY},
+            ],
             "managingOrganization": {"reference": "Organization/clinic"},
         },
         "observation": {

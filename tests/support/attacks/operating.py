@@ -54,7 +54,7 @@ def operating() -> Iterator[Attack]:
     glass = Attack(
         "POST", "/fhir/Patient/<patient>/$break-glass", parameters(reason={"valueString": "x"}), changes=True
     )
-    others = tuple(one for one in CALLERS if one != "clinician")
+    others = tuple(one for one in CALLERS if one not in ("clinician", "denied clinician"))
     yield replace(glass, callers=others, beside="a clinician may; to all others it is refused before it looks")
     yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
     for name in ("everything", "export", "graphql", "lastn", "stats", "match", "meta", "document", "summary"):

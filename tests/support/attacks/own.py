@@ -10,17 +10,27 @@ from tests.support.resources import LOINC, UCUM
 
 Json = dict[str, Any]
 OWN = {"reference": "Patient/own"}
-PLAIN: tuple[Json, ...] = (
+OPEN = {"meta": {"tag": [{"system": SYSTEM, "code": "open"}]}}
+"""By what an app that sees some resources of all patients knows them."""
+
+
+def tagged(*resources: Json) -> tuple[Json, ...]:
+    """The resources, open to such an app."""
+    return tuple(resource | OPEN for resource in resources)
+
+
+PLAIN: tuple[Json, ...] = tagged(
     {"resourceType": "Organization", "id": "clinic", "name": "Clinic"},
     {"resourceType": "Location", "id": "ward", "name": "Ward"},
     {"resourceType": "Practitioner", "id": "doctor", "name": [{"family": "Doctor"}]},
     {"resourceType": "Practitioner", "id": "stranger", "name": [{"family": "Stranger"}]},
+    {"resourceType": "Practitioner", "id": "denied", "name": [{"family": "Denied"}]},
     {
         "resourceType": "Patient",
         "id": "own",
         "identifier": [{"system": SYSTEM, "value": "own-mrn"}],
         "name": [{"family": "Own"}],
-        "generalPractitioner": [{"reference": "Practitioner/doctor"}],
+        "generalPractitioner": [{"reference": "Practitioner/doctor"}, {"reference": "Practitioner/denied"}],
         "managingOrganization": {"reference": "Organization/clinic"},
     },
     {"resourceType": "Patient", "id": "other", "name": [{"family": "Other"}]},
@@ -38,7 +48,7 @@ PLAIN: tuple[Json, ...] = (
 """What there is beside."""
 
 
-def own(name: Mapping[str, str]) -> list[Json]:
+def own(name: Mapping[str, str]) -> tuple[Json, ...]:
     """The caller's resources that refer to what `name` names; their ids begin as it does."""
     kind = name["kind"]
 
@@ -46,7 +56,7 @@ def own(name: Mapping[str, str]) -> list[Json]:
         type_name = TYPES[key]
         return {"reference": f"{type_name}/{name[key]}"}
 
-    return [
+    return tagged(
         {
             "resourceType": "Observation",
             "id": f"{kind}-own",
@@ -98,7 +108,7 @@ def own(name: Mapping[str, str]) -> list[Json]:
             "subject": OWN,
             "result": [{"reference": f"Observation/{kind}-own"}, to("observation")],
         },
-    ]
+    )
 
 
 TYPES: Mapping[str, str] = {

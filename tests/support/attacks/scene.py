@@ -22,9 +22,10 @@ from healix_fhir.server.composition import consumers
 from smart_auth import flood
 from smart_auth.oauth.passwords import hash_password
 from smart_auth.store import create_user
-from tests.support.attacks.hidden import hidden, measurement
+from tests.support.attacks.hidden import SYSTEM, hidden, measurement
 from tests.support.attacks.names import CANARY, names
-from tests.support.attacks.own import PLAIN, own
+from tests.support.attacks.own import PLAIN, TYPES, own
+from tests.support.consents import actors, consent, deny
 from tests.support.ct import ct_image
 from tests.support.live_server import LiveServer, live_server
 from tests.support.query_recorder import query_recorder
@@ -34,9 +35,14 @@ from tests.support.workitems import members, workitem
 FHIR = {"Content-Type": "application/fhir+json"}
 EVERYTHING = "registry"
 """Who sees everything."""
-CALLERS = ("patient app", "clinician", "app of a clinician", "administrator")
+CALLERS = ("patient app", "clinician", "app of a clinician", "administrator", "denied clinician", "narrow service")
+"""Who may not see the hidden patient: by relationship, but for the last two. The denied clinician cares for that
+patient, whose Consent denies them everything; the narrow service may see of all patients what is tagged as open.
+"""
 
 
+TAGGED = sorted({*TYPES.values(), "Location", "Organization", "Practitioner"})
+OPEN_ONLY = f"system/{{}}.cruds?_tag={SYSTEM}|open"
 _RECORD = """
 WITH whose AS MATERIALIZED (SELECT pat FROM patient_key WHERE id = ANY(%s)),
    held AS (SELECT r.version, r.deleted FROM resource r WHERE r.pat IN (SELECT pat FROM whose)
@@ -111,6 +117,7 @@ def seeded(database_url: str, directory: Path) -> dict[str, str]:
     with scene(database_url, directory, everything) as made:
         present, absent = names("hidq", "first"), names("misq", "first")
         made.put(*PLAIN, *hidden(present))
+        made.put(consent("denying", deny(actor=actors("Practitioner/denied")), patient=present["patient"]))
         made.put(*own(present), *own(absent))
         _images(made, present, directory)
         _workitem(made, present)
@@ -173,6 +180,10 @@ def _tokens(made: Scene) -> dict[str, str]:
             create_user("doctor", role="practitioner", fhir_user="Practitioner/doctor", password_hash=password),
         )
         run(
+            connection,
+            create_user("denied", role="practitioner", fhir_user="Practitioner/denied", password_hash=password),
+        )
+        run(
             connection, create_user("admin", role="practitioner", fhir_user="Practitioner/none", password_hash=password)
         )
     server = made.server
@@ -180,6 +191,8 @@ def _tokens(made: Scene) -> dict[str, str]:
         "patient app": server.token("patient/*.cruds", client="portal", patient="own"),
         "clinician": server.token("user/*.cruds", client="ehr", username="doctor"),
         "app of a clinician": server.token("patient/*.cruds", client="chart", username="doctor", patient="own"),
+        "denied clinician": server.token("user/*.cruds", client="ehr", username="denied"),
+        "narrow service": server.token(" ".join(map(OPEN_ONLY.format, TAGGED)), client="service"),
         "administrator": server.token("user/*.cruds", client="console", username="admin"),
     }
     with psycopg.connect(made.url, autocommit=True) as connection:

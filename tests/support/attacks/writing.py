@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.support.attacks.attack import Attack
+from tests.support.attacks.scene import CALLERS
 
 Json = dict[str, Any]
 JSON_PATCH = {"Content-Type": "application/json-patch+json"}
@@ -58,7 +59,9 @@ def writing() -> Iterator[Attack]:
         yield Attack("POST", "/fhir/Observation", resource, changes=True, beside=_beside(resource), note=str(resource))
     yield Attack("PUT", "/fhir/Observation/seen", note(HIDDEN, id="seen"), changes=True, note="into the hidden record")
     into = [{"op": "replace", "path": "/subject", "value": HIDDEN}]
-    yield Attack("PATCH", "/fhir/Condition/seen", into, JSON_PATCH, changes=True, note="into the hidden record")
+    bound = tuple(one for one in CALLERS if one != "narrow service")  # which may write what is tagged, for any patient
+    yield Attack("PATCH", "/fhir/Condition/seen", into, JSON_PATCH, changes=True, callers=bound,
+                 note="into the hidden record")  # fmt: skip
     yield Attack("POST", "/fhir/Binary", _binary("<patient>"), changes=True)
     yield Attack("PUT", "/fhir/Binary/<binary>", _binary("own", id="<binary>"), changes=True)
     security = {"Content-Type": "text/plain", "X-Security-Context": "Patient/<patient>"}
