@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -91,6 +93,88 @@ def test_absent(client: Any) -> None:
     """What is not there is answered 404."""
     with pytest.raises(HTTPError, match="404"):
         client.retrieve_study_metadata(uid(999, 999))
+
+
+PNG, JPEG = b"\x89PNG", b"\xff\xd8"
+METHODS: dict[str, Callable[[Any], object]] = {
+    "search_for_studies": lambda c: _one(c.search_for_studies(search_filters={"PatientID": "P821"}), uid(STUDY)),
+    "search_for_series": lambda c: _one(c.search_for_series(uid(STUDY), get_remaining=True), uid(STUDY)),
+    "search_for_instances": lambda c: len(c.search_for_instances(limit=1, get_remaining=True, **FILTER)) == SLICES,
+    "retrieve_study": lambda c: same(c.retrieve_study(uid(STUDY)), originals()),
+    "retrieve_series": lambda c: same(c.retrieve_series(*SERIES), originals()),
+    "retrieve_instance": lambda c: same([c.retrieve_instance(*INSTANCE)], originals()[:1]),
+    "iter_study": lambda c: same(list(c.iter_study(uid(STUDY))), originals()),
+    "iter_series": lambda c: same(list(c.iter_series(*SERIES)), originals()),
+    "retrieve_study_metadata": lambda c: len(c.retrieve_study_metadata(uid(STUDY))) == SLICES,
+    "retrieve_series_metadata": lambda c: len(c.retrieve_series_metadata(*SERIES)) == SLICES,
+    "retrieve_instance_metadata": lambda c: (
+        c.retrieve_instance_metadata(*INSTANCE)["00080018"]["Value"][0] == INSTANCE[2]
+    ),
+    "retrieve_bulkdata": lambda c: c.retrieve_bulkdata(_pixels(c)) == [originals()[0].PixelData],
+    "iter_bulkdata": lambda c: list(c.iter_bulkdata(_pixels(c))) == [originals()[0].PixelData],
+    "retrieve_instance_frames": lambda c: c.retrieve_instance_frames(*INSTANCE, [1]) == [originals()[0].PixelData],
+    "iter_instance_frames": lambda c: list(c.iter_instance_frames(*INSTANCE, [1])) == [originals()[0].PixelData],
+    "retrieve_instance_rendered": lambda c: c.retrieve_instance_rendered(
+        *INSTANCE, media_types=("image/png",), params={"window": "100,200,linear"}
+    ).startswith(PNG),
+    "retrieve_instance_frames_rendered": lambda c: c.retrieve_instance_frames_rendered(
+        *INSTANCE, [1], media_types=("image/jpeg",)
+    ).startswith(JPEG),
+    "retrieve_series_rendered": lambda c: _refused(lambda: c.retrieve_series_rendered(*SERIES, ("image/png",)), 406),
+    "store_instances": lambda c: len(c.store_instances(originals(), uid(STUDY)).ReferencedSOPSequence) == SLICES,
+    "delete_instance": lambda c: _gone(c, lambda: c.delete_instance(*_extra(1)), _extra(1)),
+    "delete_series": lambda c: _gone(c, lambda: c.delete_series(*_extra(2)[:2]), _extra(2)),
+    "delete_study": lambda c: _gone(c, lambda: c.delete_study(_extra(3)[0]), _extra(3)),
+    "lookup_keyword": lambda c: c.lookup_keyword("00100010") == "PatientName",
+    "lookup_tag": lambda c: c.lookup_tag("PatientName") == "00100010",
+    "set_chunk_size": lambda c: c.set_chunk_size(10**6) is None,
+    "set_http_retry_params": lambda c: c.set_http_retry_params(retry=False) is None,
+}
+"""What each method of the client must do here; a series of several pictures is no single one, which is all it asks."""
+FILTER = {"search_filters": {"StudyInstanceUID": uid(STUDY)}}
+
+
+def test_the_table_has_every_method() -> None:
+    """No method of the client is left out."""
+    found = inspect.getmembers(dicomweb_client.DICOMwebClient, inspect.isfunction)
+    assert {name for name, _ in found if not name.startswith("_")} == METHODS.keys()
+
+
+@pytest.mark.spec("PS3.18 10.4")
+@pytest.mark.parametrize("method", METHODS)
+def test_method(client: Any, method: str) -> None:
+    """Each method does what it says."""
+    assert METHODS[method](client)
+
+
+def _one(found: list[dict[str, Any]], study: str) -> bool:
+    """Whether one match is found, of that study."""
+    return [one["0020000D"]["Value"][0] for one in found] == [study]
+
+
+def _pixels(client: Any) -> str:
+    """Where the pixels of the first slice are."""
+    return str(client.retrieve_instance_metadata(*INSTANCE)["7FE00010"]["BulkDataURI"])
+
+
+def _extra(number: int) -> tuple[str, str, str]:
+    """The UIDs of an instance of a study of its own."""
+    return uid(STUDY + 100 + number), uid(STUDY + 100 + number, 1), uid(STUDY + 100 + number, 1, 1)
+
+
+def _gone(client: Any, delete: Callable[[], None], uids: tuple[str, str, str]) -> bool:
+    """Whether an instance that has been stored is found, and no more after `delete`."""
+    number = int(uids[0].rpartition(".")[2])
+    client.store_instances([dcmread(io.BytesIO(ct(number, 1, 1, size=8)))])
+    there = len(client.search_for_instances(uids[0]))
+    delete()
+    return there == 1 and client.search_for_instances(search_filters={"StudyInstanceUID": uids[0]}) == []
+
+
+def _refused(call: Callable[[], object], status: int) -> bool:
+    with pytest.raises(HTTPError, match=str(status)):
+        call()
+    return True
 
 
 def same(found: list[Dataset], wanted: list[Dataset]) -> bool:
