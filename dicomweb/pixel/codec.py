@@ -14,6 +14,7 @@ from struct import pack
 import numpy as np
 
 from dicomweb.dicomjson.syntax import RLE_LOSSLESS
+from dicomweb.pixel.declared import declared
 from dicomweb.pixel.image import Array, Image, broken
 from dicomweb.pixel.syntaxes import (
     HTJ2K,
@@ -52,6 +53,9 @@ def decode(data: bytes, TransferSyntaxUID: str, image: Image) -> Array:  # noqa:
     decoder = DECODERS.get(TransferSyntaxUID)
     if decoder is None:
         raise broken("frames of this transfer syntax cannot be decoded")
+    size = declared(data)
+    if size is not None and size != (image.rows, image.columns):
+        raise broken("a compressed frame has another size than its attributes say", str(size))
     try:
         found = decoder(data, image)
     except (ValueError, RuntimeError, IndexError, TypeError) as error:  # what imagecodecs raises for broken streams

@@ -95,6 +95,7 @@ def test_absent(client: Any) -> None:
         client.retrieve_study_metadata(uid(999, 999))
 
 
+FILTER = {"search_filters": {"StudyInstanceUID": uid(STUDY)}}
 PNG, JPEG = b"\x89PNG", b"\xff\xd8"
 METHODS: dict[str, Callable[[Any], object]] = {
     "search_for_studies": lambda c: _one(c.search_for_studies(search_filters={"PatientID": "P821"}), uid(STUDY)),
@@ -131,7 +132,6 @@ METHODS: dict[str, Callable[[Any], object]] = {
     "set_http_retry_params": lambda c: c.set_http_retry_params(retry=False) is None,
 }
 """What each method of the client must do here; a series of several pictures is no single one, which is all it asks."""
-FILTER = {"search_filters": {"StudyInstanceUID": uid(STUDY)}}
 
 
 def test_the_table_has_every_method() -> None:
