@@ -13,8 +13,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from dicomweb.dicomjson.xml import native_model
-from tests.integration.corpora.archive import FILES
-from tests.support.corpora import File
+from tests.integration.corpora.archive import accepted
+from tests.support.corpora import File, sampled
 from tests.support.dicomjson import normal
 from tests.support.exclusions import exclusions
 from tests.support.native_model import model
@@ -23,7 +23,7 @@ from tests.support.walk import json_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-NUMBERS = ("DS", "IS", "FL", "FD", "US", "SS", "UL", "SL")
+FILES = [pytest.param(file, id=file.name) for file in sampled(accepted().values())]
 DIGITS = {"FL": 1e-6, "FD": 1e-14, "DS": 1e-14}
 UNCOMPRESSED_ONLY = 81
 """The exit code of `dcm2json` for a file whose pixels are compressed."""
