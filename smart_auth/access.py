@@ -23,11 +23,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import forbidden
+from smart_auth.care_list import is_listed, patients_in_care
 from smart_auth.narrowing import CONSENTS, LABELS, Viewer, consented, represented, shown
 from smart_auth.patients import patient_keys
 from smart_auth.person import PROXY, Person, find_person
@@ -46,7 +48,8 @@ class AccessContext(msgspec.Struct, frozen=True):
     Practitioner that the user is, where the user is one, `person` who a user is that is none. `conditions` reads the
     queries of the scopes. `narrowed` has the kinds of narrowing that there may be (smart_auth/narrowing.py): all,
     unless somebody has looked. `several` has the types of which a resource may have several patients (smart_auth/
-    several.py); None, of all, unless somebody has looked.
+    several.py); None, of all, unless somebody has looked. `wide` guesses that the patients in the user's care are many
+    of all; `listing`, that the statements made of this access have a list of them (smart_auth/care_list.py).
     """
 
     scopes: frozenset[Scope]
@@ -58,6 +61,8 @@ class AccessContext(msgspec.Struct, frozen=True):
     person: Person | None = None
     narrowed: frozenset[str] = frozenset({CONSENTS, LABELS})
     several: frozenset[str] | None = None
+    wide: bool = False
+    listing: bool = False
 
     @property
     def alone(self) -> bool:
@@ -65,6 +70,15 @@ class AccessContext(msgspec.Struct, frozen=True):
         if self.practitioner is not None:
             return False
         return self.person is None or (not self.person.proxies and self.person.own == self.pat)
+
+    def sweeping(self) -> AccessContext:
+        """The same access for one statement that reads many rows, which has `care_list` as its member `care`."""
+        return replace(self, listing=True) if self.wide and self.practitioner is not None else self
+
+    @property
+    def care_list(self) -> Fragment | None:
+        """The rows of the list that a statement made of this access must have; None where it needs none."""
+        return patients_in_care(self.practitioner) if self.listing and self.practitioner is not None else None
 
     def require(self, type_name: str, permission: Permission) -> None:
         """Refuse (Forbidden) unless some scope opens `permission` on `type_name` at all."""
@@ -256,7 +270,7 @@ class AccessContext(msgspec.Struct, frozen=True):
         if Context.PATIENT in opened and self.pat is not None:
             arms.append(self._one_patient(self.pat, column, related))
         if Context.USER in opened and related is not None:
-            arms.append(related)
+            arms.append(is_listed(column) if self.listing and permission in LOOKING else related)
         return any_of(arms)
 
     def _one_patient(self, pat: int, column: str, related: Fragment | None) -> Fragment:

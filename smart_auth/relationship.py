@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from healix_fhir.kernel.conditions import NOTHING
 from healix_fhir.kernel.database import Fragment
+from smart_auth.care_list import IN_FORCE
 from smart_auth.scope import Permission
 
 STATING = frozenset({"Appointment", "CareTeam", "Consent", "Encounter", "Patient", "RelatedPerson"})
@@ -36,8 +37,7 @@ def in_care(column: str, practitioner: str, type_name: str, permission: Permissi
         return NOTHING
     ordinary = " AND NOT v.emergency" if type_name in STATING and permission in WRITING else ""
     return Fragment(
-        f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner = %s"
-        f" AND (v.starts IS NULL OR v.starts <= now()) AND (v.ends IS NULL OR v.ends > now()){ordinary})",
+        f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner = %s AND {IN_FORCE}{ordinary})",
         (practitioner,),
     )
 
@@ -46,7 +46,6 @@ def acting(column: str, proxies: Sequence[str]) -> Fragment:
     """The condition that one of `proxies`, as `RelatedPerson/ID`, acts for the patient `column`, now."""
     places = ", ".join(["%s"] * len(proxies))
     return Fragment(
-        f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner IN ({places})"
-        " AND (v.starts IS NULL OR v.starts <= now()) AND (v.ends IS NULL OR v.ends > now()))",
+        f"{column} IN (SELECT v.pat FROM care_relationship v WHERE v.practitioner IN ({places}) AND {IN_FORCE})",
         tuple(proxies),
     )

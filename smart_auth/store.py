@@ -18,6 +18,7 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 from smart_auth.access import AccessContext
+from smart_auth.care_list import CARES_FOR_MANY
 from smart_auth.patients import patient_keys
 from smart_auth.person import PROXY, STANDING, find_person, person_of
 from smart_auth.queries import CLOSED, Conditions, check_queries
@@ -146,7 +147,8 @@ def _check_contexts(scopes: Collection[Scope], patient: str | None, account: Acc
 
 FIND = f"""SELECT t.hash, t.scope, t.client, t.username, t.patient, t.pat, a.role,
                  extract(epoch FROM t.expires - now())::float8, {STANDING},
-                 ARRAY(SELECT kind FROM narrowing), ARRAY(SELECT type FROM several_compartments)
+                 ARRAY(SELECT kind FROM narrowing), ARRAY(SELECT type FROM several_compartments),
+                 a.role = 'practitioner' AND {CARES_FOR_MANY.format(practitioner="substr(a.fhir_user, 14)")}
           FROM access_token t LEFT JOIN account a USING (username)
           WHERE t.hash = ANY(%s) AND NOT t.revoked AND t.expires > now()
             AND (t.username IS NULL OR NOT a.disabled)"""
@@ -156,7 +158,22 @@ def find(hashes: Sequence[bytes]) -> Work[dict[bytes, Found]]:
     """The good ones among tokens, by hash, with one statement; unknown, expired and revoked ones are missing."""
     rows = yield Statement(FIND, (list(hashes),))
     found = {}
-    for token, scope, client, username, patient, pat, role, seconds, own, fhir_user, linked, narrowed, several in rows:
+    for (
+        token,
+        scope,
+        client,
+        username,
+        patient,
+        pat,
+        role,
+        seconds,
+        own,
+        fhir_user,
+        linked,
+        narrowed,
+        several,
+        wide,
+    ) in rows:
         practitioner = Account(username, role, fhir_user).practitioner if username else None
         person = person_of(own, fhir_user, linked) if role == "patient" else None
         origin = Origin(client=client, account=username)
@@ -170,6 +187,7 @@ def find(hashes: Sequence[bytes]) -> Work[dict[bytes, Found]]:
             person=person,
             narrowed=frozenset(narrowed),
             several=frozenset(several),
+            wide=practitioner is not None and bool(wide),
         )
         found[bytes(token)] = Found(access, seconds)
     return found

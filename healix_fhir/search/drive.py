@@ -41,6 +41,7 @@ from healix_fhir.search.nodes import (
 )
 from healix_fhir.search.source import ARMS, token_condition
 from smart_auth.access import AccessContext
+from smart_auth.care_list import NAME as CARE
 
 MANY = 2000
 RESOURCE = Row("r", "r", spans=True, each=True)
@@ -77,10 +78,14 @@ class Lists:
     def members(self) -> list[tuple[str, Fragment]]:
         """Members of `WITH`: the lists, and whether the last and those `told` are whole, in columns of their names.
 
-        A list is made from those before it and is whole only if they are.
+        A list is made from those before it and is whole only if they are. The list of the patients in the caller's
+        care comes first, where the access needs it; nothing cuts it off.
         """
+        lists = self._lists
+        if (care := self.access.care_list) is not None:
+            lists = [(CARE, care), *lists]
         if not self._cut:
-            return self._lists
+            return lists
         counts = [Fragment(f"(SELECT count(*) FROM {name}) <= %s", (MANY,)) for name in self._cut]
         told = [
             Fragment(f"{whole.sql} AS {name}", whole.params)
@@ -89,7 +94,7 @@ class Lists:
             for whole in [all_of(counts[:n])]
         ]
         gate = strung(", ", told)
-        return [*self._lists, (GATE, Fragment(f"SELECT {gate.sql}", gate.params))]
+        return [*lists, (GATE, Fragment(f"SELECT {gate.sql}", gate.params))]
 
     @property
     def whole(self) -> Fragment:

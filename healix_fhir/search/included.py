@@ -17,8 +17,8 @@ from msgspec import structs
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import Issue
-from healix_fhir.model.custom import FIRST
-from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME, TYPES
+from healix_fhir.model.custom import FIRST, is_custom, type_of
+from healix_fhir.model.definitions import PARAMETERS_PER_TYPE, TYPE_ID, TYPE_NAME, TYPES
 from healix_fhir.search.alias import Row
 from healix_fhir.search.fragments import EVERYTHING, NOTHING, all_of, any_of, of_types, union_all
 from healix_fhir.search.include import Include, custom_references
@@ -28,6 +28,7 @@ from healix_fhir.search.lower import lower
 from healix_fhir.search.result import Hit
 from healix_fhir.search.visible import groups
 from smart_auth.access import AccessContext
+from smart_auth.care_list import NAME as CARE
 from smart_auth.scope import Permission
 
 LIMIT = 1000
@@ -72,8 +73,8 @@ WAYS = (
 )
 PERMISSIONS = (Permission.READ, Permission.SEARCH)
 FOUND = "r.pk, r.type, r.id"
-LAST = 'x.pk, NULL::smallint, NULL::text COLLATE "C"'
-"""Of what nothing more is asked than its key: the reference alone has that."""
+LAST = 'NULL::smallint, NULL::text COLLATE "C"'
+"""Of what no step begins nothing more is asked than its key."""
 
 
 def included(access: AccessContext, includes: Sequence[Include], page: Sequence[int]) -> Work[tuple[list[Hit], bool]]:
@@ -103,49 +104,78 @@ def included_statement(access: AccessContext, includes: Sequence[Include], page:
 
     One more than the limit is read, to tell whether any are left out. None when the caller may see none of it.
     """
-    visible = _visible(structs.replace(access, origin=Origin(access.origin.client, access.origin.account)))
-    if visible == NOTHING:
+    access = structs.replace(access, origin=Origin(access.origin.client, access.origin.account)).sweeping()
+    if _visible(access) == NOTHING:
         return None
-    ends = visible == EVERYTHING and not any(one.iterate for one in includes)
-    arms = [arm for way in WAYS if (arm := _arm(includes, way, ends=ends)) is not None]
-    seen = union_all([all_of([arm, visible]) for arm in arms])
+    last = not any(one.iterate for one in includes)
+    arms = [arm for way in WAYS if (arm := _arm(access, includes, way, last=last)) is not None]
+    if not arms:
+        return None
+    seen, care = union_all(arms), access.care_list
+    list_ = Fragment("") if care is None else Fragment(f"{CARE} AS MATERIALIZED ({care.sql}), ", care.params)
     return Statement(
-        f"""WITH RECURSIVE reached (pk, type, id, matched) AS (
+        f"""WITH RECURSIVE {list_.sql}reached (pk, type, id, matched) AS (
   SELECT {FOUND}, TRUE FROM resource r WHERE r.pk = ANY(%s)
   UNION SELECT n.*, FALSE FROM reached f CROSS JOIN LATERAL ({seen.sql}) n),
 few AS MATERIALIZED (SELECT n.pk FROM reached n WHERE NOT n.matched AND n.pk <> ALL(%s) LIMIT %s)
 SELECT r.type, r.id, r.version, r.updated, r.body FROM few JOIN resource r ON r.pk = few.pk ORDER BY r.pk""",
-        (list(page), *seen.params, list(page), LIMIT + 1),
+        (*list_.params, list(page), *seen.params, list(page), LIMIT + 1),
         prepare=False,
     )
 
 
-def _arm(includes: Sequence[Include], way: Way, *, ends: bool) -> Fragment | None:
-    """What is one step along one way from the resource reached, `f`; None if no include goes that way.
+def _arm(access: AccessContext, includes: Sequence[Include], way: Way, *, last: bool) -> Fragment | None:
+    """What is visible one step along one way from the resource reached, `f`; None if no include goes that way.
 
-    `ends` tells that no step follows and that the caller sees everything.
+    `last` tells that no step follows. What refers to `f` is then known by the reference alone, where it tells its type.
     """
+    taken = [one for one in includes if one.reverse is way.reverse and (one.by_url or not way.by_url)]
+    visible = _visible(access)
+    bare = last and way.reverse and not way.by_url and (visible == EVERYTHING or all(one.params for one in taken))
     end = "f" if way.reverse else "r"
     followed = any_of(
-        all_of([_params(one), EVERYTHING if one.iterate else MATCHED, _targets(one, end)])
-        for one in includes
-        if one.reverse is way.reverse and (one.by_url or not way.by_url)
+        all_of(
+            [
+                _seen_from(access, one.params) if bare and one.params else _params(one.params),
+                EVERYTHING if one.iterate else MATCHED,
+                _targets(one, end),
+            ]
+        )
+        for one in taken
     )
     if followed == NOTHING:
         return None
+    if bare:
+        condition = all_of([Fragment(way.condition), followed])
+        return Fragment(f"SELECT x.pk, {LAST} FROM index_reference x WHERE {condition.sql}", condition.params)
     url = Fragment("u.param = ANY(%s)", (_url_parameters(),)) if way.by_url else EVERYTHING
-    condition = all_of([Fragment(way.condition), url, followed])
-    if ends and way.reverse and not way.by_url:
-        return Fragment(f"SELECT {LAST} FROM index_reference x WHERE {condition.sql}", condition.params)
-    return Fragment(f"SELECT {FOUND} FROM {way.tables} WHERE {condition.sql}", condition.params)
+    condition = all_of([Fragment(way.condition), url, followed, visible])
+    columns = f"r.pk, {LAST}" if last else FOUND
+    return Fragment(f"SELECT {columns} FROM {way.tables} WHERE {condition.sql}", condition.params)
 
 
-def _params(include: Include) -> Fragment:
-    if not include.params:
+def _params(params: Sequence[int]) -> Fragment:
+    """The reference `x` is of one of the parameters; of any, where none are named."""
+    if not params:
         return Fragment("(x.param < %s OR x.param = ANY(%s::int[]))", (FIRST, list(custom_references())))
-    if len(include.params) == 1:
-        return Fragment("x.param = %s", include.params)
-    return Fragment("x.param = ANY(%s::int[])", (list(include.params),))
+    if len(params) == 1:
+        return Fragment("x.param = %s", tuple(params))
+    return Fragment("x.param = ANY(%s::int[])", (list(params),))
+
+
+@lru_cache(maxsize=1024)
+def _seen_from(access: AccessContext, params: tuple[int, ...]) -> Fragment:
+    """The reference `x` is of one of the parameters and of a visible resource: a parameter tells the type of that."""
+    types = sorted({_type_of(one) for one in params})
+    row = Row("x", "x", spans=False, each=True)
+    return any_of(
+        all_of([_params([one for one in params if _type_of(one) in group.types]), lower(group.one, row, access)])
+        for group in groups([TYPE_NAME[one] for one in types], PERMISSIONS, access)
+    )
+
+
+def _type_of(parameter: int) -> int:
+    return type_of(parameter) if is_custom(parameter) else parameter // PARAMETERS_PER_TYPE
 
 
 def _targets(include: Include, alias: str) -> Fragment:

@@ -21,6 +21,7 @@ from healix_fhir.search.plan import Arm, Plan
 from healix_fhir.search.result import Total
 from healix_fhir.search.source import Source
 from smart_auth.access import AccessContext
+from smart_auth.care_list import is_listed
 
 CEILING = "(SELECT last_value FROM resource_pk)"
 COLUMNS = "r.pk, r.type, r.id, r.version, r.updated, r.body"
@@ -36,6 +37,8 @@ ROUGHLY = 10_000
 """An estimate counts so many matches exactly."""
 LOOK_UP = "SELECT"
 """What tells that a condition looks at other rows."""
+JOINS = ("IN (SELECT", "EXISTS (SELECT")
+"""What PostgreSQL makes joins of."""
 DATED = {Phase.DATED: Fragment("t.d IS NOT NULL"), Phase.UNDATED: Fragment("t.d IS NULL"), Phase.ANY: EVERYTHING}
 
 
@@ -170,7 +173,8 @@ def _fenced(reading: Reading, arm: Arm, source: Fragment, filters: Fragment) -> 
 def _to_fence(reading: Reading, arm: Arm, filters: Fragment) -> bool:
     """Whether the filters of an arm look up much that its source tells to be invisible."""
     known = arm.source.whole or not _by_key(reading)
-    joins = LOOK_UP in arm.pin.sql
+    pin = arm.pin.sql.replace(is_listed("t.pat").sql, "")
+    joins = any(words in pin for words in JOINS)
     return arm.each and known and joins and arm.phase is not None and filters != EVERYTHING
 
 

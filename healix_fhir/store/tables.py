@@ -49,8 +49,15 @@ resource = Table(
     comment="the current version of each resource",
 )
 Index("resource_type_id", resource.c.type, resource.c.id, unique=True)
-Index("resource_pat_type_d", resource.c.pat, resource.c.type, resource.c.d, resource.c.pk)
-Index("resource_type_d", resource.c.type, resource.c.d, resource.c.pk)
+Index(
+    "resource_pat_type_d",
+    resource.c.pat,
+    resource.c.type,
+    resource.c.d,
+    resource.c.pk,
+    postgresql_include=["deleted"],
+)
+Index("resource_type_d", resource.c.type, resource.c.d, resource.c.pk, postgresql_include=["pat", "deleted"])
 Index("resource_type_updated", resource.c.type, resource.c.updated, resource.c.pk)
 Index("resource_toks", resource.c.toks, postgresql_using="gin")
 
@@ -119,7 +126,7 @@ Index(
     index_token.c.pk,
     postgresql_include=["sys", "d_hi"],
 )
-Index("index_token_h_d", index_token.c.h, index_token.c.d, index_token.c.pk, postgresql_include=["sys", "d_hi"])
+Index("index_token_h_d", index_token.c.h, index_token.c.d, index_token.c.pk, postgresql_include=["sys", "d_hi", "pat"])
 Index("index_token_pk", index_token.c.pk)
 
 index_string = Table(
@@ -166,6 +173,7 @@ Index(
     index_reference.c.target_type,
     index_reference.c.d,
     index_reference.c.pk,
+    postgresql_include=["pat"],
 )
 Index("index_reference_pk", index_reference.c.pk, index_reference.c.param)
 

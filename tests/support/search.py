@@ -22,6 +22,7 @@ from healix_fhir.search.searched import Searched, everything, one_type, within
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext, internal
+from smart_auth.care_list import CARES_FOR_MANY
 from smart_auth.patients import patient_keys
 from smart_auth.person import Person
 from smart_auth.scope import parse as parse_scope
@@ -105,7 +106,12 @@ class Clinic:
     def looked(self, access: AccessContext) -> AccessContext:
         """The access as the gate gives it, which looks what there is in the store."""
         kinds = frozenset(kind for (kind,) in self.run("SELECT kind FROM narrowing"))
-        return replace(access, narrowed=kinds, several=self.several())
+        return replace(access, narrowed=kinds, several=self.several(), wide=self.wide(access))
+
+    def wide(self, access: AccessContext) -> bool:
+        """Whether the patients in the user's care are many of all."""
+        sql = CARES_FOR_MANY.format(practitioner="%s")
+        return access.practitioner is not None and bool(self.run(f"SELECT {sql}", (access.practitioner,))[0][0])
 
     def several(self) -> frozenset[str]:
         """The types of which there are resources of several patients."""
