@@ -75,6 +75,10 @@ class AccessContext(msgspec.Struct, frozen=True):
         """The same access for one statement that reads many rows, which has `care_list` as its member `care`."""
         return replace(self, listing=True) if self.wide and self.practitioner is not None else self
 
+    def joining(self) -> AccessContext:
+        """The same access without the list: where everything is read, it is found by patient."""
+        return replace(self, listing=False) if self.listing else self
+
     @property
     def care_list(self) -> Fragment | None:
         """The rows of the list that a statement made of this access must have; None where it needs none."""

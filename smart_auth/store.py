@@ -158,22 +158,8 @@ def find(hashes: Sequence[bytes]) -> Work[dict[bytes, Found]]:
     """The good ones among tokens, by hash, with one statement; unknown, expired and revoked ones are missing."""
     rows = yield Statement(FIND, (list(hashes),))
     found = {}
-    for (
-        token,
-        scope,
-        client,
-        username,
-        patient,
-        pat,
-        role,
-        seconds,
-        own,
-        fhir_user,
-        linked,
-        narrowed,
-        several,
-        wide,
-    ) in rows:
+    for token, scope, client, username, patient, pat, role, seconds, *standing in rows:
+        own, fhir_user, linked, narrowed, several, wide = standing
         practitioner = Account(username, role, fhir_user).practitioner if username else None
         person = person_of(own, fhir_user, linked) if role == "patient" else None
         origin = Origin(client=client, account=username)

@@ -39,7 +39,7 @@ from healix_fhir.search.nodes import (
     Visible,
     Words,
 )
-from healix_fhir.search.source import ARMS, token_condition
+from healix_fhir.search.source import ARMS, by_key, token_condition
 from smart_auth.access import AccessContext
 from smart_auth.care_list import NAME as CARE
 
@@ -198,7 +198,7 @@ def _conjunction(nodes: Sequence[Node], types: Sequence[int], lists: Lists) -> F
     of = next((node.types for node in nodes if isinstance(node, OfType)), types)
     name = listed(first, of, lists)
     rest = all_of(lower(node, RESOURCE, lists.access) for node in nodes if node is not first)
-    return Fragment(f"SELECT r.pk FROM {name} c JOIN resource r ON r.pk = c.pk WHERE {rest.sql}", rest.params)
+    return Fragment(f"SELECT r.pk FROM {name} c CROSS JOIN {by_key('r', 'c.pk')} WHERE {rest.sql}", rest.params)
 
 
 def _end(visible: Visible, node: Node, lists: Lists, columns: str) -> str:
@@ -217,7 +217,7 @@ def _end(visible: Visible, node: Node, lists: Lists, columns: str) -> str:
     name = listed(first, (type_id,), lists)
     return lists.add(
         Fragment(
-            f"SELECT {columns} FROM (SELECT DISTINCT c.pk FROM {name} c) c JOIN resource r ON r.pk = c.pk"
+            f"SELECT {columns} FROM (SELECT DISTINCT c.pk FROM {name} c) c CROSS JOIN {by_key('r', 'c.pk')}"
             f" WHERE {condition.sql}",
             condition.params,
         )

@@ -40,6 +40,16 @@ NEARLY = 3
 """A condition is listed beside the start of the arms unless it is thought to be less selective by more than this."""
 
 
+def ends_soon(where: Sequence[Node]) -> bool:
+    """Whether a search that reads in order has a page soon, or else has the list of all candidates.
+
+    Not where something must hold that cannot be listed, or two tokens: they may hold of hardly any row together. Which
+    way to read is then better left to PostgreSQL, which knows how frequent they are.
+    """
+    asked = [node for node in where if not (isinstance(node, Date) and node.main)]
+    return sum(bool(token_sources(node)) for node in asked) < 2 and all(rank(node) is not None for node in asked)
+
+
 @dataclass(frozen=True, slots=True)
 class Arm:
     """One part of the rows: a source bound by `pin`, of which `filters` hold.
@@ -197,6 +207,7 @@ def _counted(found: Sequence[Group], where: Sequence[Node], access: AccessContex
     """The arms of all matches; those with and without a main date by themselves where a filter asks for it."""
     by_date = any(isinstance(one, Date) and one.main for node in where for one in alternatives(node))
     phases = (Phase.DATED, Phase.UNDATED) if by_date else (Phase.ANY,)
+    found = [replace(group, pins=group.counted) for group in found]
     return tuple(replace(arm, dated=phase) for phase in phases for arm in _started(found, where, access))
 
 

@@ -20,7 +20,7 @@ from healix_fhir.search.index_facts import main_date
 from healix_fhir.search.keyset import Keyset, Place
 from healix_fhir.search.limited import limited
 from healix_fhir.search.page import Cursor, Signer, foreign
-from healix_fhir.search.plan import plan
+from healix_fhir.search.plan import ends_soon, plan
 from healix_fhir.search.query import Query
 from healix_fhir.search.result import Hit, SearchResult, Total
 from healix_fhir.search.statement import ROUGHLY, Reading, page_statement
@@ -77,7 +77,7 @@ def require(access: AccessContext, types: Sequence[str]) -> None:
 
 def reading_of(access: AccessContext, query: Query, cursor: Cursor | None = None) -> Reading:
     """What is read for a page of `query`."""
-    access = access.sweeping()
+    access = _sweeping(access, query)
     keyset = Keyset(query.order) if cursor is None else Keyset(query.order, cursor.backward, cursor.place)
     dated = all(main_date(name) is not None for name in query.types)
     itself = query.types if query.contained is not Contained.TRUE else ()
@@ -92,6 +92,12 @@ def reading_of(access: AccessContext, query: Query, cursor: Cursor | None = None
         total=_total(access, query),
         ceiling=cursor.ceiling if cursor is not None else None,
     )
+
+
+def _sweeping(access: AccessContext, query: Query) -> AccessContext:
+    """The access that a page is read with: for who cares for many it has a list of these, where it is read in order."""
+    queried = any(scope.query for scope in access.scopes)
+    return access.sweeping() if ends_soon(query.where) and not queried else access
 
 
 def _total(access: AccessContext, query: Query) -> Total:

@@ -113,7 +113,7 @@ def _arm(reading: Reading, arm: Arm) -> Fragment:
     """The rows of an arm behind the place to go on from, in order and limited."""
     if arm.phase is not None and arm.phase not in reading.keyset.phases:
         return NOTHING
-    near, far = _filters(reading, arm)
+    near, far = _filters(arm, reading.access)
     source, filters = all_of([_source_condition(reading, arm), near]), far
     if NOTHING in (source, filters):
         return NOTHING
@@ -239,7 +239,7 @@ def _source_condition(reading: Reading, arm: Arm) -> Fragment:
     return all_of([gate, arm.source.condition, arm.pin, DATED[arm.dated], ceiling])
 
 
-def _filters(reading: Reading, arm: Arm) -> tuple[Fragment, Fragment]:
+def _filters(arm: Arm, access: AccessContext) -> tuple[Fragment, Fragment]:
     """What else every row of an arm fulfils: what the row of its source tells, and what must be looked up."""
     row = _row(arm)
     near: list[Fragment] = []
@@ -247,7 +247,7 @@ def _filters(reading: Reading, arm: Arm) -> tuple[Fragment, Fragment]:
     for n, node in enumerate(arm.filters):
         if isinstance(node, Visible) and node in arm.filters[:n]:
             continue
-        found = lower(node, row, reading.access)
+        found = lower(node, row, access)
         known = arm.source.whole or not needs_resource(node, spans=arm.source.spans)
         (near if known and LOOK_UP not in found.sql else far).append(found)
     return all_of(near), all_of(far)
@@ -276,7 +276,7 @@ def matches(reading: Reading) -> Fragment:
 
 
 def _count_arm(reading: Reading, arm: Arm) -> Fragment:
-    condition = all_of([_source_condition(reading, arm), *_filters(reading, arm)])
+    condition = all_of([_source_condition(reading, arm), *_filters(arm, reading.access.joining())])
     if condition == NOTHING:
         return NOTHING
     return Fragment(

@@ -22,11 +22,12 @@ from smart_auth.scope import Context, Permission, named
 class Group:
     """Types whose visible rows fulfil the same condition: one of `pins`, on the alias `t`. `one` stands for all.
 
-    Of a type that is `bounded`, `one` must hold beside.
+    `counted` are pins for reading all of them. Of a type that is `bounded`, `one` must hold beside.
     """
 
     types: tuple[int, ...]
     pins: tuple[Fragment, ...]
+    counted: tuple[Fragment, ...]
     one: Visible
     bounded: bool = False
 
@@ -40,9 +41,14 @@ def groups(types: Iterable[str], permissions: tuple[Permission, ...], access: Ac
         if pins:
             found.setdefault((pins, name if _bounded(one, access) else ""), []).append(name)
     return tuple(
-        Group(tuple(TYPE_ID[name] for name in names), pins, Visible(names[0], permissions), bool(bounded))
+        Group(tuple(TYPE_ID[name] for name in names), pins, _counted(one, pins, access), one, bool(bounded))
         for (pins, bounded), names in found.items()
+        for one in (Visible(names[0], permissions),)
     )
+
+
+def _counted(one: Visible, pins: tuple[Fragment, ...], access: AccessContext) -> tuple[Fragment, ...]:
+    return visible_arms(one, access.joining()) if access.listing else pins
 
 
 def visible_of(found: Sequence[Group]) -> Node:

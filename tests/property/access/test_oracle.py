@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from healix_fhir.kernel.database import open_pool, transaction
 from healix_fhir.kernel.errors import Category, HealixError
@@ -55,7 +56,7 @@ def token_access(clinic: Clinic, token: Token) -> AccessContext:
     access = clinic.access(
         token.text, patient=token.patient, practitioner=token.practitioner, own=token.own, proxies=token.proxies
     )
-    return clinic.looked(access)
+    return replace(clinic.looked(access), wide=token.wide)
 
 
 def included(world: World, token: Token, question: Question, page: list[Json]) -> set[str]:

@@ -74,7 +74,7 @@ def make_token(rng: Random) -> Token:
     if rng.random() < 0.3:
         own = rng.choice((*PATIENTS, patient, None))
         return Token(scopes, patient, None, own, tuple(rng.sample(PROXIES, rng.randint(0, 2))))
-    return Token(scopes, patient, rng.choice((*DOCTORS, *DOCTORS, None)))
+    return Token(scopes, patient, rng.choice((*DOCTORS, *DOCTORS, None)), wide=rng.random() < 0.5)
 
 
 def _bound(rng: Random, type_name: str) -> Bound | None:

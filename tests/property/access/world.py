@@ -73,6 +73,7 @@ class Token:
     practitioner: str | None
     own: str | None = None
     proxies: tuple[str, ...] | None = None  # None: the user is a clinician, or there is none
+    wide: bool = False  # whether the clinician's patients are taken to be many
 
     @property
     def text(self) -> str:
