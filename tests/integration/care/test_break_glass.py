@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from healix_fhir.care import break_glass_notice
 from healix_fhir.kernel.audit import Origin
@@ -50,6 +51,7 @@ def opened(pool: Pool, access: AccessContext = DOCTOR, reason: str = REASON, pat
 def sees(clinic: Clinic, access: AccessContext = DOCTOR) -> bool:
     """Whether the patient's observation is found, and read, which must agree."""
     found = clinic.ids("Observation", access) == ["o"]
+    assert (clinic.ids("Observation", replace(access, wide=True)) == ["o"]) is found
     if found:
         assert do(clinic.pool, lambda: read(access, "Observation", "o")).id == "o"
     else:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from healix_fhir.care import memberships, relationships
 from healix_fhir.kernel.audit import Origin
@@ -92,6 +93,8 @@ def seen(clinic: Clinic, access: AccessContext) -> set[str]:
     page = clinic.page("?_type=Patient,Observation,Condition&_total=accurate&_count=50", access)
     found = {f"{hit.type}/{hit.id}" for hit in page.entries} - {"Patient/q"}
     assert page.total == len(page.entries)
+    listed = clinic.page("?_type=Patient,Observation,Condition&_count=50", replace(access, wide=True)).entries
+    assert {f"{hit.type}/{hit.id}" for hit in listed} - {"Patient/q"} == found
     for one in ALL:
         type_name, id_ = one.split("/")
         assert (clinic.ids(f"{type_name}?_id={id_}", access) == [id_]) is (one in found)
