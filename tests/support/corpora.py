@@ -105,7 +105,8 @@ def bulk(data_set: Dataset) -> Iterator[tuple[str, bytes]]:
     for element in data_set:
         if isinstance(element.value, bytes):
             big = element.VR == "OW" and data_set.file_meta.TransferSyntaxUID == EXPLICIT_BIG
-            value = np.frombuffer(element.value, "<u2").byteswap().tobytes() if big else element.value
+            width = max(2, data_set.BitsAllocated // 8) if element.tag == PIXELS else 2
+            value = np.frombuffer(element.value, f"<u{width}").byteswap().tobytes() if big else element.value
             yield f"{int(element.tag):08X}", value
 
 

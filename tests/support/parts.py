@@ -1,22 +1,30 @@
-"""The parts of a multipart answer."""
+"""Answers of several parts, read by hand."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import httpx
 
 
-def parts(answer: httpx.Response) -> list[tuple[str, bytes]]:
-    """Content-Type and content of each part of a successful answer."""
-    assert answer.status_code == 200, answer.text[:500]
-    kind = answer.headers["content-type"]
-    assert kind.startswith("multipart/related"), kind
-    boundary = kind.split("boundary=")[1].split(";", maxsplit=1)[0].strip('"').encode()
-    body = b"\r\n" + answer.content
-    pieces = body.split(b"\r\n--" + boundary)
-    assert pieces[-1].strip() == b"--"
+class Part(NamedTuple):
+    """One part: its Content-Type, its Content-Location (empty without) and its content."""
+
+    kind: str
+    location: str
+    content: bytes
+
+
+def parts(answer: httpx.Response) -> list[Part]:
+    """The parts of a multipart answer."""
+    assert answer.status_code in (200, 206), answer.text
+    assert answer.headers["content-type"].startswith("multipart/related"), answer.headers["content-type"]
+    boundary = answer.headers["content-type"].rpartition("boundary=")[2].strip('"').encode()
     found = []
-    for piece in pieces[1:-1]:
-        head, _, content = piece.partition(b"\r\n\r\n")
-        headers = dict(line.split(b": ", 1) for line in head.strip().split(b"\r\n"))
-        found.append((headers[b"Content-Type"].decode(), content))
+    first, *others = (b"\r\n" + answer.content).split(b"\r\n--" + boundary)
+    assert (first, others[-1]) == (b"", b"--\r\n")
+    for other in others[:-1]:
+        head, _, content = other.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
+        found.append(Part(headers["Content-Type"], headers.get("Content-Location", ""), content))
     return found

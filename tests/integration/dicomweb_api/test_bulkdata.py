@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 
 from tests.support.dicom import big_endian, data_set, deflated, encapsulated, implicit, part10, rle, uid, with_pixels
 from tests.support.live_server import LiveServer
-from tests.support.related import parts
+from tests.support.parts import parts
 from tests.support.stow import HEADERS, body
 
 OCTETS = "application/octet-stream"

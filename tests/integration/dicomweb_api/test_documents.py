@@ -14,8 +14,8 @@ from pydicom.dataset import Dataset
 
 from tests.support.dicom import data_set, encapsulated, part10, uid, with_pixels
 from tests.support.live_server import LiveServer
+from tests.support.parts import parts
 from tests.support.presentation import item
-from tests.support.related import parts
 from tests.support.stow import HEADERS, body
 
 STUDY = f"/dicomweb/studies/{uid(1)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from io import BytesIO
@@ -18,6 +17,7 @@ from pydicom.fileset import FileSet
 from tests.support.dicom import data_set, encapsulated, implicit, part10, rle, uid, with_pixels
 from tests.support.live_server import LiveServer
 from tests.support.stow import HEADERS, body
+from tests.support.tools import require_tool
 
 STUDY = f"/dicomweb/studies/{uid(1)}"
 ZIP = {"Accept": "application/zip"}
@@ -92,17 +92,22 @@ def test_the_directory_names_every_file(client: httpx.Client, tmp_path: Path) ->
     assert report.ConceptNameCodeSequence[0].CodeMeaning == "Befund für Ärzte"
 
 
-@pytest.mark.skipif(shutil.which("dcmgpdir") is None, reason="dcmtk is not installed")
 def test_dcmtk_reads_the_directory_and_goes_on_with_it(client: httpx.Client, tmp_path: Path) -> None:
     """`dcmdump` finds nothing to warn of, and dcmgpdir adds another file to the directory, which it keeps."""
     with ZipFile(BytesIO(client.get(STUDY, headers=ZIP).content)) as file:
         file.extractall(tmp_path)
-    dumped = subprocess.run(["dcmdump", "-v", "DICOMDIR"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    dumped = subprocess.run(
+        [require_tool("dcmdump"), "-v", "DICOMDIR"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert "W:" not in dumped.stderr
     assert "E:" not in dumped.stderr
     (tmp_path / "DICOM" / "EXTRA").write_bytes(part10(with_pixels(data_set(2, 1, 1, PatientID="P2"))))
     added = subprocess.run(
-        ["dcmgpdir", "+A", "+I", "-v", "DICOM/EXTRA"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [require_tool("dcmgpdir"), "+A", "+I", "-v", "DICOM/EXTRA"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert added.returncode == 0, added.stderr
     records = dcmread(tmp_path / "DICOMDIR").DirectoryRecordSequence
