@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from dicomweb.api.denial import denials
 from dicomweb.archive.blobs import Archive
 from dicomweb.status import HTTP
+from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
 from dicomweb.workitem.create import PatientFinder
 from healix_fhir.kernel.database import Row
@@ -30,7 +31,8 @@ from smart_auth.challenge import Gate, challenge
 @dataclass(frozen=True, slots=True)
 class Edge:
     """The services of one web process. `base` is the DICOMweb base URL without a slash at the end; `max_request` the
-    largest STOW-RS request in bytes; `find_patient` knows whom a PatientID means.
+    largest STOW-RS request in bytes; `find_patient` knows whom a PatientID means; `duplicates` is what becomes of other
+    content of a stored instance.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -40,6 +42,7 @@ class Edge:
     base: str
     max_request: int
     find_patient: PatientFinder
+    duplicates: Duplicates = Duplicates.REFUSE
 
 
 Handler = Callable[[Edge, Request, AccessContext], Awaitable[Response]]

@@ -110,7 +110,8 @@ async def _receive(
 async def _deposit(edge: Edge, access: AccessContext, intake: Intake) -> None:
     """Give what waits its rows."""
     if intake.received:
-        intake.outcomes += await adeposit(edge.pool, edge.archive, access, intake.take(), SERVICE)
+        group = intake.take()
+        intake.outcomes += await adeposit(edge.pool, edge.archive, access, group, SERVICE, edge.duplicates)
 
 
 def _feed(reader: Reader | Single, chunks: Sequence[bytes]) -> None:

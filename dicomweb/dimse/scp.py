@@ -32,6 +32,7 @@ from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
 from dicomweb.dimse.refusals import ABORTED, ASSOCIATE, Refusals
 from dicomweb.dimse.store import SERVICE, StoreService
 from dicomweb.dimse.wire import ClosedError, Wire, tune
+from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
 from dicomweb.study.store import attempt, deposit
 from healix_fhir.kernel.audit import AuditRow, Origin, record
@@ -108,13 +109,14 @@ def make(
 ) -> Scp:
     """The service over the database of `pool` and the archive of the settings."""
     archive = open_archive(settings)
+    duplicates = Duplicates(settings.duplicates)
 
     return Scp(
         pool=pool,
         receiver=Receiver(archive, max_object=limits.data_set),
         commit=GroupCommit(
-            lambda access, group: attempt(pool, archive, access, group, SERVICE),
-            lambda access, group: deposit(pool, archive, access, group, SERVICE),
+            lambda access, group: attempt(pool, archive, access, group, SERVICE, duplicates),
+            lambda access, group: deposit(pool, archive, access, group, SERVICE, duplicates),
         ),
         house=House(AE_TITLE, settings.dimse_unknown_callers),
         limits=limits,

@@ -64,7 +64,7 @@ class StoreService:
             raise HealixError(Category.UNAVAILABLE, "the database is not available", detail=str(error)) from error
         if outcome.status is Disposition.REFUSED:
             return response(command, outcome.reason or Reason.PROCESSING_FAILURE, outcome.message)
-        return response(command, SUCCESS)
+        return response(command, outcome.caution or SUCCESS, outcome.message)
 
     def refused(self, command: Command, error: HealixError) -> Command:
         """The response to an object refused with `error`, which goes into audit trail and log."""

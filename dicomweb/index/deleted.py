@@ -23,7 +23,7 @@ deleted_instance = Table(
     Column("labelled", Boolean, nullable=False),  # whether a security label restricted the study
     Column("deleted", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("account", Text),  # who did it: a username
-    Column("code", C),  # why, of CID 7011; null: somebody asked for it
+    Column("code", C),  # why, of CID 7011, or `replaced`; null: somebody asked for it
     Column("blob", C, nullable=False, unique=True),
     Column("study", JSON, nullable=False),
     Column("series", JSON, nullable=False),

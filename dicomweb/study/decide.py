@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from dicomweb.index.columns import string
 from dicomweb.status import Reason
-from dicomweb.study.outcome import Disposition, Outcome, outcome
+from dicomweb.study.outcome import Disposition, Duplicates, Outcome, outcome
 from dicomweb.study.receive import Received
 
+OTHER_CONTENT = "another object with this SOPInstanceUID is stored already"
 PATIENT_ID, ISSUER = 0x00100020, 0x00100021
 
 
@@ -20,14 +21,17 @@ PATIENT_ID, ISSUER = 0x00100020, 0x00100021
 class Known:
     """What is there already, and, as the group is decided, what it adds.
 
-    `studies`: (PatientID, issuer) by study; `series`: study by series; `instances`: (series, digest) by instance;
-    `closed`: studies that the caller may not store into.
+    `studies`: (PatientID, issuer) by study; `series`: study by series; `instances`: (series, SOP class, digest) by
+    instance, `fresh` those of the group itself; `closed`: studies that the caller may not store into; `held`: those
+    under legal hold.
     """
 
     studies: dict[str, tuple[str, str]] = field(default_factory=dict)
     series: dict[str, str] = field(default_factory=dict)
-    instances: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    instances: dict[str, tuple[str, str, bytes]] = field(default_factory=dict)
+    fresh: set[str] = field(default_factory=set)
     closed: frozenset[str] = frozenset()
+    held: set[str] = field(default_factory=set)
 
 
 def identity(received: Received) -> tuple[str, str]:
@@ -36,25 +40,35 @@ def identity(received: Received) -> tuple[str, str]:
     return string(attributes.get(PATIENT_ID)), string(attributes.get(ISSUER))
 
 
-def decide(group: Sequence[Received], known: Known) -> list[Outcome]:
+def decide(group: Sequence[Received], known: Known, duplicates: Duplicates = Duplicates.REFUSE) -> list[Outcome]:
     """The outcome of each object in turn; objects of the same group count as known for those after them."""
-    return [_decide(received, known) for received in group]
+    return [_decide(received, known, duplicates) for received in group]
 
 
-def _decide(received: Received, known: Known) -> Outcome:
+def _decide(received: Received, known: Known, duplicates: Duplicates) -> Outcome:
     refusal = _refusal(received, known)
     if refusal is not None:
         return outcome(received, Disposition.REFUSED, *refusal)
+    itself = (received.series, received.sop_class, received.digest)
     present = known.instances.get(received.sop_instance)
-    if present is not None:
-        if present == (received.series, received.digest):
-            return outcome(received, Disposition.DUPLICATE)
-        message = "another object with this SOPInstanceUID is stored already"
-        return outcome(received, Disposition.REFUSED, Reason.DUPLICATE_INSTANCE, message)
+    if present == itself:
+        return outcome(received, Disposition.DUPLICATE)
+    if present is not None and duplicates is Duplicates.KEEP:
+        return outcome(received, Disposition.KEPT, message=f"{OTHER_CONTENT} and stays")
+    if present is not None and not _makes_room(received, present, known, duplicates):
+        return outcome(received, Disposition.REFUSED, Reason.DUPLICATE_INSTANCE, OTHER_CONTENT)
     known.studies.setdefault(received.study, identity(received))
     known.series.setdefault(received.series, received.study)
-    known.instances[received.sop_instance] = (received.series, received.digest)
-    return outcome(received, Disposition.STORED)
+    known.instances[received.sop_instance] = itself
+    known.fresh.add(received.sop_instance)
+    return outcome(received, Disposition.STORED if present is None else Disposition.REPLACED)
+
+
+def _makes_room(received: Received, present: tuple[str, str, bytes], known: Known, duplicates: Duplicates) -> bool:
+    """Whether the stored object may be replaced: one of the same kind and place, not sent just now, no evidence."""
+    alike = present[:2] == (received.series, received.sop_class)
+    settled = received.sop_instance not in known.fresh and received.study not in known.held
+    return duplicates is Duplicates.REPLACE and alike and settled
 
 
 def _refusal(received: Received, known: Known) -> tuple[Reason, str] | None:

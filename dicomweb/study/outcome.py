@@ -9,12 +9,26 @@ from dicomweb.status import Caution, Reason
 from dicomweb.study.receive import Received
 
 
+class Duplicates(Enum):
+    """What happens to an object whose SOPInstanceUID is that of a stored one with other content."""
+
+    REFUSE = "refuse"
+    KEEP = "keep"  # the stored one stays
+    REPLACE = "replace"  # the stored one makes room, and is kept like a deleted one
+
+
 class Disposition(Enum):
     """What became of one object."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"  # the identical object was there already: accepted, nothing changed
+    KEPT = "kept"  # another object with its UID was there, which stays: accepted with a warning, nothing changed
+    REPLACED = "replaced"  # it took the place of another object with its UID
     REFUSED = "refused"
+
+
+WITH_ROWS = frozenset({Disposition.STORED, Disposition.REPLACED})
+"""Of objects that are stored now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,7 @@ class Outcome:
 
 def outcome(received: Received, status: Disposition, reason: Reason | None = None, message: str = "") -> Outcome:
     """The outcome of `received`."""
-    stored = status is Disposition.STORED
+    stored = status in WITH_ROWS
     return Outcome(
         received.sop_class,
         received.sop_instance,
@@ -46,6 +60,12 @@ def outcome(received: Received, status: Disposition, reason: Reason | None = Non
         status,
         reason,
         message,
-        Caution.COERCION if stored and received.coerced else None,
+        _caution(received, status),
         received.coerced if stored else None,
     )
+
+
+def _caution(received: Received, status: Disposition) -> Caution | None:
+    if status is Disposition.KEPT:
+        return Caution.ELEMENTS_DISCARDED
+    return Caution.COERCION if status in WITH_ROWS and received.coerced else None

@@ -16,7 +16,9 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from dicomweb.archive.aside import aside
 from dicomweb.archive.blobs import Archive
 from dicomweb.study.decide import Known, by_study, decide, identity
-from dicomweb.study.outcome import Disposition, Outcome
+from dicomweb.study.displace import WORD as DISPLACED
+from dicomweb.study.displace import displace
+from dicomweb.study.outcome import WITH_ROWS, Disposition, Duplicates, Outcome
 from dicomweb.study.receive import Received
 from dicomweb.study.rows import audited, write
 from healix_fhir.kernel.audit import AuditRow, record
@@ -35,6 +37,7 @@ def deposit(
     access: AccessContext,
     received: Sequence[Received],
     source: str,
+    duplicates: Duplicates = Duplicates.REFUSE,
 ) -> list[Outcome]:
     """Store a group of objects, all or none, and settle their blobs; outcomes in the order of `received`.
 
@@ -42,7 +45,7 @@ def deposit(
     not store at all.
     """
     try:
-        return attempt(pool, archive, access, received, source)
+        return attempt(pool, archive, access, received, source, duplicates)
     except BaseException as error:
         if not may_be_committed(error):
             archive.remove([one.key for one in received])
@@ -55,6 +58,7 @@ def attempt(
     access: AccessContext,
     received: Sequence[Received],
     source: str,
+    duplicates: Duplicates = Duplicates.REFUSE,
 ) -> list[Outcome]:
     """`deposit`, except that the blobs stay when it raises."""
     archive.enter([one.key for one in received])
@@ -63,7 +67,7 @@ def attempt(
     except RACES:
         outcomes = None
     if outcomes is None:
-        outcomes = transaction(pool, lambda: store(access, received, source))
+        outcomes = transaction(pool, lambda: store(access, received, source, duplicates))
     archive.remove(_without_rows(received, outcomes))
     return outcomes
 
@@ -74,6 +78,7 @@ async def adeposit(
     access: AccessContext,
     received: Sequence[Received],
     source: str,
+    duplicates: Duplicates = Duplicates.REFUSE,
 ) -> list[Outcome]:
     """`deposit` for the event loop. When the caller is cancelled, removal is left to the sweep."""
     try:
@@ -83,7 +88,7 @@ async def adeposit(
         except RACES:
             outcomes = None
         if outcomes is None:
-            outcomes = await atransaction(pool, lambda: store(access, received, source))
+            outcomes = await atransaction(pool, lambda: store(access, received, source, duplicates))
     except Exception as error:
         if not may_be_committed(error):
             await aside(archive.remove, [one.key for one in received])
@@ -103,7 +108,7 @@ def _without_rows(received: Sequence[Received], outcomes: Sequence[Outcome]) -> 
 
 
 def _is_stored(outcome: Outcome) -> bool:
-    return outcome.status is Disposition.STORED
+    return outcome.status in WITH_ROWS
 
 
 def store_new(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome] | None]:
@@ -115,15 +120,20 @@ def store_new(access: AccessContext, received: Sequence[Received], source: str) 
     return None
 
 
-def store(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome]]:
-    """Any case, three statements: what can be stored is, the rest has its reasons."""
+def store(
+    access: AccessContext, received: Sequence[Received], source: str, duplicates: Duplicates = Duplicates.REFUSE
+) -> Work[list[Outcome]]:
+    """Any case, four statements at most: what can be stored is, the rest has its reasons."""
     access.require_whole("ImagingStudy", Permission.CREATE, "storing images")
     known, patients = yield from _known(access, received)
-    outcomes = decide(received, known)
-    stored = [one for one, outcome in zip(received, outcomes, strict=True) if _is_stored(outcome)]
+    outcomes = decide(received, known, duplicates)
+    pairs = list(zip(received, outcomes, strict=True))
+    if replacing := [one for one, outcome in pairs if outcome.status is Disposition.REPLACED]:
+        yield from displace(access, replacing)
+    stored = [one for one, outcome in pairs if _is_stored(outcome)]
     if stored and not (yield from write(access, stored, source)):
         raise SerializationFailure("what stands against a group changed meanwhile")
-    if audits := _audits(access, received, outcomes, source, patients):
+    if audits := _audits(access, pairs, source, patients):
         yield record(audits)
     return outcomes
 
@@ -135,13 +145,15 @@ UNION ALL
 SELECT 2, e.series_uid, s.study_uid, NULL, NULL, NULL, NULL
 FROM series e JOIN study s ON s.pk = e.study_pk WHERE e.series_uid = ANY(%s)
 UNION ALL
-SELECT 3, i.instance_uid, e.series_uid, NULL, i.digest, NULL, NULL
+SELECT 3, i.instance_uid, e.series_uid, i.sop_class_uid, i.digest, NULL, NULL
 FROM instance i JOIN series e ON e.pk = i.series_pk WHERE i.instance_uid = ANY(%s)
 UNION ALL
 SELECT 4, n.study_uid, NULL, NULL, NULL, k.id, {allowed_p}
 FROM unnest(%s::text[], %s::text[], %s::text[]) AS n (study_uid, patient_id, issuer)
 LEFT JOIN study_patient p ON p.patient_id = n.patient_id AND p.issuer = n.issuer
-LEFT JOIN patient_key k ON k.pat = p.pat"""
+LEFT JOIN patient_key k ON k.pat = p.pat
+UNION ALL
+SELECT 5, h.study_uid, NULL, NULL, NULL, NULL, NULL FROM study_hold h WHERE h.study_uid = ANY(%s)"""
 
 
 def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Known, dict[str, str | None]]]:
@@ -164,6 +176,7 @@ def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Kn
             list(firsts),
             [key for key, _ in identities],
             [issuer for _, issuer in identities],
+            list(firsts),
         ),
     )
     known = Known()
@@ -175,7 +188,9 @@ def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Kn
         elif kind == 2:
             known.series[uid] = first
         elif kind == 3:
-            known.instances[uid] = (first, digest)
+            known.instances[uid] = (first, second, digest)
+        elif kind == 5:
+            known.held.add(uid)
         if kind in (1, 4):
             patients[uid], allowed[uid] = patient, bool(permitted)
     known.closed = frozenset(uid for uid, permitted in allowed.items() if not permitted)
@@ -184,26 +199,29 @@ def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Kn
 
 def _audits(
     access: AccessContext,
-    received: Sequence[Received],
-    outcomes: Sequence[Outcome],
+    pairs: Sequence[tuple[Received, Outcome]],
     source: str,
     patients: Mapping[str, str | None],
 ) -> list[AuditRow]:
-    """One row for each study and result of what was not stored; refused ones are minor failures (4)."""
-    groups: dict[tuple[str, int], list[str]] = {}
-    for one, outcome in zip(received, outcomes, strict=True):
-        if not _is_stored(outcome):
-            failed = 4 if outcome.status is Disposition.REFUSED else 0
-            groups.setdefault((one.study, failed), []).append(one.sop_instance)
+    """One row for each study and result of what was not stored, and of what was replaced. Content that was not taken
+    is a minor failure (4).
+    """
+    groups: dict[tuple[str, str, str, int], list[str]] = {}
+    for one, outcome in pairs:
+        if outcome.status is Disposition.STORED:
+            continue
+        failed = 4 if outcome.status in (Disposition.REFUSED, Disposition.KEPT) else 0
+        what = ("D", DISPLACED) if outcome.status is Disposition.REPLACED else ("C", source)
+        groups.setdefault((one.study, *what, failed), []).append(one.sop_instance)
     return [
         AuditRow(
             access.origin,
-            "C",
-            source,
+            action,
+            word,
             outcome=failed,
             patient=patients[study],
             entity=study,
             query=audited(members),
         )
-        for (study, failed), members in groups.items()
+        for (study, action, word, failed), members in groups.items()
     ]

@@ -20,6 +20,7 @@ from dotenv import dotenv_values
 from healix_fhir.kernel.errors import invalid
 
 PREFIX = "HEALIX_"
+DUPLICATES = ("refuse", "keep", "replace")
 CONDITIONAL_DELETES = ("single", "multiple")
 UNKNOWN_CALLERS = ("refuse", "store", "all")
 SECOND_FACTORS = ("none", "staff", "all")
@@ -80,6 +81,8 @@ class Settings:
     """Largest STOW-RS request and largest single DICOM object, in GB."""
     deleted_studies_kept: int = 30
     """Days for which deleted images are kept and can be restored."""
+    duplicates: str = "refuse"
+    """An image whose SOPInstanceUID is stored with other content: `refuse` it, `keep` the stored, or `replace` that."""
     subscription_allow_private: bool = False
     """Whether Subscriptions may notify addresses of private networks, and without TLS: `true` or `false`."""
     require_second_factor: str = "none"
@@ -150,6 +153,8 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
         raise invalid(f"{PREFIX}REQUIRE_SECOND_FACTOR must be one of {', '.join(SECOND_FACTORS)}")
     if settings.dimse_unknown_callers not in UNKNOWN_CALLERS:
         raise invalid(f"{PREFIX}DIMSE_UNKNOWN_CALLERS must be one of {', '.join(UNKNOWN_CALLERS)}")
+    if settings.duplicates not in DUPLICATES:
+        raise invalid(f"{PREFIX}DUPLICATES must be one of {', '.join(DUPLICATES)}")
     if settings.conditional_delete not in CONDITIONAL_DELETES:
         raise invalid(f"{PREFIX}CONDITIONAL_DELETE must be one of {', '.join(CONDITIONAL_DELETES)}")
     if settings.privacy_officer and not OFFICER.fullmatch(settings.privacy_officer):

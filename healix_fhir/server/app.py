@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from dicomweb.api import routes as dicomweb_api
 from dicomweb.api.edge import Edge as ImagingEdge
 from dicomweb.archive.opening import open_archive
+from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
 from healix_fhir.api import brands
 from healix_fhir.api import routes as fhir_api
@@ -130,4 +131,5 @@ def _imaging(settings: Settings, pool: Pool, gate: TokenGate) -> ImagingEdge:
     archive = open_archive(settings)
     largest = settings.max_store_gb << 30
     receiver = Receiver(archive, max_object=largest)
-    return ImagingEdge(pool, archive, receiver, gate, f"{settings.root}/dicomweb", largest, find_patient)
+    base, duplicates = f"{settings.root}/dicomweb", Duplicates(settings.duplicates)
+    return ImagingEdge(pool, archive, receiver, gate, base, largest, find_patient, duplicates)

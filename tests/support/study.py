@@ -11,7 +11,7 @@ from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.blobs import Archive
 from dicomweb.archive.local import LocalArchive
-from dicomweb.study.outcome import Outcome
+from dicomweb.study.outcome import Duplicates, Outcome
 from dicomweb.study.receive import FileMeta, Received, Receiver
 from dicomweb.study.store import deposit
 from healix_fhir.kernel.database import Row, Work, transaction
@@ -47,9 +47,12 @@ class Store:
             raise
         return incoming.finish()
 
-    def add(self, *files: bytes, access: AccessContext = SYSTEM) -> list[Outcome]:
+    def add(
+        self, *files: bytes, access: AccessContext = SYSTEM, duplicates: Duplicates = Duplicates.REFUSE
+    ) -> list[Outcome]:
         """Receive and store objects as one group."""
-        return deposit(self.pool, self.archive, access, [self.receive(file) for file in files], "STOW-RS")
+        received = [self.receive(file) for file in files]
+        return deposit(self.pool, self.archive, access, received, "STOW-RS", duplicates)
 
     def run(self, work: Work[T]) -> T:
         """Run one use case in a transaction."""

@@ -87,7 +87,10 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(("C-STORE", "STOW-RS", "import"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve-rendered", "retrieve-thumbnail"), Sense(TRANSFERRED)),
-    **dict.fromkeys(("delete-instances", "restore-instances", "purge-instances", "expire-instances"), Sense(DELETED)),
+    **dict.fromkeys(
+        ("delete-instances", "restore-instances", "purge-instances", "expire-instances", "replace-instances"),
+        Sense(DELETED),
+    ),
     **dict.fromkeys(("hold", "release", "retention-rule"), Sense(ACTIVITY)),
     "query-deleted": Sense(QUERY),
 }

@@ -13,7 +13,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.opening import open_archive
-from dicomweb.study.outcome import Disposition
+from dicomweb.study.outcome import Disposition, Duplicates, Outcome
 from dicomweb.study.receive import Received, Receiver
 from dicomweb.study.store import deposit
 from healix_fhir.kernel.database import Row, at_once, one, open_pool
@@ -27,7 +27,9 @@ from smart_auth.access import internal
 GB = 1 << 30
 BECAME = {
     Disposition.STORED: Became.STORED,
+    Disposition.REPLACED: Became.STORED,
     Disposition.DUPLICATE: Became.DUPLICATE,
+    Disposition.KEPT: Became.REFUSED,
     Disposition.REFUSED: Became.REFUSED,
 }
 
@@ -40,6 +42,7 @@ class DicomWriter:
         self._archive = open_archive(settings)
         self._receiver = Receiver(self._archive, max_object=settings.max_store_gb * GB)
         self._run = run
+        self._duplicates = Duplicates(settings.duplicates)
         self._access = internal("import")
 
     def __call__(self, files: Sequence[Todo]) -> list[Done]:
@@ -47,7 +50,7 @@ class DicomWriter:
         before = at_once(self._pool, done(self._run, files))
         new = [(file, self._taken(file.path)) for file in files if file.path not in before]
         received = [taken for _, taken in new if isinstance(taken, Received)]
-        outcomes = iter(deposit(self._pool, self._archive, self._access, received, "import") if received else ())
+        outcomes = iter(self._deposit(received) if received else ())
         noted = []
         for file, taken in new:
             if isinstance(taken, Received):
@@ -60,6 +63,9 @@ class DicomWriter:
             at_once(self._pool, one(note(self._run, noted)))
         return [*before.values(), *(made for _, made in noted)]
 
+    def _deposit(self, received: Sequence[Received]) -> list[Outcome]:
+        return deposit(self._pool, self._archive, self._access, received, "import", self._duplicates)
+
     def _taken(self, path: Path) -> Received | list[str]:
         """A file in the archive, or why it is refused."""
         incoming = self._receiver.begin()
@@ -71,7 +77,7 @@ class DicomWriter:
         except OSError as error:
             return reasons_of(invalid(f"the file cannot be read: {type(error).__name__}"))
         except HealixError as error:
-            if error.category is Category.UNAVAILABLE:
+            if error.category in (Category.UNAVAILABLE, Category.FULL):
                 raise
             return reasons_of(error)
         finally:
