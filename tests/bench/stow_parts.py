@@ -21,18 +21,23 @@ ELEMENT = b"\xe0\x7f\x10\x00OW\0\0"
 class Images:
     """CT images of 526 kB of one new study, each with a UID of its own and otherwise alike."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = SIDE) -> None:
         self.study = uid(secrets.randbits(48))
         series = f"{self.study}.1"
         self._instance = f"{series}."
         first = f"{self._instance}{NUMBER}"
-        file = ct(size=SIDE, StudyInstanceUID=self.study, SeriesInstanceUID=series, SOPInstanceUID=first)
+        file = ct(size=size, StudyInstanceUID=self.study, SeriesInstanceUID=series, SOPInstanceUID=first)
+        self.series = series
         self._pieces = file.split(first.encode())
         self.size = len(file)
 
+    def instance(self, number: int) -> str:
+        """Its SOP Instance UID."""
+        return f"{self._instance}{NUMBER + number}"
+
     def file(self, number: int) -> bytes:
         """The image of a number below ten million."""
-        return f"{self._instance}{NUMBER + number}".encode().join(self._pieces)
+        return self.instance(number).encode().join(self._pieces)
 
 
 def many(images: Images, numbers: range) -> tuple[int, Iterator[bytes]]:
@@ -70,12 +75,12 @@ def _frames(size: int) -> bytes:
     return b"\x28\x00\x08\x00IS" + len(number).to_bytes(2, "little") + number
 
 
-def post(served: Served, request: tuple[int, Iterator[bytes]]) -> None:
-    """Store by STOW-RS; everything must be stored."""
+def post(served: Served, request: tuple[int, Iterator[bytes]], root: str = "/dicomweb") -> None:
+    """Store by STOW-RS at the service of the path `root`; everything must be stored."""
     length, pieces = request
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=120)
     headers = served.headers | {"Content-Type": TYPE, "Content-Length": str(length), "Accept": "application/dicom+json"}
-    connection.request("POST", "/dicomweb/studies", pieces, headers)
+    connection.request("POST", f"{root}/studies", pieces, headers)
     response = connection.getresponse()
     body = response.read()
     connection.close()

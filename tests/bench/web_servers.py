@@ -75,7 +75,8 @@ def healix(url: str, data_dir: Path, *, workers: int) -> Iterator[Served]:
     command = [sys.executable, "-m", "healix_fhir.server.cli.main", "serve", *options, "--workers", str(workers)]
     with psycopg.connect(url, autocommit=True) as connection:
         token = run(connection, create_token(SCOPE, ttl=86_400))
-    with running(command, port, "/readyz", {"HEALIX_DATABASE_URL": url, "HEALIX_LOG_LEVEL": "error"}) as pid:
+    environment = {"HEALIX_DATABASE_URL": url, "HEALIX_LOG_LEVEL": "error", "TCP_NODELAY": "1"}
+    with running(command, port, "/readyz", environment) as pid:
         yield Served(port, pid, token)
 
 

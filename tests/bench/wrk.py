@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.bench.web_servers import Served
 from tests.support.tools import require_tool
 
 CLIENTS = 16
+FHIR: Mapping[str, str] = MappingProxyType({"Content-Type": "application/fhir+json"})
 PREPARE = """
 local paths, body, requests, n = %s, %s, {}, 0
 init = function()
@@ -37,10 +39,12 @@ def script(path: Path, paths: Sequence[str], body: bytes | None = None) -> Path:
     return path
 
 
-def rate(served: Served, script: Path, *, seconds: int, clients: int = CLIENTS) -> float:
+def rate(
+    served: Served, script: Path, *, seconds: int, clients: int = CLIENTS, headers: Mapping[str, str] = FHIR
+) -> float:
     """Requests a second of so many clients at once; every one must succeed."""
     command = [require_tool("wrk"), "-t1", f"-c{clients}", f"-d{seconds}s", "-s", str(script)]
-    for name, value in (served.headers | {"Content-Type": "application/fhir+json"}).items():
+    for name, value in (served.headers | dict(headers)).items():
         command += ["-H", f"{name}: {value}"]
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{served.port}"], capture_output=True, text=True, check=True, timeout=seconds + 30
