@@ -33,6 +33,9 @@ ITEM_WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "ups.workitem": {"POST": ("workitem-update", "U"), "GET": ("workitem-retrieve", "R")},
     "ups.state": {"PUT": ("workitem-state", "U")},
     "ups.cancelrequest": {"POST": ("workitem-cancel", "U")},
+    "ups.subscribers": {"POST": ("workitem-subscribe", "C"), "DELETE": ("workitem-unsubscribe", "D")},
+    "ups.suspend": {"POST": ("workitem-suspend", "D")},
+    "ups.channel": {"GET": ("workitem-channel", "E")},
 }
 """The same for workitems, by method too, with the action."""
 LONGEST = 64

@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from dicomweb.api import bulkdata, qido, stow, wado, workitems
+from dicomweb.api import workitem_subscriptions as subscriptions
+from dicomweb.api.channel import Channel, Channels
 from dicomweb.api.delete import delete
 from dicomweb.api.edge import Address, Edge, Handler
 from dicomweb.api.frames import frames
@@ -21,6 +23,7 @@ from smart_auth.access import AccessContext
 STUDY = "/dicomweb/studies/{study}"
 SERIES = STUDY + "/series/{series}"
 WORKITEM = "/dicomweb/workitems/{workitem}"
+SUBSCRIBER = "/dicomweb/subscribers/{aetitle}"
 INSTANCE = SERIES + "/instances/{instance}"
 COUNTED = (
     ("/dicomweb/studies", Level.STUDY),
@@ -45,6 +48,11 @@ def routes(edge: Edge) -> list[BaseRoute]:
         Route("/dicomweb", Address(name, edge, asked, public=True), methods=list(asked)),
         Route("/dicomweb/{rest:path}", Address("dicomweb.unknown", edge, {})),
     ]
+
+
+def channels(edge: Edge, shared: Channels) -> list[BaseRoute]:
+    """The web sockets of one web process; a plain GET of their address is answered by `services`."""
+    return [WebSocketRoute(SUBSCRIBER, Channel(edge, shared))]
 
 
 def _described(offered: Sequence[BaseRoute]) -> Handler:
@@ -102,6 +110,9 @@ def services(edge: Edge) -> list[BaseRoute]:
         Route("/dicomweb/workitems", Address("ups.workitems", edge, {"GET": workitems.find, "POST": workitems.add})),
         Route(WORKITEM + "/state", Address("ups.state", edge, {"PUT": workitems.state})),
         Route(WORKITEM + "/cancelrequest", Address("ups.cancelrequest", edge, {"POST": workitems.cancel})),
+        Route(WORKITEM + "/subscribers/{aetitle}/suspend", Address("ups.suspend", edge, {"POST": subscriptions.stop})),
+        Route(WORKITEM + "/subscribers/{aetitle}", Address("ups.subscribers", edge, subscriptions.ITEM)),
+        Route(SUBSCRIBER, Address("ups.channel", edge, {"GET": subscriptions.upgrade})),
         Route(WORKITEM, Address("ups.workitem", edge, {"GET": workitems.one, "POST": workitems.change})),
         Route("/dicomweb/wado", Address("wado.uri", edge, {"GET": _wado_uri})),
     ]

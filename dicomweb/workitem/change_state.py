@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dicomweb.dicomjson.reading import DataSet
 from dicomweb.uid import is_uid
+from dicomweb.workitem.announce import tell
 from dicomweb.workitem.attributes import MODIFIED, STATE, TRANSACTION_UID
 from dicomweb.workitem.content import text
+from dicomweb.workitem.reports import state_report
 from dicomweb.workitem.requirements import canceled, require_final
 from dicomweb.workitem.rows import audited, find, stamped, write
 from dicomweb.workitem.states import FINAL, State, change, state_of
@@ -36,5 +38,6 @@ def change_state(access: AccessContext, uid: str, given: DataSet) -> Work[Succes
         if outcome in FINAL:
             require_final(dataset, outcome)
         yield write(item, outcome, claim, dataset)
+        yield from tell(item.pk, [state_report(item.uid, dataset)])
     yield audited(access, "U", "workitem-state", item)
     return outcome if isinstance(outcome, Success) else Success.DONE

@@ -14,12 +14,14 @@ import msgspec
 
 from dicomweb.dicomjson.reading import DataSet
 from dicomweb.uid import check_uid
+from dicomweb.workitem.announce import JOINING
 from dicomweb.workitem.content import text
 from dicomweb.workitem.keys import keys
 from dicomweb.workitem.requirements import created
 from dicomweb.workitem.rows import KEYS, Workitem, audited, key_params, scheduled, stamped, visible
 from dicomweb.workitem.states import State
 from dicomweb.workitem.status import Failure, RefusedError, Success
+from dicomweb.workitem.subscribe import told_of_creation
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import forbidden, invalid
 from smart_auth.access import AccessContext
@@ -49,6 +51,7 @@ def create(access: AccessContext, uid: str | None, given: DataSet, find_patient:
     uid = _uid(uid, given)
     dataset, modified = created(uid, given)
     dataset = stamped(dataset, State.SCHEDULED)
+    yield Statement("SELECT pg_advisory_xact_lock_shared(%s)", (JOINING,))
     patient_id, issuer = text(dataset, PATIENT_ID), text(dataset, ISSUER)
     patient = (yield from find_patient(patient_id, issuer)) if patient_id else None
     rows = yield Statement(
@@ -65,6 +68,7 @@ def create(access: AccessContext, uid: str | None, given: DataSet, find_patient:
         raise RefusedError(Failure.DUPLICATE, "a workitem with this UID exists already")
     item = Workitem(pk, uid, State.SCHEDULED, None, dataset, patient)
     yield audited(access, "C", "workitem-create", item)
+    yield from told_of_creation(item)
     return Created(uid, Success.CREATED_WITH_MODIFICATIONS if modified else Success.DONE)
 
 

@@ -51,7 +51,7 @@ def find(access: AccessContext, permission: Permission, uid: str, *, lock: bool 
     rows = yield Statement(
         "SELECT w.pk, w.uid, w.state, w.transaction_uid, w.dataset, k.id FROM workitem w"
         f" LEFT JOIN patient_key k ON k.pat = w.pat WHERE w.uid = %s AND {condition.sql}"
-        f"{' FOR UPDATE OF w' if lock else ''}",
+        f"{' FOR NO KEY UPDATE OF w' if lock else ''}",
         (uid, *condition.params),
     )
     if not rows:

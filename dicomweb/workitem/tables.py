@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
     func,
@@ -52,3 +54,40 @@ workitem_key = Table(
 )
 Index("workitem_key_workitem", workitem_key.c.workitem)
 Index("workitem_key_value", workitem_key.c.path, workitem_key.c.value)
+
+workitem_subscriber = Table(
+    "workitem_subscriber",
+    metadata,
+    Column("aet", C, primary_key=True),
+    Column("client", Text),  # whose title it is: the app and the person that used it first
+    Column("account", Text),
+    # the Global Subscription State: null none, else whether new items are locked
+    Column("locking", Boolean),
+    Column("filter", LargeBinary),  # JSON: the matching keys of a filtered global subscription
+    Column("seen", BigInteger, nullable=False, server_default="0"),  # the last event that a channel has delivered
+    comment="the AE titles that have subscribed to the worklist or to items of it",
+)
+
+workitem_subscription = Table(
+    "workitem_subscription",
+    metadata,
+    Column("workitem", BigInteger, ForeignKey("workitem.pk", ondelete="CASCADE"), primary_key=True),
+    Column("aet", C, ForeignKey("workitem_subscriber.aet", ondelete="CASCADE"), primary_key=True),
+    Column("locked", Boolean, nullable=False),  # a deletion lock
+    comment="who hears of which item",
+)
+Index("workitem_subscription_aet", workitem_subscription.c.aet)
+
+workitem_event = Table(
+    "workitem_event",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("workitem", BigInteger, ForeignKey("workitem.pk", ondelete="CASCADE")),  # null: about the server
+    Column("type", SmallInteger, nullable=False),  # Event Type ID
+    Column("receivers", ARRAY(C), nullable=False),
+    Column("report", LargeBinary, nullable=False),  # DICOM JSON
+    Column("made", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="what subscribers are told; in the order of their numbers, see dicomweb/workitem/announce.py",
+)
+Index("workitem_event_made", workitem_event.c.made)
+Index("workitem_event_workitem", workitem_event.c.workitem)

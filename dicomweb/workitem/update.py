@@ -6,8 +6,10 @@ Spec: PS3.18 11.6, PS3.4 CC.2.6 (2024d)
 from __future__ import annotations
 
 from dicomweb.dicomjson.reading import DataSet
+from dicomweb.workitem.announce import tell
 from dicomweb.workitem.attributes import TRANSACTION_UID
 from dicomweb.workitem.content import values
+from dicomweb.workitem.reports import of_change
 from dicomweb.workitem.requirements import changed
 from dicomweb.workitem.rows import Workitem, audited, find, stamped, write
 from dicomweb.workitem.states import FINAL, State
@@ -31,6 +33,7 @@ def update(access: AccessContext, uid: str, transaction_uid: str | None, given: 
     dataset = changed(item.dataset, given)
     if dataset != item.dataset:
         yield write(item, item.state, item.transaction_uid, stamped(dataset, item.state))
+        yield from tell(item.pk, of_change(item.uid, item.dataset, dataset))
     yield audited(access, "U", "workitem-update", item)
 
 

@@ -83,6 +83,8 @@ class Settings:
     """Days for which deleted images are kept and can be restored."""
     duplicates: str = "refuse"
     """An image whose SOPInstanceUID is stored with other content: `refuse` it, `keep` the stored, or `replace` that."""
+    workitem_days: int = 90
+    """Days for which workitems are kept after they have ended; longer those that a subscriber locks; 0: for ever."""
     subscription_allow_private: bool = False
     """Whether Subscriptions may notify addresses of private networks, and without TLS: `true` or `false`."""
     require_second_factor: str = "none"

@@ -25,6 +25,7 @@ SERVICES = {
     "10.6": "Search (QIDO-RS)",
     "10.7": "Delete",
     "11": "Worklist (UPS-RS)",
+    "8.10": "Worklist (UPS-RS)",
     "9": "URI service (WADO-URI)",
 }
 """What people call the services, by the beginning of the clause."""

@@ -10,7 +10,9 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from dicomweb.api import routes as dicomweb_api
+from dicomweb.api.channel import Channels
 from dicomweb.api.edge import Edge as ImagingEdge
+from dicomweb.api.listening import Listening
 from dicomweb.archive.opening import open_archive
 from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
@@ -89,6 +91,7 @@ def create_app(settings: Settings) -> ASGIApp:
             settings.tenant,
         )
         watch = ParameterWatch(settings.database_url)
+        listening = Listening(settings.database_url)
         await asyncio.to_thread(watch.start)
         await gate.start()
         try:
@@ -97,11 +100,14 @@ def create_app(settings: Settings) -> ASGIApp:
             endpoints.update(oauth_uris(settings.root, well_known.paths(authorization)))
             origins.use(pool)
             branding = brands.routes(interactions, settings.root, settings.brand)
-            images = dicomweb_api.routes(_imaging(settings, pool, gate))
+            imaging = _imaging(settings, pool, gate)
+            images = dicomweb_api.routes(imaging)
+            sockets = dicomweb_api.channels(imaging, Channels(listening, gate.watch, origins.allows, settings.root))
             router.use(
                 [
                     *fhir_api.routes(Edge(interactions, gate, settings.max_body_mb << 20)),
                     *images,
+                    *sockets,
                     *well_known.routes(provider, [*authorization, *images, *branding], settings.brand),
                     *branding,
                     *authorization,
@@ -112,6 +118,7 @@ def create_app(settings: Settings) -> ASGIApp:
             )
             yield
         finally:
+            await listening.stop()
             await gate.stop()
             await asyncio.to_thread(watch.stop)
             site.verifier.close()

@@ -16,12 +16,13 @@ from dicomweb.study.integrity import check, damaged
 from dicomweb.study.purge import purge
 from dicomweb.study.sweep import sweep
 from dicomweb.study.tiers import move_old
+from dicomweb.workitem import retention
 from healix_fhir.care import break_glass_notice, memberships, relationships
 from healix_fhir.care.persons import find_person
 from healix_fhir.imaging import bridge, workitems
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import Consumers
-from healix_fhir.kernel.database import Row, one, open_pool, run
+from healix_fhir.kernel.database import Row, one, open_pool, run, transaction
 from healix_fhir.kernel.jobs import Task
 from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.kernel.mail.delivery import mailer
@@ -44,6 +45,7 @@ SCHEDULES = {
     "studies.purge": "37 * * * *",
     "studies.expire": "7 2 * * *",
     "archive.check": "27 * * * *",
+    "worklist.sweep": "22 * * * *",
     "archive.move": "57 * * * *",
 }
 """Cron lines by task."""
@@ -80,6 +82,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
     """The durable jobs by name."""
     return {
         "archive.sweep": lambda: _sweep(settings),
+        "worklist.sweep": lambda: _sweep_worklist(settings),
         "access.sweep": lambda: _sweep_access(settings),
         "studies.purge": lambda: _purge(settings),
         "archive.check": lambda: _check(settings),
@@ -129,6 +132,14 @@ def _expire(settings: Settings) -> None:
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         expired = sum(1 for _ in expire(connection, clock.now().date()))
     log.info("studies deleted whose time is over", studies=expired)
+
+
+def _sweep_worklist(settings: Settings) -> None:
+    with open_pool(settings.database_url, size=1) as pool:
+        removed = 0
+        while batch := transaction(pool, lambda: retention.sweep(settings.workitem_days)):
+            removed += batch
+    log.info("worklist swept", removed=removed)
 
 
 def _sweep_access(settings: Settings) -> None:

@@ -84,6 +84,8 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is complete; how long its answer takes is the application's."""
         super().on_message_complete()
+        if cast("RequestResponseCycle | None", self.cycle) is None:
+            return  # it becomes a web socket, and has no answer of HTTP
         if self.cycle.response_complete:
             self._enter(Phase.HEADERS, HEADERS)  # the rest of a refused body is read: the next request may come
         else:

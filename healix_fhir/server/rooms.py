@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import Lifespan, Receive, Scope, Send
 
 ANY = ""
@@ -26,7 +26,7 @@ class Rooms(Router):
         """Answer by these routes from now on."""
         sorted_: defaultdict[str, list[BaseRoute]] = defaultdict(list)
         for route in routes:
-            sorted_[_first(route.path) if isinstance(route, Route) else ANY].append(route)
+            sorted_[_first(route.path) if isinstance(route, Route | WebSocketRoute) else ANY].append(route)
         free = sorted_.pop(ANY, [])
         rooms = {first: Router([*found, *free], redirect_slashes=False) for first, found in sorted_.items()}
         self._rooms = {**rooms, ANY: Router(free, redirect_slashes=False)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import end_with_parent, listen, using_database
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 GRACE = 25
+WEB_SOCKETS: dict[str, Any] = {
+    "ws": "websockets-sansio",
+    "ws_max_size": 4096,
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+    "ws_per_message_deflate": False,
+}
+"""How uvicorn serves web sockets: callers send next to nothing, and who answers no ping is gone."""
 YOUNG = 50_000
 """Objects made between two looks of the garbage collector: a request makes some thousands, nearly none in cycles."""
 
@@ -47,7 +55,7 @@ def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=DeadlineProtocol,
-        ws="none",
+        **WEB_SOCKETS,
         log_config=None,
         access_log=False,
         server_header=False,

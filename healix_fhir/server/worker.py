@@ -11,6 +11,7 @@ import psycopg
 import structlog
 from psycopg import Connection
 
+from dicomweb.workitem.retention import tell_of_restart
 from healix_fhir.kernel import jobs
 from healix_fhir.kernel.audit_sealing import Sealing
 from healix_fhir.kernel.consume import BATCH, drain
@@ -64,6 +65,7 @@ async def _work(settings: Settings) -> None:
         thread.start()
     with open_pool(settings.database_url, size=1) as pool:
         renewed = transaction(pool, renew)
+        transaction(pool, tell_of_restart)
     if renewed is not None:
         log.warning("the search index is not whole and is written anew", run=renewed.id, total=renewed.total)
     app = jobs.application(settings.database_url, tasks(settings), SCHEDULES)

@@ -10,7 +10,8 @@ Spec: RFC 6750 section 2.1 and 3; SMART App Launch 2.2
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 import psycopg
@@ -58,6 +59,7 @@ class TokenGate:
         self._lookups: Coalescer[bytes, Found | None] = Coalescer(self._find, limit=64, flights=2)
         self._known: dict[bytes, tuple[AccessContext, float]] = {}
         self._revocations = Revocations(url, self._forget)
+        self._watching: set[Callable[[], None]] = set()
         self.denials = Denials(pool)
 
     async def start(self) -> None:
@@ -68,6 +70,11 @@ class TokenGate:
     def listening(self) -> bool:
         """Whether revocations are heard, so that good tokens are remembered."""
         return self._revocations.listening
+
+    def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` whenever a token may have stopped being good, until what is returned is called."""
+        self._watching.add(wake)
+        return partial(self._watching.discard, wake)
 
     async def stop(self) -> None:
         """Stop listening and write what is left of the refusals."""
@@ -126,6 +133,8 @@ class TokenGate:
             self._known.clear()
         else:
             self._known.pop(hashed, None)
+        for wake in tuple(self._watching):
+            wake()
 
 
 def _token(headers: Mapping[bytes, bytes]) -> str | None:

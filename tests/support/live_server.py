@@ -21,6 +21,7 @@ from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.server.app import create_app
 from healix_fhir.server.deadlines import DeadlineProtocol
 from healix_fhir.server.processes import listen
+from healix_fhir.server.web import WEB_SOCKETS
 from smart_auth.store import create_token
 
 STARTED = 20.0
@@ -74,7 +75,7 @@ def listening() -> Iterator[socket.socket]:
 def serving(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
     """Serve an application as a web worker does, until the block ends."""
     config = uvicorn.Config(
-        app, http=DeadlineProtocol, ws="none", log_config=None, access_log=False, server_header=False
+        app, http=DeadlineProtocol, **WEB_SOCKETS, log_config=None, access_log=False, server_header=False
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="live-server")

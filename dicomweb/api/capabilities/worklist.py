@@ -45,6 +45,23 @@ def rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
         Transaction("Update Workitem", "11.6", (), MODEL, {"transaction-uid": ()}, refused=CHANGING),
     )
     yield ("PUT", f"{WORKITEM}/state"), Transaction("Change Workitem State", "11.7", (), MODEL, refused=CHANGING)
+    subscriber = f"{WORKITEM}/subscribers/{{aetitle}}"
+    yield (
+        ("POST", subscriber),
+        Transaction(
+            "Subscribe", "11.10", parameters={"deletionlock": ("true", "false"), "filter": ()}, done=(201,),
+            refused=(*REFUSED[:3], 404, 410, 429, 503),
+        ),
+    )  # fmt: skip
+    yield ("DELETE", subscriber), Transaction("Unsubscribe", "11.11", refused=(*REFUSED[:3], 404, 410, 429, 503))
+    yield (
+        ("POST", f"{subscriber}/suspend"),
+        Transaction("Suspend Global Subscription", "11.12", refused=(*REFUSED[:3], 404, 429, 503)),
+    )
+    yield (
+        ("GET", "/subscribers/{aetitle}"),
+        Transaction("Open Notification Connection", "8.10.4", done=(101,), refused=(*REFUSED[:3], 426, 429, 503)),
+    )
     yield (
         ("POST", f"{WORKITEM}/cancelrequest"),
         Transaction("Request Cancellation", "11.8", (), MODEL, done=(202,), refused=CHANGING),

@@ -84,6 +84,10 @@ SENSES: Mapping[str, Sense] = {
         ("workitem-create", "workitem-retrieve", "workitem-update", "workitem-state", "workitem-cancel"),
         Sense(PROCEDURE),
     ),
+    **dict.fromkeys(
+        ("workitem-subscribe", "workitem-unsubscribe", "workitem-suspend", "workitem-channel", "workitem-event"),
+        Sense(PROCEDURE),
+    ),
     **dict.fromkeys(("C-STORE", "STOW-RS", "import"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve-rendered", "retrieve-thumbnail"), Sense(TRANSFERRED)),
