@@ -10,16 +10,14 @@ from typing import Any
 
 import httpx
 import numpy as np
-import pydicom
 import pytest
 from PIL import Image
-from pydicom import dcmread
 
+from tests.support.corpora import corpus
 from tests.support.live_server import LiveServer
 from tests.support.stow import HEADERS, body
 from tests.support.tools import require_tool
 
-FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 NAMES = [
     "CT_small.dcm", "ExplVR_BigEnd.dcm", "JPEG-lossy.dcm", "MR_small_RLE.dcm", "MR_small_padded.dcm",
     "SC_jpeg_no_color_transform.dcm", "SC_rgb_dcmtk_+eb+cy+s4.dcm", "SC_rgb_jpeg_app14_dcmd.dcm",
@@ -45,15 +43,17 @@ def rgb(picture: Any) -> Any:
 def test_dcmtk_draws_the_same(client: httpx.Client, tmp_path: Path) -> None:
     """By an error of one grey value at most the first frame is what `dcmj2pnm` draws with the file's first window."""
     program = require_tool("dcmj2pnm")
+    files = corpus()
     for name in NAMES:
-        ds = dcmread(FILES / name)
-        window = ["+Wi", "1"] if "WindowCenter" in ds else ["+Wm"]
-        command = [program, "--write-png", "--frame", "1", *window, str(FILES / name), str(tmp_path / f"{name}.png")]
+        file = files[f"test_files/{name}"]
+        assert file.data_set is not None
+        (tmp_path / name).write_bytes(file.content)
+        window = ["+Wi", "1"] if "WindowCenter" in file.data_set else ["+Wm"]
+        command = [program, "--write-png", "--frame", "1", *window, str(tmp_path / name), str(tmp_path / "drawn.png")]
         subprocess.run(command, capture_output=True, check=True)
-        stored = client.post("/dicomweb/studies", content=body([(FILES / name).read_bytes()]), headers=HEADERS)
+        stored = client.post("/dicomweb/studies", content=body([file.content]), headers=HEADERS)
         assert stored.status_code == 200, name
-        uids = f"studies/{ds.StudyInstanceUID}/series/{ds.SeriesInstanceUID}/instances/{ds.SOPInstanceUID}"
-        answer = client.get(f"/dicomweb/{uids}/frames/1/rendered", headers={"Accept": "image/png"})
-        ours, theirs = rgb(BytesIO(answer.content)), rgb(tmp_path / f"{name}.png")
+        answer = client.get(f"{file.path}/frames/1/rendered", headers={"Accept": "image/png"})
+        ours, theirs = rgb(BytesIO(answer.content)), rgb(tmp_path / "drawn.png")
         assert ours.shape == theirs.shape, name
         assert np.abs(ours - theirs).max() <= 1, name
