@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conformance.check import Check
 from conformance.smart import (
+    capabilities,
     discovery,
     granular,
     identity,
@@ -27,6 +28,7 @@ GROUPS: dict[str, tuple[Check[Scene], ...]] = {
     "Backend services": services.CHECKS,
     "Scopes": scopes.CHECKS,
     "Granular scopes": granular.CHECKS,
+    "Capabilities": capabilities.CHECKS,
     "Single patient API": us_core.CHECKS,
 }
 CHECKS = tuple(check for group in GROUPS.values() for check in group)

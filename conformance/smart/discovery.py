@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.check import Check, expect
+from conformance.smart.capabilities import SHOWN
 from conformance.smart.scene import Scene
 
 CLAUSE = "SMART App Launch 2.2 conformance.html"
 WELL_KNOWN = "/fhir/.well-known/smart-configuration"
 ORIGIN = {"Origin": "https://app.example"}
 REQUIRED = ("authorization_endpoint", "token_endpoint", "grant_types_supported", "code_challenge_methods_supported")
-CAPABILITIES = frozenset(
+NEEDED = frozenset(
     {
         "launch-ehr",
         "launch-standalone",
@@ -66,8 +67,14 @@ def pkce(scene: Scene) -> None:
 
 def capabilities(scene: Scene) -> None:
     """Those that (g)(10) asks for, and those of 2.2 for access while online and requests by POST."""
-    missing = CAPABILITIES - set(scene.smart.get("capabilities", ()))
+    missing = NEEDED - set(scene.smart.get("capabilities", ()))
     expect(not missing, f"missing: {sorted(missing)}")
+
+
+def shown(scene: Scene) -> None:
+    """No capability is claimed that no check shows at work."""
+    claimed = set(scene.smart.get("capabilities", ()))
+    expect(claimed <= SHOWN.keys(), f"not checked: {sorted(claimed - SHOWN.keys())}")
 
 
 def capability_statement(scene: Scene) -> None:
@@ -99,6 +106,7 @@ CHECKS = (
     Check(f"{CLAUSE}#metadata", "the discovery document has its required members", fields),
     Check(f"{CLAUSE}#metadata", "PKCE is offered with S256 and never plain", pkce),
     Check(f"{CLAUSE}#capability-sets", "all capabilities", capabilities),
+    Check(f"{CLAUSE}#capability-sets", "each capability that is claimed has a check", shown),
     Check(CLAUSE, "the capability statement names the same endpoints", capability_statement),
     Check("SMART App Launch 2.2 app-launch.html#considerations-for-cross-origin-resource-sharing-cors-support",
           "discovery can be read from other origins", cors),

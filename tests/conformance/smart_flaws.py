@@ -83,6 +83,13 @@ FLAWS: dict[str, Flaw] = {
         SMART, member("code_challenge_methods_supported", ["S256", "plain"])
     ),
     "all capabilities": answered(SMART, body(lambda found: found | {"capabilities": found["capabilities"][1:]})),
+    "each capability that is claimed has a check": answered(
+        SMART, body(lambda found: found | {"capabilities": [*found["capabilities"], "context-telepathy"]})
+    ),
+    "a started app finds how it is to look": answered("GET .*style", member("color_nothing", "#fff")),
+    "an app that asks for a visit gets one": answered(TOKEN, without("encounter")),
+    "an app's token opens the images of its patient": answered("GET .*/dicomweb/studies/", status(200)),
+    "a service's token opens images": answered("GET .*/dicomweb/studies/", status(404)),
     "the capability statement names the same endpoints": answered(METADATA, of_rest(member("security", {}))),
     "discovery can be read from other origins": answered(METADATA, NO_ORIGIN),
     "the app gets a code and its state": answered(BACK, sent_to(state="another")),

@@ -10,6 +10,7 @@ import pytest
 from conformance.check import Check, Failed
 from conformance.smart import parties
 from conformance.smart.browser import Browser
+from conformance.smart.capabilities import SHOWN
 from conformance.smart.checks import CHECKS
 from conformance.smart.prepare import parties as prepared
 from conformance.smart.scene import Scene
@@ -53,6 +54,12 @@ def test_requirements_are_told_apart() -> None:
     requirements = {check.requirement for check in CHECKS}
     assert len(requirements) == len(CHECKS)
     assert set(FLAWS) <= requirements
+
+
+def test_each_capability_is_shown_by_checks_that_there_are(scene: Scene) -> None:
+    """Every capability that this server claims has checks, each named as it is called; none is named in vain."""
+    assert SHOWN.keys() == set(scene.smart["capabilities"])
+    assert {one for several in SHOWN.values() for one in several} <= {check.requirement for check in CHECKS}
 
 
 def flaw_of(check: Check[Scene]) -> Flaw:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from healix_fhir.pages.authorize import encounter, patient
 from healix_fhir.pages.authorize.flow import Going
-from healix_fhir.pages.people import may_see, people, sees
+from healix_fhir.pages.people import may_see, sees
 from healix_fhir.pages.site import Site
 from smart_auth.oauth.authorize.answer import Refused
 from smart_auth.oauth.launch import Launched
@@ -29,7 +29,7 @@ async def complete(site: Site, request: Request, going: Going) -> Going | Respon
     if going.launched is not None:
         await _check_launch(site, going, going.launched)
         return going
-    whose = going.patient or await _only_patient(site, going)
+    whose = going.patient or await patient.only(site, going)
     if whose is None or not await may_see(site, going.access, whose):
         return await patient.show(site, request, going)
     going = dataclasses.replace(going, pending=msgspec.structs.replace(going.pending, patient=whose))
@@ -46,14 +46,3 @@ async def _check_launch(site: Site, going: Going, launched: Launched) -> None:
     named = [one["reference"] for one in launched.fhir_context if "reference" in one]
     if not seen or not all([await sees(site, going.access, reference) for reference in named]):
         raise Refused("access_denied", "the account does not see what the app was started for")
-
-
-async def _only_patient(site: Site, going: Going) -> str | None:
-    """The one record that a patient's account sees; None where there are several, and for clinicians, who choose."""
-    person = going.access.person
-    if person is None:
-        return None
-    if not person.proxies:
-        return going.session.account.patient
-    found = await people(site, going.access, "", None)
-    return found.persons[0].id if len(found.persons) == 1 else None

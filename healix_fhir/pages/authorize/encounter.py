@@ -5,11 +5,15 @@ Spec: SMART App Launch 2.2 scopes-and-launch-context.html#scopes-for-requesting-
 
 from __future__ import annotations
 
+import dataclasses
+
+import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.database import atransaction
+from healix_fhir.pages.authorize import patient
 from healix_fhir.pages.authorize.flow import ONWARD, Going, step
 from healix_fhir.pages.form import check_csrf, read_form
 from healix_fhir.pages.people import may_see, one
@@ -48,10 +52,12 @@ async def submit(site: Site, request: Request) -> Response:
     chosen = fields.get("encounter")
 
     async def choose(site: Site, request: Request, going: Going) -> Response:
-        if going.patient is None or not going.about_encounter:
+        whose = going.patient or await patient.only(site, going)
+        if whose is None or not going.about_encounter:
             return RedirectResponse(f"{ONWARD}?request={going.pending.id}", 303)
         visit = chosen if chosen is not None else "?"
-        if visit and not (ids.is_logical_id(visit) and await may_see(site, going.access, going.patient, visit)):
+        if visit and not (ids.is_logical_id(visit) and await may_see(site, going.access, whose, visit)):
+            going = dataclasses.replace(going, pending=msgspec.structs.replace(going.pending, patient=whose))
             return await show(site, request, going, error=NOT_THERE)
         await atransaction(site.pool, lambda: choose_encounter(going.pending, visit))
         return RedirectResponse(f"{ONWARD}?request={going.pending.id}", 303)

@@ -22,6 +22,17 @@ from smart_auth.oauth.authorize.pending import choose_patient
 NOT_YOURS = "Choose one of the patients listed here."
 
 
+async def only(site: Site, going: Going) -> str | None:
+    """The one record that a patient's account sees; None where there are several, and for clinicians, who choose."""
+    person = going.access.person
+    if person is None:
+        return None
+    if not person.proxies:
+        return going.session.account.patient
+    found = await people(site, going.access, "", None)
+    return found.persons[0].id if len(found.persons) == 1 else None
+
+
 async def show(site: Site, request: Request, going: Going, *, error: str = "") -> Response:
     """The list, a page of it, or what was searched for by name. Raises Refused where no page may be shown."""
     if going.pending.asked.silent:

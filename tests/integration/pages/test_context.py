@@ -170,6 +170,26 @@ def test_choice_of_a_visit(database_url: str, pool: Pool) -> None:
 
 
 @pytest.mark.usefixtures("visited")
+@pytest.mark.spec("SMART App Launch 2.2 scopes-and-launch-context.html#apps-that-launch-standalone")
+def test_whoever_has_one_record_chooses_a_visit_of_it(database_url: str, pool: Pool, people: Clinic) -> None:
+    """A person who sees one record only is not asked whose it is, and chooses among its visits, no others."""
+    people.put(related("r9", "p1"))
+    account(pool, "aunt", "patient", "RelatedPerson/r9")
+    client_id = app(pool)
+
+    async def use(client: httpx.AsyncClient) -> None:
+        visits = await log_in(client, await ask(client, client_id, scope=VISIT), "aunt")
+        assert "Which visit of Ada Byron" in visits.text
+        again = await send(client, visits, "authorize/encounter", encounter="e2")
+        assert again.status_code == 400
+        assert "Which visit of Ada Byron" in again.text
+        told(await allow(client, await send(client, visits, "authorize/encounter", encounter="v7")))
+
+    browsing(database_url, use)
+    assert [(one.patient, one.encounter) for one in granted(pool)] == [("p1", "v7")]
+
+
+@pytest.mark.usefixtures("visited")
 def test_no_way_around_the_choice(database_url: str, pool: Pool) -> None:
     """A decision that is sent before the visit is chosen, and a visit before the patient, lead back to the choice."""
     client_id = app(pool)
