@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import Connection
@@ -25,6 +26,10 @@ from tests.support.serve import served  # noqa: F401 - a fixture
 
 _numbers = itertools.count()
 ATTEMPTS = 5
+
+# how long an example takes says more of the machine than of the code
+hypothesis.settings.register_profile("healix", deadline=None)
+hypothesis.settings.load_profile("healix")
 
 
 @pytest.hookimpl(tryfirst=True)
