@@ -35,11 +35,13 @@ def beginning(column: str, word: str) -> int:
 def ends(column: str, runs: Sequence[str]) -> list[int]:
     """The hashes of the first and last letters of the longest of some runs of letters, which a text must contain.
 
-    Not of all letters: the planner takes them for independent, and would think a text rare that contains many.
+    Not of all letters, and of a short run the last alone: the planner takes them for independent, and would think a
+    text rare that contains many, and fetch all that have it instead of the newest.
     """
-    longest = max(runs, key=len, default="")
-    found = threes(longest[:LONGEST])
-    return sorted({_hash(f"{column} {three}") for three in (*found[:1], *found[-1:])})
+    longest = max(runs, key=len, default="")[:LONGEST]
+    found = threes(longest)
+    first = found[:1] if len(longest) >= 2 * SIZE else []
+    return sorted({_hash(f"{column} {three}") for three in (*first, *found[-1:])})
 
 
 def threes(text: str) -> list[str]:

@@ -153,9 +153,16 @@ def _name(attribute: Attribute, value: str, how: How) -> Fragment:
         return _fuzzy(attribute, value)
     column = f"{_column(attribute)}_folded"
     groups = [names.fold(group.rstrip("^ ")) for group in value.split("=") if group.strip("^ ")]
-    return all_of(
-        _looked_up(attribute, WILDCARD.split(group), _in_array(column, group)) for group in groups if group.strip("*")
-    )
+    return all_of(_group(attribute, group, _in_array(column, group)) for group in groups if group.strip("*"))
+
+
+def _group(attribute: Attribute, group: str, condition: Fragment) -> Fragment:
+    """A name's group, found by the letters that it contains; by the first word when that is all that is given."""
+    runs = WILDCARD.split(group)
+    begun = names.split(runs[0])
+    if begun and max(map(len, runs)) < grams.SIZE:
+        return _among(attribute, "@>", [grams.beginning(attribute.column, begun[0])], condition)
+    return _looked_up(attribute, runs, condition)
 
 
 def _in_array(column: str, value: str) -> Fragment:

@@ -24,7 +24,7 @@ SPELT_OUT = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å":
 """How letters are written where there are none of them."""
 HIRAGANA = {katakana: katakana - 0x60 for katakana in range(0x30A1, 0x30F7)}
 LONGEST_WORD = 64
-MOST_WORDS = 32
+MOST_WORDS = 256
 
 
 def fold(text: str) -> str:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from dicomweb.dicomjson import dictionary
+from dicomweb.index.attributes import ATTRIBUTES
 from healix_fhir.kernel.errors import HealixError, invalid
 
 TAG = re.compile(r"[0-9A-Fa-f]{8}")
@@ -25,6 +26,11 @@ DEEPEST = 8
 """Sequences in sequences in the name of an attribute."""
 Creators = Mapping[str, str]
 NONE: Creators = MappingProxyType({})
+
+
+TAG_OF = {attribute.keyword: attribute.tag for attribute in ATTRIBUTES}
+KEYWORD_OF = {tag: keyword for keyword, tag in TAG_OF.items()}
+"""Those of the index: the dictionary of the standard takes most of a second to load."""
 
 
 class Step(NamedTuple):
@@ -80,12 +86,12 @@ def _part(part: str, creators: Creators) -> str:
     if found := PRIVATE.fullmatch(part):
         return f"{found[1].upper()}xx{found[2].upper()}[{found[3]}]"
     if TAG.fullmatch(part) is None:
-        if not dictionary.tag(part):
+        if part not in TAG_OF and not dictionary.tag(part):
             raise unknown(part)
         return part
     tag = int(part, 16)
     if not is_private(tag):
-        return dictionary.keyword(tag) or f"{tag:08X}"
+        return KEYWORD_OF.get(tag) or dictionary.keyword(tag) or f"{tag:08X}"
     creator = creators.get(f"{tag >> 16:04X}00{tag >> 8 & 0xFF:02X}")
     if not creator:
         raise invalid(f"the private attribute {tag:08X} needs its creator, as the value of {tag >> 16:04X}00"
@@ -96,4 +102,4 @@ def _part(part: str, creators: Creators) -> str:
 def _step(part: str) -> Step:
     if found := PRIVATE.fullmatch(part):
         return Step(int(found[1], 16) << 16 | int(found[2], 16), found[3])
-    return Step(int(part, 16) if TAG.fullmatch(part) else dictionary.tag(part))
+    return Step(int(part, 16) if TAG.fullmatch(part) else TAG_OF.get(part) or dictionary.tag(part))

@@ -5,7 +5,7 @@ Spec: PS3.18 F and Tables 10.6.3-3 to 10.6.3-5 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -15,37 +15,54 @@ from dicomweb.index.attributes import INSTANCE_AVAILABILITY, NUMERIC, RETRIEVE_U
 from dicomweb.index.columns import name_attribute
 
 NONE: Mapping[str, bytes] = MappingProxyType({})
-CHARACTER_SET_TAG = "00080005"
-CHARACTER_SET = b'"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
-ONLINE = b'"%s":{"vr":"CS","Value":["ONLINE"]}' % INSTANCE_AVAILABILITY.encode()
+CHARACTER_SET = "00080005"
+ONLINE = b'{"vr":"CS","Value":["ONLINE"]}'
+UTF_8 = b'{"vr":"CS","Value":["ISO_IR 192"]}'
+
+_json = msgspec.json.Encoder().encode
+Encode = Callable[[Any], bytes]
+Renderer = Callable[[Sequence[Any], str, Mapping[str, bytes]], bytes]
 
 
-def render(attributes: Sequence[Attribute], row: Sequence[Any], url: str, further: Mapping[str, bytes] = NONE) -> bytes:
-    """The DICOM JSON object of a row whose columns are those of `attributes`, with `url` as Retrieve URL if not empty.
+def renderer(attributes: Sequence[Attribute]) -> Renderer:
+    """What makes the DICOM JSON object of a row whose columns are those of `attributes`, made once for many rows.
 
-    An attribute without a value is there, empty: the standard's return keys are all returned. `further` are encoded
-    attributes by tag; those of the row win.
+    It takes the row, the Retrieve URL if not empty, and further encoded attributes by tag; those of the row win. An
+    attribute without a value is there, empty: the standard's return keys are all returned.
     """
-    members = [(key, b'"%s":%s' % (key.encode(), encoded)) for key, encoded in further.items()]
-    members += [(attribute.key, member(attribute, value)) for attribute, value in zip(attributes, row, strict=True)]
-    members.append((INSTANCE_AVAILABILITY, ONLINE))
-    if url:
-        members.append(
-            (RETRIEVE_URL, b'"%s":{"vr":"UR","Value":[%s]}' % (RETRIEVE_URL.encode(), msgspec.json.encode(url)))
-        )
-    found = dict(members) | {CHARACTER_SET_TAG: CHARACTER_SET}
-    return b"{" + b",".join(found[key] for key in sorted(found)) + b"}"
+    encoders = [(attribute.key, _encoder(attribute)) for attribute in attributes]
+    fixed = {CHARACTER_SET: UTF_8, INSTANCE_AVAILABILITY: ONLINE}
+    order = sorted([*fixed, RETRIEVE_URL, *(key for key, _ in encoders)])
+    heads = {key: b'"%s":' % key.encode() for key in order}
+
+    def render(row: Sequence[Any], url: str, further: Mapping[str, bytes] = NONE) -> bytes:
+        members = {key: encode(value) for (key, encode), value in zip(encoders, row, strict=True)} | fixed
+        if url:
+            members[RETRIEVE_URL] = b'{"vr":"UR","Value":[%s]}' % _json(url)
+        if further:
+            members = {**further, **members}
+            return b"{" + b",".join([b'"%s":%s' % (key.encode(), members[key]) for key in sorted(members)]) + b"}"
+        return b"{" + b",".join([heads[key] + members[key] for key in order if key in members]) + b"}"
+
+    return render
 
 
-def member(attribute: Attribute, value: Any) -> bytes:
-    """One attribute of the object."""
-    head = b'"%s":' % attribute.key.encode()
-    if attribute.vr == "SQ" and value:
-        return head + bytes(value)
-    if value is None or value in ("", []):
-        return head + b'{"vr":"%s"}' % attribute.vr.encode()
+def _encoder(attribute: Attribute) -> Encode:
+    """How the values of an attribute's column become JSON."""
+    empty = b'{"vr":"%s"}' % attribute.vr.encode()
+    start = empty[:-1] + b',"Value":'
+    if attribute.vr == "SQ":
+        return lambda value: bytes(value) if value else empty
     if attribute.vr == "PN":
-        return head + name_attribute(value)
-    if not isinstance(value, list):
-        value = [value] if attribute.vr in NUMERIC else str(value).split("\\")
-    return head + b'{"vr":"%s","Value":%s}' % (attribute.vr.encode(), msgspec.json.encode(value))
+        return lambda value: name_attribute(value) if value else empty
+    if attribute.vr in NUMERIC:
+        return lambda value: empty if value is None else start + b"[%d]}" % value
+
+    def encode(value: Any) -> bytes:
+        if not value:
+            return empty
+        if isinstance(value, str):
+            return start + (_json(value.split("\\")) if "\\" in value else b"[" + _json(value) + b"]") + b"}"
+        return start + _json(value) + b"}"
+
+    return encode

@@ -5,7 +5,7 @@ Spec: PS3.18 10.6, PS3.4 C.2.2.2 and C.4.1 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import zstandard
@@ -14,7 +14,7 @@ from dicomweb.index.attributes import ATTRIBUTES, BY_KEYWORD, Attribute, Level
 from dicomweb.index.entities import level_of
 from dicomweb.index.matching import ALIAS, How, conditions
 from dicomweb.index.naming import Step, steps
-from dicomweb.index.render import NONE, render
+from dicomweb.index.render import NONE, Renderer, renderer
 from dicomweb.index.stored import members, pick
 from dicomweb.study.retrieve import absolute
 from healix_fhir.kernel.audit import AuditRow, record
@@ -141,15 +141,20 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     remaining = rows[query.limit][-1] - query.offset - query.limit if len(rows) > query.limit else 0
     del rows[query.limit :]
     yield _audited(access, query, dict.fromkeys(row[-2] for row in rows if row[-2] is not None))
+    return Matches(list(_rendered(query, rows, renderer(returned), paths, base)), remaining)
+
+
+def _rendered(
+    query: Query, rows: Sequence[Row], render: Renderer, paths: Sequence[Sequence[Step]], base: str
+) -> Iterator[bytes]:
+    """The objects of rows, which end with the metadata, the patient and the count."""
     decompress = zstandard.ZstdDecompressor().decompress
-
-    def shown(row: Row) -> bytes:
-        url = _url(base, row[: query.level])
-        stored = members(absolute(decompress(row[-3]), f"{url}/")) if row[-3] is not None else {}
-        further = {tag: bytes(raw) for tag, raw in stored.items()} if _whole(query) else pick(stored, paths)
-        return render(returned, row[query.level : -3], url, further or NONE)
-
-    return Matches([shown(row) for row in rows], remaining)
+    for row in rows:
+        url, further = _url(base, row[: query.level]), NONE
+        if row[-3] is not None:
+            stored = members(absolute(decompress(row[-3]), f"{url}/"))
+            further = {tag: bytes(raw) for tag, raw in stored.items()} if _whole(query) else pick(stored, paths)
+        yield render(row[query.level : -3], url, further)
 
 
 def count(access: AccessContext, query: Query) -> Work[int]:
