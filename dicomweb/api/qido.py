@@ -28,7 +28,7 @@ def search(level: Level) -> Handler:
 
     async def handler(edge: Edge, request: Request, access: AccessContext) -> Response:
         kind = _form(request)
-        asked = _asked(level, request)
+        asked = _asked(level, edge, request)
         found = await atransaction(edge.pool, lambda: query(access, asked, base=edge.base), aside=reads_metadata(asked))
         if kind == CSV:
             answer = Response(table(found.objects), 200, PRIVATE, f"{CSV}; charset=utf-8; header=present")
@@ -43,7 +43,7 @@ def counting(level: Level) -> Handler:
     """The handler that tells how many matches a search at `level` has."""
 
     async def handler(edge: Edge, request: Request, access: AccessContext) -> Response:
-        asked = _asked(level, request)
+        asked = _asked(level, edge, request)
         total = await atransaction(edge.pool, lambda: count(access, asked))
         answer = Response(msgspec.json.encode({"count": total}), 200, PRIVATE, "application/json")
         return _warned(answer, edge, asked, 0)
@@ -59,9 +59,10 @@ def _form(request: Request) -> str:
     raise none_of(FORMS)
 
 
-def _asked(level: Level, request: Request) -> Query:
+def _asked(level: Level, edge: Edge, request: Request) -> Query:
     params = [(name, value) for name, value in request.query_params.multi_items() if name not in NOT_ATTRIBUTES]
-    return parse(level, params, within=[(KEYWORDS[name], uid) for name, uid in request.path_params.items()])
+    within = [(KEYWORDS[name], uid) for name, uid in request.path_params.items()]
+    return parse(level, params, within=within, catalogue=edge.receiver.catalogue)
 
 
 def _warned(answer: Response, edge: Edge, asked: Query, remaining: int) -> Response:

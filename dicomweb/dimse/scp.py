@@ -32,6 +32,7 @@ from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
 from dicomweb.dimse.refusals import ABORTED, ASSOCIATE, Refusals
 from dicomweb.dimse.store import SERVICE, StoreService
 from dicomweb.dimse.wire import ClosedError, Wire, tune
+from dicomweb.index.further import read
 from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
 from dicomweb.study.store import attempt, deposit
@@ -113,7 +114,7 @@ def make(
 
     return Scp(
         pool=pool,
-        receiver=Receiver(archive, max_object=limits.data_set),
+        receiver=Receiver(archive, max_object=limits.data_set, catalogue=read(settings.dicom_attributes)),
         commit=GroupCommit(
             lambda access, group: attempt(pool, archive, access, group, SERVICE, duplicates),
             lambda access, group: deposit(pool, archive, access, group, SERVICE, duplicates),

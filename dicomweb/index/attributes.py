@@ -39,7 +39,7 @@ class Attribute:
     """One row of the table. `default`: returned without being asked for. `computed`: kept by the server, not by the
     sender.
 
-    `within` is the sequence that the attribute is in.
+    `within` is the sequence that the attribute is in. `code` is that of a further attribute, which has no column.
     """
 
     level: Level
@@ -51,6 +51,7 @@ class Attribute:
     default: bool = True
     computed: bool = False
     within: str = ""
+    code: int = 0
 
     @property
     def key(self) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from dicomweb.index import grams, names
+from dicomweb.index import matching_further as further
 from dicomweb.index.attributes import GRAMS, TIME_OF, Attribute, Level, Matching
 from dicomweb.index.columns import LARGEST
 from dicomweb.index.matching_moments import moments
@@ -60,8 +61,15 @@ def conditions(keys: Sequence[Key], how: How = PLAIN) -> list[tuple[Level, Fragm
             found.append((attribute.level, _empty(attribute)))
         elif "\0" in value:
             found.append((attribute.level, NOTHING))  # no character of any value
+        elif attribute.code and attribute.matching is not Matching.NONE:
+            same = [key for key in asked if attribute.within and _of_item(key[0], attribute)]
+            asked = [key for key in asked if key not in same]
+            whole = further.present(
+                [(attribute, value), *same], ALIAS[attribute.level], fuzzy=how.fuzzy, every=how.multiple
+            )
+            found.append((attribute.level, whole))
         elif attribute.within:
-            same = [key for key in asked if key[0].within == attribute.within]
+            same = [key for key in asked if key[0].within == attribute.within and not key[0].code]
             asked = [key for key in asked if key not in same]
             found.append((attribute.level, _item([(attribute, value), *same])))
         elif attribute.matching is Matching.DATE:
@@ -71,6 +79,11 @@ def conditions(keys: Sequence[Key], how: How = PLAIN) -> list[tuple[Level, Fragm
         else:
             found.append((attribute.level, _CONDITIONS[attribute.matching](attribute, value, how)))
     return found
+
+
+def _of_item(one: Attribute, other: Attribute) -> bool:
+    """Whether two further attributes are of the items of one sequence."""
+    return bool(one.code) and (one.level, one.within) == (other.level, other.within)
 
 
 def _universal(attribute: Attribute, value: str) -> bool:
@@ -88,6 +101,8 @@ def _partner(attribute: Attribute, asked: Sequence[Key]) -> Key | None:
 
 def _empty(attribute: Attribute) -> Fragment:
     """Spec: PS3.4 C.2.2.2.7 (2024d): the attribute is absent or has no value."""
+    if attribute.code:
+        return further.absent(attribute, ALIAS[attribute.level])
     column = _column(attribute)
     if attribute.matching is Matching.MEMBER:
         return Fragment(f"NOT EXISTS (SELECT 1 FROM unnest({column}) v WHERE v <> '')")

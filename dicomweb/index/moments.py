@@ -182,3 +182,55 @@ def _time(text: str) -> tuple[datetime, datetime | None]:
     if fraction:
         return start, start + timedelta(microseconds=10 ** (6 - len(fraction)))
     return start, start + timedelta(**{"seconds" if second else "minutes" if minute else "hours": 1})
+
+
+DATETIME = re.compile(r"(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:\.(\d{1,6}))?([+-]\d{4})?", re.ASCII)
+
+
+def datetimes(value: str) -> Interval:
+    """A moment (DT) or range of moments; with an offset from UTC it is the moment of UTC. Raises MalformedError."""
+    for place, char in [*enumerate(value), (len(value), "")]:
+        low, high = value[:place], value[place + 1 :]
+        if char in ("-", "") and all(DATETIME.fullmatch(end) or not end for end in (low, high)) and (low or high):
+            if not char:
+                return Interval(*_datetime(low), single=True)
+            return checked(Interval(_datetime(low)[0] if low else None, _datetime(high)[1] if high else None))
+    raise MalformedError
+
+
+def in_utc(text: str) -> str:
+    """A stored moment (DT) as it is compared: in UTC when it tells its offset; as it is where it is malformed."""
+    found = DATETIME.fullmatch(text)
+    if found is None or not found[8]:
+        return text
+    try:
+        return written(_datetime(text)[0])
+    except MalformedError:
+        return text
+
+
+def _datetime(text: str) -> tuple[datetime, datetime | None]:
+    """The first moment of a written one, which is as long as it is imprecise, and the first after it."""
+    found = DATETIME.fullmatch(text)
+    if found is None:
+        raise MalformedError
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    try:
+        start = datetime(
+            int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), min(int(second or 0), 59),
+            int((fraction or "0").ljust(6, "0")), UTC,
+        )  # fmt: skip
+        if not day:
+            end = start.replace(
+                year=start.year + (start.month == 12 or not month), month=start.month % 12 + 1 if month else 1
+            )
+        elif fraction:
+            end = start + timedelta(microseconds=10 ** (6 - len(fraction)))
+        else:
+            end = start + timedelta(
+                **{"seconds" if second else "minutes" if minute else "hours" if hour else "days": 1}
+            )
+        by = offset(zone) if zone else timedelta()
+        return start - by, end - by
+    except (ValueError, OverflowError) as error:
+        raise MalformedError from error

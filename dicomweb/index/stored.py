@@ -5,7 +5,7 @@ Spec: PS3.18 8.3.4.3 and 10.6.3.3 (2024d); PS3.5 7.8.1 (2024d): a private attrib
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -86,3 +86,18 @@ def _names(member: msgspec.Raw, creator: str) -> bool:
         return [creator] == [str(value).strip() for value in _creator(member).Value]
     except msgspec.ValidationError:
         return False
+
+
+def sought(stored: Mapping[str, msgspec.Raw], path: Sequence[Step], item: str = "") -> Iterator[tuple[str, bytes]]:
+    """Each place at which an object has an attribute, with the attribute, encoded.
+
+    A place is the numbers of the items that it is in, as `0.2`; empty at the top.
+    """
+    key = _key(stored, path[0])
+    if key is None:
+        return
+    if len(path) == 1:
+        yield item, bytes(stored[key])
+        return
+    for number, inner in enumerate(_items(stored[key])):
+        yield from sought(inner, path[1:], f"{item}.{number}" if item else str(number))

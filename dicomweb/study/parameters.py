@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from dicomweb.index import moments, naming
 from dicomweb.index.attributes import Level
+from dicomweb.index.further import BUILT_IN, Catalogue
 from dicomweb.study.query import LIMIT, How, Query, check, sortable
 from healix_fhir.kernel.errors import invalid
 
@@ -25,8 +26,14 @@ MOST_ORDERS = 8
 STEERING = ("limit", "offset", "fuzzymatching", "emptyvaluematching", "multiplevaluematching", "orderby")
 
 
-def parse(level: Level, params: Sequence[tuple[str, str]], *, within: Sequence[tuple[str, str]] = ()) -> Query:
-    """A search from query parameters: attributes by keyword or tag, and those that steer it.
+def parse(
+    level: Level,
+    params: Sequence[tuple[str, str]],
+    *,
+    within: Sequence[tuple[str, str]] = (),
+    catalogue: Catalogue = BUILT_IN,
+) -> Query:
+    """A search of what `catalogue` has from query parameters: attributes by keyword or tag, and those that steer it.
 
     `within` are keys from the path, e.g. `(("StudyInstanceUID", uid),)`. Raises Invalid, naming it, for what is
     malformed, unknown, or there twice.
@@ -55,6 +62,7 @@ def parse(level: Level, params: Sequence[tuple[str, str]], *, within: Sequence[t
         ),
         limit=min(_whole(steering, "limit", LIMIT), LIMIT),
         offset=_whole(steering, "offset", 0),
+        catalogue=catalogue,
         order=_order(level, steering["orderby"], creators) if "orderby" in steering else (),
     )
     check(found)

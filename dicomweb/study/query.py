@@ -12,6 +12,7 @@ import zstandard
 
 from dicomweb.index.attributes import ATTRIBUTES, BY_KEYWORD, Attribute, Level
 from dicomweb.index.entities import level_of
+from dicomweb.index.further import BUILT_IN, Catalogue
 from dicomweb.index.matching import ALIAS, How, conditions
 from dicomweb.index.naming import Step, steps
 from dicomweb.index.render import NONE, Renderer, renderer
@@ -20,7 +21,7 @@ from dicomweb.study.retrieve import absolute
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.conditions import all_of
 from healix_fhir.kernel.database import Fragment, Row, Statement, Work
-from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.errors import Category, HealixError, invalid
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
@@ -40,6 +41,7 @@ class Query:
     matches everything). One that the index does not hold is no condition; `unmatched` names it. `include`: further
     attributes to return; `include_all`: every one that there is at the level. `parents`: also return the default
     attributes of the levels above. `order`: attributes to sort by and whether descending, before the usual order.
+    `catalogue`: what the index holds.
     """
 
     level: Level
@@ -51,11 +53,12 @@ class Query:
     limit: int = LIMIT
     offset: int = 0
     order: tuple[tuple[str, bool], ...] = ()
+    catalogue: Catalogue = BUILT_IN
 
     @property
     def unmatched(self) -> list[str]:
         """The keys with a value that are not matched, since the index does not hold them."""
-        return [name for name, value in self.keys if name not in BY_KEYWORD and value.strip()]
+        return [name for name, value in self.keys if self.catalogue.find(name) is None and value.strip()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     returned (C-FIND). Raises Forbidden when `access` may not search at all, Invalid for a malformed key.
     """
     where = _where(access, query)
+    yield from _indexed(query)
     returned = _returned(query)
     paths = _paths(query)
     columns = [*UIDS[: query.level], *(f"{ALIAS[attribute.level]}.{attribute.column}" for attribute in returned)]
@@ -160,6 +164,7 @@ def _rendered(
 def count(access: AccessContext, query: Query) -> Work[int]:
     """How many matches `access` may see; one statement, and one for the audit row. Raises as `query`."""
     where = _where(access, query)
+    yield from _indexed(query)
     rows = yield Statement(f"SELECT count(*) FROM {FROM[query.level]} WHERE {where.sql}", where.params, prepare=False)
     yield _audited(access, query, {})
     return int(rows[0][0])
@@ -179,10 +184,20 @@ def _where(access: AccessContext, query: Query) -> Fragment:
     return all_of(parts)
 
 
+def _indexed(query: Query) -> Work[None]:
+    """Refuse (Unavailable) further attributes of which not all that is stored is indexed yet."""
+    codes = {one.code: name for name, _ in query.keys if (one := query.catalogue.further.get(name)) is not None}
+    if codes:
+        rows = yield Statement("SELECT code FROM further_attribute WHERE code = ANY(%s) AND whole", (list(codes),))
+        missing = [name for code, name in codes.items() if (code,) not in rows]
+        if missing:
+            raise HealixError(Category.UNAVAILABLE, f"{missing[0]} is still being indexed")
+
+
 def check(query: Query) -> list[tuple[Level, Fragment]]:
     """The conditions of the keys. Raises Invalid for a value that is malformed for its attribute."""
-    keys = [(BY_KEYWORD[name], value) for name, value in query.keys if name in BY_KEYWORD]
-    return conditions(keys, query.how)
+    found = [(query.catalogue.find(name), value) for name, value in query.keys]
+    return conditions([(attribute, value) for attribute, value in found if attribute is not None], query.how)
 
 
 def _order(query: Query) -> str:
@@ -234,8 +249,17 @@ def _paths(query: Query) -> list[tuple[Step, ...]]:
     What belongs to a lower level is not returned. Spec: PS3.18 10.6.3.3.1 and 10.6.3.3.2 (2024d)
     """
     named = dict.fromkeys([*query.include, *(name for name, _ in query.keys)])
+    if query.include_all:
+        further = query.catalogue.further.values()
+        named |= dict.fromkeys(attribute.keyword for attribute in further if attribute.level <= query.level)
     held = {attribute.keyword for attribute in ATTRIBUTES}
-    return [steps(name) for name in named if name.partition(".")[0] not in held and level_of(name) <= query.level]
+    found = []
+    for name in named:
+        attribute = query.catalogue.further.get(name)
+        level = attribute.level if attribute is not None else level_of(name)
+        if name.partition(".")[0] not in held and level <= query.level:
+            found.append(steps(name))
+    return found
 
 
 def reads_metadata(query: Query) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from xxhash import xxh3_128
@@ -21,7 +21,9 @@ from dicomweb.dicomjson.inflate import bound, inflate
 from dicomweb.dicomjson.part10 import META_LIMIT, PREAMBLE, FileMeta, read_meta, write_meta
 from dicomweb.dicomjson.syntax import syntax
 from dicomweb.dicomjson.walker import walk
+from dicomweb.index import further
 from dicomweb.index.attributes import INDEXED, values
+from dicomweb.index.further import Catalogue, Value
 from dicomweb.pixel.layout import WANTED, Layout, layout
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large
@@ -39,6 +41,7 @@ class Received:
     `digest` is a 128-bit xxh3 of the data set without preamble and File Meta, so that the same object is known again
     whatever implementation sent it. `header` holds its index attributes, metadata and byte ranges. `coerced` is the
     item of its Original Attributes Sequence, encoded as DICOM JSON, that says what was replaced on its way in.
+    `further` are its values of further attributes.
     """
 
     sop_class: str
@@ -52,17 +55,21 @@ class Received:
     header: Header
     layout: Layout
     coerced: bytes | None = None
+    further: Sequence[Value] = ()
 
 
 class Receiver:
     """Takes objects into `archive`; one for each process, safe to share between threads.
 
-    `max_object` is the largest accepted file in bytes.
+    `max_object` is the largest accepted file in bytes; `catalogue` has the further attributes to index.
     """
 
-    def __init__(self, archive: Archive, *, max_object: int = 16 << 30) -> None:
+    def __init__(
+        self, archive: Archive, *, max_object: int = 16 << 30, catalogue: Catalogue = further.BUILT_IN
+    ) -> None:
         self.archive = archive
         self.max_object = max_object
+        self.catalogue = catalogue
 
     def begin(self, meta: FileMeta | None = None) -> Incoming:
         """Start receiving: a whole Part 10 stream, or with `meta` a bare data set, to which File Meta is prefixed.
@@ -70,15 +77,16 @@ class Receiver:
         Raises Invalid when `meta` holds no valid UIDs, Unavailable when nothing can be written.
         """
         head = write_meta(meta) if meta else b""
-        return Incoming(self.archive, self.max_object, head)
+        return Incoming(self.archive, self.max_object, self.catalogue, head)
 
 
 class Incoming:
     """One object on its way in. Blocking; asynchronous callers write from a thread."""
 
-    def __init__(self, archive: Archive, max_object: int, head: bytes) -> None:
+    def __init__(self, archive: Archive, max_object: int, catalogue: Catalogue, head: bytes) -> None:
         self._archive = archive
         self._max_object = max_object
+        self._catalogue = catalogue
         self._spool = Spool(archive.incoming)
         self._digest = xxh3_128()
         self._meta: tuple[FileMeta, int] | None = None
@@ -176,6 +184,7 @@ class Incoming:
             self._digest.digest(),
             header,
             layout(header, meta.transfer_syntax),
+            further=further.values(self._catalogue, header.metadata),
         )
 
     def _chunks(self, position: int) -> Iterator[bytes]:

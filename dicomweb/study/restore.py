@@ -10,10 +10,12 @@ from sqlalchemy import Table
 
 from dicomweb.index import tables
 from dicomweb.study.delete import after
+from dicomweb.study.indexing import STUDY_TASK
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, not_found
+from healix_fhir.kernel.jobs import enqueue
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
@@ -106,6 +108,7 @@ def restore(
     back = yield Statement(_INSTANCES.format(**_columns(tables.instance)), chosen)
     if not back:
         raise HealixError(Category.CONFLICT, "what was deleted has been stored again meanwhile")
+    yield enqueue(STUDY_TASK, {"study": study})
     found = [uid for (uid,) in back]
     yield from after(access, study, rows[0][1], found, action="C", word=WORD)
     return found

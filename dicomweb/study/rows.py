@@ -56,6 +56,9 @@ WITH given_study AS MATERIALIZED (
        SELECT x.*, i.pk
        FROM json_to_recordset(%s::json) AS x ({instance_types}, series_uid text)
        LEFT JOIN LATERAL (SELECT i.pk FROM instance i WHERE i.instance_uid = x.instance_uid LIMIT 1) i ON true),
+     given_further AS MATERIALIZED (
+       SELECT * FROM json_to_recordset(%s::json)
+         AS x (level int, uid text, code int, item text, place int, value text, number float8)),
      sound AS MATERIALIZED (
        SELECT WHERE NOT EXISTS (SELECT FROM given_study s WHERE NOT s.same OR ({allowed}) IS NOT TRUE)
          AND NOT EXISTS (SELECT FROM given_series e JOIN given_study s USING (study_uid)
@@ -76,7 +79,7 @@ WITH given_study AS MATERIALIZED (
          sop_classes = {sop_classes},
          updated = now()
        WHERE {still_same}
-       RETURNING s.pk, s.study_uid, s.pat),
+       RETURNING s.pk, s.study_uid, s.pat, s.xmax = 0 AS made),
      written_series AS (
        INSERT INTO series AS e ({series}, study_pk, instances_in_series)
        SELECT {series_x}, s.pk, x.instances
@@ -87,7 +90,7 @@ WITH given_study AS MATERIALIZED (
      written_instance AS (
        INSERT INTO instance ({instance}, series_pk)
        SELECT {instance_x}, e.pk FROM given_instance x JOIN written_series e USING (series_uid)
-       RETURNING pk),
+       RETURNING pk, instance_uid),{further}
      audited AS ({audit}),
      announced AS ({announce})
 SELECT w.instances, 1 / (w.studies = 0 OR (w.instances = g.instances AND w.series = g.series))::int
@@ -97,6 +100,13 @@ FROM (SELECT (SELECT count(*) FROM written_study) AS studies,
      (SELECT (SELECT count(*) FROM given_instance) AS instances,
              (SELECT coalesce(sum(series), 0) FROM growing) AS series) g"""
 """The last line divides by zero where another transaction came between, so that nothing half-written stays."""
+
+_FURTHER = """
+     {level}_further_written AS (
+       INSERT INTO {level}_further (pk, code, item, place, value, number)
+       SELECT w.pk, x.code, x.item, x.place, x.value, x.number
+       FROM given_further x JOIN written_{level} w ON w.{level}_uid = x.uid WHERE x.level = {number}{new}),"""
+"""The further attributes of what is new: a study and a series have those of their first object."""
 
 _AUDIT = """
 SELECT NULL::timestamptz AS r, 'C' AS a, %s::text AS s, 0::smallint AS o, %s::text AS c, %s::text AS u, %s::text AS d,
@@ -113,13 +123,15 @@ def write(access: AccessContext, group: Sequence[Received], source: str) -> Work
     """
     allowed = access.represented("ImagingStudy", Permission.CREATE, "s.pat", "s.imaging_study")
     origin = access.origin
+    values = _further(group)
     try:
         rows = yield Statement(
-            _sql(allowed.sql),
+            _sql(allowed.sql, bool(values)),
             (
                 msgspec.json.encode(_studies(group)).decode(),
                 msgspec.json.encode(_series(group)).decode(),
                 msgspec.json.encode([_instance(one) for one in group]).decode(),
+                msgspec.json.encode(values).decode(),
                 *allowed.params,
                 source,
                 origin.client,
@@ -176,6 +188,19 @@ def _instance(one: Received) -> dict[str, Any]:
     )
 
 
+def _further(group: Sequence[Received]) -> list[dict[str, Any]]:
+    """The values of further attributes: of the instances, and of the first of each series and study."""
+    found: list[dict[str, Any]] = []
+    there: set[str] = set()
+    for one in group:
+        uids = {Level.STUDY: one.study, Level.SERIES: one.series, Level.INSTANCE: one.sop_instance}
+        found += [
+            value._asdict() | {"uid": uid} for value in one.further if (uid := uids[Level(value.level)]) not in there
+        ]
+        there.update(uids.values())
+    return found
+
+
 def _jsonable(row: dict[str, Any]) -> dict[str, Any]:
     """`row` with bytes as PostgreSQL reads them from text."""
     return {name: "\\x" + value.hex() if isinstance(value, bytes) else value for name, value in row.items()}
@@ -188,8 +213,8 @@ _COMPUTED = {
 
 
 @cache
-def _sql(allowed: str) -> str:
-    """The statement for callers whose access is the condition `allowed`."""
+def _sql(allowed: str, further: bool) -> str:
+    """The statement for callers whose access is the condition `allowed`; with `further` attributes, or without."""
     parts: dict[str, str] = {}
     for table in (tables.study, tables.series, tables.instance):
         given = {column.name: _type(column.type) for column in table.columns if column.name not in _COMPUTED}
@@ -203,6 +228,11 @@ def _sql(allowed: str) -> str:
         allowed=allowed,
         modalities=_united("modalities"),
         sop_classes=_united("sop_classes"),
+        further="".join(
+            _FURTHER.format(level=level.name.lower(), number=level, new=" AND w.made" if level < Level.INSTANCE else "")
+            for level in Level
+            if further
+        ),
         audit=audit.insert(f"({_AUDIT}) x"),
         announce=ANNOUNCE.format(source="written_study"),
     )

@@ -85,6 +85,8 @@ class Settings:
     """An image whose SOPInstanceUID is stored with other content: `refuse` it, `keep` the stored, or `replace` that."""
     workitem_days: int = 90
     """Days for which workitems are kept after they have ended; longer those that a subscriber locks; 0: for ever."""
+    dicom_attributes: str = ""
+    """Further DICOM attributes that searches match, separated by semicolons, e.g. `PatientComments; ProtocolName`."""
     subscription_allow_private: bool = False
     """Whether Subscriptions may notify addresses of private networks, and without TLS: `true` or `false`."""
     require_second_factor: str = "none"

@@ -14,6 +14,7 @@ from dicomweb.api.channel import Channels
 from dicomweb.api.edge import Edge as ImagingEdge
 from dicomweb.api.listening import Listening
 from dicomweb.archive.opening import open_archive
+from dicomweb.index.further import read
 from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
 from healix_fhir.api import brands
@@ -137,6 +138,6 @@ def _provider(settings: Settings, pool: Pool, gate: TokenGate, seal: Seal) -> Pr
 def _imaging(settings: Settings, pool: Pool, gate: TokenGate) -> ImagingEdge:
     archive = open_archive(settings)
     largest = settings.max_store_gb << 30
-    receiver = Receiver(archive, max_object=largest)
+    receiver = Receiver(archive, max_object=largest, catalogue=read(settings.dicom_attributes))
     base, duplicates = f"{settings.root}/dicomweb", Duplicates(settings.duplicates)
     return ImagingEdge(pool, archive, receiver, gate, base, largest, find_patient, duplicates)

@@ -11,6 +11,8 @@ from psycopg import Connection
 from dicomweb.archive.opening import open_archive
 from dicomweb.archive.tiered import TieredArchive
 from dicomweb.events import TOPIC
+from dicomweb.index import further
+from dicomweb.study import indexing
 from dicomweb.study.expire import expire
 from dicomweb.study.integrity import check, damaged
 from dicomweb.study.purge import purge
@@ -89,7 +91,22 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         "archive.move": lambda: _move(settings),
         "studies.expire": lambda: _expire(settings),
         TASK: lambda run: _reindex(settings, run),
+        indexing.TASK: lambda: _index(settings),
+        indexing.STUDY_TASK: lambda study: _index_study(settings, study),
     }
+
+
+def _index(settings: Settings) -> None:
+    done = 0
+    with open_pool(settings.database_url, size=1) as pool:
+        for count in indexing.indexed(pool, further.read(settings.dicom_attributes)):
+            done += count
+            log.info("indexing further DICOM attributes", done=done)
+
+
+def _index_study(settings: Settings, study: str) -> None:
+    with open_pool(settings.database_url, size=1) as pool:
+        transaction(pool, lambda: indexing.index_study(further.read(settings.dicom_attributes), study))
 
 
 def _reindex(settings: Settings, run_id: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicomweb.dimse import peers
-from dicomweb.index import deleted, held, integrity, rules
+from dicomweb.index import deleted, further_tables, held, integrity, rules
 from dicomweb.index import tables as study_index
 from dicomweb.workitem import tables as worklist
 from healix_fhir.kernel import audit, audit_chain, outbox
@@ -27,6 +27,7 @@ ROOMS = (
     custom_parameters,
     access,
     study_index,
+    further_tables,
     worklist,
     deleted,
     held,

@@ -11,6 +11,8 @@ import psycopg
 import structlog
 from psycopg import Connection
 
+from dicomweb.index.further import read
+from dicomweb.study.indexing import declare
 from dicomweb.workitem.retention import tell_of_restart
 from healix_fhir.kernel import jobs
 from healix_fhir.kernel.audit_sealing import Sealing
@@ -66,6 +68,7 @@ async def _work(settings: Settings) -> None:
     with open_pool(settings.database_url, size=1) as pool:
         renewed = transaction(pool, renew)
         transaction(pool, tell_of_restart)
+        transaction(pool, lambda: declare(read(settings.dicom_attributes)))
     if renewed is not None:
         log.warning("the search index is not whole and is written anew", run=renewed.id, total=renewed.total)
     app = jobs.application(settings.database_url, tasks(settings), SCHEDULES)

@@ -62,12 +62,13 @@ def _patients(pool: ConnectionPool[Connection[Row]], settings: Settings) -> None
 
 def _study(pool: ConnectionPool[Connection[Row]], settings: Settings) -> None:
     from dicomweb.archive.opening import open_archive
+    from dicomweb.index.further import read
     from dicomweb.study.outcome import Disposition
     from dicomweb.study.receive import Receiver
     from dicomweb.study.store import deposit
 
     archive = open_archive(settings)
-    receiver = Receiver(archive)
+    receiver = Receiver(archive, catalogue=read(settings.dicom_attributes))
     received = []
     _, mrn, family, given, gender, birth, _ = CT_PATIENT
     for content in ct.files(mrn, f"{family}^{given}", birth.replace("-", ""), "M" if gender == "male" else "F"):

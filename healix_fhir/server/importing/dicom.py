@@ -13,6 +13,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.opening import open_archive
+from dicomweb.index.further import read
 from dicomweb.study.outcome import Disposition, Duplicates, Outcome
 from dicomweb.study.receive import Received, Receiver
 from dicomweb.study.store import deposit
@@ -40,7 +41,8 @@ class DicomWriter:
     def __init__(self, settings: Settings, pool: ConnectionPool[Connection[Row]], run: bytes) -> None:
         self._pool = pool
         self._archive = open_archive(settings)
-        self._receiver = Receiver(self._archive, max_object=settings.max_store_gb * GB)
+        catalogue = read(settings.dicom_attributes)
+        self._receiver = Receiver(self._archive, max_object=settings.max_store_gb * GB, catalogue=catalogue)
         self._run = run
         self._duplicates = Duplicates(settings.duplicates)
         self._access = internal("import")
