@@ -16,6 +16,7 @@ from dicomweb.api.qido import NOT_ATTRIBUTES
 from dicomweb.api.related import PRIVATE
 from dicomweb.api.workitems import telling, warned
 from dicomweb.workitem.reports import WORKLIST
+from dicomweb.workitem.rows import visible
 from dicomweb.workitem.status import WARNINGS, Failure, RefusedError, Success
 from dicomweb.workitem.subscribe import subscribe, subscribe_globally
 from dicomweb.workitem.subscribers import title
@@ -23,6 +24,7 @@ from dicomweb.workitem.unsubscribe import suspend, unsubscribe, unsubscribe_glob
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import invalid
 from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
 
 FILTERED = f"{WORKLIST}.1"
 """The instance that filtered global subscriptions name."""
@@ -67,6 +69,7 @@ async def remove(edge: Edge, request: Request, access: AccessContext) -> Respons
 async def stop(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /workitems/{uid}/subscribers/{aetitle}/suspend`."""
     uid, aet = request.path_params["workitem"], title(request.path_params["aetitle"])
+    visible(access, Permission.SEARCH)
     if uid not in (WORKLIST, FILTERED):
         raise RefusedError(Failure.NOT_APPROPRIATE, "subscriptions to the worklist are suspended, not those to an item")
     await atransaction(edge.pool, lambda: suspend(access, aet))
@@ -75,7 +78,8 @@ async def stop(edge: Edge, request: Request, access: AccessContext) -> Response:
 
 async def upgrade(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET /subscribers/{aetitle}` by who asks for no web socket. Spec: RFC 9110 15.5.22"""
-    del edge, access
+    del edge
+    visible(access, Permission.READ)
     title(request.path_params["aetitle"])
     return Response(None, 426, {**PRIVATE, "Upgrade": "websocket", "Connection": "Upgrade"})
 

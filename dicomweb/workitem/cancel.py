@@ -36,8 +36,8 @@ def request_cancellation(access: AccessContext, uid: str, given: DataSet) -> Wor
 
     Raises RefusedError, Invalid, NotFound.
     """
-    asked = _asked(given)
     item = yield from find(access, Permission.UPDATE, uid, lock=True)
+    asked = _asked(given)
     if item.state is State.COMPLETED:
         raise RefusedError(Failure.ALREADY_COMPLETED, "the workitem is completed already", COMPLETED)
     if item.state is State.IN_PROGRESS:

@@ -16,6 +16,7 @@ from healix_fhir.model.json import encode
 from tests.integration.audit.conftest import FHIR, Clinic, stored
 from tests.support.resources import observation
 from tests.support.stow import HEADERS, body
+from tests.support.workitems import state
 
 Json = dict[str, Any]
 Rows = list[tuple[str, str, int, str | None]]
@@ -150,6 +151,7 @@ def _addresses() -> list[tuple[str, str]]:
 PARTS = {
     "type": "Observation", "id": "x", "operation": "validate", "version": "1", "other": "Condition", "rest": "x",
     "study": "1.2.3", "series": "1.2.3.1", "instance": "1.2.3.1.1", "frames": "1", "path": "7FE00010",
+    "workitem": "1.2.3", "aetitle": "WATCH",
 }  # fmt: skip
 OBJECT = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3.1&objectUID=1.2.3.1.1"
 NO_OPERATION = {("DELETE", f"/fhir/{path}${{operation}}") for path in ("", "{type}/", "{type}/{id}/")} | {
@@ -176,6 +178,8 @@ def test_every_address_records_that_it_was_refused(clinic: Clinic, method: str, 
 def _body(path: str, method: str) -> tuple[bytes | None, dict[str, str]]:
     if method in ("GET", "DELETE"):
         return None, {}
+    if path.startswith("/dicomweb/workitems"):
+        return encode(state("IN PROGRESS")), {"Content-Type": "application/dicom+json"}
     if path.startswith("/dicomweb"):
         return body([b"no image"]), HEADERS
     if path.endswith("_search"):
