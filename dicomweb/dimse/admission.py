@@ -17,6 +17,10 @@ from smart_auth.access import AccessContext
 from smart_auth.scope import Context, Permission, Scope
 
 STORING = frozenset({Scope(Context.SYSTEM, "ImagingStudy", frozenset({Permission.CREATE}))})
+STORING_AND_REJECTING = frozenset(
+    {Scope(Context.SYSTEM, "ImagingStudy", frozenset({Permission.CREATE, Permission.DELETE}))}
+)
+"""What a known peer may: its rejection notes take effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ def admit(house: House, request: Request, address: str) -> Work[Caller | Reject]
         rights = UNKNOWN_CALLER[house.unknown_callers] if peer is None else peer.rights
         if rights:
             yield record([AuditRow(origin, "E", ASSOCIATE)])
-            scopes = STORING if Right.STORE in rights else frozenset()
+            storing = STORING if peer is None else STORING_AND_REJECTING
+            scopes = storing if Right.STORE in rights else frozenset()
             return Caller(request.calling, rights, AccessContext(scopes=scopes, origin=origin))
         verdict = Reject.CALLING_AE_TITLE_NOT_RECOGNIZED
     return verdict

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -28,6 +29,7 @@ study = Table(
     metadata,
     Column("pk", BigInteger, Identity(always=True), primary_key=True),
     Column("pat", BigInteger),  # patient_key; null until the patient is matched
+    Column("patient_made", Boolean, nullable=False, server_default="false"),  # whether `pat` was made for it
     Column("imaging_study", BigInteger),  # key of its ImagingStudy resource; null until that is made
     Column("study_uid", C, nullable=False, unique=True),
     Column("study_date", C),
@@ -57,6 +59,7 @@ study = Table(
 )
 Index("study_pat_date", study.c.pat, study.c.study_date.desc().nulls_last(), study.c.pk.desc())
 Index("study_date", study.c.study_date.desc().nulls_last(), study.c.pk.desc())
+Index("study_unmatched", study.c.pk, postgresql_where=study.c.patient_made)
 Index("study_patient_id", study.c.patient_id)
 Index("study_accession_number", study.c.accession_number)
 Index("study_modalities", study.c.modalities, postgresql_using="gin")

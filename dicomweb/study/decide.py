@@ -23,7 +23,7 @@ class Known:
 
     `studies`: (PatientID, issuer) by study; `series`: study by series; `instances`: (series, SOP class, digest) by
     instance, `fresh` those of the group itself; `closed`: studies that the caller may not store into; `held`: those
-    under legal hold.
+    under legal hold; `rejected`: the code of a rejection note by instance.
     """
 
     studies: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -32,6 +32,7 @@ class Known:
     fresh: set[str] = field(default_factory=set)
     closed: frozenset[str] = frozenset()
     held: set[str] = field(default_factory=set)
+    rejected: dict[str, str] = field(default_factory=dict)
 
 
 def identity(received: Received) -> tuple[str, str]:
@@ -76,6 +77,8 @@ def _refusal(received: Received, known: Known) -> tuple[Reason, str] | None:
         return Reason.NOT_AUTHORIZED, "the token does not allow to store for this patient"
     if known.studies.get(received.study, (key := identity(received))) != key:
         return Reason.DATA_SET_DOES_NOT_MATCH, "PatientID or its issuer differ from those of the study"
+    if received.sop_instance in known.rejected:
+        return Reason.PROCESSING_FAILURE, "the instance was rejected by a rejection note, and is not stored again"
     if known.series.get(received.series, received.study) != received.study:
         return Reason.DATA_SET_DOES_NOT_MATCH, "SeriesInstanceUID belongs to another study"
     return None

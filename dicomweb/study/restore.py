@@ -79,7 +79,9 @@ WITH newest AS (
      back AS (
        INSERT INTO instance ({names}, series_pk) OVERRIDING SYSTEM VALUE SELECT {values}, n.series_pk
        FROM newest n, json_populate_record(NULL::instance, n.instance) x RETURNING instance_uid),
-     gone AS (DELETE FROM deleted_instance d USING newest n WHERE d.pk = n.pk)
+     gone AS (DELETE FROM deleted_instance d USING newest n WHERE d.pk = n.pk),
+     allowed AS (
+       DELETE FROM rejected_instance r USING back b WHERE r.instance_uid = b.instance_uid)
 SELECT instance_uid FROM back"""
 
 
@@ -88,9 +90,9 @@ def restore(
 ) -> Work[list[str]]:
     """Bring back what was deleted of a study, a series or an instance; the SOP Instance UIDs that came, audited.
 
-    What was stored again meanwhile stays as it is. The study is closed to everyone but `system` until the bridge has
-    found its patient and its labels again. Raises Invalid, Forbidden, NotFound when nothing is kept, Conflict when all
-    of it was stored again.
+    What was stored again meanwhile stays as it is; what a note had rejected may be stored again from then on. The study
+    is closed to everyone but `system` until the bridge has found its patient and its labels again. Raises Invalid,
+    Forbidden, NotFound when nothing is kept, Conflict when all of it was stored again.
     """
     asked = ((study, "study_uid"), (series, "series_uid"), (instance, "instance_uid"))
     access.require_whole("ImagingStudy", Permission.CREATE, "restoring")

@@ -63,7 +63,9 @@ WITH given_study AS MATERIALIZED (
        SELECT WHERE NOT EXISTS (SELECT FROM given_study s WHERE NOT s.same OR ({allowed}) IS NOT TRUE)
          AND NOT EXISTS (SELECT FROM given_series e JOIN given_study s USING (study_uid)
                          WHERE e.pk IS NOT NULL AND e.study_pk IS DISTINCT FROM s.pk)
-         AND NOT EXISTS (SELECT FROM given_instance WHERE pk IS NOT NULL)),
+         AND NOT EXISTS (SELECT FROM given_instance WHERE pk IS NOT NULL)
+         AND NOT EXISTS (SELECT FROM given_instance x CROSS JOIN LATERAL (
+                         SELECT FROM rejected_instance r WHERE r.instance_uid = x.instance_uid LIMIT 1) r)),
      growing AS (
        SELECT x.study_uid, count(*) AS series, coalesce(array_agg(DISTINCT x.modality) FILTER (
          WHERE x.modality IS NOT NULL), '{{}}') AS modalities
@@ -207,7 +209,7 @@ def _jsonable(row: dict[str, Any]) -> dict[str, Any]:
 
 
 _COMPUTED = {
-    "pk", "pat", "imaging_study", "study_pk", "series_pk", "modalities", "sop_classes", "series_count",
+    "pk", "pat", "patient_made", "imaging_study", "study_pk", "series_pk", "modalities", "sop_classes", "series_count",
     "instance_count", "updated", "instances_in_series", "stored",
 }  # fmt: skip
 

@@ -20,6 +20,7 @@ from dicomweb.study.displace import WORD as DISPLACED
 from dicomweb.study.displace import displace
 from dicomweb.study.outcome import WITH_ROWS, Disposition, Duplicates, Outcome
 from dicomweb.study.receive import Received
+from dicomweb.study.reject import KEY_OBJECTS, judged, reject
 from dicomweb.study.rows import audited, write
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Row, Statement, Work, aat_once, at_once, atransaction, transaction
@@ -114,6 +115,8 @@ def _is_stored(outcome: Outcome) -> bool:
 def store_new(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome] | None]:
     """The usual case, one statement: every object is new and in order. None, and nothing written, where not."""
     access.require_whole("ImagingStudy", Permission.CREATE, "storing images")
+    if any(one.sop_class == KEY_OBJECTS for one in received):
+        return None
     outcomes = decide(received, Known())
     if all(_is_stored(outcome) for outcome in outcomes) and (yield from write(access, received, source)):
         return outcomes
@@ -126,13 +129,14 @@ def store(
     """Any case, four statements at most: what can be stored is, the rest has its reasons."""
     access.require_whole("ImagingStudy", Permission.CREATE, "storing images")
     known, patients = yield from _known(access, received)
-    outcomes = decide(received, known, duplicates)
+    outcomes = yield from judged(access, received, decide(received, known, duplicates))
     pairs = list(zip(received, outcomes, strict=True))
     if replacing := [one for one, outcome in pairs if outcome.status is Disposition.REPLACED]:
         yield from displace(access, replacing)
     stored = [one for one, outcome in pairs if _is_stored(outcome)]
     if stored and not (yield from write(access, stored, source)):
         raise SerializationFailure("what stands against a group changed meanwhile")
+    yield from reject(access, stored)
     if audits := _audits(access, pairs, source, patients):
         yield record(audits)
     return outcomes
@@ -153,7 +157,9 @@ FROM unnest(%s::text[], %s::text[], %s::text[]) AS n (study_uid, patient_id, iss
 LEFT JOIN study_patient p ON p.patient_id = n.patient_id AND p.issuer = n.issuer
 LEFT JOIN patient_key k ON k.pat = p.pat
 UNION ALL
-SELECT 5, h.study_uid, NULL, NULL, NULL, NULL, NULL FROM study_hold h WHERE h.study_uid = ANY(%s)"""
+SELECT 5, h.study_uid, NULL, NULL, NULL, NULL, NULL FROM study_hold h WHERE h.study_uid = ANY(%s)
+UNION ALL
+SELECT 6, r.instance_uid, r.code, NULL, NULL, NULL, NULL FROM rejected_instance r WHERE r.instance_uid = ANY(%s)"""
 
 
 def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Known, dict[str, str | None]]]:
@@ -177,6 +183,7 @@ def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Kn
             [key for key, _ in identities],
             [issuer for _, issuer in identities],
             list(firsts),
+            [one.sop_instance for one in received],
         ),
     )
     known = Known()
@@ -191,6 +198,8 @@ def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Kn
             known.instances[uid] = (first, second, digest)
         elif kind == 5:
             known.held.add(uid)
+        elif kind == 6:
+            known.rejected[uid] = first
         if kind in (1, 4):
             patients[uid], allowed[uid] = patient, bool(permitted)
     known.closed = frozenset(uid for uid, permitted in allowed.items() if not permitted)

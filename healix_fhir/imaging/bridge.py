@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from dicomweb.events import TOPIC, study_changed
+from healix_fhir.imaging import reconcile
 from healix_fhir.imaging.imaging_study import imaging_study, imaging_study_id
 from healix_fhir.imaging.patients import Key, Match, made_patient, match, replaced
 from healix_fhir.imaging.studies import Study, read
@@ -52,11 +53,13 @@ def _studies(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
     found = yield from read(uids)
     existing = yield from _existing(found)
     matches = yield from match(study.key for study in found)
+    given = yield from reconcile.assigned([study.uid for study in found])
     moved = yield from _settle(found, matches)
-    changes += _patient_changes(found, matches, bases)
+    yield from reconcile.put(given)
+    changes += _patient_changes([study for study in found if study.uid not in given], matches, bases)
     where = f"{bases[0].removesuffix('/fhir')}/dicomweb" if bases else ""
     for study in found:
-        patient = matches[study.key].patient
+        patient = given.get(study.uid) or matches[study.key].patient
         resource = imaging_study(study, patient, existing.get(imaging_study_id(study.uid)), where)
         changes.append(change(Method.PUT, resource, "ImagingStudy", resource["id"], bases))
     yield from commit(internal("imaging"), changes)
@@ -128,18 +131,22 @@ def _existing(found: Sequence[Study]) -> Work[dict[str, dict[str, Any]]]:
 
 _SETTLE = """
 WITH asked AS (
-       SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS x (patient_id, issuer, pat)),
+       SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bool[]) AS x (patient_id, issuer, pat, made)),
      mapped AS (
-       INSERT INTO study_patient AS m (patient_id, issuer, pat) SELECT * FROM asked WHERE patient_id <> ''
+       INSERT INTO study_patient AS m (patient_id, issuer, pat)
+       SELECT patient_id, issuer, pat FROM asked WHERE patient_id <> ''
        ON CONFLICT (patient_id, issuer) DO UPDATE SET pat = excluded.pat WHERE m.pat <> excluded.pat),
      work AS (
        UPDATE workitem w SET pat = a.pat FROM asked a
        WHERE a.patient_id <> '' AND w.patient_id = a.patient_id AND w.issuer = a.issuer
          AND w.pat IS DISTINCT FROM a.pat)
-UPDATE study s SET pat = a.pat FROM asked a
-WHERE s.pat IS DISTINCT FROM a.pat AND CASE WHEN a.patient_id = '' THEN s.study_uid = a.issuer
+UPDATE study s SET pat = a.pat, patient_made = a.made FROM asked a
+WHERE (s.pat IS DISTINCT FROM a.pat OR s.patient_made <> a.made)
+  AND NOT EXISTS (SELECT FROM study_assignment g JOIN resource r ON r.type = {patient} AND r.id = g.patient
+                  WHERE g.study_uid = s.study_uid AND NOT r.deleted)
+  AND CASE WHEN a.patient_id = '' THEN s.study_uid = a.issuer
       ELSE s.patient_id = a.patient_id AND coalesce(s.patient_id_issuer, '') = a.issuer END
-RETURNING s.study_uid"""
+RETURNING s.study_uid""".format(patient=TYPE_ID["Patient"])
 
 
 def _settle(found: Sequence[Study], matches: Mapping[Key, Match]) -> Work[list[str]]:
@@ -147,7 +154,13 @@ def _settle(found: Sequence[Study], matches: Mapping[Key, Match]) -> Work[list[s
     keys = sorted({study.key for study in found})
     pats = yield from patient_keys([matches[key].patient for key in keys])
     rows = yield Statement(
-        _SETTLE, ([key[0] for key in keys], [key[1] for key in keys], [pats[matches[key].patient] for key in keys])
+        _SETTLE,
+        (
+            [key[0] for key in keys],
+            [key[1] for key in keys],
+            [pats[matches[key].patient] for key in keys],
+            [matches[key].made for key in keys],
+        ),
     )
     return [uid for (uid,) in rows]
 
@@ -174,11 +187,13 @@ WHERE s.patient_id IN (
         SELECT i ->> 'value' FROM resource r, json_array_elements(convert_from(r.body, 'UTF8')::json -> 'identifier') i
         WHERE r.type = %s AND r.id = ANY(%s) AND NOT r.deleted)
    OR s.pat IN (SELECT k.pat FROM resource r JOIN patient_key k ON k.id = r.id
-                WHERE r.type = %s AND r.id = ANY(%s) AND r.deleted)"""
+                WHERE r.type = %s AND r.id = ANY(%s) AND (r.deleted OR EXISTS (
+                  SELECT FROM json_array_elements(convert_from(r.body, 'UTF8')::json -> 'link') l
+                  WHERE l ->> 'type' = 'replaced-by')))"""
 
 
 def patients(events: Sequence[Event]) -> Work[None]:
-    """The consumer of resource events: a Patient with the PatientID of stored studies came, changed or went."""
+    """The consumer of resource events: a Patient whom stored studies may concern came, changed, was merged or went."""
     ids = sorted({event.payload["id"] for event in events if event.payload["type"] == "Patient"})
     if not ids:
         return

@@ -9,13 +9,15 @@ The rule, for a PatientID with or without Issuer of Patient ID:
    computed from PatientID and issuer. It holds the images until rule 2 finds the one Patient, which may arrive later;
    then the studies move there and the made one is marked inactive and replaced.
 
+A Patient found so that was merged into another (`link` of type replaced-by) gives its studies to that one.
+
 Spec: FHIR R4, hl7.org/fhir/R4/patient.html; PS3.3 C.7.1.1 (2024d)
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -30,6 +32,9 @@ from healix_fhir.search import tokens
 
 Key: TypeAlias = tuple[str, str]
 """PatientID and issuer (empty where the object names none)."""
+
+STEPS = 5
+"""Patients that are merged into one another, one after the other, further than that are not followed."""
 
 SYSTEM = "urn:healix:dicom:patient-id"
 """The system of identifiers that came as PatientID without an issuer that is a URI or an OID."""
@@ -52,7 +57,7 @@ def made_id(key: Key) -> str:
 
 
 _CANDIDATES = """
-SELECT 0, p.patient_id, p.issuer, k.id, NULL::bytea
+SELECT 0, p.patient_id, p.issuer, k.id, r.body
 FROM study_patient p
 JOIN unnest(%s::text[], %s::text[]) AS a (patient_id, issuer) ON a.patient_id = p.patient_id AND a.issuer = p.issuer
 JOIN patient_key k ON k.pat = p.pat
@@ -82,8 +87,60 @@ def match(keys: Iterable[Key]) -> Work[dict[Key, Match]]:
         prepare=False,
     )
     current = {(row[1], row[2]): row[3] for row in rows if row[0] == 0}
-    bodies: dict[str, dict[str, Any]] = {row[3]: decode(bytes(row[4])) for row in rows if row[0] == 1}
-    return {key: _match(key, current.get(key), bodies, made) for key in asked}
+    bodies: dict[str, dict[str, Any]] = {row[3]: decode(bytes(row[4])) for row in rows}
+    found = {key: _match(key, current.get(key), bodies, made) for key in asked}
+    return (yield from _followed(found, bodies))
+
+
+def _followed(found: Mapping[Key, Match], bodies: Mapping[str, dict[str, Any]]) -> Work[dict[Key, Match]]:
+    """The matches, with those Patients that were merged into another given up for that one, as long as it exists.
+
+    No statement where none was; else one for each step of the longest chain, of which there are `STEPS` at most.
+    """
+    known, final = dict(bodies), dict(found)
+    for _ in range(STEPS):
+        onward = dict(_merged(final, known))
+        if missing := sorted(set(onward.values()) - known.keys()):
+            rows = yield Statement(
+                "SELECT id, body FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted",
+                (TYPE_ID["Patient"], missing),
+            )
+            known |= {id_: decode(bytes(body)) for id_, body in rows}
+        there = {key: by for key, by in onward.items() if by in known}
+        if not there:
+            break
+        final |= {key: Match(by, made=False, body=None) for key, by in there.items()}
+    return final
+
+
+def _merged(final: Mapping[Key, Match], known: Mapping[str, dict[str, Any]]) -> Iterator[tuple[Key, str]]:
+    for key, one in final.items():
+        by = replacement(known.get(one.patient, {}))
+        if by is not None:
+            yield key, by
+
+
+def replacement(patient: Mapping[str, Any]) -> str | None:
+    """The logical id of the Patient that this one was merged into; None where it was not."""
+    for link in patient.get("link", ()):
+        type_name, _, id_ = link.get("other", {}).get("reference", "").partition("/")
+        if link.get("type") == "replaced-by" and type_name == "Patient" and id_:
+            return str(id_)
+    return None
+
+
+def candidates(keys: Iterable[Key]) -> Work[dict[Key, list[str]]]:
+    """The Patients that a key may mean, where it means no single one; one statement."""
+    asked = sorted(set(keys))
+    identifier = search_parameters("Patient")["identifier"].id
+    rows = yield Statement(
+        """SELECT r.id, r.body FROM resource r WHERE r.type = %s AND NOT r.deleted
+           AND r.pk IN (SELECT t.pk FROM index_token t WHERE t.h = ANY(%s)) ORDER BY r.id""",
+        (TYPE_ID["Patient"], sorted({tokens.any_system(identifier, key[0]) for key in asked})),
+        prepare=False,
+    )
+    bodies = {id_: decode(bytes(body)) for id_, body in rows}
+    return {key: [id_ for id_, body in bodies.items() if id_ != made_id(key) and fits(body, key)] for key in asked}
 
 
 def _match(key: Key, current: str | None, bodies: Mapping[str, dict[str, Any]], made: Mapping[str, Key]) -> Match:

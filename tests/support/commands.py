@@ -78,6 +78,8 @@ RUNS = (
     Run("study hold <study> --reason lawsuit", (("U", "hold", "<study>"),)),
     Run("study check --now", (("E", "command", None),)),
     Run("study damaged", (("R", "command", None),)),
+    Run("study unmatched", (("E", "query-unmatched", None),)),
+    Run("study assign <study> --patient ada", (("U", "assign-study", "<study>"),)),
     Run("study holds", (("R", "command", None),)),
     Run("study release <study>", (("U", "release", "<study>"),)),
     Run("retention add ct --days 9999", (("U", "retention-rule", None),)),

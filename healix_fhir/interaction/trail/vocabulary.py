@@ -92,11 +92,18 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve-rendered", "retrieve-thumbnail"), Sense(TRANSFERRED)),
     **dict.fromkeys(
-        ("delete-instances", "restore-instances", "purge-instances", "expire-instances", "replace-instances"),
+        (
+            "delete-instances",
+            "restore-instances",
+            "purge-instances",
+            "expire-instances",
+            "reject-instances",
+            "replace-instances",
+        ),
         Sense(DELETED),
     ),
-    **dict.fromkeys(("hold", "release", "retention-rule"), Sense(ACTIVITY)),
-    "query-deleted": Sense(QUERY),
+    **dict.fromkeys(("assign-study", "hold", "release", "retention-rule"), Sense(ACTIVITY)),
+    **dict.fromkeys(("query-deleted", "query-unmatched"), Sense(QUERY)),
 }
 OPERATION = _rest("operation")
 REFUSED_REQUEST = Sense(REST)

@@ -129,3 +129,27 @@ def damaged_command(data_dir: DataDir = None) -> None:
         answer(
             {"damaged": [msgspec.to_builtins(one) for one in found], "runs": [msgspec.to_builtins(one) for one in last]}
         )
+
+
+@app.command("unmatched")
+def unmatched_command(data_dir: DataDir = None) -> None:
+    """List the studies of which it is not known whose they are, with the Patients who might be the one."""
+    from healix_fhir.imaging.reconcile import unmatched
+
+    with database(data_dir) as (_, pool):
+        found = transaction(pool, lambda: unmatched(ACCESS))
+        answer({"unmatched": [msgspec.to_builtins(one) for one in found]})
+
+
+@app.command("assign")
+def assign_command(
+    study: Study,
+    patient: Annotated[str | None, typer.Option(help="The Patient's logical id (default: as PatientID says).")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Give a study to a Patient, whatever its PatientID says; without --patient take that back."""
+    from healix_fhir.imaging.reconcile import assign
+
+    with database(data_dir) as (_, pool):
+        transaction(pool, lambda: assign(ACCESS, study, patient.removeprefix("Patient/") if patient else None))
+        answer({"study": study, "patient": patient})

@@ -266,5 +266,5 @@ def test_the_number_of_statements_is_fixed(store: Store, count: int) -> None:
             rows = yield statement
 
     store.run(counted())
-    assert statements <= 13
+    assert statements <= 14
     assert len(resources(store, "ImagingStudy")) == count

@@ -47,6 +47,7 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
     "dicomweb.study.retrieve": (imaging,),
     "dicomweb.study.delete": (imaging,),
     "dicomweb.study.gone": (imaging,),
+    "dicomweb.study.reject": (imaging,),
     "dicomweb.study.store": (imaging,),
     "dicomweb.study.rows": (imaging,),
     "dicomweb.workitem.rows": (worklist,),

@@ -15,8 +15,9 @@ from pydicom import dcmread
 from pydicom.uid import UID
 
 from tests.support.attacks.attack import Attack
-from tests.support.attacks.names import names
+from tests.support.attacks.names import OWN_STUDY, names
 from tests.support.ct import ct_image
+from tests.support.notes import note
 from tests.support.stow import HEADERS, body, content_type, file_of, metadata, parts
 
 JSON = "application/dicom+json"
@@ -37,7 +38,7 @@ KEYS = (
     "StudyInstanceUID=<study>&includefield=PatientComments,InstitutionName",
     "StudyInstanceUID=<study>&limit=1&offset=0",
     "StudyInstanceUID=<study>&orderby=-StudyDate,PatientName",
-    'StudyInstanceUID=<study>&PatientName=""&emptyvaluematching=true',
+    'StudyInstanceUID=<study>&ReferringPhysicianName=""&emptyvaluematching=true',
     "StudyInstanceUID=<study>&ModalitiesInStudy=CT&multiplevaluematching=true",
     "StudyInstanceUID=<study>&Modality=CT",
     "StudyInstanceUID=<study>&StudyDate=19000101-&StudyTime=00-&TimezoneOffsetFromUTC=%2B0100",
@@ -94,6 +95,8 @@ def imaging() -> Iterator[Attack]:
     yield _stow("/dicomweb/studies", "the instance again", new=False)
     for address in ("/dicomweb/studies", STUDY):
         yield Attack("POST", address, _apart(), content_type(JSON), changes=True, note="metadata of a new instance")
+    rejecting = body([_note()])
+    yield Attack("POST", "/dicomweb/studies", rejecting, HEADERS, changes=True, note="a note that rejects it")
     for address in ("/dicomweb/studies/<gone>", "/dicomweb/studies/<gone>/metadata"):
         yield Attack("GET", address, note="of a deleted study")
     yield Attack("DELETE", "/dicomweb/studies/<gone>", note="of a deleted study")
@@ -116,6 +119,15 @@ def _apart() -> bytes:
     model |= {"00100020": {"vr": "LO", "Value": ["own-mrn"]}}
     content = parts(metadata(json.dumps([model]).encode()))
     return content.replace(name["study"].encode(), b"<study>")
+
+
+@cache
+def _note() -> bytes:
+    """A rejection note in a study of the caller's own patient about the instance `<instance>`."""
+    name = names("hidq", "none")
+    named = (name["study"], name["series"], name["instance"])
+    at = (OWN_STUDY, f"{OWN_STUDY}.9", f"{name['study']}.9.1")
+    return note("113001", named, at=at, patient="own-mrn").replace(name["study"].encode(), b"<study>")
 
 
 @cache

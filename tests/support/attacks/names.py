@@ -17,6 +17,9 @@ CANARY = "Qzxcanary"
 NUMBER = "48151.6234"
 """A number that only hidden data has."""
 
+OWN_STUDY = "1.2.826.0.1.3680043.10.1714.9.3"
+"""A study of the caller's own patient."""
+
 PLACE = re.compile(r"<(\w+)>")
 
 WORDS = (

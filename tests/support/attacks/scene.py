@@ -23,7 +23,7 @@ from smart_auth import flood
 from smart_auth.oauth.passwords import hash_password
 from smart_auth.store import create_user
 from tests.support.attacks.hidden import SYSTEM, hidden, measurement
-from tests.support.attacks.names import CANARY, names
+from tests.support.attacks.names import CANARY, OWN_STUDY, names
 from tests.support.attacks.own import PLAIN, TYPES, own
 from tests.support.consents import actors, consent, deny
 from tests.support.ct import ct_image
@@ -48,7 +48,9 @@ WITH whose AS MATERIALIZED (SELECT pat FROM patient_key WHERE id = ANY(%s)),
    held AS (SELECT r.version, r.deleted FROM resource r WHERE r.pat IN (SELECT pat FROM whose)
             UNION ALL SELECT r.version, r.deleted FROM compartment c JOIN resource r USING (pk)
             WHERE c.pat IN (SELECT pat FROM whose))
-SELECT count(*), sum(version), count(*) FILTER (WHERE deleted), (SELECT count(*) FROM instance),
+SELECT count(*), sum(version), count(*) FILTER (WHERE deleted), (
+  SELECT count(*) FROM study s JOIN series e ON e.study_pk = s.pk JOIN instance i ON i.series_pk = e.pk
+  WHERE s.pat IN (SELECT pat FROM whose)),
        (SELECT array_agg(md5(dataset) ORDER BY w.pk) FROM workitem w WHERE w.pat IN (SELECT pat FROM whose))
 FROM held"""
 
@@ -138,6 +140,11 @@ def _images(made: Scene, name: Mapping[str, str], directory: Path) -> None:
         (study, f"{study}.8", f"{study}.8.1"),
     ):
         _image(made, name, directory, *uids)
+    path = directory / "own.dcm"
+    image = ct_image(path, study=OWN_STUDY, series=f"{OWN_STUDY}.1")
+    image.PatientID = "own-mrn"
+    answer = made.everything.post("/dicomweb/studies", content=body([file_of(image)]), headers=HEADERS)
+    assert answer.is_success, answer.text
     gone = name["gone"]
     _image(made, name, directory, gone, f"{gone}.1", f"{gone}.1.1")
     assert made.everything.delete(f"/dicomweb/studies/{gone}").status_code == 204
