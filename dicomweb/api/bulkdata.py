@@ -13,18 +13,19 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import BULK, BULKS, FRAME_TYPE, OCTETS, acceptable, none_of, not_acceptable, wanted
+from dicomweb.api.accept import BULK, BULKS, FRAME_TYPE, OCTETS, Offer, acceptable, none_of, not_acceptable, wanted
 from dicomweb.api.conditional import NONE, answer, tag_of
-from dicomweb.api.content import Content, Made, Stretch, identity
+from dicomweb.api.content import Content, Made, identity
 from dicomweb.api.edge import Edge
 from dicomweb.api.frames import Choice, choose, converted, frame_content, location
 from dicomweb.api.related import Part, multipart
+from dicomweb.api.values import document_content, document_type, stream_of, value_content
 from dicomweb.archive.blobs import Archive
-from dicomweb.dicomjson.syntax import DEFLATED_LITTLE, EXPLICIT_LITTLE, VIDEO
-from dicomweb.pixel.bulk import turned, width
+from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, VIDEO
 from dicomweb.pixel.image import image
 from dicomweb.pixel.layout import Layout, Pixels
 from dicomweb.study import retrieve
+from dicomweb.study.pictures import DOCUMENT, described
 from dicomweb.study.retrieve import Instance, frames_of
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError, not_found
@@ -38,6 +39,8 @@ NO_PIXELS = "there is no such study, series or instance, or no pixel data in it"
 async def bulk(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET …/bulkdata/{path}`: the value of one element."""
     path = request.path_params["path"]
+    if path == DOCUMENT:
+        return await _document(edge, request, access)
     ((one, layout),) = await _laid_out(edge, request, access)
     if path not in layout.bulk:
         raise not_found("there is no such bulk data")
@@ -60,6 +63,27 @@ async def bulk(edge: Edge, request: Request, access: AccessContext) -> Response:
         content, content_type = multipart(OCTETS, [part], tag)
         return await answer(edge.archive, request, content, content_type, tag)
     raise none_of(BULK)
+
+
+async def _document(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """An encapsulated document, also in its own media type, as viewers ask for it."""
+    path = request.path_params
+    one = await atransaction(edge.pool, lambda: described(access, path["study"], path["series"], path["instance"]))
+    if DOCUMENT not in one.layout.bulk:
+        raise not_found("there is no such bulk data")
+    kind = document_type(one)
+    offers = (*BULK, *((Offer(kind), Offer(kind, parts=True)) if kind else ()))
+    offer = next((offer for offer, _ in acceptable(wanted(request), offers)), None)
+    if offer is None:
+        raise none_of(offers)
+    part = value_part(edge, one.instance, one.layout, DOCUMENT)
+    if offer.name != OCTETS:
+        part = Part(offer.name, document_content(edge.archive, one), part.location)
+    tag = tag_of(one.instance.key, DOCUMENT, str(offer))
+    if not offer.parts:
+        return await answer(edge.archive, request, part.content, part.content_type, tag)
+    content, content_type = multipart(offer.name, [part], tag)
+    return await answer(edge.archive, request, content, content_type, tag)
 
 
 async def every_value(edge: Edge, request: Request, access: AccessContext) -> Response:
@@ -148,14 +172,6 @@ def value_part(edge: Edge, one: Instance, layout: Layout, path: str) -> Part:
     return Part(OCTETS, value_content(edge.archive, one, layout, path), f"{location(edge.base, one)}/bulkdata/{path}")
 
 
-def value_content(archive: Archive, one: Instance, layout: Layout, path: str) -> Content:
-    """A value as it is served."""
-    if one.transfer_syntax == DEFLATED_LITTLE or width(one.transfer_syntax, layout, path):
-        return [Made(partial(turned, archive, one.key, one.transfer_syntax, layout, path), one.key)]
-    _, start, length = layout.bulk[path]
-    return [Stretch(one.key, start, length)]
-
-
 def pixel_parts(edge: Edge, one: Instance, layout: Layout, path: str, chosen: Choice) -> list[Part]:
     """The pixel data in one part where it is uncompressed, a video or the element's value as it is stored, else a part
     for each frame.
@@ -175,11 +191,6 @@ def pixel_parts(edge: Edge, one: Instance, layout: Layout, path: str, chosen: Ch
         Part(chosen.content_type, frame_content(edge.archive, frames, at, chosen.syntax), f"{where}/frames/{number}")
         for at, number in enumerate(numbers)
     ]
-
-
-def stream_of(one: Instance, layout: Layout) -> list[Stretch]:
-    """The stream of a video: its fragments, one after the other. Spec: PS3.5 8.2.5 to 8.2.8 (2024d)"""
-    return [Stretch(one.key, start, length) for start, length in zip(layout.offsets, layout.lengths, strict=True)]
 
 
 def _uncompressed(archive: Archive, one: Instance, layout: Layout) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ import zstandard
 from dicomweb.dicomjson.syntax import VIDEO
 from dicomweb.pixel.layout import Layout
 from dicomweb.study.records import OF_CLASS, STORAGE, record_type
-from dicomweb.study.retrieve import Instance, Picked, described, referred_to
+from dicomweb.study.retrieve import Instance, Picked, referred_to, some
 from healix_fhir.kernel.database import Fragment, Work
 from healix_fhir.kernel.errors import not_found
 from smart_auth.access import AccessContext
@@ -81,10 +81,14 @@ def shown(
     Raises Invalid for a malformed UID, NotFound when there is nothing that `access` may see.
     """
     among = ALL_KINDS if instance is None else ANY
-    found = yield from described(
-        access, study, series, instance, "retrieve-rendered", picked=Picked(among, f"n <= {LIMIT}")
-    )
+    found = yield from some(access, study, series, instance, "retrieve-rendered", picked=Picked(among, f"n <= {LIMIT}"))
     return _shown(found)
+
+
+def described(access: AccessContext, study: str, series: str, instance: str) -> Work[Shown]:
+    """An instance one of whose values is to be served; audited. Raises as `shown`."""
+    found = yield from some(access, study, series, instance, "retrieve-bulkdata", picked=Picked(ANY, "true"))
+    return _shown(found)[0]
 
 
 def representative(
@@ -92,7 +96,7 @@ def representative(
 ) -> Work[Shown]:
     """The image that stands for a study or series: the one in the middle; audited. Raises as `shown`."""
     middle = "n = (total + 1) / 2"
-    found = yield from described(
+    found = yield from some(
         access,
         study,
         series,

@@ -191,7 +191,7 @@ def laid_out(
     return [(Instance(*row[:_WIDTH]), msgspec.msgpack.decode(row[_WIDTH], type=Layout)) for row in rows]
 
 
-def described(
+def some(
     access: AccessContext, study: str, series: str | None, instance: str | None, subtype: str, *, picked: Picked
 ) -> Work[list[Row]]:
     """The columns of `Instance`, layout and metadata of those instances that are `picked`; audited as `subtype`. Raises

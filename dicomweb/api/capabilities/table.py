@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from dicomweb.api.accept import DEFAULT_SYNTAX, DICOM, DICOM_JSON, DICOM_XML, FRAME_TYPE, JSON, MULTIPART, OCTETS, ZIP
 from dicomweb.api.capabilities import worklist
 from dicomweb.api.capabilities.transaction import Transaction
-from dicomweb.api.forms import DOCUMENTS, HTML, MP4, PLAIN
+from dicomweb.api.forms import HTML, MP4, PLAIN
 from dicomweb.api.look import ANNOTATIONS, FUNCTION
 from dicomweb.api.stow import KINDS
 from dicomweb.api.table import CSV
+from dicomweb.api.values import DOCUMENTS
 from dicomweb.api.wado_uri import PARAMETERS as URI_PARAMETERS
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE
 from dicomweb.index.attributes import BY_KEYWORD, Level, Matching

@@ -134,6 +134,12 @@ def test_a_document_is_given_as_it_is(client: httpx.Client, size: int | None) ->
     assert answer.content == (PDF if size else ds.EncapsulatedDocument)
     part = client.get(INSTANCE + "/rendered", headers={"Accept": "application/pdf", "Range": "bytes=0-7"})
     assert (part.status_code, part.content) == (206, b"%PDF-1.4")
+    value = INSTANCE + "/bulkdata/00420011"
+    assert client.get(value, params={"accept": "application/pdf"}).content == answer.content
+    assert client.get(value, headers={"Accept": "application/octet-stream"}).content == ds.EncapsulatedDocument
+    (whole,) = parts(client.get(value, headers={"Accept": 'multipart/related; type="application/pdf"'}))
+    assert (whole.kind, whole.content) == ("application/pdf", answer.content)
+    assert client.get(value, headers={"Accept": "image/png"}).status_code == 406
 
 
 @pytest.mark.spec("PS3.18 8.7.4")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import httpx
+import psycopg
 import pytest
 from pydicom.dataset import Dataset
 
@@ -248,3 +249,40 @@ def test_attributes_come_as_xml_too(client: httpx.Client, study: list[Dataset]) 
     stored = client.post("/dicomweb/studies", content=again, headers=HEADERS | {"Accept": "application/dicom+xml"})
     assert b'keyword="ReferencedSOPSequence"' in stored.content
     assert stored.headers["content-type"] == "application/dicom+xml"
+
+
+@pytest.mark.parametrize(
+    ("what", "word"),
+    [
+        ("", "retrieve"),
+        ("?accept=application/zip", "retrieve"),
+        ("/frames/1", "retrieve-frames"),
+        ("/bulkdata", "retrieve-bulkdata"),
+        ("/pixeldata", "retrieve-bulkdata"),
+        ("/metadata", "retrieve-metadata"),
+        ("/rendered", "retrieve-rendered"),
+        ("/thumbnail", "retrieve-thumbnail"),
+    ],
+)
+def test_no_way_of_asking_goes_past_the_audit_trail(
+    server: LiveServer, client: httpx.Client, study: list[Dataset], what: str, word: str
+) -> None:
+    """The head, a range, and the answer that the caller has already are told of like the whole; hidden, all are 404."""
+    where = address(study[0]) + what
+    tag = client.get(where).headers["etag"]
+    asked: list[tuple[str, dict[str, str]]] = [
+        ("HEAD", {}),
+        ("GET", {"Range": "bytes=0-0"}),
+        ("GET", {"If-None-Match": tag}),
+        ("GET", {"If-None-Match": "*"}),
+    ]
+    with psycopg.connect(server.settings.database_url) as connection:
+        count = "SELECT count(*) FROM audit_event WHERE subtype = %s AND outcome = 0"
+        (before,) = connection.execute(count, (word,)).fetchone() or (0,)
+        connection.commit()
+        for method, headers in asked:
+            assert client.request(method, where, headers=headers).status_code in (200, 206, 304)
+        (after,) = connection.execute(count, (word,)).fetchone() or (0,)
+    assert after - before == len(asked)
+    with server.client("patient/ImagingStudy.rs", patient="other") as other:
+        assert {other.request(method, where, headers=headers).status_code for method, headers in asked} == {404}

@@ -88,7 +88,7 @@ def imaging() -> Iterator[Attack]:
         )
     rewritten = 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.80'
     yield Attack("GET", INSTANCE, headers={"Accept": rewritten}, note="in another transfer syntax")
-    for path in ("7FE00010", "00109999"):
+    for path in ("7FE00010", "00109999", "00420011"):
         yield Attack("GET", f"{INSTANCE}/bulkdata/{path}")
     yield _stow("/dicomweb/studies", "a new instance of the study", new=True)
     yield _stow(STUDY, "a new instance of the study, by its address", new=True)
