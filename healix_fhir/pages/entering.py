@@ -20,7 +20,7 @@ SECOND = f"{LOGIN}/second"
 PASSKEY = f"{LOGIN}/passkey"
 SETUP = f"{LOGIN}/setup"
 SECURITY = "/account/security"
-AFTER = {"": HOME, "security": SECURITY}
+AFTER = {"": HOME, "security": SECURITY, "admin": "/admin"}
 
 
 def onward(goal: Goal) -> str:

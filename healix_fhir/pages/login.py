@@ -28,7 +28,7 @@ from smart_auth.oauth.factors.pending import LIFE, Goal
 from smart_auth.oauth.login import Entered, Login, log_in, log_out
 from smart_auth.oauth.sessions import LONGEST, csrf_of
 
-PROVES = frozenset({"security"})
+PROVES = frozenset({"security", "admin"})
 """Pages for which somebody who is signed in has to show again who they are."""
 
 

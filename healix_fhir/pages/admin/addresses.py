@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from healix_fhir.pages.admin import client, clients, user, users
-from healix_fhir.pages.admin.gate import ADMIN, Handler, acting, showing
+from healix_fhir.pages.admin.gate import ADMIN, Handler, acting, always, makes_administrator, opens_all, showing
 
 SHOWN: Mapping[str, Handler] = {
     ADMIN: showing(users.front),
@@ -20,16 +20,16 @@ SHOWN: Mapping[str, Handler] = {
 """What is answered to GET."""
 
 SENT: Mapping[str, Handler] = {
-    f"{ADMIN}/users": acting(users.create),
-    f"{ADMIN}/users/{{username}}/change": acting(user.change),
+    f"{ADMIN}/users": acting(users.create, makes_administrator),
+    f"{ADMIN}/users/{{username}}/change": acting(user.change, makes_administrator),
     f"{ADMIN}/users/{{username}}/close": acting(user.close),
     f"{ADMIN}/users/{{username}}/open": acting(user.open_again),
     f"{ADMIN}/users/{{username}}/unlock": acting(user.unlock),
-    f"{ADMIN}/users/{{username}}/link": acting(user.link),
-    f"{ADMIN}/users/{{username}}/factors": acting(user.factors),
-    f"{ADMIN}/clients": acting(clients.create),
-    f"{ADMIN}/clients/{{id}}/change": acting(client.change),
-    f"{ADMIN}/clients/{{id}}/secret": acting(client.secret),
+    f"{ADMIN}/users/{{username}}/link": acting(user.link, always),
+    f"{ADMIN}/users/{{username}}/factors": acting(user.factors, always),
+    f"{ADMIN}/clients": acting(clients.create, opens_all),
+    f"{ADMIN}/clients/{{id}}/change": acting(client.change, opens_all),
+    f"{ADMIN}/clients/{{id}}/secret": acting(client.secret, always),
     f"{ADMIN}/clients/{{id}}/close": acting(client.close),
     f"{ADMIN}/clients/{{id}}/open": acting(client.open_again),
     f"{ADMIN}/clients/{{id}}/remove": acting(client.remove),

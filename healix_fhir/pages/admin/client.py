@@ -9,7 +9,7 @@ from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 from healix_fhir.model.definitions import TYPES
 from healix_fhir.pages.admin.clients import CLIENTS
-from healix_fhir.pages.admin.gate import Fields, at, one
+from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
 from healix_fhir.pages.admin.registration import GRANTS, METHODS, Filled, filled, registration, written
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
@@ -102,6 +102,7 @@ async def _page(
         400 if error else 200,
         username=session.account.username,
         csrf=session.csrf,
+        stale=not is_fresh(session),
         known=known,
         client=known.client,
         filled=shown or written(known.client),

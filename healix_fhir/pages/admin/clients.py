@@ -10,7 +10,7 @@ from starlette.responses import Response
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.definitions import TYPES
-from healix_fhir.pages.admin.gate import Fields, at, one
+from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
 from healix_fhir.pages.admin.registration import EMPTY, METHODS, Filled, filled, registration
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
@@ -75,6 +75,7 @@ def _form(session: Session, shown: Filled, error: str = "", auth: str = "none") 
         400 if error else 200,
         username=session.account.username,
         csrf=session.csrf,
+        stale=not is_fresh(session),
         filled=shown,
         auth=auth,
         methods=METHODS,

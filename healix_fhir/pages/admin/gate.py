@@ -1,11 +1,15 @@
 """Who may use the administrators' pages: one place that every one of them goes through.
 
 Without a session there is only the way to the sign-in; other roles are refused, and the refusal is audited; a form that
-does not come from these pages does nothing.
+does not come from these pages does nothing. What gives power away (`Dangerous`) takes a login that is not long ago: a
+browser that was left open, or whose cookie was stolen, makes no administrators.
+
+Spec: OWASP ASVS 5.0 7.5.3
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote
 
@@ -28,6 +32,35 @@ Fields = Mapping[str, list[str]]
 Act = Callable[[Site, Request, Session, Fields], Awaitable[Response]]
 
 
+Dangerous = Callable[[Fields], bool]
+"""Whether what a form asks for takes a fresh login."""
+
+FRESH = 15 * 60
+"""Seconds after a login in which dangerous things may be done."""
+AGAIN = f"{LOGIN}?after=admin"
+
+
+def always(fields: Fields) -> bool:
+    """It is dangerous whatever the form holds."""
+    del fields
+    return True
+
+
+def makes_administrator(fields: Fields) -> bool:
+    """The form gives an account the role of an administrator."""
+    return one(fields, "role") == "admin"
+
+
+def opens_all(fields: Fields) -> bool:
+    """The form lets an app ask for access to everybody's records."""
+    return any(word.startswith("system/") for word in one(fields, "scope").split())
+
+
+def is_fresh(session: Session) -> bool:
+    """Whether the person signed in a short time ago."""
+    return session.since > time.time() - FRESH
+
+
 def showing(show: Show) -> Handler:
     """A page that administrators may look at."""
 
@@ -38,8 +71,8 @@ def showing(show: Show) -> Handler:
     return handler
 
 
-def acting(act: Act) -> Handler:
-    """A form that administrators may send from one of these pages."""
+def acting(act: Act, dangerous: Dangerous | None = None) -> Handler:
+    """A form that administrators may send from one of these pages; a `dangerous` one only after a fresh login."""
 
     async def handler(site: Site, request: Request) -> Response:
         fields: dict[str, list[str]] = {}
@@ -49,6 +82,8 @@ def acting(act: Act) -> Handler:
         if session is None:
             return RedirectResponse(LOGIN, 303)
         check_csrf(request, site.session_cookie, {"csrf": one(fields, "csrf")})
+        if dangerous is not None and dangerous(fields) and not is_fresh(session):
+            return RedirectResponse(AGAIN, 303)
         return await act(site, request, session, fields)
 
     return handler

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid
-from healix_fhir.pages.admin.gate import Fields, at, one
+from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
 from healix_fhir.pages.admin.users import USERS, linked
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
@@ -119,6 +119,7 @@ async def _page(site: Site, request: Request, session: Session, error: str = "")
         400 if error else 200,
         username=session.account.username,
         csrf=session.csrf,
+        stale=not is_fresh(session),
         known=known,
         line=known.line,
         own=name == session.account.username,

@@ -11,7 +11,7 @@ from healix_fhir.kernel import ids
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.mail.message import mail_address
-from healix_fhir.pages.admin.gate import Fields, at, one
+from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from smart_auth.administration.accounts import FIRST_LINK, create_account, find_accounts, mail_link, new_link
@@ -100,6 +100,7 @@ def _form(session: Session, sent: dict[str, str], error: str = "") -> Response:
         400 if error else 200,
         username=session.account.username,
         csrf=session.csrf,
+        stale=not is_fresh(session),
         sent=sent,
         roles=ROLES,
         error=error,
