@@ -9,8 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from dicomweb.api.accept import DICOM_XML, JSON_TYPES, MULTIPART
 from dicomweb.api.multipart import Reader
-from dicomweb.dicomjson.reading import DataSet, read
-from dicomweb.dicomjson.xml_reading import read_native
+from dicomweb.dicomjson.reading import DataSet, read, read_native
 from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large
 from healix_fhir.kernel.media_types import MediaType, parse_media_type
 

@@ -1,4 +1,4 @@
-"""Data sets that come as DICOM JSON: read once, checked, and brought into one form.
+"""Data sets that come as DICOM JSON or XML to be kept as such: checked, and brought into one form.
 
 What is read is a data set as Python values: members by tag in ascending order, `{"vr": …, "Value": […]}`. What JSON
 readers differ about is refused (duplicate keys, NaN, lone surrogates), as is what no DICOM element can hold.
@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeAlias
 
-from dicomweb.dicomjson import dictionary
+from dicomweb.dicomjson import dictionary, read_xml
+from dicomweb.dicomjson.model import Member, Members
 from dicomweb.uid import is_uid
 from healix_fhir.kernel.errors import HealixError, invalid, too_large
 
@@ -78,6 +80,35 @@ def read(body: bytes) -> DataSet:
     if not isinstance(found, dict):
         raise invalid("the body must hold one data set", code="structure")
     return checked(found)
+
+
+def read_native(document: bytes) -> DataSet:
+    """The data set of a document of the Native DICOM Model. Raises Invalid, TooLarge.
+
+    Spec: PS3.19 A.1 (2024d)
+    """
+    return checked(_json(read_xml.read([document])))
+
+
+def _json(members: Members) -> dict[str, Any]:
+    """A data set as DICOM JSON has it."""
+    return {f"{tag:08X}": {"vr": member.vr} | _content(member) for tag, member in members.items()}
+
+
+def _content(member: Member) -> dict[str, Any]:
+    if member.uri is not None:
+        return {"BulkDataURI": member.uri}
+    if member.octets is not None:
+        return {"InlineBinary": b64encode(member.octets).decode()}
+    if member.vr == "SQ":
+        return {"Value": [_json(item) for item in member.values]}
+    if member.vr == "PN":
+        return {"Value": [_groups(value) for value in member.values]}
+    return {"Value": list(member.values)}
+
+
+def _groups(name: str | None) -> dict[str, str] | None:
+    return None if name is None else dict(zip(GROUPS, name.split("="), strict=False))
 
 
 def checked(members: Mapping[str, Any]) -> DataSet:

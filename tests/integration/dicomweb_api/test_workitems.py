@@ -11,9 +11,8 @@ import msgspec
 import psycopg
 import pytest
 
-from dicomweb.dicomjson.reading import checked
+from dicomweb.dicomjson.reading import checked, read_native
 from dicomweb.dicomjson.xml import native_model
-from dicomweb.dicomjson.xml_reading import read_native
 from tests.support.live_server import LiveServer
 from tests.support.workitems import TRANSACTION, Members, members, performed, state, workitem
 
