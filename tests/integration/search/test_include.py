@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.search.query import parse
@@ -129,7 +130,53 @@ def test_reverse_includes_bring_what_refers_to_the_matches(clinic: Clinic) -> No
     ]
 
 
+@pytest.mark.parametrize("reverse", ["_revinclude=*", "_revinclude=Observation:performer", "_revinclude=Observation:*"])
+def test_what_refers_to_something_shared_is_brought_to_whom_it_concerns(clinic: Clinic, reverse: str) -> None:
+    """Many patients' resources refer to one practitioner: of these each caller gets what a search would show."""
+    by = {"performer": [{"reference": "Practitioner/d"}]}
+    role = {"resourceType": "PractitionerRole", "id": "r", "practitioner": {"reference": "Practitioner/d"}}
+    clinic.put({"resourceType": "Practitioner", "id": "d"}, role)
+    clinic.put(*(observation(f"Patient/{id_}", id=f"o{id_}", **by) for id_ in ("p", "q")))
+    clinic.run(
+        "INSERT INTO care_relationship (practitioner, pat, source) SELECT 'e', pat, 's' FROM patient_key WHERE id = 'q'"
+    )
+    address = f"Practitioner?_id=d&{reverse}"
+    shared = {"PractitionerRole/r"} if reverse.endswith("=*") else set()
+    assert set(_included(clinic, address)) == {"Observation/op", "Observation/oq"} | shared
+    assert set(_included(clinic, address, "patient/*.rs", patient="p")) == {"Observation/op"} | shared
+    for wide in (False, True):
+        access = replace(clinic.access("user/*.rs", practitioner="e"), wide=wide)
+        found = {f"{hit.type}/{hit.id}" for hit in clinic.page(address, access).entries if hit.mode == "include"}
+        assert found == {"Observation/oq"} | shared
+
+
 @pytest.mark.spec("FHIR R4 references.html#canonical")
+def test_what_is_reached_forward_and_back_comes_once(clinic: Clinic) -> None:
+    """Two resources that refer to each other bring each other once, to who sees everything and to one patient's app."""
+    for id_, other in (("e", "f"), ("f", "e")):
+        clinic.put(encounter("Patient/p", id=id_) | {"partOf": {"reference": f"Encounter/{other}"}})
+    address = "Encounter?_id=e&_include=Encounter:part-of&_revinclude=Encounter:part-of"
+    assert _included(clinic, address) == ["Encounter/f"]
+    assert _included(clinic, address, "patient/*.rs", patient="p") == ["Encounter/f"]
+    assert _included(clinic, address, "patient/*.rs", patient="q") == []
+
+
+def test_references_of_many_types_bring_what_is_visible_of_each(clinic: Clinic) -> None:
+    """Each type of what refers to a match is asked for by its own scope."""
+    clinic.put(patient(id="p"), organization(id="o"), observation("Patient/p", id="v"), encounter("Patient/p", id="e"))
+    clinic.put(
+        {"resourceType": "Group", "id": "g", "type": "person", "member": [{"entity": {"reference": "Patient/p"}}]}
+    )
+    owner = {"patient": "p"}
+    for address in ("Patient?_id=p&_revinclude=*", "Patient?_id=p&_revinclude=Observation:*&_revinclude=Encounter:*"):
+        assert _included(clinic, address, "patient/Patient.s patient/Observation.s", **owner) == ["Observation/v"]
+        assert _included(clinic, address, "patient/Patient.s patient/Encounter.r", **owner) == ["Encounter/e"]
+        assert _included(clinic, address, "patient/Patient.s", **owner) == []
+        everything = set(_included(clinic, address, "patient/*.rs", **owner))
+        assert everything - {"Group/g"} == {"Observation/v", "Encounter/e"}
+        assert everything == set(_included(clinic, address))
+
+
 def test_canonical_references_are_included(clinic: Clinic) -> None:
     """What a canonical URL names comes along, in the version that it names, and the other way round."""
     url = "http://p.test/q"

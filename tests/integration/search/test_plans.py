@@ -196,6 +196,7 @@ def test_rows_of_others_are_told_apart_by_the_index_alone(spread: Clinic, query:
     [
         ("e", CODE),  # one patient in two hundred
         ("d", f"{CODE}&_summary=count"),
+        ("d", f"patient=p1&{CODE}&_summary=count"),
         ("d", f"{CODE}&status=final"),  # of which no list is made
         ("d", f"{CODE}&category=vital-signs"),
     ],
@@ -206,6 +207,12 @@ def test_what_few_rows_bound_is_found_by_patient(spread: Clinic, practitioner: s
     plan = spread.explain(f"Observation?{query}&_count=10", user)
     assert "CTE care" not in plan
     assert _most_rows(plan) <= 400 * 50 / 10, plan
+
+
+def test_scopes_with_a_query_are_read_by_what_they_ask(spread: Clinic) -> None:
+    """What a query asks may be rarer than what is in care."""
+    user = spread.looked(spread.access("user/Observation.rs?code=code-3", practitioner="d"))
+    assert "CTE care" not in spread.explain("Observation?_count=10", user)
 
 
 def test_a_dense_chain_looks_into_the_list_of_its_ends(scaled: Clinic) -> None:

@@ -69,7 +69,7 @@ ASIDE: Mapping[str, str] = {
 @contextmanager
 def planted(flaw: str) -> Iterator[None]:
     """Open what the modules of a flaw ask for to everyone whose scope names the type."""
-    included._visible.cache_clear()
+    _forget()
     try:
         with ExitStack() as stack:
             for name, opened in ASKED.items():
@@ -77,7 +77,12 @@ def planted(flaw: str) -> Iterator[None]:
                 stack.enter_context(patch.object(AccessContext, name, _flawed(real, opened, frozenset(flaw.split()))))
             yield
     finally:
-        included._visible.cache_clear()
+        _forget()
+
+
+def _forget() -> None:
+    included._visible.cache_clear()
+    included._seen_from.cache_clear()
 
 
 def _flawed(real: Callable[..., Any], opened: object, modules: frozenset[str]) -> Callable[..., Any]:
