@@ -127,16 +127,15 @@ SELECT r.type, r.id, r.version, r.updated, r.body FROM few JOIN resource r ON r.
 def _arm(access: AccessContext, includes: Sequence[Include], way: Way, *, last: bool) -> Fragment | None:
     """What is visible one step along one way from the resource reached, `f`; None if no include goes that way.
 
-    `last` tells that no step follows. What refers to `f` is then known by the reference alone, where it tells its type.
+    `last` tells that no step follows. What refers to `f` is then known by the reference alone.
     """
     taken = [one for one in includes if one.reverse is way.reverse and (one.by_url or not way.by_url)]
-    visible = _visible(access)
-    bare = last and way.reverse and not way.by_url and (visible == EVERYTHING or all(one.params for one in taken))
+    bare = last and way.reverse and not way.by_url
     end = "f" if way.reverse else "r"
     followed = any_of(
         all_of(
             [
-                _seen_from(access, one.params) if bare and one.params else _params(one.params),
+                _seen_from(access, one.params) if bare else _params(one.params),
                 EVERYTHING if one.iterate else MATCHED,
                 _targets(one, end),
             ]
@@ -149,7 +148,7 @@ def _arm(access: AccessContext, includes: Sequence[Include], way: Way, *, last: 
         condition = all_of([Fragment(way.condition), followed])
         return Fragment(f"SELECT x.pk, {LAST} FROM index_reference x WHERE {condition.sql}", condition.params)
     url = Fragment("u.param = ANY(%s)", (_url_parameters(),)) if way.by_url else EVERYTHING
-    condition = all_of([Fragment(way.condition), url, followed, visible])
+    condition = all_of([Fragment(way.condition), url, followed, _visible(access)])
     columns = f"r.pk, {LAST}" if last else FOUND
     return Fragment(f"SELECT {columns} FROM {way.tables} WHERE {condition.sql}", condition.params)
 
