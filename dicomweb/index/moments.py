@@ -188,14 +188,26 @@ DATETIME = re.compile(r"(\d{4})(\d{2})?(\d{2})?(\d{2})?(\d{2})?(\d{2})?(?:\.(\d{
 
 
 def datetimes(value: str) -> Interval:
-    """A moment (DT) or range of moments; with an offset from UTC it is the moment of UTC. Raises MalformedError."""
-    for place, char in [*enumerate(value), (len(value), "")]:
+    """A moment (DT) or range of moments; with an offset from UTC it is the moment of UTC. Raises MalformedError.
+
+    What can be read as one moment with an offset is that: `20260102-0500` is no range.
+    """
+    if (one := _moment(value)) is not None:
+        return Interval(*one, single=True)
+    for place in (place for place, char in enumerate(value) if char == "-"):
         low, high = value[:place], value[place + 1 :]
-        if char in ("-", "") and all(DATETIME.fullmatch(end) or not end for end in (low, high)) and (low or high):
-            if not char:
-                return Interval(*_datetime(low), single=True)
-            return checked(Interval(_datetime(low)[0] if low else None, _datetime(high)[1] if high else None))
+        start, end = _moment(low), _moment(high)
+        if (low or high) and (start is not None or not low) and (end is not None or not high):
+            return checked(Interval(start[0] if start else None, end[1] if end else None))
     raise MalformedError
+
+
+def _moment(text: str) -> tuple[datetime, datetime | None] | None:
+    """The first moment of a written one and the first after it; None of what is none."""
+    try:
+        return _datetime(text)
+    except MalformedError:
+        return None
 
 
 def in_utc(text: str) -> str:

@@ -61,7 +61,7 @@ def canonical(name: str, creators: Creators = NONE) -> str:
     Raises Invalid, naming it, for what is no attribute, and for a private one whose creator is not told.
     """
     parts = _split(name)
-    if len(parts) > DEEPEST:
+    if len(parts) > DEEPEST or ".".join(parts) != name:
         raise unknown(name)
     return ".".join(_part(part, creators) for part in parts)
 
