@@ -56,11 +56,12 @@ class Intake:
             return
         self.received.append(received)
 
-    def refuse(self, error: HealixError, meta: FileMeta | None = None) -> None:
-        """An object is not taken."""
-        failure = Failure(error, meta)
-        log.info("object refused", entity=failure.instance, reason=error.detail or error.message)
-        self.failures.append(failure)
+    def refuse(self, error: HealixError, meta: FileMeta | None = None, *, times: int = 1) -> None:
+        """An object is not taken; or so many, of which one line in the log is enough."""
+        if times:
+            failure = Failure(error, meta)
+            log.info("object refused", entity=failure.instance, reason=error.detail or error.message, times=times)
+            self.failures += [failure] * times
 
     @property
     def is_full(self) -> bool:

@@ -50,6 +50,7 @@ class Apart:
         self._kinds = JSON_TYPES if kind == DICOM_JSON else (kind,)
         self._parcel = Parcel(intake.receiver.archive.incoming, base)
         self._passed_over = True
+        self._nameless = 0
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """A part starts: metadata by its type, also the first one without one; else bulk data by its name."""
@@ -62,7 +63,7 @@ class Apart:
         elif location:
             self._parcel.begin_bulk(media, location)
         else:
-            self._intake.refuse(invalid("a part with bulk data has no Content-Location"))
+            self._nameless += 1
 
     def data(self, piece: bytes | memoryview) -> None:
         """Some bytes of the part."""
@@ -91,8 +92,8 @@ class Apart:
             self._compose(composer, buffer, described)
             if self._intake.is_full:
                 yield
-        for _ in range(self._parcel.unused()):
-            self._intake.refuse(invalid("a part with bulk data is named by no metadata"))
+        self._intake.refuse(invalid("a part with bulk data has no Content-Location"), times=self._nameless)
+        self._intake.refuse(invalid("a part with bulk data is named by no metadata"), times=self._parcel.unused())
         yield
 
     def _objects(self, buffer: mmap.mmap, part: Part) -> Iterator[Described]:

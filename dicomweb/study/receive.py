@@ -26,12 +26,17 @@ from dicomweb.index.attributes import INDEXED, values
 from dicomweb.index.further import Catalogue, Value
 from dicomweb.pixel.layout import WANTED, Layout, layout
 from dicomweb.uid import check_uid
-from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large
+from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large, unsupported
 
 __all__ = ["FileMeta", "Incoming", "Received", "Receiver"]
 
 SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
 READ_CHUNK = 1 << 18
+NO_STORAGE = ("1.2.840.10008.1.", "1.2.840.10008.3.1.", "1.2.840.10008.5.1.4.1.2.")
+"""How the UIDs of the standard begin that name services: verification, directories, procedure steps, queries.
+
+Spec: PS3.6 Table A-1 (2024d)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,8 @@ class Incoming:
         if self._meta is None:
             raise invalid("this is no DICOM file: it ends before its data set")
         meta, start = self._meta
+        if meta.sop_class.startswith(NO_STORAGE):
+            raise unsupported("SOPClassUID is that of a service, not of objects that are stored")
         form = syntax(meta.transfer_syntax)
         wanted = INDEXED | WANTED
         if form.deflated:

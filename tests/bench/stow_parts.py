@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import http.client
+import json
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 from tests.bench.web_servers import Served
 from tests.support.dicom import ct, uid
 
 BOUNDARY = "healix-bench"
-TYPE = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+DICOM, JSON = "application/dicom", "application/dicom+json"
+CLASS = "1.2.840.10008.5.1.4.1.1.7.3"
 HEAD = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
 TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
 NUMBER = 10_000_000
 SIDE = 512
 ELEMENT = b"\xe0\x7f\x10\x00OW\0\0"
+
+
+def content_type(kind: str) -> str:
+    """That of a request with parts of this type."""
+    return f'multipart/related; type="{kind}"; boundary={BOUNDARY}'
 
 
 class Images:
@@ -68,6 +76,32 @@ def huge(images: Images, size: int) -> tuple[int, Iterator[bytes]]:
     return len(HEAD) + len(head) + len(ELEMENT) + 4 + size + len(TAIL), pieces()
 
 
+def apart(images: Images, size: int) -> tuple[int, Iterator[bytes]]:
+    """The same image as metadata in DICOM JSON and a part with its pixels."""
+    series = f"{images.study}.1"
+    uids = {"00080016": CLASS, "0020000D": images.study, "0020000E": series, "00080018": f"{series}.9"}
+    model: dict[str, Any] = {tag: {"vr": "UI", "Value": [one]} for tag, one in uids.items()}
+    numbers = {"00280002": 1, "00280010": SIDE, "00280011": SIDE, "00280100": 16, "00280101": 16, "00280102": 15}
+    model |= {tag: {"vr": "US", "Value": [number]} for tag, number in (numbers | {"00280103": 0}).items()}
+    model |= {
+        "00080060": {"vr": "CS", "Value": ["OT"]},
+        "00280004": {"vr": "CS", "Value": ["MONOCHROME2"]},
+        "00280008": {"vr": "IS", "Value": [size // (SIDE * SIDE * 2)]},
+        "7FE00010": {"vr": "OW", "BulkDataURI": "pixels"},
+    }
+    head = f"--{BOUNDARY}\r\nContent-Type: {JSON}\r\n\r\n".encode() + json.dumps([model]).encode() + b"\r\n"
+    head += f"--{BOUNDARY}\r\nContent-Type: application/octet-stream\r\nContent-Location: pixels\r\n\r\n".encode()
+    chunk = secrets.token_bytes(1 << 20)
+
+    def pieces() -> Iterator[bytes]:
+        yield head
+        for _ in range(size // len(chunk)):
+            yield chunk
+        yield TAIL
+
+    return len(head) + size + len(TAIL), pieces()
+
+
 def _frames(size: int) -> bytes:
     """NumberOfFrames as an element."""
     number = str(size // (SIDE * SIDE * 2)).encode()
@@ -75,11 +109,12 @@ def _frames(size: int) -> bytes:
     return b"\x28\x00\x08\x00IS" + len(number).to_bytes(2, "little") + number
 
 
-def post(served: Served, request: tuple[int, Iterator[bytes]], root: str = "/dicomweb") -> None:
+def post(served: Served, request: tuple[int, Iterator[bytes]], root: str = "/dicomweb", *, kind: str = DICOM) -> None:
     """Store by STOW-RS at the service of the path `root`; everything must be stored."""
     length, pieces = request
     connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=120)
-    headers = served.headers | {"Content-Type": TYPE, "Content-Length": str(length), "Accept": "application/dicom+json"}
+    length_of = {"Content-Length": str(length)}
+    headers = served.headers | {"Content-Type": content_type(kind), "Accept": JSON} | length_of
     connection.request("POST", f"{root}/studies", pieces, headers)
     response = connection.getresponse()
     body = response.read()

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 import psutil
 import pytest
 
-from tests.bench.stow_parts import Images, huge, many, post
+from tests.bench.stow_parts import JSON, Images, apart, huge, many, post
 from tests.bench.web_servers import Served, database, healix
 
 pytestmark = pytest.mark.bench
@@ -96,3 +96,15 @@ def test_stow(served: Served) -> None:
         took = time.perf_counter() - started
         print(f"\nSTOW-RS of 2 GB, {name}: +{peak.growth // MB} MB (of {peak.before // MB} MB), {took:.1f} s", end="")
         assert peak.growth < 100 * MB, name
+
+
+def test_stow_apart(served: Served) -> None:
+    """An image of 1 GB whose metadata and pixels are parts of their own takes less than 100 MB, and leaves one file."""
+    for _ in range(4):
+        post(served, apart(Images(), MB), kind=JSON)
+    peak = Peak(served.pid)
+    started = time.perf_counter()
+    with peak.watched():
+        post(served, apart(Images(), GB), kind=JSON)
+    print(f"\nmetadata and 1 GB apart: +{peak.growth // MB} MB, {time.perf_counter() - started:.1f} s", end="")
+    assert peak.growth < 100 * MB

@@ -93,6 +93,7 @@ def file(data: bytes, syntax: str = ExplicitVRLittleEndian, instance: str = uid(
 
 
 PLAIN = bare(part10(image()))
+DIRECTORY = write_meta(FileMeta("1.2.840.10008.1.3.10", uid(1, 1, 1), ExplicitVRLittleEndian)) + PLAIN
 FILES = {name: (file(data), reason) for name, (data, reason) in DATA_SETS.items()} | {
     "another instance in File Meta Information": (file(PLAIN, instance="1.2.3"), MISMATCH),
     "no instance in File Meta Information": (
@@ -110,6 +111,7 @@ FILES = {name: (file(data), reason) for name, (data, reason) in DATA_SETS.items(
     "implicit, but is not": (file(PLAIN, "1.2.840.10008.1.2"), UNDERSTAND),
     "a class for a transfer syntax": (file(PLAIN, CTImageStorage), SYNTAX),
     "a transfer syntax of its own": (file(PLAIN, "1.2.840.113619.5.2"), SYNTAX),
+    "a directory": (DIRECTORY, Reason.SOP_CLASS_NOT_SUPPORTED),
     "a bomb": (bomb(64 << 20), RESOURCES),
 }
 """Files, and why they are refused."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,7 @@ from pydicom.encaps import generate_frames
 from dicomweb.dicomjson.xml import native_model
 from tests.support.dicom import uid
 from tests.support.live_server import LiveServer
-from tests.support.stow import bulk, content_type, metadata, parts
+from tests.support.stow import BOUNDARY, bulk, content_type, metadata, parts
 from tests.support.video import elementary, mp4
 
 JSON, XML = "application/dicom+json", "application/dicom+xml"
@@ -31,6 +32,7 @@ UNDERSTAND, MISMATCH, SYNTAX = 0xC000, 0xA900, 0xC122
 GREY = np.arange(48, dtype=np.uint8).reshape(6, 8)
 DEEP = np.arange(48, dtype=np.uint16).reshape(6, 8) * 1000
 COLOUR = np.arange(144, dtype=np.uint8).reshape(6, 8, 3)
+END = b"--%s--\r\n" % BOUNDARY.encode()
 NATIVE = bulk("bulk/1", GREY.tobytes())
 
 
@@ -375,6 +377,22 @@ def test_some_are_stored_and_others_not(server: LiveServer) -> None:
     assert answer.json()["00081198"]["Value"][0]["00081155"]["Value"] == [uid(5, 1, 2)]
     assert len(answer.json()["0008119A"]["Value"]) == 2
     stored(server, answer)
+
+
+def test_a_hundred_thousand_parts(server: LiveServer) -> None:
+    """Parts that nobody asked for cost a place in a list each, not a file, and are all answered for."""
+    unnamed = b"--%s\r\n\r\n\r\n" % BOUNDARY.encode()
+    named = b"".join(b"--%s\r\nContent-Location: %d\r\n\r\nx\r\n" % (BOUNDARY.encode(), n) for n in range(50_000))
+    whole = one(described(), NATIVE)
+    start = time.monotonic()
+    answer = send(server, named + unnamed * 49_000 + whole)
+    assert answer.status_code == 400, "a first part without a type holds the metadata"
+    answer = send(server, whole[: -len(END)] + named + unnamed * 49_000 + END)
+    assert time.monotonic() - start < 60
+    assert len(answer.json()["0008119A"]["Value"]) == 99_000
+    stored(server, answer)
+    assert send(server, whole[: -len(END)] + unnamed * 100_000 + END).status_code == 413
+    assert files(server) == 1
 
 
 def test_the_study_of_the_address(server: LiveServer) -> None:
