@@ -15,7 +15,7 @@ from pydicom import dcmread
 from pydicom.uid import UID
 
 from tests.support.attacks.attack import Attack
-from tests.support.attacks.names import OWN_STUDY, names
+from tests.support.attacks.names import OWN_IMAGES, OWN_STUDY, names
 from tests.support.ct import ct_image
 from tests.support.notes import note
 from tests.support.stow import HEADERS, body, content_type, file_of, metadata, parts
@@ -127,7 +127,7 @@ def _note() -> bytes:
     name = names("hidq", "none")
     named = (name["study"], name["series"], name["instance"])
     at = (OWN_STUDY, f"{OWN_STUDY}.9", f"{name['study']}.9.1")
-    return note("113001", named, at=at, patient="own-mrn").replace(name["study"].encode(), b"<study>")
+    return note("113001", named, at=at, patient=OWN_IMAGES).replace(name["study"].encode(), b"<study>")
 
 
 @cache

@@ -19,6 +19,8 @@ NUMBER = "48151.6234"
 
 OWN_STUDY = "1.2.826.0.1.3680043.10.1714.9.3"
 """A study of the caller's own patient."""
+OWN_IMAGES = "own-images"
+"""The PatientID of that study; objects with another one are nobody's, wherever they are stored."""
 
 PLACE = re.compile(r"<(\w+)>")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.support.attacks.hidden import SYSTEM
+from tests.support.attacks.names import OWN_IMAGES
 from tests.support.resources import LOINC, UCUM
 
 Json = dict[str, Any]
@@ -28,7 +29,7 @@ PLAIN: tuple[Json, ...] = tagged(
     {
         "resourceType": "Patient",
         "id": "own",
-        "identifier": [{"system": SYSTEM, "value": "own-mrn"}],
+        "identifier": [{"system": SYSTEM, "value": "own-mrn"}, {"system": SYSTEM, "value": OWN_IMAGES}],
         "name": [{"family": "Own"}],
         "generalPractitioner": [{"reference": "Practitioner/doctor"}, {"reference": "Practitioner/denied"}],
         "managingOrganization": {"reference": "Organization/clinic"},

@@ -23,7 +23,7 @@ from smart_auth import flood
 from smart_auth.oauth.passwords import hash_password
 from smart_auth.store import create_user
 from tests.support.attacks.hidden import SYSTEM, hidden, measurement
-from tests.support.attacks.names import CANARY, OWN_STUDY, names
+from tests.support.attacks.names import CANARY, OWN_IMAGES, OWN_STUDY, names
 from tests.support.attacks.own import PLAIN, TYPES, own
 from tests.support.consents import actors, consent, deny
 from tests.support.ct import ct_image
@@ -142,7 +142,7 @@ def _images(made: Scene, name: Mapping[str, str], directory: Path) -> None:
         _image(made, name, directory, *uids)
     path = directory / "own.dcm"
     image = ct_image(path, study=OWN_STUDY, series=f"{OWN_STUDY}.1")
-    image.PatientID = "own-mrn"
+    image.PatientID = OWN_IMAGES
     answer = made.everything.post("/dicomweb/studies", content=body([file_of(image)]), headers=HEADERS)
     assert answer.is_success, answer.text
     gone = name["gone"]
