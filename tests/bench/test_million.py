@@ -119,7 +119,7 @@ def _medians(clinic: Clinic, searches: dict[str, str], access: AccessContext) ->
 
 def _bound(clinic: Clinic) -> tuple[AccessContext, AccessContext]:
     """What the app of a patient sees, and what a clinician of some of the patients does."""
-    clinic.run("DELETE FROM care_relationship")
+    clinic.run("TRUNCATE care_relationship")
     clinic.run(
         "INSERT INTO care_relationship (practitioner, pat, source) SELECT 'd', pat, 's' FROM patient_key"
         " ORDER BY pat LIMIT %s",
