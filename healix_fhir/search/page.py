@@ -26,6 +26,9 @@ from healix_fhir.search.keyset import Place
 NONCE = 12
 """Random bytes before each sealed cursor: two links to the same place differ, so that equal ones tell nothing."""
 
+STEP = 64
+"""Cursors are as long as a multiple of this: to the byte, their length would tell how large the surrogate keys are."""
+
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """Where to go on: behind the row `place`, or before it if `backward`; without one, from the end of the order."""
@@ -44,7 +47,7 @@ class Signer:
     def seal(self, at: Cursor, search: str) -> str:
         """The text of `at` for a link, bound to `search`."""
         nonce = os.urandom(NONCE)
-        sealed = self._cipher.encrypt(msgspec.msgpack.encode(at), [search.encode(), nonce])
+        sealed = self._cipher.encrypt(_padded(msgspec.msgpack.encode(at)), [search.encode(), nonce])
         return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
 
     def unseal(self, text: str, search: str) -> Cursor:
@@ -52,9 +55,18 @@ class Signer:
         try:
             sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             opened = self._cipher.decrypt(sealed[NONCE:], [search.encode(), sealed[:NONCE]])
-            return msgspec.msgpack.decode(opened, type=Cursor)
+            return msgspec.msgpack.decode(_unpadded(opened), type=Cursor)
         except (InvalidTag, binascii.Error, ValueError, msgspec.MsgspecError) as error:
             raise foreign() from error
+
+
+def _padded(packed: bytes) -> bytes:
+    marked = b"\1" + packed
+    return marked.rjust(-(-len(marked) // STEP) * STEP, b"\0")
+
+
+def _unpadded(padded: bytes) -> bytes:
+    return padded.lstrip(b"\0")[1:]
 
 
 def foreign() -> HealixError:

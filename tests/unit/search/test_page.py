@@ -29,6 +29,16 @@ def test_a_cursor_tells_nothing() -> None:
     assert sealed != SIGNER.seal(at(1), "search")
 
 
+def test_the_length_of_a_cursor_tells_nothing_of_the_keys_in_it() -> None:
+    """A search whose hidden rows have grown in number gives a link of the same length."""
+    lengths = {
+        len(SIGNER.seal(Cursor(ceiling, backward=False, place=Place(0, ("a", None), pk)), "search"))
+        for ceiling in (1, 200, 70_000, 1 << 40)
+        for pk in (1, 200, 70_000, 1 << 40)
+    }
+    assert len(lengths) == 1
+
+
 @pytest.mark.parametrize("text", ["", "x", "ä", "AAAA", "=", "a" * 5000])
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     """Any other text is the caller's mistake."""
