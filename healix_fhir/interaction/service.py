@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
-from psycopg import Error as DatabaseError
 from psycopg_pool import AsyncConnectionPool
 
 from healix_fhir.interaction import answer
@@ -15,35 +14,30 @@ from healix_fhir.interaction.answer import Manner
 from healix_fhir.interaction.batch import batch
 from healix_fhir.interaction.bundle import Parcel, all_of, at_entry, open_bundle, openings
 from healix_fhir.interaction.capabilities import NO_URIS, Offered, capabilities
-from healix_fhir.interaction.conditional import conditional, create_if_none, delete_where, patch_where, update_where
-from healix_fhir.interaction.conditional_group import Outcome, conditional_each
+from healix_fhir.interaction.conditional import create_if_none, delete_where, patch_where, update_where
 from healix_fhir.interaction.create import create
-from healix_fhir.interaction.definitions import Definitions
 from healix_fhir.interaction.delete import delete
 from healix_fhir.interaction.denial import of_entry
 from healix_fhir.interaction.entry import is_operation
 from healix_fhir.interaction.history import Historian
-from healix_fhir.interaction.judging import Judging
 from healix_fhir.interaction.patch import patch, steps
 from healix_fhir.interaction.read import read
 from healix_fhir.interaction.result import Entry, Page, Return, Stored, Written
-from healix_fhir.interaction.review import NO_DEMANDS, Demands, Review, Reviewer, unreviewed
+from healix_fhir.interaction.review import NO_DEMANDS, Demands, unreviewed
 from healix_fhir.interaction.search import Finder
-from healix_fhir.interaction.settle import MULTIPLE, SINGLE, change_of, settle
+from healix_fhir.interaction.settle import change_of, settle
 from healix_fhir.interaction.transaction import transaction
 from healix_fhir.interaction.update import update
 from healix_fhir.interaction.vread import vread
 from healix_fhir.interaction.wanted import Wanted
+from healix_fhir.interaction.writing import Writing
 from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.search.match import Match
 from healix_fhir.search.searched import Searched
-from healix_fhir.store.commit import commit
 from healix_fhir.store.keys import server_key
 from healix_fhir.store.reader import Reader
-from healix_fhir.store.stored import Change, Committed
-from healix_fhir.store.writer import Writer
 from smart_auth.access import AccessContext
 from smart_auth.break_glass import DEFAULT, Terms
 from smart_auth.patients import remember
@@ -80,14 +74,11 @@ class Interactions:
         self.pool = pool
         self.search_seconds = search_seconds
         self.bases = bases
-        self.delete_several = delete_several
         self.glass = glass
         self._oauth_uris = oauth_uris
-        definitions = Definitions()
-        self.judging = Judging(pool, definitions)
-        self._reviewer = Reviewer(wanted, definitions)
+        self.writing = Writing(pool, bases, wanted, delete_several=delete_several)
+        self.judging = self.writing.judging
         self._reader = Reader(pool)
-        self._writer = Writer(pool)
         self._found: Finder | None = None
 
     async def read(self, access: AccessContext, type_name: str, id_: str) -> Stored:
@@ -107,8 +98,10 @@ class Interactions:
     ) -> Written:
         """Store a new resource under an id that the server makes; or give the one that `if_none_exist` matches."""
         if if_none_exist is None:
-            return await self._write(access, await _off_loop(body, lambda: create(access, type_name, body, self.bases)))
-        return await self._one(access, create_if_none(access, type_name, body, if_none_exist))
+            return await self.writing.write(
+                access, await _off_loop(body, lambda: create(access, type_name, body, self.bases))
+            )
+        return await self.writing.one(access, create_if_none(access, type_name, body, if_none_exist))
 
     async def update(
         self,
@@ -124,7 +117,7 @@ class Interactions:
 
         PreconditionFailed against `if_match`, or with `only_new` when there is a resource already.
         """
-        return await self._write(
+        return await self.writing.write(
             access,
             await _off_loop(
                 body, lambda: update(access, type_name, id_, body, self.bases, if_match, only_new=only_new)
@@ -143,14 +136,14 @@ class Interactions:
     ) -> Written:
         """Update the one resource that matches, or create one."""
         wanted = update_where(access, type_name, params, body, if_match, only_new=only_new)
-        return await self._one(access, wanted)
+        return await self.writing.one(access, wanted)
 
     async def patch(
         self, access: AccessContext, type_name: str, id_: str, body: bytes, media_type: str, if_match: int | None = None
     ) -> Written:
         """Make a new version of the current one by a patch document of `media_type`."""
         made = patch(access, type_name, id_, lambda: steps(body, media_type), self.bases, if_match)
-        return await self._write(access, made)
+        return await self.writing.write(access, made)
 
     async def patch_where(
         self,
@@ -163,7 +156,7 @@ class Interactions:
     ) -> Written:
         """Patch the one resource that matches."""
         wanted = patch_where(access, type_name, params, lambda: steps(body, media_type), if_match)
-        return await self._one(access, wanted)
+        return await self.writing.one(access, wanted)
 
     async def delete_where(
         self,
@@ -174,13 +167,13 @@ class Interactions:
     ) -> list[Stored]:
         """Delete what matches: the versions of the deletions."""
         wanted = delete_where(access, type_name, params, if_match)
-        return [done.stored for done in await self._conditional(access, wanted) if done.stored is not None]
+        return [done.stored for done in await self.writing.conditional(access, wanted) if done.stored is not None]
 
     async def delete(
         self, access: AccessContext, type_name: str, id_: str, if_match: int | None = None
     ) -> Stored | None:
         """Delete; the deletion's version, or None when there was nothing to delete that the caller may see."""
-        done = await self._commit(access, delete(access, type_name, id_, if_match))
+        done = await self.writing.commit(access, delete(access, type_name, id_, if_match))
         return done.stored
 
     async def history(
@@ -235,7 +228,7 @@ class Interactions:
 
     def capabilities(self, root: str, operations: Sequence[Offered]) -> dict[str, Any]:
         """The CapabilityStatement for a server at `root` (without `/fhir`); see `operation.registry.offered`."""
-        return capabilities(root, operations, delete_several=self.delete_several, oauth_uris=self._oauth_uris)
+        return capabilities(root, operations, delete_several=self.writing.delete_several, oauth_uris=self._oauth_uris)
 
     async def _search(self, make: Callable[[], Work[T]]) -> T:
         """Run what may take long however little it asks for; Unavailable when its time is over.
@@ -260,63 +253,16 @@ class Interactions:
             self._found = Finder(self.bases, await self._run(lambda: server_key("search page")))
         return self._found
 
-    @property
-    def _most(self) -> int:
-        return MULTIPLE if self.delete_several else SINGLE
-
-    async def _conditional(self, access: AccessContext, wanted: Wanted) -> list[Committed]:
-        committed = await self._reviewed(
-            access,
-            lambda review: atransaction(
-                self.pool,
-                lambda: conditional(access, wanted, self.bases, self._most, review),
-                aside=review is not unreviewed,
-            ),
-        )
-        remember({id_: key for done in committed for id_, key in done.patients})
-        return committed
-
-    async def _one(self, access: AccessContext, wanted: Wanted) -> Written:
-        (done,) = await self._conditional(access, wanted)
-        assert done.stored is not None
-        return Written(done.stored, done.created, done.changed)
-
-    async def _write(self, access: AccessContext, made: Change) -> Written:
-        done = await self._commit(access, made)
-        assert done.stored is not None
-        return Written(done.stored, done.created, done.changed)
-
-    async def _commit(self, access: AccessContext, made: Change) -> Committed:
-        return await self._reviewed(access, lambda review: self._commit_reviewed(access, made, review))
-
-    async def _commit_reviewed(self, access: AccessContext, made: Change, review: Review) -> Committed:
-        if review is unreviewed:
-            return await self._writer.write(access, made)
-        passed = await asyncio.to_thread(review, made)
-        if passed.patch is None:
-            return await self._writer.write(access, passed)
-        # what a patch makes is reviewed while it is locked: not in the writer's group, which would wait for it
-        (done,) = await atransaction(self.pool, lambda: commit(access, [passed]), aside=True)
-        remember(dict(done.patients))
-        return done
-
-    async def _reviewed(self, access: AccessContext, write: Callable[[Review], Awaitable[T]]) -> T:
-        """Write what passes the review, with the definitions at hand that the review needs."""
-        review = self._reviewer.review(access)
-        if review is unreviewed:
-            return await write(review)
-        return await self.judging.run(lambda: write(review))
-
     async def _transaction(
         self, access: AccessContext, body: bytes, parcel: Parcel, manner: Manner, call: Call | None
     ) -> Page:
         called = await self._called(access, parcel, call)
         finder, parcels = await self._finder(), openings(parcel, body, self.bases)
-        page, committed = await self._reviewed(
+        page, committed = await self.writing.reviewed(
             access,
             lambda review: atransaction(
                 self.pool,
-                lambda: transaction(access, next(parcels), finder, manner, self._most, review, called),
+                lambda: transaction(access, next(parcels), finder, manner, self.writing.most, review, called),
                 aside=len(body) > LARGE or review is not unreviewed,
             ),
         )
@@ -356,41 +302,22 @@ class Interactions:
         targets = settle(entry, ())
         assert not isinstance(targets, Match)
         changes = [change_of(access, entry, target, self.bases) for target in targets]
-        return answer.done(entry, [await self._commit(access, made) for made in changes], manner)
+        return answer.done(entry, [await self.writing.commit(access, made) for made in changes], manner)
 
     async def _group(
         self, access: AccessContext, group: Sequence[Wanted], manner: Manner, room: asyncio.Semaphore
     ) -> list[Entry | HealixError]:
         """Conditional entries of a batch: in one transaction what can be, in their own what cannot."""
         async with room:
-            outcomes = await self._conditional_each(access, group)
+            outcomes = await self.writing.conditional_each(access, group)
             answers: list[Entry | HealixError] = []
             for entry, outcome in zip(group, outcomes, strict=True):
                 try:
-                    done = await self._conditional(access, entry) if outcome is None else outcome
+                    done = await self.writing.conditional(access, entry) if outcome is None else outcome
                     answers.append(done if isinstance(done, HealixError) else answer.done(entry, done, manner))
                 except HealixError as error:
                     answers.append(error)
         return answers
-
-    async def _conditional_each(self, access: AccessContext, group: Sequence[Wanted]) -> Sequence[Outcome]:
-        try:
-            outcomes = await self._reviewed(
-                access,
-                lambda review: atransaction(
-                    self.pool,
-                    lambda: conditional_each(access, group, self.bases, self._most, review),
-                    aside=review is not unreviewed,
-                ),
-            )
-        except DatabaseError as error:
-            if error.sqlstate is None:  # there is no connection
-                raise
-            return [None] * len(group)  # it hits all of the group: each is tried by itself
-        except HealixError:
-            return [None] * len(group)
-        remember({id_: key for done in outcomes if isinstance(done, list) for one in done for id_, key in one.patients})
-        return outcomes
 
 
 async def _off_loop(body: bytes, work: Callable[[], T]) -> T:

@@ -207,7 +207,7 @@ def test_several_deleted_by_one_entry(pool: Pool, database_url: str) -> None:
     sent = bundle(entry("DELETE", f"Patient?{by_number(2)}"), kind="batch")
 
     async def use(server: Interactions) -> Page:
-        server.delete_several = True
+        server.writing.delete_several = True
         return await server.bundle(SYSTEM, sent)
 
     assert statuses(serve(database_url, use)) == ["204"]

@@ -170,7 +170,7 @@ def test_a_server_may_delete_several_up_to_a_limit(
     """With the setting `multiple` all matches go in one transaction; above the limit none does."""
 
     async def use(server: Interactions) -> list[Stored]:
-        server.delete_several = True
+        server.writing.delete_several = True
         return await delete(server, "2")
 
     monkeypatch.setattr("healix_fhir.interaction.service.MULTIPLE", 1)

@@ -87,8 +87,8 @@ def test_a_group_that_the_database_refuses_is_tried_singly(pool: Pool, database_
     async def use(server: Interactions) -> list[object]:
         taken = await server.create(SYSTEM, "Patient", body(patient()))
         broken = change(Method.POST, patient(), taken.stored.id)  # its id is taken: the database refuses it
-        writes = [server._writer.write(SYSTEM, change(Method.POST, patient(), f"p{n}")) for n in range(3)]
-        return list(await asyncio.gather(server._writer.write(SYSTEM, broken), *writes, return_exceptions=True))
+        writes = [server.writing._writer.write(SYSTEM, change(Method.POST, patient(), f"p{n}")) for n in range(3)]
+        return list(await asyncio.gather(server.writing._writer.write(SYSTEM, broken), *writes, return_exceptions=True))
 
     broken, *others = serve(database_url, use)
     assert isinstance(broken, Exception)
