@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from psycopg.errors import NumericValueOutOfRange
 
-from healix_fhir.interaction import service
+from healix_fhir.interaction import writing
 from healix_fhir.interaction.result import Page
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import HealixError
@@ -222,7 +222,7 @@ def test_a_group_that_the_database_refuses_is_tried_one_by_one(
     def refusing(*_: object) -> object:
         raise NumericValueOutOfRange
 
-    monkeypatch.setattr(service, "conditional_each", refusing)
+    monkeypatch.setattr(writing, "conditional_each", refusing)
     sent = bundle(
         *(entry("POST", "Patient", numbered(n), ifNoneExist=by_number(n)) for n in range(3)),
         kind="batch",

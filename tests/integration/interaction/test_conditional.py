@@ -173,7 +173,7 @@ def test_a_server_may_delete_several_up_to_a_limit(
         server.writing.delete_several = True
         return await delete(server, "2")
 
-    monkeypatch.setattr("healix_fhir.interaction.service.MULTIPLE", 1)
+    monkeypatch.setattr("healix_fhir.interaction.writing.MULTIPLE", 1)
     assert refused(database_url, use).category is Category.PRECONDITION_FAILED
     monkeypatch.undo()
     assert sorted(stored.id for stored in serve(database_url, use)) == ["twin1", "twin2"]
