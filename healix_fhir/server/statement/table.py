@@ -17,9 +17,17 @@ def _cell(value: object) -> str:
     return str(value).replace("|", "\\|")
 
 
+YOUNG = {
+    "1.2.840.10008.1.2.4.110": "JPEG XL Lossless",
+    "1.2.840.10008.1.2.4.111": "JPEG XL JPEG Recompression",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+}
+"""Names that pydicom does not know yet. Spec: PS3.6 Table A-1 (2024d)"""
+
+
 def name(uid: str) -> str:
     """What a UID of the standard stands for; itself when that is not known."""
-    return UID(uid).name.replace("&", "and")
+    return YOUNG.get(uid) or UID(uid).name.replace("&", "and")
 
 
 def lines(heading: str, *parts: str) -> str:

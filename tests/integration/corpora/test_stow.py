@@ -66,11 +66,13 @@ def _reasons(answer: Mapping[str, Any]) -> Iterator[int]:
 
 @pytest.mark.spec("PS3.18 I.2.2")
 def test_what_is_refused_is_told_why(archive: Archive) -> None:
-    """What is not whole or breaks the rules cannot be understood; what is announced as another does not match."""
+    """What is not whole or breaks the rules cannot be understood; what is announced as another does not match; a
+    directory is no object to be stored.
+    """
     listed = {name: int(reason[:4], 16) for name, reason in exclusions("corpus-refused").items()}
-    assert archive.refused == {
-        name: listed.get(name, Reason.CANNOT_UNDERSTAND) for name in corpus().keys() - accepted().keys()
-    }
+    refused = corpus().keys() - accepted().keys()
+    listed |= dict.fromkeys((name for name in refused if "DICOMDIR" in name), Reason.SOP_CLASS_NOT_SUPPORTED)
+    assert archive.refused == {name: listed.get(name, Reason.CANNOT_UNDERSTAND) for name in refused}
 
 
 @pytest.mark.spec("PS3.18 10.4.1.1.6")

@@ -98,10 +98,10 @@ def test_c_store(server: Served, token: str, filler: Path) -> None:
 
 
 def test_stow(server: Served, token: str, filler: Path) -> None:
-    """STOW-RS is refused with 503 and reason A700H and leaves nothing; when there is room again the same object is
+    """STOW-RS is refused with 507 and reason A700H and leaves nothing; when there is room again the same object is
     stored.
     """
-    assert stow(server, token, 82) == (503, [Reason.OUT_OF_RESOURCES])
+    assert stow(server, token, 82) == (507, [Reason.OUT_OF_RESOURCES])
     assert files(server) == []
     assert found(server, token, 82) == 0
     filler.unlink()

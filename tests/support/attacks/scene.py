@@ -147,6 +147,7 @@ def _images(made: Scene, name: Mapping[str, str], directory: Path) -> None:
     assert answer.is_success, answer.text
     gone = name["gone"]
     _image(made, name, directory, gone, f"{gone}.1", f"{gone}.1.1")
+    made.work()  # it is known whose it is when it is deleted
     assert made.everything.delete(f"/dicomweb/studies/{gone}").status_code == 204
 
 

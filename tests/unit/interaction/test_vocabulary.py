@@ -35,7 +35,7 @@ def _constants(module: ast.Module) -> Iterator[tuple[str, str]]:
 def _word(call: ast.Call, constants: dict[str, str]) -> Iterator[str]:
     """The word of a call that writes one, where it stands there or in a constant of this or another module."""
     name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    place = PLACES.get(name)
+    place = PLACES.get(name) if name != "refused" or isinstance(call.func, ast.Attribute) else None
     if place is not None and len(call.args) > place:
         given = call.args[place]
         if isinstance(given, ast.Constant) and isinstance(given.value, str):
