@@ -14,7 +14,7 @@ from struct import pack
 import numpy as np
 
 from dicomweb.dicomjson.syntax import RLE_LOSSLESS
-from dicomweb.pixel.declared import declared
+from dicomweb.pixel.codestream import size
 from dicomweb.pixel.image import Array, Image, broken
 from dicomweb.pixel.syntaxes import (
     HTJ2K,
@@ -43,6 +43,8 @@ DECIBELS_OF_A_BIT = 6
 RLE_RATIO = 64
 """Two bytes of RLE are at most 128 bytes of pixels: what says more is not even tried. Spec: PS3.5 G.3.1 (2024d)"""
 RLE_SEGMENTS = 15
+UNSIZED = frozenset({RLE_LOSSLESS, JPEG_XL_LOSSLESS, JPEG_XL_RECOMPRESSION, JPEG_XL})
+"""Syntaxes whose frames are not asked for their size: RLE tells none, and for JPEG XL the process has its limit."""
 
 Decoder = Callable[[bytes, Image], Array]
 Encoder = Callable[[Array, Image], bytes]
@@ -53,9 +55,8 @@ def decode(data: bytes, TransferSyntaxUID: str, image: Image) -> Array:  # noqa:
     decoder = DECODERS.get(TransferSyntaxUID)
     if decoder is None:
         raise broken("frames of this transfer syntax cannot be decoded")
-    size = declared(data)
-    if size is not None and size != (image.rows, image.columns):
-        raise broken("a compressed frame has another size than its attributes say", str(size))
+    if TransferSyntaxUID not in UNSIZED and (said := size(data)) != (image.rows, image.columns):
+        raise broken("a compressed frame has another size than its attributes say", str(said))
     try:
         found = decoder(data, image)
     except (ValueError, RuntimeError, IndexError, TypeError) as error:  # what imagecodecs raises for broken streams
@@ -181,8 +182,8 @@ def _jpeg_xl(data: bytes, image: Image) -> Array:
 def _rle(data: bytes, image: Image) -> Array:
     import imagecodecs
 
-    size = image.rows * image.columns * image.samples * image.dtype.itemsize
-    if size > len(data) * RLE_RATIO:
+    whole = image.rows * image.columns * image.samples * image.dtype.itemsize
+    if whole > len(data) * RLE_RATIO:
         raise broken("an RLE frame is too short for its rows and columns")
     plane = np.dtype(image.dtype.str.replace("<", "="))
     found = np.frombuffer(bytes(imagecodecs.dicomrle_decode(data, plane)), plane)

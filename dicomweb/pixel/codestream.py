@@ -74,6 +74,28 @@ def read(buffer: Buffer, start: int, length: int) -> Picture:
     raise broken("a compressed picture begins like no JPEG, JPEG-LS or JPEG 2000 stream")
 
 
+def size(frame: bytes) -> tuple[int, int]:
+    """Rows and columns that a JPEG, JPEG-LS or JPEG 2000 frame says it has. Raises Unprocessable when it tells none.
+
+    To be asked before a frame is decoded: a few bytes can say 60,000 by 60,000 pixels, for which a codec would take
+    gigabytes and minutes.
+    """
+    try:
+        if frame[:2] == b"\xff\xd8":
+            for marker, at, _ in _segments(frame, 0, len(frame)):
+                if marker in STARTS:
+                    rows, columns = unpack_from(">HH", frame, at + 1)
+                    return rows, columns
+        boxes = _boxes(frame, 0, len(frame)) if frame[:12] == JPX_SIGNATURE else iter(())
+        start = next((at for kind, at, _ in boxes if kind == b"jp2c"), 0)
+        if frame[start : start + 4] == b"\xff\x4f\xff\x51":
+            right, bottom, left, top = unpack_from(">LLLL", frame, start + 8)
+            return bottom - top, right - left
+    except BrokenStruct as error:
+        raise broken("a compressed frame is cut off") from error
+    raise broken("a compressed frame does not say how large it is")
+
+
 def _jpeg(buffer: Buffer, start: int, end: int) -> Picture:
     process = precision = rows = columns = samples = 0
     factors: list[int] = []

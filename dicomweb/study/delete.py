@@ -29,10 +29,7 @@ LEFT JOIN patient_key k ON k.pat = s.pat LEFT JOIN study_hold h ON h.study_uid =
 WHERE s.study_uid = %s AND {allowed} FOR UPDATE OF s"""
 """Keeps what stores, deletes, restores and holds in a study apart."""
 
-MOVE = """
-WITH chosen AS MATERIALIZED (
-       SELECT i.pk, i.instance_uid FROM instance i JOIN series e ON e.pk = i.series_pk
-       WHERE e.study_pk = %s AND {chosen} ORDER BY i.pk),
+SET_ASIDE = """
      kept AS (
        INSERT INTO deleted_instance (study_uid, series_uid, instance_uid, pat, imaging_study, labelled, account, code,
          blob, study, series, instance)
@@ -41,7 +38,13 @@ WITH chosen AS MATERIALIZED (
               i.blob, row_to_json(s), row_to_json(e), row_to_json(i)
        FROM chosen c JOIN instance i ON i.pk = c.pk JOIN series e ON e.pk = i.series_pk
        JOIN study s ON s.pk = e.study_pk),
-     gone AS (DELETE FROM instance i USING chosen c WHERE i.pk = c.pk)
+     gone AS (DELETE FROM instance i USING chosen c WHERE i.pk = c.pk)"""
+"""Moves the `chosen` instances (their `pk`) to `deleted_instance`: by which account, and with which code."""
+
+MOVE = f"""
+WITH chosen AS MATERIALIZED (
+       SELECT i.pk, i.instance_uid FROM instance i JOIN series e ON e.pk = i.series_pk
+       WHERE e.study_pk = %s AND {{chosen}} ORDER BY i.pk),{SET_ASIDE}
 SELECT instance_uid FROM chosen"""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from psycopg.errors import SerializationFailure
 
+from dicomweb.study.delete import SET_ASIDE
 from dicomweb.study.receive import Received
 from healix_fhir.kernel.database import Statement, Work
 from smart_auth.access import AccessContext
@@ -16,7 +17,7 @@ from smart_auth.access import AccessContext
 WORD = "replace-instances"
 REPLACED = "replaced"
 
-_DISPLACE = """
+_DISPLACE = f"""
 WITH given AS MATERIALIZED (SELECT * FROM unnest(%s::text[], %s::text[]) AS g (instance_uid, study_uid)),
      locked AS MATERIALIZED (
        SELECT s.pk FROM study s WHERE s.study_uid IN (SELECT g.study_uid FROM given g) ORDER BY s.study_uid FOR UPDATE),
@@ -24,16 +25,7 @@ WITH given AS MATERIALIZED (SELECT * FROM unnest(%s::text[], %s::text[]) AS g (i
        SELECT i.pk, e.pk AS series_pk, s.pk AS study_pk
        FROM given g JOIN instance i USING (instance_uid) JOIN series e ON e.pk = i.series_pk
        JOIN study s ON s.pk = e.study_pk AND s.study_uid = g.study_uid
-       WHERE s.pk IN (SELECT pk FROM locked)),
-     kept AS (
-       INSERT INTO deleted_instance (study_uid, series_uid, instance_uid, pat, imaging_study, labelled, account, code,
-         blob, study, series, instance)
-       SELECT s.study_uid, e.series_uid, i.instance_uid, s.pat, s.imaging_study,
-              EXISTS (SELECT FROM index_label l WHERE l.pk = s.imaging_study AND l.restricted), %s, %s,
-              i.blob, row_to_json(s), row_to_json(e), row_to_json(i)
-       FROM chosen c JOIN instance i ON i.pk = c.pk JOIN series e ON e.pk = c.series_pk
-       JOIN study s ON s.pk = c.study_pk),
-     gone AS (DELETE FROM instance i USING chosen c WHERE i.pk = c.pk),
+       WHERE s.pk IN (SELECT pk FROM locked)),{SET_ASIDE},
      fewer AS (
        UPDATE series e SET instances_in_series = e.instances_in_series - n.instances
        FROM (SELECT series_pk, count(*) AS instances FROM chosen GROUP BY 1) n WHERE e.pk = n.series_pk)
