@@ -16,6 +16,8 @@ from healix_fhir.kernel.errors import Category, HealixError
 log = structlog.get_logger("dicomweb")
 
 GROUP = 50
+LOGGED = 100
+"""Refused objects of a request that have a line each in the log: a flood of them is no news."""
 WEIGHT = 16 << 20
 """Bytes of metadata that wait for their rows, beside which the objects themselves are on the disk."""
 
@@ -59,9 +61,15 @@ class Intake:
     def refuse(self, error: HealixError, meta: FileMeta | None = None, *, times: int = 1) -> None:
         """An object is not taken; or so many, of which one line in the log is enough."""
         if times:
+            error.__traceback__ = error.__context__ = error.__cause__ = (
+                None  # they hold all that there was of the object
+            )
             failure = Failure(error, meta)
-            log.info("object refused", entity=failure.instance, reason=error.detail or error.message, times=times)
+            if len(self.failures) < LOGGED:
+                log.info("object refused", entity=failure.instance, reason=error.detail or error.message, times=times)
             self.failures += [failure] * times
+            if len(self.failures) == LOGGED:
+                log.info("further refused objects of this request have no lines of their own")
 
     @property
     def is_full(self) -> bool:

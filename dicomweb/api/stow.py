@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from dicomweb.api.accept import DICOM, DICOM_JSON, DICOM_XML, MULTIPART, model_type
+from dicomweb.api.decoding import Fed, Unpacked, coding
 from dicomweb.api.edge import Edge
 from dicomweb.api.instances import Instances
 from dicomweb.api.intake import Failure, Intake
@@ -45,7 +46,7 @@ async def store(edge: Edge, request: Request, access: AccessContext) -> Response
     intake = Intake(edge.receiver, study)
     sink = Instances(intake) if sent == DICOM else Apart(intake, sent, f"{edge.base}/studies/{study or ''}")
     try:
-        reader = _reader(request, media, sink)
+        reader = _reader(request, media, sink, edge.max_request)
         await _receive(edge, request, access, intake, reader)
         if isinstance(sink, Apart):
             work = sink.put_together()
@@ -61,10 +62,14 @@ async def store(edge: Edge, request: Request, access: AccessContext) -> Response
     return response(edge.base, intake, kind)
 
 
-def _reader(request: Request, media: MediaType, sink: Sink) -> Reader | Single:
+def _reader(request: Request, media: MediaType, sink: Sink, most: int) -> Fed:
+    reader: Fed
     if media.name == MULTIPART:
-        return Reader(media.parameters.get("boundary", ""), sink)
-    return Single(request.headers["content-type"], sink)
+        reader = Reader(media.parameters.get("boundary", ""), sink)
+    else:
+        reader = Single(request.headers["content-type"], sink)
+    packed = coding(request.headers.get("content-encoding", ""))
+    return Unpacked(packed, reader, most) if packed else reader
 
 
 def _sent(request: Request) -> tuple[MediaType, str]:
@@ -74,14 +79,11 @@ def _sent(request: Request) -> tuple[MediaType, str]:
     if sent not in KINDS:
         kinds = ", ".join(f'"{kind}"' for kind in KINDS)
         raise HealixError(Category.UNSUPPORTED_MEDIA, f"send {MULTIPART} with one of these as its type: {kinds}")
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise HealixError(Category.UNSUPPORTED_MEDIA, "compressed request bodies are not supported")
+    coding(request.headers.get("content-encoding", ""))
     return media, sent
 
 
-async def _receive(
-    edge: Edge, request: Request, access: AccessContext, intake: Intake, reader: Reader | Single
-) -> None:
+async def _receive(edge: Edge, request: Request, access: AccessContext, intake: Intake, reader: Fed) -> None:
     """Push the body through in pieces of about `BUFFER` bytes; files are written in a thread."""
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > edge.max_request:
@@ -114,7 +116,7 @@ async def _deposit(edge: Edge, access: AccessContext, intake: Intake) -> None:
         intake.outcomes += await adeposit(edge.pool, edge.archive, access, group, SERVICE, edge.duplicates)
 
 
-def _feed(reader: Reader | Single, chunks: Sequence[bytes]) -> None:
+def _feed(reader: Fed, chunks: Sequence[bytes]) -> None:
     for chunk in chunks:
         reader.feed(chunk)
 

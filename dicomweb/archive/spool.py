@@ -57,17 +57,32 @@ BUFFER = 1 << 20
 
 
 class Spool:
-    """A new file of a random name in the archive's `incoming` directory, open for writing and reading."""
+    """A new file of a random name in the archive's `incoming` directory, for writing and reading.
+
+    The file is made when the first bytes are written to it: what is small and refused never touches the disk.
+    """
 
     def __init__(self, incoming: Path) -> None:
         self.name: Final = secrets.token_hex(16)
         self.path: Final = incoming / self.name
         self.size = 0
         self._gathered = bytearray()
-        try:
-            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise unavailable(error) from error
+        self._descriptor = -1
+
+    @property
+    def descriptor(self) -> int:
+        """The file, which is made now if it was not before. Raises Full, Unavailable."""
+        if self._descriptor < 0:
+            try:
+                self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise unavailable(error) from error
+        return self._descriptor
+
+    @property
+    def held(self) -> bytes | None:
+        """All that was written, while none of it is in the file; else None."""
+        return bytes(self._gathered) if self._descriptor < 0 else None
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Append `chunk`. Raises Full when there is no room, Unavailable when the disk fails."""
@@ -78,21 +93,24 @@ class Spool:
 
     def flush(self) -> None:
         """Write what was gathered, so that it can be read from the descriptor. Raises as `write`."""
+        descriptor = self.descriptor
         gathered, self._gathered = self._gathered, bytearray()
         view = memoryview(gathered)
         try:
             while view:
-                view = view[os.write(self.descriptor, view) :]
+                view = view[os.write(descriptor, view) :]
         except OSError as error:
             raise unavailable(error) from error
 
     def close(self) -> None:
         """Close the file; what `Archive.keep` moved away stays."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def discard(self) -> None:
-        """Close and remove the file."""
-        self.close()
-        self.path.unlink(missing_ok=True)
+        """Close and remove the file, where there is one."""
+        if self._descriptor >= 0:
+            self.close()
+            self.path.unlink(missing_ok=True)
+        self._gathered = bytearray()

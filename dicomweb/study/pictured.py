@@ -128,6 +128,7 @@ class Pictures:
 
     def _decoded(self, members: Members, parts: Sequence[Part], kind: str, method: str | None) -> Entered:
         """Pictures that DICOM has no transfer syntax for, decoded one after the other."""
+        self._spool.flush()  # the file, which another process writes to
         made = [
             work_now(consumer.native, str(self._parcel.path), part.start, part.length, str(self._spool.path), kind)
             for part in parts

@@ -143,8 +143,8 @@ class Incoming:
         behind then.
         """
         try:
-            self._spool.flush()
             received = self._parse()
+            self._spool.flush()
             self._archive.keep(self._spool.path, self._spool.descriptor, received.key)
         except BaseException:
             self.abort()
@@ -173,7 +173,10 @@ class Incoming:
                     plain.write(piece)
                 plain.flush()
                 header = _walk(plain.fileno(), 0, meta.transfer_syntax, wanted)
+        elif (held := self._spool.held) is not None:
+            header = _walked(held, start, len(held), meta.transfer_syntax, wanted)
         else:
+            self._spool.flush()
             header = _walk(self._spool.descriptor, start, meta.transfer_syntax, wanted)
         study = _identifying(header, STUDY, "StudyInstanceUID")
         instance = _identifying(header, SOP_INSTANCE, "SOPInstanceUID")
@@ -195,6 +198,7 @@ class Incoming:
         )
 
     def _chunks(self, position: int) -> Iterator[bytes]:
+        self._spool.flush()
         while chunk := os.pread(self._spool.descriptor, READ_CHUNK, position):
             yield chunk
             position += len(chunk)
@@ -202,14 +206,20 @@ class Incoming:
 
 def _walk(descriptor: int, start: int, transfer_syntax: str, wanted: frozenset[int]) -> Header:
     size = os.fstat(descriptor).st_size
-    if start >= size:
+    if not size:
         raise invalid("the data set is empty")
     try:
         buffer = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
     except OSError as error:
         raise unavailable(error) from error
     with buffer:
-        return walk(buffer, start, size, syntax(transfer_syntax), wanted)
+        return _walked(buffer, start, size, transfer_syntax, wanted)
+
+
+def _walked(buffer: bytes | mmap.mmap, start: int, size: int, transfer_syntax: str, wanted: frozenset[int]) -> Header:
+    if start >= size:
+        raise invalid("the data set is empty")
+    return walk(buffer, start, size, syntax(transfer_syntax), wanted)
 
 
 def _identifying(header: Header, tag: int, keyword: str) -> str:

@@ -229,6 +229,20 @@ def test_what_is_gathered_is_written_in_order(tmp_path: Path) -> None:
     spool.discard()
 
 
+def test_what_is_small_and_dropped_never_touches_the_disk(tmp_path: Path) -> None:
+    """There is a file from the first bytes on that are written; until then what was gathered can be read."""
+    spool = Spool(LocalArchive(tmp_path).incoming)
+    spool.write(bytes(BUFFER - 1))
+    assert (spool.held, spool.path.exists()) == (bytes(BUFFER - 1), False)
+    spool.discard()
+    assert not spool.path.exists()
+    spool = Spool(LocalArchive(tmp_path).incoming)
+    spool.write(bytes(BUFFER))
+    assert (spool.held, spool.path.exists()) == (None, True)
+    spool.discard()
+    assert not spool.path.exists()
+
+
 def test_the_settings_choose_the_archive(tmp_path: Path) -> None:
     """An empty blob URL is the data directory, another an object store."""
     assert isinstance(open_archive(Settings(data_dir=tmp_path)), LocalArchive)
@@ -239,6 +253,8 @@ def test_a_start_clears_what_a_crash_left(tmp_path: Path) -> None:
     """Files on their way in for hours are removed when a server starts, younger ones may be another process's."""
     settings = Settings(data_dir=tmp_path)
     young, old = (Spool(open_archive(settings).incoming) for _ in range(2))
+    young.flush()
+    old.flush()
     os.utime(old.path, (time.time() - 7200,) * 2)
     check_archive(settings)
     assert (young.path.exists(), old.path.exists()) == (True, False)
