@@ -77,7 +77,7 @@ def _recode(ds: Dataset, image: Image, stored: str | None, asked: str) -> None:
     for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
         if keyword in ds:
             delattr(ds, keyword)
-    _describe(ds, image, stored, asked)
+    describe(ds, image, stored, asked)
     if asked in METHODS:
         ds.LossyImageCompression = "01"
         ratio = round(_size(image) * count / max(len(whole), 1), 2)
@@ -85,8 +85,8 @@ def _recode(ds: Dataset, image: Image, stored: str | None, asked: str) -> None:
         ds.LossyImageCompressionMethod = [*_several(ds, "LossyImageCompressionMethod"), METHODS[asked]]
 
 
-def _describe(ds: Dataset, image: Image, stored: str | None, asked: str) -> None:
-    """Tell in which colours the pixels are now."""
+def describe(ds: Dataset, image: Image, stored: str | None, asked: str) -> None:
+    """Tell in which colours the pixels are that were `stored` so, or uncompressed, and are written as `asked` now."""
     if image.samples != 3:
         return
     now = interpretation(stored, image)

@@ -35,6 +35,11 @@ def transcoded(data: bytes, syntax: str | None, image: Image, asked: str) -> byt
         samples = rgb(samples, image, interpretation(syntax, image), NO_ATTRIBUTES)
     if asked != EXPLICIT_LITTLE:
         return codec.encode(samples, asked, image)
+    return native_frame(samples, image)
+
+
+def native_frame(samples: Array, image: Image) -> bytes:
+    """Samples as an uncompressed frame in little endian, its planes as Planar Configuration says."""
     if image.bits_allocated == 1:
         return np.packbits(samples.reshape(-1), bitorder="little").tobytes()
     return (np.moveaxis(samples, -1, 0) if image.samples > 1 and image.planar == 1 else samples).tobytes()

@@ -1,0 +1,32 @@
+"""Dates moved by whole days, so that the intervals between those of one patient stay as they are.
+
+Spec: PS3.15 E.3.6 (2026c), PS3.5 6.2 for DA and DT
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+
+DATE = re.compile(r"(\d{4})(\d{2})?(\d{2})?")
+OLD_DATE = re.compile(r"(\d{4})\.(\d{2})\.(\d{2})")
+
+
+def shifted(value: str, days: int) -> str | None:
+    """A DA or DT value `days` earlier, with time and zone as they are; None for what is no date.
+
+    What has no day or month is moved from the first one there is, and has none afterwards.
+    """
+    text = value.strip()
+    if old := OLD_DATE.fullmatch(text):  # as ACR-NEMA wrote them
+        text = "".join(old.groups())
+    found = DATE.match(text)
+    if found is None:
+        return None
+    year, month, day = found.groups()
+    try:
+        moved = date(int(year), int(month or 1), int(day or 1)) - timedelta(days=days)
+    except (ValueError, OverflowError):
+        return None
+    whole = f"{moved:%Y%m%d}".rjust(8, "0")
+    return whole[: found.end()] + text[found.end() :] if len(text) >= 4 else None
