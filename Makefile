@@ -16,7 +16,7 @@ run: install  ## the server with demo data
 
 test: install  ## every test
 	tests/system-packages
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not bench"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not bench"
 
 check: install  ## style, types, layers
 	$(BIN)/ruff check .

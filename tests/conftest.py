@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +20,9 @@ from healix_fhir.model import custom
 from healix_fhir.server.migrate import migrate
 from healix_fhir.store import known_texts
 from smart_auth import patients
+from tests.support.databases import TEMPLATE, Databases
+from tests.support.schedule import ordered
 from tests.support.serve import served  # noqa: F401 - a fixture
-
-_numbers = itertools.count()
-ATTEMPTS = 5
 
 # how long an example takes says more of the machine than of the code
 hypothesis.settings.register_profile("healix", deadline=None)
@@ -44,6 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(config.option.basetemp, ignore_errors=True))
 
 
+@pytest.hookimpl(trylast=True)  # after the random order
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let each process of several start with the long modules."""
+    if hasattr(config, "workerinput"):
+        items[:] = ordered(items)
+
+
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL whose database `template` has the whole schema; without fsync, since tests may lose it."""
@@ -52,53 +56,42 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     url = server.get_uri()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("ALTER SYSTEM SET autovacuum = off")  # statistics change plans
         connection.execute("SELECT pg_reload_conf()")
-        connection.execute("CREATE DATABASE template_healix")
-    migrate(server.get_uri(database="template_healix"))
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    migrate(server.get_uri(database=TEMPLATE))
     yield url
     server.cleanup()
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_url: str) -> Databases:
+    """The databases of the tests."""
+    return Databases(postgres_url)
+
+
 @pytest.fixture
-def database_url(postgres_url: str) -> Iterator[str]:
+def database_url(databases: Databases) -> Iterator[str]:
     """A database of its own for one test, with the whole schema and no rows."""
-    with _new_database(postgres_url) as url:
+    with _forgotten(), databases.one() as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def module_database_url(postgres_url: str) -> Iterator[str]:
+def module_database_url(databases: Databases) -> Iterator[str]:
     """A database that the tests of one module share."""
-    with _new_database(postgres_url) as url:
+    with _forgotten(), databases.one() as url:
         yield url
 
 
 @contextmanager
-def _new_database(postgres_url: str) -> Iterator[str]:
-    patients.forget()  # surrogate keys of another test's database
+def _forgotten() -> Iterator[None]:
+    """What the process knows of another test's database does not hold of this."""
+    patients.forget()
     known_texts.forget()
     custom.install(custom.NONE)
-    name = f"test_{next(_numbers)}"
-    _administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE template_healix")
-    yield postgres_url.replace("/postgres?", f"/{name}?")
+    yield
     custom.install(custom.NONE)
-    _administer(postgres_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-
-def _administer(url: str, statement: str) -> None:
-    """Run a statement on the test server; tried again, for on a busy machine its connection is sometimes cut."""
-    for attempt in range(ATTEMPTS):
-        try:
-            with psycopg.connect(url, autocommit=True) as connection:
-                connection.execute(statement)
-        except psycopg.errors.DuplicateDatabase:
-            return  # made by the try whose connection was cut
-        except psycopg.OperationalError:
-            if attempt == ATTEMPTS - 1:
-                raise
-            time.sleep(1)
-        else:
-            return
 
 
 @pytest.fixture

@@ -1,0 +1,40 @@
+"""The order in which the modules of a run on several processes start: long ones first, so that no process ends late.
+
+A module's tests stay together and in their random order; between modules only the beginning is told by length.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+LONG = (
+    "tests/integration/attacks/test_flaws.py",
+    "tests/integration/attacks/test_narrowing.py",
+    "tests/integration/attacks/test_matrix.py",
+    "tests/conformance/test_smart.py",
+    "tests/browser/test_ohif.py",
+    "tests/browser/test_smart_apps.py",
+    "tests/browser/test_keyboard.py",
+    "tests/browser/test_second_factors.py",
+    "tests/browser/test_accounts.py",
+    "tests/integration/server/test_import.py",
+    "tests/integration/server/test_crash.py",
+    "tests/integration/server/test_serve.py",
+    "tests/property/search/test_pages.py",
+    "tests/property/access/test_oracle.py",
+)
+"""Modules whose tests are few and long, the longest first."""
+
+
+def ordered(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The long modules, then those with the most tests on a database, then the others."""
+    waiting = Counter(_module(item) for item in items if "database_url" in getattr(item, "fixturenames", ()))
+    long = {module: place for place, module in enumerate(LONG)}
+    return sorted(items, key=lambda item: (long.get(_module(item), len(long)), -waiting[_module(item)]))
+
+
+def _module(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
