@@ -47,10 +47,10 @@ FROM pg_class WHERE oid >= {_OWN}"""
 """What of pg_class stays when a table is truncated: not the files and when the row was written."""
 
 _SCHEMA = " UNION ALL ".join(
-    f"SELECT count(*), max(xmin::text::bigint)::text FROM {catalog} WHERE {oid} >= {_OWN}"
+    f"SELECT '{catalog}', count(*), max(xmin::text::bigint)::text FROM {catalog} WHERE {oid} >= {_OWN}"
     for catalog, oid in _CATALOGS.items()
 )
-_TABLES = f"SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND oid >= {_OWN}"
+_SIZES = f"SELECT oid::regclass::text, pg_relation_size(oid) FROM pg_class WHERE relkind = 'r' AND oid >= {_OWN}"
 _COUNTERS = "SELECT format('%I.%I', schemaname, sequencename), start_value, last_value FROM pg_sequences"
 _COUNTED = "SELECT setval(%s::regclass, %s, %s)"
 _LEFT = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'"
@@ -66,9 +66,7 @@ class Databases:
         self._server = server
         self._emptied: list[str] = []
         with self._connection(TEMPLATE) as template:
-            tables = [name for (name,) in template.execute(_TABLES)]
-            self._filled = [name for name, _, some in _held(template, tables) if some]
-            self._tables = [name for name in tables if name not in self._filled]
+            self._filled = _filled(template, [table for table, _ in template.execute(_SIZES)])
             self._counters = template.execute(_COUNTERS).fetchall()
             self._as_made = self._state(template)
 
@@ -98,12 +96,14 @@ class Databases:
         """Empty a database; False if it is then not like the template."""
         try:
             with self._connection(name) as connection:
-                held = _held(connection, self._tables)
+                sizes = {table: size for table, size in connection.execute(_SIZES) if table not in self._filled}
+                large = [table for table, size in sizes.items() if size > SMALL]
+                used = _filled(connection, [table for table, size in sizes.items() if 0 < size <= SMALL])
                 with connection.transaction():
                     connection.execute("SET LOCAL session_replication_role = replica")  # no triggers, no foreign keys
-                    for table in (table for table, large, some in held if some and not large):
+                    for table in used:
                         connection.execute(f"DELETE FROM {table}")
-                    if large := [table for table, large, _ in held if large]:
+                    if large:
                         connection.execute(f"TRUNCATE {', '.join(large)} CASCADE")
                     for counter, first, last in set(self._counters) - set(connection.execute(_COUNTERS)):
                         connection.execute(_COUNTED, (counter, last or first, last is not None))
@@ -141,11 +141,7 @@ class Databases:
         return self._server.replace("/postgres?", f"/{name}?")
 
 
-def _held(connection: Connection[Row], tables: Collection[str]) -> list[Row]:
-    """Of each table whether it is large and whether it has rows."""
-    return connection.execute(
-        " UNION ALL ".join(
-            f"SELECT '{table}', pg_table_size('{table}'::regclass) > {SMALL}, EXISTS (SELECT FROM {table})"
-            for table in tables
-        )
-    ).fetchall()
+def _filled(connection: Connection[Row], tables: Collection[str]) -> list[str]:
+    """Those of the tables that have rows."""
+    asked = " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables)
+    return [table for (table,) in connection.execute(asked)] if tables else []
