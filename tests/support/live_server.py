@@ -23,6 +23,7 @@ from healix_fhir.server.deadlines import DeadlineProtocol
 from healix_fhir.server.processes import listen
 from healix_fhir.server.web import WEB_SOCKETS
 from smart_auth.store import create_token
+from tests.support.plain import NO_TLS
 
 STARTED = 20.0
 
@@ -48,7 +49,7 @@ class LiveServer:
     def client(self, scope: str | None = None, **arguments: Any) -> httpx.Client:
         """An HTTP client for the server's root, with a token of `scope` where one is given."""
         headers = {"Authorization": f"Bearer {self.token(scope, **arguments)}"} if scope else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=NO_TLS)
 
 
 @contextmanager

@@ -19,6 +19,8 @@ import httpx
 import psutil
 import pytest
 
+from tests.support.plain import NO_TLS
+
 HEALIX = (sys.executable, "-m", "healix_fhir.server.cli.main")
 PATIENCE = 60.0
 ROLES = ("web", "dimse", "worker")
@@ -50,7 +52,7 @@ class Served:
     def client(self, token: str | None = None) -> httpx.Client:
         """An HTTP client for the server's root."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=NO_TLS)
 
     def token(self, scope: str) -> str:
         """A new access token from `healix token create`."""
@@ -136,7 +138,7 @@ def free_ports(count: int) -> list[int]:
 def ready(port: int) -> bool:
     """Whether `/readyz` says yes."""
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2, verify=NO_TLS).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -28,6 +28,7 @@ from tests.support.attacks.own import PLAIN, TYPES, own
 from tests.support.consents import actors, consent, deny
 from tests.support.ct import ct_image
 from tests.support.live_server import LiveServer, live_server
+from tests.support.plain import NO_TLS
 from tests.support.query_recorder import query_recorder
 from tests.support.stow import HEADERS, body, file_of
 from tests.support.workitems import members, workitem
@@ -128,7 +129,7 @@ def seeded(database_url: str, directory: Path) -> dict[str, str]:
 
 
 def _client(server: LiveServer, token: str) -> httpx.Client:
-    return httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    return httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30, verify=NO_TLS)
 
 
 def _images(made: Scene, name: Mapping[str, str], directory: Path) -> None:
