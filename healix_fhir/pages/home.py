@@ -9,15 +9,17 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.pages.authorize.flow import source
 from healix_fhir.pages.overview import Overview, overview
 from healix_fhir.pages.people import own_first, people, resources
 from healix_fhir.pages.present import Study, study
 from healix_fhir.pages.render import page
-from healix_fhir.pages.site import Site
+from healix_fhir.pages.site import Site, origin
 from healix_fhir.pages.visits import visits_of
 from smart_auth.access import AccessContext
+from smart_auth.administration.looking import openings_shown
 from smart_auth.break_glass import Opening, openings
 from smart_auth.oauth.launch import launchable
 from smart_auth.oauth.sessions import Session
@@ -79,14 +81,15 @@ async def _practitioner(site: Site, request: Request, session: Session) -> Respo
 
 
 async def _admin(site: Site, request: Request, session: Session) -> Response:
-    del request
-    numbers, opened = await atransaction(site.pool, _overview)
+    who = origin(request, session)
+    numbers, opened = await atransaction(site.pool, lambda: _overview(who))
     return page("admin.html", **_common(site, session), numbers=numbers, emergencies=opened)
 
 
-def _overview() -> Work[tuple[Overview, Sequence[Opening]]]:
+def _overview(who: Origin) -> Work[tuple[Overview, Sequence[Opening]]]:
     numbers = yield from overview()
     opened = yield from openings(limit=EMERGENCIES)
+    yield openings_shown(who, [one.patient for one in opened])
     return numbers, opened
 
 

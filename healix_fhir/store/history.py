@@ -269,7 +269,7 @@ def _in_order(
     bounded = access.bounded(name, past.permission)
     visible = all_of(access.shown(name, past.permission, "r"))
     also = Fragment(f"r.pk IN (SELECT c.pk FROM compartment c WHERE {further.sql})", further.params)
-    for found in (first, also):
+    for found in (first, also) if access.may_be_of_several(name) else (first,):
         seen = all_of([found, now if bounded else visible])
         current = Fragment(f"resource r WHERE NOT {whole.sql} AND r.type = t.type AND {seen.sql}", seen.params)
         yield Source(current, None, types, ordered=True, counted=False)
@@ -300,11 +300,17 @@ def _seen(access: AccessContext, past: Past, names: Sequence[str], predicate: Fr
             (search_parameters("List")["item"].id, TYPE_ID["List"], past.listed, *listed.params, *seen.params),
         )
     first = access.reach(names[0], past.permission, "r.pat")
+    found = Fragment(
+        f"(SELECT {_COLUMNS} FROM resource r WHERE {first.sql} AND {seen.sql} LIMIT %s)",
+        (*first.params, *seen.params, LISTED + 1),
+    )
+    if not any(map(access.may_be_of_several, names)):
+        return found
     further = access.reach(names[0], past.permission, "c.pat")
     return Fragment(
-        f"""(SELECT {_COLUMNS} FROM resource r WHERE {first.sql} AND {seen.sql} LIMIT %s)
+        f"""{found.sql}
             UNION
             (SELECT {_COLUMNS} FROM compartment c JOIN resource r ON r.pk = c.pk
              WHERE {further.sql} AND {seen.sql} LIMIT %s)""",
-        (*first.params, *seen.params, LISTED + 1, *further.params, *seen.params, LISTED + 1),
+        (*found.params, *further.params, *seen.params, LISTED + 1),
     )

@@ -65,7 +65,7 @@ RUNS = (
     Run("client enable <client>", (("U", "client", "client/<client>"),)),
     Run("launch create --client <client> --user ada --patient ada", (("C", "launch", None),)),
     Run("client delete <client>", (("D", "client", "client/<client>"),)),
-    Run("break-glass list", (("R", "command", None),)),
+    Run("break-glass list", (("R", "list-break-glass", "Patient/ada"),)),
     Run("break-glass end <opening>", (("E", "$end-break-glass", "Patient/ada"),)),
     Run("keys rotate", (("U", "signing-key", None),)),
     Run("package install <package>", (("C", "package", "example.guide#1.0.0"),)),

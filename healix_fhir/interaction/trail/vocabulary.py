@@ -104,6 +104,7 @@ SENSES: Mapping[str, Sense] = {
     ),
     **dict.fromkeys(("assign-study", "hold", "release", "retention-rule"), Sense(ACTIVITY)),
     **dict.fromkeys(("query-deleted", "query-unmatched"), Sense(QUERY)),
+    **dict.fromkeys(("list-administered", "show-administered", "list-break-glass"), Sense(QUERY)),
 }
 OPERATION = _rest("operation")
 REFUSED_REQUEST = Sense(REST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 from healix_fhir.model.definitions import TYPES
@@ -14,6 +15,7 @@ from healix_fhir.pages.admin.registration import GRANTS, METHODS, Filled, filled
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from healix_fhir.search.granular import ScopeQueries
+from smart_auth.administration import looking
 from smart_auth.administration.clients import (
     Registered,
     change_client,
@@ -96,7 +98,8 @@ async def _page(
     site: Site, request: Request, session: Session, shown: Filled | None = None, error: str = ""
 ) -> Response:
     id_ = request.path_params["id"]
-    known, events = await atransaction(site.pool, lambda: _everything(id_))
+    who = origin(request, session)
+    known, events = await atransaction(site.pool, lambda: _everything(id_, who))
     return page(
         "admin/client.html",
         400 if error else 200,
@@ -114,6 +117,7 @@ async def _page(
     )
 
 
-def _everything(id_: str) -> Work[tuple[Registered, list[Event]]]:
+def _everything(id_: str, who: Origin) -> Work[tuple[Registered, list[Event]]]:
     known = yield from find_registered(id_)
+    yield looking.shown(who, "client", id_)
     return known, (yield from about_client(id_))

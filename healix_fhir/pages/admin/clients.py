@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.definitions import TYPES
 from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
@@ -15,7 +16,9 @@ from healix_fhir.pages.admin.registration import EMPTY, METHODS, Filled, filled,
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from healix_fhir.search.granular import ScopeQueries
-from smart_auth.administration.clients import find_clients
+from smart_auth.administration import looking
+from smart_auth.administration.clients import Line, find_clients
+from smart_auth.administration.page import Listed
 from smart_auth.oauth.clients import create_client
 from smart_auth.oauth.sessions import Session
 
@@ -26,7 +29,8 @@ async def listing(site: Site, request: Request, session: Session) -> Response:
     """GET /admin/clients, with `q` to search and `after` for a further page."""
     asked = request.query_params.get("q", "").strip()[:100]
     after = request.query_params.get("after")
-    found = await atransaction(site.pool, lambda: find_clients(asked, after))
+    who = origin(request, session)
+    found = await atransaction(site.pool, lambda: _found(asked, after, who))
     onward = f"{at(CLIENTS)}?{urlencode({'q': asked, 'after': found.next})}" if found.next else None
     return page(
         "admin/clients.html",
@@ -37,6 +41,12 @@ async def listing(site: Site, request: Request, session: Session) -> Response:
         next=onward,
         first=after is None,
     )
+
+
+def _found(asked: str, after: str | None, who: Origin) -> Work[Listed[Line]]:
+    found = yield from find_clients(asked, after)
+    yield looking.listed(who, "client", q=asked, after=after)
+    return found
 
 
 async def form(site: Site, request: Request, session: Session) -> Response:

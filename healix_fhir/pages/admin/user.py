@@ -15,6 +15,7 @@ from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
 from healix_fhir.pages.admin.users import USERS, linked
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
+from smart_auth.administration import looking
 from smart_auth.administration.accounts import (
     LINK,
     Known,
@@ -113,7 +114,8 @@ def _other(request: Request, session: Session) -> str:
 
 async def _page(site: Site, request: Request, session: Session, error: str = "") -> Response:
     name = _named(request)
-    known, apps, events = await atransaction(site.pool, lambda: _everything(name))
+    who = origin(request, session)
+    known, apps, events = await atransaction(site.pool, lambda: _everything(name, who))
     return page(
         "admin/user.html",
         400 if error else 200,
@@ -131,7 +133,8 @@ async def _page(site: Site, request: Request, session: Session, error: str = "")
     )
 
 
-def _everything(name: str) -> Work[tuple[Known, list[LetIn], list[Event]]]:
+def _everything(name: str, who: Origin) -> Work[tuple[Known, list[LetIn], list[Event]]]:
     known = yield from find_known(name)
+    yield looking.shown(who, "account", known.line.username)
     apps = yield from apps_of(name)
     return known, apps, (yield from about_account(name))

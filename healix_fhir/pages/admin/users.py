@@ -8,13 +8,16 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel import ids
+from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.mail.message import mail_address
 from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
-from smart_auth.administration.accounts import FIRST_LINK, create_account, find_accounts, mail_link, new_link
+from smart_auth.administration import looking
+from smart_auth.administration.accounts import FIRST_LINK, Line, create_account, find_accounts, mail_link, new_link
+from smart_auth.administration.page import Listed
 from smart_auth.oauth.passwords import hash_password
 from smart_auth.oauth.sessions import Session
 from smart_auth.store import ROLES
@@ -37,7 +40,8 @@ async def listing(site: Site, request: Request, session: Session) -> Response:
     role = request.query_params.get("role", "")
     role = role if role in ROLES else ""
     after = request.query_params.get("after")
-    found = await atransaction(site.pool, lambda: find_accounts(asked, role, after))
+    who = origin(request, session)
+    found = await atransaction(site.pool, lambda: _found(asked, role, after, who))
     onward = f"{at(USERS)}?{urlencode({'q': asked, 'role': role, 'after': found.next})}" if found.next else None
     return page(
         "admin/users.html",
@@ -50,6 +54,12 @@ async def listing(site: Site, request: Request, session: Session) -> Response:
         next=onward,
         first=after is None,
     )
+
+
+def _found(asked: str, role: str, after: str | None, who: Origin) -> Work[Listed[Line]]:
+    found = yield from find_accounts(asked, role, after)
+    yield looking.listed(who, "account", q=asked, role=role, after=after)
+    return found
 
 
 async def form(site: Site, request: Request, session: Session) -> Response:

@@ -8,8 +8,8 @@ import msgspec
 import typer
 
 from healix_fhir.kernel.audit import OPERATOR
-from healix_fhir.kernel.database import transaction
-from healix_fhir.server.cli.console import DataDir, answer, database, recorded, stop
+from healix_fhir.kernel.database import at_once, one, transaction
+from healix_fhir.server.cli.console import DataDir, answer, database, stop
 
 app = typer.Typer(help="Emergency access.", no_args_is_help=True)
 
@@ -25,11 +25,12 @@ def list_openings(
     data_dir: DataDir = None,
 ) -> None:
     """List who opened whose record in an emergency, and why; the newest first."""
+    from smart_auth.administration.looking import openings_shown
     from smart_auth.break_glass import openings
 
     with database(data_dir) as (_, pool):
         found = transaction(pool, lambda: openings(only_open=only_open))
-        recorded(pool, "R", f"break-glass list {'--open' if only_open else ''}")
+        at_once(pool, one(openings_shown(OPERATOR, [opening.patient for opening in found])))
         answer({"openings": [msgspec.to_builtins(one) for one in found]})
 
 

@@ -58,7 +58,11 @@ def test_making_an_account(database_url: str, pool: Pool) -> None:
         rows = connection.execute(
             "SELECT action, account, query FROM audit_event WHERE entity = 'account/grace' ORDER BY seq"
         ).fetchall()
-    assert rows == [("C", "root", "practitioner Practitioner/g"), ("U", "root", "a link to choose a password")]
+    assert rows == [
+        ("C", "root", "practitioner Practitioner/g"),
+        ("U", "root", "a link to choose a password"),
+        ("R", "root", None),
+    ]
 
 
 def test_making_an_account_by_mail(database_url: str, pool: Pool) -> None:

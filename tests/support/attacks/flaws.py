@@ -19,6 +19,7 @@ from healix_fhir.search import included
 from smart_auth.access import EVERYTHING, AccessContext
 from tests.support.attacks.attack import Attack
 from tests.support.attacks.bundles import bundles
+from tests.support.attacks.custom import custom
 from tests.support.attacks.imaging import imaging
 from tests.support.attacks.looking import looking
 from tests.support.attacks.operating import operating
@@ -51,7 +52,7 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
     "dicomweb.study.store": (imaging,),
     "dicomweb.study.rows": (imaging,),
     "dicomweb.workitem.rows": (worklist,),
-    **dict.fromkeys((*SEARCH, " ".join(SEARCH)), (searching, bundles, writing)),
+    **dict.fromkeys((*SEARCH, " ".join(SEARCH)), (searching, custom, bundles, writing)),
 }
 """By module or modules, the tables of attacks in which some notice."""
 

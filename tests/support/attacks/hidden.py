@@ -12,6 +12,8 @@ from tests.support.resources import LOINC, TERMINOLOGY, UCUM
 
 Json = dict[str, Any]
 SYSTEM = "urn:attacks"
+SEEN = ({"reference": "Observation/seen"}, {"reference": "Practitioner/stranger"})
+"""What the caller sees, and hidden resources refer to in an extension."""
 DATA = base64.b64encode(f"{CANARY} {CANARY}".encode()).decode()
 
 
@@ -43,7 +45,12 @@ def hidden(name: Mapping[str, str]) -> list[Json]:
     subject = to("Patient", name["patient"])
     common: Json = {
         "text": narrative(),
-        "extension": [{"url": f"{SYSTEM}:note", "valueString": CANARY}],
+        "extension": [
+            {"url": f"{SYSTEM}:note", "valueString": CANARY},
+            {"url": f"{SYSTEM}:custom", "valueString": name["custom"]},
+            {"url": f"{SYSTEM}:made", "valueDate": name["date"]},
+            *({"url": f"{SYSTEM}:to", "valueReference": one} for one in (*SEEN, subject)),
+        ],
         "language": "en",
     }
     marked = {

@@ -61,6 +61,7 @@ def own(name: Mapping[str, str]) -> tuple[Json, ...]:
         {
             "resourceType": "Observation",
             "id": f"{kind}-own",
+            "extension": [{"url": f"{SYSTEM}:to", "valueReference": to(key)} for key in ("patient", "observation")],
             "status": "final",
             "code": {"text": "own"},
             "subject": OWN,

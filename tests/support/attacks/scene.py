@@ -16,12 +16,14 @@ from pydicom import dcmread
 from pydicom.uid import UID
 
 from healix_fhir.kernel.consume import drain
-from healix_fhir.kernel.database import Row, run
+from healix_fhir.kernel.database import Row, open_pool, run
 from healix_fhir.model.json import encode
 from healix_fhir.server.composition import consumers
+from healix_fhir.store import settling
 from smart_auth import flood
 from smart_auth.oauth.passwords import hash_password
 from smart_auth.store import create_user
+from tests.support.attacks.defined import PARAMETERS, indexed
 from tests.support.attacks.hidden import SYSTEM, hidden, measurement
 from tests.support.attacks.names import CANARY, OWN_IMAGES, OWN_STUDY, names
 from tests.support.attacks.own import PLAIN, TYPES, own
@@ -91,6 +93,12 @@ class Scene:
             while drain(connection, consumers(self.server.settings)):
                 pass
 
+    def define(self) -> None:
+        """Make all resources there are searchable by `PARAMETERS`."""
+        self.put(*PARAMETERS)
+        with patch.object(settling, "WHILE", 0.0), open_pool(self.url, size=1) as pool:
+            indexed(pool, (self.server.settings.fhir_base,))
+
     def record(self, *patients: str) -> list[Row]:
         """What would not be the same after any change of patients' records."""
         return self.look.execute(_RECORD, (list(patients),)).fetchall()
@@ -122,6 +130,7 @@ def seeded(database_url: str, directory: Path) -> dict[str, str]:
         made.put(*PLAIN, *hidden(present))
         made.put(consent("denying", deny(actor=actors("Practitioner/denied")), patient=present["patient"]))
         made.put(*own(present), *own(absent))
+        made.define()
         _images(made, present, directory)
         _workitem(made, present)
         made.work()

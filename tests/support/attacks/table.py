@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.attacks.attack import Attack
 from tests.support.attacks.bundles import bundles
+from tests.support.attacks.custom import custom
 from tests.support.attacks.imaging import imaging
 from tests.support.attacks.looking import looking
 from tests.support.attacks.operating import operating
@@ -11,4 +12,13 @@ from tests.support.attacks.searching import searching
 from tests.support.attacks.worklist import worklist
 from tests.support.attacks.writing import writing
 
-ATTACKS: tuple[Attack, ...] = (*looking(), *searching(), *writing(), *bundles(), *operating(), *imaging(), *worklist())
+ATTACKS: tuple[Attack, ...] = (
+    *looking(),
+    *searching(),
+    *custom(),
+    *writing(),
+    *bundles(),
+    *operating(),
+    *imaging(),
+    *worklist(),
+)

@@ -1,0 +1,100 @@
+"""Every page that shows something of somebody leaves a row; what it says, and why others leave none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from starlette.routing import Route
+
+from healix_fhir.care.relationships import handle
+from healix_fhir.kernel.consume import drain
+from healix_fhir.pages.routes import routes
+from tests.support.gate import Pool
+from tests.support.oauth import app
+from tests.support.portal import account, browser, sign_in
+from tests.support.search import Clinic
+
+RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | None]]]] = {
+    # by the address of the page: who asks for which address; action, word, entity and patient of what it leaves
+    "/admin/users": ("root", "/admin/users?q=a&role=patient", [("E", "list-administered", None, None)]),
+    "/admin/users/{username}": ("root", "/admin/users/Ada", [("R", "show-administered", "account/ada", None)]),
+    "/admin/clients": ("root", "/admin/clients?q=a", [("E", "list-administered", None, None)]),
+    "/admin/clients/{id}": ("root", "/admin/clients/<client>", [("R", "show-administered", "client/<client>", None)]),
+    "/account/": ("root", "/account/", [("R", "list-break-glass", "Patient/p3", "p3")]),
+    "/account/emergency": (
+        "dr", "/account/emergency?identifier=3", [("E", "search-type", "Patient", "p3")],
+    ),
+}  # fmt: skip
+"""The home of others than administrators is what searches find, which record themselves."""
+OWN = "shows people what is their own account's"
+FORM = "is a form, or says the same to everyone"
+SILENT: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("/account/apps", "/account/security", "/account/sessions", "/account/settings", "/account/mail/confirm"), OWN
+    ),
+    **dict.fromkeys(
+        (
+            "/", "/account", "/account/login", "/account/login/second", "/account/login/setup",
+            "/account/login/passkey", "/account/login/setup/authenticator", "/account/login/setup/passkey",
+            "/account/security/authenticator", "/account/security/passkey", "/account/register",
+            "/account/register/confirm", "/account/reset", "/account/logout", "/oauth/style.json", "/dicomweb",
+            "/admin", "/admin/", "/admin/users/new", "/admin/clients/new", "/account/assets/healix.css",
+            "/account/assets/admin.css", "/account/assets/healix.svg", "/account/assets/passkey.js",
+        ),
+        FORM,
+    ),
+    **dict.fromkeys(("/oauth/authorize", "/account/authorize"), "shows patients by searches, which record themselves"),
+}  # fmt: skip
+
+
+def test_every_page_is_accounted_for() -> None:
+    """Each address that answers GET leaves a row or says why not."""
+    site: Any = None
+    there = {route.path for route in routes(site) if isinstance(route, Route) and "GET" in (route.methods or ())}
+    assert there == RECORDED.keys() | SILENT.keys()
+
+
+@pytest.mark.parametrize("path", RECORDED)
+@pytest.mark.spec("IHE BALP 1.1.3")
+def test_pages_that_show_somebody_leave_a_row(database_url: str, pool: Pool, path: str) -> None:
+    """Who looked at what is in the trail: accounts, apps, and the patients whose records were opened."""
+    who, address, expected = RECORDED[path]
+    client, _ = app(pool)
+    _people(pool)
+
+    async def use() -> None:
+        async with browser(database_url) as browsing:
+            await sign_in(browsing, who)
+            (before,) = _rows(pool, "SELECT max(seq) FROM audit_event")
+            answer = await browsing.get(address.replace("<client>", client))
+            assert answer.status_code == 200
+            rows = _rows(
+                pool, f"SELECT action, subtype, entity, patient FROM audit_event WHERE seq > {before[0]} ORDER BY seq"
+            )
+            assert [(a, s, str(e).replace(client, "<client>") if e else None, p) for a, s, e, p in rows] == expected
+
+    asyncio.run(use())
+
+
+def _rows(pool: Pool, sql: str) -> list[tuple[Any, ...]]:
+    with pool.connection() as connection:
+        return connection.execute(sql.encode()).fetchall()
+
+
+def _people(pool: Pool) -> None:
+    """An administrator, a clinician, a patient with an account, and one whose record was opened in an emergency."""
+    clinic = Clinic(pool)
+    clinic.put({"resourceType": "Patient", "id": "p3", "identifier": [{"value": "3"}], "name": [{"family": "Stone"}]})
+    account(pool, "root", "admin")
+    account(pool, "dr", "practitioner", "Practitioner/d")
+    account(pool, "ada", "patient", "Patient/p1")
+    with pool.connection() as connection:
+        connection.execute(
+            "INSERT INTO break_glass (id, practitioner, patient, reason, ends)"
+            " VALUES ('o', 'e', 'p3', 'an emergency', now() + interval '1 hour')"
+        )
+        while drain(connection, {"resource": [handle]}):
+            pass
