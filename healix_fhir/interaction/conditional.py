@@ -15,6 +15,7 @@ from healix_fhir.interaction.accept import body_id, known_type, of_type
 from healix_fhir.interaction.condition import lock, of_params, of_text
 from healix_fhir.interaction.review import Review, unreviewed
 from healix_fhir.interaction.settle import SINGLE, change_of, settle
+from healix_fhir.interaction.vain import is_vain, record_vain
 from healix_fhir.interaction.wanted import Steps, Wanted
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError
@@ -42,6 +43,8 @@ def conditional(
     if isinstance(targets, Match):
         (shown,) = yield from existing(access, [(wanted.type, targets)])
         return [Committed(shown, created=False, changed=False)]
+    if is_vain(wanted, targets):
+        yield from record_vain(access, [wanted])
     return (yield from commit(access, [review(change_of(access, wanted, target, bases)) for target in targets]))
 
 

@@ -16,6 +16,7 @@ from healix_fhir.interaction.condition import FEW, lock
 from healix_fhir.interaction.conditional import existing
 from healix_fhir.interaction.review import Review, unreviewed
 from healix_fhir.interaction.settle import SINGLE, change_of, settle
+from healix_fhir.interaction.vain import is_vain, record_vain
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError
@@ -46,6 +47,7 @@ def conditional_each(
     found: dict[int, Match] = {}
     changes: list[tuple[int, Change]] = []
     taken: set[object] = set()
+    vain: list[Wanted] = []
     for number, matched in zip(asked, matches, strict=True):
         entry = entries[number]
         try:
@@ -60,8 +62,11 @@ def conditional_each(
                 changes += [(number, review(change_of(access, entry, target, bases))) for target in targets]
                 taken |= keys
                 outcomes[number] = []
+                if is_vain(entry, targets):
+                    vain.append(entry)
         except HealixError as error:
             outcomes[number] = error
+    yield from record_vain(access, vain)
     shown = yield from existing(access, [(entries[number].type, match) for number, match in found.items()])
     for number, stored in zip(found, shown, strict=True):
         outcomes[number] = [Committed(stored, created=False, changed=False)]

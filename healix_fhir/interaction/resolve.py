@@ -17,6 +17,7 @@ from healix_fhir.interaction.bundle import at_entry
 from healix_fhir.interaction.condition import lock, of_params, one_of
 from healix_fhir.interaction.entry import split
 from healix_fhir.interaction.settle import Target, settle
+from healix_fhir.interaction.vain import is_vain, record_vain
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError, invalid
@@ -44,6 +45,7 @@ def settle_all(access: AccessContext, entries: Sequence[Wanted], base: str, most
         yield lock(creating)
     matches = yield from _matches(access, conditional, base, most)
     settled = Settled({}, {}, [])
+    vain: list[Wanted] = []
     repeated = {condition for condition, times in Counter(creating).items() if times > 1}
     for entry in writing:
         try:
@@ -60,6 +62,9 @@ def settle_all(access: AccessContext, entries: Sequence[Wanted], base: str, most
             settled.found[entry.number] = targets
         else:
             settled.targets[entry.number] = targets
+            if is_vain(entry, targets):
+                vain.append(entry)
+    yield from record_vain(access, vain)
     return settled
 
 

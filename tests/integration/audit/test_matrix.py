@@ -118,6 +118,21 @@ ACTIONS: dict[str, tuple[Do, Do, list[tuple[str, str, int, str | None]]]] = {
         lambda c: c.all.delete(f"/fhir/Observation?_id={c.seen}"),
         [("D", "delete", 0, "one")],
     ),
+    "conditional delete of nothing": (
+        nothing,
+        lambda c: c.all.delete("/fhir/Observation?_id=none"),
+        [("D", "delete", 4, None)],
+    ),
+    "conditional delete of nothing in a batch": (
+        nothing,
+        lambda c: c.bundle("batch", {"request": {"method": "DELETE", "url": "Observation?_id=none"}}),
+        [("D", "delete", 4, None)],
+    ),
+    "conditional delete of nothing in a transaction": (
+        nothing,
+        lambda c: c.bundle("transaction", {"request": {"method": "DELETE", "url": "Observation?_id=none"}}),
+        [("D", "delete", 4, None)],
+    ),
     "batch": (
         nothing,
         lambda c: c.bundle(
