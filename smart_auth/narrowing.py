@@ -99,6 +99,13 @@ def consented(viewer: Viewer, type_name: str, permission: Permission, column: st
     return _not_denied(viewer, f"(ARRAY[{column}])", met)
 
 
+_BELONGING = """WITH RECURSIVE hb (actor) AS (SELECT unnest(ARRAY[{actors}]) COLLATE "C" UNION
+   SELECT hm.actor FROM hb JOIN actor_member hm ON hm.member = hb.actor
+   WHERE (hm.starts IS NULL OR hm.starts <= now()) AND (hm.ends IS NULL OR hm.ends > now()))
+   SELECT hb.actor FROM hb"""
+"""What somebody belongs to now, directly or through what that belongs to; the union ends where it goes round."""
+
+
 class _Met(msgspec.Struct, frozen=True):
     """The conditions that the rule `ha` is met: as one that denies, and as one that permits."""
 
@@ -107,15 +114,13 @@ class _Met(msgspec.Struct, frozen=True):
 
 
 def _met(viewer: Viewer, permission: Permission, of_deny: Fragment, of_permit: Fragment) -> _Met:
+    places = ", ".join(["%s"] * len(viewer.actors))
     fixed = (
         "(ha.starts IS NULL OR ha.starts <= now()) AND (ha.ends IS NULL OR ha.ends > now())"
-        f" AND (ha.actors IS NULL OR ha.actors && (ARRAY[{', '.join(['%s'] * len(viewer.actors))}]"
-        "   || ARRAY(SELECT hm.actor FROM actor_member hm"
-        "   WHERE hm.practitioner = %s AND (hm.starts IS NULL OR hm.starts <= now())"
-        "     AND (hm.ends IS NULL OR hm.ends > now()))))"
+        f" AND (ha.actors IS NULL OR ha.actors && ARRAY({_BELONGING.format(actors=places)}))"
         " AND (ha.actions IS NULL OR %s = ANY(ha.actions))"
     )
-    params = (*viewer.actors, viewer.practitioner, ACTION[permission])
+    params = (*viewer.actors, ACTION[permission])
     return _Met(
         Fragment(f"{fixed} AND {of_deny.sql}", params + of_deny.params),
         Fragment(f"{fixed} AND {of_permit.sql}", params + of_permit.params),

@@ -65,12 +65,12 @@ Index("break_glass_opened", break_glass.c.opened)
 actor_member = Table(
     "actor_member",
     metadata,
-    Column("practitioner", Text(collation="C"), primary_key=True),  # logical id of the Practitioner
-    Column("actor", Text(collation="C"), primary_key=True),  # "Type/id" of that for which the practitioner acts
+    Column("member", Text(collation="C"), primary_key=True),  # "Type/id"
+    Column("actor", Text(collation="C"), primary_key=True),  # "Type/id" of what it belongs to
     Column("source", Text(collation="C"), primary_key=True),  # "Type/id" of the resource that says so
     Column("starts", DateTime(timezone=True)),
     Column("ends", DateTime(timezone=True)),
-    comment="organizations, roles, teams and groups of clinicians; kept by healix_fhir/care/memberships.py",
+    comment="who belongs to which role, organization, team and group; kept by healix_fhir/care/memberships.py",
 )
 Index("actor_member_source", actor_member.c.source)
 

@@ -1,9 +1,10 @@
-"""Keeps `actor_member`: the organizations, roles, teams and groups that a clinician acts for.
+"""Keeps `actor_member`: who belongs to which role, organization, team and group, each as its own resource says it.
 
-By these a Consent names clinicians who are not named themselves. An outbox consumer of the topic `resource`, of the
-same kind as `care/relationships.py`. An organization is its own members only, not those of its parts.
+By these a Consent names clinicians who are not named themselves. Memberships lead on: a clinician has a role, the role
+is one at a ward, the ward a part of a hospital, the hospital a member of a team; `smart_auth/narrowing.py` follows them
+from the clinician upward. An outbox consumer of the topic `resource`, of the same kind as `care/relationships.py`.
 
-Spec: FHIR R4 practitionerrole.html, careteam.html, group.html
+Spec: FHIR R4 practitionerrole.html, organization.html, careteam.html, group.html
 """
 
 from __future__ import annotations
@@ -20,8 +21,12 @@ from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME
 from healix_fhir.model.json import decode
 
 Json = dict[str, Any]
+TOPIC = "membership"
+"""Of events that tell of nothing new, so that this alone looks again."""
 Member: TypeAlias = tuple[str, str, Span]
-"""Logical id of a Practitioner, the actor, from when until when."""
+"""A member and the actor that it belongs to, both as Type/id; from when until when."""
+MEMBERS = ("Practitioner", "PractitionerRole", "Organization", "CareTeam", "Group")
+"""What may belong to a team or a group, so that clinicians do."""
 
 
 def consumer(bases: tuple[str, ...] = ()) -> Callable[[Sequence[Event]], Work[None]]:
@@ -31,10 +36,10 @@ def consumer(bases: tuple[str, ...] = ()) -> Callable[[Sequence[Event]], Work[No
 
 
 def members(reader: Reader, resource: Json) -> list[Member]:
-    """Who a resource says acts for whom, each pair once."""
+    """What a resource says belongs to what, each pair once."""
     found: dict[tuple[str, str], Span] = {}
-    for practitioner, actor, when in RULES[resource["resourceType"]](reader, resource):
-        pair = practitioner, actor
+    for member, actor, when in RULES[resource["resourceType"]](reader, resource):
+        pair = member, actor
         found[pair] = found[pair].joined(when) if pair in found else when
     return [(*pair, when) for pair, when in found.items()]
 
@@ -43,33 +48,48 @@ def _role(reader: Reader, role: Json) -> Iterable[Member]:
     practitioner = reader.local(role.get("practitioner"), "Practitioner")
     if practitioner is None or role.get("active") is False:
         return
-    when = span(role.get("period"))
-    yield practitioner, f"PractitionerRole/{role['id']}", when
+    own = f"PractitionerRole/{role['id']}"
+    yield f"Practitioner/{practitioner}", own, span(role.get("period"))
     organization = reader.local(role.get("organization"), "Organization")
     if organization is not None:
-        yield practitioner, f"Organization/{organization}", when
+        yield own, f"Organization/{organization}", Span()
+
+
+def _organization(reader: Reader, organization: Json) -> Iterable[Member]:
+    """Its staff is that of the whole which it is a part of, also when its record is not in use any more."""
+    whole = reader.local(organization.get("partOf"), "Organization")
+    if whole is not None:
+        yield f"Organization/{organization['id']}", f"Organization/{whole}", Span()
 
 
 def _team(reader: Reader, team: Json) -> Iterable[Member]:
     if team.get("status") != "active":
         return
     for one in team.get("participant", ()):
-        practitioner = reader.local(one.get("member"), "Practitioner")
-        if practitioner is not None:
-            yield practitioner, f"CareTeam/{team['id']}", span(one.get("period")).within(span(team.get("period")))
+        member = _named(reader, one.get("member"))
+        if member is not None:
+            yield member, f"CareTeam/{team['id']}", span(one.get("period")).within(span(team.get("period")))
 
 
 def _group(reader: Reader, group: Json) -> Iterable[Member]:
     if group.get("active") is False:
         return
     for one in group.get("member", ()):
-        practitioner = reader.local(one.get("entity"), "Practitioner")
-        if practitioner is not None and one.get("inactive") is not True:
-            yield practitioner, f"Group/{group['id']}", span(one.get("period"))
+        member = _named(reader, one.get("entity"))
+        if member is not None and one.get("inactive") is not True:
+            yield member, f"Group/{group['id']}", span(one.get("period"))
+
+
+def _named(reader: Reader, reference: Json | None) -> str | None:
+    """What a reference names, if that may be a member."""
+    for type_name in MEMBERS:
+        if (id_ := reader.local(reference, type_name)) is not None:
+            return f"{type_name}/{id_}"
+    return None
 
 
 RULES: Mapping[str, Callable[[Reader, Json], Iterable[Member]]] = MappingProxyType(
-    {"PractitionerRole": _role, "CareTeam": _team, "Group": _group}
+    {"PractitionerRole": _role, "Organization": _organization, "CareTeam": _team, "Group": _group}
 )
 
 
@@ -88,15 +108,15 @@ def _handle(reader: Reader, events: Sequence[Event]) -> Work[None]:
     yield Statement(
         """WITH stated AS (
              SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
-               AS x (practitioner, actor, source, starts, ends)),
+               AS x (member, actor, source, starts, ends)),
            gone AS (
              DELETE FROM actor_member m WHERE m.source = ANY(%s) AND NOT EXISTS (
-               SELECT FROM stated s WHERE (s.practitioner, s.actor, s.source) = (m.practitioner, m.actor, m.source)))
-           INSERT INTO actor_member (practitioner, actor, source, starts, ends)
-           SELECT * FROM stated ORDER BY practitioner, actor, source
-           ON CONFLICT (practitioner, actor, source) DO UPDATE SET starts = excluded.starts, ends = excluded.ends""",
+               SELECT FROM stated s WHERE (s.member, s.actor, s.source) = (m.member, m.actor, m.source)))
+           INSERT INTO actor_member (member, actor, source, starts, ends)
+           SELECT * FROM stated ORDER BY member, actor, source
+           ON CONFLICT (member, actor, source) DO UPDATE SET starts = excluded.starts, ends = excluded.ends""",
         (
-            [practitioner for practitioner, *_ in stated],
+            [member for member, *_ in stated],
             [actor for _, actor, *_ in stated],
             [source for *_, source in stated],
             [when.starts for _, _, when, _ in stated],

@@ -58,7 +58,10 @@ def observation(id_: str, *labels: Json) -> Json:
 
 @pytest.fixture
 def clinic(pool: Pool) -> Clinic:
-    """A patient in the care of the doctors d, in organization o and team t, and e; cleared for all labels."""
+    """A patient in the care of the doctors d, in organization o and team t, and e; cleared for all labels.
+
+    What o is a part of, and what that and d's role belong to, are beside; e was at o once.
+    """
     clinic = Clinic(pool)
     gp = [{"reference": f"Practitioner/{id_}"} for id_ in ("d", "e")]
     condition = {"resourceType": "Condition", "id": "h", **SUBJECT, "meta": {"security": [sensitivity("HIV")]}}
@@ -71,6 +74,40 @@ def clinic(pool: Pool) -> Clinic:
         observation("v", level("V")),
         condition,
         {"resourceType": "PractitionerRole", "id": "role", **role},
+        {"resourceType": "PractitionerRole", "id": "past", **role, "practitioner": gp[1], "period": {"end": BEFORE}},
+        part("ward", "o"),
+        part("o", "house"),
+        part("house", "trust"),
+        part("trust", "house"),  # a mistake, which ends nowhere
+        {"resourceType": "Organization", "id": "other", "name": "other"},
+        {
+            "resourceType": "CareTeam",
+            "id": "roles",
+            "status": "active",
+            "participant": [
+                {"member": {"reference": "PractitionerRole/role"}},
+                {"member": {"reference": "PractitionerRole/past"}},
+            ],
+        },
+        {
+            "resourceType": "CareTeam",
+            "id": "ended",
+            "status": "active",
+            "participant": [{"member": {"reference": "CareTeam/roles"}, "period": {"end": BEFORE}}],
+        },
+        {
+            "resourceType": "Group",
+            "id": "houses",
+            "type": "practitioner",
+            "actual": True,
+            "member": [{"entity": {"reference": "CareTeam/of-house"}}],
+        },
+        {
+            "resourceType": "CareTeam",
+            "id": "of-house",
+            "status": "active",
+            "participant": [{"member": {"reference": "Organization/house"}}],
+        },
         {"resourceType": "CareTeam", "id": "t", "status": "active", "participant": [{"member": gp[0]}]},
     )
     with pool.connection() as connection:
@@ -107,6 +144,11 @@ def seen(clinic: Clinic, access: AccessContext) -> set[str]:
     return found
 
 
+def part(id_: str, whole: str) -> Json:
+    """An Organization that is a part of another one."""
+    return {"resourceType": "Organization", "id": id_, "name": id_, "partOf": {"reference": f"Organization/{whole}"}}
+
+
 D = actors("Practitioner/d")
 NONE: set[str] = set()
 OBSERVED = {"Observation/o", "Observation/r", "Observation/v"}
@@ -120,6 +162,12 @@ RULES: list[tuple[Json, set[str], set[str]]] = [
     (consent("c", deny(actor=actors("Organization/o"))), NONE, ALL),
     (consent("c", deny(actor=actors("PractitionerRole/role"))), NONE, ALL),
     (consent("c", deny(actor=actors("CareTeam/t"))), NONE, ALL),
+    *((consent("c", deny(actor=actors(whole))), NONE, ALL) for whole in (
+        "Organization/house", "Organization/trust", "CareTeam/roles", "CareTeam/of-house", "Group/houses")),
+    *((consent("c", deny(actor=actors(other))), ALL, ALL) for other in (
+        "Organization/ward", "Organization/other", "PractitionerRole/past", "CareTeam/ended")),
+    (consent("c", deny(permit(actor=actors("Organization/trust")))), ALL, NONE),
+    (consent("c", deny(permit(actor=actors("Organization/ward")))), NONE, NONE),
     (consent("c", deny(actor=actors("client/app"))), NONE, NONE),
     (consent("c", deny(actor=actors("client/other"))), ALL, ALL),
     (consent("c", deny(actor=actors("RelatedPerson/d", "Patient/d"))), ALL, ALL),

@@ -22,6 +22,14 @@ def tagged(*resources: Json) -> tuple[Json, ...]:
 
 PLAIN: tuple[Json, ...] = tagged(
     {"resourceType": "Organization", "id": "clinic", "name": "Clinic"},
+    {"resourceType": "Organization", "id": "house", "name": "House"},
+    {"resourceType": "Organization", "id": "part", "name": "Part", "partOf": {"reference": "Organization/house"}},
+    {
+        "resourceType": "PractitionerRole",
+        "id": "denied",
+        "practitioner": {"reference": "Practitioner/denied"},
+        "organization": {"reference": "Organization/part"},
+    },
     {"resourceType": "Location", "id": "ward", "name": "Ward"},
     {"resourceType": "Practitioner", "id": "doctor", "name": [{"family": "Doctor"}]},
     {"resourceType": "Practitioner", "id": "stranger", "name": [{"family": "Stranger"}]},

@@ -40,11 +40,12 @@ EVERYTHING = "registry"
 """Who sees everything."""
 CALLERS = ("patient app", "clinician", "app of a clinician", "administrator", "denied clinician", "narrow service")
 """Who may not see the hidden patient: by relationship, but for the last two. The denied clinician cares for that
-patient, whose Consent denies them everything; the narrow service may see of all patients what is tagged as open.
+patient, whose Consent denies everything to the house of which that clinician's organization is a part; the narrow
+service may see of all patients what is tagged as open.
 """
 
 
-TAGGED = sorted({*TYPES.values(), "Location", "Organization", "Practitioner"})
+TAGGED = sorted({*TYPES.values(), "Location", "Organization", "Practitioner", "PractitionerRole"})
 OPEN_ONLY = f"system/{{}}.cruds?_tag={SYSTEM}|open"
 _RECORD = """
 WITH whose AS MATERIALIZED (SELECT pat FROM patient_key WHERE id = ANY(%s)),
@@ -128,7 +129,7 @@ def seeded(database_url: str, directory: Path) -> dict[str, str]:
     with scene(database_url, directory, everything) as made:
         present, absent = names("hidq", "first"), names("misq", "first")
         made.put(*PLAIN, *hidden(present))
-        made.put(consent("denying", deny(actor=actors("Practitioner/denied")), patient=present["patient"]))
+        made.put(consent("denying", deny(actor=actors("Organization/house")), patient=present["patient"]))
         made.put(*own(present), *own(absent))
         made.define()
         _images(made, present, directory)
