@@ -1,7 +1,7 @@
 """What an app finds out before it asks for a token: only what this server does now, made from the routes that it has.
 
 Spec: SMART App Launch 2.2, hl7.org/fhir/smart-app-launch/STU2.2/conformance.html; OpenID Connect Discovery 1.0 3;
-RFC 8414 2; RFC 9207 3
+OpenID Connect RP-Initiated Logout 1.0 2.1; RFC 8414 2; RFC 9207 3
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import Any
 
 from smart_auth.oauth.assertion import ALGORITHMS
-from smart_auth.oauth.authorize.request import PROMPTS
+from smart_auth.oauth.authorize.request import PROMPTS, RESPONSE_MODES
 from smart_auth.oauth.authorize.scopes import CATEGORIES, finer
 from smart_auth.oauth.clients import AUTH_METHODS, GRANTS
 from smart_auth.oauth.factors.methods import CLASSES
@@ -21,6 +21,7 @@ from smart_auth.scope import OTHER_SCOPES
 AUTHORIZE, TOKEN = "/oauth/authorize", "/oauth/token"
 INTROSPECT, REVOKE, REGISTER = "/oauth/introspect", "/oauth/revoke", "/oauth/register"
 USERINFO = "/oauth/userinfo"
+END_SESSION = "/oauth/logout"
 MANAGE = "/account/apps"
 JWKS = "/.well-known/jwks.json"
 OPENID = "/.well-known/openid-configuration"
@@ -128,6 +129,7 @@ def openid_configuration(issuer: str, mounted: Collection[str]) -> dict[str, Any
         "claims_parameter_supported": False,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
+        **({"end_session_endpoint": f"{issuer}{END_SESSION}"} if END_SESSION in mounted else {}),
     }
 
 
@@ -148,7 +150,7 @@ def _shared(issuer: str, mounted: Collection[str]) -> dict[str, Any]:
     if asks:
         shown |= {
             "response_types_supported": ["code"],
-            "response_modes_supported": ["query"],
+            "response_modes_supported": list(RESPONSE_MODES),
             "authorization_response_iss_parameter_supported": True,
         }
     if TOKEN in mounted:

@@ -122,6 +122,7 @@ client = Table(
     Column("secret_hash", LargeBinary),  # SHA-256 of 256 random bits; null where auth needs none
     Column("scope", Text, nullable=False),
     Column("redirect_uris", ARRAY(Text), nullable=False),
+    Column("post_logout_redirect_uris", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("grants", ARRAY(Text), nullable=False),
     Column("jwks", Text),
     Column("jwks_uri", Text),

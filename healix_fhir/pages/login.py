@@ -1,4 +1,4 @@
-"""Signing in and out.
+"""Signing in.
 
 Who signs in for an app's request goes on with it afterwards. The form carries the request's name, never an address, so
 that nobody can be sent elsewhere by it.
@@ -12,11 +12,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel import ids
-from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.pages.again import STATUS, told
 from healix_fhir.pages.authorize.flow import find, source
-from healix_fhir.pages.cookies import drop, keep
+from healix_fhir.pages.cookies import keep
 from healix_fhir.pages.entering import HOME, PASSKEY, SECOND, entered
 from healix_fhir.pages.form import check_csrf, read_form
 from healix_fhir.pages.render import page
@@ -25,7 +24,7 @@ from smart_auth.oauth.authorize.pending import Pending
 from smart_auth.oauth.clients import Client
 from smart_auth.oauth.factors.methods import wants_two
 from smart_auth.oauth.factors.pending import LIFE, Goal
-from smart_auth.oauth.login import Entered, Login, log_in, log_out
+from smart_auth.oauth.login import Entered, Login, log_in
 from smart_auth.oauth.sessions import LONGEST, csrf_of
 
 PROVES = frozenset({"security", "admin"})
@@ -68,31 +67,6 @@ async def submit(site: Site, request: Request) -> Response:
         return entered(site, done.secret, goal)
     answer = RedirectResponse(SECOND, 303)
     keep(site, answer, site.pending_cookie, done.secret, LIFE)
-    return answer
-
-
-async def ask_to_leave(site: Site, request: Request) -> Response:
-    """GET /account/logout: where an app, as the viewer, sends a person who signs out there.
-
-    Spec: OpenID Connect RP-Initiated Logout 1.0 2 (the person is asked)
-    """
-    session = await site.session(request)
-    if session is None:
-        return RedirectResponse("/account/login", 303)
-    return page("logout.html", username=session.account.username, csrf=session.csrf)
-
-
-async def leave(site: Site, request: Request) -> Response:
-    """POST /account/logout with the hidden `csrf`."""
-    fields = await read_form(request)
-    session = await site.session(request)
-    answer = RedirectResponse("/account/login", 303)
-    if session is not None:
-        check_csrf(request, site.session_cookie, fields)
-        secret = request.cookies[site.session_cookie]
-        await atransaction(site.pool, lambda: log_out(secret, origin(request, session)))
-        answer.headers["Clear-Site-Data"] = '"cache"'
-    drop(site, answer, site.session_cookie)
     return answer
 
 

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 from healix_fhir.interaction.status import STATUS
 from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.refusal import as_refusal
-from healix_fhir.pages import apps, dicomweb, emergency, home, launch, login, passkey_login, second_step
+from healix_fhir.pages import apps, dicomweb, emergency, home, launch, leaving, login, passkey_login, second_step
 from healix_fhir.pages.account import invite, register, reset, sessions, settings
 from healix_fhir.pages.admin.addresses import SENT, SHOWN
 from healix_fhir.pages.authorize import decision, encounter, patient, start
@@ -21,6 +21,7 @@ from healix_fhir.pages.render import asset, page
 from healix_fhir.pages.security import authenticator, codes, overview, passkey
 from healix_fhir.pages.site import Site, origin
 from healix_fhir.pages.style import STYLE, style
+from smart_auth.discovery import END_SESSION
 
 Handler = Callable[[Site, Request], Awaitable[Response]]
 AUDITED = (Category.FORBIDDEN, Category.BUSY)
@@ -29,6 +30,7 @@ ASSETS = {
     "admin.css": "text/css",
     "healix.svg": "image/svg+xml",
     "passkey.js": "text/javascript",
+    "form_post.js": "text/javascript",
 }
 
 
@@ -44,8 +46,10 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/account/login", _answering(site, login.submit), methods=["POST"]),
         *_security(site),
         *_accounts(site),
-        Route("/account/logout", _answering(site, login.ask_to_leave)),
-        Route("/account/logout", _answering(site, login.leave), methods=["POST"]),
+        Route(leaving.HERE, _answering(site, leaving.ask)),
+        Route(leaving.HERE, _answering(site, leaving.leave), methods=["POST"]),
+        Route(END_SESSION, _answering(site, leaving.by_get)),
+        Route(END_SESSION, _answering(site, leaving.by_post), methods=["POST"]),
         Route(apps.APPS, _answering(site, apps.show)),
         Route(apps.APPS, _answering(site, apps.take_back), methods=["POST"]),
         Route(emergency.ADDRESS, _answering(site, emergency.show)),

@@ -1,7 +1,8 @@
-"""What belongs to what, each as its own resource says it."""
+"""What belongs to what, each as its own resource says it; where apps have people back who signed out."""
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0042"
@@ -12,6 +13,10 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply; the memberships that there are stay until all are looked at again, which the job worker does."""
+    op.add_column(
+        "client",
+        sa.Column("post_logout_redirect_uris", sa.ARRAY(sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+    )
     op.alter_column("actor_member", "practitioner", new_column_name="member")
     op.execute("UPDATE actor_member SET member = 'Practitioner/' || member")
     op.execute(

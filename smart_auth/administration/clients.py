@@ -106,10 +106,10 @@ def change_client(
     grants = checked(new, types, conditions)
     yield Statement(
         """UPDATE client SET name = %s, scope = %s, redirect_uris = %s, grants = %s, jwks = %s, jwks_uri = %s,
-                             launch_uri = %s WHERE id = %s""",
+                             launch_uri = %s, post_logout_redirect_uris = %s WHERE id = %s""",
         (
             new.name, " ".join(new.scope.split()), list(new.redirect_uris), list(grants), new.jwks, new.jwks_uri,
-            new.launch_uri, id_,
+            new.launch_uri, list(new.post_logout_redirect_uris), id_,
         ),
     )  # fmt: skip
     yield _noted(origin, "U", id_, f"registered for {new.scope}")

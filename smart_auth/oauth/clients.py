@@ -31,7 +31,9 @@ PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 PRINTABLE = re.compile(r"[!-~]{1,2000}")
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 LONGEST_SCOPE = 8000
-COLUMNS = "id, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri"
+COLUMNS = (
+    "id, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri, post_logout_redirect_uris"
+)
 MOST_ADDRESSES = 50
 
 
@@ -47,6 +49,7 @@ class NewClient:
     jwks: str | None = None
     jwks_uri: str | None = None
     launch_uri: str | None = None
+    post_logout_redirect_uris: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Client:
     jwks: str | None
     jwks_uri: str | None
     launch_uri: str | None
+    post_logout_redirect_uris: tuple[str, ...] = ()
 
 
 def find_client(id_: str) -> Work[Client | None]:
@@ -75,9 +79,12 @@ def find_client(id_: str) -> Work[Client | None]:
 
 def client_of(row: Sequence[Any]) -> Client:
     """The client of a row with the `COLUMNS`."""
-    known, name, auth, secret_hash, scope, redirect_uris, grants, *rest = row
+    known, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri, after = row
     secret = bytes(secret_hash) if secret_hash is not None else None
-    return Client(known, name, auth, secret, scope, tuple(redirect_uris), tuple(grants), *rest)
+    return Client(
+        *(known, name, auth, secret, scope, tuple(redirect_uris), tuple(grants), jwks, jwks_uri, launch_uri),
+        tuple(after),
+    )
 
 
 def still_open(client: Client) -> Work[bool]:
@@ -101,11 +108,11 @@ def create_client(
     id_ = ids.logical_id()
     secret = ids.secret() if new.auth.startswith("client_secret") else None
     yield Statement(
-        """INSERT INTO client (id, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        f"INSERT INTO client ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             id_, new.name, new.auth, digest(secret) if secret else None, " ".join(new.scope.split()),
             list(new.redirect_uris), list(grants), new.jwks, new.jwks_uri, new.launch_uri,
+            list(new.post_logout_redirect_uris),
         ),
     )  # fmt: skip
     who = origin or Origin()
@@ -175,9 +182,9 @@ def _check_keys(new: NewClient) -> None:
 
 
 def _check_addresses(new: NewClient, grants: tuple[str, ...]) -> None:
-    if len(new.redirect_uris) > MOST_ADDRESSES:
+    if max(len(new.redirect_uris), len(new.post_logout_redirect_uris)) > MOST_ADDRESSES:
         raise invalid(f"a client has at most {MOST_ADDRESSES} redirect URIs")
-    for uri in new.redirect_uris:
+    for uri in (*new.redirect_uris, *new.post_logout_redirect_uris):
         _check_redirect(uri)
     if CODE in grants and not new.redirect_uris:
         raise invalid("authorization_code needs a redirect URI", code="required")

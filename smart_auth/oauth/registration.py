@@ -39,6 +39,7 @@ class Metadata(msgspec.Struct, frozen=True):
     jwks: dict[str, Any] | None = None
     jwks_uri: str | None = None
     initiate_login_uri: str | None = None
+    post_logout_redirect_uris: tuple[str, ...] = ()
 
 
 def invite(ttl: int, origin: Origin) -> Work[str]:
@@ -103,6 +104,7 @@ def _read(body: bytes) -> NewClient:
         jwks=msgspec.json.encode(stated.jwks).decode() if stated.jwks is not None else None,
         jwks_uri=stated.jwks_uri,
         launch_uri=stated.initiate_login_uri,
+        post_logout_redirect_uris=stated.post_logout_redirect_uris,
     )
 
 
@@ -132,4 +134,6 @@ def _told(client: Client, secret: str | None) -> dict[str, Any]:
         shown["jwks_uri"] = client.jwks_uri
     if client.launch_uri is not None:
         shown["initiate_login_uri"] = client.launch_uri
+    if client.post_logout_redirect_uris:
+        shown["post_logout_redirect_uris"] = list(client.post_logout_redirect_uris)
     return shown

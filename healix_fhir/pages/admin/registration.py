@@ -25,7 +25,7 @@ GRANTS = {
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """The fields of the form as text; redirect URIs one a line."""
+    """The fields of the form as text; redirect URIs and addresses after signing out one a line."""
 
     name: str
     scope: str
@@ -34,6 +34,7 @@ class Filled:
     launch_uri: str
     jwks_uri: str
     jwks: str
+    post_logout_redirect_uris: str = ""
 
 
 EMPTY = Filled("", "launch/patient openid fhirUser patient/*.rs", "", (), "", "", "")
@@ -49,6 +50,7 @@ def filled(fields: Fields) -> Filled:
         one(fields, "launch_uri"),
         one(fields, "jwks_uri"),
         one(fields, "jwks"),
+        one(fields, "post_logout_redirect_uris"),
     )
 
 
@@ -62,6 +64,7 @@ def written(client: Client) -> Filled:
         client.launch_uri or "",
         client.jwks_uri or "",
         client.jwks or "",
+        "\n".join(client.post_logout_redirect_uris),
     )
 
 
@@ -76,4 +79,5 @@ def registration(form: Filled, auth: str) -> NewClient:
         jwks=form.jwks or None,
         jwks_uri=form.jwks_uri or None,
         launch_uri=form.launch_uri or None,
+        post_logout_redirect_uris=tuple(form.post_logout_redirect_uris.split()),
     )

@@ -9,7 +9,7 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.pages.authorize.context import complete
-from healix_fhir.pages.authorize.flow import OVER, Going, back_to_app, source, step
+from healix_fhir.pages.authorize.flow import OVER, Going, answered, source, step
 from healix_fhir.pages.form import check_csrf, read_fields
 from healix_fhir.pages.people import one
 from healix_fhir.pages.present import Person
@@ -114,7 +114,7 @@ async def _deny(site: Site, request: Request, going: Going) -> Response:
     if not await atransaction(site.pool, work):
         raise invalid(OVER)
     refused = Refused("access_denied", "the person denied it")
-    return back_to_app(going.pending.asked.destination.with_error(refused, site.root))
+    return answered(going.client, going.pending.asked.destination.with_error(refused, site.root))
 
 
 async def _allow(site: Site, request: Request, going: Going, granted: tuple[str, ...]) -> Response:
@@ -130,7 +130,7 @@ async def _allow(site: Site, request: Request, going: Going, granted: tuple[str,
     code = await atransaction(site.pool, work)
     if code is None:
         raise invalid(OVER)
-    return back_to_app(going.pending.asked.destination.with_code(code, site.root))
+    return answered(going.client, going.pending.asked.destination.with_code(code, site.root))
 
 
 def _grant(site: Site, going: Going, granted: tuple[str, ...], session: bytes) -> Grant:

@@ -18,10 +18,11 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.definitions import TYPES
+from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from healix_fhir.search.granular import ScopeQueries
 from smart_auth.access import AccessContext
-from smart_auth.oauth.authorize.answer import Refused
+from smart_auth.oauth.authorize.answer import Answer, Refused
 from smart_auth.oauth.authorize.pending import Pending, claim, find_pending, finish
 from smart_auth.oauth.authorize.scopes import ENCOUNTER, grantable, needs_patient
 from smart_auth.oauth.clients import Client, find_client
@@ -105,7 +106,7 @@ async def step(site: Site, request: Request, id_: str, take: Step) -> Response:
         here = origin(request)
         who = Origin(client.id, pending.username, here.address, here.request)
         await site.denials.refused(who, "authorize", query=f"{refused.error}: {refused.description}")
-        return back_to_app(pending.asked.destination.with_error(refused, site.root))
+        return answered(client, pending.asked.destination.with_error(refused, site.root))
 
 
 async def find(site: Site, id_: str) -> tuple[Pending, Client]:
@@ -119,6 +120,21 @@ async def find(site: Site, id_: str) -> tuple[Pending, Client]:
 def back_to_app(address: str) -> Response:
     """The redirect to the app; nothing of this page's address goes with it, and nothing is kept."""
     return RedirectResponse(address, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+
+
+def answered(client: Client, answer: Answer) -> Response:
+    """The answer on its way to the app: a redirect, or a form that the person's browser sends."""
+    if not answer.goal.by_form:
+        return back_to_app(answer.address)
+    uri = answer.goal.redirect_uri
+    return page(
+        "form_post.html",
+        app=client.name,
+        goes_to=uri,
+        answer=answer.values,
+        form_action=(source(uri),),
+        scripts=True,
+    )
 
 
 def source(uri: str) -> str:

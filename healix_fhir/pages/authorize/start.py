@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import invalid
-from healix_fhir.pages.authorize.flow import ONWARD, back_to_app
+from healix_fhir.pages.authorize.flow import ONWARD, answered
 from healix_fhir.pages.form import read_fields
 from healix_fhir.pages.site import Site, origin
 from smart_auth.oauth.authorize.answer import Refused
@@ -57,6 +57,6 @@ async def _begin(site: Site, request: Request, params: list[tuple[str, str]]) ->
             subject = await atransaction(site.pool, lambda: hinted(hint, client.id, site.root))
             asked = msgspec.structs.replace(asked, hinted=subject)
     except Refused as refused:
-        return back_to_app(goal.with_error(refused, site.root))
+        return answered(client, goal.with_error(refused, site.root))
     id_ = await atransaction(site.pool, lambda: begin(asked))
     return RedirectResponse(f"{ONWARD}?{urlencode({'request': id_})}", 303, headers={"Cache-Control": "no-store"})

@@ -33,6 +33,9 @@ def create_client(
         typer.Option(help="authorization_code, refresh_token, client_credentials (default: what fits)."),
     ] = None,
     launch_uri: Annotated[str | None, typer.Option(help="Where an EHR launch begins.")] = None,
+    post_logout_redirect_uri: Annotated[
+        list[str] | None, typer.Option(help="Where people go who signed out, exactly.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Register an app."""
@@ -50,6 +53,7 @@ def create_client(
             jwks=read_file(jwks_file) if jwks_file is not None else None,
             jwks_uri=jwks_uri,
             launch_uri=launch_uri,
+            post_logout_redirect_uris=tuple(post_logout_redirect_uri or ()),
         )
         client_id, secret = transaction(
             pool,

@@ -65,6 +65,7 @@ def show_client(client_id: Id, data_dir: DataDir = None) -> None:
                 "jwks": client.jwks,
                 "jwks_uri": client.jwks_uri,
                 "launch_uri": client.launch_uri,
+                "post_logout_redirect_uris": client.post_logout_redirect_uris,
                 "created": instant(known.created),
                 "disabled": known.disabled,
                 "access_tokens": known.tokens,
@@ -87,6 +88,9 @@ def change_client(
         list[str] | None, typer.Option(help="authorization_code, refresh_token, client_credentials")
     ] = None,
     launch_uri: Annotated[str | None, typer.Option(help="Where an EHR launch begins; empty: nowhere.")] = None,
+    post_logout_redirect_uri: Annotated[
+        list[str] | None, typer.Option(help="Where people go who signed out, exactly.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Change an app's registration; what is not named stays."""
@@ -106,6 +110,7 @@ def change_client(
             jwks=client.jwks,
             jwks_uri=client.jwks_uri,
             launch_uri=client.launch_uri,
+            post_logout_redirect_uris=client.post_logout_redirect_uris,
         )
         given: dict[str, Any] = {
             "name": name,
@@ -113,6 +118,7 @@ def change_client(
             "redirect_uris": tuple(redirect_uri) if redirect_uri else None,
             "grants": tuple(grant) if grant else None,
             "launch_uri": launch_uri,
+            "post_logout_redirect_uris": tuple(post_logout_redirect_uri) if post_logout_redirect_uri else None,
         }
         changed = dataclasses.replace(known, **{field: value for field, value in given.items() if value is not None})
         if jwks_file is not None or jwks_uri is not None:

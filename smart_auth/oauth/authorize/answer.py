@@ -1,10 +1,11 @@
-"""Answers of the authorization endpoint: the redirect back to the app, with a code or with an error.
+"""Answers of the authorization endpoint: back to the app with a code or with an error.
 
-Spec: RFC 6749 4.1.2, 4.1.2.1; RFC 9207 2
+Spec: RFC 6749 4.1.2, 4.1.2.1; RFC 9207 2; OAuth 2.0 Form Post Response Mode 2
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -20,24 +21,41 @@ class Refused(Exception):  # noqa: N818 - an answer of the protocol
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where an answer goes: a redirect URI that the app has registered, and what it wants to hear again."""
+    """Where an answer goes: a redirect URI that the app has registered, and what it wants to hear again.
+
+    In the query of a redirect, or `by_form`, a POST from the person's browser.
+    """
 
     redirect_uri: str
     state: str | None
+    by_form: bool = False
 
-    def with_code(self, code: str, issuer: str) -> str:
-        """The address that hands the app its code."""
-        return self._address({"code": code}, issuer)
+    def with_code(self, code: str, issuer: str) -> Answer:
+        """What hands the app its code."""
+        return self._answer({"code": code}, issuer)
 
-    def with_error(self, refused: Refused, issuer: str) -> str:
-        """The address that tells the app what is wrong."""
-        return self._address({"error": refused.error, "error_description": _plain(refused.description)}, issuer)
+    def with_error(self, refused: Refused, issuer: str) -> Answer:
+        """What tells the app what is wrong."""
+        return self._answer({"error": refused.error, "error_description": _plain(refused.description)}, issuer)
 
-    def _address(self, answer: dict[str, str], issuer: str) -> str:
+    def _answer(self, values: dict[str, str], issuer: str) -> Answer:
         if self.state is not None:
-            answer["state"] = self.state
-        answer["iss"] = issuer
-        return self.redirect_uri + ("&" if "?" in self.redirect_uri else "?") + urlencode(answer)
+            values["state"] = self.state
+        return Answer(self, values | {"iss": issuer})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The parameters of an answer, and where they go."""
+
+    goal: Destination
+    values: Mapping[str, str]
+
+    @property
+    def address(self) -> str:
+        """The redirect URI with the answer in its query."""
+        uri = self.goal.redirect_uri
+        return uri + ("&" if "?" in uri else "?") + urlencode(self.values)
 
 
 def _plain(text: str) -> str:

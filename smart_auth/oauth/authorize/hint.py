@@ -20,7 +20,15 @@ LONGEST = 8 * 1024
 
 def hinted(token: str, client: str, issuer: str) -> Work[str]:
     """The `sub` of an id token that this server gave to `client`; it may have expired. Raises Refused for any other."""
-    refused = Refused("invalid_request", "id_token_hint is no id token that this app got from here")
+    audience, subject = yield from claimed(token, issuer)
+    if audience != client:
+        raise _refused()
+    return subject
+
+
+def claimed(token: str, issuer: str) -> Work[tuple[str, str]]:
+    """To which app, and about whom, this server gave an id token. Raises Refused for any other."""
+    refused = _refused()
     if len(token) > LONGEST:
         raise refused
     try:
@@ -35,6 +43,10 @@ def hinted(token: str, client: str, issuer: str) -> Work[str]:
         claims = jwt.decode(token, key, algorithms=[ALGORITHM]).claims
     except (JoseError, ValueError, TypeError) as error:
         raise refused from error
-    if claims.get("iss") != issuer or claims.get("aud") != client:
+    if claims.get("iss") != issuer:
         raise refused
-    return str(claims["sub"])
+    return str(claims["aud"]), str(claims["sub"])
+
+
+def _refused() -> Refused:
+    return Refused("invalid_request", "id_token_hint is no id token that this app got from here")

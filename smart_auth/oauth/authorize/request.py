@@ -23,6 +23,8 @@ CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 """The SHA-256 of a verifier in base64url. Spec: RFC 7636 4.2"""
 
 PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+QUERY, FORM_POST = "query", "form_post"
+RESPONSE_MODES = (QUERY, FORM_POST)
 LONGEST_WORD = 2048
 """Characters of a value that is handed back or stored: state, nonce, launch."""
 SCOPES = 100
@@ -54,11 +56,12 @@ class Asked(msgspec.Struct, frozen=True):
     login_hint: str = ""
     hinted: str | None = None
     acr_values: tuple[str, ...] = ()
+    response_mode: str = QUERY
 
     @property
     def destination(self) -> Destination:
         """Where answers go."""
-        return Destination(self.redirect_uri, self.state)
+        return Destination(self.redirect_uri, self.state, self.response_mode == FORM_POST)
 
     @property
     def silent(self) -> bool:
@@ -80,7 +83,8 @@ def destination(params: Sequence[tuple[str, str]], client: Client | None) -> Des
         raise invalid(f"The app {client.name} sent an address to return to that is not one of those it registered.")
     states = [value for name, value in params if name == "state"]
     usable = len(states) == 1 and 0 < len(states[0]) <= LONGEST_WORD
-    return Destination(uri, states[0] if usable else None)
+    by_form = [value for name, value in params if name == "response_mode"] == [FORM_POST] and _takes_forms(uri)
+    return Destination(uri, states[0] if usable else None, by_form)
 
 
 def read(params: Sequence[tuple[str, str]], client: Client, goal: Destination, fhir_base: str) -> Asked:
@@ -110,6 +114,7 @@ def read(params: Sequence[tuple[str, str]], client: Client, goal: Destination, f
         max_age=_max_age(values),
         login_hint=values.get("login_hint", "")[:128],
         acr_values=tuple(values.get("acr_values", "").split()),
+        response_mode=values.get("response_mode", QUERY),
     )
 
 
@@ -131,10 +136,18 @@ def _check_shape(values: Mapping[str, str], client: Client) -> None:
         raise Refused("invalid_request", "response_type is required")
     if values["response_type"] != "code":
         raise Refused("unsupported_response_type", "response_type must be code")
-    if values.get("response_mode", "query") != "query":
-        raise Refused("invalid_request", "response_mode must be query")
+    mode = values.get("response_mode", QUERY)
+    if mode not in RESPONSE_MODES:
+        raise Refused("invalid_request", f"response_mode must be {' or '.join(RESPONSE_MODES)}")
+    if mode == FORM_POST and not _takes_forms(values["redirect_uri"]):
+        raise Refused("invalid_request", "response_mode form_post needs a redirect URI on the web")
     if CODE not in client.grants:
         raise Refused("unauthorized_client", "the client is not registered for the grant authorization_code")
+
+
+def _takes_forms(uri: str) -> bool:
+    """Whether a browser posts forms there; an app's own scheme takes none."""
+    return uri.startswith(("https:", "http:"))
 
 
 def _challenge(values: Mapping[str, str]) -> str:

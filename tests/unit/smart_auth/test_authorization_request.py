@@ -47,6 +47,7 @@ REFUSED: list[tuple[str, dict[str, str]]] = [
     ("unsupported_response_type", {"response_type": "token"}),
     ("unsupported_response_type", {"response_type": "code id_token"}),
     ("invalid_request", {"response_mode": "fragment"}),
+    ("invalid_request", {"response_mode": "form_post.jwt"}),
     ("invalid_request", {"code_challenge_method": "plain"}),
     ("invalid_request", {"code_challenge_method": "s256"}),
     ("invalid_request", {"code_challenge": "short"}),
@@ -152,14 +153,28 @@ def test_unknown_client() -> None:
 def test_answers() -> None:
     """An answer keeps the address's own query, hands back the state to the letter and names the issuer."""
     goal = Destination(APP, "s&=#é")
-    for address, expected in (
+    for answer, expected in (
         (goal.with_code("c+d", "http://healix.test"), {"code": "c+d"}),
         (
             goal.with_error(Refused("invalid_request", 'say "é\\'), "http://healix.test"),
             {"error": "invalid_request", "error_description": "say '''"},
         ),
     ):
-        parts = urlsplit(address)
+        parts = urlsplit(answer.address)
         assert (parts.scheme, parts.netloc, parts.path, parts.fragment) == ("https", "app.test", "/back", "")
         query = dict(parse_qsl(parts.query))
         assert query == {"x": "1", "state": "s&=#é", "iss": "http://healix.test", **expected}
+
+
+@pytest.mark.spec("OAuth 2.0 Form Post Response Mode 2")
+def test_answers_by_a_form() -> None:
+    """An app that wants a form gets one, also for errors; an app with a scheme of its own cannot."""
+    assert asked(("response_mode", "form_post")).destination.by_form is True
+    assert asked(("response_mode", "query")).destination.by_form is False
+    assert destination([*GOOD.items(), ("response_mode", "form_post")], CLIENT).by_form is True
+    own = "com.example.app:/back"
+    native = Client("n", "N", "none", None, "patient/*.rs", (own,), ("authorization_code",), None, None, None)
+    with pytest.raises(Refused, match="on the web"):
+        asked(("redirect_uri", own), ("response_mode", "form_post"), client=native)
+    params = [*{**GOOD, "redirect_uri": own}.items(), ("response_mode", "form_post")]
+    assert destination(params, native).by_form is False

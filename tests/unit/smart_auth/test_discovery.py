@@ -9,6 +9,7 @@ import pytest
 from smart_auth.discovery import (
     AUTHORIZE,
     CLINICAL,
+    END_SESSION,
     ENDPOINTS,
     JWKS,
     STUDIES,
@@ -67,6 +68,14 @@ def test_openid_configuration() -> None:
     assert required <= document.keys()
     assert document["id_token_signing_alg_values_supported"] == ["RS256"]
     assert "openid" in document["scopes_supported"]
+    assert document["response_modes_supported"] == ["query", "form_post"]
+
+
+@pytest.mark.spec("OpenID Connect RP-Initiated Logout 1.0 2.1")
+def test_signing_out_is_claimed_where_it_is() -> None:
+    """The address for apps whose person signs out is named when it is there."""
+    assert openid_configuration(ROOT, {*ALL, END_SESSION})["end_session_endpoint"] == ROOT + END_SESSION
+    assert "end_session_endpoint" not in openid_configuration(ROOT, ALL)
 
 
 @pytest.mark.parametrize("missing", sorted(ALL))
