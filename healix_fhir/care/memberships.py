@@ -22,7 +22,7 @@ from healix_fhir.model.json import decode
 
 Json = dict[str, Any]
 TOPIC = "membership"
-"""Of events that tell of nothing new, so that this alone looks again."""
+"""Of events that tell of nothing new, so that only what keeps care and memberships looks again."""
 Member: TypeAlias = tuple[str, str, Span]
 """A member and the actor that it belongs to, both as Type/id; from when until when."""
 MEMBERS = ("Practitioner", "PractitionerRole", "Organization", "CareTeam", "Group")
@@ -45,11 +45,11 @@ def members(reader: Reader, resource: Json) -> list[Member]:
 
 
 def _role(reader: Reader, role: Json) -> Iterable[Member]:
-    practitioner = reader.local(role.get("practitioner"), "Practitioner")
-    if practitioner is None or role.get("active") is False:
+    whose = reader.role(role)
+    if whose is None:
         return
     own = f"PractitionerRole/{role['id']}"
-    yield f"Practitioner/{practitioner}", own, span(role.get("period"))
+    yield f"Practitioner/{whose[0]}", own, whose[1]
     organization = reader.local(role.get("organization"), "Organization")
     if organization is not None:
         yield own, f"Organization/{organization}", Span()

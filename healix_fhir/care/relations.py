@@ -6,10 +6,13 @@
 * Appointment: its Practitioner participants and its Patients, from when it is booked until it ends, so that the
   clinician can prepare; one who declined has no part in it.
 
-Only references to this server's own Patients and Practitioners count. A finished encounter or a booked appointment that
-does not say when it ends opens nothing.
+A PractitionerRole stands for its Practitioner while it is active, within its period. An Organization opens nothing: who
+names a hospital as general practitioner means no whole staff.
 
-Spec: FHIR R4 careteam.html, patient.html, encounter.html, appointment.html
+Only references to this server's own Patients, Practitioners and PractitionerRoles count. A finished encounter or a
+booked appointment that does not say when it ends opens nothing.
+
+Spec: FHIR R4 careteam.html, patient.html, encounter.html, appointment.html, practitionerrole.html
 """
 
 from __future__ import annotations
@@ -46,6 +49,10 @@ class Span:
         return Span(starts, ends)
 
 
+ROLE = "PractitionerRole"
+NOBODY: Mapping[str, tuple[str, Span]] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """A practitioner cares for a patient (logical ids) during `span`."""
@@ -56,10 +63,26 @@ class Relation:
 
 
 class Reader:
-    """Reads relations out of resources; `bases` are this server's FHIR base URLs."""
+    """Reads relations out of resources; `bases` are this server's FHIR base URLs, `roles` whose each role is, and when.
 
-    def __init__(self, bases: tuple[str, ...]) -> None:
+    A role that is not among these is nobody's.
+    """
+
+    def __init__(self, bases: tuple[str, ...], roles: Mapping[str, tuple[str, Span]] = NOBODY) -> None:
         self._bases = bases
+        self._roles = roles
+
+    def role(self, role: Json) -> tuple[str, Span] | None:
+        """The Practitioner of a PractitionerRole, and when; None where it is not active."""
+        practitioner = self.local(role.get("practitioner"), "Practitioner")
+        return None if practitioner is None or role.get("active") is False else (practitioner, span(role.get("period")))
+
+    def clinician(self, reference: Json | None) -> tuple[str, Span] | None:
+        """The Practitioner that a reference names, in person or by a role, and when that is so."""
+        practitioner = self.local(reference, "Practitioner")
+        if practitioner is not None:
+            return practitioner, Span()
+        return self._roles.get(self.local(reference, ROLE) or "")
 
     def relations(self, resource: Json) -> list[Relation]:
         """All relations that `resource` states, one for each pair of practitioner and patient."""
@@ -84,16 +107,15 @@ def _care_team(reader: Reader, team: Json) -> Iterable[Relation]:
     if patient is None or team.get("status") != "active":
         return
     for participant in team.get("participant", ()):
-        practitioner = reader.local(participant.get("member"), "Practitioner")
-        if practitioner is not None:
-            yield Relation(practitioner, patient, span(participant.get("period")).within(span(team.get("period"))))
+        if (found := reader.clinician(participant.get("member"))) is not None:
+            when = span(participant.get("period")).within(span(team.get("period")))
+            yield Relation(found[0], patient, when.within(found[1]))
 
 
 def _patient(reader: Reader, patient: Json) -> Iterable[Relation]:
     for reference in patient.get("generalPractitioner", ()):
-        practitioner = reader.local(reference, "Practitioner")
-        if practitioner is not None:
-            yield Relation(practitioner, patient["id"], Span())
+        if (found := reader.clinician(reference)) is not None:
+            yield Relation(found[0], patient["id"], found[1])
 
 
 def _encounter(reader: Reader, encounter: Json) -> Iterable[Relation]:
@@ -103,9 +125,9 @@ def _encounter(reader: Reader, encounter: Json) -> Iterable[Relation]:
     if patient is None or status not in ENCOUNTERS or (status == "finished" and whole.ends is None):
         return
     for participant in encounter.get("participant", ()):
-        practitioner = reader.local(participant.get("individual"), "Practitioner")
-        if practitioner is not None:
-            yield Relation(practitioner, patient, Span(ends=span(participant.get("period")).ends).within(whole))
+        if (found := reader.clinician(participant.get("individual"))) is not None:
+            when = Span(ends=span(participant.get("period")).ends).within(whole)
+            yield Relation(found[0], patient, when.within(found[1]))
 
 
 def _appointment(reader: Reader, appointment: Json) -> Iterable[Relation]:
@@ -115,10 +137,9 @@ def _appointment(reader: Reader, appointment: Json) -> Iterable[Relation]:
     actors = [one for one in appointment.get("participant", ()) if one.get("status") != "declined"]
     patients = [id_ for one in actors if (id_ := reader.local(one.get("actor"), "Patient"))]
     for participant in actors:
-        practitioner = reader.local(participant.get("actor"), "Practitioner")
-        when = Span(ends=span(participant.get("period")).ends).within(Span(ends=ends))
-        if practitioner is not None:
-            yield from (Relation(practitioner, patient, when) for patient in patients)
+        if (found := reader.clinician(participant.get("actor"))) is not None:
+            when = Span(ends=span(participant.get("period")).ends).within(Span(ends=ends)).within(found[1])
+            yield from (Relation(found[0], patient, when) for patient in patients)
 
 
 def span(period: Json | None) -> Span:
@@ -139,3 +160,13 @@ APPOINTMENTS = frozenset({"booked", "arrived", "checked-in", "fulfilled"})
 RULES: Mapping[str, Callable[[Reader, Json], Iterable[Relation]]] = MappingProxyType(
     {"CareTeam": _care_team, "Patient": _patient, "Encounter": _encounter, "Appointment": _appointment}
 )
+
+NAMING: Mapping[str, str] = MappingProxyType(
+    {
+        "CareTeam": "participant",
+        "Patient": "general-practitioner",
+        "Encounter": "participant",
+        "Appointment": "actor",
+    }
+)
+"""The search parameters under which the index has the clinicians that these resources name."""

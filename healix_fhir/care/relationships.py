@@ -1,18 +1,19 @@
 """Keeps `care_relationship`, which decides what a clinician may see, up to date with the resources that say so.
 
 An outbox consumer of the topic `resource`. It looks at the present state of what changed, under a lock, so that
-events may come twice, late and in any order. The number of statements does not depend on that of the events.
+events may come twice, late and in any order. The number of statements does not depend on that of the events. When a
+PractitionerRole changes, it looks at all that names it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from healix_fhir.care.relations import RULES, Reader
+from healix_fhir.care.relations import NAMING, ROLE, RULES, Reader
 from healix_fhir.kernel.clock import now
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.outbox import Event
-from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME
+from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME, search_parameters
 from healix_fhir.model.json import decode
 from smart_auth.patients import patient_keys
 from smart_auth.stated import Relationship, replace
@@ -20,20 +21,25 @@ from smart_auth.stated import Relationship, replace
 
 def consumer(bases: tuple[str, ...] = ()) -> Callable[[Sequence[Event]], Work[None]]:
     """The consumer for a server whose FHIR base URLs are `bases`."""
-    reader = Reader(bases)
-    return lambda events: _handle(reader, events)
+    return lambda events: _handle(bases, events)
 
 
 handle = consumer()
 
 
-def _handle(reader: Reader, events: Sequence[Event]) -> Work[None]:
-    sources = sorted(
-        {(TYPE_ID[kind], event.payload["id"]) for event in events if (kind := event.payload["type"]) in RULES}
-    )
+def _handle(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
+    changed = {(TYPE_ID[kind], event.payload["id"]) for event in events if (kind := event.payload["type"]) in RULES}
+    roles = [event.payload["id"] for event in events if event.payload["type"] == ROLE]
+    if roles:
+        changed |= {(type_id, id_) for type_id, id_ in (yield _naming(roles))}
+    sources = sorted(changed)
     if not sources:
         return
     bodies = yield present(sources)
+    named = (yield _roles_of(sources)) if any(_NAMED in bytes(body) for *_, body in bodies) else []
+    plain = Reader(bases)
+    whose = {id_: found for id_, body in named if (found := plain.role(decode(bytes(body)))) is not None}
+    reader = Reader(bases, whose)
     stated = [
         (f"{TYPE_NAME[type_id]}/{id_}", relation)
         for type_id, id_, body in bodies
@@ -49,6 +55,32 @@ def _handle(reader: Reader, events: Sequence[Event]) -> Work[None]:
             Relationship(one.practitioner, keys[one.patient], source, one.span.starts, one.span.ends)
             for source, one in stated
         ],
+    )
+
+
+_NAMED = f"{ROLE}/".encode()
+_LINKS = [search_parameters(type_name)[code].id for type_name, code in NAMING.items()]
+
+
+def _naming(roles: Sequence[str]) -> Statement:
+    """The type and id of what names one of the roles."""
+    return Statement(
+        """SELECT r.type, r.id FROM index_reference f JOIN resource r ON r.pk = f.pk
+           WHERE f.param = ANY(%s) AND f.target_type = %s AND f.target = ANY(%s) AND NOT r.deleted""",
+        (_LINKS, TYPE_ID[ROLE], list(roles)),
+        prepare=False,
+    )
+
+
+def _roles_of(sources: Sequence[tuple[int, str]]) -> Statement:
+    """The ids and bodies of the roles that `sources` name."""
+    return Statement(
+        """SELECT DISTINCT o.id, o.body FROM unnest(%s::smallint[], %s::text[]) AS s (type, id)
+           JOIN resource r ON r.type = s.type AND r.id = s.id
+           JOIN index_reference f ON f.pk = r.pk AND f.param = ANY(%s) AND f.target_type = %s
+           JOIN resource o ON o.type = f.target_type AND o.id = f.target AND NOT o.deleted""",
+        ([type_id for type_id, _ in sources], [id_ for _, id_ in sources], _LINKS, TYPE_ID[ROLE]),
+        prepare=False,
     )
 
 

@@ -33,6 +33,8 @@ def any_of(conditions: Iterable[Fragment]) -> Fragment:
 def strung(separator: str, pieces: Iterable[Fragment]) -> Fragment:
     """The pieces one after the other, their parameters in the same order."""
     listed = list(pieces)
+    if len(listed) == 1:
+        return listed[0]
     return Fragment(
         separator.join(piece.sql for piece in listed), tuple(param for piece in listed for param in piece.params)
     )

@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
+import msgspec
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, Connection, RawCursor
 from psycopg.errors import DeadlockDetected, SerializationFailure
@@ -37,8 +38,7 @@ metadata = MetaData()
 """Every table of every room; migrations are compared with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(msgspec.Struct, frozen=True):
     """A piece of SQL with its bound parameters, in order of their `%s`.
 
     `sql` is composed from constants only; every value from outside is in `params`.

@@ -64,7 +64,7 @@ def consumers(settings: Settings) -> Consumers:
             workitems.patients,
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
-        memberships.TOPIC: (memberships.consumer(bases),),
+        memberships.TOPIC: (relationships.consumer(bases), memberships.consumer(bases)),
         TOPIC: (bridge.studies(bases),),
         asked.TOPIC: (answered.consumer(settings.root, find_person),),
         break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases),),

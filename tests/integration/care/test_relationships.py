@@ -200,3 +200,37 @@ def test_writing_needs_the_relationship(clinic: Clinic, pool: Pool) -> None:
     assert transaction(pool, lambda: access.may_hold("Observation", Permission.CREATE, [keys["p1"]]))
     assert not transaction(pool, lambda: access.may_hold("Observation", Permission.CREATE, [keys["p2"]]))
     assert not transaction(pool, lambda: access.may_hold("Observation", Permission.CREATE, [keys["p1"], keys["p2"]]))
+
+
+def test_roles_stand_for_their_practitioners(clinic: Clinic, pool: Pool) -> None:
+    """Who is named by a role sees the patient while the role is theirs and active, whichever was stored first."""
+    role = {"resourceType": "PractitionerRole", "id": "r", "practitioner": ref("Practitioner/d")}
+    past = {"end": (datetime.now(UTC) - timedelta(days=2)).isoformat()}
+    named = {"participant": [{"member": ref("PractitionerRole/r")}]}
+    clinic.put(team("t", "p1", "none", **named))
+    clinic.put({"resourceType": "Patient", "id": "p2", "generalPractitioner": [ref("PractitionerRole/r")]})
+    clinic.put(
+        {
+            "resourceType": "Encounter",
+            "id": "e",
+            "status": "in-progress",
+            "class": {"code": "AMB"},
+            "subject": ref("Patient/p3"),
+            "participant": [{"individual": ref("PractitionerRole/r")}],
+        }
+    )
+    work(pool)
+    assert seen(clinic, "d") == set()
+    for given, d, e in (
+        (role, {"p1", "p2", "p3"}, set()),
+        (role | {"practitioner": ref("Practitioner/e")}, set(), {"p1", "p2", "p3"}),
+        (role | {"active": False}, set(), set()),
+        (role | {"period": past}, set(), set()),
+        (role, {"p1", "p2", "p3"}, set()),
+    ):
+        clinic.put(given)
+        work(pool)
+        assert (seen(clinic, "d"), seen(clinic, "e")) == (d, e)
+    clinic.delete("PractitionerRole", "r")
+    work(pool)
+    assert seen(clinic, "d") == set()

@@ -47,13 +47,14 @@ def appointment(status: str, *participants: dict[str, Any], **elements: Any) -> 
     return {"resourceType": "Appointment", "status": status, "participant": [*both, *participants], **elements}
 
 
-def read(resource: dict[str, Any]) -> dict[tuple[str, str], Span]:
-    """The relations of a resource."""
-    return {(one.practitioner, one.patient): one.span for one in Reader((BASE,)).relations(resource)}
-
-
 ONE = {("d", "p"): Span()}
 UNTIL = {("d", "p"): Span(ends=END)}
+ROLES = {"always": ("d", Span()), "once": ("d", Span(ends=END))}
+
+
+def read(resource: dict[str, Any]) -> dict[tuple[str, str], Span]:
+    """The relations of a resource."""
+    return {(one.practitioner, one.patient): one.span for one in Reader((BASE,), ROLES).relations(resource)}
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,11 @@ UNTIL = {("d", "p"): Span(ends=END)}
         (team(period=PERIOD), {("d", "p"): Span(START, END)}),
         (team(participant=[{"member": ref("Practitioner/d"), "period": PERIOD}]), {("d", "p"): Span(START, END)}),
         (team(participant=[{"member": ref(f"{BASE}/Practitioner/d/_history/3")}]), ONE),
+        (team(participant=[{"member": ref("PractitionerRole/always")}]), ONE),
+        (team(participant=[{"member": ref("PractitionerRole/once")}]), UNTIL),
+        (team(participant=[{"member": ref("PractitionerRole/unknown")}]), {}),
+        ({"resourceType": "Patient", "id": "p", "generalPractitioner": [ref("PractitionerRole/once")]}, UNTIL),
+        (encounter("in-progress", participant=[{"individual": ref(f"{BASE}/PractitionerRole/once")}]), UNTIL),
         (team(status="inactive"), {}),
         (team(status="proposed"), {}),
         (team(subject=ref("Group/p")), {}),
