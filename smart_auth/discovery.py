@@ -25,6 +25,7 @@ END_SESSION = "/oauth/logout"
 MANAGE = "/account/apps"
 JWKS = "/.well-known/jwks.json"
 OPENID = "/.well-known/openid-configuration"
+OAUTH = "/.well-known/oauth-authorization-server"
 BRANDS = "/.well-known/user-access-brands.json"
 
 ENDPOINTS = {
@@ -102,7 +103,7 @@ def smart_configuration(issuer: str, mounted: Collection[str], brand: str = "") 
 
 
 def openid_configuration(issuer: str, mounted: Collection[str]) -> dict[str, Any]:
-    """The document at `/.well-known/openid-configuration`."""
+    """The document at `/.well-known/openid-configuration` and, for clients of OAuth alone, `OAUTH`. Spec: RFC 8414 3"""
     return _shared(issuer, mounted) | {
         "issuer": issuer,
         "subject_types_supported": ["public"],

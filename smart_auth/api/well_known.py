@@ -1,7 +1,7 @@
 """The discovery documents and the keys of id tokens, which answer without a token.
 
 Spec: SMART App Launch 2.2, hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#using-well-known; OpenID Connect
-Discovery 1.0 4; RFC 7517 5
+Discovery 1.0 4; RFC 8414 3; RFC 7517 5
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from healix_fhir.kernel.database import aat_once
 from smart_auth.api.edge import Provider
-from smart_auth.discovery import JWKS, OPENID, openid_configuration, smart_configuration
+from smart_auth.discovery import JWKS, OAUTH, OPENID, openid_configuration, smart_configuration
 from smart_auth.oauth.signing import published
 
 HEADERS = {"Cache-Control": "public, max-age=300"}
@@ -33,7 +33,7 @@ def routes(provider: Provider, others: Collection[BaseRoute], brand: str = "") -
     asks = "authorization_endpoint" in openid
     return [
         Route(SMART, _document(smart)),
-        *([Route(OPENID, _document(openid))] if asks else []),
+        *(Route(path, _document(openid)) for path in (OPENID, OAUTH) if asks),
         Route(JWKS, _keys(provider)),
     ]
 

@@ -192,8 +192,15 @@ def test_secret_of_a_data_directory(tmp_path: Path) -> None:
 
 @pytest.mark.spec("smart-app-launch/STU2.2/conformance.html#using-well-known")
 @pytest.mark.parametrize(
-    "path", ["/fhir/.well-known/smart-configuration", "/.well-known/openid-configuration", "/.well-known/jwks.json"]
+    "path",
+    [
+        "/fhir/.well-known/smart-configuration",
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/jwks.json",
+    ],
 )
+@pytest.mark.spec("RFC 8414 section 3")
 def test_documents(database_url: str, path: str) -> None:
     """The documents answer JSON without a token, whatever is accepted; each address in them is one of this server."""
 

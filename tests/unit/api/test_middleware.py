@@ -122,6 +122,7 @@ def test_browsers_of_registered_origins_may_read_the_apis_and_nothing_else() -> 
     "path",
     [
         "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
         "/.well-known/jwks.json",
         "/.well-known/user-access-brands.json",
         "/fhir/.well-known/smart-configuration",
