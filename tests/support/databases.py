@@ -42,7 +42,8 @@ _CATALOGS = {
 """By catalog, which of its columns is the oid of what a row is about."""
 
 _RELATIONS = f"""
-SELECT count(*), md5(string_agg(concat_ws(' ', oid, relname, relkind = 'r' AND reltuples >= 0), ',' ORDER BY oid))
+SELECT 'pg_class', count(*),
+       md5(string_agg(concat_ws(' ', oid, relname, relkind = 'r' AND reltuples >= 0), ',' ORDER BY oid))
 FROM pg_class WHERE oid >= {_OWN}"""
 """What of pg_class stays when a table is truncated: not the files and when the row was written."""
 
@@ -51,6 +52,8 @@ _SCHEMA = " UNION ALL ".join(
     for catalog, oid in _CATALOGS.items()
 )
 _SIZES = f"SELECT oid::regclass::text, pg_relation_size(oid) FROM pg_class WHERE relkind = 'r' AND oid >= {_OWN}"
+_KEPT = "SELECT jsonb_agg(to_jsonb(t) ORDER BY t)::text FROM {} t"
+_PUT_BACK = "INSERT INTO {0} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_recordset(NULL::{0}, %s)"
 _COUNTERS = "SELECT format('%I.%I', schemaname, sequencename), start_value, last_value FROM pg_sequences"
 _COUNTED = "SELECT setval(%s::regclass, %s, %s)"
 _LEFT = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'"
@@ -66,9 +69,10 @@ class Databases:
         self._server = server
         self._emptied: list[str] = []
         with self._connection(TEMPLATE) as template:
-            self._filled = _filled(template, [table for table, _ in template.execute(_SIZES)])
+            filled = _filled(template, [table for table, _ in template.execute(_SIZES)])
+            self._rows = {table: template.execute(_KEPT.format(table)).fetchall() for table in filled}
             self._counters = template.execute(_COUNTERS).fetchall()
-            self._as_made = self._state(template)
+            self._schema = _schema(template)
 
     @contextmanager
     def one(self) -> Iterator[str]:
@@ -96,7 +100,7 @@ class Databases:
         """Empty a database; False if it is then not like the template."""
         try:
             with self._connection(name) as connection:
-                sizes = {table: size for table, size in connection.execute(_SIZES) if table not in self._filled}
+                sizes = {table: size for table, size in connection.execute(_SIZES) if table not in self._rows}
                 large = [table for table, size in sizes.items() if size > SMALL]
                 used = _filled(connection, [table for table, size in sizes.items() if 0 < size <= SMALL])
                 with connection.transaction():
@@ -105,18 +109,15 @@ class Databases:
                         connection.execute(f"DELETE FROM {table}")
                     if large:
                         connection.execute(f"TRUNCATE {', '.join(large)} CASCADE")
+                    for table, rows in self._rows.items():
+                        if connection.execute(_KEPT.format(table)).fetchall() != rows:
+                            connection.execute(f"DELETE FROM {table}")
+                            connection.execute(_PUT_BACK.format(table), rows[0])
                     for counter, first, last in set(self._counters) - set(connection.execute(_COUNTERS)):
                         connection.execute(_COUNTED, (counter, last or first, last is not None))
-                return self._state(connection) == self._as_made
+                return _schema(connection) == self._schema
         except psycopg.Error:  # a table is away, or the connection
             return False
-
-    def _state(self, connection: Connection[Row]) -> list[list[Row]]:
-        """The schema, and the rows of the tables that the template fills."""
-        return [
-            connection.execute(statement).fetchall()
-            for statement in (_SCHEMA, _RELATIONS, *(f"SELECT * FROM {table}" for table in self._filled))
-        ]
 
     def _administer(self, *statements: str) -> None:
         """Run statements on the server; tried again, for on a busy machine a connection is sometimes cut."""
@@ -139,6 +140,10 @@ class Databases:
 
     def _url(self, name: str) -> str:
         return self._server.replace("/postgres?", f"/{name}?")
+
+
+def _schema(connection: Connection[Row]) -> list[Row]:
+    return connection.execute(f"{_SCHEMA} UNION ALL {_RELATIONS}").fetchall()
 
 
 def _filled(connection: Connection[Row], tables: Collection[str]) -> list[str]:
