@@ -27,7 +27,7 @@ from dicomweb.pixel.layout import Layout, Pixels
 from dicomweb.study import retrieve
 from dicomweb.study.pictures import DOCUMENT, described
 from dicomweb.study.retrieve import Instance, frames_of
-from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.database import aat_once
 from healix_fhir.kernel.errors import Category, HealixError, not_found
 from healix_fhir.kernel.media_types import MediaType
 from smart_auth.access import AccessContext
@@ -68,7 +68,7 @@ async def bulk(edge: Edge, request: Request, access: AccessContext) -> Response:
 async def _document(edge: Edge, request: Request, access: AccessContext) -> Response:
     """An encapsulated document, also in its own media type, as viewers ask for it."""
     path = request.path_params
-    one = await atransaction(edge.pool, lambda: described(access, path["study"], path["series"], path["instance"]))
+    one = await aat_once(edge.pool, described(access, path["study"], path["series"], path["instance"]))
     if DOCUMENT not in one.layout.bulk:
         raise not_found("there is no such bulk data")
     kind = document_type(one)
@@ -137,9 +137,7 @@ async def pixel_data(edge: Edge, request: Request, access: AccessContext) -> Res
 
 async def _laid_out(edge: Edge, request: Request, access: AccessContext) -> list[tuple[Instance, Layout]]:
     path = request.path_params
-    return await atransaction(
-        edge.pool, lambda: retrieve.laid_out(access, path["study"], path.get("series"), path.get("instance"))
-    )
+    return await aat_once(edge.pool, retrieve.laid_out(access, path["study"], path.get("series"), path.get("instance")))
 
 
 async def _related(edge: Edge, request: Request, kind: str, parts: Sequence[Part], *, complete: bool) -> Response:

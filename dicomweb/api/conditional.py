@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from xxhash import xxh3_128_hexdigest
 
-from dicomweb.api.content import WHOLE, Content, batch_of, batches, cut, octets, size, whole
+from dicomweb.api.content import WHOLE, Content, at_hand, batch_of, batches, cut, octets, size, whole
 from dicomweb.archive.aside import aside
 from dicomweb.archive.blobs import Archive
 
@@ -79,7 +79,8 @@ async def _sent(
     if request.method == "HEAD":
         return _headers_alone(status, headers)
     if length is not None and length <= WHOLE:
-        return Response(await aside(whole, archive, content), status, headers)
+        found = at_hand(archive, content, length)
+        return Response(await aside(whole, archive, content) if found is None else found, status, headers)
     pieces = octets(archive, content)
     first = await aside(batch_of, pieces)
     return StreamingResponse(_after(first, batches(pieces)), status, headers)

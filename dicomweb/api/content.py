@@ -114,3 +114,24 @@ def batch_of(pieces: Iterator[bytes]) -> bytes:
 def whole(archive: Archive, content: Content) -> bytes:
     """All bytes at once."""
     return b"".join(octets(archive, content))
+
+
+def at_hand(archive: Archive, content: Content, length: int) -> memoryview | None:
+    """All `length` bytes where they are in memory already; None where somebody has to wait for some of them.
+
+    They are read to where they are sent from, without another copy.
+    """
+    whole = memoryview(bytearray(length))
+    position = 0
+    for piece in content:
+        if isinstance(piece, Made):
+            return None
+        if isinstance(piece, Stretch):
+            end = position + piece.length
+            if not archive.read_at_hand(piece.key, piece.start, whole[position:end]):
+                return None
+        else:
+            end = position + len(piece)
+            whole[position:end] = piece
+        position = end
+    return whole

@@ -19,6 +19,7 @@ from dicomweb.api.denial import denials
 from dicomweb.archive.blobs import Archive
 from dicomweb.status import HTTP
 from dicomweb.study.outcome import Duplicates
+from dicomweb.study.reader import Reader
 from dicomweb.study.receive import Receiver
 from dicomweb.workitem.create import PatientFinder
 from healix_fhir.kernel.database import Row
@@ -31,8 +32,8 @@ from smart_auth.challenge import Gate, challenge
 @dataclass(frozen=True, slots=True)
 class Edge:
     """The services of one web process. `base` is the DICOMweb base URL without a slash at the end; `max_request` the
-    largest STOW-RS request in bytes; `find_patient` knows whom a PatientID means; `duplicates` is what becomes of other
-    content of a stored instance.
+    largest STOW-RS request in bytes; `find_patient` knows whom a PatientID means; `reader` reads single instances;
+    `duplicates` is what becomes of other content of a stored instance.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -42,6 +43,7 @@ class Edge:
     base: str
     max_request: int
     find_patient: PatientFinder
+    reader: Reader
     duplicates: Duplicates = Duplicates.REFUSE
 
 

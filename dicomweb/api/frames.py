@@ -23,9 +23,7 @@ from dicomweb.pixel.frames import read, served_syntax
 from dicomweb.pixel.image import Image, image
 from dicomweb.pixel.pool import work_now
 from dicomweb.pixel.syntaxes import can_serve, default_syntax
-from dicomweb.study import retrieve
-from dicomweb.study.retrieve import Frames
-from healix_fhir.kernel.database import atransaction
+from dicomweb.study.retrieve import Frames, Instance, frames_of
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.kernel.media_types import MediaType
 from smart_auth.access import AccessContext
@@ -52,8 +50,9 @@ async def frames(edge: Edge, request: Request, access: AccessContext) -> Respons
     """`GET …/frames/{list}`."""
     path = request.path_params
     numbers = numbers_of(path["frames"])
-    found = await atransaction(
-        edge.pool, lambda: retrieve.frames(access, path["study"], path["series"], path["instance"], numbers)
+    uids = (path["study"], path["series"], path["instance"])
+    found = await edge.reader.one(
+        access, uids, "retrieve-frames", lambda held: frames_of(held.instance, held.layout, numbers)
     )
     stored = found.instance.transfer_syntax
     chosen = choose(wanted(request), stored, image(found.pixels), single=len(numbers) == 1)
@@ -70,7 +69,7 @@ async def frames(edge: Edge, request: Request, access: AccessContext) -> Respons
     return await answer(edge.archive, request, pieces, content_type, tag)
 
 
-def location(base: str, instance: retrieve.Instance) -> str:
+def location(base: str, instance: Instance) -> str:
     """The address of an instance under the DICOMweb base URL."""
     return f"{base}/studies/{instance.study}/series/{instance.series}/instances/{instance.instance}"
 

@@ -15,7 +15,7 @@ from dicomweb.api.related import PRIVATE, objects
 from dicomweb.api.table import CSV, table
 from dicomweb.study.parameters import parse
 from dicomweb.study.query import COUNTED, Level, Query, count, query, reads_metadata
-from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.database import aat_once, atransaction
 from smart_auth.access import AccessContext
 
 NOT_ATTRIBUTES = ("accept", "charset")
@@ -29,7 +29,7 @@ def search(level: Level) -> Handler:
     async def handler(edge: Edge, request: Request, access: AccessContext) -> Response:
         kind = _form(request)
         asked = _asked(level, edge, request)
-        found = await atransaction(edge.pool, lambda: query(access, asked, base=edge.base), aside=reads_metadata(asked))
+        found = await aat_once(edge.pool, query(access, asked, base=edge.base), aside=reads_metadata(asked))
         if kind == CSV:
             answer = Response(table(found.objects), 200, PRIVATE, f"{CSV}; charset=utf-8; header=present")
         else:

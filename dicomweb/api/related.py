@@ -52,10 +52,17 @@ async def objects(
 ) -> Response:
     """An answer of DICOM JSON objects: one array of the media type `kind`, or with `DICOM_XML` an XML document each."""
     if kind != DICOM_XML:
-        return await document(request, b"[" + b",".join(encoded) + b"]", kind, headers, tag)
+        return await document(request, _array(encoded), kind, headers, tag)
     boundary = tag.strip('"') if tag else token_hex(16)
     body = await asyncio.to_thread(_documents, encoded, boundary)
     return await document(request, body, f'multipart/related; type="{kind}"; boundary={boundary}', headers, tag)
+
+
+def _array(encoded: Sequence[bytes]) -> bytes:
+    """The objects as one array, put together at once: a megabyte is not copied for a bracket."""
+    pieces = [b",", b""] * len(encoded)
+    pieces[1::2] = encoded
+    return b"".join([b"[", *pieces[1:], b"]"])
 
 
 def _documents(encoded: Sequence[bytes], boundary: str) -> bytes:

@@ -30,7 +30,7 @@ from dicomweb.pixel.presentation import images_of
 from dicomweb.pixel.rendering import GIF, Look
 from dicomweb.study.pictures import Category, Shown, referenced, representative, shown
 from dicomweb.study.report.html import POLICY
-from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.database import aat_once
 from healix_fhir.kernel.errors import invalid, not_found, too_large
 from smart_auth.access import AccessContext
 
@@ -54,9 +54,7 @@ async def rendered(edge: Edge, request: Request, access: AccessContext) -> Respo
     path = request.path_params
     looking, burned = look(params)
     asked = Asked(looking, burned, tuple(numbers_of(path["frames"])) if "frames" in path else ())
-    found = await atransaction(
-        edge.pool, lambda: shown(access, path["study"], path.get("series"), path.get("instance"))
-    )
+    found = await aat_once(edge.pool, shown(access, path["study"], path.get("series"), path.get("instance")))
     alone = found[0] if "instance" in path else None
     if alone is not None and alone.category not in DRAWN:
         _check_meant(alone, params, asked)
@@ -139,7 +137,7 @@ async def presented(
     if asked.numbers:
         raise not_found("a presentation state has no frames")
     named = images_of(Attributes(state.members, lambda _: b""))
-    images = await atransaction(edge.pool, lambda: referenced(access, state.instance.study, [uid for uid, _ in named]))
+    images = await aat_once(edge.pool, referenced(access, state.instance.study, [uid for uid, _ in named]))
     applied = stored_of(state)
     found = [
         drawing(image, [number], looking, asked.burned, applied)
@@ -170,9 +168,7 @@ async def thumbnail(edge: Edge, request: Request, access: AccessContext) -> Resp
     looking, _ = look(request.query_params.multi_items(), only=frozenset({"viewport"}))
     path = request.path_params
     numbers = tuple(numbers_of(path["frames"])) if "frames" in path else ()
-    one = await atransaction(
-        edge.pool, lambda: representative(access, path["study"], path.get("series"), path.get("instance"))
-    )
+    one = await aat_once(edge.pool, representative(access, path["study"], path.get("series"), path.get("instance")))
     if one.category not in DRAWN:
         raise not_acceptable(WHY_NOT.get(one.category, f"there is no thumbnail of a {one.category.value}"))
     if numbers and numbers[0] > one.frames:

@@ -22,7 +22,7 @@ from dicomweb.api.rendered import Asked, presented, single
 from dicomweb.api.wado import whole
 from dicomweb.pixel.showing import Stored
 from dicomweb.study.pictures import Category, Shown, shown
-from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.database import aat_once
 from healix_fhir.kernel.errors import invalid, not_found, unsupported
 from healix_fhir.kernel.media_types import parse_accept
 from smart_auth.access import AccessContext
@@ -49,7 +49,7 @@ async def retrieve_one(edge: Edge, request: Request, access: AccessContext) -> R
     accepted = parse_accept(given.get("contentType", "*/*"))
     if accepted[:1] and accepted[0].name == DICOM:
         return await _file(edge, request, access, given)
-    (one,) = await atransaction(edge.pool, lambda: shown(access, study, series, instance))
+    (one,) = await aat_once(edge.pool, shown(access, study, series, instance))
     kinds = [*await kinds_of(edge.archive, one), DICOM]
     best = next(acceptable(accepted, [Offer(kind) for kind in kinds]), None)
     if best is None:
@@ -88,7 +88,7 @@ async def _state(edge: Edge, access: AccessContext, given: Mapping[str, str]) ->
         return None
     if len(named) != len(PRESENTATION):
         raise invalid(f"{' and '.join(PRESENTATION)} belong together", code="required")
-    (one,) = await atransaction(edge.pool, lambda: shown(access, given["studyUID"], *named))
+    (one,) = await aat_once(edge.pool, shown(access, given["studyUID"], *named))
     if one.instance.sop_class not in PRESENTATION_STATES:
         raise invalid("presentationUID names no grayscale or colour softcopy presentation state", code="value")
     return stored_of(one)

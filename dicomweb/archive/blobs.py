@@ -40,6 +40,9 @@ class Archive(Protocol):
         otherwise.
         """
 
+    def read_at_hand(self, key: str, start: int, into: memoryview) -> bool:
+        """Fill `into` with the bytes from `start` if they are in memory already; else False, without waiting."""
+
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` (to the end without `length`) in chunks of at most `STREAM_CHUNK`."""
 

@@ -11,6 +11,8 @@ from dicomweb.archive.blobs import STREAM_CHUNK
 from dicomweb.archive.spool import incomplete, left_to_the_sweep, unavailable
 
 BATCH = 1000
+AT_HAND = getattr(os, "RWF_NOWAIT", 0)
+"""The flag of a read that does not wait for the disk; only Linux has it."""
 
 
 class LocalArchive:
@@ -68,6 +70,21 @@ class LocalArchive:
         if len(data) < length:
             raise incomplete(key)
         return data
+
+    def read_at_hand(self, key: str, start: int, into: memoryview) -> bool:
+        """One positioned read of what the system has cached; where that cannot be asked for, nothing is."""
+        if not AT_HAND:
+            return False
+        try:
+            descriptor = os.open(self._blobs / key, os.O_RDONLY)
+        except OSError:
+            return False  # whoever reads it by waiting is told why
+        try:
+            return os.preadv(descriptor, [into], start, AT_HAND) == len(into)
+        except OSError:  # it is not cached, or the file system cannot tell
+            return False
+        finally:
+            os.close(descriptor)
 
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The bytes in chunks."""

@@ -77,6 +77,11 @@ class RemoteArchive:
             raise incomplete(key)
         return bytes(data)
 
+    def read_at_hand(self, key: str, start: int, into: memoryview) -> bool:
+        """Never: the store is elsewhere."""
+        del key, start, into
+        return False
+
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """One ranged request for each `PART`: no connection waits, and times out, while a caller reads slowly."""
         end = None if length is None else start + length

@@ -47,6 +47,10 @@ class TieredArchive:
                 raise
             return self.far.read(key, start, length)  # it was moved between the two looks
 
+    def read_at_hand(self, key: str, start: int, into: memoryview) -> bool:
+        """From the disk, if it is there."""
+        return self.near.read_at_hand(key, start, into)
+
     def stream(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """From where it is. A file that is moved while it is read stays open, and whole."""
         near = self.path(key)

@@ -125,6 +125,9 @@ BY_KEYWORD: Mapping[str, Attribute] = {
 }
 """Attributes by keyword; those in a sequence as `Sequence.Attribute`."""
 
+BY_KEY: Mapping[str, Attribute] = {attribute.key: attribute for attribute in ATTRIBUTES}
+"""Attributes by their tag."""
+
 SENT: tuple[Attribute, ...] = tuple(attribute for attribute in ATTRIBUTES if not attribute.computed)
 """Those whose value comes from the object itself."""
 

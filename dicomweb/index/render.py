@@ -19,6 +19,11 @@ CHARACTER_SET = "00080005"
 ONLINE = b'{"vr":"CS","Value":["ONLINE"]}'
 UTF_8 = b'{"vr":"CS","Value":["ISO_IR 192"]}'
 
+ROWS = 2048
+"""Rows that are remembered of one kind of list,"""
+LARGEST = 4096
+"""of at most so many bytes each."""
+
 _json = msgspec.json.Encoder().encode
 Encode = Callable[[Any], bytes]
 Renderer = Callable[[Sequence[Any], str, Mapping[str, bytes]], bytes]
@@ -45,6 +50,26 @@ def renderer(attributes: Sequence[Attribute]) -> Renderer:
         return b"{" + b",".join([heads[key] + members[key] for key in order if key in members]) + b"}"
 
     return render
+
+
+def remembering(make: Callable[[tuple[Any, ...]], bytes]) -> Callable[[tuple[Any, ...]], bytes]:
+    """The same, but rows that were made before are not made again: lists show the same rows over and over.
+
+    A row that has changed is another one, so that nothing has to be forgotten.
+    """
+    known: dict[tuple[Any, ...], bytes] = {}
+
+    def remembered(row: tuple[Any, ...]) -> bytes:
+        found = known.get(row)
+        if found is None:
+            found = make(row)
+            if len(found) <= LARGEST:
+                if len(known) >= ROWS:
+                    known.clear()
+                known[row] = found
+        return found
+
+    return remembered
 
 
 def _encoder(attribute: Attribute) -> Encode:

@@ -81,7 +81,9 @@ def shown(
     Raises Invalid for a malformed UID, NotFound when there is nothing that `access` may see.
     """
     among = ALL_KINDS if instance is None else ANY
-    found = yield from some(access, study, series, instance, "retrieve-rendered", picked=Picked(among, f"n <= {LIMIT}"))
+    found = yield from some(
+        access, study, series, instance, "retrieve-rendered", picked=Picked(among, f"place <= {LIMIT}")
+    )
     return _shown(found)
 
 
@@ -95,7 +97,7 @@ def representative(
     access: AccessContext, study: str, series: str | None = None, instance: str | None = None
 ) -> Work[Shown]:
     """The image that stands for a study or series: the one in the middle; audited. Raises as `shown`."""
-    middle = "n = (total + 1) / 2"
+    middle = "place = (total + 1) / 2"
     found = yield from some(
         access,
         study,

@@ -5,18 +5,21 @@ Spec: PS3.18 10.6, PS3.4 C.2.2.2 and C.4.1 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import zstandard
 
-from dicomweb.index.attributes import ATTRIBUTES, BY_KEYWORD, Attribute, Level
+from dicomweb.index.attributes import ATTRIBUTES, BY_KEY, BY_KEYWORD, Attribute, Level, Matching
 from dicomweb.index.entities import level_of
 from dicomweb.index.further import BUILT_IN, Catalogue
 from dicomweb.index.matching import ALIAS, How, conditions
 from dicomweb.index.naming import Step, steps
-from dicomweb.index.render import NONE, Renderer, renderer
+from dicomweb.index.render import NONE, remembering, renderer
 from dicomweb.index.stored import members, pick
+from dicomweb.study.audited import audited
 from dicomweb.study.retrieve import absolute
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.conditions import all_of
@@ -29,6 +32,10 @@ __all__ = ["How", "Level", "Matches", "Query", "count", "query"]
 
 LIMIT = 1000
 """The most matches of one answer, also when more are asked for."""
+SHAPES = 8
+"""Kinds of lists of which rows are remembered."""
+_END = -4
+"""Where the columns end that are attributes: the metadata, the patient, the place and the count follow."""
 COUNTED = 1000
 """How many further matches are counted, for the number of those that can still be requested."""
 
@@ -109,12 +116,18 @@ METADATA = {
 }
 """The metadata of the first object of each match, which index rows of studies and series are made from too."""
 
+_PATIENTS = (
+    "SELECT p.patient, NULL AS entity, %s AS query FROM (SELECT 1) one"
+    " LEFT JOIN (SELECT DISTINCT patient FROM found WHERE place <= %s AND patient IS NOT NULL) p ON true"
+)
+"""What the audit trail says of a search: each patient shown, or one row of nobody."""
+
 UIDS = ("s.study_uid", "e.series_uid", "i.instance_uid")
 SEGMENTS = ("studies", "series", "instances")
 
 
 def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matches]:
-    """Run a search as far as `access` may see; one statement, and one for the audit rows of each patient shown.
+    """Run a search as far as `access` may see; one statement, with the audit rows of each patient shown.
 
     `base` is the DICOMweb base URL without a slash at the end, for Retrieve URL (0008,1190); without it none is
     returned (C-FIND). Raises Forbidden when `access` may not search at all, Invalid for a malformed key.
@@ -123,13 +136,14 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     yield from _indexed(query)
     returned = _returned(query)
     paths = _paths(query)
-    columns = [*UIDS[: query.level], *(f"{ALIAS[attribute.level]}.{attribute.column}" for attribute in returned)]
+    columns = [*UIDS[: query.level], *map(_column, returned)]
     numbered = [f"{column} AS c{number}" for number, column in enumerate(columns)]
-    rows = yield Statement(
+    found = Fragment(
         f"SELECT {', '.join(f'p.c{number}' for number in range(len(columns)))},"
-        f" {METADATA[query.level] if reads_metadata(query) else 'NULL'}, p.patient,"
+        f" {METADATA[query.level] if reads_metadata(query) else 'NULL'} AS metadata, p.patient,"
+        " row_number() OVER () AS place,"
         f" CASE WHEN row_number() OVER () > %s THEN (SELECT count(*) FROM (SELECT 1 FROM {FROM[query.level]}"
-        f" WHERE {where.sql} LIMIT %s) m) END"
+        f" WHERE {where.sql} LIMIT %s) m) END AS total"
         f" FROM (SELECT k.id AS patient, {ALIAS[query.level]}.pk, {', '.join(numbered)} FROM {FROM[query.level]}"
         f" LEFT JOIN patient_key k ON k.pat = s.pat WHERE {where.sql} ORDER BY {_order(query)} LIMIT %s OFFSET %s) p",
         (
@@ -140,25 +154,58 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
             query.limit + 1,
             query.offset,
         ),
-        prepare=False,
     )
+    about = Fragment(_PATIENTS, (_asked(query), query.limit))
+    rows = yield audited(found, about, _row(access, query), prepare=False if query.keys else None)
     remaining = rows[query.limit][-1] - query.offset - query.limit if len(rows) > query.limit else 0
     del rows[query.limit :]
-    yield _audited(access, query, dict.fromkeys(row[-2] for row in rows if row[-2] is not None))
-    return Matches(list(_rendered(query, rows, renderer(returned), paths, base)), remaining)
+    shape = query.level, tuple(attribute.key for attribute in returned), base
+    if not reads_metadata(query):
+        render = _remembered(*shape)
+        return Matches([render(row[:_END]) for row in rows], remaining)
+    return Matches(list(_with_metadata(query, rows, _renderer(*shape), paths, base)), remaining)
 
 
-def _rendered(
-    query: Query, rows: Sequence[Row], render: Renderer, paths: Sequence[Sequence[Step]], base: str
+Key = tuple[Any, ...]
+
+
+def _renderer(level: Level, keys: Sequence[str], base: str) -> Callable[[Key, Mapping[str, bytes]], bytes]:
+    """What makes the object of a row: the UIDs of its levels, and the attributes with these keys."""
+    render = renderer([BY_KEY[key] for key in keys])
+
+    def rendered(row: Key, further: Mapping[str, bytes]) -> bytes:
+        return render(row[level:], _url(base, row[:level]), further)
+
+    return rendered
+
+
+@lru_cache(maxsize=SHAPES)
+def _remembered(level: Level, keys: tuple[str, ...], base: str) -> Callable[[Key], bytes]:
+    render = _renderer(level, keys, base)
+    return remembering(lambda row: render(row, NONE))
+
+
+def _column(attribute: Attribute) -> str:
+    """The value of an attribute; several ones as DICOM writes them, in one text."""
+    column = f"{ALIAS[attribute.level]}.{attribute.column}"
+    return f"array_to_string({column}, '\\')" if attribute.matching is Matching.MEMBER else column
+
+
+def _with_metadata(
+    query: Query,
+    rows: Sequence[Row],
+    render: Callable[[Key, Mapping[str, bytes]], bytes],
+    paths: Sequence[Sequence[Step]],
+    base: str,
 ) -> Iterator[bytes]:
-    """The objects of rows, which end with the metadata, the patient and the count."""
+    """The objects of rows with more than the index holds."""
     decompress = zstandard.ZstdDecompressor().decompress
     for row in rows:
-        url, further = _url(base, row[: query.level]), NONE
-        if row[-3] is not None:
-            stored = members(absolute(decompress(row[-3]), f"{url}/"))
+        further = NONE
+        if row[_END] is not None:
+            stored = members(absolute(decompress(row[_END]), f"{_url(base, row[: query.level])}/"))
             further = {tag: bytes(raw) for tag, raw in stored.items()} if _whole(query) else pick(stored, paths)
-        yield render(row[query.level : -3], url, further)
+        yield render(row[:_END], further)
 
 
 def count(access: AccessContext, query: Query) -> Work[int]:
@@ -166,7 +213,7 @@ def count(access: AccessContext, query: Query) -> Work[int]:
     where = _where(access, query)
     yield from _indexed(query)
     rows = yield Statement(f"SELECT count(*) FROM {FROM[query.level]} WHERE {where.sql}", where.params, prepare=False)
-    yield _audited(access, query, {})
+    yield record([_row(access, query)])
     return int(rows[0][0])
 
 
@@ -272,11 +319,13 @@ def _whole(query: Query) -> bool:
     return query.include_all and query.level is Level.INSTANCE
 
 
-def _audited(access: AccessContext, query: Query, patients: dict[str, None]) -> Statement:
-    """The audit rows of a search: one for each patient shown, or one."""
-    asked = "&".join(f"{name}={value}" for name, value in query.keys).replace("\0", "")
-    word = f"query-{query.level.name.lower()}"
-    return record([AuditRow(access.origin, "E", word, patient=patient, query=asked) for patient in patients or (None,)])
+def _row(access: AccessContext, query: Query) -> AuditRow:
+    """The audit row of a search, of nobody yet."""
+    return AuditRow(access.origin, "E", f"query-{query.level.name.lower()}", query=_asked(query))
+
+
+def _asked(query: Query) -> str:
+    return "&".join(f"{name}={value}" for name, value in query.keys).replace("\0", "")
 
 
 def _url(base: str, uids: Sequence[str]) -> str:

@@ -6,17 +6,19 @@ Spec: PS3.18 10.4, PS3.4 C.4.2 and C.4.3 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 import zstandard
 
 from dicomweb.pixel.frames import Ranges, direct, ranges, served_syntax
 from dicomweb.pixel.layout import Layout, Pixels
+from dicomweb.study.audited import audited
 from dicomweb.study.gone import missing
 from dicomweb.uid import check_uid, is_uid
-from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Fragment, Row, Statement, Work
 from healix_fhir.kernel.errors import Category, invalid, not_found
 from smart_auth.access import AccessContext
@@ -27,7 +29,6 @@ __all__ = [
     "Frames",
     "Instance",
     "Pixels",
-    "frames",
     "frames_of",
     "instances",
     "laid_out",
@@ -47,6 +48,15 @@ class Instance:
     transfer_syntax: str
     key: str
     size: int
+
+
+class Described(NamedTuple):
+    """An instance and its DICOM JSON as it is stored, compressed."""
+
+    study: str
+    series: str
+    instance: str
+    metadata: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,7 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """Some of the instances: of those `among` which the condition is met, those whose place `n` of `total` meets
+    """Some of the instances: of those `among` which the condition is met, those whose `place` of `total` meets
     `places`.
     """
 
@@ -83,6 +93,11 @@ class Picked:
     places: str
 
 
+_ABOUT = Fragment(
+    "SELECT patient, study_uid AS entity, CASE WHEN sum(count(*)) OVER () = 1 THEN min(instance_uid) END AS query"
+    " FROM found GROUP BY study_uid, patient"
+)
+"""What the audit trail says of rows that are shown: each study, and the instance where it is a single one."""
 _FROM = "instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk"
 _INSTANCE = "s.study_uid, e.series_uid, i.instance_uid, i.sop_class_uid, i.transfer_syntax, i.blob, i.size"
 _WIDTH = 7
@@ -104,10 +119,10 @@ def instances(
 
     Raises Invalid for a malformed UID, NotFound when there are none that `access` may see.
     """
-    rows = yield from _rows(access, _asked(study, series, instance), "retrieve")
+    rows = yield from _rows(access, asked(study, series, instance), "retrieve")
     if not rows:
-        raise (yield from missing(access, _asked(study, series, instance)))
-    return [Instance(*row) for row in rows]
+        raise (yield from missing(access, asked(study, series, instance)))
+    return [Instance(*row[:_WIDTH]) for row in rows]
 
 
 def select(access: AccessContext, keys: Sequence[tuple[str, Sequence[str]]]) -> Work[list[Instance]]:
@@ -122,23 +137,28 @@ def select(access: AccessContext, keys: Sequence[tuple[str, Sequence[str]]]) -> 
         for keyword, values in keys
     }
     rows = yield from _rows(access, wanted, "retrieve")
-    return [Instance(*row) for row in rows]
+    return [Instance(*row[:_WIDTH]) for row in rows]
 
 
 def metadata(
-    access: AccessContext, study: str, series: str | None = None, instance: str | None = None, *, base: str
-) -> Work[list[bytes]]:
-    """The DICOM JSON object of each instance; BulkDataURI is absolute under the DICOMweb base URL `base`.
-
-    Raises as `instances`.
-    """
-    rows = yield from _rows(access, _asked(study, series, instance), "retrieve-metadata", ", i.metadata")
+    access: AccessContext, study: str, series: str | None = None, instance: str | None = None
+) -> Work[list[Described]]:
+    """The attributes of instances; audited. Raises as `instances`."""
+    wanted = asked(study, series, instance)
+    rows = yield from _rows(
+        access, wanted, "retrieve-metadata", "s.study_uid, e.series_uid, i.instance_uid, i.metadata"
+    )
     if not rows:
-        raise (yield from missing(access, _asked(study, series, instance)))
+        raise (yield from missing(access, wanted))
+    return [Described(*row[:4]) for row in rows]
+
+
+def encoded(found: Iterable[Described], base: str) -> list[bytes]:
+    """The DICOM JSON object of each; BulkDataURI is absolute under the DICOMweb base URL `base`."""
     decompress = zstandard.ZstdDecompressor().decompress
     return [
-        absolute(decompress(row[_WIDTH]), f"{base}/studies/{row[0]}/series/{row[1]}/instances/{row[2]}/")
-        for row in rows
+        absolute(decompress(one.metadata), f"{base}/studies/{one.study}/series/{one.series}/instances/{one.instance}/")
+        for one in found
     ]
 
 
@@ -148,9 +168,9 @@ def described_instances(
     """The instances to be retrieved, each with its DICOM JSON as it is stored, compressed; audited. Raises as
     `instances`.
     """
-    rows = yield from _rows(access, _asked(study, series, instance), "retrieve", ", i.metadata")
+    rows = yield from _rows(access, asked(study, series, instance), "retrieve", f"{_INSTANCE}, i.metadata")
     if not rows:
-        raise (yield from missing(access, _asked(study, series, instance)))
+        raise (yield from missing(access, asked(study, series, instance)))
     return [(Instance(*row[:_WIDTH]), bytes(row[_WIDTH])) for row in rows]
 
 
@@ -159,12 +179,6 @@ def absolute(json: bytes, url: str) -> bytes:
     escaped.
     """
     return json.replace(b'"BulkDataURI":"', b'"BulkDataURI":"' + url.encode())
-
-
-def frames(access: AccessContext, study: str, series: str, instance: str, numbers: Sequence[int]) -> Work[Frames]:
-    """Where the frames `numbers` (from 1) of an instance lie. NotFound for a frame that it does not have."""
-    found, layout = yield from _layout(access, study, series, instance, "retrieve-frames")
-    return frames_of(found, layout, numbers)
 
 
 def frames_of(instance: Instance, layout: Layout, numbers: Sequence[int]) -> Frames:
@@ -185,9 +199,9 @@ def laid_out(
     access: AccessContext, study: str, series: str | None = None, instance: str | None = None
 ) -> Work[list[tuple[Instance, Layout]]]:
     """The instances with where their bulk data lie, to be served; audited. Raises as `instances`."""
-    rows = yield from _rows(access, _asked(study, series, instance), "retrieve-bulkdata", ", i.layout")
+    rows = yield from _rows(access, asked(study, series, instance), "retrieve-bulkdata", f"{_INSTANCE}, i.layout")
     if not rows:
-        raise (yield from missing(access, _asked(study, series, instance)))
+        raise (yield from missing(access, asked(study, series, instance)))
     return [(Instance(*row[:_WIDTH]), msgspec.msgpack.decode(row[_WIDTH], type=Layout)) for row in rows]
 
 
@@ -197,8 +211,8 @@ def some(
     """The columns of `Instance`, layout and metadata of those instances that are `picked`; audited as `subtype`. Raises
     Invalid for a malformed UID, Gone for what was deleted.
     """
-    wanted = _asked(study, series, instance)
-    found = yield from _rows(access, wanted, subtype, ", i.layout, i.metadata", picked=picked)
+    wanted = asked(study, series, instance)
+    found = yield from _rows(access, wanted, subtype, f"{_INSTANCE}, i.layout, i.metadata", picked=picked)
     if not found and (absent := (yield from missing(access, wanted))).category is Category.GONE:
         raise absent
     return found
@@ -207,7 +221,7 @@ def some(
 def referred_to(access: AccessContext, study: str, instances: Sequence[str], subtype: str) -> Work[list[Row]]:
     """The same columns of those of the named instances that are in a study."""
     wanted = {"StudyInstanceUID": [study], "SOPInstanceUID": [uid for uid in instances if is_uid(uid)]}
-    found = yield from _rows(access, wanted, subtype, ", i.layout, i.metadata")
+    found = yield from _rows(access, wanted, subtype, f"{_INSTANCE}, i.layout, i.metadata")
     return found
 
 
@@ -215,20 +229,12 @@ def layouts(
     access: AccessContext, study: str, series: str | None = None, instance: str | None = None
 ) -> Work[dict[str, Layout]]:
     """The layouts of instances by SOPInstanceUID; not audited, for those that have just been retrieved."""
-    rows = yield from _rows(access, _asked(study, series, instance), None, ", i.layout")
+    rows = yield from _rows(access, asked(study, series, instance), None, f"{_INSTANCE}, i.layout")
     return {row[2]: msgspec.msgpack.decode(row[_WIDTH], type=Layout) for row in rows}
 
 
-def _layout(
-    access: AccessContext, study: str, series: str, instance: str, subtype: str
-) -> Work[tuple[Instance, Layout]]:
-    rows = yield from _rows(access, _asked(study, series, instance), subtype, ", i.layout")
-    if not rows:
-        raise (yield from missing(access, _asked(study, series, instance)))
-    return Instance(*rows[0][:_WIDTH]), msgspec.msgpack.decode(rows[0][_WIDTH], type=Layout)
-
-
-def _asked(study: str, series: str | None, instance: str | None) -> dict[str, list[str]]:
+def asked(study: str, series: str | None, instance: str | None) -> dict[str, list[str]]:
+    """The unique keys of a request. Raises Invalid for a malformed UID."""
     uids = {"StudyInstanceUID": study, "SeriesInstanceUID": series, "SOPInstanceUID": instance}
     return {keyword: [check_uid(value, keyword)] for keyword, value in uids.items() if value is not None}
 
@@ -237,12 +243,11 @@ def _rows(
     access: AccessContext,
     wanted: Mapping[str, Sequence[str]],
     subtype: str | None,
-    further: str = "",
+    columns: str = _INSTANCE,
     *,
     picked: Picked | None = None,
 ) -> Work[list[Row]]:
-    """The instances with all the keys, `further` columns after those of `Instance`; audited by study. With `picked`
-    some of them.
+    """The `columns` of the instances with all the keys, then others; audited by study. With `picked` some of them.
 
     The patient of the audit row is that of the study, where it is matched.
     """
@@ -250,22 +255,13 @@ def _rows(
     keys = [Fragment(f"{KEYS[keyword]} = ANY(%s)", (list(values),)) for keyword, values in wanted.items()]
     parts = [access.represented("ImagingStudy", Permission.READ, "s.pat", "s.imaging_study"), *keys]
     source = f"{_FROM} LEFT JOIN patient_key k ON k.pat = s.pat WHERE {' AND '.join(part.sql for part in parts)}"
-    order = f"ORDER BY s.pk, {_ORDER}"
-    sql = f"SELECT {_INSTANCE}{further}, k.id FROM {source} {order}"
-    params = [param for part in parts for param in part.params]
+    sql = f"SELECT {columns}, k.id AS patient, row_number() OVER (ORDER BY s.pk, {_ORDER}) AS place"
+    found = Fragment(f"{sql} FROM {source}", tuple(param for part in parts for param in part.params))
     if picked is not None:
-        params += picked.among.params
-        placed = f"row_number() OVER ({order}) AS n, count(*) OVER () AS total"
-        sql = f"SELECT * FROM (SELECT {_INSTANCE}{further}, {placed}, k.id FROM {source} AND {picked.among.sql}) x"
-        sql += f" WHERE {picked.places} ORDER BY n"
-    rows = yield Statement(sql, tuple(params))
-    lone = rows[0][2] if len(rows) == 1 else None
-    studies = dict.fromkeys((row[0], row[-1]) for row in rows)
-    if studies and subtype is not None:
-        yield record(
-            [
-                AuditRow(access.origin, "R", subtype, patient=patient, entity=study, query=lone)
-                for study, patient in studies
-            ]
-        )
-    return [row[:-1] for row in rows]
+        among = f"{sql}, count(*) OVER () AS total FROM {source} AND {picked.among.sql}"
+        found = Fragment(f"SELECT * FROM ({among}) x WHERE {picked.places}", found.params + picked.among.params)
+    if subtype is None:
+        rows = yield Statement(f"{found.sql} ORDER BY place", found.params)
+    else:
+        rows = yield audited(found, _ABOUT, AuditRow(access.origin, "R", subtype))
+    return rows

@@ -163,10 +163,13 @@ class Lent:
         await self._pool.putconn(self._connection)
 
 
-async def aat_once(pool: AsyncConnectionPool[AsyncConnection[Row]], work: Work[T]) -> T:
-    """Run a use case of one statement without a transaction around it, which would cost two more exchanges."""
+async def aat_once(pool: AsyncConnectionPool[AsyncConnection[Row]], work: Work[T], *, aside: bool = False) -> T:
+    """Run a use case of one statement without a transaction around it, which would cost two more exchanges.
+
+    With `aside` as `atransaction`. Of a use case of several statements each is a transaction of its own.
+    """
     async with Lent(pool) as connection:
-        return await arun(connection, work)
+        return await (arun_aside if aside else arun)(connection, work)
 
 
 def transaction(pool: ConnectionPool[Connection[Row]], make: Callable[[], Work[T]]) -> T:

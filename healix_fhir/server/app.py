@@ -16,6 +16,7 @@ from dicomweb.api.listening import Listening
 from dicomweb.archive.opening import open_archive
 from dicomweb.index.further import read
 from dicomweb.study.outcome import Duplicates
+from dicomweb.study.reader import Reader
 from dicomweb.study.receive import Receiver
 from healix_fhir.api import brands
 from healix_fhir.api import routes as fhir_api
@@ -140,4 +141,4 @@ def _imaging(settings: Settings, pool: Pool, gate: TokenGate) -> ImagingEdge:
     largest = settings.max_store_gb << 30
     receiver = Receiver(archive, max_object=largest, catalogue=read(settings.dicom_attributes))
     base, duplicates = f"{settings.root}/dicomweb", Duplicates(settings.duplicates)
-    return ImagingEdge(pool, archive, receiver, gate, base, largest, find_patient, duplicates)
+    return ImagingEdge(pool, archive, receiver, gate, base, largest, find_patient, Reader(pool), duplicates)

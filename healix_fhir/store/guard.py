@@ -1,31 +1,12 @@
-"""The access predicate for statements that touch rows of several types or callers at once."""
+"""What callers may write, asked of any number of resources at once."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 
 from healix_fhir.kernel.database import Fragment, Statement, Work
+from healix_fhir.kernel.guard import Guard
 from smart_auth.access import EVERYTHING, NOTHING
-
-
-class Guard:
-    """Distinct predicates, numbered; rows of a statement carry the number of theirs in a column."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[Fragment, int] = {}
-
-    def number(self, predicate: Fragment) -> int:
-        """The number of `predicate`; equal predicates share one."""
-        return self._numbers.setdefault(predicate, len(self._numbers))
-
-    def condition(self, column: str) -> Fragment:
-        """The condition that each row satisfies the predicate whose number is in `column`."""
-        if tuple(self._numbers) == (EVERYTHING,):
-            return EVERYTHING
-        arms = [f"({column} = {number} AND {predicate.sql})" for predicate, number in self._numbers.items()]
-        return Fragment(
-            "(" + " OR ".join(arms) + ")", tuple(value for predicate in self._numbers for value in predicate.params)
-        )
 
 
 def holdable(asked: Iterable[tuple[Hashable, Fragment, Sequence[str]]]) -> Work[set[Hashable]]:

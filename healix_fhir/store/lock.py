@@ -10,9 +10,9 @@ import msgspec
 from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.guard import Guard
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode_stored
-from healix_fhir.store.guard import Guard
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission

@@ -19,10 +19,10 @@ from healix_fhir.kernel.arrays import int2, int4, text
 from healix_fhir.kernel.audit import AuditRow, insert, record
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, not_found
+from healix_fhir.kernel.guard import Guard
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode_stored
 from healix_fhir.store.body import unpack
-from healix_fhir.store.guard import Guard
 from healix_fhir.store.stored import Stored, Version, etag
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from tests.support.dicom import data_set, implicit, part10, uid, with_pixels
 from tests.support.live_server import LiveServer
+from tests.support.query_recorder import query_recorder
 from tests.support.stow import HEADERS, body, file_of
 
 LITTLE, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
@@ -29,6 +30,19 @@ def client(server: LiveServer, study: list[Dataset]) -> Iterator[httpx.Client]:
 def address(one: Dataset) -> str:
     """Where an instance is retrieved."""
     return f"/dicomweb/studies/{one.StudyInstanceUID}/series/{one.SeriesInstanceUID}/instances/{one.SOPInstanceUID}"
+
+
+@pytest.mark.parametrize("path", ["{series}/metadata", "{study}/series", "{instance}/frames/1", "{instance}"])
+def test_what_is_shown_costs_one_statement(client: httpx.Client, study: list[Dataset], path: str) -> None:
+    """Rows, access and audit rows are one exchange with the database, also where there is much to show."""
+    instance = address(study[0])
+    series, _, _ = instance.partition("/instances")
+    asked = path.format(instance=instance, series=series, study=series.partition("/series")[0])
+    accept = {"Accept": 'application/dicom+json, multipart/related; type="application/dicom"; transfer-syntax=*, */*'}
+    assert client.get(asked, headers=accept).status_code == 200
+    with query_recorder() as statements:
+        assert client.get(asked, headers=accept).status_code == 200
+    assert len([one for one in statements if "audit_event" in one or "instance" in one]) == 1
 
 
 @pytest.mark.spec("PS3.18 8.7.5")

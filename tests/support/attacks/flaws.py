@@ -46,6 +46,7 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
     "healix_fhir.interaction.trail.trail": (looking,),
     "dicomweb.study.query": (imaging,),
     "dicomweb.study.retrieve": (imaging,),
+    "dicomweb.study.reader": (imaging,),
     "dicomweb.study.delete": (imaging,),
     "dicomweb.study.gone": (imaging,),
     "dicomweb.study.reject": (imaging,),

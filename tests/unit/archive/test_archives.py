@@ -45,6 +45,16 @@ def tiers(tmp_path: Path) -> TieredArchive:
     )
 
 
+def test_what_is_at_hand(archive: Archive) -> None:
+    """Bytes that are in memory are read without waiting, or not at all; what is not there is never at hand."""
+    key = keep(archive)
+    into = bytearray(5000)
+    if archive.read_at_hand(key, 1000, memoryview(into)):
+        assert bytes(into) == DATA[1000:6000]
+    assert not archive.read_at_hand(key, len(DATA) - 10, memoryview(into))
+    assert not archive.read_at_hand(key[:-1], 0, memoryview(into))
+
+
 def test_moved(tiers: TieredArchive) -> None:
     """A moved blob is read and streamed as before, and removed from both tiers; a stream under way is not disturbed."""
     key = keep(tiers)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from healix_fhir.kernel.database import Fragment
-from healix_fhir.store.guard import Guard, holdable
+from healix_fhir.kernel.guard import Guard
+from healix_fhir.store.guard import holdable
 from smart_auth.access import EVERYTHING, NOTHING, AccessContext, internal
 from smart_auth.scope import Permission, parse
 
