@@ -245,12 +245,13 @@ class AccessContext(msgspec.Struct, frozen=True):
         self, type_name: str, permission: Permission, id_: str, resource: Mapping[str, Any] | None
     ) -> frozenset[Context]:
         """The contexts that are open for a resource with this content; no query holds of a deleted one."""
-        further = frozenset(
-            scope.context
-            for scope in bounded(self.scopes, type_name, permission)
-            if resource is not None and self.conditions.of_resource(type_name, scope.query, id_, resource)
-        )
-        return contexts(self.scopes, type_name, permission) | further
+        whole = contexts(self.scopes, type_name, permission)
+        queries = bounded(self.scopes, type_name, permission)
+        if not queries or resource is None:
+            return whole
+        return whole | {
+            scope.context for scope in queries if self.conditions.of_resource(type_name, scope.query, id_, resource)
+        }
 
     def _rows(self, type_name: str, permission: Permission, opened: Collection[Context], alias: str) -> Fragment:
         """The condition on rows by their patients, the main one and further ones, where contexts are `opened`."""

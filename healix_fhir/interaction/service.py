@@ -98,9 +98,11 @@ class Interactions:
     ) -> Written:
         """Store a new resource under an id that the server makes; or give the one that `if_none_exist` matches."""
         if if_none_exist is None:
-            return await self.writing.write(
-                access, await _off_loop(body, lambda: create(access, type_name, body, self.bases))
-            )
+            if len(body) > LARGE:
+                made = await asyncio.to_thread(create, access, type_name, body, self.bases)
+            else:
+                made = create(access, type_name, body, self.bases)
+            return await self.writing.write(access, made)
         return await self.writing.one(access, create_if_none(access, type_name, body, if_none_exist))
 
     async def update(

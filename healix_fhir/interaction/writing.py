@@ -80,11 +80,12 @@ class Writing:
 
     async def commit(self, access: AccessContext, made: Change) -> Committed:
         """Make a change."""
-        return await self.reviewed(access, lambda review: self._commit_reviewed(access, made, review))
-
-    async def _commit_reviewed(self, access: AccessContext, made: Change, review: Review) -> Committed:
+        review = self._reviewer.review(access)
         if review is unreviewed:
             return await self._writer.write(access, made)
+        return await self.judging.run(lambda: self._commit_reviewed(access, made, review))
+
+    async def _commit_reviewed(self, access: AccessContext, made: Change, review: Review) -> Committed:
         passed = await asyncio.to_thread(review, made)
         if passed.patch is None:
             return await self._writer.write(access, passed)

@@ -96,6 +96,13 @@ INSERT = insert(
 )
 """One row for each position of the arrays that `audit_params` makes."""
 
+INSERT_CHANGES = insert(
+    """(SELECT NULL::timestamptz, a, s, 0::smallint, c, u, d, q, p, e, NULL::text
+   FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+     AS x (a, s, c, u, d, q, p, e)) AS y (r, a, s, o, c, u, d, q, p, e, t)"""
+)
+"""The same for what is changed now and succeeds, with the arrays of `change_params`."""
+
 _KINDS: tuple[Callable[[Iterable[Any]], Array], ...] = (
     arrays.timestamptz,
     arrays.text,
@@ -118,6 +125,21 @@ def audit_params(rows: Sequence[AuditRow]) -> tuple[Array, ...]:
         strict=True,
     )  # fmt: skip
     return tuple(kind(column) for kind, column in zip(_KINDS, columns, strict=True))
+
+
+def change_params(rows: Sequence[AuditRow]) -> tuple[Array, ...]:
+    """The bound parameters of `INSERT_CHANGES`; there must be a row."""
+    columns = zip(
+        *[
+            (
+                row.action, row.subtype, row.origin.client, row.origin.account, row.origin.address, row.origin.request,
+                row.patient, row.entity,
+            )
+            for row in rows
+        ],
+        strict=True,
+    )  # fmt: skip
+    return tuple(map(arrays.text, columns))
 
 
 def record(rows: Sequence[AuditRow]) -> Statement:

@@ -48,8 +48,7 @@ class Fragment(msgspec.Struct, frozen=True):
     params: tuple[Any, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True):
     """One SQL statement to run. `prepare=None` leaves the choice to psycopg (prepared from its fifth use).
 
     `prepare=False` forces a plan for the actual values: needed by array predicates (see docs/decisions).

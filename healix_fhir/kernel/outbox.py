@@ -45,6 +45,13 @@ class Event:
 
 
 INSERT = "INSERT INTO outbox (topic, payload) SELECT * FROM unnest(%s::text[], %s::bytea[])"
+
+
+def insert_of(topic: str) -> str:
+    """The statement that writes events of one topic, for statements that embed it; it takes their payloads."""
+    return f"INSERT INTO outbox (topic, payload) SELECT '{topic}', x FROM unnest(%s::bytea[]) AS x"
+
+
 NOTIFY = f"SELECT pg_notify('{CHANNEL}', '')"
 
 

@@ -195,8 +195,8 @@ def rewrite(found: Sequence[Current], indexes: Sequence[IndexRows], patients: Se
         int8(pat for pat, _, _ in given),
         timestamptz_or_infinity(d for _, d, _ in given),
         timestamptz_or_infinity(d_hi for _, _, d_hi in given),
-        *_params(indexes, patients),
-        *([several] if several else ()),
+        *_params(indexes),
+        *several_part.params(several, patients),
         *contained_part.params(inside),
         *index_parts.params(parts, every),
     )
@@ -216,31 +216,23 @@ WITH keys AS MATERIALIZED (
      FROM given g, (SELECT %s::bigint[] AS all_toks) t,
           unnest((TABLE keys), g.pat, g.d, g.d_hi, %s::bytea[], %s::int[], %s::int[])
             AS x (pk, pat, d, d_hi, present, first, last)
-     WHERE r.pk = x.pk),
-   compartments AS (
-     INSERT INTO compartment (pat, pk)
-     SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat)),{others}{
-        index_parts.insertions(parts)
-    }
+     WHERE r.pk = x.pk),{others}{index_parts.insertions(parts)}
    nothing AS (SELECT)
 SELECT 1"""
 
 
-def _params(indexes: Sequence[IndexRows], patients: Sequence[Sequence[int]]) -> tuple[object, ...]:
+def _params(indexes: Sequence[IndexRows]) -> tuple[object, ...]:
     toks: list[int] = []
     spans: list[tuple[int, int]] = []
     for index in indexes:
         first = len(toks) + 1
         toks.extend(index.toks)
         spans.append((first, len(toks)))
-    further = [(n, pat) for n, keys in enumerate(patients, 1) for pat in keys[1:]]
     return (
         int8(toks),
         bytea(index.present for index in indexes),
         int4(first for first, _ in spans),
         int4(last for _, last in spans),
-        int4(n for n, _ in further),
-        int8(pat for _, pat in further),
     )
 
 

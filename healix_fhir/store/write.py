@@ -17,12 +17,11 @@ from healix_fhir.kernel import audit, outbox
 from healix_fhir.kernel.arrays import Array, bytea, int2, int4, int8, text, timestamptz, timestamptz_or_infinity
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Statement
-from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.store import contained_part, index_parts, several_part
 from healix_fhir.store.body import pack
 from healix_fhir.store.decide import New
-from healix_fhir.store.stored import Change, Method
+from healix_fhir.store.stored import Change
 
 SMALL = 16  # up to here one prepared plan serves; above, planning for the actual sizes costs nothing beside the work
 
@@ -61,12 +60,9 @@ WITH keys AS MATERIALIZED (
      SELECT array_agg(coalesce(k.pk, nextval('resource_pk')) ORDER BY k.n)
      FROM unnest(%s::bigint[]) WITH ORDINALITY AS k (pk, n)),
    given AS MATERIALIZED (SELECT %s::bigint[] AS pat, %s::timestamptz[] AS d, %s::timestamptz[] AS d_hi),
-   resources AS ({_RESOURCE}{{replace}}),
-   compartments AS (
-     INSERT INTO compartment (pat, pk)
-     SELECT x.pat, (TABLE keys)[x.n] FROM unnest(%s::int[], %s::bigint[]) AS x (n, pat)),{{index}}
-   audited AS ({audit.INSERT}),
-   published AS ({outbox.INSERT})
+   resources AS ({_RESOURCE}{{replace}}),{{index}}
+   audited AS ({audit.INSERT_CHANGES}),
+   published AS ({outbox.insert_of("resource")})
 SELECT 1"""
 
 
@@ -85,7 +81,6 @@ WITH histories AS (
 SELECT 1"""
 
 
-_COMPARTMENT = (int4, int8)
 _GIVEN = (int8, timestamptz_or_infinity, timestamptz_or_infinity)
 _VERSION = (int2, text, int4, timestamptz, text, bytea, int4, int4, bytea)
 
@@ -118,12 +113,11 @@ def write(rows: Sequence[Row], audits: Sequence[AuditRow]) -> Statement:
         int8([*(row.new.old.pk if row.new.old else None for row in rows), *(None for _ in inside)]),
         *_columns(given, _GIVEN),
         *_resource_params(rows),
-        *_columns(((n, pat) for n, row in enumerate(rows, 1) for pat in row.patients[1:]), _COMPARTMENT),
-        *([several] if several else ()),
+        *several_part.params(several, [row.patients for row in rows]),
         *contained_part.params(inside),
         *index_parts.params(parts, indexes),
-        *audit.audit_params(audits),
-        *outbox.outbox_params([_event(row) for row in rows]),
+        *audit.change_params(audits),
+        bytea([_payload(row) for row in rows]),
     )
     others = (several_part.INSERTION if several else "") + (contained_part.INSERTION if inside else "")
     statement = _statement(replace, parts, others)
@@ -159,16 +153,19 @@ def _columns(rows: Iterable[tuple[Any, ...]], kinds: Sequence[Callable[[Iterable
     return [kind(column) for kind, column in zip(kinds, columns, strict=True)]
 
 
-def _event(row: Row) -> Event:
+def _payload(row: Row) -> bytes:
+    """The event of a version, for the consumers of `resource`."""
     stored = row.new.stored
-    payload = _payload(stored.type, stored.id, stored.version, row.change.method)
-    return Event("resource", payload | {"by": row.by} if row.by is not None else payload)
-
-
-def _payload(type_name: str, id_: str, version: int, method: Method) -> dict[str, Any]:
-    return {"type": type_name, "id": id_, "version": version, "method": str(method)}
+    told: dict[str, Any] = {
+        "type": stored.type, "id": stored.id, "version": stored.version, "method": row.change.method,
+    }  # fmt: skip
+    if row.by is not None:
+        told["by"] = row.by
+    return msgspec.json.encode(told)
 
 
 def keys_of(ids: Sequence[str], keys: Mapping[str, int]) -> tuple[int, ...]:
     """The keys of patients in order, each once."""
-    return tuple(dict.fromkeys(keys[id_] for id_ in ids))
+    if len(ids) == 1:
+        return (keys[ids[0]],)
+    return tuple(dict.fromkeys([keys[id_] for id_ in ids]))
