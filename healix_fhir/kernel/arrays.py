@@ -23,6 +23,7 @@ from psycopg.pq import Format
 T = TypeVar("T")
 Number: TypeAlias = int | float
 NULL = b"\xff\xff\xff\xff"
+NONE = type(None)
 INT2, INT4, INT8, TEXT, BYTEA, TIMESTAMPTZ, NUMERIC, FLOAT8 = 21, 23, 20, 25, 17, 1184, 1700, 701
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 INFINITY = (1 << 63) - 1
@@ -81,24 +82,28 @@ def _strings(oid: int, encode: Callable[[T], bytes]) -> Callable[[Iterable[T | N
     """What makes arrays of values of any length, which `encode` gives."""
     empty = _empty(oid)
 
-    def element(data: bytes) -> bytes:
-        size = len(data)
-        return (LENGTHS[size] if size < SHORT else _length(size)) + data
-
     def make(values: Iterable[T | None]) -> Array:
-        given = values if type(values) is tuple else tuple(values)
+        given: tuple[Any, ...] = values if type(values) is tuple else tuple(values)
         size = len(given)
         if not size:
             return empty
         first = given[0]
         if given.count(first) == size:  # who asks and how is often the same for all rows
-            elements = [NULL if first is None else element(encode(first))] * size
+            nulls = first is None
+            elements = (NULL if nulls else _element(encode(first))) * size
+        elif nulls := NONE in set(map(type, given)):  # to compare a Decimal with None takes it half a microsecond
+            elements = b"".join([NULL if value is None else _element(encode(value)) for value in given])
         else:
-            elements = [NULL if value is None else element(encode(value)) for value in given]
-        # looked for among the elements: to compare a Decimal with None takes it half a microsecond
-        return Array(_head(1, NULL in elements, oid, size, 1) + b"".join(elements))
+            elements = b"".join(map(_element, map(encode, given)))
+        return Array(_head(1, nulls, oid, size, 1) + elements)
 
     return make
+
+
+def _element(data: bytes) -> bytes:
+    """A value with its length before it."""
+    size = len(data)
+    return (LENGTHS[size] if size < SHORT else _length(size)) + data
 
 
 def _microseconds(value: datetime) -> int:
@@ -127,7 +132,10 @@ numeric: Callable[[Iterable[Decimal | None]], Array] = _strings(NUMERIC, _numeri
 
 def timestamptz(values: Iterable[datetime | None]) -> Array:
     """Instants with a time zone."""
-    return _instants([None if value is None else _microseconds(value) for value in values])
+    given = tuple(values)
+    if given and given[0] is not None and given.count(given[0]) == len(given):  # what is written at once
+        return _instants((_microseconds(given[0]),) * len(given))
+    return _instants([None if value is None else _microseconds(value) for value in given])
 
 
 def timestamptz_or_infinity(values: Iterable[datetime | None]) -> Array:

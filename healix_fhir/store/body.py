@@ -11,7 +11,6 @@ from healix_fhir.kernel.clock import instant
 from healix_fhir.model.json import encode
 
 LEVEL = 3
-SERVER_SET = ("resourceType", "id", "meta")
 
 
 def stamp(resource: dict[str, Any], type_name: str, id_: str, version: int, updated: datetime) -> bytes:
@@ -23,8 +22,8 @@ def stamp(resource: dict[str, Any], type_name: str, id_: str, version: int, upda
     meta = {"versionId": str(version), "lastUpdated": instant(updated)}
     for key, value in resource.get("meta", {}).items():
         meta.setdefault(key, value)
-    rest = {key: value for key, value in resource.items() if key not in SERVER_SET}
-    return encode({"resourceType": type_name, "id": id_, "meta": meta} | rest)
+    set_by_server = {"resourceType": type_name, "id": id_, "meta": meta}
+    return encode(set_by_server | resource | set_by_server)
 
 
 def pack(body: bytes) -> bytes:

@@ -212,7 +212,7 @@ def _is_vain(access: AccessContext, change: Change, decision: New | Same | Heali
 def _outcome(change: Change, decision: New | Same | HealixError, keys: Mapping[str, int]) -> Committed | HealixError:
     if isinstance(decision, HealixError):
         return decision
-    patients = tuple((id_, keys[id_]) for id_ in change.rows.patients)
+    patients = tuple([(id_, keys[id_]) for id_ in change.rows.patients])
     if isinstance(decision, New):
         return Committed(decision.stored, decision.created, changed=True, patients=patients)
     old = decision.old

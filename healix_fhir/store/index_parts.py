@@ -8,6 +8,7 @@ and date from arrays without nulls: each look is a step, not a search.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from healix_fhir.kernel.arrays import Array, float8, int2, int4, int8, numeric, text, timestamptz
@@ -59,7 +60,7 @@ PARTS = (
      SELECT x.h, x.sys, {PAT}, {D}, {D_HI}, {PK}
      FROM unnest(%s::int[], %s::bigint[], %s::bigint[]) AS x (n, h, sys)""",
         (int4, int8, int8),
-        lambda index: index.hot,
+        attrgetter("hot"),
     ),
     Part(
         "index_string",
@@ -67,7 +68,7 @@ PARTS = (
      SELECT x.param, x.folded, x.exact, x.grams::int[], {PAT}, {PK}
      FROM unnest(%s::int[], %s::int[], %s::text[], %s::text[], %s::text[]) AS x (n, param, folded, exact, grams)""",
         (int4, int4, text, text, text),
-        lambda index: index.strings,
+        attrgetter("strings"),
     ),
     Part(
         "index_date",
@@ -75,7 +76,7 @@ PARTS = (
      SELECT x.param, coalesce(x.lo, '-infinity'), coalesce(x.hi, 'infinity'), {PAT}, {PK}
      FROM unnest(%s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[]) AS x (n, param, lo, hi)""",
         (int4, int4, timestamptz, timestamptz),
-        lambda index: index.dates,
+        attrgetter("dates"),
     ),
     Part(
         "index_reference",
@@ -83,7 +84,7 @@ PARTS = (
      SELECT x.param, x.target_type, x.target, {PAT}, {D}, {PK}
      FROM unnest(%s::int[], %s::int[], %s::smallint[], %s::text[]) AS x (n, param, target_type, target)""",
         (int4, int4, int2, text),
-        lambda index: index.references,
+        attrgetter("references"),
     ),
     Part(
         "index_quantity",
@@ -93,7 +94,7 @@ PARTS = (
                  %s::numeric[], %s::numeric[], %s::bigint[], %s::bigint[])
        AS x (n, h, sys, lo, hi, unit, base_lo, base_hi, code, label)""",
         (int4, int8, int8, numeric, numeric, int8, numeric, numeric, int8, int8),
-        lambda index: index.amounts,
+        attrgetter("amounts"),
     ),
     Part(
         "index_position",
@@ -101,7 +102,7 @@ PARTS = (
      SELECT x.param, x.latitude, x.longitude, {PAT}, {PK}
      FROM unnest(%s::int[], %s::int[], %s::float8[], %s::float8[]) AS x (n, param, latitude, longitude)""",
         (int4, int4, float8, float8),
-        lambda index: index.positions,
+        attrgetter("positions"),
     ),
     Part(
         "index_words",
@@ -109,7 +110,7 @@ PARTS = (
      SELECT x.narrative::tsvector, x.content::tsvector, {PK}
      FROM unnest(%s::int[], %s::text[], %s::text[]) AS x (n, narrative, content)""",
         (int4, text, text),
-        lambda index: index.words,
+        attrgetter("words"),
     ),
     Part(
         "index_label",
@@ -117,7 +118,7 @@ PARTS = (
      SELECT x.label, x.restricted::boolean, {PK}
      FROM unnest(%s::int[], %s::text[], %s::text[]) AS x (n, label, restricted)""",
         (int4, text, text),
-        lambda index: index.labels,
+        attrgetter("labels"),
     ),
     Part(
         "consent_rule",

@@ -15,7 +15,7 @@ _known: set[tuple[int, str]] = set()
 
 def unknown(index: IndexRows) -> tuple[tuple[int, str, int], ...]:
     """The rows of `index.texts` that have to be written."""
-    return tuple(row for row in index.texts if row[:2] not in _known)
+    return tuple([row for row in index.texts if row[:2] not in _known])
 
 
 def remember(written: Iterable[IndexRows]) -> None:
