@@ -16,11 +16,13 @@ from enum import Enum
 from typing import Any, ClassVar, cast
 from weakref import WeakKeyDictionary
 
+from starlette.types import Scope
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from healix_fhir.server.joined_writes import JoinedWrites
+from healix_fhir.server.whole_answers import WHOLE, WholeAnswer
 
 HEADERS = 10.0
 HEADER_BYTES = 65_536
@@ -61,7 +63,8 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection owes its first request's headers."""
-        super().connection_made(cast("asyncio.Transport", JoinedWrites(transport, self.loop)))
+        self._joined = JoinedWrites(transport, self.loop)
+        super().connection_made(cast("asyncio.Transport", self._joined))
         self._enter(Phase.HEADERS, HEADERS)
         if not self._sweeping.get(self.server_state):
             self._sweeping[self.server_state] = True
@@ -79,7 +82,10 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The body comes next."""
         self._enter(Phase.BODY, BODY)
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:  # else it becomes a web socket
+            cast("Scope", self.scope)[WHOLE] = WholeAnswer(self.cycle, self._joined)
 
     def on_message_complete(self) -> None:
         """The request is complete; how long its answer takes is the application's."""

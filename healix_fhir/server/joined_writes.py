@@ -36,6 +36,13 @@ class JoinedWrites:
         if self._size > AT_ONCE:
             self._flush()
 
+    def write_now(self, data: bytes) -> None:
+        """Send `data`, after which nothing follows in this turn, at once."""
+        if self._held:
+            self.write(data)
+        else:
+            self._transport.write(data)
+
     def close(self) -> None:
         """Close when all that was written is sent."""
         self._flush()

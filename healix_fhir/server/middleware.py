@@ -10,6 +10,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#custom
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
 
@@ -26,6 +27,7 @@ from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.server.cors import ANSWERED, ANYONE, PREFLIGHT, VARIES, is_open, is_public
 from healix_fhir.server.origins import Origins
 from healix_fhir.server.telemetry import Telemetry
+from healix_fhir.server.whole_answers import WHOLE
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 VISIBLE = re.compile(rb"[\x21-\x7e]([\x20-\x7e]{0,254}[\x21-\x7e])?")
@@ -77,7 +79,7 @@ class Outermost:
 class _Answering:
     """One request on its way out."""
 
-    __slots__ = ("_cors", "_headers", "_scope", "_security", "_send", "request", "status")
+    __slots__ = ("_cors", "_head", "_headers", "_scope", "_security", "_send", "request", "status")
 
     def __init__(self, scope: Scope, send: Send, security: tuple[tuple[bytes, bytes], ...]) -> None:
         self._scope = scope
@@ -88,6 +90,7 @@ class _Answering:
         known = given is not None and REQUEST_ID.fullmatch(given) is not None
         self.request: str = given.decode() if given is not None and known else request_id()
         self.status = 0
+        self._head: Message | None = None
         self._cors: tuple[tuple[bytes, bytes], ...] = ()
         scope["healix.request"] = self.request
 
@@ -123,19 +126,32 @@ class _Answering:
         return [*(PREFLIGHT if allowed else ()), (b"content-length", b"0")]
 
     async def send(self, message: Message) -> None:
-        """Add what every answer carries; a header that the answer has already is left as it is."""
+        """Send a message of the application. The head of an answer waits for what follows it."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = list(message.get("headers", ()))
-            names = {name for name, _ in headers}
-            headers += [header for header in self._security if header[0] not in names]
-            headers.append((b"x-request-id", self.request.encode()))
-            given = self._headers.get(b"x-request-id")
-            if given is not None and given != self.request.encode() and VISIBLE.fullmatch(given):
-                headers.append((b"x-correlation-id", given))
-            headers += [header for header in self._cors if header[0] not in names or header is VARIES]
-            message = {**message, "headers": headers}
+            self._head = message
+            return
+        head = self._head
+        if head is not None:
+            self._head = None
+            self.status = head["status"]
+            headers = self._complete(head.get("headers", ()))
+            whole = self._scope.get(WHOLE)
+            if whole and not message.get("more_body") and whole(self.status, headers, message.get("body", b"")):
+                return
+            await self._send({**head, "headers": headers})
         await self._send(message)
+
+    def _complete(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Headers with those that every answer carries; one that the answer has already is left as it is."""
+        headers = list(given)
+        names = {name for name, _ in headers}
+        headers += [header for header in self._security if header[0] not in names]
+        headers.append((b"x-request-id", self.request.encode()))
+        asked = self._headers.get(b"x-request-id")
+        if asked is not None and asked != self.request.encode() and VISIBLE.fullmatch(asked):
+            headers.append((b"x-correlation-id", asked))
+        headers += [header for header in self._cors if header[0] not in names or header is VARIES]
+        return headers
 
     async def fail(self, error: Exception) -> None:
         """Answer what no route has answered; when the answer is under way already, the connection is cut."""

@@ -22,16 +22,20 @@ APP = "https://viewer.example"
 
 
 class Broken:
-    """Fails before it answers, or in the middle."""
+    """Fails before it answers, after the head of its answer, or in the middle of it."""
 
-    def __init__(self, error: Exception, *, started: bool = False) -> None:
+    def __init__(self, error: Exception, *, sends: int = 0) -> None:
         self._error = error
-        self._started = started
+        self._sends = sends
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
-        if self._started:
-            await send({"type": "http.response.start", "status": 200, "headers": []})
+        messages = (
+            {"type": "http.response.start", "status": 200, "headers": []},
+            {"type": "http.response.body", "body": b"a part", "more_body": True},
+        )
+        for message in messages[: self._sends]:
+            await send(message)
         raise self._error
 
 
@@ -172,7 +176,14 @@ def test_refusals_of_the_framework_keep_their_status(status: int) -> None:
 def test_an_answer_that_breaks_off_is_not_completed() -> None:
     """When an answer fails half-way the connection is cut: a caller must not take the half for the whole."""
     with capture_logs(), pytest.raises(Exception, match=r"^$"):
-        ask(application(Route("/x", Broken(RuntimeError(SECRET), started=True))), url="/x")
+        ask(application(Route("/x", Broken(RuntimeError(SECRET), sends=2))), url="/x")
+
+
+def test_a_head_without_a_body_is_not_sent() -> None:
+    """As long as nothing of the body was there, the caller gets the refusal in place of a head that promised more."""
+    with capture_logs():
+        reply = ask(application(Route("/x", Broken(RuntimeError(SECRET), sends=1))), url="/x")
+    assert (reply.status, reply.json["resourceType"]) == (500, "OperationOutcome")
 
 
 def metrics_of(client: str, *, token: str | None = None, **headers: str) -> Reply:

@@ -9,6 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
 
 from healix_fhir.server.rooms import Rooms
 from tests.support.asgi import request
@@ -48,3 +49,38 @@ def test_a_request_is_answered_by_the_first_route_that_fits(path: str, answered:
     rooms.use(map(_route, ["/{any}/thing", "/fhir/{type}", "/fhir", "/", "/dicomweb/studies"]))
     reply = request(rooms, "GET", path)
     assert (reply.body.decode() if reply.status == 200 else None) == answered
+
+
+class Everything:
+    """An application that answers every method with the name of its route and the segments of the path."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI interface."""
+        await PlainTextResponse(f"{self._name} {scope['path_params']}")(scope, receive, send)
+
+
+@pytest.mark.parametrize("method", ["GET", "PROPFIND"])
+@pytest.mark.parametrize(
+    ("path", "answered"),
+    [
+        ("/a/one", "/a/{x} {'x': 'one'}"),
+        ("/a/one/", "/a/{x}/ {'x': 'one'}"),
+        ("/a/one/two", "/a/{x}/{y} {'x': 'one', 'y': 'two'}"),
+        ("/a/one/two/three", "/a/{rest:path} {'rest': 'one/two/three'}"),
+        ("/a//two", "/a/{rest:path} {'rest': '/two'}"),
+        ("/b/1", "/b/{n:int} {'n': 1}"),
+        ("/b/x", "/b/{rest:path} {'rest': 'x'}"),
+        ("/c/d/e", "/c/{rest:path} {'rest': 'd/e'}"),
+    ],
+)
+def test_addresses_that_take_every_method_are_found_in_the_same_order(path: str, answered: str, method: str) -> None:
+    """What is called without Starlette's routes is what they would call, with the same parameters."""
+    paths = ["/a/{x}", "/a/{x}/", "/a/{x}/{y}", "/a/{rest:path}", "/b/{n:int}", "/b/{rest:path}"]
+    routes = [Route(one, Everything(one)) for one in [*paths, "/c/{rest:path}", "/c/{x}/{y}"]]
+    rooms = Rooms(_nothing)
+    rooms.use(routes)
+    assert request(rooms, method, path).body.decode() == answered
+    assert request(Router(routes, redirect_slashes=False), method, path).body.decode() == answered

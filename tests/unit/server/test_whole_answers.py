@@ -1,0 +1,117 @@
+"""Answers that are complete go out as one piece, and as uvicorn would send them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, cast
+
+import pytest
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from healix_fhir.server.deadlines import DeadlineProtocol
+from healix_fhir.server.whole_answers import WHOLE
+
+HEADERS = [(b"content-length", b"2"), (b"x-one", b"1")]
+OPEN = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
+CLOSING = OPEN.replace(b"host: x", b"host: x\r\nconnection: close")
+
+
+class Recorder:
+    """A transport that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        """One system call."""
+        self.sent.append(data)
+
+    def writelines(self, data: Iterable[bytes]) -> None:
+        """One system call too."""
+        self.sent.append(b"".join(data))
+
+    def close(self) -> None:
+        """The end."""
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        """Whether it is closed."""
+        return self.closed
+
+    def get_extra_info(self, _name: str) -> None:
+        """Nothing is known of the connection."""
+
+    def pause_reading(self) -> None:
+        """Reading is not recorded."""
+
+    def resume_reading(self) -> None:
+        """Nor here."""
+
+
+def answered(
+    request: bytes, headers: list[tuple[bytes, bytes]], body: bytes, protocol: type[HttpToolsProtocol]
+) -> tuple[Recorder, bool | None]:
+    """What the transport is told by a request, and what became of sending its answer whole; None: it was not tried."""
+    done: list[bool] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        del receive
+        if WHOLE in scope:
+            done.append(scope[WHOLE](201, headers, body))
+        if not any(done):
+            await send({"type": "http.response.start", "status": 201, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+    async def go() -> Recorder:
+        recorder = Recorder()
+        config = Config(app, log_config=None, server_header=False, date_header=False, proxy_headers=False)
+        config.load()
+        connection = protocol(config, ServerState(), {}, asyncio.get_running_loop())
+        connection.connection_made(cast("asyncio.Transport", recorder))
+        connection.data_received(request)
+        for _ in range(4):
+            await asyncio.sleep(0)
+        connection.connection_lost(ConnectionResetError())
+        return recorder
+
+    return asyncio.run(go()), done[0] if done else None
+
+
+@pytest.mark.spec("RFC 9112 2.1")
+@pytest.mark.parametrize("request_", [OPEN, CLOSING])
+def test_a_whole_answer_is_one_piece_that_uvicorn_would_write(request_: bytes) -> None:
+    """Head and body are one write, the same bytes as without, and the connection is closed where it was to be."""
+    ours, whole = answered(request_, HEADERS, b"ok", DeadlineProtocol)
+    theirs, _ = answered(request_, HEADERS, b"ok", HttpToolsProtocol)
+    assert whole
+    assert ours.sent == [b"".join(theirs.sent)]
+    assert ours.closed == theirs.closed == (request_ is CLOSING)
+
+
+@pytest.mark.parametrize(
+    ("request_", "headers"),
+    [
+        (OPEN.replace(b"POST", b"HEAD"), HEADERS),
+        (OPEN, [(b"x-one", b"1")]),
+        (OPEN, [(b"content-length", b"2"), (b"connection", b"close")]),
+        (OPEN, [(b"transfer-encoding", b"chunked")]),
+    ],
+)
+def test_what_tells_the_server_more_is_left_to_it(request_: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    """Answers to HEAD, of unknown length or with a word about the connection go out as uvicorn sends them."""
+    ours, whole = answered(request_, headers, b"ok", DeadlineProtocol)
+    theirs, _ = answered(request_, headers, b"ok", HttpToolsProtocol)
+    assert whole is False
+    assert b"".join(ours.sent) == b"".join(theirs.sent)
+
+
+@pytest.mark.spec("RFC 9110 5.5")
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\rb", b"a\0b"])
+def test_no_header_makes_another(value: bytes) -> None:
+    """A header with the end of a line in it is not sent."""
+    ours, _ = answered(OPEN, [(b"content-length", b"2"), (b"location", value)], b"ok", DeadlineProtocol)
+    assert not any(b"set-cookie" in piece or b"ok" in piece or value in piece for piece in ours.sent)
