@@ -49,7 +49,8 @@ def _gather(value: dict[str, Any], texts: list[str]) -> None:
             continue
         kind = type(one)
         if kind is str:
-            _add(one, texts)
+            if _is_text(one):
+                texts.append(one)
         elif kind is dict:
             _gather(one, texts)
         elif kind is list:
@@ -58,11 +59,11 @@ def _gather(value: dict[str, Any], texts: list[str]) -> None:
                     if name == "contained" and (div := _div(item)) is not None:
                         texts.append(text_of(div))
                     _gather(item, texts)
-                elif type(item) is str:
-                    _add(item, texts)
+                elif type(item) is str and _is_text(item):
+                    texts.append(item)
 
 
-def _add(text: str, texts: list[str]) -> None:
-    is_date = text[4:5] == text[7:8] == "-" and (len(text) == 10 or text[10:11] == "T")
-    if not is_date and not text.startswith(ADDRESSES):
-        texts.append(text)
+def _is_text(text: str) -> bool:
+    if text[4:5] == "-" == text[7:8] and (len(text) == 10 or text[10:11] == "T"):
+        return False  # a date
+    return not text.startswith(ADDRESSES)

@@ -106,7 +106,9 @@ def _contained(resource: dict[str, Any], bases: tuple[str, ...]) -> tuple[Contai
 
 
 def _once(rows: list[T]) -> tuple[T, ...]:
-    return tuple(dict.fromkeys(rows)) if len(rows) > 1 else tuple(rows)
+    if not rows:
+        return ()
+    return tuple(dict.fromkeys(rows)) if len(rows) > 1 else (rows[0],)
 
 
 def _take(steps: tuple[Step, ...], items: list[Any], rows: Collector) -> None:
