@@ -37,6 +37,7 @@ async def listing(site: Site, request: Request, session: Session) -> Response:
         username=session.account.username,
         csrf=session.csrf,
         lines=found.lines,
+        methods=METHODS,
         asked=asked,
         next=onward,
         first=after is None,

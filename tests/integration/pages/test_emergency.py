@@ -110,7 +110,8 @@ def test_administrators_see_and_end_it(database_url: str, pool: Pool) -> None:
         client.cookies.clear()
         await sign_in(client, "root")
         page = await client.get("/account/")
-        assert "dr opened Patient/p3: found &lt;b&gt;unconscious" in page.text
+        assert "dr opened Patient/p3" in page.text
+        assert "“found &lt;b&gt;unconscious" in page.text
         fields = {"csrf": csrf(page), "opening": opening}
         assert (await client.post(f"{ADDRESS}/end", data=fields)).status_code == 303
         assert "End now" not in (await client.get("/account/")).text
