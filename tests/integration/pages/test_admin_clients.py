@@ -120,6 +120,7 @@ def test_registering(database_url: str, pool: Pool) -> None:
         ({"auth": "private_key_jwt"}, "needs the client's keys"),
         ({"jwks": "{}"}, "keys are for clients"),
         ({"launch_uri": "javascript:alert(1)"}, "launch URI"),
+        ({"post_logout_redirect_uris": "javascript:alert(1)"}, "redirect URI"),
     ],
 )
 def test_what_cannot_be_registered(database_url: str, pool: Pool, fields: dict[str, str], told: str) -> None:

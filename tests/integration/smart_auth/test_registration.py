@@ -17,6 +17,7 @@ from tests.support.gate import Pool, token
 from tests.support.oauth import CALLBACK, code, exchange, key_pair, patient_account, public, server
 
 JSON = "application/json"
+BYE = "https://app.example/bye"
 APP = {"client_name": "App", "redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none"}
 
 
@@ -56,7 +57,7 @@ def test_confidential_apps(database_url: str) -> None:
     default = {"client_name": "App", "redirect_uris": [CALLBACK]}
     secret, signed = send(
         database_url,
-        default | {"initiate_login_uri": "https://app.example/launch"},
+        default | {"initiate_login_uri": "https://app.example/launch", "post_logout_redirect_uris": [BYE]},
         default | {"token_endpoint_auth_method": "private_key_jwt", "jwks": keys},
     )
     assert (secret.json()["token_endpoint_auth_method"], len(secret.json()["client_secret"])) == (
@@ -64,6 +65,7 @@ def test_confidential_apps(database_url: str) -> None:
     )  # fmt: skip
     assert secret.json()["client_secret_expires_at"] == 0
     assert secret.json()["initiate_login_uri"] == "https://app.example/launch"
+    assert secret.json()["post_logout_redirect_uris"] == [BYE]
     assert signed.json()["jwks"] == keys
     assert "client_secret" not in signed.json()
 
@@ -76,6 +78,8 @@ def test_confidential_apps(database_url: str) -> None:
         (b"[]", "invalid_client_metadata"),
         (b"[" * 10_000, "invalid_client_metadata"),
         (APP | {"client_name": 7}, "invalid_client_metadata"),
+        (APP | {"post_logout_redirect_uris": ["http://app.example/bye"]}, "invalid_redirect_uri"),
+        (APP | {"post_logout_redirect_uris": "https://app.example/bye"}, "invalid_client_metadata"),
         (APP | {"client_name": ""}, "invalid_client_metadata"),
         (APP | {"scope": "nonsense"}, "invalid_client_metadata"),
         (APP | {"scope": "system/*.rs"}, "invalid_client_metadata"),

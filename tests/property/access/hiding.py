@@ -13,7 +13,20 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 LEVELS = "ULMNRV"
-ACTORS = ("Practitioner/d0", "Practitioner/d1", "RelatedPerson/k0", "RelatedPerson/k1", "CareTeam/t")
+ACTORS = (
+    "Practitioner/d0", "Practitioner/d1", "RelatedPerson/k0", "RelatedPerson/k1", "CareTeam/t", "Organization/ward",
+    "Organization/house",
+)  # fmt: skip
+MEMBERSHIPS = (
+    ("Practitioner/d0", "PractitionerRole/r0", False),
+    ("PractitionerRole/r0", "Organization/ward", False),
+    ("Organization/ward", "Organization/house", False),
+    ("Organization/house", "Organization/ward", False),
+    ("Organization/house", "CareTeam/t", False),
+    ("Practitioner/d1", "Organization/ward", True),
+    ("RelatedPerson/k0", "Organization/other", False),
+)
+"""What belongs to what, and whether that is over; in a circle too."""
 TYPES = ("Observation", "Patient", "Encounter", "Consent", "Group")
 
 
@@ -94,6 +107,8 @@ def _verdict(provision: Json, token: Token, resource: Json) -> str | None:
 
 def _met(provision: Json, token: Token, resource: Json) -> bool:
     me = {f"Practitioner/{token.practitioner}"} if token.practitioner is not None else set(token.proxies or ())
+    for _ in MEMBERSHIPS:
+        me |= {actor for member, actor, over in MEMBERSHIPS if member in me and not over}
     named = {one["reference"].get("reference") for one in provision.get("actor", ())}
     types = {one["code"] for one in provision.get("class", ())}
     data = {one["reference"]["reference"] for one in provision.get("data", ())}

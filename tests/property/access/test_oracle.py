@@ -15,6 +15,7 @@ from healix_fhir.kernel.database import open_pool, transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.store.read import read
 from smart_auth.access import AccessContext
+from tests.property.access.hiding import MEMBERSHIPS
 from tests.property.access.questions import Question, make_question
 from tests.property.access.sight import Sight, name
 from tests.property.access.tokens import make_token
@@ -28,6 +29,10 @@ TABLES = f"{EMPTY} index_reference, index_label, consent_rule, narrowing, severa
 CARE = """INSERT INTO care_relationship (practitioner, pat, source, ends)
 SELECT d, p, 'test', CASE WHEN o THEN now() - interval '1 day' END
 FROM unnest(%s::text[], %s::bigint[], %s::bool[]) AS x (d, p, o)"""
+
+BELONGING = """INSERT INTO actor_member (member, actor, source, ends)
+SELECT m, a, 'test', CASE WHEN o THEN now() - interval '1 day' END
+FROM unnest(%s::text[], %s::text[], %s::bool[]) AS x (m, a, o) ON CONFLICT DO NOTHING"""
 
 GLASS = """INSERT INTO care_relationship (practitioner, pat, source, starts, ends, emergency, lifts)
 VALUES (%s, %s, '$break-glass/test', now() - interval '1 hour', now() + interval '1 hour', true, %s)"""
@@ -48,6 +53,7 @@ def settle(clinic: Clinic, world: World) -> None:
     care = sorted(world.care)
     for d, p, lifts in world.glass:
         clinic.run(GLASS, (d, keys[p], lifts))
+    clinic.run(BELONGING, tuple(map(list, zip(*MEMBERSHIPS, strict=True))))
     clinic.run(CARE, ([d for d, _, _ in care], [keys[p] for _, p, _ in care], [over for *_, over in care]))
 
 
