@@ -6,7 +6,7 @@ Spec: PS3.18 8.5, 8.6 (2024d); RFC 6750 3
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from psycopg import AsyncConnection
@@ -24,16 +24,21 @@ from dicomweb.study.receive import Receiver
 from dicomweb.workitem.create import PatientFinder
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.memory import Memory
 from healix_fhir.kernel.refusal import as_refusal
 from smart_auth.access import AccessContext
 from smart_auth.challenge import Gate, challenge
+
+PICTURES = 32 << 20
+"""Bytes of pictures that a process remembers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
     """The services of one web process. `base` is the DICOMweb base URL without a slash at the end; `max_request` the
     largest STOW-RS request in bytes; `find_patient` knows whom a PatientID means; `reader` reads single instances;
-    `duplicates` is what becomes of other content of a stored instance.
+    `duplicates` is what becomes of other content of a stored instance; `pictures` were drawn before, by their
+    tags.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -45,6 +50,7 @@ class Edge:
     find_patient: PatientFinder
     reader: Reader
     duplicates: Duplicates = Duplicates.REFUSE
+    pictures: Memory[str, bytes] = field(default_factory=lambda: Memory(PICTURES))
 
 
 Handler = Callable[[Edge, Request, AccessContext], Awaitable[Response]]

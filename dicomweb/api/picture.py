@@ -40,7 +40,8 @@ class Drawing:
     def made(self, archive: Archive) -> Made:
         """The picture, drawn when it is its turn."""
         state = self.state.key if self.state else ""
-        form = f"{DRAWN} {self.one.instance.key} {state} {self.numbers} {self.look} {self.burned}"
+        labels = labels_of(self.burned, self.one.members) if self.burned else ()
+        form = f"{DRAWN} {self.one.instance.key} {state} {self.numbers} {self.look} {labels}"
         return Made(partial(_drawn, archive, self), form)
 
 
@@ -73,6 +74,8 @@ def stored_of(one: Shown) -> Stored:
 
 def representative_frame(one: Shown) -> int:
     """The frame that stands for the instance. Spec: PS3.3 C.7.6.6 (2024d)"""
+    if one.frames == 1:
+        return 1
     values = one.members.get(REPRESENTATIVE_FRAME, {}).get("Value", [])
     number = values[0] if values and isinstance(values[0], int) else 1
     return number if 1 <= number <= one.frames else 1

@@ -8,7 +8,7 @@ Spec: PS3.18 10.4.1.1.3, 10.4.1.1.4, 10.4.4, 8.7.4 and Table 8.7.4-1 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from starlette.requests import Request
@@ -17,7 +17,7 @@ from starlette.responses import Response
 from dicomweb.api.accept import Offer, acceptable, none_of, not_acceptable, wanted
 from dicomweb.api.bulkdata import PARTIAL
 from dicomweb.api.conditional import NONE, answer, is_known, tag_of, unchanged
-from dicomweb.api.content import Made, identity, whole
+from dicomweb.api.content import Content, Made, identity, whole
 from dicomweb.api.edge import Edge
 from dicomweb.api.forms import WHY_NOT, kinds_of, pages
 from dicomweb.api.frames import numbers_of
@@ -28,7 +28,7 @@ from dicomweb.archive.aside import aside
 from dicomweb.pixel.image import Attributes
 from dicomweb.pixel.presentation import images_of
 from dicomweb.pixel.rendering import GIF, Look
-from dicomweb.study.pictures import Category, Shown, referenced, representative, shown
+from dicomweb.study.pictures import Category, Shown, of_held, referenced, representative, shown
 from dicomweb.study.report.html import POLICY
 from healix_fhir.kernel.database import aat_once
 from healix_fhir.kernel.errors import invalid, not_found, too_large
@@ -54,7 +54,10 @@ async def rendered(edge: Edge, request: Request, access: AccessContext) -> Respo
     path = request.path_params
     looking, burned = look(params)
     asked = Asked(looking, burned, tuple(numbers_of(path["frames"])) if "frames" in path else ())
-    found = await aat_once(edge.pool, shown(access, path["study"], path.get("series"), path.get("instance")))
+    if "instance" in path:
+        found = [await _one(edge, access, path, "retrieve-rendered")]
+    else:
+        found = await aat_once(edge.pool, shown(access, path["study"], path.get("series")))
     alone = found[0] if "instance" in path else None
     if alone is not None and alone.category not in DRAWN:
         _check_meant(alone, params, asked)
@@ -73,6 +76,11 @@ async def rendered(edge: Edge, request: Request, access: AccessContext) -> Respo
     content, content_type = multipart(offer.name, parts, tag)
     status, headers = (200, NONE) if len(chosen) == len(found) else (206, PARTIAL)
     return await answer(edge.archive, request, content, content_type, tag, status=status, headers=headers)
+
+
+async def _one(edge: Edge, access: AccessContext, path: Mapping[str, str], subtype: str) -> Shown:
+    """A single instance, whatever it is."""
+    return await edge.reader.one(access, (path["study"], path["series"], path["instance"]), subtype, of_held)
 
 
 def _check_meant(alone: Shown, params: Sequence[tuple[str, str]], asked: Asked) -> None:
@@ -158,9 +166,16 @@ async def single(edge: Edge, request: Request, part: Part) -> Response:
         return unchanged(tag)
     content = part.content
     if any(isinstance(piece, Made) for piece in content) and request.method != "HEAD":
-        content = [await aside(whole, edge.archive, content)]
+        content = [edge.pictures.get(tag) or await _drawn(edge, content, tag)]
     headers = {"Content-Security-Policy": POLICY} if part.content_type.startswith("text/html") else NONE
     return await answer(edge.archive, request, content, part.content_type, tag, headers=headers)
+
+
+async def _drawn(edge: Edge, content: Content, tag: str) -> bytes:
+    """A picture, remembered for who asks next: its tag names the stored object and all that it depends on."""
+    picture = await aside(whole, edge.archive, content)
+    edge.pictures.put(tag, picture, len(picture))
+    return picture
 
 
 async def thumbnail(edge: Edge, request: Request, access: AccessContext) -> Response:
@@ -168,7 +183,10 @@ async def thumbnail(edge: Edge, request: Request, access: AccessContext) -> Resp
     looking, _ = look(request.query_params.multi_items(), only=frozenset({"viewport"}))
     path = request.path_params
     numbers = tuple(numbers_of(path["frames"])) if "frames" in path else ()
-    one = await aat_once(edge.pool, representative(access, path["study"], path.get("series"), path.get("instance")))
+    if "instance" in path:
+        one = await _one(edge, access, path, "retrieve-thumbnail")
+    else:
+        one = await aat_once(edge.pool, representative(access, path["study"], path.get("series")))
     if one.category not in DRAWN:
         raise not_acceptable(WHY_NOT.get(one.category, f"there is no thumbnail of a {one.category.value}"))
     if numbers and numbers[0] > one.frames:

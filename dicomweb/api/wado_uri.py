@@ -21,7 +21,7 @@ from dicomweb.api.related import Part
 from dicomweb.api.rendered import Asked, presented, single
 from dicomweb.api.wado import whole
 from dicomweb.pixel.showing import Stored
-from dicomweb.study.pictures import Category, Shown, shown
+from dicomweb.study.pictures import Category, Shown, of_held, shown
 from healix_fhir.kernel.database import aat_once
 from healix_fhir.kernel.errors import invalid, not_found, unsupported
 from healix_fhir.kernel.media_types import parse_accept
@@ -49,7 +49,7 @@ async def retrieve_one(edge: Edge, request: Request, access: AccessContext) -> R
     accepted = parse_accept(given.get("contentType", "*/*"))
     if accepted[:1] and accepted[0].name == DICOM:
         return await _file(edge, request, access, given)
-    (one,) = await aat_once(edge.pool, shown(access, study, series, instance))
+    one = await edge.reader.one(access, (study, series, instance), "retrieve-rendered", of_held)
     kinds = [*await kinds_of(edge.archive, one), DICOM]
     best = next(acceptable(accepted, [Offer(kind) for kind in kinds]), None)
     if best is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ import zstandard
 
 from dicomweb.dicomjson.syntax import VIDEO
 from dicomweb.pixel.layout import Layout
+from dicomweb.study.held import Held
 from dicomweb.study.records import OF_CLASS, STORAGE, record_type
 from dicomweb.study.retrieve import Instance, Picked, referred_to, some
 from healix_fhir.kernel.database import Fragment, Work
@@ -45,13 +47,19 @@ class Category(Enum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shown:
-    """An instance to be shown: where its frames lie, and its attributes as DICOM JSON."""
+    """An instance to be shown: where its frames lie, and its DICOM JSON as it is stored, compressed."""
 
     instance: Instance
     layout: Layout
-    members: dict[str, Any]
+    metadata: bytes
+
+    @cached_property
+    def members(self) -> dict[str, Any]:
+        """Its attributes, read when they are needed: a picture that is remembered needs none."""
+        found: dict[str, Any] = msgspec.json.decode(zstandard.ZstdDecompressor().decompress(self.metadata))
+        return found
 
     @property
     def frames(self) -> int:
@@ -124,12 +132,12 @@ def _shown(found: Sequence[Sequence[Any]]) -> list[Shown]:
 
 
 def _decoded(found: Sequence[Sequence[Any]]) -> list[Shown]:
-    decompress = zstandard.ZstdDecompressor().decompress
     return [
-        Shown(
-            Instance(*row[:_WIDTH]),
-            msgspec.msgpack.decode(row[_WIDTH], type=Layout),
-            msgspec.json.decode(decompress(row[_WIDTH + 1])),
-        )
+        Shown(Instance(*row[:_WIDTH]), msgspec.msgpack.decode(row[_WIDTH], type=Layout), bytes(row[_WIDTH + 1]))
         for row in found
     ]
+
+
+def of_held(held: Held) -> Shown:
+    """What is remembered of an instance, to be shown."""
+    return Shown(held.instance, held.layout, held.metadata)

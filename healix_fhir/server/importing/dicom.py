@@ -6,6 +6,7 @@ A group whose rows are stored and that is cut off before it is remembered is rea
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from healix_fhir.server.importing.sources import CHUNK
 from smart_auth.access import internal
 
 GB = 1 << 30
+READERS = 4
+"""Files that a process brings to the disk at once: one waits for it most of the time."""
 BECAME = {
     Disposition.STORED: Became.STORED,
     Disposition.REPLACED: Became.STORED,
@@ -50,7 +53,9 @@ class DicomWriter:
     def __call__(self, files: Sequence[Todo]) -> list[Done]:
         """What became of `files`: each is stored or refused by itself. Raises Unavailable when storage is."""
         before = at_once(self._pool, done(self._run, files))
-        new = [(file, self._taken(file.path)) for file in files if file.path not in before]
+        files = [file for file in files if file.path not in before]
+        with ThreadPoolExecutor(READERS) as threads:
+            new = list(zip(files, threads.map(self._taken, [file.path for file in files]), strict=True))
         received = [taken for _, taken in new if isinstance(taken, Received)]
         outcomes = iter(self._deposit(received) if received else ())
         noted = []

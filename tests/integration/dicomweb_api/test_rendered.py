@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import numpy as np
+import psycopg
 import pydicom
 import pytest
 from PIL import Image, ImageSequence
@@ -17,6 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from dicomweb.api import picture as picture_api
+from dicomweb.pixel.pool import work_now
 from tests.support.dicom import big_endian, data_set, encapsulated, part10, with_pixels
 from tests.support.live_server import LiveServer
 from tests.support.stow import HEADERS, body
@@ -156,6 +159,25 @@ def test_a_moving_picture_has_bounds(client: httpx.Client, monkeypatch: pytest.M
             patched.setattr(picture_api, limit, value)
             assert client.get(address + "/rendered", headers={"Accept": "image/gif"}).status_code == 413
             assert client.get(address + "/rendered", headers={"Accept": "image/png"}).status_code == 200
+
+
+@pytest.mark.parametrize("what", ["thumbnail", "rendered", "rendered?annotation=patient"])
+def test_a_picture_is_drawn_once(
+    server: LiveServer, client: httpx.Client, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """A picture that was drawn before is not drawn again; that it is shown is judged and audited each time."""
+    address = stored(client, part10(ramp()))
+    draw = Mock(side_effect=work_now)
+    monkeypatch.setattr(picture_api, "work_now", draw)
+    first, again = (client.get(f"{address}/{what}") for _ in range(2))
+    assert (first.status_code, first.content) == (200, again.content)
+    with server.client("patient/ImagingStudy.rs", patient="someone-else") as other:
+        assert other.get(f"{address}/{what}").status_code == 404
+    assert draw.call_count == 1
+    word = f"retrieve-{what.partition('?')[0]}"
+    with psycopg.connect(server.settings.database_url) as connection:
+        rows = connection.execute("SELECT count(*) FROM audit_event WHERE subtype = %s AND outcome = 0", (word,))
+        assert rows.fetchall() == [(2,)]
 
 
 @pytest.mark.spec("PS3.18 10.4.1.1.4")

@@ -21,7 +21,8 @@ from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.settings import Settings, load
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.server.importing.journal import run_of
-from healix_fhir.server.importing.run import SMALL, run
+from healix_fhir.server.importing.resources import SMALL
+from healix_fhir.server.importing.run import run
 from healix_fhir.server.importing.sources import find
 from tests.support.ndjson import CHART, write_charts
 from tests.support.resources import patient
