@@ -7,9 +7,13 @@ Spec: PS3.18 8.7.3.5 and 10.4.1.1.6 (2024d), PS3.5 8 and A.4 (2024d)
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from dicomweb.archive.blobs import Archive
+from dicomweb.archive.spool import incomplete, unavailable
 from dicomweb.dicomjson.inflate import inflate
 from dicomweb.dicomjson.part10 import META_LIMIT, read_meta
 from dicomweb.dicomjson.syntax import DEFLATED_LITTLE, EXPLICIT_BIG, EXPLICIT_LITTLE, NATIVE
@@ -18,6 +22,31 @@ from healix_fhir.kernel.errors import not_found, unsupported
 
 Ranges = tuple[tuple[int, int], ...]
 SWAPPED = {16: 2, 32: 4, 64: 8}
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A frame as ranges of a local file, for another process to read: half a megabyte less to hand over."""
+
+    path: Path
+    ranges: Ranges
+
+    def read(self) -> bytes:
+        """Its bytes. Raises Unavailable as an archive does, also when the file has just been moved to another tier."""
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                found = [os.pread(file.fileno(), length, start) for start, length in self.ranges]
+        except OSError as error:
+            raise unavailable(error) from error
+        if sum(map(len, found)) < sum(length for _, length in self.ranges):
+            raise incomplete(self.path.name)
+        return b"".join(found)
+
+
+def located(archive: Archive, key: str, stored: str, layout: Layout, number: int) -> Located | bytes:
+    """Frame `number` as `read` gives it, or where it lies, if it is just so in a local file."""
+    path = archive.path(key) if direct(stored, layout) else None
+    return read(archive, key, stored, layout, number) if path is None else Located(path, ranges(layout, number))
 
 
 def served_syntax(TransferSyntaxUID: str) -> str:  # noqa: N803 - a DICOM keyword

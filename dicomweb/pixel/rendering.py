@@ -14,6 +14,7 @@ import numpy as np
 
 from dicomweb.pixel.colour import rgb
 from dicomweb.pixel.drawing import presented, shuttered
+from dicomweb.pixel.frames import Located
 from dicomweb.pixel.grey import WHITE, Grey, Window
 from dicomweb.pixel.image import Array, Attributes, Image, broken
 from dicomweb.pixel.overlay import graphics
@@ -64,9 +65,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One frame: its bytes as `transcode.decoded` takes them, its number from 1, and how grey values are shown."""
+    """One frame: its bytes as `transcode.decoded` takes them, or where they lie, its number from 1, and how grey values
+    are shown.
+    """
 
-    data: bytes
+    data: bytes | Located
     syntax: str | None
     number: int
     grey: Grey | None = None
@@ -88,7 +91,8 @@ def render(
 def _picture(source: Source, image: Image, attributes: Attributes, over: Presentation | None) -> Picture:
     from PIL import Image as pillow  # noqa: N813 - the library's name for it
 
-    samples = decoded(source.data, source.syntax, image)
+    data = source.data.read() if isinstance(source.data, Located) else source.data
+    samples = decoded(data, source.syntax, image)
     if image.is_grey:
         shown = (source.grey or Grey()).eight_bits(samples)
     else:

@@ -12,7 +12,7 @@ from typing import Any
 from dicomweb.archive.blobs import Archive
 from dicomweb.dicomjson.syntax import NATIVE
 from dicomweb.pixel.bulk import value
-from dicomweb.pixel.frames import read
+from dicomweb.pixel.frames import located
 from dicomweb.pixel.grey import Grey, Window, grey
 from dicomweb.pixel.image import Attributes, Image, image
 from dicomweb.pixel.layout import Layout
@@ -78,7 +78,7 @@ def prepared(
     return Prepared(
         tuple(
             Source(
-                read(archive, key, syntax, layout, number),
+                located(archive, key, syntax, layout, number),
                 compressed,
                 number,
                 shown(number),
