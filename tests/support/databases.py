@@ -17,7 +17,8 @@ TEMPLATE = "template_healix"
 _names = (f"test_{number}" for number in itertools.count())
 ATTEMPTS = 5
 SMALL = 64 * 1024
-"""Bytes of a table up to which its rows are deleted; a larger one is truncated, with new files for all its indexes.
+"""Bytes of a table up to which its rows are deleted. A larger one is truncated, or one that has statistics: this is
+slower, since all its indexes get new files.
 
 PostgreSQL takes a table without statistics for ten pages at least, so what deleted rows leave changes no plan.
 """
@@ -51,7 +52,10 @@ _SCHEMA = " UNION ALL ".join(
     f"SELECT '{catalog}', count(*), max(xmin::text::bigint)::text FROM {catalog} WHERE {oid} >= {_OWN}"
     for catalog, oid in _CATALOGS.items()
 )
-_SIZES = f"SELECT oid::regclass::text, pg_relation_size(oid) FROM pg_class WHERE relkind = 'r' AND oid >= {_OWN}"
+_TABLES = f"""
+SELECT oid::regclass::text, pg_relation_size(oid), reltuples >= 0 FROM pg_class WHERE relkind = 'r' AND oid >= {_OWN}"""
+"""Each table, how large it is, and whether there are statistics of it."""
+_UNKNOWN = f"DELETE FROM pg_statistic WHERE starelid >= {_OWN}"
 _KEPT = "SELECT jsonb_agg(to_jsonb(t) ORDER BY t)::text FROM {} t"
 _PUT_BACK = "INSERT INTO {0} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_recordset(NULL::{0}, %s)"
 _COUNTERS = "SELECT format('%I.%I', schemaname, sequencename), start_value, last_value FROM pg_sequences"
@@ -69,7 +73,7 @@ class Databases:
         self._server = server
         self._emptied: list[str] = []
         with self._connection(TEMPLATE) as template:
-            filled = _filled(template, [table for table, _ in template.execute(_SIZES)])
+            filled = _filled(template, [table for table, *_ in template.execute(_TABLES)])
             self._rows = {table: template.execute(_KEPT.format(table)).fetchall() for table in filled}
             self._counters = template.execute(_COUNTERS).fetchall()
             self._schema = _schema(template)
@@ -100,15 +104,16 @@ class Databases:
         """Empty a database; False if it is then not like the template."""
         try:
             with self._connection(name) as connection:
-                sizes = {table: size for table, size in connection.execute(_SIZES) if table not in self._rows}
-                large = [table for table, size in sizes.items() if size > SMALL]
-                used = _filled(connection, [table for table, size in sizes.items() if 0 < size <= SMALL])
+                tables = [row for row in connection.execute(_TABLES) if row[0] not in self._rows]
+                truncated = [table for table, size, known in tables if known or size > SMALL]
+                used = _filled(connection, [table for table, size, known in tables if not known and 0 < size <= SMALL])
                 with connection.transaction():
                     connection.execute("SET LOCAL session_replication_role = replica")  # no triggers, no foreign keys
                     for table in used:
                         connection.execute(f"DELETE FROM {table}")
-                    if large:
-                        connection.execute(f"TRUNCATE {', '.join(large)} CASCADE")
+                    if truncated:
+                        connection.execute(f"TRUNCATE {', '.join(truncated)} CASCADE")
+                        connection.execute(_UNKNOWN)
                     for table, rows in self._rows.items():
                         if connection.execute(_KEPT.format(table)).fetchall() != rows:
                             connection.execute(f"DELETE FROM {table}")
