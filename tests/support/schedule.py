@@ -20,11 +20,20 @@ LONG = (
     "tests/browser/test_keyboard.py",
     "tests/browser/test_second_factors.py",
     "tests/browser/test_accounts.py",
+    "tests/integration/server/test_cli.py",
+    "tests/integration/archive/test_s3_serve.py",
+    "tests/integration/server/test_cli_administration.py",
+    "tests/integration/server/test_supervision.py",
+    "tests/integration/server/test_import_dicom.py",
+    "tests/integration/server/test_full_disk.py",
     "tests/integration/server/test_import.py",
     "tests/integration/server/test_crash.py",
     "tests/integration/server/test_serve.py",
     "tests/property/search/test_pages.py",
     "tests/property/access/test_oracle.py",
+    "tests/integration/dicomweb_api/test_granular_studies.py",
+    "tests/integration/audit/test_denials.py",
+    "tests/integration/server/test_audit.py",
 )
 """Modules whose tests are few and long, the longest first."""
 
