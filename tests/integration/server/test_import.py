@@ -26,7 +26,7 @@ from healix_fhir.server.importing.run import run
 from healix_fhir.server.importing.sources import find
 from tests.support.ndjson import CHART, write_charts
 from tests.support.resources import patient
-from tests.support.serve import HEALIX, environment, wait_until
+from tests.support.serve import HEALIX, PATIENCE, environment, wait_until
 
 CHARTS = 30
 
@@ -142,7 +142,7 @@ def test_stopped(importing: subprocess.Popen[bytes], database_url: str, how: sig
         os.killpg(importing.pid, how)  # as a terminal does it
     else:
         importing.send_signal(how)
-    assert importing.wait(30) != 0
+    assert importing.wait(PATIENCE) != 0
     wait_until(lambda: not any(child.is_running() for child in children), "the import's processes to end")
     with psycopg.connect(database_url, autocommit=True) as connection:
         counts = [
@@ -161,7 +161,7 @@ def test_writer_dies(importing: subprocess.Popen[bytes]) -> None:
     """An import one of whose processes is killed says so and ends."""
     writers = [child for child in psutil.Process(importing.pid).children() if "spawn_main" in " ".join(child.cmdline())]
     writers[0].kill()
-    output, _ = importing.communicate(timeout=30)
+    output, _ = importing.communicate(timeout=PATIENCE)
     assert importing.returncode == 1
     assert output == b""
 

@@ -61,14 +61,14 @@ def test_job_outlives_its_worker(database_url: str, tmp_path: Path) -> None:
         run(connection, statement(jobs.enqueue("work", {"name": "export"})))
     first = worker(database_url, notes, pause=60)
     try:
-        wait_until(lambda: "begin export" in notes.read_text(), "the job's beginning", seconds=30)
+        wait_until(lambda: "begin export" in notes.read_text(), "the job's beginning")
     finally:
         first.kill()
         first.wait()
     second = worker(database_url, notes, pause=0)
     try:
-        wait_until(lambda: "end export" in notes.read_text(), "the job's end", seconds=30)
-        wait_until(lambda: status(database_url) == ["succeeded"], "the job's success", seconds=10)
+        wait_until(lambda: "end export" in notes.read_text(), "the job's end")
+        wait_until(lambda: status(database_url) == ["succeeded"], "the job's success")
     finally:
         second.kill()
         second.wait()

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.serve import HEALIX, Served, environment, free_ports, healix, serving, wait_until
+from tests.support.serve import HEALIX, PATIENCE, Served, environment, free_ports, healix, serving, wait_until
 from tests.support.tools import require_tool
 
 SECOND_START = 5.0
@@ -102,7 +102,7 @@ def test_sigterm(second: Served) -> None:
     family = [*second.children(), second.postmaster()]
     assert len(family) == 5
     assert second.stop() == 0
-    psutil.wait_procs(family, timeout=10)
+    psutil.wait_procs(family, timeout=PATIENCE)
     assert [process for process in family if process.is_running()] == []
 
 
@@ -111,12 +111,12 @@ def test_killed_supervisor(second: Served) -> None:
     children = second.children()
     os.kill(second.process.pid, signal.SIGKILL)
     second.process.wait()
-    _, left = psutil.wait_procs(children, timeout=20)
+    _, left = psutil.wait_procs(children, timeout=PATIENCE)
     assert left == []
     with serving(second.data_dir) as again:
         postmaster = again.postmaster()
         assert again.stop() == 0
-    psutil.wait_procs([postmaster], timeout=10)
+    psutil.wait_procs([postmaster], timeout=PATIENCE)
     assert not postmaster.is_running()
 
 
@@ -128,7 +128,7 @@ def test_taken_port(served: Served, tmp_path: Path) -> None:
         text=True,
         env=environment(dimse_port=free_ports(1)[0]),
         cwd=tmp_path,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 1

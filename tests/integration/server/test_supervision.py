@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from healix_fhir.server.processes import ATTEMPTS
-from tests.support.serve import HEALIX, environment, free_ports, serving, wait_until
+from tests.support.serve import HEALIX, PATIENCE, environment, free_ports, serving, wait_until
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_misread_setting(tmp_path: Path, name: str, value: str, reason: str) -> 
         text=True,
         env=environment(**{"port": port, "dimse_port": dimse_port, name: value}),
         cwd=tmp_path,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     assert (done.returncode, done.stderr) == (1, f"healix: {reason}\n")
@@ -51,7 +51,7 @@ def test_taken_dimse_port(tmp_path: Path) -> None:
             text=True,
             env=environment(port=free_ports(1)[0]),
             cwd=tmp_path,
-            timeout=30,
+            timeout=PATIENCE,
             check=False,
         )
     assert done.returncode == 1
