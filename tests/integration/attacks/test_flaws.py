@@ -14,6 +14,7 @@ from tests.support.attacks.table import ATTACKS
 
 Noticed = Mapping[str, set[Attack]]
 CALLER = "patient app"
+pytestmark = pytest.mark.timeout(900)  # whichever test comes first waits for all attacks on all flaws
 
 
 @pytest.fixture(scope="module")
