@@ -3,8 +3,9 @@
 Each connection is in one phase at a time, and each phase has its deadline: the headers of a request must be complete
 in `HEADERS` seconds; its body must bring `BODY_BYTES` in each `BODY` seconds while the server is ready to read it; what
 is left of a body when the answer is already sent may take `LINGER` seconds, in which a client can read a refusal; a
-caller that does not read its answer is cut after `STALL` seconds without progress. Idle connections between requests
-are uvicorn's `timeout_keep_alive`. One sweep a second looks at all connections, so that a request costs no timers.
+caller that does not read its answer is cut after `STALL` seconds without progress; between requests a connection may
+be idle for `IDLE` seconds. One sweep a second looks at all connections, so that a request costs no timers, where
+uvicorn would start one after each answer.
 
 Spec: RFC 9112 9.5; RFC 9110 15.5.9; RFC 6585 5
 """
@@ -30,6 +31,7 @@ BODY = 20.0
 BODY_BYTES = 1024
 LINGER = 5.0
 STALL = 60.0
+IDLE = 5.0
 SWEEP = 1.0
 
 
@@ -41,6 +43,10 @@ class Phase(Enum):
     BODY = "body"
     ANSWER = "answer"
     LINGER = "linger"
+
+
+ENDING = (Phase.IDLE, Phase.LINGER)
+"""Phases after which a connection is closed without a word."""
 
 
 class DeadlineProtocol(HttpToolsProtocol):
@@ -99,14 +105,17 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request, or for the rest of this one's body."""
-        super().on_response_complete()
-        if not self.cycle.response_complete:
-            return  # a further request of the same connection is on its way already
+        if self.pipeline:
+            super().on_response_complete()  # begins with the next one
+            return
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
         if self._phase is Phase.BODY:
-            self._unset_keepalive_if_required()
             self._enter(Phase.LINGER, LINGER)
         elif self._phase is Phase.ANSWER:
-            self._enter(Phase.IDLE, 0.0)
+            self._enter(Phase.IDLE, IDLE)
 
     def pause_writing(self) -> None:
         """The caller does not read as fast as we write."""
@@ -139,7 +148,7 @@ class DeadlineProtocol(HttpToolsProtocol):
             self.transport.abort()
         elif self._phase is Phase.HEADERS and now > self._deadline:
             self._refuse(408)
-        elif self._phase is Phase.LINGER and now > self._deadline:
+        elif self._phase in ENDING and now > self._deadline:
             self.transport.close()
         elif self._phase is Phase.BODY:
             self._check_body(now)

@@ -16,13 +16,14 @@ AT_ONCE = 65_536
 class JoinedWrites:
     """Stands before `transport`; whatever is not about writing goes straight to it."""
 
-    __slots__ = ("_held", "_loop", "_size", "_transport")
+    __slots__ = ("_held", "_loop", "_size", "_transport", "is_closing")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._held: list[bytes] = []
         self._size = 0
+        self.is_closing = transport.is_closing  # asked with every answer
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -40,7 +40,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture
 def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     """A server whose deadlines are tenths of seconds."""
-    for name in ("HEADERS", "BODY", "LINGER", "STALL"):
+    for name in ("HEADERS", "BODY", "LINGER", "STALL", "IDLE"):
         monkeypatch.setattr(deadlines, name, 0.4)
     monkeypatch.setattr(deadlines, "SWEEP", 0.05)
     with listening() as listener, serving(app, listener):
@@ -61,6 +61,25 @@ def rest(connection: socket.socket) -> bytes:
     except ConnectionResetError:
         pass
     return received
+
+
+def test_an_idle_connection_is_closed(address: tuple[str, int]) -> None:
+    """A connection that has had its answer and asks for nothing more is closed without a word, also after a second."""
+    with connect(address) as connection:
+        for _ in range(2):
+            connection.sendall(GET)
+            answer = connection.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert answer.endswith(b"\r\n\r\nok")
+        assert rest(connection) == b""
+
+
+@pytest.mark.spec("RFC 9112 9.3.2")
+def test_requests_that_come_together_are_answered_in_order(address: tuple[str, int]) -> None:
+    """Pipelined requests have their answers one after the other, and the connection is idle after the last."""
+    with connect(address) as connection:
+        connection.sendall(GET * 3)
+        assert rest(connection).count(b"HTTP/1.1 200") == 3
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n"])
