@@ -12,7 +12,7 @@ rejected_instance = Table(
     metadata,
     Column("instance_uid", C, primary_key=True),
     Column("code", C, nullable=False),  # of CID 7011
-    Column("note", C, nullable=False),  # SOPInstanceUID of the note
+    Column("note", C, nullable=False),  # SOPInstanceUID of the note; empty: an administrator did it
     Column("rejected", DateTime(timezone=True), nullable=False, server_default=func.now()),
     comment="instances that are not stored again; see dicomweb/study/reject.py",
 )

@@ -17,11 +17,12 @@ from typing import Any
 import msgspec
 
 from dicomweb.status import Reason
-from dicomweb.study.delete import LOCK, MOVE, after
+from dicomweb.study.delete import LOCK, MOVE, after, delete
 from dicomweb.study.outcome import WITH_ROWS, Disposition, Outcome
 from dicomweb.study.receive import Received
 from dicomweb.uid import is_uid
 from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.errors import invalid
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
@@ -117,6 +118,19 @@ def reject(access: AccessContext, stored: Sequence[Received]) -> Work[None]:
     for note in filter(None, map(note_of, stored)):
         for study, instances in note.named.items():
             yield from _reject(access, note, study, instances)
+
+
+def reject_study(access: AccessContext, study: str, series: str | None, code: str) -> Work[list[str]]:
+    """Take a study, or one series, out of use as a note with this code would: for people who decide it at a page.
+
+    The SOP Instance UIDs. Raises as `delete`, and Invalid for a code that is none of CID 7011.
+    """
+    if code not in REJECTED and code != EXPIRED:
+        raise invalid("this is no reason for a rejection", code="value")
+    gone = yield from delete(access, study, series, code=code, word=WORD)
+    if code in REJECTED:
+        yield Statement(_AHEAD, (code, "", gone))
+    return gone
 
 
 _AHEAD = """

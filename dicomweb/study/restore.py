@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 
@@ -43,7 +44,8 @@ def deletions(access: AccessContext) -> Work[list[Deletion]]:
     rows = yield Statement(
         f"""SELECT d.study_uid, max(k.id), count(*)::int, sum((d.instance ->> 'size')::bigint)::bigint, max(d.deleted),
               d.account, d.code
-            FROM deleted_instance d LEFT JOIN patient_key k ON k.pat = d.pat WHERE {seen.sql}
+            FROM deleted_instance d LEFT JOIN patient_key k ON k.pat = d.pat
+            WHERE d.code IS DISTINCT FROM 'relabelled' AND {seen.sql}
             GROUP BY d.study_uid, d.account, d.code ORDER BY max(d.deleted) DESC, d.study_uid LIMIT %s""",
         (*seen.params, LISTED),
     )
@@ -52,8 +54,11 @@ def deletions(access: AccessContext) -> Work[list[Deletion]]:
 
 
 _FIND = """
-SELECT d.pk, k.id, d.code FROM deleted_instance d LEFT JOIN patient_key k ON k.pat = d.pat
-WHERE {conditions} ORDER BY d.pk FOR UPDATE OF d"""
+SELECT d.pk, k.id, s.pk IS NOT NULL AND (
+         s.patient_id IS DISTINCT FROM d.study ->> 'patient_id'
+         OR s.patient_id_issuer IS DISTINCT FROM d.study ->> 'patient_id_issuer')
+FROM deleted_instance d LEFT JOIN patient_key k ON k.pat = d.pat LEFT JOIN study s ON s.study_uid = d.study_uid
+WHERE {conditions} AND d.code IS DISTINCT FROM 'relabelled' ORDER BY d.pk FOR UPDATE OF d"""
 
 _STUDY = """
 INSERT INTO study ({names}) OVERRIDING SYSTEM VALUE SELECT {values}
@@ -104,16 +109,25 @@ def restore(
     )
     if not rows:
         raise not_found("there is no such deleted study, series or instance")
-    chosen = ([pk for pk, _, _ in rows],)
+    if any(relabelled for *_, relabelled in rows):
+        raise HealixError(Category.CONFLICT, "the study has another PatientID by now; take that change back first")
+    found = yield from put_back(study, [row[0] for row in rows])
+    if not found:
+        raise HealixError(Category.CONFLICT, "what was deleted has been stored again meanwhile")
+    yield from after(access, study, rows[0][1], found, action="C", word=WORD)
+    return found
+
+
+def put_back(study: str, kept: Sequence[int]) -> Work[list[str]]:
+    """Bring back the rows of a study that are kept under these keys; the SOP Instance UIDs that came. The caller checks
+    that it may be, counts, audits and tells of it.
+    """
+    chosen = (list(kept),)
     yield Statement(_STUDY.format(**_columns(tables.study)), chosen)
     yield Statement(_SERIES.format(**_columns(tables.series)), chosen)
     back = yield Statement(_INSTANCES.format(**_columns(tables.instance)), chosen)
-    if not back:
-        raise HealixError(Category.CONFLICT, "what was deleted has been stored again meanwhile")
     yield enqueue(STUDY_TASK, {"study": study})
-    found = [uid for (uid,) in back]
-    yield from after(access, study, rows[0][1], found, action="C", word=WORD)
-    return found
+    return [uid for (uid,) in back]
 
 
 _PARENTS = frozenset({"study_pk", "series_pk"})

@@ -14,7 +14,10 @@ from typing import Any, TypeAlias
 
 from dicomweb.events import TOPIC, study_changed
 from healix_fhir.imaging import reconcile
+from healix_fhir.imaging.access import ID as ENDPOINT
+from healix_fhir.imaging.access import wado_endpoint
 from healix_fhir.imaging.imaging_study import imaging_study, imaging_study_id
+from healix_fhir.imaging.orders import orders
 from healix_fhir.imaging.patients import Key, Match, made_patient, match, replaced
 from healix_fhir.imaging.studies import Study, read
 from healix_fhir.interaction.accept import change
@@ -52,16 +55,20 @@ def _studies(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
         return
     found = yield from read(uids)
     existing = yield from _existing(found)
-    matches = yield from match(study.key for study in found)
+    matches = yield from match((study.key for study in found), {study.key: study.other_keys for study in found})
     given = yield from reconcile.assigned([study.uid for study in found])
     moved = yield from _settle(found, matches)
     yield from reconcile.put(given)
     changes += _patient_changes([study for study in found if study.uid not in given], matches, bases)
     where = f"{bases[0].removesuffix('/fhir')}/dicomweb" if bases else ""
+    whose = {study.uid: given.get(study.uid) or matches[study.key].patient for study in found}
+    ordered = yield from orders(whose, found)
     for study in found:
-        patient = given.get(study.uid) or matches[study.key].patient
-        resource = imaging_study(study, patient, existing.get(imaging_study_id(study.uid)), where)
+        before = existing.get(imaging_study_id(study.uid))
+        resource = imaging_study(study, whose[study.uid], before, where, ordered.get(study.uid, ()))
         changes.append(change(Method.PUT, resource, "ImagingStudy", resource["id"], bases))
+    if where:
+        changes += yield from _endpoint(where, bases)
     yield from commit(internal("imaging"), changes)
     ids = [imaging_study_id(study.uid) for study in found]
     yield Statement(_JOIN, ([study.uid for study in found], ids, TYPE_ID["ImagingStudy"]))
@@ -74,6 +81,17 @@ UPDATE study s SET imaging_study = r.pk
 FROM unnest(%s::text[], %s::text[]) AS x (study_uid, id) JOIN resource r ON r.type = %s AND r.id = x.id COLLATE "C"
 WHERE s.study_uid = x.study_uid AND s.imaging_study IS DISTINCT FROM r.pk"""
 """Tells studies which resource is theirs, so that what hides the one hides the other."""
+
+
+def _endpoint(address: str, bases: tuple[str, ...]) -> Work[list[Change]]:
+    """The Endpoint of this server's images, to be written where it is not there, or says another address."""
+    wanted = wado_endpoint(address)
+    rows = yield Statement(
+        "SELECT body FROM resource WHERE type = %s AND id = %s AND NOT deleted", (TYPE_ID["Endpoint"], ENDPOINT)
+    )
+    if rows and decode(bytes(rows[0][0])).get("address") == address:
+        return []
+    return [change(Method.PUT, wanted, "Endpoint", ENDPOINT, bases)]
 
 
 _DUE = """

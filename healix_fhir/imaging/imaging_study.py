@@ -6,6 +6,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/imagingstudy.html
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from healix_fhir.imaging.access import retrievable
@@ -18,6 +19,19 @@ NAMESPACE = uuid.UUID("5b7fbb2c-9a1e-5f57-8a39-6c1d9b0c0f3e")
 KEPT_META = frozenset({"profile", "security", "tag"})
 """What a further version keeps of `meta`: above all the labels, which would show the study if they went away."""
 
+_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+PERFORMER = {"system": _PARTICIPATION, "code": "PRF"}
+OPERATOR = {"system": _PARTICIPATION, "code": "SPRF"}
+"""Functions of who is named as performing physician, and as operator. Spec: ValueSet series-performer-function"""
+
+_SNOMED = "http://snomed.info/sct"
+LATERALITY = {
+    "L": {"system": _SNOMED, "code": "419161000", "display": "Unilateral left"},
+    "R": {"system": _SNOMED, "code": "419465000", "display": "Unilateral right"},
+    "B": {"system": _SNOMED, "code": "51440002", "display": "Bilateral"},
+}
+"""Spec: ValueSet bodysite-laterality; PS3.3 C.7.3.1 (2024d)"""
+
 ACCESSION = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
 
 
@@ -27,16 +41,22 @@ def imaging_study_id(study_uid: str) -> str:
 
 
 def imaging_study(
-    study: Study, patient: str, existing: dict[str, Any] | None = None, dicomweb: str = ""
+    study: Study,
+    patient: str,
+    existing: dict[str, Any] | None = None,
+    dicomweb: str = "",
+    ordered: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The resource, for the Patient of logical id `patient`; `dicomweb` is where its images are retrieved from.
+    """The resource, for the Patient of logical id `patient`; `dicomweb` is where its images are retrieved from,
+    `ordered` the orders that it was made on.
 
     What others have added to the `existing` one stays; the elements below always follow the study.
     """
     modalities = sorted({modality for series in study.series if (modality := code(series.modality))})
     identifiers: list[dict[str, Any]] = [{"system": UID_SYSTEM, "value": f"urn:oid:{study.uid}"}]
+    said = study.described
     if accession := text(study.accession):
-        identifiers.append({"type": ACCESSION, "value": accession})
+        identifiers.append(accession_identifier(accession, said.accession_issuer))
     referrer = display_name(study.referrer)
     ours = {
         "resourceType": "ImagingStudy",
@@ -50,16 +70,39 @@ def imaging_study(
         "numberOfSeries": len(study.series),
         "numberOfInstances": sum(len(series.instances) for series in study.series),
         "description": text(study.description),
-        "series": [_series(series, study.timezone) for series in study.series],
+        "series": [_series(series, study) for series in study.series],
     }
+    if said.readers:
+        ours["interpreter"] = [{"display": name} for name in said.readers]
+    if said.procedures:
+        ours["procedureCode"] = list(said.procedures)
+    if said.reasons:
+        ours["reasonCode"] = list(said.reasons)
+    others = [one for one in (existing or {}).get("basedOn", ()) if not _is_ours(one)]
+    ours["basedOn"] = [*ordered, *(one for one in others if one.get("reference") not in _named(ordered))]
     kept = {key: value for key, value in (existing or {}).items() if key not in ours and key != "meta"}
     if meta := {key: value for key, value in (existing or {}).get("meta", {}).items() if key in KEPT_META}:
         kept["meta"] = meta
     return retrievable(_present(ours) | kept, dicomweb) if dicomweb else _present(ours) | kept
 
 
-def _series(series: Series, timezone: str | None) -> dict[str, Any]:
+def accession_identifier(number: str, issuer: str | None) -> dict[str, Any]:
+    """The identifier that an accession number is."""
+    return {"type": ACCESSION, **({"system": issuer} if issuer else {}), "value": number}
+
+
+def _is_ours(order: dict[str, Any]) -> bool:
+    """Whether a reference to an order was found by the accession number, which may be another by now."""
+    return bool(order.get("identifier", {}).get("type") == ACCESSION)
+
+
+def _named(ordered: Sequence[dict[str, Any]]) -> set[str]:
+    return {one["reference"] for one in ordered}
+
+
+def _series(series: Series, study: Study) -> dict[str, Any]:
     body_part = text(series.body_part)
+    said = series.described
     return _present(
         {
             "uid": series.uid,
@@ -67,14 +110,21 @@ def _series(series: Series, timezone: str | None) -> dict[str, Any]:
             "modality": {"system": DCM, "code": code(series.modality) or "OT"},
             "description": text(series.description),
             "numberOfInstances": len(series.instances),
-            "bodySite": {"display": body_part} if body_part else None,
-            "started": date_time(series.performed_date, series.performed_time, timezone),
+            "bodySite": said.region or ({"display": body_part} if body_part else None),
+            "laterality": LATERALITY.get(code(series.laterality) or ""),
+            "started": date_time(*series.started, study.timezone),
+            "performer": [
+                {"function": {"coding": [function]}, "actor": {"display": name}}
+                for function, names in ((PERFORMER, said.performers), (OPERATOR, said.operators))
+                for name in names
+            ],
             "instance": [
                 _present(
                     {
                         "uid": uid,
                         "sopClass": {"system": URI_SYSTEM, "code": f"urn:oid:{sop_class}"},
                         "number": unsigned(number),
+                        "title": study.titles.get(uid),
                     }
                 )
                 for uid, sop_class, number in series.instances

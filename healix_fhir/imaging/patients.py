@@ -5,6 +5,8 @@ The rule, for a PatientID with or without Issuer of Patient ID:
 1. A Patient once matched stays, as long as it exists: editing identifiers does not move images between records.
 2. Else the one Patient that has an identifier with this value (and, where the object names an issuer, whose system or
    assigner is that issuer).
+   An object that names its issuer by qualifiers only is matched by that. Where none fits, the one Patient that has one
+   of the Other Patient IDs whose issuer is named.
 3. Else, also when several Patients have it, a Patient of its own is made from the object's attributes, under an id
    computed from PatientID and issuer. It holds the images until rule 2 finds the one Patient, which may arrive later;
    then the studies move there and the made one is marked inactive and replaced.
@@ -19,6 +21,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from dicomweb.uid import is_uid
@@ -68,9 +71,10 @@ WHERE r.type = %s AND NOT r.deleted
   AND (r.id = ANY(%s) OR r.pk IN (SELECT t.pk FROM index_token t WHERE t.h = ANY(%s)))"""
 
 
-def match(keys: Iterable[Key]) -> Work[dict[Key, Match]]:
-    """The Patient of each key; one statement."""
+def match(keys: Iterable[Key], others: Mapping[Key, Sequence[Key]] = MappingProxyType({})) -> Work[dict[Key, Match]]:
+    """The Patient of each key; `others` are further keys of the same patient. One statement."""
     asked = sorted(set(keys))
+    values = {key[0] for key in asked} | {other[0] for key in asked for other in others.get(key, ())}
     made = {made_id(key): key for key in asked}
     identifier = search_parameters("Patient")["identifier"].id
     patient = TYPE_ID["Patient"]
@@ -82,13 +86,13 @@ def match(keys: Iterable[Key]) -> Work[dict[Key, Match]]:
             patient,
             patient,
             list(made),
-            sorted({tokens.any_system(identifier, key[0]) for key in asked if key[0]}),
+            sorted({tokens.any_system(identifier, value) for value in values if value}),
         ),
         prepare=False,
     )
     current = {(row[1], row[2]): row[3] for row in rows if row[0] == 0}
     bodies: dict[str, dict[str, Any]] = {row[3]: decode(bytes(row[4])) for row in rows}
-    found = {key: _match(key, current.get(key), bodies, made) for key in asked}
+    found = {key: _match(key, current.get(key), bodies, made, others.get(key, ())) for key in asked}
     return (yield from _followed(found, bodies))
 
 
@@ -143,14 +147,26 @@ def candidates(keys: Iterable[Key]) -> Work[dict[Key, list[str]]]:
     return {key: [id_ for id_, body in bodies.items() if id_ != made_id(key) and fits(body, key)] for key in asked}
 
 
-def _match(key: Key, current: str | None, bodies: Mapping[str, dict[str, Any]], made: Mapping[str, Key]) -> Match:
+def _match(
+    key: Key,
+    current: str | None,
+    bodies: Mapping[str, dict[str, Any]],
+    made: Mapping[str, Key],
+    others: Sequence[Key],
+) -> Match:
     own = made_id(key)
     if current is not None and current != own:
         return Match(current, made=False, body=None)
-    fitting = [id_ for id_, body in bodies.items() if id_ not in made and fits(body, key)]
+    known = {id_: body for id_, body in bodies.items() if id_ not in made}
+    qualified = [other for other in others if other[0] == key[0]]
+    fitting = _fitting(known, qualified or [key]) or _fitting(known, others)
     if key[0] and len(fitting) == 1:
         return Match(fitting[0], made=False, body=bodies.get(own))
     return Match(own, made=True, body=bodies.get(own))
+
+
+def _fitting(known: Mapping[str, dict[str, Any]], keys: Sequence[Key]) -> list[str]:
+    return [id_ for id_, body in known.items() if any(fits(body, key) for key in keys)]
 
 
 def fits(patient: Mapping[str, Any], key: Key) -> bool:

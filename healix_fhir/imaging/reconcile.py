@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -23,6 +24,7 @@ from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import forbidden, not_found
 from healix_fhir.kernel.outbox import publish
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.json import decode
 from smart_auth.access import AccessContext
 from smart_auth.patients import patient_keys
 from smart_auth.scope import Permission
@@ -65,6 +67,22 @@ def unmatched(access: AccessContext) -> Work[list[Unmatched]]:
     return [
         msgspec.structs.replace(one, candidates=who.get((one.patient_id or "", one.issuer or ""), ())) for one in found
     ]
+
+
+def persons(ids: Sequence[str]) -> Work[dict[str, str]]:
+    """Name, birth date and gender of Patients by logical id, so that somebody can choose among candidates."""
+    rows = yield Statement(
+        "SELECT id, body FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted",
+        (TYPE_ID["Patient"], sorted(set(ids))),
+    )
+    return {id_: _person(decode(bytes(body))) for id_, body in rows}
+
+
+def _person(patient: Mapping[str, Any]) -> str:
+    name: Mapping[str, Any] = next(iter(patient.get("name", ())), {})
+    parts = [*name.get("given", ()), name.get("family", "")]
+    shown = " ".join(part for part in parts if part) or name.get("text", "")
+    return ", ".join(one for one in (shown, patient.get("birthDate", ""), patient.get("gender", "")) if one)
 
 
 def assign(access: AccessContext, study: str, patient: str | None) -> Work[None]:

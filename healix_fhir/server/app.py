@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from starlette.routing import Router
 from starlette.types import ASGIApp
@@ -31,6 +32,7 @@ from healix_fhir.pages.site import Site
 from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.server import health, telemetry
 from healix_fhir.server.health import Pool
+from healix_fhir.server.integrity_gauges import integrity
 from healix_fhir.server.middleware import Outermost
 from healix_fhir.server.origins import Origins
 from healix_fhir.server.parameter_watch import ParameterWatch
@@ -114,7 +116,7 @@ def create_app(settings: Settings) -> ASGIApp:
                     *branding,
                     *authorization,
                     *health.routes(pool),
-                    *telemetry.routes(counters, gate),
+                    *telemetry.routes(counters, gate, partial(integrity, pool)),
                     *files.routes(viewer, pool, settings.root),
                 ]
             )

@@ -16,12 +16,15 @@ from dicomweb.study import indexing
 from dicomweb.study.expire import expire
 from dicomweb.study.integrity import check, damaged
 from dicomweb.study.purge import purge
+from dicomweb.study.receive import Receiver
+from dicomweb.study.relabel import asked as relabel
+from dicomweb.study.relabel.perform import perform
 from dicomweb.study.sweep import sweep
 from dicomweb.study.tiers import move_old
 from dicomweb.workitem import retention
 from healix_fhir.care import break_glass_notice, memberships, relationships
 from healix_fhir.care.persons import find_person
-from healix_fhir.imaging import bridge, workitems
+from healix_fhir.imaging import bridge, orders, workitems
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row, one, open_pool, run, transaction
@@ -61,6 +64,7 @@ def consumers(settings: Settings) -> Consumers:
             relationships.consumer(bases),
             memberships.consumer(bases),
             bridge.patients,
+            orders.service_requests,
             workitems.patients,
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
@@ -94,6 +98,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         TASK: lambda run: _reindex(settings, run),
         indexing.TASK: lambda: _index(settings),
         indexing.STUDY_TASK: lambda study: _index_study(settings, study),
+        relabel.TASK: lambda number: _relabel(settings, number),
     }
 
 
@@ -108,6 +113,17 @@ def _index(settings: Settings) -> None:
 def _index_study(settings: Settings, study: str) -> None:
     with open_pool(settings.database_url, size=1) as pool:
         transaction(pool, lambda: indexing.index_study(further.read(settings.dicom_attributes), study))
+
+
+def _relabel(settings: Settings, number: int) -> None:
+    receiver = Receiver(
+        open_archive(settings),
+        max_object=settings.max_store_gb << 30,
+        catalogue=further.read(settings.dicom_attributes),
+    )
+    with open_pool(settings.database_url, size=1) as pool:
+        made = perform(pool, receiver, number)
+    log.info("labels of images changed", number=number, state=made.state, instances=made.instances)
 
 
 def _reindex(settings: Settings, run_id: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dicomweb.dimse import peers
-from dicomweb.index import assigned, deleted, further_tables, held, integrity, rejected, rules
+from dicomweb.index import assigned, deleted, further_tables, held, integrity, rejected, relabelled, rules
 from dicomweb.index import tables as study_index
 from dicomweb.workitem import tables as worklist
 from healix_fhir.kernel import audit, audit_chain, outbox
@@ -34,6 +34,7 @@ ROOMS = (
     rules,
     rejected,
     assigned,
+    relabelled,
     integrity,
     peers,
     journal,

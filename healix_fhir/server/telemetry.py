@@ -11,6 +11,7 @@ every type for the system (`system/*.r`).
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
@@ -27,6 +28,7 @@ from smart_auth.challenge import Gate
 from smart_auth.scope import Context, Permission
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+Gauges = Callable[[], Awaitable[bytes]]
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"via")
 
 
@@ -61,8 +63,8 @@ class Telemetry:
         return generate_latest(together)
 
 
-def routes(telemetry: Telemetry, gate: Gate) -> list[BaseRoute]:
-    """`/metrics`."""
+def routes(telemetry: Telemetry, gate: Gate, gauges: Gauges | None = None) -> list[BaseRoute]:
+    """`/metrics`: what was counted, and what `gauges` show at the moment."""
 
     async def metrics(request: Request) -> Response:
         headers = header_map(request.scope["headers"])
@@ -80,7 +82,8 @@ def routes(telemetry: Telemetry, gate: Gate) -> list[BaseRoute]:
             refused = Response(answer.body, answer.status, media_type="application/fhir+json")
             refused.raw_headers.extend(answer.headers)
             return refused
-        return Response(telemetry.render(), media_type=CONTENT_TYPE_LATEST)
+        shown = await gauges() if gauges is not None else b""
+        return Response(telemetry.render() + shown, media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/metrics", metrics, methods=["GET"])]
 

@@ -29,6 +29,8 @@ class Run:
 ALONE = {"import", "reindex", "migrate", "fhirpath", "serve", "web", "dimse", "worker"}
 """Commands of one word."""
 PASSWORD = "four words without link\n"
+RELABELLED: Rows = tuple((action, "relabel-study", "<study>") for action in ("U", "C", "U"))
+"""Asked, stored anew, done."""
 
 RUNS = (
     Run("migrate", (("E", "command", None),)),
@@ -80,6 +82,10 @@ RUNS = (
     Run("study damaged", (("R", "command", None),)),
     Run("study unmatched", (("E", "query-unmatched", None),)),
     Run("study assign <study> --patient ada", (("U", "assign-study", "<study>"),)),
+    Run("study relabel <study> --set StudyDescription=Head --reason typo", RELABELLED),
+    Run("study relabelled", (("R", "command", None),)),
+    Run("study undo 1", (("U", "relabel-study", "<study>"),)),
+    Run("study move <study> --to <study> --set StudyID=2 --reason typo", RELABELLED),
     Run("study holds", (("R", "command", None),)),
     Run("study release <study>", (("U", "release", "<study>"),)),
     Run("retention add ct --days 9999", (("U", "retention-rule", None),)),

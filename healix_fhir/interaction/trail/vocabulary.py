@@ -102,7 +102,7 @@ SENSES: Mapping[str, Sense] = {
         ),
         Sense(DELETED),
     ),
-    **dict.fromkeys(("assign-study", "hold", "release", "retention-rule"), Sense(ACTIVITY)),
+    **dict.fromkeys(("assign-study", "hold", "relabel-study", "release", "retention-rule"), Sense(ACTIVITY)),
     **dict.fromkeys(("query-deleted", "query-unmatched"), Sense(QUERY)),
     **dict.fromkeys(("list-administered", "show-administered", "list-break-glass"), Sense(QUERY)),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from healix_fhir.pages.admin import client, clients, user, users
+from healix_fhir.pages.admin import client, clients, retention, studies, study, user, users
 from healix_fhir.pages.admin.gate import ADMIN, Handler, acting, always, makes_administrator, opens_all, showing
 
 SHOWN: Mapping[str, Handler] = {
@@ -16,6 +16,10 @@ SHOWN: Mapping[str, Handler] = {
     f"{ADMIN}/clients": showing(clients.listing),
     f"{ADMIN}/clients/new": showing(clients.form),
     f"{ADMIN}/clients/{{id}}": showing(client.show),
+    f"{ADMIN}/studies": showing(studies.listing),
+    f"{ADMIN}/studies/kept": showing(studies.kept),
+    f"{ADMIN}/studies/retention": showing(retention.show),
+    f"{ADMIN}/studies/{{uid}}": showing(study.show),
 }
 """What is answered to GET."""
 
@@ -33,5 +37,15 @@ SENT: Mapping[str, Handler] = {
     f"{ADMIN}/clients/{{id}}/close": acting(client.close),
     f"{ADMIN}/clients/{{id}}/open": acting(client.open_again),
     f"{ADMIN}/clients/{{id}}/remove": acting(client.remove),
+    f"{ADMIN}/studies/retention": acting(retention.add, always),
+    f"{ADMIN}/studies/retention/remove": acting(retention.drop, always),
+    f"{ADMIN}/studies/{{uid}}/assign": acting(study.give, always),
+    f"{ADMIN}/studies/{{uid}}/hold": acting(study.keep),
+    f"{ADMIN}/studies/{{uid}}/release": acting(study.let_go, always),
+    f"{ADMIN}/studies/{{uid}}/restore": acting(study.bring_back, always),
+    f"{ADMIN}/studies/{{uid}}/remove": acting(study.remove, always),
+    f"{ADMIN}/studies/{{uid}}/relabel": acting(study.label, always),
+    f"{ADMIN}/studies/{{uid}}/move": acting(study.move, always),
+    f"{ADMIN}/studies/{{uid}}/undo": acting(study.take_back, always),
 }
 """What takes a form by POST."""

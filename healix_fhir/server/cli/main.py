@@ -19,6 +19,7 @@ from healix_fhir.server.cli import (
     packages,
     peers,
     registered,
+    relabel,
     retention,
     studies,
     viewer,
@@ -43,6 +44,7 @@ app.add_typer(launches.app, name="launch")
 app.add_typer(packages.app, name="package")
 app.add_typer(peers.app, name="peer")
 app.add_typer(retention.app, name="retention")
+studies.app.add_typer(relabel.app)  # without a name: its commands stand beside those of studies
 app.add_typer(studies.app, name="study")
 app.add_typer(viewer.app, name="viewer")
 app.command("import")(data.import_command)

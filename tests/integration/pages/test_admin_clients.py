@@ -45,7 +45,7 @@ async def send(client: httpx.AsyncClient, path: str, **fields: str) -> httpx.Res
 
 def address(path: str) -> str:
     """An address of something that is not there: who may not come in does not learn so."""
-    return path.replace("{id}", "x").replace("{username}", "x")
+    return path.replace("{id}", "x").replace("{username}", "x").replace("{uid}", "1.2.3")
 
 
 @pytest.mark.parametrize(("username", "role"), [("dr", "practitioner"), ("ada", "patient"), ("", "")])

@@ -62,7 +62,7 @@ ASIDE: Mapping[str, str] = {
     "healix_fhir.interaction.search": "tells whether an audit row names the caller's patient",
     "healix_fhir.interaction.definitions": "tells whether profiles may be shown whole",
     "healix_fhir.search.run": "tells how a total is counted",
-    "dicomweb.study.restore": "is for the operator's commands",
+    "dicomweb.study.restore": "is for operators and administrators, who see every study",
     "smart_auth.access": "makes one condition of another",
 }
 """Modules that ask, but show nothing by it."""

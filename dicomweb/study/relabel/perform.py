@@ -1,0 +1,137 @@
+"""Making a change that was asked for: the objects are written anew first, then take the place of the others at once.
+
+What they replace is kept like what was deleted, so that `undo.py` can bring it back, until the purge. The studies are
+closed to everyone but `system` from then on until the bridge has found whose they are. A job that is cut off leaves
+blobs without rows, for the sweep, and starts over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from dicomweb.events import study_changed
+from dicomweb.study.counted import counted
+from dicomweb.study.delete import MOVE
+from dicomweb.study.receive import Received, Receiver
+from dicomweb.study.relabel.asked import WORD, Relabelling, find, settle
+from dicomweb.study.relabel.labels import OF_PATIENT
+from dicomweb.study.relabel.objects import Concerned, concerned
+from dicomweb.study.relabel.rewrite import rewritten
+from dicomweb.study.rows import audited, write
+from healix_fhir.kernel import clock
+from healix_fhir.kernel.audit import AuditRow, Origin, record
+from healix_fhir.kernel.database import Row, Statement, Work, transaction
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.outbox import publish
+from smart_auth.access import AccessContext, internal
+
+CLIENT = "relabel"
+EVERYTHING = internal(CLIENT).scopes
+RELABELLED = "relabelled"
+"""The code of what was set aside."""
+GROUP = 200
+CHANGED = "the study changed meanwhile; ask again"
+
+Progress = Callable[[int], None]
+
+
+def perform(
+    pool: ConnectionPool[Connection[Row]], receiver: Receiver, number: int, progress: Progress = lambda _: None
+) -> Relabelling:
+    """Make the change of this number, unless that was done; what became of it. `progress` is told of bytes written.
+
+    A refusal becomes its state and message. Raises Unavailable and Full, with the change still to be made.
+    """
+    asked = transaction(pool, lambda: find(number))
+    if asked.state != "asked":
+        return asked
+    made: list[Received] = []
+    try:
+        objects = transaction(pool, lambda: concerned(asked))
+        now = clock.now()
+        for one in objects:
+            made.append(rewritten(receiver, one, now))
+            progress(one.size)
+        receiver.archive.enter([one.key for one in made])
+        transaction(pool, lambda: _put(asked, objects, made))
+    except HealixError as error:
+        receiver.archive.remove([one.key for one in made])
+        if error.category in (Category.UNAVAILABLE, Category.FULL):
+            raise
+        message = error.message
+        transaction(pool, lambda: _failed(asked, message))
+    return transaction(pool, lambda: find(number))
+
+
+def _failed(asked: Relabelling, message: str) -> Work[None]:
+    yield settle(asked.id, "failed", message)
+    yield record([AuditRow(_origin(asked), "U", WORD, outcome=4, entity=asked.study, query=message)])
+
+
+def _origin(asked: Relabelling) -> Origin:
+    return Origin(client=CLIENT, account=asked.account)
+
+
+_LOCK = """
+SELECT s.study_uid, s.pk, k.id, a.patient, EXISTS (SELECT FROM study_hold h WHERE h.study_uid = s.study_uid)
+FROM study s LEFT JOIN patient_key k ON k.pat = s.pat LEFT JOIN study_assignment a ON a.study_uid = s.study_uid
+WHERE s.study_uid = ANY(%s) ORDER BY s.study_uid FOR UPDATE OF s"""
+
+_PAIRS = """
+INSERT INTO relabelled_instance (relabelling, instance_uid, before, after)
+SELECT %s, x.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS x"""
+
+
+def _put(asked: Relabelling, objects: Sequence[Concerned], made: Sequence[Received]) -> Work[None]:
+    """Put what was made in the place of what it was made from; the caller made the names of the blobs durable."""
+    if (yield from find(asked.id)).state != "asked":
+        raise HealixError(Category.CONFLICT, CHANGED)
+    access = AccessContext(EVERYTHING, _origin(asked))
+    rows = yield Statement(_LOCK, (sorted({asked.study, asked.target}),))
+    known = {row[0]: row[1:] for row in rows}
+    if any(held for *_, held in known.values()):
+        raise HealixError(Category.CONFLICT, "a study under legal hold stays as it is")
+    if (yield from concerned(asked)) != list(objects):
+        raise HealixError(Category.CONFLICT, CHANGED)
+    for study, (pk, *_) in known.items():
+        keys = [one.key for one in objects if one.study == study]
+        if keys:
+            yield Statement(MOVE.format(chosen="i.blob = ANY(%s)"), (pk, keys, access.origin.account, RELABELLED))
+            yield from counted(study)
+    for start in range(0, len(made), GROUP):
+        if not (yield from write(access, made[start : start + GROUP], WORD)):
+            raise HealixError(Category.CONFLICT, CHANGED)
+    for study in known:
+        yield from counted(study)
+    pairs = ([one.instance for one in objects], [one.key for one in objects], [one.key for one in made])
+    yield Statement(_PAIRS, (asked.id, *pairs))
+    yield from _closed(asked, known.get(asked.study, (None,) * 4)[2], known)
+    patients = dict.fromkeys(row[1] for row in known.values())
+    what = f"{audited(pairs[0])}: {asked.reason}"
+    yield record([AuditRow(access.origin, "U", WORD, patient=one, entity=asked.study, query=what) for one in patients])
+    yield settle(asked.id, "done")
+    yield publish(study_changed([asked.study, asked.target]))
+
+
+def _closed(asked: Relabelling, assigned: str | None, known: Mapping[str, Sequence[object]]) -> Work[None]:
+    """Whose what was changed is, is for the bridge to find; what was given to a patient by hand stays that patient's,
+    unless another PatientID was written.
+    """
+    fresh = asked.target not in known
+    if fresh or asked.target == asked.study:
+        yield Statement("UPDATE study SET pat = NULL WHERE study_uid = %s", (asked.target,))
+    if assigned is None:
+        return
+    yield Statement("UPDATE relabelling SET assigned = %s WHERE id = %s", (assigned, asked.id))
+    if OF_PATIENT & {"PatientID", "IssuerOfPatientID"} & asked.labels.keys():
+        if asked.target == asked.study:
+            yield Statement("DELETE FROM study_assignment WHERE study_uid = %s", (asked.study,))
+    elif fresh:
+        yield Statement(
+            """INSERT INTO study_assignment (study_uid, patient, account) VALUES (%s, %s, %s)
+               ON CONFLICT (study_uid) DO NOTHING""",
+            (asked.target, assigned, asked.account),
+        )
