@@ -45,7 +45,7 @@ def test_one_token_for_studies_and_images(server: LiveServer, stored: str, study
     """The token that finds a study opens its images, whole and in parts, at the address that the study names."""
     (found,) = studies(server, scope, patient=stored)
     (contained,) = found["contained"]
-    assert found["endpoint"] == [{"reference": f"#{contained['id']}"}]
+    assert found["endpoint"] == [{"reference": f"#{contained['id']}"}, {"reference": f"Endpoint/{contained['id']}"}]
     base = f"{contained['address']}/studies/{found['identifier'][0]['value'].removeprefix('urn:oid:')}"
     assert contained["address"].startswith(server.url)
     with server.client(scope, patient=stored) as client:

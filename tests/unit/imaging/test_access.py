@@ -16,7 +16,7 @@ def test_endpoint() -> None:
     """The study refers to a contained WADO-RS endpoint that needs the token with which the study was found."""
     study = retrievable({"resourceType": "ImagingStudy"}, WHERE)
     (endpoint,) = study["contained"]
-    assert study["endpoint"] == [{"reference": f"#{endpoint['id']}"}]
+    assert study["endpoint"] == [{"reference": "#wado-rs"}, {"reference": "Endpoint/wado-rs"}]
     assert (endpoint["status"], endpoint["address"]) == ("active", WHERE)
     assert endpoint["connectionType"]["code"] == "dicom-wado-rs"
     (extension,) = endpoint["extension"]
@@ -33,5 +33,5 @@ def test_other_endpoints_stay() -> None:
     }
     made = retrievable(study, WHERE)
     assert made["contained"] == [wado_endpoint(WHERE), other]
-    assert made["endpoint"] == [{"reference": "#wado-rs"}, {"reference": "#archive"}, {"reference": "Endpoint/e"}]
+    assert [one["reference"] for one in made["endpoint"]] == ["#wado-rs", "Endpoint/wado-rs", "#archive", "Endpoint/e"]
     assert retrievable(made, WHERE) == made
