@@ -39,15 +39,21 @@ Progress = Callable[[int], None]
 
 
 def perform(
-    pool: ConnectionPool[Connection[Row]], receiver: Receiver, number: int, progress: Progress = lambda _: None
+    pool: ConnectionPool[Connection[Row]],
+    receiver: Receiver,
+    number: int,
+    progress: Progress = lambda _: None,
+    client: str = CLIENT,
 ) -> Relabelling:
-    """Make the change of this number, unless that was done; what became of it. `progress` is told of bytes written.
+    """Make the change of this number, unless that was done; what became of it. `progress` is told of bytes written,
+    the audit trail of `client`.
 
     A refusal becomes its state and message. Raises Unavailable and Full, with the change still to be made.
     """
     asked = transaction(pool, lambda: find(number))
     if asked.state != "asked":
         return asked
+    origin = Origin(client=client, account=asked.account)
     made: list[Received] = []
     try:
         objects = transaction(pool, lambda: concerned(asked))
@@ -56,23 +62,19 @@ def perform(
             made.append(rewritten(receiver, one, now))
             progress(one.size)
         receiver.archive.enter([one.key for one in made])
-        transaction(pool, lambda: _put(asked, objects, made))
+        transaction(pool, lambda: _put(asked, objects, made, origin))
     except HealixError as error:
         receiver.archive.remove([one.key for one in made])
         if error.category in (Category.UNAVAILABLE, Category.FULL):
             raise
         message = error.message
-        transaction(pool, lambda: _failed(asked, message))
+        transaction(pool, lambda: _failed(asked, message, origin))
     return transaction(pool, lambda: find(number))
 
 
-def _failed(asked: Relabelling, message: str) -> Work[None]:
+def _failed(asked: Relabelling, message: str, origin: Origin) -> Work[None]:
     yield settle(asked.id, "failed", message)
-    yield record([AuditRow(_origin(asked), "U", WORD, outcome=4, entity=asked.study, query=message)])
-
-
-def _origin(asked: Relabelling) -> Origin:
-    return Origin(client=CLIENT, account=asked.account)
+    yield record([AuditRow(origin, "U", WORD, outcome=4, entity=asked.study, query=message)])
 
 
 _LOCK = """
@@ -85,11 +87,11 @@ INSERT INTO relabelled_instance (relabelling, instance_uid, before, after)
 SELECT %s, x.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS x"""
 
 
-def _put(asked: Relabelling, objects: Sequence[Concerned], made: Sequence[Received]) -> Work[None]:
+def _put(asked: Relabelling, objects: Sequence[Concerned], made: Sequence[Received], origin: Origin) -> Work[None]:
     """Put what was made in the place of what it was made from; the caller made the names of the blobs durable."""
     if (yield from find(asked.id)).state != "asked":
         raise HealixError(Category.CONFLICT, CHANGED)
-    access = AccessContext(EVERYTHING, _origin(asked))
+    access = AccessContext(EVERYTHING, origin)
     rows = yield Statement(_LOCK, (sorted({asked.study, asked.target}),))
     known = {row[0]: row[1:] for row in rows}
     if any(held for *_, held in known.values()):

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.server.cli.console import DataDir, answer, database, recorded, stop
@@ -105,7 +106,7 @@ def _changed(
         columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
         with Progress(*columns, console=Console(file=sys.stderr)) as bar:
             task = bar.add_task("Writing", total=None)
-            made = perform(pool, receiver, number, lambda size: bar.advance(task, size))
+            made = perform(pool, receiver, number, lambda size: bar.advance(task, size), OPERATOR.client or "")
         if made.state == "failed":
             stop(made.message or "the change was not made")
         answer(describe(made))
