@@ -67,8 +67,7 @@ def _studies(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
         before = existing.get(imaging_study_id(study.uid))
         resource = imaging_study(study, whose[study.uid], before, where, ordered.get(study.uid, ()))
         changes.append(change(Method.PUT, resource, "ImagingStudy", resource["id"], bases))
-    if where:
-        changes += yield from _endpoint(where, bases)
+    changes += _endpoint(existing.get(ENDPOINT), where, bases)
     yield from commit(internal("imaging"), changes)
     ids = [imaging_study_id(study.uid) for study in found]
     yield Statement(_JOIN, ([study.uid for study in found], ids, TYPE_ID["ImagingStudy"]))
@@ -83,15 +82,11 @@ WHERE s.study_uid = x.study_uid AND s.imaging_study IS DISTINCT FROM r.pk"""
 """Tells studies which resource is theirs, so that what hides the one hides the other."""
 
 
-def _endpoint(address: str, bases: tuple[str, ...]) -> Work[list[Change]]:
+def _endpoint(known: dict[str, Any] | None, address: str, bases: tuple[str, ...]) -> list[Change]:
     """The Endpoint of this server's images, to be written where it is not there, or says another address."""
-    wanted = wado_endpoint(address)
-    rows = yield Statement(
-        "SELECT body FROM resource WHERE type = %s AND id = %s AND NOT deleted", (TYPE_ID["Endpoint"], ENDPOINT)
-    )
-    if rows and decode(bytes(rows[0][0])).get("address") == address:
+    if not address or (known is not None and known.get("address") == address):
         return []
-    return [change(Method.PUT, wanted, "Endpoint", ENDPOINT, bases)]
+    return [change(Method.PUT, wado_endpoint(address), "Endpoint", ENDPOINT, bases)]
 
 
 _DUE = """
@@ -135,15 +130,18 @@ _EXISTING = """
 SELECT r.id, r.body, CASE WHEN r.deleted THEN (
          SELECT h.body FROM resource_history h WHERE h.type = r.type AND h.id = r.id AND NOT h.deleted
          ORDER BY h.version DESC LIMIT 1) END
-FROM resource r WHERE r.type = %s AND r.id = ANY(%s) ORDER BY r.id FOR UPDATE OF r"""
+FROM resource r WHERE (r.type = %s AND r.id = ANY(%s)) OR (r.type = %s AND r.id = %s AND NOT r.deleted)
+ORDER BY r.type, r.id FOR UPDATE OF r"""
 
 
 def _existing(found: Sequence[Study]) -> Work[dict[str, dict[str, Any]]]:
-    """What others have made of the resources; locked, so that no label that comes meanwhile is written over.
+    """What others have made of the resources, and the Endpoint by its id; locked, so that no label that comes
+    meanwhile is written over.
 
     Of a resource that was deleted with its study, which has come back, it is what they had made of it before.
     """
-    rows = yield Statement(_EXISTING, (TYPE_ID["ImagingStudy"], [imaging_study_id(study.uid) for study in found]))
+    ids = [imaging_study_id(study.uid) for study in found]
+    rows = yield Statement(_EXISTING, (TYPE_ID["ImagingStudy"], ids, TYPE_ID["Endpoint"], ENDPOINT))
     return {id_: decode(bytes(body) if body else unpack(bytes(before))) for id_, body, before in rows if body or before}
 
 

@@ -60,6 +60,11 @@ class Study:
         return [*own, *said.other_ids]
 
     @property
+    def has_titles(self) -> bool:
+        """Whether some of its objects are such as have titles."""
+        return any(sop_class.startswith(TITLED) for series in self.series for _, sop_class, _ in series.instances)
+
+    @property
     def described(self) -> Described:
         """What its first object says."""
         return self.series[0].described if self.series else Described()
@@ -90,16 +95,17 @@ WHERE s.study_uid = ANY(%s) AND i.sop_class_uid ^@ ANY(%s)"""
 
 
 def read(uids: Sequence[str]) -> Work[list[Study]]:
-    """The studies that exist, with their series and instances; three statements."""
+    """The studies that exist, with their series and instances; two statements, one more for titles of documents."""
     rows = yield Statement(_STUDIES, (list(uids),))
     studies = {row[0]: Study(*row) for row in rows}
     rows = yield Statement(_SERIES, (list(studies),))
     for row in rows:
         studies[row[0]].series.append(_series(row))
-    rows = yield Statement(_TITLED, (list(studies), list(TITLED)))
-    for uid, instance, encoded in rows:
-        if found := title(members_of(encoded)):
-            studies[uid].titles[instance] = found
+    if with_titles := [study.uid for study in studies.values() if study.has_titles]:
+        rows = yield Statement(_TITLED, (with_titles, list(TITLED)))
+        for uid, instance, encoded in rows:
+            if found := title(members_of(encoded)):
+                studies[uid].titles[instance] = found
     return [study for study in studies.values() if study.series]
 
 

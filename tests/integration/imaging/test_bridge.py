@@ -266,5 +266,5 @@ def test_the_number_of_statements_is_fixed(store: Store, count: int) -> None:
             rows = yield statement
 
     store.run(counted())
-    assert statements <= 14
+    assert statements <= 15
     assert len(resources(store, "ImagingStudy")) == count
