@@ -21,7 +21,7 @@ from dicomweb.study.relabel.asked import NEW, Relabelling, ask, relabellings
 from dicomweb.study.relabel.perform import perform
 from dicomweb.study.relabel.undo import undo
 from dicomweb.study.restore import deletions, restore
-from dicomweb.study.retrieve import instances, metadata
+from dicomweb.study.retrieve import encoded, instances, metadata
 from healix_fhir.kernel.errors import Category, HealixError
 from tests.support.dicom import big_endian, ct, data_set, deflated, implicit, part10, rle, uid, with_pixels
 from tests.support.study import SYSTEM, Store, caller
@@ -91,7 +91,7 @@ def test_a_study_has_other_labels_wherever_it_is_read(store: Store) -> None:
         (was,) = item.ModifiedAttributesSequence
         assert (was.PatientID, was.AccessionNumber, was.OtherPatientIDs) == ("P1", "A1", "X9")
         assert (item.ReasonForTheAttributeModification, item.ModifyingSystem) == ("CORRECT", "Healix")
-    described = [json.loads(one) for one in store.run(metadata(SYSTEM, uid(1), base=BASE))]
+    described = [json.loads(one) for one in encoded(store.run(metadata(SYSTEM, uid(1))), BASE)]
     assert {one["00100020"]["Value"][0] for one in described} == {"P2"}
     assert store.sql("SELECT count(DISTINCT digest) FROM instance") == [(4,)]
     assert store.sql("SELECT pat FROM study") == [(None,)]
