@@ -1,7 +1,7 @@
 """Keeps `care_relationship`, which decides what a clinician may see, up to date with the resources that say so.
 
 An outbox consumer of the topic `resource`. It looks at the present state of what changed, under a lock, so that
-events may come twice, late and in any order. The number of statements does not depend on that of the events. When a
+events may come twice, late and in any order. A thousand are looked at with as many statements as one. When a
 PractitionerRole changes, it looks at all that names it.
 """
 
@@ -24,6 +24,9 @@ def consumer(bases: tuple[str, ...] = ()) -> Callable[[Sequence[Event]], Work[No
     return lambda events: _handle(bases, events)
 
 
+AT_ONCE = 1000
+"""Resources that are looked at together: many may name one role."""
+
 handle = consumer()
 
 
@@ -33,8 +36,12 @@ def _handle(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
     if roles:
         changed |= {(type_id, id_) for type_id, id_ in (yield _naming(roles))}
     sources = sorted(changed)
-    if not sources:
-        return
+    for start in range(0, len(sources), AT_ONCE):
+        yield from _look(bases, sources[start : start + AT_ONCE])
+
+
+def _look(bases: tuple[str, ...], sources: Sequence[tuple[int, str]]) -> Work[None]:
+    """Write down what these resources state now."""
     bodies = yield present(sources)
     named = (yield _roles_of(sources)) if any(_NAMED in bytes(body) for *_, body in bodies) else []
     plain = Reader(bases)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from healix_fhir.care import relationships
 from healix_fhir.care.relationships import handle
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.database import Row, Statement, Work, transaction
@@ -148,6 +149,19 @@ def test_events_may_repeat_and_come_late(clinic: Clinic, pool: Pool) -> None:
     transaction(pool, lambda: handle(late))
     assert seen(clinic, "d") == set()
     transaction(pool, lambda: handle([Event("resource", {"type": "Basic", "id": "b", "version": 1, "method": "PUT"})]))
+
+
+def test_a_role_of_many_patients(clinic: Clinic, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a role changes hands, all that names it follows, however many are looked at together."""
+    monkeypatch.setattr(relationships, "AT_ONCE", 7)
+    named = {"participant": [{"member": ref("PractitionerRole/r")}]}
+    clinic.put(*(team(f"t{n}", f"q{n}", "none", **named) for n in range(30)))
+    for who in ("d", "e"):
+        clinic.put({"resourceType": "PractitionerRole", "id": "r", "practitioner": ref(f"Practitioner/{who}")})
+        work(pool)
+        with pool.connection() as connection:
+            rows = connection.execute("SELECT practitioner, count(*) FROM care_relationship GROUP BY 1").fetchall()
+        assert rows == [(who, 30)]
 
 
 def test_statements_do_not_grow(clinic: Clinic, pool: Pool) -> None:
