@@ -41,6 +41,10 @@ from smart_auth.shared import LOOKING, SHARED_TYPES
 __all__ = ["EVERYTHING", "NOTHING", "AccessContext", "internal", "restored"]
 
 
+ORIGINAL = "coalesce({column}, 0) >= 0"
+"""The condition on a patient key that it is none of a research project (smart_auth/research.py)."""
+
+
 class AccessContext(msgspec.Struct, frozen=True):
     """Who asks and what for; made from a bearer token once a request, and the only way to rows.
 
@@ -50,6 +54,7 @@ class AccessContext(msgspec.Struct, frozen=True):
     unless somebody has looked. `several` has the types of which a resource may have several patients (smart_auth/
     several.py); None, of all, unless somebody has looked. `wide` guesses that the patients in the user's care are many
     of all; `listing`, that the statements made of this access have a list of them (smart_auth/care_list.py).
+    `project` is that of a research token (smart_auth/research.py).
     """
 
     scopes: frozenset[Scope]
@@ -63,6 +68,7 @@ class AccessContext(msgspec.Struct, frozen=True):
     several: frozenset[str] | None = None
     wide: bool = False
     listing: bool = False
+    project: int | None = None
 
     @property
     def alone(self) -> bool:
@@ -166,13 +172,15 @@ class AccessContext(msgspec.Struct, frozen=True):
         resource hides them, and a query of a scope is asked of it. `key` is the SQL expression of the resource's key,
         null until it is made; until then no query holds.
 
-        Queries open rows to be looked at only: what a change would make of the resource nobody knows beforehand.
+        Queries open rows to be looked at only: what a change would make of the resource nobody knows beforehand. The
+        copies of research projects stand for no resource: they are open to none but research tokens.
         """
         viewer = self._viewer(type_name, permission)
+        whole = self._within(type_name, permission, contexts(self.scopes, type_name, permission), column)
         return self._heeding(
             bounded(self.scopes, type_name, permission) if permission in LOOKING else (),
             key,
-            whole=self._within(type_name, permission, contexts(self.scopes, type_name, permission), column),
+            whole=Fragment(ORIGINAL.format(column=column)) if whole == EVERYTHING else whole,
             within=lambda context: self._within(type_name, permission, {context}, column),
             shown=lambda: (
                 [] if viewer is None else represented(viewer, type_name, permission, column, key, self.narrowed)

@@ -22,6 +22,7 @@ from smart_auth.care_list import CARES_FOR_MANY
 from smart_auth.patients import patient_keys
 from smart_auth.person import PROXY, STANDING, find_person, person_of
 from smart_auth.queries import CLOSED, Conditions, check_queries
+from smart_auth.research import check_scope, opened, project_number
 from smart_auth.scope import Context, Scope, parse
 
 CHANNEL = "healix_token"
@@ -78,12 +79,13 @@ def create_token(
     username: str | None = None,
     client: str = "healix",
     ttl: int = 3600,
+    project: str | None = None,
     types: Collection[str] | None = None,
     conditions: Conditions = CLOSED,
     origin: Origin | None = None,
 ) -> Work[str]:
     """A new access token, made by `origin` (left out: by whom it is for). `types`, where given, are the resource types
-    that a scope may name.
+    that a scope may name. With `project` it is a research token of that project.
 
     `conditions` knows the queries that scopes may have.
 
@@ -92,6 +94,9 @@ def create_token(
     """
     scopes = _clinical(scope, types)
     check_queries(scopes, conditions)
+    number = (yield from project_number(project)) if project is not None else None
+    if number is not None:
+        check_scope(scope)
     if not 1 <= ttl <= LONGEST:
         raise invalid(f"a token lives between 1 and {LONGEST} seconds")
     account = (yield from _known_account(username)) if username is not None else None
@@ -102,9 +107,9 @@ def create_token(
     token = ids.secret()
     name = account.username if account else None
     yield Statement(
-        """INSERT INTO access_token (hash, client, username, scope, patient, pat, expires)
-           VALUES (%s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))""",
-        (digest(token), client, name, scope, patient, pat, ttl),
+        """INSERT INTO access_token (hash, client, username, scope, patient, pat, project, expires)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))""",
+        (digest(token), client, name, scope, patient, pat, number, ttl),
     )
     whose = f"account/{name}" if origin is not None and name is not None else None
     who = origin or Origin(client=client, account=name)
@@ -148,8 +153,11 @@ def _check_contexts(scopes: Collection[Scope], patient: str | None, account: Acc
 FIND = f"""SELECT t.hash, t.scope, t.client, t.username, t.patient, t.pat, a.role,
                  extract(epoch FROM t.expires - now())::float8, {STANDING},
                  ARRAY(SELECT kind FROM narrowing), ARRAY(SELECT type FROM several_compartments),
-                 a.role = 'practitioner' AND {CARES_FOR_MANY.format(practitioner="substr(a.fhir_user, 14)")}
+                 a.role = 'practitioner' AND {CARES_FOR_MANY.format(practitioner="substr(a.fhir_user, 14)")},
+                 coalesce(t.project, c.project), p.name
           FROM access_token t LEFT JOIN account a USING (username)
+          LEFT JOIN client c ON c.id = t.client COLLATE "C"
+          LEFT JOIN research_project p ON p.number = coalesce(t.project, c.project)
           WHERE t.hash = ANY(%s) AND NOT t.revoked AND t.expires > now()
             AND (t.username IS NULL OR NOT a.disabled)"""
 
@@ -159,10 +167,14 @@ def find(hashes: Sequence[bytes]) -> Work[dict[bytes, Found]]:
     rows = yield Statement(FIND, (list(hashes),))
     found = {}
     for token, scope, client, username, patient, pat, role, seconds, *standing in rows:
-        own, fhir_user, linked, narrowed, several, wide = standing
+        own, fhir_user, linked, narrowed, several, wide, project, project_name = standing
+        origin = Origin(client=client, account=username)
+        if project is not None:
+            access = opened(project, project_name or "", parse(scope), origin)
+            found[bytes(token)] = Found(access, seconds)
+            continue
         practitioner = Account(username, role, fhir_user).practitioner if username else None
         person = person_of(own, fhir_user, linked) if role == "patient" else None
-        origin = Origin(client=client, account=username)
         charts = username is None or role in CARING  # who has become an administrator reads none any more
         access = AccessContext(
             parse(scope),

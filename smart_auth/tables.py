@@ -129,7 +129,19 @@ client = Table(
     Column("launch_uri", Text),
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("disabled", Boolean, nullable=False, server_default=text("false")),  # closed by an administrator
+    Column("project", BigInteger),  # of research_project: an app that sees its copies alone
     comment="registered apps. Spec: RFC 7591 section 2",
+)
+
+research_project = Table(
+    "research_project",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("name", Text(collation="C"), nullable=False, unique=True),
+    Column("secret", LargeBinary, nullable=False),
+    Column("profile", Text, nullable=False),  # dicomweb.deidentify.options.Profile as JSON
+    Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="how each project de-identifies, and the secret of its pseudonyms; see dicomweb/research",
 )
 
 access_token = Table(
@@ -145,6 +157,7 @@ access_token = Table(
     Column("expires", DateTime(timezone=True), nullable=False),
     Column("revoked", Boolean, nullable=False, server_default=text("false")),
     Column("grant_id", Text(collation="C")),  # of app_grant; null for tokens that nobody's consent made
+    Column("project", BigInteger),  # of research_project, as of client
     comment="opaque access tokens",
 )
 Index("access_token_expires", access_token.c.expires)

@@ -40,7 +40,7 @@ _SAME_PATIENT = """{s}.patient_id IS NOT DISTINCT FROM {x}.patient_id
 # LATERAL with LIMIT keeps each look-up an index probe, also in a plan that was made while the tables were empty.
 _WRITE = """
 WITH given_study AS MATERIALIZED (
-       SELECT x.*, s.pk, s.imaging_study, CASE WHEN s.pk IS NULL THEN p.pat ELSE s.pat END AS pat,
+       SELECT x.*, s.pk, s.imaging_study, CASE WHEN s.pk IS NULL THEN coalesce(%s::bigint, p.pat) ELSE s.pat END AS pat,
               s.pk IS NULL OR {same} AS same
        FROM json_to_recordset(%s::json) AS x ({study_types}, query text, instances int, sop_classes text[])
        LEFT JOIN LATERAL (SELECT * FROM study s WHERE s.study_uid = x.study_uid LIMIT 1) s ON true
@@ -130,6 +130,7 @@ def write(access: AccessContext, group: Sequence[Received], source: str) -> Work
         rows = yield Statement(
             _sql(allowed.sql, bool(values)),
             (
+                access.pat if access.project is not None else None,  # copies are their project's
                 msgspec.json.encode(_studies(group)).decode(),
                 msgspec.json.encode(_series(group)).decode(),
                 msgspec.json.encode([_instance(one) for one in group]).decode(),

@@ -24,7 +24,7 @@ from dicomweb.study.reject import KEY_OBJECTS, judged, reject
 from dicomweb.study.rows import audited, write
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Row, Statement, Work, aat_once, at_once, atransaction, transaction
-from smart_auth.access import AccessContext
+from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
 
 __all__ = ["Disposition", "Outcome", "adeposit", "attempt", "deposit", "may_be_committed"]
@@ -168,7 +168,7 @@ def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Kn
     A study is closed to a caller unless its patient, known or to be, is in a compartment that the caller may create in.
     """
     present = access.represented("ImagingStudy", Permission.CREATE, "s.pat", "s.imaging_study")
-    future = access.compartments("ImagingStudy", Permission.CREATE, "p.pat")
+    future = access.compartments("ImagingStudy", Permission.CREATE, "p.pat") if access.project is None else EVERYTHING
     firsts = by_study(received)
     identities = [identity(one) for one in firsts.values()]
     rows = yield Statement(

@@ -42,6 +42,7 @@ from healix_fhir.kernel.refusal import as_refusal
 from smart_auth.access import AccessContext
 from smart_auth.challenge import Gate
 from smart_auth.denial import Denial
+from smart_auth.research import check_opens_resources
 
 Handler = Callable[[Interactions, Call], Awaitable[Answer]]
 NOWHERE: Mapping[str, str] = MappingProxyType({})
@@ -87,6 +88,7 @@ class Address:
         denied: tuple[Denial, ...] = ()
         try:
             call = await self._call(scope, receive, headers, request)
+            check_opens_resources(call.access)
             answer = await self.handler(call.method, call.path)(self.edge.interactions, call)
             body = await render(answer, call.format, pretty=call.pretty)
             denied = answer.denials

@@ -93,7 +93,8 @@ _DUE = """
 SELECT s.study_uid, s.instance_count, r.updated
 FROM study s LEFT JOIN unnest(%s::text[], %s::text[]) AS x (study_uid, id) USING (study_uid)
 LEFT JOIN resource r ON r.type = %s AND r.id = x.id
-WHERE s.study_uid = ANY(%s)"""
+WHERE s.study_uid = ANY(%s) AND coalesce(s.pat, 0) >= 0"""
+"""The copies of research projects are not due: they have no patient and no resource."""
 
 _POSTPONE = """
 INSERT INTO outbox (topic, payload, due)
@@ -157,7 +158,7 @@ WITH asked AS (
        WHERE a.patient_id <> '' AND w.patient_id = a.patient_id AND w.issuer = a.issuer
          AND w.pat IS DISTINCT FROM a.pat)
 UPDATE study s SET pat = a.pat, patient_made = a.made FROM asked a
-WHERE (s.pat IS DISTINCT FROM a.pat OR s.patient_made <> a.made)
+WHERE (s.pat IS DISTINCT FROM a.pat OR s.patient_made <> a.made) AND coalesce(s.pat, 0) >= 0
   AND NOT EXISTS (SELECT FROM study_assignment g JOIN resource r ON r.type = {patient} AND r.id = g.patient
                   WHERE g.study_uid = s.study_uid AND NOT r.deleted)
   AND CASE WHEN a.patient_id = '' THEN s.study_uid = a.issuer

@@ -93,7 +93,8 @@ def assign(access: AccessContext, study: str, patient: str | None) -> Work[None]
     """
     _require(access, Permission.UPDATE)
     rows = yield Statement(
-        "SELECT k.id FROM study s LEFT JOIN patient_key k ON k.pat = s.pat WHERE s.study_uid = %s FOR UPDATE OF s",
+        "SELECT k.id FROM study s LEFT JOIN patient_key k ON k.pat = s.pat WHERE s.study_uid = %s"
+        " AND coalesce(s.pat, 0) >= 0 FOR UPDATE OF s",
         (check_uid(study, "StudyInstanceUID"),),
     )
     if not rows:

@@ -20,6 +20,7 @@ from smart_auth.administration.page import PAGE, Listed, listed
 from smart_auth.oauth.apps import OPENS
 from smart_auth.oauth.clients import COLUMNS, Client, NewClient, checked, client_of
 from smart_auth.queries import CLOSED, Conditions
+from smart_auth.research import check_scope
 from smart_auth.store import CHANNEL, digest
 
 
@@ -98,11 +99,13 @@ def change_client(
 
     A grant is bounded by the registration of its time; to take back what is granted, close the app.
     """
-    rows = yield Statement("SELECT auth FROM client WHERE id = %s FOR UPDATE", (id_,))
+    rows = yield Statement("SELECT auth, project FROM client WHERE id = %s FOR UPDATE", (id_,))
     if not rows:
         raise _none(id_)
     if rows[0][0] != new.auth:
         raise invalid("an app that proves itself in another way is registered as another app", code="value")
+    if rows[0][1] is not None:
+        check_scope(new.scope)
     grants = checked(new, types, conditions)
     yield Statement(
         """UPDATE client SET name = %s, scope = %s, redirect_uris = %s, grants = %s, jwks = %s, jwks_uri = %s,

@@ -75,7 +75,7 @@ SENSES: Mapping[str, Sense] = {
         ("account", "account-link", "factor", "invitation", "mail-address", "password", "registration"),
         Sense(ALERT, (ATTRIBUTES,)),
     ),
-    **dict.fromkeys(("client", "peer", "package", "signing-key"), Sense(ALERT, (CONFIGURATION,))),
+    **dict.fromkeys(("client", "peer", "package", "signing-key", "research-project"), Sense(ALERT, (CONFIGURATION,))),
     **dict.fromkeys(("flood", "page"), Sense(ALERT)),
     **dict.fromkeys(("A-ASSOCIATE", "A-P-ABORT", "C-ECHO"), Sense(AUTHENTICATION, (NODE,))),
     **dict.fromkeys(("command", "notification"), Sense(ACTIVITY)),
@@ -88,7 +88,7 @@ SENSES: Mapping[str, Sense] = {
         ("workitem-subscribe", "workitem-unsubscribe", "workitem-suspend", "workitem-channel", "workitem-event"),
         Sense(PROCEDURE),
     ),
-    **dict.fromkeys(("C-STORE", "STOW-RS", "import"), Sense(TRANSFERRED)),
+    **dict.fromkeys(("C-STORE", "STOW-RS", "import", "de-identify"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve-rendered", "retrieve-thumbnail"), Sense(TRANSFERRED)),
     **dict.fromkeys(

@@ -141,6 +141,7 @@ def create_token(
     patient: Annotated[str | None, typer.Option(help="Logical id of the patient that patient/… scopes open.")] = None,
     user: Annotated[str | None, typer.Option(help="Username whose care relationships user/… scopes follow.")] = None,
     ttl: Annotated[int, typer.Option(help="Seconds until it expires.", min=1)] = 3600,
+    research: Annotated[str | None, typer.Option(help="The research project whose copies alone it opens.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Create an access token."""
@@ -157,6 +158,7 @@ def create_token(
                 username=user,
                 ttl=ttl,
                 client="healix-cli",
+                project=research,
                 types=TYPES,
                 conditions=ScopeQueries((settings.fhir_base,)),
                 origin=OPERATOR,

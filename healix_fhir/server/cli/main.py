@@ -20,6 +20,7 @@ from healix_fhir.server.cli import (
     peers,
     registered,
     relabel,
+    research,
     retention,
     studies,
     viewer,
@@ -43,6 +44,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(launches.app, name="launch")
 app.add_typer(packages.app, name="package")
 app.add_typer(peers.app, name="peer")
+app.add_typer(research.app, name="research")
 app.add_typer(retention.app, name="retention")
 studies.app.add_typer(relabel.app)  # without a name: its commands stand beside those of studies
 app.add_typer(studies.app, name="study")

@@ -1,9 +1,10 @@
-"""`healix study`: images deleted and restored, and legal hold."""
+"""`healix study`: images deleted and restored, legal hold, export."""
 
 from __future__ import annotations
 
 import math
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -12,9 +13,10 @@ import typer
 from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
 from healix_fhir.server.cli.console import DataDir, answer, database, recorded
+from healix_fhir.server.cli.research import Processes, ReportFile, at_work, finish, progress
 from smart_auth.access import internal
 
-app = typer.Typer(help="Studies: delete, restore, legal hold.", no_args_is_help=True)
+app = typer.Typer(help="Studies: delete, restore, legal hold, export.", no_args_is_help=True)
 
 Study = Annotated[str, typer.Argument(help="The StudyInstanceUID.")]
 Series = Annotated[str | None, typer.Option(help="Only the series with this UID.")]
@@ -24,7 +26,7 @@ ACCESS = internal(OPERATOR.client or "")
 
 @app.callback()
 def group() -> None:
-    """Studies: delete, restore, legal hold."""
+    """Studies: delete, restore, legal hold, export."""
 
 
 @app.command("delete")
@@ -129,6 +131,37 @@ def damaged_command(data_dir: DataDir = None) -> None:
         answer(
             {"damaged": [msgspec.to_builtins(one) for one in found], "runs": [msgspec.to_builtins(one) for one in last]}
         )
+
+
+@app.command("export")
+def export_command(
+    studies: Annotated[list[str], typer.Argument(help="StudyInstanceUIDs.")],
+    to: Annotated[Path, typer.Option(help="A folder that is new or empty, or a new file NAME.zip.")],
+    project: Annotated[str | None, typer.Option(help="De-identify as this research project does.")] = None,
+    report: ReportFile = None,
+    processes: Processes = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Write studies with a DICOMDIR to a folder or a ZIP file; exits with 1 when anything was refused."""
+    from dicomweb.archive.opening import open_archive
+    from dicomweb.research import export
+    from dicomweb.research.projects import find
+
+    with database(data_dir) as (settings, pool):
+        archive = open_archive(settings)
+        chosen = transaction(pool, lambda: find(project)) if project is not None else None
+        described = transaction(pool, lambda: export.sources(ACCESS, studies))
+        with progress("Exporting", sum(one.size for one, _ in described)) as advance:
+            target = export.place(to)
+            if chosen is None:
+                count = export.stored(archive, described, target, advance)
+                answer({"to": str(to), "instances": count})
+                return
+            found = [one for one, _ in described]
+            made = export.deidentified(
+                archive, chosen, found, target, processes=processes or at_work(), advance=advance
+            )
+        finish({"to": str(to), "project": chosen.name}, made, report)
 
 
 @app.command("unmatched")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dicomweb.dicomjson.charset import CODEC
-from healix_fhir.server.statement import dimse, web
+from healix_fhir.server.statement import deidentification, dimse, web
 from healix_fhir.server.statement.table import lines, table
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "dicom-conformance.md"
@@ -29,6 +29,8 @@ MODEL = """* **DIMSE AE `HEALIX`**: accepts associations of modalities and archi
   an access token.
 * **Study store**: what both share. An object that is acknowledged is durable, found by searches and, a moment later, a
   FHIR `ImagingStudy`."""
+MEDIA = """`healix study export` writes a file-set with a DICOMDIR to a folder or a ZIP file, for no media profile.
+`healix import` reads folders of files."""
 SECURITY = """* HTTP: SMART on FHIR 2.2 access tokens (RFC 6750). The scopes of `ImagingStudy` govern: `r` retrieve,
   `s` search, `c` store, `d` delete. A token opens what its person may see; what is hidden answers like what does not
   exist.
@@ -50,7 +52,8 @@ def page() -> str:
         dimse.services(),
         web.services(),
         lines(
-            "## Media services", "None: media are not written or read as such. `healix import` reads folders of files."
+            "## Media services",
+            MEDIA,
         ),
         web.syntaxes(),
         lines(
@@ -60,6 +63,7 @@ def page() -> str:
             table(("defined term", "read as"), ((f"`{term or '(none)'}`", codec) for term, codec in CODEC.items())),
         ),
         lines("## Security", SECURITY),
+        deidentification.de_identification(),
         lines(
             "## Annexes",
             "No standard extended, specialized or private SOP classes are defined; no private attributes are written.",

@@ -37,6 +37,7 @@ def told(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
     entry = {"resource": patient(id="ada"), "request": {"method": "PUT", "url": "Patient/ada"}}
     bundle.write_text(json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}))
     names = {"folder": str(folder), "study": uid(5), "package": str(archive(directory / "package.tgz"))}
+    names["export"] = str(directory / "export")
     with psycopg.connect(module_database_url, autocommit=True) as connection:
         clinician = AccessContext(parse("user/*.rs"), Origin("ehr", "doc"), practitioner="d")
         names["opening"] = run(connection, break_glass(clinician, "ada", "unconscious", DEFAULT)).id
@@ -51,7 +52,7 @@ def _run(one: Run, names: dict[str, str], connection: psycopg.Connection[Any], d
     assert done.exit_code == 0, (line, done.stderr, done.exception)
     answer = json.loads(done.stdout)
     names |= {name: str(answer[key]) for key, name in (one.keeps or {}).items()}
-    rows = [row[1:] for row in _rows(connection, mark) if row[4] != "import"]
+    rows = [row[1:] for row in _rows(connection, mark) if row[4] != "import" and not row[4].startswith("research/")]
     return rows, [(*filled(row, names), "healix-cli", None) for row in one.rows]
 
 

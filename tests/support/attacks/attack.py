@@ -100,9 +100,9 @@ def _bodies(first: str, second: str) -> str:
     return f"body, from {same}: {first[start : same + 200]} / {second[start : same + 200]}"
 
 
-def sent(scene: Scene, caller: httpx.Client, attack: Attack) -> Answer:
-    """The answer to an attack without names."""
-    return _sent(scene, caller, attack, {})
+def sent(scene: Scene, caller: httpx.Client, attack: Attack, target: Mapping[str, str] | None = None) -> Answer:
+    """The answer to an attack without names, or with those of a target."""
+    return _sent(scene, caller, attack, target or {})
 
 
 def _sent(scene: Scene, caller: httpx.Client, attack: Attack, target: Mapping[str, str]) -> Answer:

@@ -32,12 +32,15 @@ from tests.support.ct import ct_image
 from tests.support.live_server import LiveServer, live_server
 from tests.support.plain import NO_TLS
 from tests.support.query_recorder import query_recorder
+from tests.support.research import seeded as copies
 from tests.support.stow import HEADERS, body, file_of
 from tests.support.workitems import members, workitem
 
 FHIR = {"Content-Type": "application/fhir+json"}
 EVERYTHING = "registry"
 """Who sees everything."""
+RESEARCH = "research app"
+"""Who sees a de-identified copy of the hidden patient's study, and no original; for attacks on images."""
 CALLERS = ("patient app", "clinician", "app of a clinician", "administrator", "denied clinician", "narrow service")
 """Who may not see the hidden patient: by relationship, but for the last two. The denied clinician cares for that
 patient, whose Consent denies everything to the house of which that clinician's organization is a part; the narrow
@@ -135,6 +138,7 @@ def seeded(database_url: str, directory: Path) -> dict[str, str]:
         _images(made, present, directory)
         _workitem(made, present)
         made.work()
+        copies(database_url, directory, "trial", [present["study"]])
         return everything | _tokens(made)
 
 
@@ -212,6 +216,7 @@ def _tokens(made: Scene) -> dict[str, str]:
         "app of a clinician": server.token("patient/*.cruds", client="chart", username="doctor", patient="own"),
         "denied clinician": server.token("user/*.cruds", client="ehr", username="denied"),
         "narrow service": server.token(" ".join(map(OPEN_ONLY.format, TAGGED)), client="service"),
+        RESEARCH: server.token("system/ImagingStudy.rs", client="analysis", project="trial"),
         "administrator": server.token("user/*.cruds", client="console", username="admin"),
     }
     with psycopg.connect(made.url, autocommit=True) as connection:
