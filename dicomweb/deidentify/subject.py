@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NAMING = frozenset({"LO", "PN", "SH", "UC"})
 """The representations of names and identifiers."""
+UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+"""Which addresses have in them, beside the elements of their own."""
 SHORTEST = 3
 """Characters of a name or identifier by which somebody may be known in other text."""
 
@@ -49,7 +51,7 @@ def subject(ds: Dataset, keys: Keys) -> Subject:
     """The patient of a data set; one without an identifier is a patient of its own for each study."""
     patient = _text(ds, "PatientID")
     key = f"{patient}\0{_text(ds, 'IssuerOfPatientID')}" if patient else f"\0{_text(ds, 'StudyInstanceUID')}"
-    found = {name.strip().lower() for name in _names(ds)}
+    found = {name.strip().lower() for name in _names(ds)} | {_text(ds, keyword) for keyword in UIDS}
     names = {name for name in found if len(name) >= SHORTEST}
     return Subject(
         patient,

@@ -51,10 +51,7 @@ def page() -> str:
         lines("## Network services", "What is offered over the network, from the tables that run."),
         dimse.services(),
         web.services(),
-        lines(
-            "## Media services",
-            MEDIA,
-        ),
+        lines("## Media services", MEDIA),
         web.syntaxes(),
         lines(
             "## Character sets",

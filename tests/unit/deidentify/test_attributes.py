@@ -258,3 +258,4 @@ def test_what_the_table_does_not_name() -> None:
     assert 0x00080999 not in found
     assert 0x00189998 not in found
     assert (found.ManufacturerModelName, found.SoftwareVersions) == ("Removed", "7")
+    assert of(data_set(RetrieveURL=f"https://pacs.example/studies/{uid(1)}")).RetrieveURL == "urn:removed"
