@@ -41,7 +41,7 @@ from smart_auth.shared import LOOKING, SHARED_TYPES
 __all__ = ["EVERYTHING", "NOTHING", "AccessContext", "internal", "restored"]
 
 
-ORIGINAL = "coalesce({column}, 0) >= 0"
+ORIGINAL = "({column} IS NULL OR {column} >= 0)"
 """The condition on a patient key that it is none of a research project (smart_auth/research.py)."""
 
 
