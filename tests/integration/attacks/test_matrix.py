@@ -6,10 +6,15 @@ import pytest
 
 from tests.support.attacks.attack import Attack, findings, sent
 from tests.support.attacks.scene import RESEARCH, Scene
-from tests.support.attacks.table import ATTACKS, RESOURCES
+from tests.support.attacks.table import ATTACKS, IMAGES, RESOURCES
+
+ROWS = [
+    *((one, caller) for one in ATTACKS for caller in one.callers),
+    *((one, RESEARCH) for one in IMAGES),
+]
 
 
-@pytest.mark.parametrize(("attack", "caller"), [(one, caller) for one in ATTACKS for caller in one.callers], ids=str)
+@pytest.mark.parametrize(("attack", "caller"), ROWS, ids=str)
 @pytest.mark.spec("FHIR R4 security.html#access-control")
 def test_what_is_hidden_answers_like_what_is_missing(scene: Scene, attack: Attack, caller: str) -> None:
     """Status, headers, body and number of statements are equal, no byte of a canary comes out, nothing is changed."""

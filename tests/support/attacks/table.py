@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.support.attacks.attack import Attack
 from tests.support.attacks.bundles import bundles
 from tests.support.attacks.custom import custom
 from tests.support.attacks.imaging import imaging
 from tests.support.attacks.looking import looking
 from tests.support.attacks.operating import operating
-from tests.support.attacks.scene import RESEARCH
 from tests.support.attacks.searching import searching
 from tests.support.attacks.worklist import worklist
 from tests.support.attacks.writing import writing
 
 RESOURCES: tuple[Attack, ...] = (*looking(), *searching(), *custom(), *writing(), *bundles(), *operating())
-IMAGES = tuple(replace(one, callers=(*one.callers, RESEARCH)) for one in (*imaging(), *worklist()))
+IMAGES: tuple[Attack, ...] = (*imaging(), *worklist())
 ATTACKS: tuple[Attack, ...] = (*RESOURCES, *IMAGES)
