@@ -110,7 +110,7 @@ def test_dimse_killed_within_an_object(server: Served, url: str, token: str) -> 
     """Nothing of an object whose last byte had not come is found, and the sweep clears what was left of it."""
     with Peer(server.dimse_port) as peer:
         peer.associate()
-        send(peer, ct(71), uid(71, 1, 1), whole=False)
+        send(peer, ct(71, size=1024), uid(71, 1, 1), whole=False)  # more than is gathered in memory
         wait_until(lambda: incoming(server), "the first bytes")
         kill(server, "dimse")
         assert peer.read() is None
@@ -146,7 +146,7 @@ def test_acknowledged_objects_outlive_a_kill(server: Served, url: str, token: st
         for instance, file in files.items():
             send(peer, file, instance)
             assert peer.status() == 0
-        send(peer, ct(73, 1, 99), uid(73, 1, 99), whole=False)
+        send(peer, ct(73, 1, 99, size=1024), uid(73, 1, 99), whole=False)
         kill(server, "dimse")
     assert studies(server, token, uid(73)) == len(files)
     with server.client(token) as client:
