@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 import zstandard
 
+from dicomweb.dicomjson.syntax import VIDEO
 from dicomweb.pixel.frames import Ranges, direct, ranges, served_syntax
 from dicomweb.pixel.layout import Layout, Pixels
 from dicomweb.study.audited import audited
@@ -57,6 +58,7 @@ class Described(NamedTuple):
     series: str
     instance: str
     metadata: bytes
+    transfer_syntax: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ _ABOUT = Fragment(
 _FROM = "instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk"
 _INSTANCE = "s.study_uid, e.series_uid, i.instance_uid, i.sop_class_uid, i.transfer_syntax, i.blob, i.size"
 _WIDTH = 7
+AVAILABLE_SYNTAX = "00083002"
 _ORDER = "e.series_number, e.pk, i.instance_number, i.pk"
 
 KEYS = {
@@ -146,20 +149,25 @@ def metadata(
     """The attributes of instances; audited. Raises as `instances`."""
     wanted = asked(study, series, instance)
     rows = yield from _rows(
-        access, wanted, "retrieve-metadata", "s.study_uid, e.series_uid, i.instance_uid, i.metadata"
+        access, wanted, "retrieve-metadata", "s.study_uid, e.series_uid, i.instance_uid, i.metadata, i.transfer_syntax"
     )
     if not rows:
         raise (yield from missing(access, wanted))
-    return [Described(*row[:4]) for row in rows]
+    return [Described(*row[:5]) for row in rows]
 
 
 def encoded(found: Iterable[Described], base: str) -> list[bytes]:
-    """The DICOM JSON object of each; BulkDataURI is absolute under the DICOMweb base URL `base`."""
+    """The DICOM JSON object of each; BulkDataURI is absolute under the DICOMweb base URL `base`. A video says
+    that it is one.
+    """
     decompress = zstandard.ZstdDecompressor().decompress
-    return [
-        absolute(decompress(one.metadata), f"{base}/studies/{one.study}/series/{one.series}/instances/{one.instance}/")
-        for one in found
-    ]
+    written = []
+    for one in found:
+        json = decompress(one.metadata)
+        if one.transfer_syntax in VIDEO:
+            json = available_as(json, one.transfer_syntax)
+        written.append(absolute(json, f"{base}/studies/{one.study}/series/{one.series}/instances/{one.instance}/"))
+    return written
 
 
 def described_instances(
@@ -172,6 +180,15 @@ def described_instances(
     if not rows:
         raise (yield from missing(access, asked(study, series, instance)))
     return [(Instance(*row[:_WIDTH]), bytes(row[_WIDTH])) for row in rows]
+
+
+def available_as(json: bytes, syntax: str) -> bytes:
+    """Stored DICOM JSON with the transfer syntax that the instance is had in: by nothing else in it do viewers know
+    that they have to play it. Spec: PS3.4 C.6.1.1.5.2 (2024d)
+    """
+    members = msgspec.json.decode(json, type=dict[str, msgspec.Raw])
+    members[AVAILABLE_SYNTAX] = msgspec.Raw(msgspec.json.encode({"vr": "UI", "Value": [syntax]}))
+    return msgspec.json.encode(dict(sorted(members.items())))
 
 
 def absolute(json: bytes, url: str) -> bytes:

@@ -41,12 +41,14 @@ LONGEST_PAUSE = timedelta(milliseconds=500)
 """How long a study that is still growing rests between two versions: so the work stays in proportion to its size."""
 
 
-def studies(bases: tuple[str, ...]) -> Consumer:
-    """The consumer of study events, on a server whose FHIR base URLs are `bases`."""
-    return lambda events: _studies(bases, events)
+def studies(bases: tuple[str, ...], has_viewer: Callable[[], bool] = lambda: False) -> Consumer:
+    """The consumer of study events, on a server whose FHIR base URLs are `bases`; `has_viewer` tells whether it shows
+    images too.
+    """
+    return lambda events: _studies(bases, events, shown=has_viewer())
 
 
-def _studies(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
+def _studies(bases: tuple[str, ...], events: Sequence[Event], *, shown: bool) -> Work[None]:
     yield Statement("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
     asked = sorted({event.payload["study"] for event in events})
     changes = yield from _deleted(asked)
@@ -65,7 +67,7 @@ def _studies(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
     ordered = yield from orders(whose, found)
     for study in found:
         before = existing.get(imaging_study_id(study.uid))
-        resource = imaging_study(study, whose[study.uid], before, where, ordered.get(study.uid, ()))
+        resource = imaging_study(study, whose[study.uid], before, where, ordered.get(study.uid, ()), shown=shown)
         changes.append(change(Method.PUT, resource, "ImagingStudy", resource["id"], bases))
     changes += _endpoint(existing.get(ENDPOINT), where, bases)
     yield from commit(internal("imaging"), changes)

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from healix_fhir.imaging.access import retrievable
+from healix_fhir.imaging.access import display_endpoint, retrievable
 from healix_fhir.imaging.elements import DCM, UID_SYSTEM, URI_SYSTEM, code, date_time, display_name, text, unsigned
 from healix_fhir.imaging.studies import Series, Study
 
@@ -46,9 +46,11 @@ def imaging_study(
     existing: dict[str, Any] | None = None,
     dicomweb: str = "",
     ordered: Sequence[dict[str, Any]] = (),
+    *,
+    shown: bool = False,
 ) -> dict[str, Any]:
     """The resource, for the Patient of logical id `patient`; `dicomweb` is where its images are retrieved from,
-    `ordered` the orders that it was made on.
+    `ordered` the orders that it was made on, `shown` whether a viewer is installed there.
 
     What others have added to the `existing` one stays; the elements below always follow the study.
     """
@@ -83,7 +85,10 @@ def imaging_study(
     kept = {key: value for key, value in (existing or {}).items() if key not in ours and key != "meta"}
     if meta := {key: value for key, value in (existing or {}).get("meta", {}).items() if key in KEPT_META}:
         kept["meta"] = meta
-    return retrievable(_present(ours) | kept, dicomweb) if dicomweb else _present(ours) | kept
+    if not dicomweb:
+        return _present(ours) | kept
+    displays = [display_endpoint(dicomweb.removesuffix("/dicomweb"), study.uid)] if shown else []
+    return retrievable(_present(ours) | kept, dicomweb, *displays)
 
 
 def accession_identifier(number: str, issuer: str | None) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def consumers(settings: Settings) -> Consumers:
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
         memberships.TOPIC: (relationships.consumer(bases), memberships.consumer(bases)),
-        TOPIC: (bridge.studies(bases),),
+        TOPIC: (bridge.studies(bases, (settings.data_dir / "viewer" / "index.html").is_file),),
         asked.TOPIC: (answered.consumer(settings.root, find_person),),
         break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases),),
     }

@@ -13,8 +13,10 @@ from smart_auth.oauth.clients import CODE, REFRESH, Client
 ID = "healix-viewer"
 NAME = "Image viewer of this server"
 PATH = "/ohif/callback"
-ASKED = "openid online_access patient/ImagingStudy.rs user/ImagingStudy.rs"
-"""What the viewer asks for; of the two last the wider one is granted, so that no patient has to be chosen."""
+ASKED = "openid online_access patient/ImagingStudy.crs user/ImagingStudy.crs"
+"""What the viewer asks for; of the two last the wider one is granted, so that no patient has to be chosen. It stores
+measurements beside the images that they are of.
+"""
 
 KEEP = """INSERT INTO client (id, name, auth, scope, redirect_uris, grants) VALUES (%s, %s, 'none', %s, %s, %s)
           ON CONFLICT (id) DO UPDATE SET name = excluded.name, scope = excluded.scope,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,30 @@ SWITCHES = (
 )
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """Chromium without a screen, with a profile of its own and WebGL in software."""
+@contextmanager
+def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
+    """Chromium without a screen, with WebGL in software and a profile of its own."""
     options = Options()
     options.binary_location = require_tool("chromium")
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path / 'profile'}"):
+    for switch in (*SWITCHES, f"--user-data-dir={profile}"):
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, Service(require_tool("chromedriver")))
-    yield driver
-    driver.quit()
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    """A browser that nobody has used."""
+    with chromium(tmp_path / "profile") as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def shared_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """One browser for the tests of a module, for pages that take long to load."""
+    with chromium(tmp_path_factory.mktemp("browser") / "profile") as driver:
+        yield driver

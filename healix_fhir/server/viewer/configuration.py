@@ -32,12 +32,16 @@ def configuration(root: str) -> str:
     return f"""if (location.origin !== {json.dumps(root)}) {{
   location.replace({json.dumps(root)} + location.pathname + location.search);
 }}
-window.config = {{
+{FALLBACK}window.config = {{
   routerBasename: '{MOUNT}',
   oidc: [{json.dumps(login)}],
 {SHOWN}}};
 """
 
+
+FALLBACK = f"""// A part of the viewer takes this for its address when it happens to start after a style sheet came.
+window.__filename = location.origin + '{MOUNT}/';
+"""
 
 SHOWN = """  extensions: [],
   modes: [],
@@ -63,11 +67,11 @@ SHOWN = """  extensions: [],
         imageRendering: 'wadors',
         thumbnailRendering: 'wadors',
         enableStudyLazyLoad: true,
-        supportsFuzzyMatching: false,
+        supportsFuzzyMatching: true,
         supportsWildcard: true,
         supportsReject: false,
         dicomUploadEnabled: false,
-        singlepart: 'bulkdata,video,pdf',
+        singlepart: 'bulkdata,video',
         bulkDataURI: { enabled: true, relativeResolution: 'studies' },
         omitQuotationForMultipartRequest: true,
       },

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from healix_fhir.imaging.access import retrievable, wado_endpoint
+from healix_fhir.imaging.access import display_endpoint, retrievable, wado_endpoint
 
 WHERE = "https://healix.test/dicomweb"
 
@@ -35,3 +35,14 @@ def test_other_endpoints_stay() -> None:
     assert made["contained"] == [wado_endpoint(WHERE), other]
     assert [one["reference"] for one in made["endpoint"]] == ["#wado-rs", "Endpoint/wado-rs", "#archive", "Endpoint/e"]
     assert retrievable(made, WHERE) == made
+
+
+@pytest.mark.spec("IHE RAD TF-2 4.106 Invoke Image Display")
+def test_link_to_the_viewer() -> None:
+    """Beside it, or no longer, stands the link with which an app shows the study to people."""
+    study = retrievable({"resourceType": "ImagingStudy"}, WHERE, display_endpoint("https://healix.test", "1.2.3"))
+    assert [one["reference"] for one in study["endpoint"]] == ["#wado-rs", "Endpoint/wado-rs", "#image-display"]
+    link = study["contained"][1]
+    assert link["connectionType"]["code"] == "ihe-iid"
+    assert link["address"] == "https://healix.test/ohif/IHEInvokeImageDisplay?requestType=STUDY&studyUID=1.2.3"
+    assert retrievable(study, WHERE) == retrievable({"resourceType": "ImagingStudy"}, WHERE)

@@ -96,4 +96,4 @@ def test_whatever_the_attributes_hold_the_resources_are_valid(study: Study) -> N
     """No value from a modality can make the bridge fail."""
     check(made_patient(study), "Patient")
     check(imaging_study(study, "p"), "ImagingStudy")
-    check(imaging_study(study, "p", dicomweb="https://healix.test/dicomweb"), "ImagingStudy")
+    check(imaging_study(study, "p", dicomweb="https://healix.test/dicomweb", shown=True), "ImagingStudy")
