@@ -13,6 +13,7 @@ from PIL import Image
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.actions.action_builder import ActionBuilder
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -55,7 +56,7 @@ class Ohif:
         self.browser.get(url)
         self._person = person
         if person:
-            wait_until(lambda: self.is_asked() or self.thumbnails() or self.is_list(), "the viewer", seconds=PATIENCE)
+            wait_until(self._is_there, "the viewer", seconds=PATIENCE)
             if self.is_asked():
                 self.sign_in(person)
         self.console()
@@ -91,6 +92,10 @@ class Ohif:
     def is_list(self) -> bool:
         """Whether the list of studies is there."""
         return bool(self.find('[data-cy="study-list-results"]'))
+
+    def _is_there(self) -> bool:
+        shown = self.is_asked() or self.is_list() or bool(self.thumbnails())
+        return shown or "notfoundstudy" in self.browser.current_url
 
     def find(self, selector: str) -> list[WebElement]:
         """The elements that a CSS selector finds."""
@@ -131,6 +136,19 @@ class Ohif:
             return bool(shown)
 
         wait_until(pressed, f"{name or words} to be pressed", seconds=PATIENCE)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the mouse at one place of the screen, move it and let go at another."""
+        actions = ActionBuilder(self.browser)
+        pointer = actions.pointer_action
+        pointer.move_to_location(round(start[0]), round(start[1]))  # type: ignore[no-untyped-call]
+        pointer.pointer_down()  # type: ignore[no-untyped-call]
+        for part in (0.5, 1.0):
+            x, y = (begin + (finish - begin) * part for begin, finish in zip(start, end, strict=True))
+            pointer.move_to_location(round(x), round(y))  # type: ignore[no-untyped-call]
+            pointer.pause(0.2)
+        pointer.pointer_up()  # type: ignore[no-untyped-call]
+        actions.perform()
 
     def token(self) -> str:
         """The access token that the viewer has got."""

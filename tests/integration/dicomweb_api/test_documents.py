@@ -158,6 +158,18 @@ def test_a_video_is_played_from_anywhere(client: httpx.Client) -> None:
     assert (refused.status_code, "pixeldata" in refused.text) == (406, True)
 
 
+@pytest.mark.spec("PS3.4 C.6.1.1.5.2")
+def test_metadata_say_that_it_is_a_video(client: httpx.Client) -> None:
+    """By its metadata a viewer knows that it has to play a video; those of pictures are what was stored."""
+    video = encapsulated(with_pixels(data_set(), bits=8), [b"G" * 188], syntax=MP4, count=25)
+    store(client, video, part10(with_pixels(data_set(1, 1, 2))))
+    played, drawn = client.get(f"{STUDY}/metadata").json()
+    assert played["00083002"] == {"vr": "UI", "Value": [MP4]}
+    assert list(played) == sorted(played)
+    assert played["7FE00010"]["BulkDataURI"].endswith("/bulkdata/7FE00010")
+    assert "00083002" not in drawn
+
+
 def test_a_study_has_each_of_its_objects_in_a_form_of_its_own(client: httpx.Client) -> None:
     """All kinds come as parts; with pictures alone accepted the others are missing, which is told."""
     picture = with_pixels(data_set(1, 2, 1))

@@ -33,8 +33,8 @@ def browsing(url: str, use: Callable[[httpx.AsyncClient], Awaitable[None]]) -> N
 @pytest.mark.parametrize(
     ("username", "scope"),
     [
-        ("ada", "openid online_access user/ImagingStudy.rs"),
-        ("dr", "openid online_access user/ImagingStudy.rs"),
+        ("ada", "openid online_access user/ImagingStudy.crs"),
+        ("dr", "openid online_access user/ImagingStudy.crs"),
         ("root", "openid online_access"),
     ],
 )

@@ -20,6 +20,8 @@ TITLE = "Moving square"
 FRAMES, RATE = 100, 25
 COLUMNS, ROWS = 160, 120
 GROUND = (0, 128, 0)
+LEFT, SQUARE = 10, 40
+"""Where the square begins, to go right by a pixel a frame, and its side."""
 STREAM = (Path(__file__).parent / "clip.mp4").read_bytes()
 
 
