@@ -10,9 +10,9 @@ searched; only `system` changes them. What is in no compartment and of no shared
 
 A scope with a query opens its context for those resources only of which the query holds. `Conditions`, made by the
 search and handed in, knows which these are; without it such a scope opens nothing. `predicate` and `represented` heed
-it. `compartments` looks at patients alone, so that no scope with a query opens anything there: who has no resource to
-look at, and forgets about queries, shows too little and never too much. Where a version is not in the index,
-`compartments_of` and `shows` look at its content.
+it, and so does `asking`, where rows can be asked themselves. `compartments` looks at patients alone, so that no scope
+with a query opens anything there: who has no resource to look at, and forgets about queries, shows too little and never
+too much. Where a version is not in the index, `compartments_of` and `shows` look at its content.
 
 Spec: SMART App Launch 2.2 scopes; FHIR R4, hl7.org/fhir/R4/compartmentdefinition-patient.html
 """
@@ -35,7 +35,7 @@ from smart_auth.patients import patient_keys
 from smart_auth.person import PROXY, Person, find_person
 from smart_auth.queries import CLOSED, Conditions
 from smart_auth.relationship import WRITING, acting, in_care, is_kept
-from smart_auth.scope import Context, Permission, Scope, bounded, contexts, named, parse
+from smart_auth.scope import Context, Permission, Query, Scope, bounded, contexts, named, parse
 from smart_auth.shared import LOOKING, SHARED_TYPES
 
 __all__ = ["EVERYTHING", "NOTHING", "AccessContext", "internal", "restored"]
@@ -123,7 +123,7 @@ class AccessContext(msgspec.Struct, frozen=True):
         """The condition on resource or index rows of `type_name`, over `{alias}.pat` and `{alias}.pk`."""
         return self._heeding(
             bounded(self.scopes, type_name, permission),
-            f"{alias}.pk",
+            lambda scope: self.conditions.of_row(scope.type, scope.query, f"{alias}.pk"),
             whole=self._rows(type_name, permission, contexts(self.scopes, type_name, permission), alias),
             within=lambda context: self._rows(type_name, permission, {context}, alias),
             shown=lambda: self.shown(type_name, permission, alias),
@@ -179,7 +179,7 @@ class AccessContext(msgspec.Struct, frozen=True):
         whole = self._within(type_name, permission, contexts(self.scopes, type_name, permission), column)
         return self._heeding(
             bounded(self.scopes, type_name, permission) if permission in LOOKING else (),
-            key,
+            lambda scope: self.conditions.of_row(scope.type, scope.query, key),
             whole=Fragment(ORIGINAL.format(column=column)) if whole == EVERYTHING else whole,
             within=lambda context: self._within(type_name, permission, {context}, column),
             shown=lambda: (
@@ -187,10 +187,20 @@ class AccessContext(msgspec.Struct, frozen=True):
             ),
         )
 
+    def asking(self, type_name: str, permission: Permission, column: str, ask: Callable[[Query], Fragment]) -> Fragment:
+        """Like `compartments`, for rows that can be asked themselves, as `ask` says, what the query of a scope asks."""
+        return self._heeding(
+            bounded(self.scopes, type_name, permission),
+            lambda scope: ask(scope.query),
+            whole=self._within(type_name, permission, contexts(self.scopes, type_name, permission), column),
+            within=lambda context: self._within(type_name, permission, {context}, column),
+            shown=lambda: [self._consented(type_name, permission, column)],
+        )
+
     def _heeding(
         self,
         queries: Sequence[Scope],
-        key: str,
+        ask: Callable[[Scope], Fragment],
         *,
         whole: Fragment,
         within: Callable[[Context], Fragment],
@@ -198,14 +208,14 @@ class AccessContext(msgspec.Struct, frozen=True):
     ) -> Fragment:
         """The condition on rows of what is open as a `whole`, and in the contexts of scopes with `queries`.
 
-        `within` says whose rows a context opens; of these, a query is asked of the resource with the `key`. What is
-        `shown` narrows all but `system`.
+        `within` says whose rows a context opens; of these, the query of a scope is asked as `ask` says. What is `shown`
+        narrows all but `system`.
         """
         if whole == EVERYTHING:
             return EVERYTHING  # nothing narrows what is open to everyone
         asked: dict[Context, list[Fragment]] = {}
         for scope in queries:
-            asked.setdefault(scope.context, []).append(self.conditions.of_row(scope.type, scope.query, key))
+            asked.setdefault(scope.context, []).append(ask(scope))
         opened = {context: all_of([within(context), any_of(each)]) for context, each in asked.items()}
         of_system = opened.pop(Context.SYSTEM, NOTHING)
         of_people = any_of([whole, *opened.values()])

@@ -50,7 +50,7 @@ def request_cancellation(access: AccessContext, uid: str, given: DataSet) -> Wor
         dataset = stamped(item.dataset, State.CANCELED)
         dataset = canceled(dataset, text(dataset, MODIFIED), asked)
         require_final(dataset, State.CANCELED)
-        yield write(item, State.CANCELED, None, dataset)
+        yield from write(access, item, State.CANCELED, None, dataset)
         yield from tell(item.pk, [state_report(item.uid, claimed), state_report(item.uid, dataset)])
     yield audited(access, "U", "workitem-cancel", item)
     return Success.ALREADY_CANCELED if item.state is State.CANCELED else Success.DONE

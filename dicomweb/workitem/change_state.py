@@ -37,7 +37,7 @@ def change_state(access: AccessContext, uid: str, given: DataSet) -> Work[Succes
             dataset = canceled(dataset, text(dataset, MODIFIED))
         if outcome in FINAL:
             require_final(dataset, outcome)
-        yield write(item, outcome, claim, dataset)
+        yield from write(access, item, outcome, claim, dataset)
         yield from tell(item.pk, [state_report(item.uid, dataset)])
     yield audited(access, "U", "workitem-state", item)
     return outcome if isinstance(outcome, Success) else Success.DONE

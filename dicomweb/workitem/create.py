@@ -16,12 +16,13 @@ from dicomweb.dicomjson.reading import DataSet
 from dicomweb.uid import check_uid
 from dicomweb.workitem.announce import JOINING
 from dicomweb.workitem.content import text
-from dicomweb.workitem.keys import keys
+from dicomweb.workitem.marks import marks
 from dicomweb.workitem.requirements import created
-from dicomweb.workitem.rows import KEYS, Workitem, audited, key_params, scheduled, stamped, visible
+from dicomweb.workitem.rows import KEYS, Workitem, audited, found_by, is_open, key_params, reached, scheduled, stamped
 from dicomweb.workitem.states import State
 from dicomweb.workitem.status import Failure, RefusedError, Success
 from dicomweb.workitem.subscribe import told_of_creation
+from healix_fhir.kernel import arrays
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import forbidden, invalid
 from smart_auth.access import AccessContext
@@ -47,18 +48,19 @@ def create(access: AccessContext, uid: str | None, given: DataSet, find_patient:
 
     Raises Forbidden when the caller may not create it for its patient, RefusedError when the UID is taken.
     """
-    condition = visible(access, Permission.CREATE)
+    condition = reached(access, Permission.CREATE)
     uid = _uid(uid, given)
     dataset, modified = created(uid, given)
     dataset = stamped(dataset, State.SCHEDULED)
     yield Statement("SELECT pg_advisory_xact_lock_shared(%s)", (JOINING,))
     patient_id, issuer = text(dataset, PATIENT_ID), text(dataset, ISSUER)
     patient = (yield from find_patient(patient_id, issuer)) if patient_id else None
+    found = found_by(dataset)
     rows = yield Statement(
         _WRITE.format(allowed=condition.sql, keys=KEYS),
         (
             patient, *condition.params, uid, patient_id, issuer, scheduled(dataset), msgspec.json.encode(dataset),
-            *key_params(keys(dataset)),
+            arrays.int8(marks(found)), *key_params(found),
         ),
     )  # fmt: skip
     allowed, pk = rows[0]
@@ -66,6 +68,8 @@ def create(access: AccessContext, uid: str | None, given: DataSet, find_patient:
         raise forbidden("the token does not allow to create a workitem for this patient")
     if pk is None:
         raise RefusedError(Failure.DUPLICATE, "a workitem with this UID exists already")
+    if not (yield from is_open(access, Permission.CREATE, pk)):
+        raise forbidden("the token does not allow to create such a workitem")
     item = Workitem(pk, uid, State.SCHEDULED, None, dataset, patient)
     yield audited(access, "C", "workitem-create", item)
     yield from told_of_creation(item)
@@ -76,8 +80,8 @@ _WRITE = f"""
 WITH allowed AS MATERIALIZED (
        SELECT w.pat FROM (SELECT (SELECT pat FROM patient_key WHERE id = %s) AS pat) w WHERE {{allowed}}),
      made AS (
-       INSERT INTO workitem (pat, uid, patient_id, issuer, state, scheduled, dataset)
-       SELECT a.pat, %s, %s, %s, '{State.SCHEDULED}', %s, %s FROM allowed a
+       INSERT INTO workitem (pat, uid, patient_id, issuer, state, scheduled, dataset, marks)
+       SELECT a.pat, %s, %s, %s, '{State.SCHEDULED}', %s, %s, %s::bigint[] FROM allowed a
        ON CONFLICT (uid) DO NOTHING RETURNING pk),
      found AS (
        INSERT INTO workitem_key (workitem, path, item, value)

@@ -1,6 +1,7 @@
 """The values that a workitem is found by, in the forms that matching compares.
 
-Names are folded, one row for each component group; moments are in UTC to the microsecond, numbers in one spelling.
+Names are folded, one row for each component group, and one for each word that fuzzy matching finds them by; moments
+are in UTC to the microsecond, numbers in one spelling.
 
 Spec: PS3.4 C.2.2.2 (2024d)
 """
@@ -14,11 +15,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from dicomweb.dicomjson.reading import BINARY, GROUPS
-from dicomweb.index.names import fold
+from dicomweb.index.names import fold, words
 
 LONGEST = 1024
 """Characters of a value that can be searched; of longer ones the beginning is."""
 DT = re.compile(r"(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\.\d{1,6})?([+-]\d{4})?")
+WORDS = "~"
+"""Ends the path of the words of a name."""
 UNMATCHED = BINARY | {"SQ", "UT"}
 TIMEZONE = "00080201"
 OFFSET = re.compile(r"[+-](?:0\d|1[0-4])[0-5]\d")
@@ -47,6 +50,8 @@ def _keys(dataset: Mapping[str, Any], within: str, item: tuple[int, ...], zone: 
             for value in member.get("Value", ()):
                 if value is not None:
                     yield from (Key(path, item, form[:LONGEST]) for form in forms(vr, value, zone))
+                if value is not None and vr == "PN":
+                    yield from (Key(f"{path}{WORDS}", item, word) for word in words("=".join(value.values())))
 
 
 def zone_of(dataset: Mapping[str, Any]) -> timezone:

@@ -8,16 +8,18 @@ Spec: PS3.4 C.2.2.2, CC.2.8.3 (2024d); PS3.18 8.3.4.1 (2024d)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC
 
 from dicomweb.dicomjson import dictionary
 from dicomweb.index.matching import LIST, WILDCARD, pattern
-from dicomweb.index.names import fold
+from dicomweb.index.names import folded, sought
 from dicomweb.uid import check_uid
-from dicomweb.workitem.attributes import TRANSACTION_UID
-from dicomweb.workitem.keys import LONGEST, UNMATCHED, moments, number
+from dicomweb.workitem.attributes import START, TRANSACTION_UID
+from dicomweb.workitem.keys import LONGEST, UNMATCHED, WORDS, moments, number
+from dicomweb.workitem.marks import of_beginning, of_code, of_pattern, of_value
+from healix_fhir.kernel.conditions import NOTHING, all_of
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.kernel.errors import invalid
 
@@ -67,9 +69,26 @@ def _tag(part: str, name: str) -> str:
     return f"{tag:08X}"
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a key asks of the values `k` of an attribute, and the marks of workitems that have such a value.
+
+    Of each of `marks` a workitem has some. `whole`: the value, where it is asked for as a whole. `path`: where the
+    values stand, if it is not where those of the attribute do.
+    """
+
+    condition: Fragment
+    marks: tuple[tuple[int, ...], ...] = ()
+    whole: str | None = None
+    path: str = ""
+
+
+Group = list[tuple[Path, Asked]]
+
+
 def conditions(keys: Sequence[tuple[Path, str]], *, fuzzy: bool) -> list[Fragment]:
     """The conditions on `w.pk` that keys with a value are. Raises Invalid for malformed values."""
-    groups: dict[str, list[tuple[Path, Fragment]]] = {}
+    groups: dict[str, Group] = {}
     for number_, (path, value) in enumerate(keys):
         if value.strip() in ("", "*") and path.vr not in UNMATCHED:
             continue
@@ -78,27 +97,70 @@ def conditions(keys: Sequence[tuple[Path, str]], *, fuzzy: bool) -> list[Fragmen
                 raise invalid(f"{path.name} is returned, but cannot be matched on", code="not-supported")
             continue
         group = path.tags[0] if len(path.tags) > 1 else f"{path.key} {number_}"
-        groups.setdefault(group, []).append((path, _condition(path, value.strip(), fuzzy=fuzzy)))
+        groups.setdefault(group, []).append((path, _asked(path, value.strip(), fuzzy=fuzzy)))
     if sum(map(len, groups.values())) > MOST_KEYS:
         raise invalid(f"a search may have at most {MOST_KEYS} keys", code="too-costly")
-    return [_together(group) for group in groups.values()]
+    return [_marked(group) for group in groups.values()]
 
 
-def _together(group: Sequence[tuple[Path, Fragment]]) -> Fragment:
-    """The condition that one item of the outermost sequence matches everything asked of it.
+def _marked(group: Group) -> Fragment:
+    """The condition of a group: the mark of a value or code says all; what other marks find is looked at again, row by
+    row, which the planner is not to reckon with.
+
+    When a step is to begin, by which the list is ordered, is a column.
+    """
+    if group[0][0].key == START:
+        return all_of([Fragment("w.scheduled <> ''"), *(_scheduled(asked.condition) for _, asked in group)])
+    whole = {path.key: asked.whole for path, asked in group if asked.whole is not None}
+    if len(whole) == len(group) and (found := _whole_mark(whole)) is not None:
+        return _all_marked([found])
+    marked = _marks(group, whole)
+    rows = _rows(group)
+    if not marked:
+        return Fragment(f"EXISTS (SELECT {rows.sql})", rows.params)
+    return all_of([*marked, Fragment(f"coalesce((SELECT TRUE {rows.sql} LIMIT 1), FALSE)", rows.params)])
+
+
+def _scheduled(condition: Fragment) -> Fragment:
+    return Fragment(condition.sql.replace("k.value", "w.scheduled"), condition.params)
+
+
+def _whole_mark(whole: Mapping[str, str]) -> int | None:
+    """The mark that says all of one value, or of a code with its scheme."""
+    if len(whole) == 1:
+        return next(of_value(path, value) for path, value in whole.items())
+    return of_code(whole)
+
+
+def _all_marked(wanted: Iterable[int]) -> Fragment:
+    return Fragment("w.marks @> %s::bigint[]", (sorted(wanted),))
+
+
+def _marks(group: Group, whole: Mapping[str, str]) -> list[Fragment]:
+    wanted = {of_value(path, value) for path, value in whole.items()}
+    found = []
+    for _, asked in group:
+        wanted |= {alternatives[0] for alternatives in asked.marks if len(alternatives) == 1}
+        several = (alternatives for alternatives in asked.marks if len(alternatives) > 1)
+        found += [Fragment("w.marks && %s::bigint[]", (list(alternatives),)) for alternatives in several]
+    return [_all_marked(wanted), *found] if wanted else found
+
+
+def _rows(group: Group) -> Fragment:
+    """The values of one item of the outermost sequence that match everything asked of it.
 
     Each value is tied to the one before it with which it shares the most sequences, in the same items of them.
     """
     parts, params = [], []
-    for n, (path, condition) in enumerate(group):
+    for n, (path, asked) in enumerate(group):
         ties = "k0.workitem = w.pk" if n == 0 else f"k{n}.workitem = w.pk AND {_tie(group, n)}"
-        parts.append(f"{ties} AND k{n}.path = %s AND {condition.sql.replace('k.', f'k{n}.')}")
-        params += [path.key, *condition.params]
+        parts.append(f"{ties} AND k{n}.path = %s AND {asked.condition.sql.replace('k.', f'k{n}.')}")
+        params += [asked.path or path.key, *asked.condition.params]
     sources = ", ".join(f"workitem_key k{n}" for n in range(len(group)))
-    return Fragment(f"EXISTS (SELECT FROM {sources} WHERE {' AND '.join(parts)})", tuple(params))
+    return Fragment(f"FROM {sources} WHERE {' AND '.join(parts)}", tuple(params))
 
 
-def _tie(group: Sequence[tuple[Path, Fragment]], n: int) -> str:
+def _tie(group: Group, n: int) -> str:
     own = group[n][0].tags[:-1]
     depth, nearest = max((_shared(own, group[m][0].tags[:-1]), m) for m in range(n))
     return f"k{n}.item[1:{depth}] = k{nearest}.item[1:{depth}]"
@@ -110,55 +172,68 @@ def _shared(one: Sequence[str], other: Sequence[str]) -> int:
     )
 
 
-def _condition(path: Path, value: str, *, fuzzy: bool) -> Fragment:
+def _asked(path: Path, value: str, *, fuzzy: bool) -> Asked:
     if "\0" in value:
-        return Fragment("FALSE")
+        return Asked(NOTHING)
     if path.vr == "PN":
-        return _fuzzy(value) if fuzzy else _name(value)
+        return _fuzzy(path, value) if fuzzy else _name(path, value)
     return _CONDITIONS.get(path.vr, _text)(path, value)
 
 
-def _text(path: Path, value: str) -> Fragment:
-    del path
+def _text(path: Path, value: str) -> Asked:
     if WILDCARD.search(value):
-        return Fragment("k.value LIKE %s", (pattern(value),))
-    return Fragment("k.value = %s", (value[:LONGEST],))
+        marks = tuple((mark,) for mark in of_pattern(path.key, WILDCARD.split(value)))
+        return Asked(Fragment("k.value LIKE %s", (pattern(value),)), marks)
+    return _whole(value[:LONGEST])
 
 
-def _uid(path: Path, value: str) -> Fragment:
-    return Fragment("k.value = ANY(%s)", ([check_uid(part.strip(), path.name) for part in LIST.split(value)],))
+def _whole(value: str) -> Asked:
+    return Asked(Fragment("k.value = %s", (value,)), whole=value)
 
 
-def _name(value: str) -> Fragment:
+def _uid(path: Path, value: str) -> Asked:
+    uids = [check_uid(part.strip(), path.name) for part in LIST.split(value)]
+    if len(uids) == 1:
+        return _whole(uids[0])
+    marks = tuple(of_value(path.key, uid) for uid in uids)
+    return Asked(Fragment("k.value = ANY(%s)", (uids,)), (marks,))
+
+
+def _name(path: Path, value: str) -> Asked:
     """Each component group of the key matches some group of the name."""
-    groups = [fold(group.rstrip("^ ")) for group in value.split("=") if group.strip("^ ")]
-    return _all([Fragment("k.value LIKE %s", (pattern(group),)) for group in groups[:1]], groups[1:])
+    groups = folded(value)
+    marks = (mark for group in groups for mark in _of_group(path.key, group))
+    asked = _named(path.key, [Fragment("k.value LIKE %s", (pattern(group),)) for group in groups])
+    return replace(asked, marks=tuple((mark,) for mark in marks))
 
 
-def _all(first: list[Fragment], further: Sequence[str]) -> Fragment:
-    """The conditions of a name: the first on the row itself, the others on any of the same attribute."""
-    parts = list(first) or [Fragment("TRUE")]
-    for group in further:
-        parts.append(
-            Fragment(
-                "EXISTS (SELECT FROM workitem_key g WHERE g.workitem = k.workitem AND g.path = k.path"
-                " AND g.item = k.item AND g.value LIKE %s)",
-                (pattern(group),),
-            )
+def _of_group(path: str, group: str) -> list[int]:
+    return of_pattern(path, WILDCARD.split(group)) if WILDCARD.search(group) else [of_value(path, group)]
+
+
+def _fuzzy(path: Path, value: str) -> Asked:
+    """Spec: PS3.4 C.2.2.2.1.1 (2024d); see dicomweb/index/names.py for what it means here."""
+    of_words = f"{path.key}{WORDS}"
+    wanted = sought(value)
+    begun = [Fragment("k.value LIKE ANY(%s)", ([f"{pattern(one)}%" for one in spellings],)) for spellings in wanted]
+    marks = (tuple({of_beginning(of_words, one) for one in spellings}) for spellings in wanted)
+    return replace(_named(of_words, begun), marks=tuple(marks))
+
+
+def _named(path: str, wanted: Sequence[Fragment]) -> Asked:
+    """Of the values of a name, of its groups or of its words, some match one condition, and some another."""
+    further = (
+        Fragment(
+            "EXISTS (SELECT FROM workitem_key g WHERE g.workitem = k.workitem AND g.path = %s"
+            f" AND g.item = k.item AND {one.sql.replace('k.', 'g.')})",
+            (path, *one.params),
         )
-    return Fragment(" AND ".join(part.sql for part in parts), tuple(param for part in parts for param in part.params))
-
-
-def _fuzzy(value: str) -> Fragment:
-    """Every word of the key begins some word of the name, whatever the order, as in searches of studies."""
-    words = fold(re.sub(r"[\^=*?]", " ", value)).split()
-    parts = [Fragment("' ' || replace(k.value, '^', ' ') LIKE %s", (f"% {pattern(word)}%",)) for word in words]
-    return Fragment(
-        " AND ".join(part.sql for part in parts) or "TRUE", tuple(param for part in parts for param in part.params)
+        for one in wanted[1:]
     )
+    return Asked(all_of([*wanted[:1], *further]), path=path)
 
 
-def _moment(path: Path, value: str) -> Fragment:
+def _moment(path: Path, value: str) -> Asked:
     """A moment or a range of them; what is given with less precision means all of it."""
     match = RANGE.fullmatch(value) if moments(value, UTC) is None else None
     low, high = (match["low"], match["high"]) if match else (value, value)
@@ -170,10 +245,10 @@ def _moment(path: Path, value: str) -> Fragment:
         parts.append(Fragment("k.value >= %s", (spans[0][0],)))
     if spans[1] is not None:
         parts.append(Fragment("k.value <= %s", (spans[1][1],)))
-    return Fragment(" AND ".join(part.sql for part in parts), tuple(param for part in parts for param in part.params))
+    return Asked(all_of(parts))
 
 
-def _date(path: Path, value: str) -> Fragment:
+def _date(path: Path, value: str) -> Asked:
     single = DATE if path.vr == "DA" else TIME
     low, dash, high = value.partition("-")
     high = high if dash else low
@@ -182,16 +257,16 @@ def _date(path: Path, value: str) -> Fragment:
     parts = [("k.value >= %s", low)] if low else []
     if high:
         parts.append(("k.value < %s", high + AFTER_DIGITS))
-    return Fragment(" AND ".join(sql for sql, _ in parts), tuple(param for _, param in parts))
+    return Asked(Fragment(" AND ".join(sql for sql, _ in parts), tuple(param for _, param in parts)))
 
 
-def _number(path: Path, value: str) -> Fragment:
+def _number(path: Path, value: str) -> Asked:
     if not NUMBER.fullmatch(value):
         raise invalid(f"the value of {path.name} is no number", code="value")
-    return Fragment("k.value = %s", (number(value.strip()),))
+    return _whole(number(value.strip()))
 
 
-_CONDITIONS: Mapping[str, Callable[[Path, str], Fragment]] = {
+_CONDITIONS: Mapping[str, Callable[[Path, str], Asked]] = {
     "UI": _uid,
     "DT": _moment,
     **dict.fromkeys(("DA", "TM"), _date),

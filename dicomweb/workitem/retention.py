@@ -31,7 +31,7 @@ def sweep(days: int) -> Work[int]:
                AND NOT EXISTS (SELECT FROM workitem_subscription s WHERE s.workitem = w.pk AND s.locked)
              ORDER BY w.pk LIMIT %s FOR NO KEY UPDATE OF w SKIP LOCKED),
            emptied AS (
-             UPDATE workitem SET dataset = NULL, transaction_uid = NULL, patient_id = '', issuer = ''
+             UPDATE workitem SET dataset = NULL, transaction_uid = NULL, patient_id = '', issuer = '', marks = '{}'
              WHERE pk IN (SELECT pk FROM over)),
            keys AS (DELETE FROM workitem_key WHERE workitem IN (SELECT pk FROM over)),
            subscriptions AS (DELETE FROM workitem_subscription WHERE workitem IN (SELECT pk FROM over)),

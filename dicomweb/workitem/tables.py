@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    text,
 )
 
 from healix_fhir.kernel.database import metadata
@@ -36,11 +37,13 @@ workitem = Table(
     Column("scheduled", C, nullable=False),  # ScheduledProcedureStepStartDateTime in UTC, see dicomweb/workitem/keys.py
     Column("dataset", LargeBinary),  # DICOM JSON; null when retention has removed the item
     Column("updated", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("marks", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),  # see dicomweb/workitem/marks.py
     comment="one row for each Unified Procedure Step",
 )
 Index("workitem_scheduled", workitem.c.scheduled, workitem.c.pk)
 Index("workitem_pat", workitem.c.pat, workitem.c.scheduled, workitem.c.pk)
 Index("workitem_patient_id", workitem.c.patient_id)
+Index("workitem_marks", workitem.c.marks, postgresql_using="gin")
 Index("workitem_final", workitem.c.updated, postgresql_where=workitem.c.state.in_(["COMPLETED", "CANCELED"]))
 
 workitem_key = Table(
@@ -52,7 +55,7 @@ workitem_key = Table(
     Column("value", C, nullable=False),  # in the form that matching compares
     comment="the values that workitems are found by",
 )
-Index("workitem_key_workitem", workitem_key.c.workitem)
+Index("workitem_key_workitem", workitem_key.c.workitem, workitem_key.c.path)
 Index("workitem_key_value", workitem_key.c.path, workitem_key.c.value)
 
 workitem_subscriber = Table(

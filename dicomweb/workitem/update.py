@@ -32,7 +32,7 @@ def update(access: AccessContext, uid: str, transaction_uid: str | None, given: 
     _permit(item, claim)
     dataset = changed(item.dataset, given)
     if dataset != item.dataset:
-        yield write(item, item.state, item.transaction_uid, stamped(dataset, item.state))
+        yield from write(access, item, item.state, item.transaction_uid, stamped(dataset, item.state))
         yield from tell(item.pk, of_change(item.uid, item.dataset, dataset))
     yield audited(access, "U", "workitem-update", item)
 

@@ -57,7 +57,7 @@ CLOSED: Mapping[str, Mapping[str, str]] = {
         "/AuditEvent": "a scope on the audit trail has no query",
         "POST /dicomweb/studies": "storing is refused by name to scopes with a query",
         "DELETE /dicomweb/studies": "deleting is refused by name to scopes with a query",
-        "/dicomweb/workitems": "the worklist is refused by name to scopes with a query",
+        "/dicomweb/workitems": "a scope that asks of workitems what they do not tell opens none",
         """PUT /fhir/Observation/<measurement> ({'If-Match': 'W/"9"'})""": "ids are chosen by nobody who is bounded",
     },
     "denied clinician": {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import httpx
 import psycopg
 import pytest
@@ -11,8 +13,8 @@ from healix_fhir.kernel.database import run
 from healix_fhir.model.json import encode
 from healix_fhir.server.composition import consumers
 from smart_auth.store import create_user
-from tests.support.live_server import LiveServer
-from tests.support.workitems import Members, members, state, workitem
+from tests.support.live_server import LiveServer, live_server
+from tests.support.workitems import Members, code, members, state, workitem
 
 ROOT = "1.2.826.0.1.3680043.10.1714.79"
 OWN, OTHERS, NOBODYS = (f"{ROOT}.{number}" for number in (1, 2, 3))
@@ -36,6 +38,12 @@ def send(client: httpx.Client, name: str, uid: str = OWN) -> httpx.Response:
 @pytest.fixture
 def items(server: LiveServer) -> LiveServer:
     """A server with two patients, a workitem of each and one without a patient."""
+    fill(server)
+    return server
+
+
+def fill(server: LiveServer) -> None:
+    """Two patients, one of them in the care of a doctor, a workitem of each and one without a patient."""
     patients = {"own": "mrn-own", "other": "mrn-other"}
     entries = [
         {
@@ -62,7 +70,6 @@ def items(server: LiveServer) -> LiveServer:
         run(connection, create_user("doc", role="practitioner", fhir_user="Practitioner/doctor", password_hash="!"))
         while drain(connection, consumers(server.settings)):
             pass
-    return server
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -95,12 +102,118 @@ def test_a_permission_opens_its_own_transactions_only(items: LiveServer, name: s
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_scope_with_a_query_opens_no_workitem(items: LiveServer, name: str) -> None:
-    """Workitems are not indexed as Tasks, so that nobody knows of which a query holds: it is refused by name."""
-    with items.client("system/Task.cruds?status=requested") as client:
+def test_a_query_that_no_workitem_can_be_asked_is_refused(items: LiveServer, name: str) -> None:
+    """403, which names what can be asked: a workitem is no Task, and has only some of what one has."""
+    with items.client("system/Task.cruds?business-status=x") as client:
         answer = send(client, name)
     assert answer.status_code == 403
-    assert "without a query" in answer.text
+    assert "status, intent, priority, code" in answer.text
+
+
+def seen(client: httpx.Client) -> set[str]:
+    """The last numbers of the items that a caller finds, which are those that are retrieved too."""
+    listed = {item["00080018"]["Value"][0] for item in client.get("/dicomweb/workitems").json()}
+    retrieved = {uid for uid in (OWN, OTHERS, NOBODYS) if send(client, "retrieve", uid).status_code == 200}
+    assert listed == retrieved
+    return {uid.rpartition(".")[2] for uid in listed}
+
+
+@pytest.mark.spec("SMART 2.2 scopes-and-launch-context.html#finer-grained-resource-constraints-using-search-parameters")
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("status=requested", "23"),
+        ("status=in-progress,completed", "1"),
+        ("status=http://hl7.org/fhir/task-status|requested", "23"),
+        ("status=urn:other|requested", ""),
+        ("status:not=requested", "1"),
+        ("status=draft", ""),
+        ("intent=order", "123"),
+        ("intent=plan", ""),
+        ("intent:not=plan", "123"),
+        ("priority=urgent", "13"),
+        ("priority=stat", "2"),
+        ("priority:not=stat", "13"),
+        ("priority=asap", ""),
+        ("code=110004", "13"),
+        ("code=http://dicom.nema.org/resources/ontology/DCM|110004", "13"),
+        ("code=http://loinc.org|110004", ""),
+        ("code=http://dicom.nema.org/resources/ontology/DCM|", "13"),
+        ("code=http://example.org/codes|110004,|X,LOCAL|X1", "2"),
+        ("code:not=110004", "2"),
+        ("patient=Patient/own", "1"),
+        ("subject=Patient/other", "2"),
+        ("patient=own,other", "12"),
+        ("patient=Patient/own&status=requested", ""),
+        (f"identifier=urn:dicom:uid|urn:oid:{NOBODYS}", "3"),
+        (f"identifier=urn:other|urn:oid:{NOBODYS}", ""),
+        (f"identifier={NOBODYS}", ""),
+    ],
+)
+def test_a_scope_with_a_query_opens_what_it_holds_of(worked: LiveServer, query: str, expected: str) -> None:
+    """A workitem is read as the Task that it is."""
+    with worked.client(f"system/Task.rs?{query}") as client:
+        assert seen(client) == set(expected)
+
+
+@pytest.fixture(scope="module")
+def worked(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server with three workitems: the first in progress, the second with another priority and code."""
+    with live_server(module_database_url, tmp_path_factory.mktemp("granular")) as server:
+        fill(server)
+        with server.client("system/*.cruds") as client:
+            assert send(client, "state", OWN).status_code == 200
+            other = members(ScheduledProcedureStepPriority="HIGH", ScheduledWorkitemCodeSequence=[code("X1", "LOCAL")])
+            assert client.post(f"/dicomweb/workitems/{OTHERS}", json=other).status_code == 200
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("scope", "arguments", "expected"),
+    [
+        ("patient/Task.rs?status=requested", {"patient": "own"}, ""),
+        ("patient/Task.rs?status=in-progress", {"patient": "own"}, "1"),
+        ("user/Task.rs?priority=stat,urgent", {"username": "doc"}, "1"),
+        ("patient/Task.rs?status=in-progress system/Task.rs?priority=stat", {"patient": "own"}, "12"),
+        ("patient/Task.rs?business-status=x system/Task.rs?code=X1", {"patient": "own"}, "2"),
+        ("system/Task.r?status=in-progress system/Task.s?status=in-progress", {}, "1"),
+    ],
+)
+def test_a_query_narrows_its_own_context(
+    worked: LiveServer, scope: str, arguments: dict[str, str], expected: str
+) -> None:
+    """Beside whose work it is; what one scope cannot ask closes no other."""
+    with worked.client(scope, **arguments) as client:
+        assert seen(client) == set(expected)
+
+
+def test_what_is_changed_must_be_open_before_and_after(items: LiveServer) -> None:
+    """As for FHIR resources: neither is a hidden item changed, nor one brought out of the caller's reach."""
+    with items.client("system/Task.u?status=requested") as client:
+        assert send(client, "update").status_code == 200
+        assert send(client, "state").status_code == 403
+        assert send(client, "cancel").status_code == 403
+    with items.client("system/Task.u?status=requested,in-progress") as client:
+        assert send(client, "state").status_code == 200
+    with items.client("system/Task.u?status=requested") as client:
+        answers = [send(client, "update", uid) for uid in (OWN, f"{ROOT}.99")]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].content == answers[1].content
+    with items.client("system/Task.r") as client:
+        assert send(client, "retrieve").json()[0]["00741000"]["Value"] == ["IN PROGRESS"]
+
+
+def test_only_what_the_query_holds_of_is_created(items: LiveServer) -> None:
+    """What is refused leaves nothing behind."""
+    with items.client("system/Task.cs?priority=stat") as client:
+        assert send(client, "create").status_code == 403
+        urgent = workitem(PatientID="mrn-own", ScheduledProcedureStepPriority="HIGH")
+        assert client.post("/dicomweb/workitems", json=urgent).status_code == 201
+    with items.client("patient/Task.cs?priority=stat", patient="own") as client:
+        others = workitem(PatientID="mrn-other", ScheduledProcedureStepPriority="HIGH")
+        assert client.post("/dicomweb/workitems", json=others).status_code == 403
+    with items.client("system/Task.s") as client:
+        assert len(client.get("/dicomweb/workitems").json()) == 4
 
 
 @pytest.mark.parametrize(

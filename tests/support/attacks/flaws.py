@@ -30,7 +30,7 @@ from tests.support.resources import REPOSITORY
 
 Table = Callable[[], Iterator[Attack]]
 ASKED: Mapping[str, object] = {
-    **dict.fromkeys(("predicate", "compartments", "reach", "compartments_of", "represented"), EVERYTHING),
+    **dict.fromkeys(("predicate", "compartments", "reach", "compartments_of", "represented", "asking"), EVERYTHING),
     **dict.fromkeys(("shows", "opens"), True),
     "reached": Fragment("ARRAY[true, true, true]"),
 }
