@@ -14,6 +14,7 @@ EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 DEFLATED_LITTLE = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+ENCAPSULATED_UNCOMPRESSED, DEFLATED_FRAMES = "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1"
 
 UNREADABLE = frozenset({"1.2.840.113619.5.2", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 """Syntaxes whose data set is encoded in a way of its own: GE's implicit VR with big endian pixels, JPIP deflated."""
@@ -23,6 +24,8 @@ VIDEO = frozenset(f"1.2.840.10008.1.2.4.{n}{part}" for n in range(100, 109) for 
 """MPEG-2, H.264 and H.265: one stream of all frames, whose fragments may be cut anywhere. Spec: PS3.5 A.4.5, 8.2.5"""
 STANDARD, TRANSFER_SYNTAXES = "1.2.840.10008.", "1.2.840.10008.1.2."
 IMAGES = "1.2.840.10008.1.2.4."
+FRAMED = frozenset({RLE_LOSSLESS, ENCAPSULATED_UNCOMPRESSED, DEFLATED_FRAMES})
+"""Other syntaxes whose frames are encapsulated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +67,4 @@ def is_compressed(TransferSyntaxUID: str) -> bool:  # noqa: N803 - a DICOM keywo
     """
     if TransferSyntaxUID in REFERENCED:
         return False
-    return TransferSyntaxUID == RLE_LOSSLESS or TransferSyntaxUID.startswith(IMAGES)
+    return TransferSyntaxUID in FRAMED or TransferSyntaxUID.startswith(IMAGES)

@@ -7,13 +7,15 @@ Spec: PS3.5 8.2, A.4 and G (2024d)
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from functools import partial
 from struct import pack
 
 import numpy as np
 
-from dicomweb.dicomjson.syntax import RLE_LOSSLESS
+from dicomweb.dicomjson.syntax import DEFLATED_FRAMES, ENCAPSULATED_UNCOMPRESSED, RLE_LOSSLESS
+from dicomweb.pixel import native
 from dicomweb.pixel.codestream import size
 from dicomweb.pixel.image import Array, Image, broken
 from dicomweb.pixel.syntaxes import (
@@ -43,8 +45,8 @@ DECIBELS_OF_A_BIT = 6
 RLE_RATIO = 64
 """Two bytes of RLE are at most 128 bytes of pixels: what says more is not even tried. Spec: PS3.5 G.3.1 (2024d)"""
 RLE_SEGMENTS = 15
-UNSIZED = frozenset({RLE_LOSSLESS, JPEG_XL_LOSSLESS, JPEG_XL_RECOMPRESSION, JPEG_XL})
-"""Syntaxes whose frames are not asked for their size: RLE tells none, and for JPEG XL the process has its limit."""
+UNSIZED = frozenset({RLE_LOSSLESS, ENCAPSULATED_UNCOMPRESSED, DEFLATED_FRAMES})
+"""Syntaxes whose frames tell no size."""
 
 Decoder = Callable[[bytes, Image], Array]
 Encoder = Callable[[Array, Image], bytes]
@@ -179,6 +181,22 @@ def _jpeg_xl(data: bytes, image: Image) -> Array:
     return np.asarray(imagecodecs.jpegxl_decode(data))
 
 
+def _uncompressed(data: bytes, image: Image) -> Array:
+    """A native frame, which may be padded to an even length. Spec: PS3.5 A.4.11 (2024d)"""
+    size = native.size(image)
+    return native.samples(data[:size] if len(data) == size + size % 2 else data, image)
+
+
+def _deflated(data: bytes, image: Image) -> Array:
+    """A native frame, deflated without a header; not inflated further than it may be. Spec: PS3.5 A.4.13 (2025a)"""
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        found = inflate.decompress(data, native.size(image) + 2)
+    except zlib.error as error:
+        raise broken("a deflated frame is broken", repr(error)) from error
+    return _uncompressed(found, image)
+
+
 def _rle(data: bytes, image: Image) -> Array:
     import imagecodecs
 
@@ -215,6 +233,8 @@ def _rle_encode(samples: Array, image: Image) -> bytes:
 
 
 DECODERS: dict[str, Decoder] = {
+    ENCAPSULATED_UNCOMPRESSED: _uncompressed,
+    DEFLATED_FRAMES: _deflated,
     RLE_LOSSLESS: _rle,
     **dict.fromkeys((JPEG_BASELINE, JPEG_EXTENDED), _jpeg),
     **dict.fromkeys((JPEG_LOSSLESS, JPEG_LOSSLESS_SV1), _jpeg_lossless),

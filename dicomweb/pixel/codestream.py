@@ -1,6 +1,7 @@
 """What the stream of a compressed picture says of itself: read from its markers, without decoding it.
 
-Spec: ISO/IEC 10918-1 B, ISO/IEC 14495-1 C, ISO/IEC 15444-1 A and I, ISO/IEC 15444-15 A; PS3.5 8.2 and A.4 (2024d)
+Spec: ISO/IEC 10918-1 B, ISO/IEC 14495-1 C, ISO/IEC 15444-1 A and I, ISO/IEC 15444-15 A; PS3.5 8.2 and A.4 (2024d);
+for JPEG XL see dicomweb/pixel/jpeg_xl.py
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from struct import error as BrokenStruct  # noqa: N812 - what it means here
 from struct import unpack_from
 
+from dicomweb.pixel import jpeg_xl
 from dicomweb.pixel.image import broken
 from dicomweb.pixel.syntaxes import (
     HTJ2K,
@@ -30,6 +32,8 @@ Buffer = bytes | mmap.mmap
 
 JPEG_2000_PART_2_LOSSLESS, JPEG_2000_PART_2 = "1.2.840.10008.1.2.4.92", "1.2.840.10008.1.2.4.93"
 JPX_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
+STREAM_BOXES = {b"jp2c": 0, b"jxlc": 0, b"jxlp": 4}
+"""The boxes in which streams begin, and after how many bytes."""
 SOI, SOS, APP0, APP14 = 0xD8, 0xDA, 0xE0, 0xEE
 BASELINE, EXTENDED, PROGRESSIVE, LOSSLESS, LS = 0xC0, 0xC1, 0xC2, 0xC3, 0xF7
 STARTS = frozenset({*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), LS})
@@ -75,7 +79,8 @@ def read(buffer: Buffer, start: int, length: int) -> Picture:
 
 
 def size(frame: bytes) -> tuple[int, int]:
-    """Rows and columns that a JPEG, JPEG-LS or JPEG 2000 frame says it has. Raises Unprocessable when it tells none.
+    """Rows and columns that a JPEG, JPEG-LS, JPEG 2000 or JPEG XL frame says it has. Raises Unprocessable when it tells
+    none.
 
     To be asked before a frame is decoded: a few bytes can say 60,000 by 60,000 pixels, for which a codec would take
     gigabytes and minutes.
@@ -86,8 +91,11 @@ def size(frame: bytes) -> tuple[int, int]:
                 if marker in STARTS:
                     rows, columns = unpack_from(">HH", frame, at + 1)
                     return rows, columns
-        boxes = _boxes(frame, 0, len(frame)) if frame[:12] == JPX_SIGNATURE else iter(())
-        start = next((at for kind, at, _ in boxes if kind == b"jp2c"), 0)
+        boxed = frame[:12] in (JPX_SIGNATURE, jpeg_xl.SIGNATURE)
+        boxes = {kind: at for kind, at, _ in (_boxes(frame, 0, len(frame)) if boxed else ()) if kind in STREAM_BOXES}
+        if (found := jpeg_xl.size(frame, next((at + STREAM_BOXES[kind] for kind, at in boxes.items()), 0))) is not None:
+            return found
+        start = boxes.get(b"jp2c", 0)
         if frame[start : start + 4] == b"\xff\x4f\xff\x51":
             right, bottom, left, top = unpack_from(">LLLL", frame, start + 8)
             return bottom - top, right - left

@@ -13,6 +13,14 @@ from dicomweb.pixel.image import Array, Image, broken
 HALVED = ("YBR_FULL_422",)
 
 
+def size(image: Image) -> int:
+    """Bytes of a frame."""
+    if image.bits_allocated == 1:
+        return (image.rows * image.columns + 7) // 8
+    samples = 2 if image.photometric in HALVED and image.samples == 3 else image.samples
+    return image.rows * image.columns * samples * (image.bits_allocated // 8)
+
+
 def samples(data: bytes, image: Image) -> Array:
     """The samples of a native frame in little endian, planes side by side whatever Planar Configuration says.
 

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE, REFERENCED, RLE_LOSSLESS
+from dicomweb.dicomjson.syntax import (
+    DEFLATED_FRAMES,
+    ENCAPSULATED_UNCOMPRESSED,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    NATIVE,
+    REFERENCED,
+    RLE_LOSSLESS,
+)
 from dicomweb.pixel.frames import served_syntax
 from dicomweb.pixel.image import Image
 
@@ -49,6 +57,8 @@ COMPRESSED: dict[str, Kind] = {
     JPEG_XL_LOSSLESS: Kind(lossless=True, written=False),
     JPEG_XL_RECOMPRESSION: Kind(lossless=False, written=False),
     JPEG_XL: Kind(lossless=False, written=False),
+    ENCAPSULATED_UNCOMPRESSED: Kind(lossless=True, written=False),
+    DEFLATED_FRAMES: Kind(lossless=True, written=False),
 }
 
 
