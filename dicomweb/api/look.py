@@ -11,13 +11,14 @@ from typing import Any
 
 from dicomweb.pixel.grey import Window
 from dicomweb.pixel.rendering import JPEG, Look, Viewport
-from healix_fhir.kernel.errors import HealixError, invalid, unsupported
+from healix_fhir.kernel.errors import HealixError, invalid
 
 NUMBER = re.compile(r"[+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(?:[eE][+-]?\d{1,2})?", re.ASCII)
 LARGEST = 8192
 """Pixels of a side of a viewport."""
 FUNCTION = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 PARAMETERS = frozenset({"window", "viewport", "quality", "annotation", "iccprofile"})
+ICC_PROFILES = ("no", "yes", "srgb", "adobergb", "rommrgb", "displayp3")
 NOT_LOOKS = frozenset({"accept", "charset"})
 THUMBNAIL = Viewport(160, 160)
 
@@ -93,12 +94,11 @@ def _quality(value: str) -> int:
     return int(value)
 
 
-def _profile(value: str) -> bool:
-    if value in ("adobergb", "rommrgb", "displayp3"):
-        raise unsupported(f"the colour space {value} is not supported; iccprofile may be no, yes or srgb")
-    if value not in ("no", "yes", "srgb"):
-        raise invalid("iccprofile is no, yes, srgb, adobergb, rommrgb or displayp3", code="value")
-    return value != "no"
+def _profile(value: str) -> str:
+    """Spec: PS3.18 8.3.5.1.5"""
+    if value not in ICC_PROFILES:
+        raise invalid(f"iccprofile is one of {', '.join(ICC_PROFILES)}", code="value")
+    return "" if value == "no" else value
 
 
 def _annotations(value: str) -> tuple[int, ...]:

@@ -19,7 +19,9 @@ from dicomweb.pixel.grey import WHITE, Grey, Window
 from dicomweb.pixel.image import Array, Attributes, Image, broken
 from dicomweb.pixel.overlay import graphics
 from dicomweb.pixel.presentation import Presentation
+from dicomweb.pixel.profiles import profiled
 from dicomweb.pixel.transcode import decoded, interpretation
+from healix_fhir.kernel.errors import Category, HealixError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -52,14 +54,16 @@ class Viewport:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How frames are to be rendered. `labels` are lines of text to burn in; `profile` embeds a colour profile."""
+    """How frames are to be rendered. `labels` are lines of text to burn in; `profile`: which colour profile the
+    picture gets (dicomweb/pixel/profiles.py); empty for none.
+    """
 
     kind: str = JPEG
     window: Window | None = None
     viewport: Viewport | None = None
     quality: int = 90
     labels: tuple[str, ...] = ()
-    profile: bool = False
+    profile: str = ""
     presentation: Presentation | None = None
 
 
@@ -186,14 +190,10 @@ def _written(pictures: Sequence[Picture], attributes: Attributes, look: Look) ->
     if look.kind == GIF and others:
         delay = attributes.numbers(FRAME_TIME)
         options |= {"save_all": True, "append_images": others, "loop": 0, "duration": delay[0] if delay else GIF_DELAY}
-    if look.profile and look.kind != GIF and first.mode == "RGB":
-        options |= {"icc_profile": attributes.octets(PROFILE) or _srgb()}
+    if look.profile:
+        if look.kind == GIF:
+            raise HealixError(Category.NOT_ACCEPTABLE, "a GIF holds no colour profile: ask for JPEG or PNG")
+        first, options["icc_profile"] = profiled(first, look.profile, attributes.octets(PROFILE))
     out = io.BytesIO()
     first.save(out, TYPES[look.kind], **options)
     return out.getvalue()
-
-
-def _srgb() -> bytes:
-    from PIL import ImageCms
-
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -14,7 +14,7 @@ from dicomweb.api.accept import DEFAULT_SYNTAX, DICOM, DICOM_JSON, DICOM_XML, FR
 from dicomweb.api.capabilities import worklist
 from dicomweb.api.capabilities.transaction import Transaction
 from dicomweb.api.forms import HTML, MP4, PLAIN
-from dicomweb.api.look import ANNOTATIONS, FUNCTION
+from dicomweb.api.look import ANNOTATIONS, FUNCTION, ICC_PROFILES
 from dicomweb.api.stow import KINDS
 from dicomweb.api.table import CSV
 from dicomweb.api.values import DOCUMENTS
@@ -65,7 +65,7 @@ LOOKS = {
     "viewport": (),
     "quality": (),
     "annotation": tuple(ANNOTATIONS),
-    "iccprofile": ("no", "yes", "srgb"),
+    "iccprofile": ICC_PROFILES,
 }
 BOOLEAN = ("true", "false")
 SEARCHES = {

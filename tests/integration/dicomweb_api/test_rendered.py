@@ -100,7 +100,7 @@ def ramp(**elements: Any) -> Dataset:
         ({"viewport": "128,999"}, (128, 64), 0, 255),
         ({"viewport": "32,32,,,-64,32"}, (32, 16), 253, 2),
         ({"viewport": "32,32,32,0,32,32"}, (32, 32), 130, 255),
-        ({"quality": "100", "iccprofile": "srgb", "annotation": "technique"}, (64, 32), None, None),
+        ({"quality": "100", "iccprofile": "displayp3", "annotation": "technique"}, (64, 32), None, None),
     ],
 )
 @pytest.mark.spec("PS3.18 8.3.5.1")
