@@ -22,11 +22,12 @@ SIGNATURE = (4, b"ftyp")
 WHY_NOT = {
     Category.VIDEO: "this video is no MP4 file, which browsers play; its stream is at …/pixeldata",
     Category.DOCUMENT: "this document is of no media type that is shown; it is at …/bulkdata/00420011",
-    Category.PRESENTATION: "only grayscale and colour softcopy presentation states are shown",
+    Category.PRESENTATION: "only grayscale, colour and pseudo-colour softcopy presentation states are shown",
     Category.OTHER: "this instance is neither image nor text: there is nothing to show",
 }
 """Why an instance of a category is not shown."""
-PRESENTATION_STATES = frozenset({"1.2.840.10008.5.1.4.1.1.11.1", "1.2.840.10008.5.1.4.1.1.11.2"})
+PRESENTATION_STATES = frozenset(f"1.2.840.10008.5.1.4.1.1.11.{number}" for number in (1, 2, 3))
+"""Grayscale, colour, pseudo-colour. A blending state lays one image over another in space, which is not done."""
 
 
 async def kinds_of(archive: Archive, one: Shown) -> tuple[str, ...]:

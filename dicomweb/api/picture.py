@@ -19,7 +19,7 @@ from dicomweb.study.pictures import Shown
 from healix_fhir.kernel.errors import too_large
 
 REPRESENTATIVE_FRAME = "00286010"
-DRAWN = "1"
+DRAWN = "2"
 """The version of the drawing, for tags: another one when the same image comes out otherwise."""
 MOVING = 256
 """Frames of one moving picture."""

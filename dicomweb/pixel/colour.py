@@ -11,9 +11,11 @@ from dicomweb.pixel.grey import descriptor
 from dicomweb.pixel.image import Array, Attributes, Image, broken
 
 RED, GREEN, BLUE = 0x00281101, 0x00281102, 0x00281103
+PROFILE = 0x00282000
 DATA, SEGMENTED = 0x100, 0x120
 """What is added to the tag of a descriptor for its data, and for data in segments."""
 ENTRIES = 1 << 16
+GREYS = 256
 
 TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], dtype=np.float32)
 HALF = np.array([0, 128, 128], dtype=np.float32)
@@ -51,19 +53,42 @@ def _eight(samples: Array, image: Image) -> Array:
 def _palette(samples: Array, image: Image, attributes: Attributes) -> Array:
     channels = []
     for tag in (RED, GREEN, BLUE):
-        size, first, bits = descriptor(attributes.numbers(tag), signed=image.signed)
-        data = attributes.octets(tag + DATA)
-        if not data:
-            data = _expanded(attributes.octets(tag + SEGMENTED), bits)
-        wide = len(data) >= size * 2
-        entries = np.frombuffer(data, "<u2" if wide else "u1")[:size]
-        if len(entries) < size:
-            raise broken("a palette is shorter than its descriptor says")
-        # eight-bit entries stand in words, most often each in the low byte, of some makers in the high one
-        shown = entries >> 8 if wide and (bits > 8 or int(entries.max()) > 255) else entries
-        index = np.clip(samples.astype(np.int64) - first, 0, size - 1)
-        channels.append(shown.astype(np.uint8)[index])
+        first, entries = _entries(attributes, tag, signed=image.signed)
+        channels.append(entries[np.clip(samples.astype(np.int64) - first, 0, len(entries) - 1)])
     return np.stack(channels, axis=-1)
+
+
+def colours_of_grey(attributes: Attributes) -> bytes:
+    """Red, green and blue of each of 256 grey values, from black to white, by the palette of a presentation state;
+    empty without one. Spec: PS3.4 N.2.4, PS3.3 C.7.9 (2024d)
+    """
+    if not attributes.numbers(RED):
+        return b""
+    channels = []
+    for tag in (RED, GREEN, BLUE):
+        _, entries = _entries(attributes, tag, signed=False)
+        channels.append(entries[np.rint(np.linspace(0, len(entries) - 1, GREYS)).astype(np.int64)])
+    return np.stack(channels, axis=-1).tobytes()
+
+
+def coloured(shown: Array, palette: bytes) -> Array:
+    """Grey values of eight bits in the colours of `colours_of_grey`."""
+    return np.frombuffer(palette, np.uint8).reshape(GREYS, 3)[shown]
+
+
+def _entries(attributes: Attributes, tag: int, *, signed: bool) -> tuple[int, Array]:
+    """The value that the first entry of one colour of a palette stands for, and the entries, of eight bits."""
+    size, first, bits = descriptor(attributes.numbers(tag), signed=signed)
+    data = attributes.octets(tag + DATA)
+    if not data:
+        data = _expanded(attributes.octets(tag + SEGMENTED), bits)
+    wide = len(data) >= size * 2
+    entries = np.frombuffer(data, "<u2" if wide else "u1")[:size]
+    if len(entries) < size:
+        raise broken("a palette is shorter than its descriptor says")
+    # eight-bit entries stand in words, most often each in the low byte, of some makers in the high one
+    shown = entries >> 8 if wide and (bits > 8 or int(entries.max()) > 255) else entries
+    return first, shown.astype(np.uint8)
 
 
 def _expanded(data: bytes, bits: int) -> bytes:

@@ -25,15 +25,15 @@ STEPS = 24
 Mapping: TypeAlias = Callable[[Point], Point]
 
 
-def shuttered(shown: Array, presentation: Presentation) -> Array:
-    """The pixels, those outside the shutters covered."""
-    if not presentation.shutters:
+def shuttered(shown: Array, presentation: Presentation, covered: Array | None) -> Array:
+    """The pixels, those outside the shutters and those that a bitmap says covered."""
+    if not presentation.shutters and covered is None:
         return shown
     from PIL import Image as pillow  # noqa: N813
     from PIL import ImageDraw
 
     height, width = shown.shape[:2]
-    is_open = np.ones((height, width), dtype=bool)
+    is_open = np.ones((height, width), dtype=bool) if covered is None else ~covered
     for shutter in presentation.shutters:
         mask = pillow.new("L", (width, height))
         draw = ImageDraw.Draw(mask)
@@ -47,9 +47,9 @@ def shuttered(shown: Array, presentation: Presentation) -> Array:
         else:
             draw.polygon(list(shutter.points), fill=1)
         is_open &= np.asarray(mask, dtype=bool)
-    covered = shown.copy()
-    covered[~is_open] = presentation.shutter_grey
-    return covered
+    behind = shown.copy()
+    behind[~is_open] = presentation.shutter_grey
+    return behind
 
 
 def presented(picture: Picture, presentation: Presentation, tall: float, fit: tuple[int, int] | None) -> Picture:

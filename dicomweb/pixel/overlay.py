@@ -14,6 +14,7 @@ from dicomweb.pixel.image import Array, Attributes
 ROWS, COLUMNS, ORIGIN, TYPE = 0x60000010, 0x60000011, 0x60000050, 0x60000040
 BITS, FIRST, FRAMES, DATA = 0x60000100, 0x60000051, 0x60000015, 0x60003000
 LAYER = 0x60001001
+SHUTTER_SHAPE, SHUTTER_GROUP, FIRST_GROUP = 0x00181600, 0x00181623, 0x6000
 GROUPS = range(0, 0x20_0000, 0x2_0000)
 """What is added to a tag for each of the sixteen overlays."""
 
@@ -22,11 +23,23 @@ def presented_overlays(state: Attributes, image: Attributes, shape: tuple[int, i
     """The overlays that a presentation state activates, its own or else those of the image, over a frame: the packed
     bits of a mask of rows by columns; empty without any. Spec: PS3.3 C.11.7 (2024d)
     """
-    active = [group for group in GROUPS if state.text(LAYER + group)]
+    shutter = (state.number(SHUTTER_GROUP) - FIRST_GROUP) << 16
+    active = [group for group in GROUPS if state.text(LAYER + group) and group != shutter]
     own = [group for group in active if state.number(ROWS + group)]
     masks = (graphics(state, shape, number, own), graphics(image, shape, number, sorted({*active} - {*own})))
     there = [mask for mask in masks if mask is not None]
     return np.packbits(np.logical_or.reduce(there)).tobytes() if there else b""
+
+
+def bitmap_shutter(state: Attributes, shape: tuple[int, int], number: int) -> bytes:
+    """What the bitmap shutter of a presentation state covers, as the packed bits of a mask; empty without one.
+
+    Spec: PS3.3 C.7.6.15 (2024d)
+    """
+    if "BITMAP" not in state.values(SHUTTER_SHAPE):
+        return b""
+    mask = graphics(state, shape, number, [(state.number(SHUTTER_GROUP) - FIRST_GROUP) << 16])
+    return np.packbits(mask).tobytes() if mask is not None else b""
 
 
 def graphics(

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from dicomweb.pixel.colour import PROFILE, colours_of_grey
 from dicomweb.pixel.grey import INTERCEPT, MODALITY_LUTS, PRESENTATION_SHAPE, SLOPE, Grey, Window, of_voi, table
 from dicomweb.pixel.image import Attributes
-from healix_fhir.kernel.errors import Category, HealixError
 
 SERIES, IMAGES, INSTANCE, FRAME = 0x00081115, 0x00081140, 0x00081155, 0x00081160
 VOI, PRESENTATION_LUTS = 0x00283110, 0x20500010
@@ -60,7 +60,8 @@ class Shutter:
 @dataclass(frozen=True, slots=True)
 class Presentation:
     """How an image is presented. `area` are left, upper, right and lower end of what is shown; `tall` says how much
-    higher than wide a pixel is, where the state says so; `overlay` is a mask of rows by columns, its bits packed.
+    higher than wide a pixel is, where the state says so; `overlay` and `covered` (by a bitmap shutter) are masks of
+    rows by columns, their bits packed. `palette` has the colours of grey values, `profile` says what all colours are.
     """
 
     rotation: int = 0
@@ -71,6 +72,9 @@ class Presentation:
     shutter_grey: int = 0
     graphics: tuple[Graphic, ...] = ()
     overlay: bytes = b""
+    covered: bytes = b""
+    palette: bytes = b""
+    profile: bytes = b""
 
 
 def images_of(state: Attributes) -> list[tuple[str, tuple[int, ...]]]:
@@ -105,6 +109,8 @@ def presentation(state: Attributes, instance: str, number: int) -> Presentation:
         shutters=tuple(_shutters(state)),
         shutter_grey=state.number(SHUTTER_GREY) >> 8,
         graphics=tuple(_graphics(state, instance, number))[:MOST],
+        palette=colours_of_grey(state),
+        profile=state.octets(PROFILE),
     )
     area = next(_applying(state, AREAS, instance, number), None)
     if area is None:
@@ -142,8 +148,6 @@ def _shutters(state: Attributes) -> Iterator[Shutter]:
             points = _pairs(state.numbers(VERTICES))
             if len(points) >= 3:
                 yield Shutter(shape, tuple((column - 0.5, row - 0.5) for row, column in points))
-        elif shape == "BITMAP":
-            raise HealixError(Category.NOT_ACCEPTABLE, "bitmap shutters of presentation states are not shown")
 
 
 def _graphics(state: Attributes, instance: str, number: int) -> Iterator[Graphic]:

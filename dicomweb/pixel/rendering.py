@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dicomweb.pixel.colour import rgb
+from dicomweb.pixel.colour import PROFILE, coloured, rgb
 from dicomweb.pixel.drawing import presented, shuttered
 from dicomweb.pixel.frames import Located
 from dicomweb.pixel.grey import WHITE, Grey, Window
@@ -30,7 +30,6 @@ JPEG, PNG, GIF = "image/jpeg", "image/png", "image/gif"
 TYPES = {JPEG: "JPEG", PNG: "PNG", GIF: "GIF"}
 """The media types of rendered images, the default first."""
 ASPECT, SPACING, IMAGER_SPACING = 0x00280034, 0x00280030, 0x00181164
-PROFILE = 0x00282000
 GIF_DELAY = 100
 """Milliseconds between frames that say nothing of their time."""
 FRAME_TIME = 0x00181063
@@ -101,19 +100,23 @@ def _picture(source: Source, image: Image, attributes: Attributes, over: Present
         shown = (source.grey or Grey()).eight_bits(samples)
     else:
         shown = rgb(samples, image, interpretation(source.syntax, image), attributes)
-    mask = _overlay(image, over) if over else graphics(attributes, (image.rows, image.columns), source.number)
+    if over is not None and over.palette:
+        if not image.is_grey:
+            raise HealixError(Category.NOT_ACCEPTABLE, "a palette of a presentation state is for grey images only")
+        shown = coloured(shown, over.palette)
+    mask = _mask(image, over.overlay) if over else graphics(attributes, (image.rows, image.columns), source.number)
     if mask is not None:
         shown = shown.copy()
         shown[mask] = WHITE
     if over is not None:
-        shown = shuttered(shown, over)
+        shown = shuttered(shown, over, _mask(image, over.covered))
     return pillow.fromarray(np.ascontiguousarray(shown))
 
 
-def _overlay(image: Image, over: Presentation) -> Array | None:
-    if not over.overlay:
+def _mask(image: Image, packed: bytes) -> Array | None:
+    if not packed:
         return None
-    bits = np.unpackbits(np.frombuffer(over.overlay, np.uint8), count=image.rows * image.columns)
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=image.rows * image.columns)
     return bits.reshape(image.rows, image.columns).astype(bool)
 
 
@@ -193,7 +196,9 @@ def _written(pictures: Sequence[Picture], attributes: Attributes, look: Look) ->
     if look.profile:
         if look.kind == GIF:
             raise HealixError(Category.NOT_ACCEPTABLE, "a GIF holds no colour profile: ask for JPEG or PNG")
-        first, options["icc_profile"] = profiled(first, look.profile, attributes.octets(PROFILE))
+        first, options["icc_profile"] = profiled(
+            first, look.profile, (look.presentation and look.presentation.profile) or attributes.octets(PROFILE)
+        )
     out = io.BytesIO()
     first.save(out, TYPES[look.kind], **options)
     return out.getvalue()

@@ -16,7 +16,7 @@ from dicomweb.pixel.frames import located
 from dicomweb.pixel.grey import Grey, Window, grey
 from dicomweb.pixel.image import Attributes, Image, image
 from dicomweb.pixel.layout import Layout
-from dicomweb.pixel.overlay import presented_overlays
+from dicomweb.pixel.overlay import bitmap_shutter, presented_overlays
 from dicomweb.pixel.presentation import Presentation, presentation, presented_grey
 from dicomweb.pixel.rendering import SHOWING, Source
 
@@ -73,8 +73,9 @@ def prepared(
     uid = str((members.get(SOPInstanceUID, {}).get("Value") or [""])[0])
     how = presentation(over, uid, numbers[0]) if over is not None else None
     if how is not None and over is not None:
-        mask = presented_overlays(over, attributes, (described.rows, described.columns), numbers[0])
-        how = replace(how, overlay=mask)
+        shape = described.rows, described.columns
+        mask = presented_overlays(over, attributes, shape, numbers[0])
+        how = replace(how, overlay=mask, covered=bitmap_shutter(over, shape, numbers[0]))
     return Prepared(
         tuple(
             Source(

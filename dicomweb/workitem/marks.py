@@ -20,7 +20,7 @@ from healix_fhir.kernel.hashing import key64
 
 TEXTS = frozenset(("AE", "AS", "CS", "LO", "PN", "SH"))
 """Value representations of texts that are short enough to be marked by all their letters."""
-LENGTHS = (1, 2, 3, 5, 8, 12)
+LENGTHS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16)
 """How much of the beginning of a word is marked."""
 SCHEME = "00080102"
 CODES = frozenset(("00080100", "00080119", "00080120"))

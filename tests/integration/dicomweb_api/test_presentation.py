@@ -186,6 +186,56 @@ def test_graphics_are_drawn_over_the_image(client: httpx.Client) -> None:
     assert shown(client, made, path=STATE[:-1] + "2", viewport="300,300")[:60, -150:].max() > 64
 
 
+def pseudo_coloured(ds: Dataset, size: int = 3) -> Dataset:
+    """A pseudo-colour state whose palette goes from blue by green to red."""
+    ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.11.3"
+    for number, entries in enumerate(((0, 0, 255), (0, 255, 0), (255, 0, 0))):
+        ds.add_new(0x00281101 + number, "US", [size, 0, 16])
+        ds.add_new(0x00281201 + number, "OW", b"".join((value * 257).to_bytes(2, "little") for value in entries))
+    return ds
+
+
+@pytest.mark.spec("PS3.4 N.2.4")
+def test_a_palette_colours_grey_values(client: httpx.Client) -> None:
+    """From the darkest to the brightest of the window, its entries from the first to the last."""
+    whole = item(WindowCenter="116", WindowWidth="232", VOILUTFunction="LINEAR_EXACT")
+    one = image()
+    made = pseudo_coloured(state(one, SoftcopyVOILUTSequence=[whole]))
+    del made.PresentationLUTShape
+    found = shown(client, one, made)
+    assert found[1, (0, 5, 10, 15, 29)].tolist() == [[0, 0, 255], [0, 0, 255], [0, 255, 0], [0, 255, 0], [255, 0, 0]]
+
+
+@pytest.mark.spec("PS3.3 C.7.6.15")
+def test_a_bitmap_shutter_covers_what_it_marks(client: httpx.Client) -> None:
+    """With the shutter's value, beside what other shutters cover; it is no overlay that is drawn."""
+    white = item(WindowCenter="-1000", WindowWidth="1", VOILUTFunction="LINEAR")
+    one = image()
+    made = state(
+        one,
+        SoftcopyVOILUTSequence=[white],
+        ShutterShape=["BITMAP", "RECTANGULAR"],
+        ShutterOverlayGroup=0x6002,
+        ShutterPresentationValue=0x4000,
+        ShutterLeftVerticalEdge=0,
+        ShutterRightVerticalEdge=30,
+        ShutterUpperHorizontalEdge=0,
+        ShutterLowerHorizontalEdge=21,
+    )
+    mask = np.zeros((ROWS, COLUMNS), dtype=np.uint8)
+    mask[3:5, 4:9] = 1
+    for tag, vr, value in (
+        (0x60020010, "US", ROWS), (0x60020011, "US", COLUMNS), (0x60020040, "CS", "G"), (0x60020050, "SS", [1, 1]),
+        (0x60020100, "US", 1), (0x60021001, "CS", "ONE"),
+        (0x60023000, "OW", np.packbits(mask.reshape(-1), bitorder="little").tobytes() + b"\0"),
+    ):  # fmt: skip
+        made.add_new(tag, vr, value)
+    found = shown(client, one, made)
+    covered = found[:, :-1] == 64
+    assert np.array_equal(covered, mask[:, :-1] == 1)
+    assert set(np.unique(found)) == {64, 255}
+
+
 def test_the_states_overlay_is_shown(client: httpx.Client) -> None:
     """An overlay of the state that it activates is shown; one of the image that it does not is left out."""
     black = item(WindowCenter="5000", WindowWidth="1", VOILUTFunction="LINEAR")
@@ -205,16 +255,20 @@ def test_the_states_overlay_is_shown(client: httpx.Client) -> None:
 
 
 def test_what_cannot_be_presented_is_refused(client: httpx.Client) -> None:
-    """A state whose image is not here is 404, one of another kind 406, a bitmap shutter 406 by name; no frames."""
+    """A state whose image is not here is 404, one of another kind 406, a palette for colours 406 by name; no frames."""
     one = image()
     assert client.post("/dicomweb/studies", content=body([part10(state(one))]), headers=HEADERS).is_success
     assert client.get(STATE + "/rendered").status_code == 404
     assert client.get(STATE + "/frames/1/rendered").status_code == 404
-    blending = state(one, ShutterShape="BITMAP")
+    coloured = with_pixels(data_set(1, 1, 2), rows=2, columns=6)
+    coloured.Columns, coloured.SamplesPerPixel, coloured.PhotometricInterpretation = 2, 3, "RGB"
+    coloured.PlanarConfiguration = 0
+    blending = pseudo_coloured(state(coloured))
     blending.SOPInstanceUID = uid(1, 7, 2)
-    assert client.post("/dicomweb/studies", content=body([part10(one), part10(blending)]), headers=HEADERS).is_success
+    files = [part10(coloured), part10(blending)]
+    assert client.post("/dicomweb/studies", content=body(files), headers=HEADERS).is_success
     answer = client.get(STATE[:-1] + "2/rendered")
-    assert (answer.status_code, "bitmap" in answer.text) == (406, True)
+    assert (answer.status_code, "palette" in answer.text) == (406, True)
     blending.SOPClassUID, blending.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.11.4", uid(1, 7, 3)
     assert client.post("/dicomweb/studies", content=body([part10(blending)]), headers=HEADERS).is_success
     answer = client.get(STATE[:-1] + "3/rendered")
