@@ -1,19 +1,13 @@
-"""Hears of revoked tokens from PostgreSQL, on a connection of its own."""
+"""Hears of revoked tokens from PostgreSQL."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
-import psycopg
-import structlog
-from psycopg import AsyncConnection
-
+from healix_fhir.kernel.listening import Listener
 from smart_auth.store import CHANNEL
 
-AGAIN = 1.0
-log = structlog.get_logger("tokens")
+UNHEARD = "revocations are not heard; every token is looked up"
 
 
 class Revocations:
@@ -24,38 +18,29 @@ class Revocations:
     """
 
     def __init__(self, url: str, forget: Callable[[bytes | None], None]) -> None:
-        self._url = url
         self._forget = forget
-        self._task: asyncio.Task[None] | None = None
+        self._listener = Listener(url, CHANNEL, self._heard, began=self._began, lost=self._lost, unheard=UNHEARD)
         self.age = 0
         self.listening = False
 
     async def start(self) -> None:
         """Listen until `stop`, connecting again whenever the connection is lost."""
-        self._task = asyncio.create_task(self._listen())
+        self._listener.start()
 
     async def stop(self) -> None:
         """Stop listening."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._listener.stop()
 
-    async def _listen(self) -> None:
-        while True:
-            try:
-                async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
-                    self._announce(None)
-                    self.listening = True
-                    async for notice in connection.notifies():
-                        self._announce(bytes.fromhex(notice.payload) if notice.payload else None)
-            except psycopg.OperationalError:
-                log.warning("revocations are not heard; every token is looked up")
-            finally:
-                self.listening = False
-                self._announce(None)
-            await asyncio.sleep(AGAIN)
+    def _began(self) -> None:
+        self._announce(None)
+        self.listening = True
+
+    def _lost(self) -> None:
+        self.listening = False
+        self._announce(None)
+
+    def _heard(self, payload: str) -> None:
+        self._announce(bytes.fromhex(payload) if payload else None)
 
     def _announce(self, hashed: bytes | None) -> None:
         self.age += 1

@@ -10,8 +10,8 @@ from sqlalchemy.dialects import postgresql
 from dicomweb.workitem.keys import WORDS, keys
 from dicomweb.workitem.marks import marks
 
-revision = "0042"
-down_revision = "0041"
+revision = "0043"
+down_revision = "0042"
 branch_labels = None
 depends_on = None
 
