@@ -1,4 +1,4 @@
-"""The clauses of PS3.18 (2024d) that a DICOMweb origin server is measured by: chapters 8, 9 and 10.4 to 10.6."""
+"""The clauses of PS3.18 (2024d) that a DICOMweb origin server is measured by: chapters 8, 9, 10.4 to 10.6 and 11."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ CLAUSES = {
     "8.3.4.2": "fuzzy matching of person names",
     "8.3.4.3": "attributes included in the response",
     "8.3.4.4": "pagination of the response",
+    "8.3.4.5": "empty value matching",
+    "8.3.4.6": "multiple value matching",
     "8.3.5.1": "annotation, quality, viewport, window, ICC profile",
+    "8.3.5.1.5": "the colour spaces of ICC profiles",
     "8.4": "header fields",
     "8.5": "status codes",
     "8.6.1": "payload formats",
@@ -20,6 +23,8 @@ CLAUSES = {
     "8.7.7": "the Accept header",
     "8.8": "character sets",
     "8.9": "Retrieve Capabilities",
+    "8.10.4": "notification connections",
+    "8.10.5": "event reports over them",
     "9.4": "URI service: retrieve DICOM instance",
     "9.5": "URI service: retrieve rendered instance",
     "10.4": "Retrieve transaction",
@@ -38,6 +43,21 @@ CLAUSES = {
     "10.6.1": "requests to search",
     "10.6.2": "what searching does",
     "10.6.3": "responses to search",
+    "11.1.3": "workitems as payload",
+    "11.4": "Create Workitem",
+    "11.4.3": "responses to it",
+    "11.5": "Retrieve Workitem",
+    "11.6": "Update Workitem",
+    "11.6.3": "responses to it",
+    "11.7": "Change Workitem State",
+    "11.7.3": "responses to it",
+    "11.8": "Request Cancellation",
+    "11.8.3": "responses to it",
+    "11.9": "Search Transaction",
+    "11.10": "Subscribe",
+    "11.11": "Unsubscribe",
+    "11.12": "Suspend Global Subscription",
+    "11.13": "Workitem Event Reports",
     "F.2": "DICOM JSON model",
     "H": "capabilities description",
     "I.2": "store instances response module",

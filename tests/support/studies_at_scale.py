@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
+import msgspec
 import zstandard
 from psycopg import Connection
 
 from dicomweb.index.attributes import Level
 from dicomweb.index.columns import columns
+from dicomweb.pixel.layout import Layout, Pixels
 from healix_fhir.kernel.database import Row
 
 FAMILIES = ("Smith", "Müller", "García", "Nguyen", "Kowalski", "Rossi", "Yamada", "Ivanov", "Haddad", "Olsen")
@@ -22,6 +24,8 @@ METADATA = zstandard.ZstdCompressor().compress(
     + b",".join(b'"0018%04X":{"vr":"DS","Value":[%d]}' % (n, n) for n in range(0x1000, 0x1040))
     + b"}"
 )
+
+LAYOUT = msgspec.msgpack.encode(Layout({}, Pixels(512, 512, 1, 16, "MONOCHROME2", 0, 1, "OW", 12), 1000, 524_288))
 
 
 def uid(*parts: int) -> str:
@@ -112,6 +116,6 @@ def _instance(number: int, place: int, first: int) -> dict[str, Any]:
         "blob": name,
         "size": 526_000,
         "digest": b"0" * 16,
-        "layout": b"",
+        "layout": LAYOUT,
         "metadata": METADATA,
     }

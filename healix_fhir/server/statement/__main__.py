@@ -32,8 +32,8 @@ MODEL = """* **DIMSE AE `HEALIX`**: accepts associations of modalities and archi
 MEDIA = """`healix study export` writes a file-set with a DICOMDIR to a folder or a ZIP file, for no media profile.
 `healix import` reads folders of files."""
 SECURITY = """* HTTP: SMART on FHIR 2.2 access tokens (RFC 6750). The scopes of `ImagingStudy` govern: `r` retrieve,
-  `s` search, `c` store, `d` delete. A token opens what its person may see; what is hidden answers like what does not
-  exist.
+  `s` search, `c` store, `d` delete; those of `Task` govern workitems: `c` create, `r` retrieve, `u` change and cancel,
+  `s` search and subscribe. A token opens what its person may see; what is hidden answers like what does not exist.
 * DIMSE: AE titles of known peers, each with rights of its own.
 * TLS is terminated before the server (`HEALIX_BASE_URL=https://…`).
 * Every transfer, query and denial is an `AuditEvent` (IHE BALP) in an append-only, hash-chained trail.

@@ -9,6 +9,7 @@ from dicomweb.api.accept import FRAME_TYPE
 from dicomweb.api.capabilities.table import BASE
 from dicomweb.api.capabilities.table import table as transactions
 from dicomweb.api.multipart import PART_LIMIT
+from dicomweb.dicomjson.syntax import NATIVE
 from dicomweb.index.attributes import BY_KEYWORD, Matching
 from dicomweb.pixel.syntaxes import COMPRESSED, LARGEST, WRITTEN
 from dicomweb.status import Reason
@@ -102,7 +103,10 @@ def _store() -> str:
 
 def syntaxes() -> str:
     """The section on transfer syntaxes."""
-    rows = [(name(uid), uid, "uncompressed", "read, written", "application/octet-stream") for uid in sorted(WRITTEN)]
+    rows = [
+        (name(uid), uid, "uncompressed", "read, written" if uid in WRITTEN else "read", "application/octet-stream")
+        for uid in sorted(NATIVE)
+    ]
     rows += [
         (
             name(uid),

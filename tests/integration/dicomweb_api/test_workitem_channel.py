@@ -66,6 +66,8 @@ def all_heard(socket: ClientConnection) -> list[tuple[str, str, str | None]]:
 
 
 @SPEC
+@pytest.mark.spec("PS3.18 8.10.5")
+@pytest.mark.spec("PS3.18 11.13")
 def test_events_come_over_the_channel_as_they_happen(server: LiveServer, client: httpx.Client) -> None:
     """A new item, and what becomes of it."""
     with channel(server, watcher(server)) as socket:
@@ -99,6 +101,7 @@ def test_what_was_missed_comes_when_the_channel_is_open_again(server: LiveServer
             heard(socket, 0.3)
 
 
+@pytest.mark.spec("PS3.18 8.10.4")
 def test_every_channel_of_a_title_is_told_whichever_node_it_is_at(
     server: LiveServer, client: httpx.Client, tmp_path: Path
 ) -> None:

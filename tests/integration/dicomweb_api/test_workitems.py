@@ -189,6 +189,7 @@ def test_a_missing_workitem_is_not_found(client: httpx.Client) -> None:
 
 
 @pytest.mark.spec("PS3.18 11.5.2")
+@pytest.mark.spec("PS3.4 CC.2.7")
 def test_the_transaction_uid_is_never_told(client: httpx.Client) -> None:
     """Not by retrieval, not by search, in no answer: it is the lock of who has claimed the item."""
     add(client)

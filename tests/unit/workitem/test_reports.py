@@ -29,6 +29,7 @@ COMMAND = tags(AffectedSOPClassUID=None, AffectedSOPInstanceUID=None, EventTypeI
 
 
 @SPEC
+@pytest.mark.spec("PS3.18 11.13")
 def test_a_state_report_tells_the_states_of_step_and_input() -> None:
     """And of a canceled step why it was."""
     plain = state_report(UID, checked(workitem()))
