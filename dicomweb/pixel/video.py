@@ -81,6 +81,7 @@ def _mpeg_2(buffer: Buffer, start: int, end: int) -> Video:
 def _mp4(buffer: Buffer, start: int, end: int) -> Video:
     """The first video track of an MP4 file."""
     scale = duration = frames = 0
+    sample: tuple[bytes, int, int] = (b"", 0, 0)
     for kind, at, stop in _boxes(buffer, start, end, iter(range(BOX_LIMIT))):
         if kind == b"mdhd":
             offset = 20 if buffer[at] == 1 else 12
