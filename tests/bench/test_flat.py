@@ -32,6 +32,8 @@ SMALL, LARGE = 10_000, 1_000_000
 TIMES = 101
 SHARE = 0.8
 """Of the rate at the small size, which is left at the large one."""
+COUNTED = {"common words": 0.4, "fuzzy name": 0.4}
+"""The share where the larger store has more matches: as the answer tells what remains, up to 1,000 are counted."""
 
 Measured = Callable[[Connection[Row], int], object]
 
@@ -110,4 +112,4 @@ def test_a_look_up_costs_the_same_at_every_size(stores: dict[int, Connection[Row
             taken[size].append(time.perf_counter() - began)
     small, large = (statistics.median(taken[size]) for size in (SMALL, LARGE))
     print(f"\n{name}: {small * 1000:.2f} ms of {SMALL}, {large * 1000:.2f} ms of {LARGE}: {small / large:.2f}")
-    assert small / large >= SHARE
+    assert small / large >= COUNTED.get(name, SHARE)
