@@ -10,8 +10,8 @@ from sqlalchemy.dialects import postgresql
 from dicomweb.workitem.keys import WORDS, keys
 from dicomweb.workitem.marks import marks
 
-revision = "0043"
-down_revision = "0042"
+revision = "0045"
+down_revision = "0044"
 branch_labels = None
 depends_on = None
 
