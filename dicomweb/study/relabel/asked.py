@@ -55,7 +55,7 @@ SELECT s.instance_count, k.id, EXISTS (SELECT FROM study_hold h WHERE h.study_ui
        EXISTS (SELECT FROM index_label l WHERE l.pk = s.imaging_study AND l.restricted),
        ARRAY(SELECT e.series_uid FROM series e WHERE e.study_pk = s.pk),
        EXISTS (SELECT FROM study t WHERE t.study_uid = %s)
-FROM study s LEFT JOIN patient_key k ON k.pat = s.pat WHERE s.study_uid = %s FOR UPDATE OF s"""
+FROM study s LEFT JOIN patient_key k ON k.pat = s.pat WHERE s.study_uid = %s AND {open} FOR UPDATE OF s"""
 
 _ASK = """
 INSERT INTO relabelling (study_uid, series_uids, target_uid, labels, reason, account)
@@ -86,7 +86,8 @@ def ask(
         raise invalid(f"say why, in at most {LONGEST} characters", code="required")
     if uid == study and (moved or not written):
         raise invalid("name a label to write, or the study to go to", code="required")
-    rows = yield Statement(_FIND, ([study, uid], uid, study))
+    open_ = access.represented("ImagingStudy", Permission.UPDATE, "s.pat", "s.imaging_study")
+    rows = yield Statement(_FIND.format(open=open_.sql), ([study, uid], uid, study, *open_.params))
     if not rows:
         raise not_found("there is no such study")
     count, patient, held, restricted, there, target_there = rows[0]

@@ -15,6 +15,7 @@ from dicomweb.research.copies import remove
 from dicomweb.research.projects import Project, delete, listed
 from dicomweb.study.parameters import parse
 from dicomweb.study.query import Level, query
+from dicomweb.study.relabel.asked import ask
 from dicomweb.study.retrieve import instances
 from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.access import AccessContext
@@ -141,3 +142,10 @@ def test_nobody_stores_into_a_copy(store: Store, trial: Project) -> None:
     (outcome,) = store.add(part10(intruder))
     assert outcome.status.value == "refused"
     assert len(store.run(instances(trial.access, trial.keys.uid(uid(1))))) == 2
+
+
+def test_nobody_relabels_a_copy(store: Store, trial: Project) -> None:
+    """Labels would take a copy out of its project and into a record: it is answered like what does not exist."""
+    with pytest.raises(HealixError) as caught:
+        store.run(ask(SYSTEM, trial.keys.uid(uid(1)), labels={"PatientID": "P2"}, reason="wrong worklist entry"))
+    assert caught.value.category is Category.NOT_FOUND
