@@ -48,7 +48,9 @@ def perform(
     """Make the change of this number, unless that was done; what became of it. `progress` is told of bytes written,
     the audit trail of `client`.
 
-    A refusal becomes its state and message. Raises Unavailable and Full, with the change still to be made.
+    The operator's command and the job worker may make it at the same time: the first to put its objects in place wins,
+    and the other's are removed. A refusal becomes its state and message. Raises Unavailable and Full, with the change
+    still to be made.
     """
     asked = transaction(pool, lambda: find(number))
     if asked.state != "asked":
@@ -62,7 +64,8 @@ def perform(
             made.append(rewritten(receiver, one, now))
             progress(one.size)
         receiver.archive.enter([one.key for one in made])
-        transaction(pool, lambda: _put(asked, objects, made, origin))
+        if not transaction(pool, lambda: _put(asked, objects, made, origin)):
+            receiver.archive.remove([one.key for one in made])
     except HealixError as error:
         receiver.archive.remove([one.key for one in made])
         if error.category in (Category.UNAVAILABLE, Category.FULL):
@@ -73,8 +76,9 @@ def perform(
 
 
 def _failed(asked: Relabelling, message: str, origin: Origin) -> Work[None]:
-    yield settle(asked.id, "failed", message)
-    yield record([AuditRow(origin, "U", WORD, outcome=4, entity=asked.study, query=message)])
+    if (yield from find(asked.id)).state == "asked":
+        yield settle(asked.id, "failed", message)
+        yield record([AuditRow(origin, "U", WORD, outcome=4, entity=asked.study, query=message)])
 
 
 _LOCK = """
@@ -87,10 +91,12 @@ INSERT INTO relabelled_instance (relabelling, instance_uid, before, after)
 SELECT %s, x.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS x"""
 
 
-def _put(asked: Relabelling, objects: Sequence[Concerned], made: Sequence[Received], origin: Origin) -> Work[None]:
-    """Put what was made in the place of what it was made from; the caller made the names of the blobs durable."""
+def _put(asked: Relabelling, objects: Sequence[Concerned], made: Sequence[Received], origin: Origin) -> Work[bool]:
+    """Put what was made in the place of what it was made from, unless somebody else did; whether that was done. The
+    caller made the names of the blobs durable.
+    """
     if (yield from find(asked.id)).state != "asked":
-        raise HealixError(Category.CONFLICT, CHANGED)
+        return False
     access = AccessContext(EVERYTHING, origin)
     rows = yield Statement(_LOCK, (sorted({asked.study, asked.target}),))
     known = {row[0]: row[1:] for row in rows}
@@ -116,6 +122,7 @@ def _put(asked: Relabelling, objects: Sequence[Concerned], made: Sequence[Receiv
     yield record([AuditRow(access.origin, "U", WORD, patient=one, entity=asked.study, query=what) for one in patients])
     yield settle(asked.id, "done")
     yield publish(study_changed([asked.study, asked.target]))
+    return True
 
 
 def _closed(asked: Relabelling, assigned: str | None, known: Mapping[str, Sequence[object]]) -> Work[None]:

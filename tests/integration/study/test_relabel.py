@@ -257,6 +257,23 @@ def test_a_study_that_changes_meanwhile_stays_as_it_is(store: Store) -> None:
     assert (rows(store), store.files()) == (before, there)
 
 
+def test_who_comes_second_leaves_what_the_first_made(store: Store) -> None:
+    """The operator's command and the job worker at the same time: one makes the change, nothing stays of the other."""
+    store.add(ct(1, 1, 1, size=8))
+    number = store.run(ask(SYSTEM, uid(1), labels=WHO, reason="r"))
+    firsts: list[Relabelling] = []
+
+    def overtake(_: int) -> None:
+        firsts.append(perform(store.pool, Receiver(store.archive), number))
+
+    second = perform(store.pool, Receiver(store.archive), number, overtake)
+    assert [one.state for one in (*firsts, second)] == ["done", "done"]
+    (now,) = files(store, uid(1)).values()
+    assert read(now).PatientID == "P2"
+    assert len(store.files()) == 2, "the object as it is and as it was"
+    assert store.run(undo(SYSTEM, number)).state == "undone"
+
+
 def test_what_was_changed_again_is_taken_back_in_order(store: Store) -> None:
     """The later change first; and not while objects have come that have the new labels."""
     store.add(ct(1, 1, 1, size=8))
