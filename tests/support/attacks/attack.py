@@ -118,15 +118,16 @@ def _sent(scene: Scene, caller: httpx.Client, attack: Attack, target: Mapping[st
     return Answer(
         answer.status_code,
         {
-            name: "" if name == "last-modified" else _plain(value, target)
+            name: "" if name == "last-modified" else comparable(value, target)
             for name, value in answer.headers.items()
             if name not in PASSING
         },
-        _plain(answer.text, target),
+        comparable(answer.text, target),
         len(statements),
         tuple(held),
     )
 
 
-def _plain(text: str, target: Mapping[str, str]) -> str:
-    return SEALED.sub(r"\1<sealed>", MOMENT.sub("<moment>", emptied(MADE.sub("<made>", text), target)))
+def comparable(text: str, target: Mapping[str, str]) -> str:
+    """`text` without what passes and without the names, in this order: a moment may hold the digits of a name."""
+    return emptied(SEALED.sub(r"\1<sealed>", MOMENT.sub("<moment>", MADE.sub("<made>", text))), target)
