@@ -75,7 +75,8 @@ async def leave(site: Site, request: Request) -> Response:
         secret = request.cookies[site.session_cookie]
         await atransaction(site.pool, lambda: log_out(secret, origin(request, session)))
         answer.headers["Clear-Site-Data"] = '"cache"'
-    drop(site, answer, site.session_cookie)
+    if site.session_cookie in request.cookies:  # a form of another site comes without it, and must not take it away
+        drop(site, answer, site.session_cookie)
     return answer
 
 
