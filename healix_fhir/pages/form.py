@@ -1,4 +1,7 @@
-"""Forms that browsers send: read within limits, and only those that this site's own pages made."""
+"""Forms that browsers send: read within limits, and only those that this site's own pages made.
+
+A NUL, which PostgreSQL's texts cannot hold, is in none of them, nor in an address.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,18 @@ async def read_fields(request: Request, most: int = FIELDS) -> list[tuple[str, s
         if len(body) > LARGEST:
             raise too_large(f"a form has at most {LARGEST} bytes")
     try:
-        return parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most)
+        fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most)
     except ValueError as error:
         raise invalid("the form is malformed") from error
+    if any("\0" in name or "\0" in value for name, value in fields):
+        raise invalid("the form holds a character that no text holds")
+    return fields
+
+
+def check_address(request: Request) -> None:
+    """Refuse (Invalid) an address that names nothing, and asks for nothing, that there can be."""
+    if "\0" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise invalid("the address holds a character that no text holds")
 
 
 def check_csrf(request: Request, cookie: str, fields: dict[str, str]) -> None:

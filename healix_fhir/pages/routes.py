@@ -17,6 +17,7 @@ from healix_fhir.pages.admin.addresses import SENT, SHOWN
 from healix_fhir.pages.authorize import decision, encounter, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.entering import SECOND, SECURITY, SETUP
+from healix_fhir.pages.form import check_address
 from healix_fhir.pages.render import asset, page
 from healix_fhir.pages.security import authenticator, codes, overview, passkey
 from healix_fhir.pages.site import Site, origin
@@ -120,6 +121,7 @@ def _answering(site: Site, handler: Handler) -> Callable[[Request], Awaitable[Re
 
     async def answer(request: Request) -> Response:
         try:
+            check_address(request)
             return await handler(site, request)
         except ClientDisconnect:
             raise

@@ -30,7 +30,7 @@ def access(request: Request, session: Session) -> AccessContext:
 
 async def listing(site: Site, request: Request, session: Session) -> Response:
     """GET /admin/studies, with `q` to find studies by StudyInstanceUID, AccessionNumber or PatientID."""
-    asked = request.query_params.get("q", "").strip().replace("\0", "")[:64]
+    asked = request.query_params.get("q", "").strip()[:64]
     who = access(request, session)
     waiting, who_they_are, found, run, bad = await atransaction(site.pool, lambda: _front(who, asked))
     if len(found) == 1:

@@ -44,8 +44,6 @@ async def by_post(site: Site, request: Request) -> Response:
 
 async def _begin(site: Site, request: Request, params: list[tuple[str, str]]) -> Response:
     await site.throttle.hit(AUTHORIZE, address=origin(request).address)
-    if any("\0" in name or "\0" in value for name, value in params):
-        raise invalid("The request of the app holds characters that cannot be.")
     name = named_client(params)
     client = await atransaction(site.pool, lambda: find_client(name))
     goal = destination(params, client)
