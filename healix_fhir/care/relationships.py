@@ -50,7 +50,6 @@ def _look(bases: tuple[str, ...], sources: Sequence[tuple[int, str]]) -> Work[No
     stated = [
         (f"{TYPE_NAME[type_id]}/{id_}", relation)
         for type_id, id_, body in bodies
-        if body
         for relation in reader.relations(decode(bytes(body)))
     ]
     moment = now()
