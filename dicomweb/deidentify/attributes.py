@@ -1,15 +1,17 @@
 """The attributes of a data set, with those of its items, as the profile and its options want them.
 
 What the table does not name is kept, with these exceptions, as it may say more than is known of it: attributes that
-the standard does not define are removed; names of persons are replaced; dates and times are treated like those of the
-table; UIDs that the standard does not define are replaced, so that references stay whole; and a text that has a name
-or an identifier of the object in it is replaced.
+the standard does not define, and bytes where it has none, are removed; what is no number is replaced where one must be;
+names of persons are replaced; dates and times are treated like those of the table; UIDs that the standard does not
+define are replaced, so that references stay whole; and a text or code that has a name or an identifier of the object in
+it is replaced.
 
 Spec: PS3.15 E.1.1 and E.3 (2026c)
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 MOMENTS = frozenset({"DA", "DT", "TM"})
 TEXTS = frozenset({"LO", "LT", "SH", "ST", "UC", "UR", "UT"})
+CODES = frozenset({"AE", "AS", "CS"})
+NUMBERS = frozenset({"DS", "IS"})
+NUMBER = re.compile(r"[\d\s.eE+-]*")
+BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 NAMES_OF_KINDS = ("ClassUID", "TransferSyntaxUID", "CodingSchemeUID", "ContextUID", "MappingResourceUID")
 """How the keywords end of UIDs that say what something is."""
 PATIENT_NAME, PATIENT_ID = 0x00100010, 0x00100020
@@ -118,9 +124,11 @@ class Cleaner:
             return "K" if Option.FULL_DATES in options else "C" if Option.MODIFIED_DATES in options else "D"
         if element.VR == "UI" and Option.UIDS not in options and not element.keyword.endswith(NAMES_OF_KINDS):
             return "U"
-        if element.VR in TEXTS and any(self.subject.is_named_in(one) for one in _texts(element)):
+        if element.VR in TEXTS | CODES and any(self.subject.is_named_in(one) for one in _texts(element)):
             return "D"
-        return "-"
+        if element.VR in NUMBERS and not all(NUMBER.fullmatch(one) for one in _texts(element)):
+            return "D"
+        return "X" if element.VR in BYTES and not _may_be_bytes(element.tag) else "-"
 
     def _sequence(self, ds: Dataset, element: DataElement, action: str | None) -> None:
         if action == "Z":
@@ -167,6 +175,9 @@ class Cleaner:
     def _keep(self, ds: Dataset, element: DataElement) -> None:
         self._count("kept by an option", _name(element.tag))
 
+    def _remove(self, ds: Dataset, element: DataElement) -> None:
+        self._drop(ds, element.tag)
+
     def _leave(self, ds: Dataset, element: DataElement) -> None:
         """What the profile does not ask to be touched."""
 
@@ -176,7 +187,9 @@ class Cleaner:
             self._keep(ds, element)
             return
         if element.VR in MOMENTS:
-            values: list[str | None] = [shifted(one, self.subject.days) for one in _texts(element) if one.strip()]
+            values: list[str | None] = [
+                shifted(one, self.subject.days, element.VR) for one in _texts(element) if one.strip()
+            ]
         elif element.VR in TEXTS:
             values = [cleaned(one, self.subject.words) for one in _texts(element)]
         else:
@@ -186,6 +199,8 @@ class Cleaner:
             self._count("dates shifted" if element.VR in MOMENTS else "cleaned", _name(element.tag))
             return
         basic = table.action(element.tag, frozenset(), None) or "D"
+        if basic == "C":  # a sequence, but for this one, which cannot be cleaned
+            basic = "X"
         self._element(ds, element.tag, "Z" if not any(_texts(element)) and basic != "X" else basic)
 
     def _count(self, action: str, name: str) -> None:
@@ -197,6 +212,7 @@ _ACTIONS: dict[str, Callable[[Cleaner, Any, Any], None]] = {
     "D": Cleaner._replace,
     "U": Cleaner._map,  # noqa: SLF001
     "K": Cleaner._keep,  # noqa: SLF001
+    "X": Cleaner._remove,  # noqa: SLF001
     "C": Cleaner._cleanse,  # noqa: SLF001
     "-": Cleaner._leave,  # noqa: SLF001
 }
@@ -219,6 +235,13 @@ def _is_known(tag: int) -> bool:
     from pydicom.datadict import dictionary_has_tag, repeater_has_tag
 
     return dictionary_has_tag(tag) or repeater_has_tag(tag)
+
+
+def _may_be_bytes(tag: Any) -> bool:
+    """Whether the standard has bytes in an attribute; in those of others there may be text. What is private may."""
+    from pydicom.datadict import dictionary_VR
+
+    return tag.is_private or any(vr in BYTES for vr in dictionary_VR(tag).split(" or "))
 
 
 def _name(tag: Any) -> str:

@@ -9,11 +9,13 @@ import re
 from datetime import date, timedelta
 
 DATE = re.compile(r"(\d{4})(\d{2})?(\d{2})?")
+REST = {"DA": re.compile(""), "DT": re.compile(r"(\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?)?([+-]\d{4})?")}
+"""What may stand behind a date, by representation. What else does may be a date too, and would not be moved."""
 OLD_DATE = re.compile(r"(\d{4})\.(\d{2})\.(\d{2})")
 
 
-def shifted(value: str, days: int) -> str | None:
-    """A DA or DT value `days` earlier, with time and zone as they are; None for what is no date.
+def shifted(value: str, days: int, vr: str) -> str | None:
+    """A value of DA or DT `days` earlier, with time and zone as they are; None for what is no date.
 
     What has no day or month is moved from the first one there is, and has none afterwards.
     """
@@ -21,7 +23,7 @@ def shifted(value: str, days: int) -> str | None:
     if old := OLD_DATE.fullmatch(text):  # as ACR-NEMA wrote them
         text = "".join(old.groups())
     found = DATE.match(text)
-    if found is None:
+    if found is None or not REST[vr].fullmatch(text, found.end()):
         return None
     year, month, day = found.groups()
     try:
@@ -29,4 +31,4 @@ def shifted(value: str, days: int) -> str | None:
     except (ValueError, OverflowError):
         return None
     whole = f"{moved:%Y%m%d}".rjust(8, "0")
-    return whole[: found.end()] + text[found.end() :] if len(text) >= 4 else None
+    return whole[: found.end()] + text[found.end() :]

@@ -24,6 +24,7 @@ from dicomweb.deidentify.regions import may_be_written_on, rule
 from dicomweb.deidentify.subject import subject
 from dicomweb.dicomjson.part10 import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 from dicomweb.dicomjson.syntax import DEFLATED_LITTLE, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, REFERENCED
+from healix_fhir.kernel.errors import HealixError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -56,11 +57,15 @@ def deidentified(source: BinaryIO, target: BinaryIO, keys: Keys, profile: Profil
     from pydicom import config
 
     with config.disable_value_validation():
-        ds, one = _read(source)
-        stored = str(ds.file_meta.TransferSyntaxUID)
-        if stored in REFERENCED:
-            raise refused("its pixel data are elsewhere")
-        return _written(source, target, ds, one, stored, keys, profile)
+        try:
+            ds, one = _read(source)
+            return _written(source, target, ds, one, str(ds.file_meta.TransferSyntaxUID), keys, profile)
+        except HealixError:
+            raise
+        except Exception as error:  # whatever the library says of data sets that it cannot read or write
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # of the disk, not of the object
+            raise refused("its attributes are broken") from error
 
 
 def _read(source: BinaryIO) -> tuple[Dataset, Element | None]:
@@ -78,6 +83,8 @@ def _read(source: BinaryIO) -> tuple[Dataset, Element | None]:
         str(ds.SOPInstanceUID), str(ds.StudyInstanceUID), str(ds.SeriesInstanceUID)
     except (InvalidDicomError, AttributeError, EOFError, OSError, *UNREADABLE) as error:
         raise refused("it is no DICOM file, or has not the UIDs that it must have") from error
+    if stored in REFERENCED:
+        raise refused("its pixel data are elsewhere")
     if ds.original_encoding != (stored == IMPLICIT_LITTLE, stored != EXPLICIT_BIG):
         raise refused("it is not encoded as its transfer syntax says")
     ds.file_meta.TransferSyntaxUID = UID(stored)
@@ -110,10 +117,7 @@ def _written(
 
         how = plan(ds, regions, stored, one)
     _meta(ds, how.written if how is not None else stored)
-    try:
-        dcmwrite(target, ds, enforce_file_format=True)
-    except UNREADABLE as error:
-        raise refused("some value of it cannot be written") from error
+    dcmwrite(target, ds, enforce_file_format=True)
     if how is not None and one is not None:
         from dicomweb.deidentify.pixels import blank
 

@@ -33,7 +33,7 @@ def test_new_uids_are_valid(secret: bytes, uid: str) -> None:
 @given(st.dates(date(20, 1, 1)), st.dates(date(20, 1, 1)), st.integers(1, LONGEST_SHIFT))
 def test_intervals_stay(one: date, two: date, days: int) -> None:
     """Two dates are as far apart after the shift as before."""
-    moved = [shifted(f"{day.year:04}{day:%m%d}", days) for day in (one, two)]
+    moved = [shifted(f"{day.year:04}{day:%m%d}", days, "DA") for day in (one, two)]
     assert all(moved)
     first, second = (date(int(text[:4]), int(text[4:6]), int(text[6:])) for text in moved if text)
     assert second - first == two - one
@@ -43,7 +43,7 @@ def test_intervals_stay(one: date, two: date, days: int) -> None:
 def test_what_is_no_date_is_not_kept(text: str, days: int) -> None:
     """A value that does not begin like a date is not taken for one."""
     assume(not text.strip()[:4].isdecimal())
-    assert shifted(text, days) is None
+    assert shifted(text, days, "DT") is None
 
 
 @st.composite

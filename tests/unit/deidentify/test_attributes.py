@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from struct import pack
 
 import pytest
 from pydicom import config
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import BasicTextSRStorage
 
 from dicomweb.deidentify.keys import Keys
 from dicomweb.deidentify.options import Option, SafePrivate
+from healix_fhir.kernel.errors import Category, HealixError
 from tests.support.deidentified import KEYS, made, of
 from tests.support.dicom import big_endian, data_set, deflated, implicit, part10, uid, with_pixels
 
@@ -259,3 +263,53 @@ def test_what_the_table_does_not_name() -> None:
     assert 0x00189998 not in found
     assert (found.ManufacturerModelName, found.SoftwareVersions) == ("Removed", "7")
     assert of(data_set(RetrieveURL=f"https://pacs.example/studies/{uid(1)}")).RetrieveURL == "urn:removed"
+
+
+@pytest.mark.parametrize("value", ["2024-01-15", "20240115Smith", "20240115x", "20240115-20240120", "2024-0115"])
+def test_what_is_no_date_is_not_taken_for_one(value: str) -> None:
+    """Of a value that has more in it than a date nothing stays, as what is behind the date would not be moved."""
+    with config.disable_value_validation():
+        ds = of(data_set(StudyDate=value), Option.MODIFIED_DATES)
+    assert ds.StudyDate == ""
+
+
+@pytest.mark.parametrize("vr", ["LO", "OB"])
+def test_a_sequence_that_is_none_goes(vr: str) -> None:
+    """A reference whose representation is not that of a sequence is removed, and the object made all the same."""
+    ds = data_set()
+    ds.add_new(0x00081140, vr, b"of" if vr == "OB" else "of")
+    assert "ReferencedImageSequence" not in of(ds)
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00180015, "CS", b"DOE "),
+        (0x00180050, "DS", b"Doe^Jane"),
+        (0x00280034, "IS", b"Jane"),
+        (0x00180050, "OB", b"Doe^Jane"),
+    ],
+)
+def test_a_name_where_none_belongs_goes(tag: int, vr: str, value: bytes) -> None:
+    """Codes, numbers and bytes that the table does not name have no name of the object in them afterwards."""
+    with config.disable_value_validation():
+        ds = data_set(PatientName="Doe^Jane")
+        ds[tag] = RawDataElement(Tag(tag), vr, len(value), value, 0, False, True)
+        content = made(part10(ds))[1].lower()
+    assert b"doe" not in content
+    assert b"jane" not in content
+
+
+def test_a_number_that_is_like_an_identifier_stays() -> None:
+    """Numbers are numbers, also when a patient is called so."""
+    assert of(data_set(PatientID="120", KVP="120")).KVP == 120
+
+
+@pytest.mark.parametrize("tag", [0x00080016, 0x00080018])
+def test_an_object_that_cannot_be_read_is_refused(tag: int) -> None:
+    """Whatever the library says of a broken object is a refusal of that one, so that others are made."""
+    file = part10(data_set())
+    at = file.index(pack("<HH2s", tag >> 16, tag & 0xFFFF, b"UI"))
+    with pytest.raises(HealixError) as refused:
+        made(file[: at + 4] + b"US" + file[at + 6 :])
+    assert refused.value.category is Category.UNPROCESSABLE
