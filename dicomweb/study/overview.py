@@ -8,7 +8,7 @@ import msgspec
 
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.audit import AuditRow, record
-from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import forbidden, not_found
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
@@ -62,7 +62,11 @@ FROM series e JOIN study s ON s.pk = e.study_pk WHERE s.study_uid = %s ORDER BY 
 def overview(access: AccessContext, study: str) -> Work[StudyLine]:
     """One study, audited. Raises Invalid, Forbidden unless every study is open to `access`, NotFound."""
     _require(access)
-    rows = yield Statement(_STUDY.format(condition="s.study_uid = %s"), (check_uid(study, "StudyInstanceUID"), 1))
+    open_ = _open(access)
+    rows = yield Statement(
+        _STUDY.format(condition=f"s.study_uid = %s AND {open_.sql}"),
+        (check_uid(study, "StudyInstanceUID"), *open_.params, 1),
+    )
     if not rows:
         raise not_found("there is no such study")
     series = yield Statement(_SERIES, (study,))
@@ -74,14 +78,20 @@ def overview(access: AccessContext, study: str) -> Work[StudyLine]:
 def look_up(access: AccessContext, key: str) -> Work[list[StudyLine]]:
     """The studies with this StudyInstanceUID, AccessionNumber or PatientID, the newest first; audited."""
     _require(access)
+    open_ = _open(access)
     rows = yield Statement(
-        _STUDY.format(condition="(s.study_uid = %s OR s.accession_number = %s OR s.patient_id = %s)"),
-        (key, key, key, LISTED),
+        _STUDY.format(condition=f"(s.study_uid = %s OR s.accession_number = %s OR s.patient_id = %s) AND {open_.sql}"),
+        (key, key, key, *open_.params, LISTED),
     )
     found = [StudyLine(*row) for row in rows]
     patients = dict.fromkeys(one.patient for one in found)
     yield record([AuditRow(access.origin, "E", WORD, patient=one, query=key) for one in patients or {None: None}])
     return found
+
+
+def _open(access: AccessContext) -> Fragment:
+    """All studies but the copies of research projects."""
+    return access.represented("ImagingStudy", Permission.SEARCH, "s.pat", "s.imaging_study")
 
 
 def _require(access: AccessContext) -> None:

@@ -54,7 +54,8 @@ _FIND = """
 SELECT s.instance_count, k.id, EXISTS (SELECT FROM study_hold h WHERE h.study_uid = ANY(%s)),
        EXISTS (SELECT FROM index_label l WHERE l.pk = s.imaging_study AND l.restricted),
        ARRAY(SELECT e.series_uid FROM series e WHERE e.study_pk = s.pk),
-       EXISTS (SELECT FROM study t WHERE t.study_uid = %s)
+       EXISTS (SELECT FROM study t WHERE t.study_uid = %s),
+       EXISTS (SELECT FROM study t WHERE t.study_uid = %s AND NOT {open_target})
 FROM study s LEFT JOIN patient_key k ON k.pat = s.pat WHERE s.study_uid = %s AND {open} FOR UPDATE OF s"""
 
 _ASK = """
@@ -87,10 +88,16 @@ def ask(
     if uid == study and (moved or not written):
         raise invalid("name a label to write, or the study to go to", code="required")
     open_ = access.represented("ImagingStudy", Permission.UPDATE, "s.pat", "s.imaging_study")
-    rows = yield Statement(_FIND.format(open=open_.sql), ([study, uid], uid, study, *open_.params))
+    target_open = access.represented("ImagingStudy", Permission.UPDATE, "t.pat", "t.imaging_study")
+    rows = yield Statement(
+        _FIND.format(open=open_.sql, open_target=target_open.sql),
+        ([study, uid], uid, uid, *target_open.params, study, *open_.params),
+    )
     if not rows:
         raise not_found("there is no such study")
-    count, patient, held, restricted, there, target_there = rows[0]
+    count, patient, held, restricted, there, target_there, closed = rows[0]
+    if closed:
+        raise not_found("there is no such study to go to")
     if set(moved) - set(there):
         raise not_found("the study has no such series")
     _possible(

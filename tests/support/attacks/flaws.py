@@ -63,6 +63,7 @@ ASIDE: Mapping[str, str] = {
     "healix_fhir.interaction.definitions": "tells whether profiles may be shown whole",
     "healix_fhir.search.run": "tells how a total is counted",
     "dicomweb.study.restore": "is for operators and administrators, who see every study",
+    "dicomweb.study.overview": "is for operators and administrators, who see every study",
     "dicomweb.study.relabel.asked": "is for operators and administrators, who see every study",
     "smart_auth.access": "makes one condition of another",
 }
