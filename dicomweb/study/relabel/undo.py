@@ -45,6 +45,8 @@ def undo(access: AccessContext, number: int) -> Work[Relabelling]:
     change = yield from find(number)
     if change.state == "asked":
         yield settle(number, "undone")
+        row = AuditRow(access.origin, "U", WORD, entity=change.study, query="taken back before it was made")
+        yield record([row])
         return (yield from find(number))
     if change.state != "done":
         raise HealixError(Category.CONFLICT, "the change was not made, or is taken back already")

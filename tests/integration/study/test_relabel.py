@@ -19,6 +19,7 @@ from dicomweb.study.query import Level, Query, query
 from dicomweb.study.receive import Receiver
 from dicomweb.study.relabel.asked import NEW, Relabelling, ask, relabellings
 from dicomweb.study.relabel.perform import perform
+from dicomweb.study.relabel.rewrite import rewritten
 from dicomweb.study.relabel.undo import undo
 from dicomweb.study.restore import deletions, restore
 from dicomweb.study.retrieve import encoded, instances, metadata
@@ -315,3 +316,30 @@ def test_both_patients_have_it_in_their_trail(store: Store) -> None:
     trail = store.sql("SELECT action, outcome, query FROM audit_event WHERE subtype = 'relabel-study' AND action = 'U'")
     assert [row[:2] for row in trail] == [("U", 0), ("U", 0)]
     assert all("wrong worklist entry" in row[2] for row in trail)
+
+
+def test_a_change_that_was_made_meanwhile_stays_made(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that make the same change at once the slower one says nothing of it, and it can be taken back."""
+    store.add(ct(1, 1, 1, size=8))
+    before = files(store, uid(1))
+    number = store.run(ask(SYSTEM, uid(1), labels=WHO, reason="wrong worklist entry"))
+
+    def faster(*given: Any) -> Any:
+        monkeypatch.undo()
+        assert perform(store.pool, Receiver(store.archive), number).state == "done"
+        return rewritten(*given)
+
+    monkeypatch.setattr("dicomweb.study.relabel.perform.rewritten", faster)
+    assert perform(store.pool, Receiver(store.archive), number).state == "done"
+    store.run(undo(SYSTEM, number))
+    assert files(store, uid(1)) == before
+
+
+def test_a_change_that_is_taken_back_before_it_was_made(store: Store) -> None:
+    """It is on record who took it back, and the job makes nothing of it."""
+    store.add(ct(1, 1, 1, size=8))
+    number = store.run(ask(SYSTEM, uid(1), labels=WHO, reason="wrong worklist entry"))
+    store.run(undo(SYSTEM, number))
+    assert perform(store.pool, Receiver(store.archive), number).state == "undone"
+    said = "SELECT entity, query FROM audit_event WHERE subtype = 'relabel-study' ORDER BY seq DESC LIMIT 1"
+    assert store.sql(said) == [(uid(1), "taken back before it was made")]
