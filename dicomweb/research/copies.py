@@ -22,7 +22,8 @@ from dicomweb.study.outcome import Disposition, Duplicates
 from dicomweb.study.receive import Received, Receiver
 from dicomweb.study.retrieve import Instance, instances
 from dicomweb.study.store import deposit
-from healix_fhir.kernel.database import Row, Work
+from dicomweb.uid import check_uid
+from healix_fhir.kernel.database import Row, Statement, Work
 from healix_fhir.kernel.errors import HealixError, invalid
 from smart_auth.access import AccessContext
 
@@ -99,6 +100,7 @@ def remove(project: Project, studies: Sequence[str]) -> Work[int]:
     """
     gone = 0
     for study in dict.fromkeys(studies):
-        copy = study if study.startswith("2.25.") else project.keys.uid(study)
-        gone += len((yield from delete(project.access, copy)))
+        copy = project.keys.uid(check_uid(study, "StudyInstanceUID"))
+        rows = yield Statement("SELECT FROM study WHERE study_uid = %s AND pat = %s", (copy, project.access.pat))
+        gone += len((yield from delete(project.access, copy if rows else study)))
     return gone

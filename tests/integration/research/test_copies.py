@@ -13,6 +13,7 @@ from dicomweb.archive.local import LocalArchive
 from dicomweb.deidentify.options import Option
 from dicomweb.research.copies import remove
 from dicomweb.research.projects import Project, delete, listed
+from dicomweb.study.overview import look_up, overview
 from dicomweb.study.parameters import parse
 from dicomweb.study.query import Level, query
 from dicomweb.study.relabel.asked import ask
@@ -149,3 +150,37 @@ def test_nobody_relabels_a_copy(store: Store, trial: Project) -> None:
     with pytest.raises(HealixError) as caught:
         store.run(ask(SYSTEM, trial.keys.uid(uid(1)), labels={"PatientID": "P2"}, reason="wrong worklist entry"))
     assert caught.value.category is Category.NOT_FOUND
+
+
+@pytest.mark.parametrize("series", [(), (uid(2, 1),)])
+def test_nothing_goes_into_a_copy(store: Store, trial: Project, series: tuple[str, ...]) -> None:
+    """A copy's study takes no original: it would open that to the project, with all that it says of its patient."""
+    before = store.sql("SELECT study_uid, pat, instance_count FROM study ORDER BY pk")
+    with pytest.raises(HealixError) as caught:
+        store.run(ask(SYSTEM, uid(2), series=series, target=trial.keys.uid(uid(1)), reason="wrong worklist entry"))
+    assert caught.value.category is Category.NOT_FOUND
+    assert store.sql("SELECT study_uid, pat, instance_count FROM study ORDER BY pk") == before
+
+
+def test_who_manages_studies_sees_no_copy(store: Store, trial: Project) -> None:
+    """A copy is neither looked up by pseudonym or UID nor shown to those who manage the store."""
+    copy = trial.keys.uid(uid(1))
+    pseudonym = trial.keys.pseudonym("P1\0")
+    assert store.sql("SELECT patient_id FROM study WHERE study_uid = %s", copy) == [(pseudonym,)]
+    assert store.run(look_up(SYSTEM, pseudonym)) == store.run(look_up(SYSTEM, copy)) == []
+    with pytest.raises(HealixError) as caught:
+        store.run(overview(SYSTEM, copy))
+    assert caught.value.category is Category.NOT_FOUND
+    assert store.run(overview(SYSTEM, uid(1))).uid == uid(1)
+
+
+def test_copies_of_originals_with_random_uids_are_removed(store: Store) -> None:
+    """The UID of an original may be of the kind that copies have."""
+    original = "2.25.1234567"
+    store.add(image(StudyInstanceUID=original))
+    one = project(store.pool)
+    _copied(store, one, original)
+    assert store.run(remove(one, [original])) == 1
+    _copied(store, one, original)
+    assert store.run(remove(one, [one.keys.uid(original)])) == 1
+    assert found(store, SYSTEM) == [original]
