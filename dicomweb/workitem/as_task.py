@@ -69,23 +69,34 @@ def _pair(name: str, value: str) -> Fragment:
     return Fragment(f"NOT ({found.sql})", found.params) if modifier else found
 
 
+ANY = "*"
+
+
 def _token(value: str, system: str) -> str:
-    """The code of a token, where it is of a system; empty where it is of another."""
+    """The code of a token, where it is of a system; `ANY` for all of that, empty where it is of another."""
     given, bar, code = value.rpartition("|")
-    return code if not bar or given == system else ""
+    if bar and given != system:
+        return ""
+    return ANY if bar and not code else code
 
 
 def _status(value: str) -> Fragment:
-    state = STATUS.get(_token(value, TASK_STATUS))
+    code = _token(value, TASK_STATUS)
+    if code == ANY:
+        return EVERYTHING
+    state = STATUS.get(code)
     return Fragment("w.state = %s", (state.value,)) if state is not None else NOTHING
 
 
 def _intent(value: str) -> Fragment:
-    return EVERYTHING if _token(value, INTENT) == "order" else NOTHING
+    return EVERYTHING if _token(value, INTENT) in ("order", ANY) else NOTHING
 
 
 def _priority(value: str) -> Fragment:
-    wanted = PRIORITY.get(_token(value, REQUEST_PRIORITY))
+    code = _token(value, REQUEST_PRIORITY)
+    if code == ANY:
+        return EVERYTHING
+    wanted = PRIORITY.get(code)
     return _held("k.path = %s AND k.value = %s", (PRIORITIES, wanted)) if wanted is not None else NOTHING
 
 
