@@ -67,7 +67,7 @@ def make(
 
     for made in each(receiver.archive, project, found, processes):
         if made.done is None:
-            report.refuse(project.keys.uid(made.instance.study), made.reason)
+            report.refuse(project.uid_of(made.instance.study), made.reason)
         else:
             try:
                 group.append((made, _received(receiver, made)))

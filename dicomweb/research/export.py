@@ -118,7 +118,7 @@ def deidentified(
     filed: list[tuple[Filed, bytes]] = []
     for made, file_id in zip(each(archive, project, found, processes), file_ids(found), strict=True):
         if made.done is None:
-            report.refuse(project.keys.uid(made.instance.study), made.reason)
+            report.refuse(project.uid_of(made.instance.study), made.reason)
         else:
             transfer_syntax, metadata = _described(made.path)
             uids = (made.done.study, made.done.series, made.done.instance, made.done.sop_class)

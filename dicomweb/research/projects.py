@@ -17,7 +17,7 @@ import msgspec
 from psycopg.errors import UniqueViolation
 
 from dicomweb.deidentify.keys import Keys
-from dicomweb.deidentify.options import Profile
+from dicomweb.deidentify.options import Option, Profile
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
@@ -43,6 +43,10 @@ class Project:
     def keys(self) -> Keys:
         """The keyed functions of the project."""
         return Keys(self.secret)
+
+    def uid_of(self, original: str) -> str:
+        """The UID that a result has in place of an original's."""
+        return original if Option.UIDS in self.profile.options else self.keys.uid(original)
 
     @property
     def access(self) -> AccessContext:

@@ -42,6 +42,17 @@ def test_studies_are_written_as_they_are_stored(filled: Store, tmp_path: Path) -
     assert sorted(path.read_bytes() for path in found) == sorted(FILES)
 
 
+@pytest.mark.spec("PS3.15 E.3.9 (2026c)")
+def test_what_is_refused_is_told_under_the_uid_of_the_result(store: Store, tmp_path: Path) -> None:
+    """That is the one which the study has in the export, so also the old one where UIDs are retained."""
+    store.add(part10(with_pixels(data_set(1, 1, 1, BurnedInAnnotation="YES"))), part10(data_set(1, 1, 2)))
+    one = project(store.pool, "trial", Option.UIDS)
+    found = [instance for instance, _ in store.run(export.sources(SYSTEM, [uid(1)]))]
+    target = export.place(tmp_path / "out")
+    report = export.deidentified(store.archive, one, found, target, processes=1, advance=nothing)
+    assert [(study, line.instances, line.refused.total()) for study, line in report.studies.items()] == [(uid(1), 1, 1)]
+
+
 @pytest.mark.spec("PS3.15 E.1.1 (2026c)")
 @pytest.mark.parametrize("name", ["out", "out.zip"])
 def test_studies_are_written_de_identified(filled: Store, tmp_path: Path, name: str) -> None:
