@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 MOMENTS = frozenset({"DA", "DT", "TM"})
+SHIFTED = frozenset({"DA", "DT"})
+TIME = re.compile(r"(\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?|\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
 TEXTS = frozenset({"LO", "LT", "SH", "ST", "UC", "UR", "UT"})
 CODES = frozenset({"AE", "AS", "CS"})
 NUMBERS = frozenset({"DS", "IS"})
@@ -183,10 +185,10 @@ class Cleaner:
 
     def _cleanse(self, ds: Dataset, element: DataElement) -> None:
         """A date shifted, a description cleaned; where nothing is left of it, as the Basic Profile says."""
-        if element.VR == "TM":
+        if element.VR == "TM" and all(TIME.fullmatch(one.strip()) for one in _texts(element)):
             self._keep(ds, element)
             return
-        if element.VR in MOMENTS:
+        if element.VR in SHIFTED:
             values: list[str | None] = [
                 shifted(one, self.subject.days, element.VR) for one in _texts(element) if one.strip()
             ]
@@ -196,7 +198,7 @@ class Cleaner:
             values = [None]
         if all(values) and values:
             element.value = values if len(values) > 1 else values[0]
-            self._count("dates shifted" if element.VR in MOMENTS else "cleaned", _name(element.tag))
+            self._count("dates shifted" if element.VR in SHIFTED else "cleaned", _name(element.tag))
             return
         basic = table.action(element.tag, frozenset(), None) or "D"
         if basic == "C":  # a sequence, but for this one, which cannot be cleaned

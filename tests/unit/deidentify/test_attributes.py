@@ -273,6 +273,14 @@ def test_what_is_no_date_is_not_taken_for_one(value: str) -> None:
     assert ds.StudyDate == ""
 
 
+@pytest.mark.parametrize("value", ["Doe", "20240115", "101500 Doe", "2024-01-15"])
+def test_what_is_no_time_does_not_stay(value: str) -> None:
+    """Of times only those stay that are no more than that."""
+    with config.disable_value_validation():
+        ds = of(data_set(StudyTime=value, SeriesTime="10:15:30", AcquisitionTime="101530.25"), Option.MODIFIED_DATES)
+    assert (ds.StudyTime, ds.SeriesTime, ds.AcquisitionTime) == ("", "10:15:30", "101530.25")
+
+
 @pytest.mark.parametrize("vr", ["LO", "OB"])
 def test_a_sequence_that_is_none_goes(vr: str) -> None:
     """A reference whose representation is not that of a sequence is removed, and the object made all the same."""
