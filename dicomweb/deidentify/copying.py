@@ -1,4 +1,4 @@
-"""Pixel data copied as they are, a piece at a time, whatever their size.
+"""Pixel data copied as they are, but for comments in frames, a piece at a time, whatever their size.
 
 Spec: PS3.5 7.1 and A.4 (2024d)
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from struct import pack, unpack
 from typing import BinaryIO
 
+from dicomweb.deidentify.comments import JPEG_FAMILY, without_comments
 from dicomweb.dicomjson.syntax import EXPLICIT_BIG, IMPLICIT_LITTLE
 from healix_fhir.kernel.errors import Category, HealixError
 
@@ -56,7 +57,7 @@ def head(one: Element, transfer_syntax: str) -> bytes:
 
 
 def copy(source: BinaryIO, one: Element, transfer_syntax: str, target: BinaryIO) -> None:
-    """The whole element as it is. Raises Unprocessable where it is cut off."""
+    """The whole element. Raises Unprocessable where it is cut off, or a frame cannot be looked through."""
     target.write(head(one, transfer_syntax))
     if one.length != UNDEFINED:
         copied(source, one.length, target)
@@ -71,7 +72,19 @@ def copy(source: BinaryIO, one: Element, transfer_syntax: str, target: BinaryIO)
             return
         if number != ITEM:
             raise refused("the pixel data is no sequence of fragments")
+        if transfer_syntax.startswith(JPEG_FAMILY):
+            length -= _begun(source, min(length, PIECE), target)
         copied(source, length, target)
+
+
+def _begun(source: BinaryIO, length: int, target: BinaryIO) -> int:
+    """Copy the beginning of a fragment, without what is said in comments; how many bytes these were."""
+    begin = source.read(length)
+    made = without_comments(begin)
+    if made is None:
+        raise refused("the header of a compressed frame cannot be looked through")
+    target.write(made)
+    return len(made)
 
 
 def copied(source: BinaryIO, length: int, target: BinaryIO) -> None:
