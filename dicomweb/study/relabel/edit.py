@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 CORRECT = "CORRECT"
-LAST_LABEL, PIXELS = 0x04000561, 0x7FE00000
+LAST_LABEL, LAST_TEXT, PIXELS = 0x04000561, 0x52FFFFFF, 0x7FE00000
+"""Where the last label may be, the last text that people read (in functional groups), and the first pixels."""
 LARGE = 1 << 20
 """Bytes of a value that stays where it is."""
 CHUNK = 1 << 20
@@ -60,7 +61,7 @@ def _edited(plain: BinaryIO, syntax: Syntax, change: Change, when: datetime) -> 
 
     with _lenient():
         try:
-            head = read_dataset(plain, syntax.implicit, syntax.little, stop_when=_stops)
+            head = read_dataset(plain, syntax.implicit, syntax.little, stop_when=_stopping(change.labels))
             written = DicomBytesIO()
             written.is_implicit_VR, written.is_little_endian = syntax.implicit, syntax.little
             _apply(head, change, when)
@@ -77,8 +78,10 @@ def _edited(plain: BinaryIO, syntax: Syntax, change: Change, when: datetime) -> 
         yield chunk
 
 
-def _stops(tag: int, _: str | None, length: int) -> bool:
-    return tag >= PIXELS or (tag > LAST_LABEL and length >= LARGE)
+def _stopping(labels: Mapping[str, str]) -> Callable[[int, str | None, int], bool]:
+    """Where the head ends: at a large value behind all labels; where the character set may change, behind all text."""
+    last = LAST_LABEL if "".join(labels.values()).isascii() else LAST_TEXT
+    return lambda tag, _, length: tag >= PIXELS or (tag > last and length >= LARGE)
 
 
 def _deflated(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -343,3 +343,17 @@ def test_a_change_that_is_taken_back_before_it_was_made(store: Store) -> None:
     assert perform(store.pool, Receiver(store.archive), number).state == "undone"
     said = "SELECT entity, query FROM audit_event WHERE subtype = 'relabel-study' ORDER BY seq DESC LIMIT 1"
     assert store.sql(said) == [(uid(1), "taken back before it was made")]
+
+
+@pytest.mark.spec("PS3.3 C.12.1.1.2")
+def test_text_behind_the_head_is_brought_into_the_new_character_set(store: Store) -> None:
+    """Where a name needs another character set, the text of functional groups is in that one too."""
+    item = Dataset()
+    item.FrameComments = "Schädel"
+    ds = data_set(1, 1, 1, SpecificCharacterSet="ISO_IR 100", PerFrameFunctionalGroupsSequence=[item])
+    ds["PerFrameFunctionalGroupsSequence"].is_undefined_length = True
+    store.add(part10(with_pixels(ds)))
+    change(store, uid(1), labels={"PatientName": "Иванов^Иван"})
+    after = read(files(store, uid(1))[uid(1, 1, 1)])
+    assert str(after.PatientName) == "Иванов^Иван"
+    assert after.PerFrameFunctionalGroupsSequence[0].FrameComments == "Schädel"
