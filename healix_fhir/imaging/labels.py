@@ -59,15 +59,20 @@ def _day(birth_date: str) -> str:
 
 def _name(name: Mapping[str, Any]) -> str:
     """Family, given, middle, prefix, suffix; the text where there are no parts."""
-    given = [str(part) for part in name.get("given", ())]
+    given = _present(name, "given")
     parts = [
-        str(name.get("family", "")) or ("" if given else str(name.get("text", ""))),
+        str(name.get("family") or "") or ("" if given else str(name.get("text") or "")),
         given[0] if given else "",
         " ".join(given[1:]),
-        " ".join(map(str, name.get("prefix", ()))),
-        " ".join(map(str, name.get("suffix", ()))),
+        " ".join(_present(name, "prefix")),
+        " ".join(_present(name, "suffix")),
     ]
     return "^".join(part.translate(_SEPARATORS) for part in parts).rstrip("^")
+
+
+def _present(name: Mapping[str, Any], element: str) -> list[str]:
+    """The values of an element, without those that only extensions tell of."""
+    return [str(part) for part in name.get(element) or () if part]
 
 
 _SEPARATORS = str.maketrans("^=\\", "   ")
