@@ -36,7 +36,9 @@ _STUDIES = """
 SELECT s.pk, s.study_uid, k.id, s.study_date, s.patient_birth_date, s.modalities, s.institution_name, s.updated,
        s.instance_count
 FROM study s LEFT JOIN patient_key k ON k.pat = s.pat
-WHERE s.pk > %s AND NOT EXISTS (SELECT FROM study_hold h WHERE h.study_uid = s.study_uid) ORDER BY s.pk LIMIT %s"""
+WHERE s.pk > %s AND coalesce(s.pat, 0) >= 0 AND NOT EXISTS (SELECT FROM study_hold h WHERE h.study_uid = s.study_uid)
+ORDER BY s.pk LIMIT %s"""
+"""The copies of research projects are their project's to remove."""
 
 
 def over(connection: Connection[Row], today: date) -> Iterator[Expired]:

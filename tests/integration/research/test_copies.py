@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
+from psycopg import connect
 from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
@@ -13,10 +15,12 @@ from dicomweb.archive.local import LocalArchive
 from dicomweb.deidentify.options import Option
 from dicomweb.research.copies import remove
 from dicomweb.research.projects import Project, delete, listed
+from dicomweb.study import expire
 from dicomweb.study.overview import look_up, overview
 from dicomweb.study.parameters import parse
 from dicomweb.study.query import Level, query
 from dicomweb.study.relabel.asked import ask
+from dicomweb.study.retention import Rule, put
 from dicomweb.study.retrieve import instances
 from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.access import AccessContext
@@ -184,3 +188,13 @@ def test_copies_of_originals_with_random_uids_are_removed(store: Store) -> None:
     _copied(store, one, original)
     assert store.run(remove(one, [one.keys.uid(original)])) == 1
     assert found(store, SYSTEM) == [original]
+
+
+def test_rules_of_retention_are_of_originals(store: Store, database_url: str) -> None:
+    """Copies are their project's to remove: a dry run does not announce what the run would leave."""
+    store.add(image(1, 1, StudyDate="20100101"), image(2, 1, StudyDate="20100101"))
+    _copied(store, project(store.pool, "trial", Option.FULL_DATES), uid(1))
+    store.sql("UPDATE study SET updated = updated - interval '20 years'")
+    store.run(put(SYSTEM, Rule("ct", 3653, ("CT",))))
+    with connect(database_url, autocommit=True) as connection:
+        assert {one.study for one in expire.over(connection, date(2026, 6, 1))} == {uid(1), uid(2)}
