@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import time
 from pathlib import Path
 from typing import Final
@@ -44,11 +45,14 @@ STALE = 3600.0
 
 
 def clear(incoming: Path, age: float = STALE) -> int:
-    """Remove the files that came more than `age` seconds ago: what a crash left; returns how many."""
+    """Remove the files and folders that came more than `age` seconds ago: what a crash left; returns how many."""
     before = time.time() - age
     old = [path for path in incoming.iterdir() if path.stat().st_mtime < before]
     for path in old:
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return len(old)
 
 
