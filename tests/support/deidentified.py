@@ -79,7 +79,7 @@ def with_canaries(ds: Dataset, tags: Iterable[int]) -> Dataset:
             if keyword_for_tag(tag) == "" or Tag(tag).group in (0, 2, 4):
                 continue
             if keyword_for_tag(tag) in UIDS:
-                ds[tag].value = canary(tag, "UI", number)
+                ds.add_new(tag, "UI", canary(tag, "UI", number))
                 continue
             vr = dictionary_VR(tag)
             ds.add_new(tag, vr.split(" ")[0], canary(tag, vr, number))
