@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from starlette.routing import Route
 from healix_fhir.care.relationships import handle
 from healix_fhir.kernel.consume import drain
 from healix_fhir.pages.routes import routes
+from tests.support.dicom import ct, uid
 from tests.support.gate import Pool
 from tests.support.oauth import app
 from tests.support.portal import account, browser, sign_in
 from tests.support.search import Clinic
+from tests.support.study import open_store
 
 RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | None]]]] = {
     # by the address of the page: who asks for which address; action, word, entity and patient of what it leaves
@@ -23,6 +26,11 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
     "/admin/users/{username}": ("root", "/admin/users/Ada", [("R", "show-administered", "account/ada", None)]),
     "/admin/clients": ("root", "/admin/clients?q=a", [("E", "list-administered", None, None)]),
     "/admin/clients/{id}": ("root", "/admin/clients/<client>", [("R", "show-administered", "client/<client>", None)]),
+    "/admin/studies": (
+        "root", "/admin/studies?q=none", [("E", "query-unmatched", None, None), ("E", "query-study", None, None)],
+    ),
+    "/admin/studies/kept": ("root", "/admin/studies/kept", [("E", "query-deleted", None, None)]),
+    "/admin/studies/{uid}": ("root", f"/admin/studies/{uid(1)}", [("E", "query-study", uid(1), None)]),
     "/account/": ("root", "/account/", [("R", "list-break-glass", "Patient/p3", "p3")]),
     "/account/emergency": (
         "dr", "/account/emergency?identifier=3", [("E", "search-type", "Patient", "p3")],
@@ -42,7 +50,8 @@ SILENT: Mapping[str, str] = {
             "/account/security/authenticator", "/account/security/passkey", "/account/register",
             "/account/register/confirm", "/account/reset", "/account/logout", "/oauth/logout", "/oauth/style.json",
             "/dicomweb",
-            "/admin", "/admin/", "/admin/users/new", "/admin/clients/new", "/account/assets/healix.css",
+            "/admin", "/admin/", "/admin/studies/retention", "/admin/users/new", "/admin/clients/new",
+            "/account/assets/healix.css",
             "/account/assets/admin.css", "/account/assets/healix.svg", "/account/assets/passkey.js",
             "/account/assets/form_post.js",
         ),
@@ -61,11 +70,12 @@ def test_every_page_is_accounted_for() -> None:
 
 @pytest.mark.parametrize("path", RECORDED)
 @pytest.mark.spec("IHE BALP 1.1.3")
-def test_pages_that_show_somebody_leave_a_row(database_url: str, pool: Pool, path: str) -> None:
+def test_pages_that_show_somebody_leave_a_row(database_url: str, pool: Pool, tmp_path: Path, path: str) -> None:
     """Who looked at what is in the trail: accounts, apps, and the patients whose records were opened."""
     who, address, expected = RECORDED[path]
     client, _ = app(pool)
     _people(pool)
+    open_store(pool, tmp_path).add(ct(1, 1, 1, size=8))
 
     async def use() -> None:
         async with browser(database_url) as browsing:

@@ -204,10 +204,10 @@ def test_data_set_that_is_another_object_is_refused(archive: Archive, tmp_path: 
 
 @pytest.mark.parametrize("ending", [b"\x07\x00\x00\x00\x00\x04\x00\x00\x00\x00", b""], ids=["abort", "cut"])
 def test_half_an_object_leaves_nothing(archive: Archive, ending: bytes) -> None:
-    """An association that ends within an object leaves no file and no row."""
+    """An association that ends within an object that is large enough for a file leaves none, and no row."""
     with Peer(archive.port) as peer:
         peer.associate()
-        peer.send(p_data(3, 3, store("1.2.3")) + p_data(3, 0, bytes(100_000)))
+        peer.send(p_data(3, 3, store("1.2.3")) + 20 * p_data(3, 0, bytes(100_000)))
         deadline = time.monotonic() + 5
         while not archive.files() and time.monotonic() < deadline:
             time.sleep(0.01)
