@@ -243,7 +243,8 @@ def test_registering(database_url: str, pool: Pool) -> None:
         other = Authenticator()
         answer = other.make(options(page))
         assert other.handle == key.handle
-        assert (await send(client, page, ADD, credential=answer, name=" \0 ")).headers["location"] == SECURITY
+        assert (await send(client, page, ADD, credential=answer, name="\0")).status_code == 400
+        assert (await send(client, page, ADD, credential=answer, name="  ")).headers["location"] == SECURITY
         page = await client.get(ADD)
         assert (await send(client, page, ADD, credential="{}")).status_code == 400
         assert (await send(client, page, ADD, credential=Authenticator().make(options(page)))).status_code == 400
