@@ -33,7 +33,7 @@ def _one(study: Study, name: str, value: str, options: Mapping[str, str]) -> boo
         return _like(study[name], value)
     if name == "ModalitiesInStudy":
         there, asked = study[name].split("\\"), re.split(r"[\\,]", value)
-        if options.get("multiplevaluematching") == "true":
+        if options.get("multiplevaluematching") == "true" and len(asked) > 1:
             return set(asked) <= set(there)
         return any(_like(one, part) for part in asked for one in there if one)
     if name == "StudyInstanceUID":

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
@@ -132,7 +132,11 @@ def well_formed(asked: dict[str, str], chosen: dict[str, str]) -> bool:
     return not (several and "*" in asked["ModalitiesInStudy"]) and not crossed
 
 
+BARE = dict.fromkeys(KEYS, "") | {"ModalitiesInStudy": "CT"}
+
+
 @pytest.mark.spec("PS3.4 C.2.2.2")
+@example([BARE], [({"ModalitiesInStudy": "C*"}, {"multiplevaluematching": "true"})])
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(study, min_size=1, max_size=40),
