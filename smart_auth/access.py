@@ -132,7 +132,7 @@ class AccessContext(msgspec.Struct, frozen=True):
     def shown(self, type_name: str, permission: Permission, alias: str) -> list[Fragment]:
         """The conditions, beside relationships, on a row `alias` with `pat` and `pk`: that nothing hides it."""
         viewer = self._viewer(type_name, permission)
-        return [] if viewer is None else shown(viewer, permission, alias, self.narrowed)
+        return [] if viewer is None else shown(viewer, type_name, permission, alias, self.narrowed)
 
     def earlier(self, type_name: str, permission: Permission, alias: str) -> Fragment:
         """Like `reach`, for earlier versions: rows `alias` with their patient of then and the resource's key."""

@@ -6,6 +6,9 @@ and of all that enclose it, unless a permitting provision within that one fulfil
 that denies is enough. `index_label` holds the security labels of resources; a `restricted` one hides its resource from
 everyone whose account is not cleared for it.
 
+A team or group that a Consent names is changed by patients and systems only, like the Consent itself: nobody may join
+what it permits, or leave what it denies.
+
 Neither concerns patients in their own record or `system/` scopes. An emergency access that `lifts` (smart_auth/
 relationship.py) shows what they hide. The rows are made by healix_fhir/search/consent_rules.py and security_labels.py.
 
@@ -16,7 +19,9 @@ from __future__ import annotations
 
 import msgspec
 
+from healix_fhir.kernel.conditions import any_of
 from healix_fhir.kernel.database import Fragment
+from smart_auth.relationship import CHANGING
 from smart_auth.scope import Permission
 
 CONSENTS, LABELS = "consent", "label"
@@ -32,6 +37,10 @@ ACTION = {
 """The actions of rules, by what they are asked for."""
 
 
+GATHERING = frozenset({"CareTeam", "Group"})
+"""What rules may name, and those in care may change otherwise."""
+
+
 class Viewer(msgspec.Struct, frozen=True):
     """Who looks: a clinician (`practitioner`, a logical id), or a person who acts for patients beside the `own` one.
 
@@ -44,12 +53,25 @@ class Viewer(msgspec.Struct, frozen=True):
     own: int | None = None
 
 
-def shown(viewer: Viewer, permission: Permission, alias: str, kinds: frozenset[str]) -> list[Fragment]:
-    """The conditions that nothing hides the row `alias`, which has the columns `pat` and `pk`.
+def shown(viewer: Viewer, type_name: str, permission: Permission, alias: str, kinds: frozenset[str]) -> list[Fragment]:
+    """The conditions that nothing hides, or keeps, the row `alias` of a type, which has the columns `pat` and `pk`.
 
-    They are the same for resources of all types: what rules say of types is asked of the resource.
+    What hides is the same for resources of all types: what rules say of types is asked of the resource.
     """
-    return _shown(viewer, permission, f"{alias}.pat", f"{alias}.pk", Fragment(_OF_ROW.format(key=f"{alias}.pk")), kinds)
+    of_row = Fragment(_OF_ROW.format(key=f"{alias}.pk"))
+    found = _shown(viewer, permission, f"{alias}.pat", f"{alias}.pk", of_row, kinds)
+    if type_name in GATHERING and permission in CHANGING and CONSENTS in kinds:
+        found.append(_unnamed(viewer, type_name, alias))
+    return found
+
+
+def _unnamed(viewer: Viewer, type_name: str, alias: str) -> Fragment:
+    """The condition that no Consent names the team or group `alias`, itself or by what it belongs to."""
+    named = f"belonging(ARRAY['{type_name}/' || hr.id]) COLLATE \"default\""
+    unnamed = Fragment(
+        f"NOT EXISTS (SELECT FROM resource hr JOIN consent_rule hn ON hn.actors && ({named}) WHERE hr.pk = {alias}.pk)"
+    )
+    return unnamed if viewer.own is None else any_of([Fragment(f"{alias}.pat = %s", (viewer.own,)), unnamed])
 
 
 def represented(

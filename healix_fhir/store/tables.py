@@ -281,6 +281,7 @@ consent_rule = Table(
 )
 Index("consent_rule_pat", consent_rule.c.pat)
 Index("consent_rule_pk", consent_rule.c.pk, consent_rule.c.n)
+Index("consent_rule_actors", consent_rule.c.actors, postgresql_using="gin")
 
 server_key = Table(
     "server_key",
