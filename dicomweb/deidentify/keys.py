@@ -13,8 +13,8 @@ import hmac
 import uuid
 from base64 import b32encode
 
-STANDARD = "1.2.840.10008."
-"""How the UIDs begin that the standard defines: they name classes, syntaxes and schemes, not instances."""
+from pydicom._uid_dict import UID_dictionary
+
 LONGEST_SHIFT = 3650
 """Days by which dates are moved back at most, which is ten years; at least one day."""
 
@@ -26,8 +26,8 @@ class Keys:
         self._secret = secret
 
     def uid(self, uid: str) -> str:
-        """The UID in place of another. One that the standard defines stays."""
-        if uid.startswith(STANDARD) or not uid:
+        """The UID in place of another. One of the standard's registry (PS3.6 Annex A) stays: it names no instance."""
+        if uid in UID_dictionary or not uid:
             return uid
         return f"2.25.{uuid.UUID(bytes=self._of('uid', uid)[:16], version=4).int}"
 

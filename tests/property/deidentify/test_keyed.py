@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from pydicom._uid_dict import UID_dictionary
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
@@ -21,11 +22,14 @@ TAGS = [int(tag, 16) for tag in rows() if "x" not in tag and tag != "privatetags
 
 
 @pytest.mark.spec("PS3.15 E.3.9 (2026c)")
+@example(bytes(32), "1.2.840.10008.")
+@example(bytes(32), "1.2.840.10008.1977.3")
 @given(st.binary(min_size=32, max_size=32), st.text("0123456789.", min_size=1, max_size=64))
 def test_new_uids_are_valid(secret: bytes, uid: str) -> None:
     """Whatever stood there, the UID in its place is a valid one that is the same the next time."""
     made_of_it = Keys(secret).uid(uid)
     assert UID(made_of_it).is_valid
+    assert made_of_it.startswith("2.25.") or uid in UID_dictionary
     assert made_of_it == Keys(secret).uid(uid)
 
 
