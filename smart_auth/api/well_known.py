@@ -13,10 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from healix_fhir.kernel.database import aat_once
+from healix_fhir.kernel.database import atransaction
 from smart_auth.api.edge import Provider
 from smart_auth.discovery import JWKS, OAUTH, OPENID, openid_configuration, smart_configuration
-from smart_auth.oauth.signing import published
 
 HEADERS = {"Cache-Control": "public, max-age=300"}
 SMART = "/fhir/.well-known/smart-configuration"
@@ -54,6 +53,7 @@ def _document(document: Mapping[str, Any]) -> Callable[[Request], Awaitable[Resp
 def _keys(provider: Provider) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         del request
-        return JSONResponse({"keys": await aat_once(provider.pool, published())}, headers=HEADERS)
+        keys = await atransaction(provider.pool, provider.identity.keys.published)
+        return JSONResponse({"keys": keys}, headers=HEADERS)
 
     return answer

@@ -1,4 +1,4 @@
-"""The keys that id tokens are signed with: made on first use, rotated by command, published as long as they are needed.
+"""The keys that id tokens are signed with: made when first used or read, rotated by command, published while needed.
 
 The private half is sealed with the secret of the data directory. A node that cannot open the newest key makes one of
 its own; the published set holds the public halves of all, so that nodes need not share a secret.
@@ -42,6 +42,14 @@ class SigningKeys:
         rows = yield Statement(_CURRENT)
         return self._first(rows) or (yield from self._make())
 
+    def published(self) -> Work[list[dict[str, Any]]]:
+        """The public halves of all keys whose tokens may still be about; never none, for clients keep what they get."""
+        rows = yield Statement(_PUBLISHED, (ID_TOKEN_LIFE + 60,))
+        if rows:
+            return [msgspec.json.decode(public) for (public,) in rows]
+        key = yield from self.current()
+        return [key.as_dict(private=False)]
+
     def rotate(self, origin: Origin) -> Work[str]:
         """Retire the present keys and make a new one; its `kid`."""
         yield Statement("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
@@ -72,13 +80,5 @@ class SigningKeys:
 
 
 _CURRENT = "SELECT kid, sealed FROM signing_key WHERE retired IS NULL ORDER BY created DESC, kid"
-
-
-def published() -> Work[list[dict[str, Any]]]:
-    """The public halves of all keys whose tokens may still be about."""
-    rows = yield Statement(
-        """SELECT public FROM signing_key
-           WHERE retired IS NULL OR retired > now() - make_interval(secs => %s) ORDER BY created DESC, kid""",
-        (ID_TOKEN_LIFE + 60,),
-    )
-    return [msgspec.json.decode(public) for (public,) in rows]
+_PUBLISHED = """SELECT public FROM signing_key
+    WHERE retired IS NULL OR retired > now() - make_interval(secs => %s) ORDER BY created DESC, kid"""

@@ -141,6 +141,21 @@ def test_rotation(database_url: str, pool: Pool, client_id: str) -> None:
     assert [key["kid"] for key in keys["keys"]] == [kid]
 
 
+@pytest.mark.spec("OpenID Connect Discovery 1.0 3")
+def test_a_key_is_published_before_it_signs(database_url: str, pool: Pool, client_id: str) -> None:
+    """Who reads the keys before anybody has signed in may keep them: the first id token is signed with one of them."""
+
+    async def main() -> list[dict[str, Any]]:
+        async with server(database_url, seal=SEAL) as client:
+            return [(await client.get("/.well-known/jwks.json")).json() for _ in range(2)]
+
+    first, second = asyncio.run(main())
+    assert [sorted(key) for key in first["keys"]] == [["alg", "e", "kid", "kty", "n", "use"]]
+    assert second == first
+    token, _ = issued(database_url, pool, client_id)
+    claims(token, first)
+
+
 def test_private_keys_are_sealed(database_url: str, pool: Pool, client_id: str) -> None:
     """What is published is public, and a copy of the database cannot sign."""
     _, keys = issued(database_url, pool, client_id)
