@@ -5,6 +5,7 @@ Spec: PS3.8 9.3.4 (2024d)
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from dicomweb.dimse import peers
@@ -14,13 +15,23 @@ from dicomweb.dimse.refusals import ASSOCIATE
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Work
 from smart_auth.access import AccessContext
-from smart_auth.scope import Context, Permission, Scope
+from smart_auth.scope import Scope, parse
 
-STORING = frozenset({Scope(Context.SYSTEM, "ImagingStudy", frozenset({Permission.CREATE}))})
-STORING_AND_REJECTING = frozenset(
-    {Scope(Context.SYSTEM, "ImagingStudy", frozenset({Permission.CREATE, Permission.DELETE}))}
-)
-"""What a known peer may: its rejection notes take effect."""
+OPENED: Mapping[Right, frozenset[Scope]] = {
+    Right.ECHO: frozenset(),
+    Right.STORE: parse("system/ImagingStudy.c"),
+    Right.FIND: parse("system/ImagingStudy.s"),
+    Right.GET: parse("system/ImagingStudy.r"),
+    Right.MOVE: parse("system/ImagingStudy.r"),
+    Right.WORKLIST: parse("system/Task.s"),
+    Right.MPPS: parse("system/Task.ru"),
+    Right.COMMIT: parse("system/ImagingStudy.r"),
+    Right.UPS: parse("system/Task.crus"),
+}
+"""What each right opens, in the words of the one access policy."""
+
+REJECTING = parse("system/ImagingStudy.d")
+"""What a known peer that may store has beside it: its rejection notes take effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,7 @@ class House:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An admitted peer and its rights; `access` is what its objects are stored and audited under."""
+    """An admitted peer and its rights; `access` is what all it asks for is done and audited under."""
 
     aet: str
     rights: frozenset[Right]
@@ -49,11 +60,16 @@ def admit(house: House, request: Request, address: str) -> Work[Caller | Reject]
         rights = UNKNOWN_CALLER[house.unknown_callers] if peer is None else peer.rights
         if rights:
             yield record([AuditRow(origin, "E", ASSOCIATE)])
-            storing = STORING if peer is None else STORING_AND_REJECTING
-            scopes = storing if Right.STORE in rights else frozenset()
+            scopes = opened(rights, known=peer is not None)
             return Caller(request.calling, rights, AccessContext(scopes=scopes, origin=origin))
         verdict = Reject.CALLING_AE_TITLE_NOT_RECOGNIZED
     return verdict
+
+
+def opened(rights: Collection[Right], *, known: bool) -> frozenset[Scope]:
+    """The scopes of a caller with these rights."""
+    scopes = frozenset[Scope]().union(*(OPENED[right] for right in rights))
+    return scopes | REJECTING if known and Right.STORE in rights else scopes
 
 
 def _refusal(house: House, request: Request) -> Reject | None:

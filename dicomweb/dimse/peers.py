@@ -18,10 +18,17 @@ from healix_fhir.kernel.errors import invalid
 
 
 class Right(StrEnum):
-    """A service that a peer may use."""
+    """A service that a peer may use; one whose service is not there is not negotiated (contexts.py)."""
 
     ECHO = "echo"
     STORE = "store"
+    FIND = "find"
+    GET = "get"
+    MOVE = "move"
+    WORKLIST = "worklist"
+    MPPS = "mpps"
+    COMMIT = "commit"
+    UPS = "ups"
 
 
 ALL = frozenset(Right)

@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.dimse import peers
-from dicomweb.dimse.admission import Caller, House, admit
+from dicomweb.dimse.admission import Caller, House, admit, opened
 from dicomweb.dimse.associate import Reject, decode
 from dicomweb.dimse.peers import ALL, Peer, Right
 from healix_fhir.kernel.database import Row, transaction
@@ -52,30 +52,54 @@ def test_rejections(pool: Pool, house: House, changes: dict[str, str | int], ver
     assert trail(pool) == []
 
 
-@pytest.mark.parametrize("house", [STORE, ALL_MAY])
-def test_unknown_callers_by_setting(pool: Pool, house: House) -> None:
-    """With `store` and `all` a caller that is no peer may verify and store, audited under its AE title."""
+@pytest.mark.parametrize(("house", "rights"), [(STORE, {Right.ECHO, Right.STORE}), (ALL_MAY, set(Right))])
+def test_unknown_callers_by_setting(pool: Pool, house: House, rights: set[Right]) -> None:
+    """With `store` a caller that is no peer may verify and store, with `all` everything, audited as its AE title."""
     caller = ask(pool, house)
     assert isinstance(caller, Caller)
-    assert caller.rights >= {Right.ECHO, Right.STORE}
+    assert caller.rights == rights
     assert caller.access.origin.client == "MODALITY"
     assert trail(pool) == [("E", "A-ASSOCIATE", 0, "MODALITY", "192.0.2.1")]
 
 
 def test_known_peer_is_admitted_with_its_rights_only(pool: Pool) -> None:
-    """A known peer has the rights of its row; its access opens the storing of studies and nothing else."""
+    """A known peer has the rights of its row; its access opens what these need and nothing else."""
     transaction(pool, partial(peers.add, "MODALITY", "192.0.2.1", 104))
     caller = ask(pool, REFUSE)
     assert isinstance(caller, Caller)
     assert caller.rights == ALL
     assert caller.access.allows("ImagingStudy", Permission.CREATE)
-    assert not caller.access.allows("ImagingStudy", Permission.READ)
-    assert not caller.access.allows("Patient", Permission.CREATE)
+    assert not caller.access.allows("ImagingStudy", Permission.UPDATE)
+    assert not caller.access.allows("Patient", Permission.READ)
     transaction(pool, partial(peers.add, "MODALITY", "192.0.2.1", 104, [Right.ECHO]))
     caller = ask(pool, ALL_MAY)
     assert isinstance(caller, Caller)
     assert caller.rights == {Right.ECHO}
     assert not caller.access.allows("ImagingStudy", Permission.CREATE)
+
+
+OPENED = {
+    Right.ECHO: [],
+    Right.STORE: ["system/ImagingStudy.c", "system/ImagingStudy.d"],
+    Right.FIND: ["system/ImagingStudy.s"],
+    Right.GET: ["system/ImagingStudy.r"],
+    Right.MOVE: ["system/ImagingStudy.r"],
+    Right.WORKLIST: ["system/Task.s"],
+    Right.MPPS: ["system/Task.ru"],
+    Right.COMMIT: ["system/ImagingStudy.r"],
+    Right.UPS: ["system/Task.crus"],
+}
+
+
+@pytest.mark.parametrize("right", Right)
+def test_each_right_opens_what_its_service_needs(right: Right) -> None:
+    """What a peer may ask of a service is a scope of the policy that HTTP has, too; no right opens another's."""
+    assert sorted(map(str, opened([right], known=True))) == OPENED[right]
+
+
+def test_callers_that_are_no_peer_remove_nothing() -> None:
+    """The rejection notes of a caller that is no known peer take no effect."""
+    assert "system/ImagingStudy.d" not in map(str, opened(ALL, known=False))
 
 
 def test_peers_are_found_and_listed(pool: Pool) -> None:
