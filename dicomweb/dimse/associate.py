@@ -17,6 +17,7 @@ from enum import Enum
 from dicomweb.dimse.pdu import AbortReason, PDUType, ProtocolError, encode
 from dicomweb.uid import is_uid
 
+OUR_TITLE = "HEALIX"
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 IMPLEMENTATION_CLASS = "2.25.304092911429136003079454946460225160285"
 IMPLEMENTATION_VERSION = "HEALIX_0.1"
@@ -114,7 +115,7 @@ def decode(body: memoryview | bytes) -> Request:
         raise _invalid("A-ASSOCIATE-RQ is too short")
     version, called, calling, _ = FIXED.unpack_from(data)
     application_context, proposals, user = "", [], b""
-    for kind, content in _items(data[FIXED.size :]):
+    for kind, content in items(data[FIXED.size :]):
         if kind == Item.APPLICATION_CONTEXT:
             application_context = _text(content)
         elif kind == Item.PRESENTATION_CONTEXT_RQ:
@@ -123,7 +124,7 @@ def decode(body: memoryview | bytes) -> Request:
             user = content
     if not proposals or len({proposal.id for proposal in proposals}) != len(proposals):
         raise _invalid("presentation contexts are missing or repeat an identifier")
-    maximum, roles = _user_information(user)
+    maximum, roles = user_information(user)
     return Request(
         fixed=data[4 : FIXED.size],
         version=version,
@@ -143,17 +144,17 @@ def accept(request: Request, contexts: Sequence[Context], roles: dict[str, Roles
     Spec: PS3.8 9.3.3 (2024d), PS3.7 D.3.3.3.2 (2024d)
     """
     user = (
-        _item(Item.MAXIMUM_LENGTH, maximum.to_bytes(4, "big"))
-        + _item(Item.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_CLASS.encode())
-        + b"".join(_role_item(uid, role) for uid, role in roles.items())
-        + _item(Item.IMPLEMENTATION_VERSION_NAME, IMPLEMENTATION_VERSION.encode())
+        item(Item.MAXIMUM_LENGTH, maximum.to_bytes(4, "big"))
+        + item(Item.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_CLASS.encode())
+        + b"".join(role_item(uid, role) for uid, role in roles.items())
+        + item(Item.IMPLEMENTATION_VERSION_NAME, IMPLEMENTATION_VERSION.encode())
     )
     body = (
         struct.pack(">H2x", PROTOCOL_VERSION)
         + request.fixed
-        + _item(Item.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
+        + item(Item.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
         + b"".join(_context_item(context) for context in contexts)
-        + _item(Item.USER_INFORMATION, user)
+        + item(Item.USER_INFORMATION, user)
     )
     return encode(PDUType.A_ASSOCIATE_AC, body)
 
@@ -167,19 +168,20 @@ def _proposal(content: bytes) -> Proposal:
     if len(content) < 4 or content[0] % 2 == 0:
         raise _invalid("presentation context without an odd identifier")
     abstract, transfer = [], []
-    for kind, value in _items(content[4:]):
+    for kind, value in items(content[4:]):
         if kind == Item.ABSTRACT_SYNTAX:
-            abstract.append(_uid(value))
+            abstract.append(checked_uid(value))
         elif kind == Item.TRANSFER_SYNTAX:
-            transfer.append(_uid(value))
+            transfer.append(checked_uid(value))
     if len(abstract) != 1 or not transfer:
         raise _invalid("presentation context without one abstract syntax and a transfer syntax")
     return Proposal(content[0], abstract[0], tuple(transfer))
 
 
-def _user_information(content: bytes) -> tuple[int, dict[str, Roles]]:
+def user_information(content: bytes) -> tuple[int, dict[str, Roles]]:
+    """The longest P-DATA-TF body that the other side takes (0: any), and the roles of SOP classes."""
     maximum, roles = 0, {}
-    for kind, value in _items(content):
+    for kind, value in items(content):
         if kind == Item.MAXIMUM_LENGTH:
             if len(value) != 4:
                 raise _invalid("maximum length item of a wrong length")
@@ -190,11 +192,12 @@ def _user_information(content: bytes) -> tuple[int, dict[str, Roles]]:
             length = int.from_bytes(value[:2], "big")
             if len(value) != length + 4:
                 raise _invalid("role selection item of a wrong length")
-            roles[_uid(value[2 : 2 + length])] = Roles(scu=value[-2] == 1, scp=value[-1] == 1)
+            roles[checked_uid(value[2 : 2 + length])] = Roles(scu=value[-2] == 1, scp=value[-1] == 1)
     return maximum, roles
 
 
-def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
+def items(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The variable items of a PDU, or those within one: type and content."""
     position = 0
     while position < len(data):
         if len(data) - position < ITEM.size:
@@ -206,21 +209,24 @@ def _items(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield kind, data[position - length : position]
 
 
-def _item(kind: Item, content: bytes) -> bytes:
+def item(kind: Item, content: bytes) -> bytes:
+    """An item encoded."""
     return ITEM.pack(kind, len(content)) + content
 
 
 def _context_item(context: Context) -> bytes:
-    transfer = _item(Item.TRANSFER_SYNTAX, context.transfer_syntax.encode())
-    return _item(Item.PRESENTATION_CONTEXT_AC, bytes((context.id, 0, context.result, 0)) + transfer)
+    transfer = item(Item.TRANSFER_SYNTAX, context.transfer_syntax.encode())
+    return item(Item.PRESENTATION_CONTEXT_AC, bytes((context.id, 0, context.result, 0)) + transfer)
 
 
-def _role_item(uid: str, role: Roles) -> bytes:
+def role_item(uid: str, role: Roles) -> bytes:
+    """A role selection sub-item. Spec: PS3.7 D.3.3.4 (2024d)"""
     content = len(uid).to_bytes(2, "big") + uid.encode() + bytes((role.scu, role.scp))
-    return _item(Item.ROLE_SELECTION, content)
+    return item(Item.ROLE_SELECTION, content)
 
 
-def _uid(value: bytes) -> str:
+def checked_uid(value: bytes) -> str:
+    """The UID in an item. Raises ProtocolError for what is none."""
     text = _text(value)
     if not is_uid(text):
         raise _invalid("not a UID")

@@ -19,6 +19,8 @@ US = struct.Struct("<H")
 UL = struct.Struct("<I")
 LIMIT = 16 * 1024
 NO_DATA_SET = 0x0101
+DATA_SET = 0x0001
+"""Any other value of Command Data Set Type says that a data set follows."""
 RESPONSE = 0x8000
 COMMENT_LENGTH = 64
 
@@ -32,18 +34,37 @@ class Element(IntEnum):
     CommandField = 0x0100
     MessageID = 0x0110
     MessageIDBeingRespondedTo = 0x0120
+    MoveDestination = 0x0600
     Priority = 0x0700
     CommandDataSetType = 0x0800
     Status = 0x0900
     ErrorComment = 0x0902
     AffectedSOPInstanceUID = 0x1000
+    RequestedSOPInstanceUID = 0x1001
+    EventTypeID = 0x1002
+    ActionTypeID = 0x1008
+    NumberOfRemainingSuboperations = 0x1020
+    NumberOfCompletedSuboperations = 0x1021
+    NumberOfFailedSuboperations = 0x1022
+    NumberOfWarningSuboperations = 0x1023
+    MoveOriginatorApplicationEntityTitle = 0x1030
+    MoveOriginatorMessageID = 0x1031
 
 
 class CommandField(IntEnum):
     """Spec: PS3.7 Table E.1-1 (2024d)"""
 
     C_STORE_RQ = 0x0001
+    C_GET_RQ = 0x0010
+    C_FIND_RQ = 0x0020
+    C_MOVE_RQ = 0x0021
     C_ECHO_RQ = 0x0030
+    N_EVENT_REPORT_RQ = 0x0100
+    N_GET_RQ = 0x0110
+    N_SET_RQ = 0x0120
+    N_ACTION_RQ = 0x0130
+    N_CREATE_RQ = 0x0140
+    N_DELETE_RQ = 0x0150
     C_CANCEL_RQ = 0x0FFF
 
 
@@ -57,13 +78,21 @@ UNSIGNED_SHORT = {
     Element.Priority,
     Element.CommandDataSetType,
     Element.Status,
+    Element.EventTypeID,
+    Element.ActionTypeID,
+    Element.NumberOfRemainingSuboperations,
+    Element.NumberOfCompletedSuboperations,
+    Element.NumberOfFailedSuboperations,
+    Element.NumberOfWarningSuboperations,
+    Element.MoveOriginatorMessageID,
 }
-TEXT = {
+UIDS = {
     Element.AffectedSOPClassUID,
     Element.RequestedSOPClassUID,
     Element.AffectedSOPInstanceUID,
-    Element.ErrorComment,
+    Element.RequestedSOPInstanceUID,
 }
+TEXT = UIDS | {Element.MoveDestination, Element.ErrorComment, Element.MoveOriginatorApplicationEntityTitle}
 
 
 def decode(data: bytes) -> Command:
@@ -125,7 +154,7 @@ def _element(element: int, value: Value) -> bytes:
         content = US.pack(value)
     else:
         content = value.encode("ascii", "replace")
-        content += (b" " if element == Element.ErrorComment else b"\0") * (len(content) % 2)
+        content += (b"\0" if element in UIDS else b" ") * (len(content) % 2)
     return ELEMENT.pack(0, element, len(content)) + content
 
 

@@ -8,7 +8,7 @@ Spec: PS3.8 9.3 (2024d)
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -16,6 +16,8 @@ HEADER = struct.Struct(">BxI")
 PDV_HEADER = struct.Struct(">IBB")
 IS_COMMAND = 0b01
 IS_LAST = 0b10
+LONGEST = 256 << 10
+"""Longest P-DATA-TF body that is sent to a peer that takes any."""
 
 
 class PDUType(IntEnum):
@@ -85,6 +87,7 @@ def abort(source: AbortSource, reason: AbortReason = AbortReason.NOT_SPECIFIED) 
     return encode(PDUType.A_ABORT, bytes((0, 0, source, reason)))
 
 
+RELEASE_REQUEST = encode(PDUType.A_RELEASE_RQ, bytes(4))
 RELEASE_RESPONSE = encode(PDUType.A_RELEASE_RP, bytes(4))
 
 
@@ -127,3 +130,20 @@ def data_pdus(context_id: int, command: bytes, maximum: int) -> Iterator[bytes]:
         piece = command[start : start + room]
         control = IS_COMMAND | (IS_LAST if start + room >= len(command) else 0)
         yield encode(PDUType.P_DATA_TF, PDV_HEADER.pack(len(piece) + 2, context_id, control) + piece)
+
+
+def data_set_pdus(context_id: int, pieces: Iterable[bytes], maximum: int) -> Iterator[bytes]:
+    """P-DATA-TF PDUs that carry a data set, as many at once as a piece of it fills; bodies of `maximum` bytes (0: any).
+
+    Fragments are of even length, whatever that of the pieces. Spec: PS3.8 Annex E.2 (2024d)
+    """
+    room = (min(maximum or LONGEST, LONGEST) - PDV_HEADER.size) & ~1
+    head = HEADER.pack(PDUType.P_DATA_TF, room + PDV_HEADER.size) + PDV_HEADER.pack(room + 2, context_id, 0)
+    held = b""  # what may be the last fragment
+    for piece in pieces:
+        view = memoryview(held + piece if held else piece)
+        whole = max(len(view) - 1, 0) // room * room
+        if whole:
+            yield b"".join(part for at in range(0, whole, room) for part in (head, view[at : at + room]))
+        held = bytes(view[whole:])
+    yield encode(PDUType.P_DATA_TF, PDV_HEADER.pack(len(held) + 2, context_id, IS_LAST) + held)

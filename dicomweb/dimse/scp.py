@@ -19,7 +19,7 @@ from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.opening import open_archive
 from dicomweb.dimse.admission import Caller, House, admit
-from dicomweb.dimse.associate import ContextResult, Reject, Request, accept, decode, reject
+from dicomweb.dimse.associate import OUR_TITLE, ContextResult, Reject, Request, accept, decode, reject
 from dicomweb.dimse.association import Association
 from dicomweb.dimse.command import CommandField
 from dicomweb.dimse.contexts import negotiate
@@ -43,7 +43,6 @@ from healix_fhir.kernel.settings import Settings
 
 log = structlog.get_logger("dimse")
 
-AE_TITLE = "HEALIX"
 POOL_SIZE = 4
 SWITCH_INTERVAL = 0.0005
 """A thread that has received a PDU waits at most this long (seconds) for another one that computes."""
@@ -119,7 +118,7 @@ def make(
             lambda access, group: attempt(pool, archive, access, group, SERVICE, duplicates),
             lambda access, group: deposit(pool, archive, access, group, SERVICE, duplicates),
         ),
-        house=House(AE_TITLE, settings.dimse_unknown_callers),
+        house=House(OUR_TITLE, settings.dimse_unknown_callers),
         limits=limits,
         refusals=refusals,
         stop=stop,
@@ -158,5 +157,5 @@ def run(settings: Settings, stop: Event, *, share_port: bool = False) -> None:
         open_pool(settings.database_url, size=POOL_SIZE, seconds=settings.statement_seconds) as pool,
         Refusals(pool) as refusals,
     ):
-        log.info("listening", host=settings.host, port=settings.dimse_port, aet=AE_TITLE)
+        log.info("listening", host=settings.host, port=settings.dimse_port, aet=OUR_TITLE)
         gate(listener, make(settings, pool, limits, refusals, stop)).run(stop)

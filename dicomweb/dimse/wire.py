@@ -10,6 +10,7 @@ sender that leaves Nagle's algorithm on otherwise waits 40 ms for each object.
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import time
 from threading import Event
@@ -34,15 +35,21 @@ class StoppingError(Exception):
     """The server stops; raised only where no PDU has begun."""
 
 
-def tune(connection: socket.socket) -> None:
-    """Set the options of an accepted socket: blocking, with a kernel timeout, and without Nagle's delay."""
+def tune(connection: socket.socket, *, sending: float = 10) -> None:
+    """Set the options of a socket: blocking, with kernel timeouts, and without Nagle's delay.
+
+    `sending`: how many seconds the peer may take nothing of what is sent.
+    """
     connection.setblocking(True)
-    seconds, fraction = divmod(TICK, 1)
-    tick = struct.pack("ll", int(seconds), int(fraction * 1_000_000))
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, tick)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 10, 0))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _timeval(TICK))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _timeval(sending))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def _timeval(duration: float) -> bytes:
+    seconds, fraction = divmod(duration, 1)
+    return struct.pack("ll", int(seconds), int(fraction * 1_000_000))
 
 
 class Wire:
@@ -116,3 +123,29 @@ class Wire:
     def _quick(self) -> None:
         if QUICKACK is not None:
             self._connection.setsockopt(socket.IPPROTO_TCP, QUICKACK, 1)
+
+
+class SecureWire(Wire):
+    """The same over TLS, whose socket has timeouts of its own and no flags. `sending` as in `tune`."""
+
+    def __init__(self, connection: ssl.SSLSocket, *, limit: int, stop: Event, sending: float = 10) -> None:
+        super().__init__(connection, limit=limit, stop=stop)
+        self._sending = sending
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`. Raises ClosedError, also when the peer takes nothing for its time."""
+        self._connection.settimeout(self._sending)
+        super().write(data)
+
+    def _receive(self, view: memoryview, flags: int) -> int:
+        self._connection.settimeout(TICK)
+        try:
+            got = self._connection.recv_into(view, len(view))
+        except TimeoutError:
+            return 0
+        except OSError as error:
+            raise ClosedError from error
+        if got == 0:
+            raise ClosedError
+        self._end += got
+        return got

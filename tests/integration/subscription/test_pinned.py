@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from healix_fhir.kernel import pinned
 from healix_fhir.subscription import send
+from tests.support.certificate import self_signed
 from tests.support.receiver import Receiver
 
 NAME = "hook.healix.test"
@@ -40,35 +36,10 @@ def test_the_checked_address_is_used(receiver: Receiver) -> None:
     assert receiver.seen[0].headers["host"] == f"{NAME}:{receiver.port}"
 
 
-def certificate(directory: Path) -> Path:
-    """A certificate for `NAME` that signs itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = directory / "server.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return file
-
-
 @pytest.fixture
 def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The port of a TLS server whose certificate is trusted."""
-    file = certificate(tmp_path)
+    file = self_signed(tmp_path, NAME)
     trusting = ssl.create_default_context(cafile=str(file))
     monkeypatch.setattr(pinned, "_tls", lambda: trusting)
 

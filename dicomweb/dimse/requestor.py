@@ -1,0 +1,411 @@
+"""The requesting side of an association: opened, asked, released.
+
+`associate` opens one and releases it when its block ends; an error aborts it. Everything that a peer may do wrong, or
+leave undone, is a `PeerError` that says what and whether it may pass. Data sets go out as they come, in pieces; those
+that come in are handed on in pieces, or gathered up to a limit.
+
+Spec: PS3.8 7 and 9.2 (2024d), PS3.7 8 to 10 (2024d)
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from threading import Event
+
+from dicomweb.dimse import command as dimse
+from dicomweb.dimse.associate import OUR_TITLE, Context, Proposal, Roles
+from dicomweb.dimse.command import Command, CommandField, Element
+from dicomweb.dimse.pdu import (
+    RELEASE_REQUEST,
+    RELEASE_RESPONSE,
+    AbortSource,
+    Fragment,
+    PDUType,
+    ProtocolError,
+    abort,
+    data_pdus,
+    data_set_pdus,
+    fragments,
+)
+from dicomweb.dimse.propose import Acceptance, acceptance, proposals, rejection, request
+from dicomweb.dimse.wire import ClosedError, ExpiredError, SecureWire, StoppingError, Wire, tune
+from healix_fhir.kernel.errors import Category, HealixError
+
+LONGEST_PDU = 128 << 10
+"""Longest P-DATA-TF body that is announced to the peer."""
+LONGEST_ANSWER = 1 << 20
+"""Longest data set of a response that is gathered."""
+PENDING = frozenset({0xFF00, 0xFF01})
+"""Statuses after which further responses come. Spec: PS3.7 C.3 (2024d)"""
+
+
+class Failure(StrEnum):
+    """How a peer fails."""
+
+    UNREACHABLE = "unreachable"
+    REJECTED = "rejected"
+    ABORTED = "aborted"
+    LOST = "lost"
+    TIMED_OUT = "timed out"
+    NOT_ACCEPTED = "not accepted"
+    CONFUSED = "confused"
+    STOPPED = "stopped"
+
+
+class PeerError(HealixError):
+    """A peer did not do what it was asked for; a `transient` failure may pass when it is asked again later."""
+
+    def __init__(self, failure: Failure, message: str, *, transient: bool = True) -> None:
+        super().__init__(Category.UNAVAILABLE, message)
+        self.failure = failure
+        self.transient = transient
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Whom to call, and by which name; with `tls` over TLS (PS3.15 B.9)."""
+
+    aet: str
+    host: str
+    port: int
+    calling: str = OUR_TITLE
+    tls: ssl.SSLContext | None = None
+
+    def __str__(self) -> str:
+        return f"{self.aet} at {self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a peer is waited for, in seconds."""
+
+    connect: float = 10
+    """For the connection, and for TLS on it."""
+    associate: float = 30
+    """For the answer to the A-ASSOCIATE-RQ."""
+    answer: float = 120
+    """For the first byte of a response."""
+    progress: float = 30
+    """For a PDU that has begun, for the next one of a message, and for the peer to take what is sent."""
+    release: float = 10
+    """For the answer to the A-RELEASE-RQ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A command that came, and the context it came in; its data set, if it has one, is read next."""
+
+    context: Context
+    command: Command
+
+    @property
+    def is_response(self) -> bool:
+        """Whether it answers a request."""
+        return bool(int(self.command[Element.CommandField]) & dimse.RESPONSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer: its command, and its data set as it was encoded, in the transfer syntax of `context`."""
+
+    context: Context
+    command: Command
+    data_set: bytes | None = None
+
+    @property
+    def status(self) -> int:
+        """Its status."""
+        return int(self.command[Element.Status])
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether further responses to the same request come."""
+        return self.status in PENDING
+
+    @property
+    def comment(self) -> str:
+        """What the peer says of it."""
+        return str(self.command.get(Element.ErrorComment, ""))
+
+
+@dataclass(slots=True)
+class Requestor:
+    """An established association. One message is under way at a time, in each direction; for one thread.
+
+    `agreed` has its contexts, the longest body that the peer takes and the roles.
+    """
+
+    remote: Remote
+    agreed: Acceptance
+    _wire: Wire
+    _patience: Patience
+    _message_id: int = 0
+    _fragments: Iterator[Fragment] = field(default_factory=lambda: iter(()))
+    _unread: Context | None = None
+
+    def context(self, sop_class: str, transfer_syntax: str | None = None) -> Context | None:
+        """The accepted context for a SOP class, in that transfer syntax where it is named."""
+        return next(
+            (
+                context
+                for context in self.agreed.contexts.values()
+                if context.abstract_syntax == sop_class and transfer_syntax in (None, context.transfer_syntax)
+            ),
+            None,
+        )
+
+    def needed(self, sop_class: str) -> Context:
+        """The accepted context for a SOP class. Raises PeerError where the peer did not accept it."""
+        found = self.context(sop_class)
+        if found is None:
+            message = f"{self.remote} does not accept the SOP class {sop_class}"
+            raise PeerError(Failure.NOT_ACCEPTED, message, transient=False)
+        return found
+
+    def ask(self, context: Context, command: Command, data_set: Iterable[bytes] | None = None) -> Response:
+        """Send a request and wait for its one response."""
+        return next(iter(self.answers(context, command, data_set)))
+
+    def answers(
+        self, context: Context, command: Command, data_set: Iterable[bytes] | None = None
+    ) -> Iterator[Response]:
+        """Send a request; its responses until the last, which is not pending.
+
+        Who leaves off before has to `cancel` and to read on. Raises PeerError.
+        """
+        message_id = self.request(context, command, data_set)
+        while True:
+            response = self.response(message_id)
+            yield response
+            if not response.is_pending:
+                return
+
+    def request(self, context: Context, command: Command, data_set: Iterable[bytes] | None = None) -> int:
+        """Send a request; the message identifier that it got. Its command says neither that nor whether data follow."""
+        self._message_id = self._message_id % 0xFFFF + 1
+        self.send(context, {**command, Element.MessageID: self._message_id}, data_set)
+        return self._message_id
+
+    def send(self, context: Context, command: Command, data_set: Iterable[bytes] | None = None) -> None:
+        """Send a message, also a response to one of the peer. Raises PeerError."""
+        follows = dimse.DATA_SET if data_set is not None else dimse.NO_DATA_SET
+        encoded = dimse.encode({**command, Element.CommandDataSetType: follows})
+        self._write(b"".join(data_pdus(context.id, encoded, self.agreed.maximum)))
+        if data_set is not None:
+            for pdus in data_set_pdus(context.id, data_set, self.agreed.maximum):
+                self._write(pdus)
+
+    def cancel(self, context: Context, message_id: int) -> None:
+        """Ask the peer to leave off; it answers the request under way with its last response. Spec: PS3.7 9.3.2.3"""
+        self.send(
+            context,
+            {Element.CommandField: CommandField.C_CANCEL_RQ, Element.MessageIDBeingRespondedTo: message_id},
+        )
+
+    def response(self, message_id: int) -> Response:
+        """The next response to a request. Raises PeerError when something else comes."""
+        message = self.receive()
+        if not message.is_response or message.command.get(Element.MessageIDBeingRespondedTo) != message_id:
+            raise self._confused("something else than a response to what was asked")
+        if Element.Status not in message.command:
+            raise self._confused("a response without a status")
+        data_set = b"".join(self._gathered()) if dimse.has_data_set(message.command) else None
+        return Response(message.context, message.command, data_set)
+
+    def receive(self) -> Message:
+        """The next message, whatever it is. A data set that follows is to be read with `pieces`."""
+        encoded = bytearray()
+        context: Context | None = None
+        for fragment in self._message(self._patience.answer):
+            if not fragment.is_command:
+                raise self._confused("a data set without a command")
+            context = self.agreed.contexts[fragment.context_id]
+            encoded += fragment.data
+            if len(encoded) > dimse.LIMIT:
+                raise self._confused("a command set that is too long")
+        assert context is not None, "a message has a fragment"
+        try:
+            command = dimse.decode(bytes(encoded))
+        except ProtocolError as error:
+            raise self._confused(str(error)) from error
+        self._unread = context if dimse.has_data_set(command) else None
+        return Message(context, command)
+
+    def pieces(self) -> Iterator[memoryview]:
+        """The data set of the message that came last; each piece is valid until the next is asked for."""
+        if self._unread is None:
+            return
+        self._unread = None
+        for fragment in self._message(self._patience.progress):
+            if fragment.is_command:
+                raise self._confused("a command instead of a data set")
+            yield fragment.data
+
+    def release(self) -> None:
+        """End the association in good order; what the peer sends meanwhile is dropped. Spec: PS3.8 7.2 (2024d)"""
+        self._write(RELEASE_REQUEST)
+        with suppress(PeerError, ClosedError):
+            while True:
+                kind, _ = self._read(self._patience.release)
+                if kind is PDUType.A_RELEASE_RP:
+                    return
+                if kind is PDUType.A_RELEASE_RQ:  # both at once
+                    self._write(RELEASE_RESPONSE)
+
+    def abort(self) -> None:
+        """End the association at once."""
+        with suppress(ClosedError):
+            self._wire.write(abort(AbortSource.SERVICE_USER))
+
+    def _gathered(self) -> Iterator[bytes]:
+        size = 0
+        for piece in self.pieces():
+            size += len(piece)
+            if size > LONGEST_ANSWER:
+                raise self._confused(f"an answer of more than {LONGEST_ANSWER >> 20} MB")
+            yield bytes(piece)
+
+    def _message(self, idle: float) -> Iterator[Fragment]:
+        """The fragments of a command or of a data set, all of one context."""
+        begun: int | None = None
+        while True:
+            fragment = next(self._fragments, None)
+            if fragment is None:
+                self._fragments = self._data(idle if begun is None else self._patience.progress)
+                continue
+            if fragment.context_id not in self.agreed.contexts or begun not in (None, fragment.context_id):
+                raise self._confused("a presentation context that was not accepted, or not begun")
+            begun = fragment.context_id
+            yield fragment
+            if fragment.is_last:
+                return
+
+    def _data(self, idle: float) -> Iterator[Fragment]:
+        """The fragments of the next P-DATA-TF."""
+        kind, body = self._read(idle)
+        if kind is PDUType.A_RELEASE_RQ:
+            self._write(RELEASE_RESPONSE)
+            raise PeerError(Failure.LOST, f"{self.remote} ended the association before it had answered")
+        if kind is not PDUType.P_DATA_TF:
+            raise self._confused(f"{kind.name} instead of an answer")
+        try:
+            return iter(list(fragments(body)))
+        except ProtocolError as error:
+            raise self._confused(str(error)) from error
+
+    def _read(self, idle: float) -> tuple[PDUType, memoryview]:
+        return _read(self._wire, self.remote, idle, self._patience.progress)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._wire.write(data)
+        except ClosedError as error:
+            raise _lost(self.remote) from error
+
+    def _confused(self, what: str) -> PeerError:
+        return PeerError(Failure.CONFUSED, f"{self.remote} sends {what}", transient=False)
+
+
+@contextmanager
+def associate(
+    remote: Remote,
+    offered: Iterable[tuple[str, Sequence[str]]],
+    *,
+    roles: Mapping[str, Roles] | None = None,
+    patience: Patience | None = None,
+    stop: Event | None = None,
+) -> Iterator[Requestor]:
+    """An association for pairs of an abstract syntax and transfer syntaxes, at most `MOST_CONTEXTS`.
+
+    `roles` are proposed where this side would not be the SCU only. Setting `stop` ends every wait. Raises PeerError
+    when it is not established; not when the peer accepts no context, which is seen from `agreed`.
+    """
+    patience = patience or Patience()
+    connection = _connect(remote, patience)
+    try:
+        wire = _wire(connection, patience, stop or Event())
+        requestor = _established(wire, remote, proposals(offered), roles or {}, patience)
+        try:
+            yield requestor
+        except BaseException:
+            requestor.abort()
+            raise
+        with suppress(PeerError):  # all was said, whatever becomes of the farewell
+            requestor.release()
+    finally:
+        connection.close()
+
+
+def _connect(remote: Remote, patience: Patience) -> socket.socket:
+    """A connection, over TLS where that is asked for."""
+    try:
+        connection = socket.create_connection((remote.host, remote.port), timeout=patience.connect)
+    except TimeoutError as error:
+        raise PeerError(Failure.TIMED_OUT, f"{remote} does not answer within {patience.connect:g} s") from error
+    except OSError as error:
+        raise PeerError(Failure.UNREACHABLE, f"{remote} cannot be reached: {error.strerror or error}") from error
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if remote.tls is None:
+        return connection
+    try:
+        return remote.tls.wrap_socket(connection, server_hostname=remote.host)
+    except OSError as error:
+        connection.close()
+        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        raise PeerError(Failure.UNREACHABLE, f"{remote} cannot be reached over TLS: {reason or error}") from error
+
+
+def _wire(connection: socket.socket, patience: Patience, stop: Event) -> Wire:
+    if isinstance(connection, ssl.SSLSocket):
+        return SecureWire(connection, limit=LONGEST_PDU, stop=stop, sending=patience.progress)
+    tune(connection, sending=patience.progress)
+    return Wire(connection, limit=LONGEST_PDU, stop=stop)
+
+
+def _established(
+    wire: Wire, remote: Remote, offered: Sequence[Proposal], roles: Mapping[str, Roles], patience: Patience
+) -> Requestor:
+    try:
+        wire.write(request(remote.aet, remote.calling, offered, roles, LONGEST_PDU))
+    except ClosedError as error:
+        raise _lost(remote) from error
+    kind, body = _read(wire, remote, patience.associate, patience.progress)
+    if kind is PDUType.A_ASSOCIATE_RJ:
+        refused = rejection(body)
+        message = f"{remote} rejected the association: {refused.reason}"
+        raise PeerError(Failure.REJECTED, message, transient=refused.transient)
+    if kind is not PDUType.A_ASSOCIATE_AC:
+        raise PeerError(Failure.CONFUSED, f"{remote} sends {kind.name} instead of an A-ASSOCIATE-AC", transient=False)
+    try:
+        return Requestor(remote, acceptance(body, offered), wire, patience)
+    except ProtocolError as error:
+        with suppress(ClosedError):
+            wire.write(abort(AbortSource.SERVICE_PROVIDER, error.reason))
+        raise PeerError(Failure.CONFUSED, f"{remote} sends {error}", transient=False) from error
+
+
+def _read(wire: Wire, remote: Remote, idle: float, progress: float) -> tuple[PDUType, memoryview]:
+    """The next PDU that is no A-ABORT."""
+    try:
+        kind, body = wire.read(idle=idle, progress=progress, interruptible=True)
+    except ClosedError as error:
+        raise _lost(remote) from error
+    except ExpiredError as error:
+        raise PeerError(Failure.TIMED_OUT, f"{remote} does not answer within {idle:g} s") from error
+    except StoppingError as error:
+        raise PeerError(Failure.STOPPED, "the server stops") from error
+    except ProtocolError as error:
+        raise PeerError(Failure.CONFUSED, f"{remote} sends {error}", transient=False) from error
+    if kind is PDUType.A_ABORT:
+        by = "the service user" if body[2] == AbortSource.SERVICE_USER else "the service provider"
+        raise PeerError(Failure.ABORTED, f"{remote} aborted the association ({by}, reason {body[3]})")
+    return kind, body
+
+
+def _lost(remote: Remote) -> PeerError:
+    return PeerError(Failure.LOST, f"the connection to {remote} is lost")
