@@ -3,6 +3,10 @@
 Whatever is asked in the same tick of the event loop is answered together; while `flights` pieces of work are under
 way, what arrives waits and goes with the next. So nobody waits when little is asked, and much costs little.
 
+In a long tick `COMPANY` of them leave at once: their work begins before the tick ends, and the database is busy with it
+while this process turns to the rest. Without that rule the two took turns, for all callers answered together come back
+together, in one tick: a create by 16 callers had 0.57 of the bare server's rate, and has 0.65 (decision 0126).
+
 While work for several is under way, a further piece leaves when it is as large, or after `PATIENCE`: callers come back
 one by one after each answer, and without that rule the first few of them left alone and the rest had to wait for the
 next. A create by 16 callers then cost the web process 157 µs instead of 185, and 5,250/s came of 4,330.
@@ -11,13 +15,16 @@ next. A create by 16 callers then cost the web process 157 µs instead of 185, a
 from __future__ import annotations
 
 import asyncio
+import sys
+import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+COMPANY = 4
 PATIENCE = 0.002
 """Seconds for which those who came first wait for company, while others are being answered."""
 
@@ -44,7 +51,9 @@ class Coalescer(Generic[T, R]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((item, future))
-        if not self._woken and self._free:
+        if self._free and len(self._waiting) >= max(COMPANY, self._under_way):
+            self._leave()
+        elif not self._woken and self._free:
             self._woken = True
             loop.call_soon(self._start)
         return await future
@@ -71,7 +80,7 @@ class Coalescer(Generic[T, R]):
         if group:
             self._free -= 1
             self._under_way += len(group)
-            task = asyncio.get_running_loop().create_task(self._fly(group))
+            task = _started(self._fly(group))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -91,6 +100,37 @@ class Coalescer(Generic[T, R]):
             self._free += 1
             self._under_way -= len(group)
             self._start()
+
+
+def _started(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that has made its first step already, as those of Python 3.12 can: it does not queue for that."""
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=loop, eager_start=True)
+    try:
+        awaited = work.send(None)
+    except StopIteration:
+        return loop.create_task(_nothing())
+    return loop.create_task(_resumed(work, awaited))
+
+
+async def _nothing() -> None:
+    """What is left of work that was done in its first step."""
+
+
+@types.coroutine
+def _resumed(work: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
+    """Go on with `work`, which waits for `awaited`."""
+    try:
+        while True:
+            try:
+                yield awaited
+            except BaseException as error:  # noqa: BLE001 - the work decides what becomes of it
+                awaited = work.throw(error)
+            else:
+                awaited = work.send(None)
+    except StopIteration:
+        return
 
 
 def _settle(future: asyncio.Future[R], result: R | Exception) -> None:

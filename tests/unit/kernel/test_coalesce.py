@@ -29,8 +29,9 @@ class Echo:
         return [ValueError(str(item)) if item < 0 else item for item in items]
 
 
-def test_one_tick_is_one_group() -> None:
-    """Everything asked in the same tick goes together, and each gets its own answer."""
+def test_one_tick_is_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything asked in the same short tick goes together, and each gets its own answer."""
+    monkeypatch.setattr(coalesce, "COMPANY", 100)
     echo = Echo()
 
     async def main() -> list[int]:
@@ -52,6 +53,68 @@ def test_groups_and_flights_are_bounded() -> None:
     assert asyncio.run(main()) == list(range(50))
     assert max(map(len, echo.groups)) == 8
     assert echo.most == 2
+
+
+def test_company_leaves_within_the_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a long tick the first few leave before the others have asked, and their work has begun by then."""
+    monkeypatch.setattr(coalesce, "COMPANY", 3)
+    echo, begun = Echo(), []
+
+    async def main() -> list[int]:
+        coalescer = Coalescer(echo, limit=8, flights=2)
+
+        async def ask(n: int) -> int:
+            begun.append(echo.flying)
+            return await coalescer.ask(n)
+
+        return list(await asyncio.gather(*(ask(n) for n in range(10))))
+
+    assert asyncio.run(main()) == list(range(10))
+    assert begun == [0, 0, 0, 1, 1, 1, 2, 2, 2, 2]
+    assert echo.groups == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
+
+
+def test_work_without_waiting_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work that ends in its first step has its callers answered and frees its place."""
+    monkeypatch.setattr(coalesce, "COMPANY", 2)
+    groups = []
+
+    async def answer(items: Sequence[int]) -> list[int | Exception]:
+        groups.append(list(items))
+        return list(items)
+
+    async def main() -> list[int]:
+        coalescer: Coalescer[int, int] = Coalescer(answer, limit=8, flights=1)
+        return list(await asyncio.gather(*(coalescer.ask(n) for n in range(5))))
+
+    assert asyncio.run(main()) == list(range(5))
+    assert groups == [[0, 1], [2, 3], [4]]
+
+
+def test_work_that_has_begun_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the process ends, work is told, may take its time to tidy up, and its callers are cancelled."""
+    monkeypatch.setattr(coalesce, "COMPANY", 2)
+    told = []
+
+    async def answer(items: Sequence[int]) -> list[int | Exception]:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.001)
+            told.append(list(items))
+            raise
+        return list(items)
+
+    async def main() -> list[int | BaseException]:
+        coalescer: Coalescer[int, int] = Coalescer(answer, limit=8, flights=1)
+        callers = [asyncio.create_task(coalescer.ask(n)) for n in range(2)]
+        await asyncio.sleep(0.001)
+        for task in asyncio.all_tasks() - {asyncio.current_task(), *callers}:
+            task.cancel()
+        return list(await asyncio.gather(*callers, return_exceptions=True))
+
+    assert [type(one) for one in asyncio.run(main())] == [asyncio.CancelledError] * 2
+    assert told == [[0, 1]]
 
 
 def test_one_failure_is_its_own() -> None:
