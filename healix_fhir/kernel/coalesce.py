@@ -3,9 +3,10 @@
 Whatever is asked in the same tick of the event loop is answered together; while `flights` pieces of work are under
 way, what arrives waits and goes with the next. So nobody waits when little is asked, and much costs little.
 
-In a long tick `COMPANY` of them leave at once: their work begins before the tick ends, and the database is busy with it
-while this process turns to the rest. Without that rule the two took turns, for all callers answered together come back
-together, in one tick: a create by 16 callers had 0.57 of the bare server's rate, and has 0.65 (decision 0126).
+In a long tick `company` of them leave at once, where that is set: their work begins before the tick ends, and the
+database is busy with it while this process turns to the rest. Without that rule the two took turns, for callers answered
+together come back together, in one tick: a create by 16 callers had 0.57 of the bare server's rate, and has 0.65
+(decision 0126).
 
 While work for several is under way, a further piece leaves when it is as large, or after `PATIENCE`: callers come back
 one by one after each answer, and without that rule the first few of them left alone and the rest had to wait for the
@@ -24,7 +25,6 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-COMPANY = 4
 PATIENCE = 0.002
 """Seconds for which those who came first wait for company, while others are being answered."""
 
@@ -35,10 +35,16 @@ class Coalescer(Generic[T, R]):
     """
 
     def __init__(
-        self, answer: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]], *, limit: int, flights: int
+        self,
+        answer: Callable[[Sequence[T]], Awaitable[Sequence[R | Exception]]],
+        *,
+        limit: int,
+        flights: int,
+        company: int | None = None,
     ) -> None:
         self._answer = answer
         self._limit = limit
+        self._company = company or limit
         self._free = flights
         self._under_way = 0
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
@@ -51,7 +57,7 @@ class Coalescer(Generic[T, R]):
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
         self._waiting.append((item, future))
-        if self._free and len(self._waiting) >= max(COMPANY, self._under_way):
+        if self._free and len(self._waiting) >= max(self._company, self._under_way):
             self._leave()
         elif not self._woken and self._free:
             self._woken = True

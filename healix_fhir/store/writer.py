@@ -24,6 +24,7 @@ from smart_auth.patients import remember
 
 LIMIT = 128
 FLIGHTS = 2
+COMPANY = 4
 
 Outcome = Committed | HealixError | DatabaseError
 
@@ -33,7 +34,9 @@ class Writer:
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Row]]) -> None:
         self._pool = pool
-        self._coalescer: Coalescer[Member, Committed] = Coalescer(self._answer, limit=LIMIT, flights=FLIGHTS)
+        self._coalescer: Coalescer[Member, Committed] = Coalescer(
+            self._answer, limit=LIMIT, flights=FLIGHTS, company=COMPANY
+        )
 
     async def write(self, access: AccessContext, change: Change) -> Committed:
         """Make one change; durable on return. Raises what `store.commit.commit` does."""

@@ -57,7 +57,7 @@ def test_parallel_creates_share_statements(pool: Pool, database_url: str) -> Non
         with query_recorder() as recorded:
             creates = [server.create(SYSTEM, "Observation", body(observation("Patient/p"))) for _ in range(100)]
             made = await asyncio.gather(*creates)
-        assert len(recorded) == 1
+        assert len(recorded) == 3  # two of a few each, that leave within the tick, and one of the rest
         return list(made)
 
     made = serve(database_url, use)

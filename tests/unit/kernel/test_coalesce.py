@@ -29,9 +29,8 @@ class Echo:
         return [ValueError(str(item)) if item < 0 else item for item in items]
 
 
-def test_one_tick_is_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything asked in the same short tick goes together, and each gets its own answer."""
-    monkeypatch.setattr(coalesce, "COMPANY", 100)
+def test_one_tick_is_one_group() -> None:
+    """Everything asked in the same tick goes together, and each gets its own answer."""
     echo = Echo()
 
     async def main() -> list[int]:
@@ -55,13 +54,12 @@ def test_groups_and_flights_are_bounded() -> None:
     assert echo.most == 2
 
 
-def test_company_leaves_within_the_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_company_leaves_within_the_tick() -> None:
     """In a long tick the first few leave before the others have asked, and their work has begun by then."""
-    monkeypatch.setattr(coalesce, "COMPANY", 3)
     echo, begun = Echo(), []
 
     async def main() -> list[int]:
-        coalescer = Coalescer(echo, limit=8, flights=2)
+        coalescer = Coalescer(echo, limit=8, flights=2, company=3)
 
         async def ask(n: int) -> int:
             begun.append(echo.flying)
@@ -74,9 +72,8 @@ def test_company_leaves_within_the_tick(monkeypatch: pytest.MonkeyPatch) -> None
     assert echo.groups == [[0, 1, 2], [3, 4, 5], [6, 7, 8, 9]]
 
 
-def test_work_without_waiting_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_without_waiting_is_done_at_once() -> None:
     """Work that ends in its first step has its callers answered and frees its place."""
-    monkeypatch.setattr(coalesce, "COMPANY", 2)
     groups = []
 
     async def answer(items: Sequence[int]) -> list[int | Exception]:
@@ -84,16 +81,15 @@ def test_work_without_waiting_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -
         return list(items)
 
     async def main() -> list[int]:
-        coalescer: Coalescer[int, int] = Coalescer(answer, limit=8, flights=1)
+        coalescer: Coalescer[int, int] = Coalescer(answer, limit=8, flights=1, company=2)
         return list(await asyncio.gather(*(coalescer.ask(n) for n in range(5))))
 
     assert asyncio.run(main()) == list(range(5))
     assert groups == [[0, 1], [2, 3], [4]]
 
 
-def test_work_that_has_begun_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_that_has_begun_can_be_cancelled() -> None:
     """When the process ends, work is told, may take its time to tidy up, and its callers are cancelled."""
-    monkeypatch.setattr(coalesce, "COMPANY", 2)
     told = []
 
     async def answer(items: Sequence[int]) -> list[int | Exception]:
@@ -106,7 +102,7 @@ def test_work_that_has_begun_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -
         return list(items)
 
     async def main() -> list[int | BaseException]:
-        coalescer: Coalescer[int, int] = Coalescer(answer, limit=8, flights=1)
+        coalescer: Coalescer[int, int] = Coalescer(answer, limit=8, flights=1, company=2)
         callers = [asyncio.create_task(coalescer.ask(n)) for n in range(2)]
         await asyncio.sleep(0.001)
         for task in asyncio.all_tasks() - {asyncio.current_task(), *callers}:
