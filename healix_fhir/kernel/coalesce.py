@@ -4,9 +4,9 @@ Whatever is asked in the same tick of the event loop is answered together; while
 way, what arrives waits and goes with the next. So nobody waits when little is asked, and much costs little.
 
 In a long tick `company` of them leave at once, where that is set: their work begins before the tick ends, and the
-database is busy with it while this process turns to the rest. Without that rule the two took turns, for callers answered
-together come back together, in one tick: a create by 16 callers had 0.57 of the bare server's rate, and has 0.65
-(decision 0126).
+database is busy with it while this process turns to the rest. Without that rule the two took turns, for callers who are
+answered together come back together, in one tick: a create by 16 callers had 0.57 of the bare server's rate, and has
+0.65 (decision 0126).
 
 While work for several is under way, a further piece leaves when it is as large, or after `PATIENCE`: callers come back
 one by one after each answer, and without that rule the first few of them left alone and the rest had to wait for the
