@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 
 from dicomweb.dimse.pdu import AbortReason, PDUType, ProtocolError, encode
@@ -22,6 +22,7 @@ APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 IMPLEMENTATION_CLASS = "2.25.304092911429136003079454946460225160285"
 IMPLEMENTATION_VERSION = "HEALIX_0.1"
 PROTOCOL_VERSION = 1
+ONE_AT_A_TIME = struct.pack(">HH", 1, 1)
 
 FIXED = struct.Struct(">H2x16s16s32s")
 ITEM = struct.Struct(">BxH")
@@ -39,8 +40,10 @@ class Item(int, Enum):
     USER_INFORMATION = 0x50
     MAXIMUM_LENGTH = 0x51
     IMPLEMENTATION_CLASS_UID = 0x52
+    ASYNCHRONOUS_OPERATIONS = 0x53
     ROLE_SELECTION = 0x54
     IMPLEMENTATION_VERSION_NAME = 0x55
+    SOP_CLASS_EXTENDED = 0x56
 
 
 class Reject(Enum):
@@ -81,12 +84,27 @@ class Roles:
     scp: bool
 
 
+USUAL = Roles(scu=True, scp=False)
+"""The roles where none are negotiated."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserInformation:
+    """What a side tells beside its presentation contexts; `extended` is application information by SOP class.
+
+    `maximum` is the longest P-DATA-TF body that it takes, 0 for any; `window` whether it speaks of several operations
+    at a time. Spec: PS3.7 D.3.3 (2024d)
+    """
+
+    maximum: int = 0
+    roles: Mapping[str, Roles] = field(default_factory=dict)
+    extended: Mapping[str, bytes] = field(default_factory=dict)
+    window: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An A-ASSOCIATE-RQ. `fixed` is its titles and reserved bytes, which the acceptance repeats.
-
-    `maximum` is the longest P-DATA-TF body that the peer takes, 0 for any.
-    """
+    """An A-ASSOCIATE-RQ. `fixed` is its titles and reserved bytes, which the acceptance repeats."""
 
     fixed: bytes
     version: int
@@ -94,18 +112,41 @@ class Request:
     calling: str
     application_context: str
     proposals: tuple[Proposal, ...]
-    maximum: int
-    roles: dict[str, Roles]
+    user: UserInformation
+
+    @property
+    def maximum(self) -> int:
+        """The longest P-DATA-TF body that the peer takes, 0 for any."""
+        return self.user.maximum
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A presentation context as this server answers it; `transfer_syntax` counts only on acceptance."""
+    """A presentation context as it is answered; what follows `abstract_syntax` counts only on acceptance.
+
+    `roles` are those of the requestor; `extended` is the application information agreed on, empty without any.
+    """
 
     id: int
     result: ContextResult
     abstract_syntax: str
     transfer_syntax: str
+    roles: Roles = USUAL
+    extended: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The answer to what a request proposes: each context in its order, roles and application information by class."""
+
+    contexts: Sequence[Context]
+    roles: Mapping[str, Roles]
+    extended: Mapping[str, bytes]
+
+    @property
+    def accepted(self) -> dict[int, Context]:
+        """The contexts in which messages may come."""
+        return {one.id: one for one in self.contexts if one.result is ContextResult.ACCEPTANCE}
 
 
 def decode(body: memoryview | bytes) -> Request:
@@ -124,7 +165,6 @@ def decode(body: memoryview | bytes) -> Request:
             user = content
     if not proposals or len({proposal.id for proposal in proposals}) != len(proposals):
         raise _invalid("presentation contexts are missing or repeat an identifier")
-    maximum, roles = user_information(user)
     return Request(
         fixed=data[4 : FIXED.size],
         version=version,
@@ -132,28 +172,28 @@ def decode(body: memoryview | bytes) -> Request:
         calling=_title(calling),
         application_context=application_context,
         proposals=tuple(proposals),
-        maximum=maximum,
-        roles=roles,
+        user=user_information(user),
     )
 
 
-def accept(request: Request, contexts: Sequence[Context], roles: dict[str, Roles], maximum: int) -> bytes:
-    """An A-ASSOCIATE-AC PDU that announces bodies of at most `maximum` bytes.
+def accept(request: Request, agreed: Agreement, maximum: int) -> bytes:
+    """An A-ASSOCIATE-AC PDU that announces bodies of at most `maximum` bytes, and one operation at a time.
 
-    The asynchronous operations window is left out, which means one operation at a time.
     Spec: PS3.8 9.3.3 (2024d), PS3.7 D.3.3.3.2 (2024d)
     """
     user = (
         item(Item.MAXIMUM_LENGTH, maximum.to_bytes(4, "big"))
         + item(Item.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_CLASS.encode())
-        + b"".join(role_item(uid, role) for uid, role in roles.items())
+        + (item(Item.ASYNCHRONOUS_OPERATIONS, ONE_AT_A_TIME) if request.user.window else b"")
+        + b"".join(role_item(uid, role) for uid, role in agreed.roles.items())
         + item(Item.IMPLEMENTATION_VERSION_NAME, IMPLEMENTATION_VERSION.encode())
+        + b"".join(_extended_item(uid, content) for uid, content in agreed.extended.items())
     )
     body = (
         struct.pack(">H2x", PROTOCOL_VERSION)
         + request.fixed
         + item(Item.APPLICATION_CONTEXT, APPLICATION_CONTEXT.encode())
-        + b"".join(_context_item(context) for context in contexts)
+        + b"".join(_context_item(context) for context in agreed.contexts)
         + item(Item.USER_INFORMATION, user)
     )
     return encode(PDUType.A_ASSOCIATE_AC, body)
@@ -178,9 +218,11 @@ def _proposal(content: bytes) -> Proposal:
     return Proposal(content[0], abstract[0], tuple(transfer))
 
 
-def user_information(content: bytes) -> tuple[int, dict[str, Roles]]:
-    """The longest P-DATA-TF body that the other side takes (0: any), and the roles of SOP classes."""
-    maximum, roles = 0, {}
+def user_information(content: bytes) -> UserInformation:
+    """What a side says in its user information item."""
+    maximum, window = 0, False
+    roles: dict[str, Roles] = {}
+    extended: dict[str, bytes] = {}
     for kind, value in items(content):
         if kind == Item.MAXIMUM_LENGTH:
             if len(value) != 4:
@@ -188,12 +230,24 @@ def user_information(content: bytes) -> tuple[int, dict[str, Roles]]:
             maximum = int.from_bytes(value, "big")
             if 0 < maximum < 128:
                 raise _invalid("a maximum length that holds no response")
+        elif kind == Item.ASYNCHRONOUS_OPERATIONS:
+            window = True
         elif kind == Item.ROLE_SELECTION:
-            length = int.from_bytes(value[:2], "big")
-            if len(value) != length + 4:
+            uid, role = _named(value)
+            if len(role) != 2:
                 raise _invalid("role selection item of a wrong length")
-            roles[checked_uid(value[2 : 2 + length])] = Roles(scu=value[-2] == 1, scp=value[-1] == 1)
-    return maximum, roles
+            roles[uid] = Roles(scu=role[0] == 1, scp=role[1] == 1)
+        elif kind == Item.SOP_CLASS_EXTENDED:
+            uid, extended[uid] = _named(value)
+    return UserInformation(maximum, roles, extended, window)
+
+
+def _named(value: bytes) -> tuple[str, bytes]:
+    """The UID, with its length before it, that an item begins with, and the rest."""
+    end = 2 + int.from_bytes(value[:2], "big")
+    if len(value) < end:
+        raise _invalid("an item that ends within its UID")
+    return checked_uid(value[2:end]), value[end:]
 
 
 def items(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -221,8 +275,15 @@ def _context_item(context: Context) -> bytes:
 
 def role_item(uid: str, role: Roles) -> bytes:
     """A role selection sub-item. Spec: PS3.7 D.3.3.4 (2024d)"""
-    content = len(uid).to_bytes(2, "big") + uid.encode() + bytes((role.scu, role.scp))
-    return item(Item.ROLE_SELECTION, content)
+    return item(Item.ROLE_SELECTION, _naming(uid) + bytes((role.scu, role.scp)))
+
+
+def _extended_item(uid: str, content: bytes) -> bytes:
+    return item(Item.SOP_CLASS_EXTENDED, _naming(uid) + content)
+
+
+def _naming(uid: str) -> bytes:
+    return len(uid).to_bytes(2, "big") + uid.encode()
 
 
 def checked_uid(value: bytes) -> str:

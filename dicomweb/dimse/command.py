@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import TypeAlias
 
-from dicomweb.dimse.pdu import AbortReason, ProtocolError
+from dicomweb.dimse.pdu import AbortReason, Fragment, ProtocolError
 
 ELEMENT = struct.Struct("<HHI")
 US = struct.Struct("<H")
@@ -119,6 +119,13 @@ def encode(command: Command) -> bytes:
     return ELEMENT.pack(0, Element.CommandGroupLength, 4) + UL.pack(len(body)) + body
 
 
+AFFECTED = (
+    (Element.AffectedSOPClassUID, Element.RequestedSOPClassUID),
+    (Element.AffectedSOPInstanceUID, Element.RequestedSOPInstanceUID),
+)
+"""What a response calls affected; some requests call it requested. Spec: PS3.7 10.3 (2024d)"""
+
+
 def response(request: Command, status: int, comment: str = "") -> Command:
     """The response without a data set to `request`. `comment` is cut to what its element holds."""
     answer: dict[int, Value] = {
@@ -127,9 +134,9 @@ def response(request: Command, status: int, comment: str = "") -> Command:
         Element.CommandDataSetType: NO_DATA_SET,
         Element.Status: status,
     }
-    for element in (Element.AffectedSOPClassUID, Element.AffectedSOPInstanceUID):
-        if element in request:
-            answer[element] = request[element]
+    for affected, requested in AFFECTED:
+        if affected in request or requested in request:
+            answer[affected] = request[affected if affected in request else requested]
     if comment:
         answer[Element.ErrorComment] = comment.replace("\\", "/")[:COMMENT_LENGTH]
     return answer
@@ -138,6 +145,29 @@ def response(request: Command, status: int, comment: str = "") -> Command:
 def has_data_set(command: Command) -> bool:
     """Whether a data set follows the command."""
     return command[Element.CommandDataSetType] != NO_DATA_SET
+
+
+class Fragments:
+    """The command set that is just coming on an association, in fragments of one presentation context."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self.context_id: int | None = None
+
+    def add(self, fragment: Fragment) -> Command | None:
+        """The whole command set with its last fragment, None before. Raises ProtocolError."""
+        if self.context_id not in (None, fragment.context_id):
+            raise ProtocolError(AbortReason.UNEXPECTED_PDU_PARAMETER, "a command in two presentation contexts")
+        self.context_id = fragment.context_id
+        self._data += fragment.data
+        if len(self._data) > LIMIT:
+            raise _invalid("command set too long")
+        if not fragment.is_last:
+            return None
+        command = decode(bytes(self._data))
+        self._data.clear()
+        self.context_id = None
+        return command
 
 
 def _take(command: dict[int, Value], element: int, value: bytes) -> None:

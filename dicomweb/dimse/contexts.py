@@ -9,9 +9,9 @@ Spec: PS3.8 9.3.2.2 and 9.3.3.2 (2024d), PS3.5 Annex A (2024d), PS3.7 D.3.3.4 (2
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from dicomweb.dimse.associate import Context, ContextResult, Proposal, Request, Roles
+from dicomweb.dimse.associate import USUAL, Agreement, Context, ContextResult, Proposal, Request, Roles
 from dicomweb.dimse.peers import Right
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
 
@@ -64,26 +64,62 @@ SERVICES: Mapping[str, Right] = {VERIFICATION: Right.ECHO} | dict.fromkeys(STORA
 """The right that a peer needs for a SOP class."""
 
 
-def negotiate(request: Request, rights: Collection[Right]) -> tuple[list[Context], dict[str, Roles]]:
-    """The answer to each proposed context, and to each role selection: the requestor is never the SCP here.
+EXTENDED: Mapping[str, bytes] = {}
+"""The application information of each SOP class that has some: 1 where we can what its byte stands for."""
 
-    A context whose peer gives up the SCU role has no use and is refused.
+AWKWARD = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.98"})
+"""Transfer syntaxes in which nothing is written that is stored in another one."""
+
+
+def negotiate(request: Request, rights: Collection[Right]) -> Agreement:
+    """The answer to each proposed context, role selection and extended negotiation.
+
+    The requestor may be the SCP of storage, which is what C-GET needs. A context in which it has no role is refused.
+    Spec: PS3.4 C.5.3 (2024d)
     """
-    roles = {uid: Roles(scu=proposed.scu, scp=False) for uid, proposed in request.roles.items()}
-    return [_answer(proposal, rights, roles) for proposal in request.proposals], roles
+    roles = {uid: _roles(uid, proposed, rights) for uid, proposed in request.user.roles.items()}
+    extended = {uid: _extended(uid, content) for uid, content in request.user.extended.items() if uid in EXTENDED}
+    contexts = [_answer(proposal, rights, roles, extended) for proposal in request.proposals]
+    taken = {one.abstract_syntax for one in contexts if one.result is ContextResult.ACCEPTANCE}
+    return Agreement(contexts, roles, {uid: content for uid, content in extended.items() if uid in taken})
 
 
-def _answer(proposal: Proposal, rights: Collection[Right], roles: Mapping[str, Roles]) -> Context:
-    offered = [uid for uid in proposal.transfer_syntaxes if uid in PREFERENCE]
-    needed = SERVICES.get(proposal.abstract_syntax)
-    role = roles.get(proposal.abstract_syntax)
+def _roles(uid: str, proposed: Roles, rights: Collection[Right]) -> Roles:
+    """The roles that the requestor may have of those that it proposes."""
+    if uid in STORAGE_CLASSES:
+        return Roles(scu=proposed.scu and Right.STORE in rights, scp=proposed.scp and Right.GET in rights)
+    return Roles(scu=proposed.scu, scp=False)
+
+
+def _extended(uid: str, content: bytes) -> bytes:
+    """What of the proposed application information we agree to; not more bytes than there are.
+
+    Spec: PS3.4 C.5.1.1 and C.5.2.1 (2024d)
+    """
+    return bytes(ours & (theirs == 1) for ours, theirs in zip(EXTENDED[uid], content, strict=False))
+
+
+def _answer(
+    proposal: Proposal, rights: Collection[Right], roles: Mapping[str, Roles], extended: Mapping[str, bytes]
+) -> Context:
+    uid = proposal.abstract_syntax
+    offered = [syntax for syntax in proposal.transfer_syntaxes if syntax in PREFERENCE]
+    needed = SERVICES.get(uid)
+    role = roles.get(uid, USUAL)
     if needed is None:
         result = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
-    elif needed not in rights or (role is not None and not role.scu):
+    elif not (role.scp or (role.scu and needed in rights)):
         result = ContextResult.USER_REJECTION
     elif not offered:
         result = ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
     else:
         result = ContextResult.ACCEPTANCE
-    chosen = min(offered, key=PREFERENCE.__getitem__) if offered else proposal.transfer_syntaxes[0]
-    return Context(proposal.id, result, proposal.abstract_syntax, chosen)
+    chosen = _chosen(offered, role) if offered else proposal.transfer_syntaxes[0]
+    return Context(proposal.id, result, uid, chosen, role, extended.get(uid, b""))
+
+
+def _chosen(offered: Sequence[str], role: Roles) -> str:
+    """Our preference for what comes; for what goes only out the peer's, as far as we can write it."""
+    if role.scu:
+        return min(offered, key=PREFERENCE.__getitem__)
+    return min(offered, key=AWKWARD.__contains__)

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command
+from dicomweb.dimse.exchange import Exchange
 
 
 class Status(IntEnum):
@@ -25,8 +26,8 @@ class Operation(Protocol):
     def write(self, data: memoryview) -> None:
         """The next piece of the data set; valid during the call only."""
 
-    def finish(self) -> Command:
-        """The response."""
+    def finish(self, exchange: Exchange) -> None:
+        """Answer: send the last response, and before it those that may come before."""
 
     def cancel(self) -> None:
         """Leave nothing behind."""
@@ -45,9 +46,9 @@ class Answer:
     def write(self, data: memoryview) -> None:
         """Drop it."""
 
-    def finish(self) -> Command:
-        """The response given at the start."""
-        return self._response
+    def finish(self, exchange: Exchange) -> None:
+        """Send the response given at the start."""
+        exchange.respond(self._response)
 
     def cancel(self) -> None:
         """Nothing is held."""

@@ -20,6 +20,7 @@ from dicomweb.dimse.associate import (
     Item,
     Proposal,
     Roles,
+    UserInformation,
     checked_uid,
     item,
     items,
@@ -96,8 +97,7 @@ def acceptance(body: memoryview | bytes, proposed: Sequence[Proposal]) -> Accept
         raise _invalid("A-ASSOCIATE-AC is too short")
     known = {proposal.id: proposal for proposal in proposed}
     contexts: dict[int, Context] = {}
-    maximum = 0
-    roles: Mapping[str, Roles] = {}
+    user = UserInformation()
     for kind, content in items(data[FIXED.size :]):
         if kind == Item.PRESENTATION_CONTEXT_AC:
             if len(content) < 4 or content[0] not in known:
@@ -105,8 +105,8 @@ def acceptance(body: memoryview | bytes, proposed: Sequence[Proposal]) -> Accept
             if content[2] == ContextResult.ACCEPTANCE:
                 contexts[content[0]] = _accepted(known[content[0]], content[4:])
         elif kind == Item.USER_INFORMATION:
-            maximum, roles = user_information(content)
-    return Acceptance(contexts, maximum, roles)
+            user = user_information(content)
+    return Acceptance(contexts, user.maximum, user.roles)
 
 
 def rejection(body: memoryview | bytes) -> Rejection:

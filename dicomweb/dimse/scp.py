@@ -19,10 +19,11 @@ from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.opening import open_archive
 from dicomweb.dimse.admission import Caller, House, admit
-from dicomweb.dimse.associate import OUR_TITLE, ContextResult, Reject, Request, accept, decode, reject
+from dicomweb.dimse.associate import OUR_TITLE, Reject, Request, accept, decode, reject
 from dicomweb.dimse.association import Association
 from dicomweb.dimse.command import CommandField
 from dicomweb.dimse.contexts import negotiate
+from dicomweb.dimse.data_transfer import DataTransfer
 from dicomweb.dimse.echo import echo
 from dicomweb.dimse.gate import Gate, listen
 from dicomweb.dimse.group_commit import GroupCommit
@@ -87,15 +88,15 @@ class Scp:
             self._converse(wire, request, verdict)
 
     def _converse(self, wire: Wire, request: Request, caller: Caller) -> None:
-        contexts, roles = negotiate(request, caller.rights)
-        wire.write(accept(request, contexts, roles, self.limits.pdu))
-        accepted = {context.id: context for context in contexts if context.result is ContextResult.ACCEPTANCE}
+        agreed = negotiate(request, caller.rights)
+        wire.write(accept(request, agreed, self.limits.pdu))
         services: dict[CommandField, Service] = {
             CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
             CommandField.C_STORE_RQ: StoreService(caller, self.receiver, self.commit, self._audit),
         }
         aborted = partial(self.refusals.refused, caller.access.origin, ABORTED)
-        Association(wire, accepted, request.maximum, services, self.limits, aborted).run()
+        transfer = DataTransfer(wire, request.maximum)
+        Association(transfer, agreed.accepted, services, self.limits, aborted).run()
 
     def _audit(self, row: AuditRow) -> None:
         try:

@@ -13,6 +13,7 @@ import structlog
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, Element, has_data_set, response
+from dicomweb.dimse.exchange import Exchange
 from dicomweb.dimse.group_commit import GroupCommit
 from dicomweb.dimse.operation import Answer, Operation, Status
 from dicomweb.status import SUCCESS, Reason, reason
@@ -96,8 +97,11 @@ class Store:
                 self._incoming.abort()
                 self._failure = error
 
-    def finish(self) -> Command:
-        """Store the object."""
+    def finish(self, exchange: Exchange) -> None:
+        """Store the object, and tell."""
+        exchange.respond(self._stored())
+
+    def _stored(self) -> Command:
         if self._failure is None:
             try:
                 return self._service.complete(self._command, self._incoming)

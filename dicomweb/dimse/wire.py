@@ -82,6 +82,13 @@ class Wire:
         self._start = begin + length
         return known, self._buffer[begin : self._start]
 
+    def has_come(self) -> bool:
+        """Whether something of a next PDU has come; does not wait. Raises ClosedError."""
+        if self._start == self._end:
+            self._start = self._end = 0
+            self._receive(self._buffer, socket.MSG_DONTWAIT)
+        return self._start < self._end
+
     def write(self, data: bytes) -> None:
         """Send all of `data`. Raises ClosedError, also when the peer takes nothing for ten seconds."""
         try:
@@ -138,10 +145,10 @@ class SecureWire(Wire):
         super().write(data)
 
     def _receive(self, view: memoryview, flags: int) -> int:
-        self._connection.settimeout(TICK)
+        self._connection.settimeout(0 if flags & socket.MSG_DONTWAIT else TICK)
         try:
             got = self._connection.recv_into(view, len(view))
-        except TimeoutError:
+        except (TimeoutError, ssl.SSLWantReadError):
             return 0
         except OSError as error:
             raise ClosedError from error

@@ -34,6 +34,11 @@ def role(uid: str, *, scu: int, scp: int) -> bytes:
     return item(0x54, struct.pack(">H", len(uid)) + uid.encode() + bytes((scu, scp)))
 
 
+def extended(uid: str, content: bytes) -> bytes:
+    """A SOP class extended negotiation sub-item."""
+    return item(0x56, struct.pack(">H", len(uid)) + uid.encode() + content)
+
+
 def request_body(
     proposals: Sequence[bytes],
     *,

@@ -10,11 +10,13 @@ from threading import Event, Thread
 
 import pytest
 
-from dicomweb.dimse.associate import Context, ContextResult, accept, decode
+from dicomweb.dimse.associate import Context, accept, decode
 from dicomweb.dimse.association import Association
 from dicomweb.dimse.command import Command, CommandField, response
 from dicomweb.dimse.contexts import negotiate
+from dicomweb.dimse.data_transfer import DataTransfer
 from dicomweb.dimse.echo import echo
+from dicomweb.dimse.exchange import Exchange
 from dicomweb.dimse.gate import Gate, listen
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.operation import Operation
@@ -44,10 +46,10 @@ class Keep:
         """Gather."""
         self._data += data
 
-    def finish(self) -> Command:
+    def finish(self, exchange: Exchange) -> None:
         """Keep."""
         self._kept.whole.append(bytes(self._data))
-        return response(self._command, 0)
+        exchange.respond(response(self._command, 0))
 
     def cancel(self) -> None:
         """Note what was lost."""
@@ -80,11 +82,11 @@ def _serve(kept: Kept, refused: list[str], limits: Limits, stop: Event) -> Calla
             except ProtocolError as error:
                 wire.write(abort(AbortSource.SERVICE_PROVIDER, error.reason))
                 return
-            contexts, roles = negotiate(asked, ALL)
-            wire.write(accept(asked, contexts, roles, limits.pdu))
-            taken = {item.id: item for item in contexts if item.result is ContextResult.ACCEPTANCE}
+            agreed = negotiate(asked, ALL)
+            wire.write(accept(asked, agreed, limits.pdu))
             services = {CommandField.C_ECHO_RQ: echo(Origin(), lambda _: None), CommandField.C_STORE_RQ: begin}
-            Association(wire, taken, asked.maximum, services, limits, refused.append).run()
+            transfer = DataTransfer(wire, asked.maximum)
+            Association(transfer, agreed.accepted, services, limits, refused.append).run()
 
     return serve
 

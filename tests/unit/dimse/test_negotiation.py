@@ -8,12 +8,13 @@ import pytest
 from pynetdicom import AllStoragePresentationContexts
 from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ
 
+from dicomweb.dimse import contexts
 from dicomweb.dimse.associate import Reject, accept, decode, reject
 from dicomweb.dimse.contexts import TRANSFER_SYNTAXES, negotiate
 from dicomweb.dimse.pdu import ProtocolError
 from dicomweb.dimse.peers import ALL, Right
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
-from tests.support.dimse import CT, EXPLICIT, IMPLICIT, VERIFICATION, proposal, request_body, role
+from tests.support.dimse import CT, EXPLICIT, IMPLICIT, VERIFICATION, extended, proposal, request_body, role
 
 JPEG_LOSSLESS, JPEG_BASELINE, RLE = "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.5"
 BIG_ENDIAN, HTJ2K = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.4.201"
@@ -22,9 +23,8 @@ BIG_ENDIAN, HTJ2K = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.4.201"
 def answers(*proposals: bytes, rights: Collection[Right] = ALL, user: bytes = b"") -> A_ASSOCIATE_AC:
     """The acceptance as pynetdicom reads it."""
     request = decode(request_body(proposals, user=user))
-    contexts, roles = negotiate(request, rights)
     read = A_ASSOCIATE_AC()
-    read.decode(accept(request, contexts, roles, 131072))
+    read.decode(accept(request, negotiate(request, rights), 131072))
     return read
 
 
@@ -77,31 +77,90 @@ def test_each_context_is_answered_by_its_own_merits() -> None:
 
 def test_rights_decide_which_services_are_offered() -> None:
     """A peer that may only verify gets its storage contexts rejected by the user."""
-    contexts = [proposal(1, VERIFICATION, [IMPLICIT]), proposal(3, CT, [IMPLICIT])]
-    assert results(answers(*contexts, rights={Right.ECHO})) == [0, 1]
+    both = [proposal(1, VERIFICATION, [IMPLICIT]), proposal(3, CT, [IMPLICIT])]
+    assert results(answers(*both, rights={Right.ECHO})) == [0, 1]
+
+
+ROLES = [
+    ("nothing proposed", None, {Right.STORE, Right.GET}, 0, None),
+    ("both, both rights", (1, 1), {Right.STORE, Right.GET}, 0, (1, 1)),
+    ("both, may store", (1, 1), {Right.STORE}, 0, (1, 0)),
+    ("both, may get", (1, 1), {Right.GET}, 0, (0, 1)),
+    ("provider, may get", (0, 1), {Right.GET}, 0, (0, 1)),
+    ("provider, may store", (0, 1), {Right.STORE}, 1, (0, 0)),
+    ("user, may get", (1, 0), {Right.GET}, 1, (0, 0)),
+    ("neither", (0, 0), {Right.STORE, Right.GET}, 1, (0, 0)),
+]
 
 
 @pytest.mark.spec("PS3.7 D.3.3.4 (2024d)")
-def test_the_peer_is_never_the_provider() -> None:
-    """The SCP role is refused by name; a context whose peer proposes only that role is rejected."""
-    both = answers(proposal(1, CT, [EXPLICIT]), user=role(CT, scu=1, scp=1))
-    assert results(both) == [0]
-    only = answers(proposal(1, CT, [EXPLICIT]), user=role(CT, scu=0, scp=1))
-    assert results(only) == [1]
-    for read, scu in ((both, 1), (only, 0)):
-        assert read.user_information is not None
-        (answer,) = read.user_information.role_selection.values()
-        assert (answer.scu_role, answer.scp_role) == (scu, 0)
+@pytest.mark.parametrize("case", ROLES, ids=[case[0] for case in ROLES])
+def test_roles_of_storage(
+    case: tuple[str, tuple[int, int] | None, Collection[Right], int, tuple[int, int] | None],
+) -> None:
+    """A peer may be the SCP of storage if it may get, the SCU if it may store; without a role a context is refused."""
+    _, proposed, rights, result, answered = case
+    user = role(CT, scu=proposed[0], scp=proposed[1]) if proposed else b""
+    read = answers(proposal(1, CT, [EXPLICIT]), rights=rights, user=user)
+    assert results(read) == [result]
+    assert read.user_information is not None
+    found = [(one.scu_role, one.scp_role) for one in read.user_information.role_selection.values()]
+    assert found == [*filter(None, [answered])]
 
 
-def test_acceptance_announces_length_and_implementation_and_no_window() -> None:
-    """The acceptance names our longest PDU and implementation, and leaves out the asynchronous operations window."""
-    read = answers(proposal(1, CT, [EXPLICIT]), user=b"\x53\x00\x00\x04\x00\x05\x00\x05")
+def test_only_storage_is_provided_by_the_requestor() -> None:
+    """The SCP role of any other class is refused."""
+    read = answers(proposal(1, VERIFICATION, [EXPLICIT]), user=role(VERIFICATION, scu=1, scp=1))
+    assert read.user_information is not None
+    (answer,) = read.user_information.role_selection.values()
+    assert (results(read), answer.scu_role, answer.scp_role) == ([0], 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [([JPEG_LOSSLESS, EXPLICIT], JPEG_LOSSLESS), ([BIG_ENDIAN, IMPLICIT], IMPLICIT), ([BIG_ENDIAN], BIG_ENDIAN)],
+)
+def test_what_goes_out_goes_as_the_peer_prefers(offered: list[str], chosen: str) -> None:
+    """Of a context in which the peer only receives, its first transfer syntax is taken that objects are written in."""
+    read = answers(proposal(1, CT, offered), user=role(CT, scu=0, scp=1))
+    assert read.presentation_context[0].transfer_syntax == chosen
+
+
+@pytest.mark.spec("PS3.7 D.3.3.5 (2024d)")
+@pytest.mark.parametrize(
+    ("proposed", "agreed"), [(b"\1", b"\1"), (b"\0", b"\0"), (b"\1\1\1\1", b"\1\0\1"), (b"\7", b"\0"), (b"", b"")]
+)
+def test_extended_negotiation(monkeypatch: pytest.MonkeyPatch, proposed: bytes, agreed: bytes) -> None:
+    """Each byte is answered with 1 where both sides can, and never with more bytes than were proposed."""
+    monkeypatch.setattr(contexts, "EXTENDED", {CT: b"\1\0\1"})
+    user = extended(CT, proposed) + extended(VERIFICATION, b"\1")
+    read = answers(proposal(1, CT, [EXPLICIT]), proposal(3, VERIFICATION, [EXPLICIT]), user=user)
+    assert read.user_information is not None
+    assert {
+        str(one.sop_class_uid): one.service_class_application_information or b""
+        for one in read.user_information.ext_neg
+    } == {CT: agreed}
+
+
+def test_no_extended_negotiation_without_its_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a class that is not accepted nothing is agreed."""
+    monkeypatch.setattr(contexts, "EXTENDED", {CT: b"\1"})
+    read = answers(proposal(1, CT, [EXPLICIT]), rights={Right.ECHO}, user=extended(CT, b"\1"))
+    assert read.user_information is not None
+    assert not read.user_information.ext_neg
+
+
+@pytest.mark.spec("PS3.7 D.3.3.3 (2024d)")
+@pytest.mark.parametrize(("proposed", "window"), [(b"\x53\x00\x00\x04\x00\x05\x00\x05", (1, 1)), (b"", None)])
+def test_acceptance_announces_length_implementation_and_window(proposed: bytes, window: tuple[int, int] | None) -> None:
+    """The acceptance names our longest PDU and implementation, and one operation at a time to who asks for more."""
+    read = answers(proposal(1, CT, [EXPLICIT]), user=proposed)
     user = read.user_information
     assert user is not None
     assert user.maximum_length == 131072
     assert str(user.implementation_class_uid).startswith("2.25.")
-    assert user.async_ops_window is None
+    found = user.async_ops_window
+    assert window == (found and (found.max_operations_invoked, found.max_operations_performed))
 
 
 def test_unknown_items_are_skipped() -> None:
@@ -138,7 +197,18 @@ def test_broken_contexts_are_protocol_errors(proposals: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "user", [role(CT, scu=1, scp=0)[:-1] + b"", b"\x51\x00\x00\x02\x00\x00", b"\x51\x00\x00\x04\x00\x00\x00\x08"]
+    "user",
+    [
+        role(CT, scu=1, scp=0)[:-1],
+        b"\x54"
+        + role(CT, scu=1, scp=0)[1:3]
+        + bytes([role(CT, scu=1, scp=0)[3] + 1])
+        + role(CT, scu=1, scp=0)[4:]
+        + b"\0",
+        b"\x56\x00\x00\x04\x00\x091.",
+        b"\x51\x00\x00\x02\x00\x00",
+        b"\x51\x00\x00\x04\x00\x00\x00\x08",
+    ],
 )
 def test_broken_user_information_is_a_protocol_error(user: bytes) -> None:
     """Sub-items of a wrong length and a maximum length that holds no response are refused."""

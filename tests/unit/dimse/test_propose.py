@@ -48,8 +48,7 @@ def test_requests_read_back() -> None:
 def test_acceptances_are_read() -> None:
     """Accepted contexts have their abstract syntax and the chosen transfer syntax; others are not there."""
     asked = decode(request("HEALIX", "US", OFFERED, {}, 4096)[HEADER.size :])
-    contexts, roles = negotiate(asked, {Right.STORE})
-    found = acceptance(accept(asked, contexts, roles, 8192)[HEADER.size :], OFFERED)
+    found = acceptance(accept(asked, negotiate(asked, {Right.STORE}), 8192)[HEADER.size :], OFFERED)
     assert found.maximum == 8192
     (context,) = found.contexts.values()
     assert (context.id, context.abstract_syntax, context.transfer_syntax) == (3, CT, EXPLICIT)
@@ -110,4 +109,4 @@ def test_as_many_contexts_as_there_are_identifiers() -> None:
     most = proposals([(CT, [IMPLICIT])] * MOST_CONTEXTS)
     assert [one.id for one in most] == list(range(1, 256, 2))
     asked = decode(request("THEM", "US", most, {}, 0)[HEADER.size :])
-    assert len(negotiate(asked, ALL)[0]) == MOST_CONTEXTS
+    assert len(negotiate(asked, ALL).contexts) == MOST_CONTEXTS

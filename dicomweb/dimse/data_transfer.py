@@ -1,0 +1,65 @@
+"""Messages over an association that is ready for data transfer (Sta6), whichever side it is of.
+
+A message is a command set and perhaps a data set, cut into fragments. Coming ones are taken fragment by fragment, so
+that a data set need not be gathered; going ones are streamed from pieces, for the same reason.
+
+Spec: PS3.8 9.2, 9.3.5 and Annex E (2024d), PS3.7 6.3.1 (2024d)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dicomweb.dimse import command as dimse
+from dicomweb.dimse.command import Command, Element
+from dicomweb.dimse.pdu import AbortReason, Fragment, PDUType, ProtocolError, data_pdus, data_set_pdus, fragments
+from dicomweb.dimse.wire import ClosedError, Wire
+
+
+class ReleasedError(Exception):
+    """The peer asks for the release of the association."""
+
+
+class AbortedError(ClosedError):
+    """The peer aborted the association."""
+
+
+class DataTransfer:
+    """Fragments in and messages out. `maximum` is the longest P-DATA-TF body that the peer takes, 0 for any."""
+
+    def __init__(self, wire: Wire, maximum: int) -> None:
+        self.wire = wire
+        self._maximum = maximum
+        self._values: Iterator[Fragment] = iter(())  # of the PDU that was read last
+
+    def fragment(self, *, idle: float, progress: float, interruptible: bool = False) -> Fragment:
+        """The next fragment, valid until the next call; `idle` seconds are waited for it to begin.
+
+        Raises ReleasedError, AbortedError, ProtocolError for any other PDU than P-DATA-TF, and as `Wire.read`.
+        """
+        for fragment in self._values:
+            return fragment
+        kind, body = self.wire.read(idle=idle, progress=progress, interruptible=interruptible)
+        if kind is PDUType.P_DATA_TF:
+            self._values = fragments(body)
+            return next(self._values)
+        if kind is PDUType.A_RELEASE_RQ:
+            raise ReleasedError
+        if kind is PDUType.A_ABORT:
+            raise AbortedError
+        raise ProtocolError(AbortReason.UNEXPECTED_PDU, f"{kind.name} within an association")
+
+    def poll(self, *, progress: float) -> Fragment | None:
+        """The next fragment if it has begun to come, else None at once. Raises as `fragment`."""
+        for fragment in self._values:
+            return fragment
+        return self.fragment(idle=progress, progress=progress) if self.wire.has_come() else None
+
+    def send(self, context_id: int, command: Command, data: Iterable[bytes] | None = None) -> None:
+        """Send a message; its data set in pieces that are read as they go. Raises ClosedError."""
+        if data is not None:
+            command = {**command, Element.CommandDataSetType: dimse.DATA_SET}
+        self.wire.write(b"".join(data_pdus(context_id, dimse.encode(command), self._maximum)))
+        if data is not None:
+            for pdus in data_set_pdus(context_id, data, self._maximum):
+                self.wire.write(pdus)
