@@ -4,7 +4,7 @@ What the table does not name is kept, with these exceptions, as it may say more 
 the standard does not define, and bytes where it has none, are removed; what is no number is replaced where one must be;
 names of persons are replaced; dates and times are treated like those of the table; UIDs that the standard does not
 define are replaced, so that references stay whole; and a text or code that has a name or an identifier of the object in
-it is replaced.
+it is replaced, also where an option would retain it.
 
 Spec: PS3.15 E.1.1 and E.3 (2026c)
 """
@@ -175,7 +175,16 @@ class Cleaner:
         self._count("UIDs replaced", _name(element.tag))
 
     def _keep(self, ds: Dataset, element: DataElement) -> None:
-        self._count("kept by an option", _name(element.tag))
+        """What an option retains; but where somebody is named in it, it is replaced as what has no row is. A UID stays,
+        as others refer to it, and is told of.
+        """
+        if element.VR in TEXTS | CODES | {"PN"} and any(self.subject.is_named_in(one) for one in _texts(element)):
+            element.value = dummy(element.VR)
+            self._count("replaced in spite of an option, as somebody is named in it", _name(element.tag))
+        elif element.VR == "UI" and any(self.subject.is_numbered_in(one) for one in _texts(element)):
+            self._count("kept by an option, with an identifier of somebody in it", _name(element.tag))
+        else:
+            self._count("kept by an option", _name(element.tag))
 
     def _remove(self, ds: Dataset, element: DataElement) -> None:
         self._drop(ds, element.tag)

@@ -1,12 +1,13 @@
 """Makes the files of `data/` of published ones: `python -m dicomweb.deidentify.distil FOLDER`.
 
-FOLDER has three wheels of the Python Package Index, each unpacked in a folder of its name: `idiscore` 1.2.0 has the
-table with all its options as it was in September 2024 (edition 2024d); `dicom_anonymizer` 2.1.0 has the column of the
-Basic Profile as of 2026c, whose further rows are added, and as of 2024b; `dicom_standard` 0.1.0 has the Types of
-attributes in the IODs. Only facts of the standard are taken over. The tool refuses where the sources contradict each
-other, so that each row of the Basic Profile is vouched for by two of them, but for those that are newer than one.
+FOLDER has three wheels of the Python Package Index, each unpacked in a folder of its name: `idiscore` 1.6.0 has the
+table with all its options as it was in June 2025 (edition 2025b); `dicom_anonymizer` 2.1.0 has the column of the Basic
+Profile as of 2026c, whose further rows are added, and as of 2024b; `highdicom` 0.28.2 (October 2026) has the Types of
+attributes in the IODs, of all storage classes of today. Only facts of the standard are taken over. The tool refuses
+where the sources contradict each other, so that each row of the Basic Profile is vouched for by two of them, but for
+those that are newer than one.
 
-Spec: PS3.15 Table E.1-1 (2024d, 2026c), PS3.3 A and C
+Spec: PS3.15 Table E.1-1 (2025b, 2026c), PS3.3 A and C (2026)
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydicom.datadict import keyword_for_tag
+from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
 from dicomweb.deidentify.options import Option
 from dicomweb.deidentify.table import TABLE, TYPES
@@ -37,6 +38,7 @@ LISTS = {
 PRIVATE = "privatetags"
 REPEATING = {"50000000": "50xxxxxx", "60003000": "60xx3000", "60004000": "60xx4000"}
 BASIC = "113100"
+TYPES_OF_ATTRIBUTES = frozenset({"1", "1C", "2", "2C", "3"})
 
 
 def with_options(source: str) -> dict[str, dict[str, str]]:
@@ -82,25 +84,20 @@ def types(folder: Path, rows: Mapping[str, str]) -> list[str]:
     Of several modules that have it, the strictest Type counts; a module that need not be there counts as well.
     """
 
-    def read(name: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads((folder / f"{name}.json").read_bytes())
-        return found
+    def read(name: str) -> Any:
+        return json.loads((folder / f"{name}.json").read_bytes())
 
-    ids = {one["name"]: one["id"] for one in read("ciods")}
     classes = defaultdict(list)
-    for one in read("sops"):
-        classes[ids.get(one["ciod"], "")].append(one["id"])
-    modules = defaultdict(set)
-    for one in read("ciod_to_modules"):
-        modules[one["moduleId"]].add(one["ciodId"])
+    for sop, iod in read("sop_class_iod_map").items():
+        classes[iod].append(sop)
+    attributes: dict[str, list[dict[str, Any]]] = read("module_attribute_map")
     strictest: dict[tuple[str, str], str] = {}
-    for one in read("module_to_attributes"):
-        parts = one["path"].split(":")
-        tag = parts[-1].lower()
-        if len(parts) != 2 or "/" not in rows.get(tag, "") or one["type"] == "None":
-            continue
-        for ciod in modules[one["moduleId"]]:
-            for sop in classes[ciod]:
+    for iod, modules in read("iod_module_map").items():
+        for one in (one for module in modules for one in attributes.get(module["key"], ())):
+            tag = f"{tag_for_keyword(one['keyword']) or 0:08x}"
+            if one["path"] or "/" not in rows.get(tag, "") or one["type"] not in TYPES_OF_ATTRIBUTES:
+                continue
+            for sop in classes[iod]:
                 strictest[tag, sop] = min(strictest.get((tag, sop), "3"), one["type"][0])
     lists = defaultdict(list)
     for (tag, sop), kind in strictest.items():
@@ -115,5 +112,5 @@ if __name__ == "__main__":
     lines = merged(older, basic(editions / "dicomfields_2026c.py"), basic(editions / "dicomfields_2024b.py"))
     TABLE.write_text("\n".join(lines) + "\n")
     conditional = {line.split("\t")[0]: line.split("\t")[2] for line in lines[1:]}
-    standard = folder / "dicom_standard/dicom_standard-0.1.0.data/data/standard"
+    standard = folder / "highdicom/highdicom/_standard"
     TYPES.write_text("\n".join(types(standard, conditional)) + "\n")

@@ -16,11 +16,11 @@ import msgspec
 
 from dicomweb.deidentify import copying
 from dicomweb.deidentify.attributes import UNREADABLE, Cleaner
-from dicomweb.deidentify.copying import refused
 from dicomweb.deidentify.keys import Keys
 from dicomweb.deidentify.marks import mark
 from dicomweb.deidentify.options import BurnedIn, Option, PixelRule, Profile
 from dicomweb.deidentify.regions import may_be_written_on, rule
+from dicomweb.deidentify.stream.refusal import refused
 from dicomweb.deidentify.subject import subject
 from dicomweb.dicomjson.part10 import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 from dicomweb.dicomjson.syntax import DEFLATED_LITTLE, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, REFERENCED
@@ -101,14 +101,12 @@ def _inflated(ds: Dataset) -> Dataset:
 def _written(
     source: BinaryIO, target: BinaryIO, ds: Dataset, one: Element | None, stored: str, keys: Keys, profile: Profile
 ) -> Done:
-    from pydicom import dcmwrite
-
     if one is None and "PixelData" in ds:  # inflated: the element is taken out, to be written as all others are
         source, one = _apart(ds)
     has_pixels = one is not None
     found = _rule(ds, profile) if has_pixels else None
     regions = found.regions if found is not None else ()
-    cleaner = Cleaner(profile, keys, subject(ds, keys), str(ds.SOPClassUID), Counter())
+    cleaner = Cleaner(profile, keys, subject(ds, keys, profile.options), str(ds.SOPClassUID), Counter())
     cleaner.clean(ds)
     mark(ds, profile, blanked=found is not None)
     how = None
@@ -117,13 +115,13 @@ def _written(
 
         how = plan(ds, regions, stored, one)
     _meta(ds, how.written if how is not None else stored)
-    dcmwrite(target, ds, enforce_file_format=True)
+    _write(target, ds)
     if how is not None and one is not None:
         from dicomweb.deidentify.pixels import blank
 
         blank(source, one, how, target)
     elif one is not None:
-        copying.copy(source, one, stored, target)
+        copying.copy(source, one, stored, target, sound=profile.burned_in is BurnedIn.KEEP)
     return Done(
         str(ds.StudyInstanceUID),
         str(ds.SeriesInstanceUID),
@@ -132,6 +130,19 @@ def _written(
         dict(cleaner.tally),
         len(regions),
     )
+
+
+def _write(target: BinaryIO, ds: Dataset) -> None:
+    """The file up to its pixel data, in any transfer syntax: the library's own way stops at those that it has not."""
+    from pydicom.filebase import DicomFileLike
+    from pydicom.filewriter import write_dataset, write_file_meta_info
+
+    stored = str(ds.file_meta.TransferSyntaxUID)
+    file = DicomFileLike(target)
+    file.write(bytes(128) + b"DICM")
+    write_file_meta_info(file, ds.file_meta, enforce_standard=True)
+    file.is_implicit_VR, file.is_little_endian = stored == IMPLICIT_LITTLE, stored != EXPLICIT_BIG
+    write_dataset(file, ds)
 
 
 def _apart(ds: Dataset) -> tuple[BinaryIO, Element]:
@@ -164,4 +175,3 @@ def _meta(ds: Dataset, transfer_syntax: str) -> None:
     meta.ImplementationClassUID = UID(IMPLEMENTATION_UID.decode())
     meta.ImplementationVersionName = IMPLEMENTATION_NAME.decode()
     ds.file_meta = meta
-    ds.preamble = bytes(128)

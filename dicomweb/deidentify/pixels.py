@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from dicomweb.deidentify.copying import UNDEFINED, Element, copied, head, refused
+from dicomweb.deidentify.copying import UNDEFINED, Element, copied, head
 from dicomweb.deidentify.options import Region
 from dicomweb.deidentify.regions import within
+from dicomweb.deidentify.stream.refusal import refused
 from dicomweb.dicomjson.syntax import EXPLICIT_BIG, EXPLICIT_LITTLE, NATIVE
 from dicomweb.pixel import codec
 from dicomweb.pixel.image import Array, Image

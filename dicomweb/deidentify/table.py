@@ -1,8 +1,8 @@
 """Table E.1-1: what becomes of each attribute, under the Basic Profile and under each option.
 
-`data/table.tsv` is distilled by dicomweb/deidentify/distil.py: the table of edition 2024d with all its options, and
-the further rows of the Basic Profile that 2026c has, for which no option holds here. `data/types.tsv` has the Types of
-attributes with a conditional action, in the IODs of storage classes, at the root of the data set.
+`data/table.tsv` is distilled by dicomweb/deidentify/distil.py: the table of edition 2025b with all its options, and
+the nine further rows of the Basic Profile that 2026c has, for which no option holds here. `data/types.tsv` has the
+Types of attributes with a conditional action, in the IODs of storage classes, at the root of the data set.
 
 Spec: PS3.15 Table E.1-1 (2026c), Table E.1-1a for the action codes
 """

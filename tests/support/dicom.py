@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, encapsulate_extended
-from pydicom.filewriter import dcmwrite
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import dcmwrite, write_file_meta_info
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     UID,
@@ -19,6 +20,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     JPEGBaseline8Bit,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     RLELossless,
@@ -77,13 +79,22 @@ def part10(ds: Dataset, syntax: str = ExplicitVRLittleEndian, *, meta: Mapping[s
     file_meta = FileMetaDataset()
     file_meta.MediaStorageSOPClassUID = ds.get("SOPClassUID", CTImageStorage)
     file_meta.MediaStorageSOPInstanceUID = ds.get("SOPInstanceUID", uid(9, 9, 9))
-    file_meta.TransferSyntaxUID = UID(syntax)
+    known = UID(syntax).is_private or UID(syntax).is_transfer_syntax
+    file_meta.TransferSyntaxUID = UID(syntax if known else JPEG2000Lossless)
     for keyword, value in (meta or {}).items():
         setattr(file_meta, keyword, value)
     ds.file_meta = file_meta
     buffer = io.BytesIO()
     dcmwrite(buffer, ds, enforce_file_format=True)
-    return buffer.getvalue()
+    return buffer.getvalue() if known else _in_syntax(buffer.getvalue(), file_meta, syntax)
+
+
+def _in_syntax(file: bytes, file_meta: FileMetaDataset, syntax: str) -> bytes:
+    """The file with the name of a compressed transfer syntax that pydicom does not know."""
+    file_meta.TransferSyntaxUID = UID(syntax)
+    meta = DicomBytesIO()
+    write_file_meta_info(meta, file_meta, enforce_standard=True)
+    return file[:132] + meta.getvalue() + file[144 + int.from_bytes(file[140:144], "little") :]
 
 
 def ct(study: int = 1, series: int = 1, instance: int = 1, *, size: int = 512, **elements: Any) -> bytes:

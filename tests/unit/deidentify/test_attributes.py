@@ -179,6 +179,47 @@ def test_options_that_retain(option: Option, keyword: str, value: str) -> None:
     assert getattr(of(source), keyword, "") != value
 
 
+@pytest.mark.spec("PS3.15 E.3.7 (2026c)")
+@pytest.mark.parametrize(
+    ("option", "keyword", "value"),
+    [
+        (Option.DEVICE, "StationName", "MUELLER_CT1"),
+        (Option.DEVICE, "StationName", "room P4711"),
+        (Option.DEVICE, "DeviceSerialNumber", "P4711"),
+        (Option.INSTITUTION, "InstitutionName", "Müller's clinic"),
+        (Option.INSTITUTION, "InstitutionAddress", "care of House, 1 Street"),
+        (Option.CHARACTERISTICS, "EthnicGroup", "Mueller"),
+    ],
+)
+def test_what_is_retained_names_nobody(option: Option, keyword: str, value: str) -> None:
+    """A value that an option retains is replaced where a name of the object is in it, and that is told."""
+    source = data_set(PatientName="Mueller^Eva", PatientID="P4711", OtherPatientNames="Müller^Eva")
+    source.ReferringPhysicianName = "House^Gregory"
+    with config.disable_value_validation():
+        setattr(source, keyword, value)
+        ds, _, done = made(part10(source), option)
+    assert getattr(ds, keyword) in ("Removed", "REMOVED")
+    assert done.tally["replaced in spite of an option, as somebody is named in it", keyword] == 1
+
+
+def test_what_is_retained_names_itself() -> None:
+    """A name that an option retains may stand in other attributes too."""
+    source = data_set(InstitutionName="Clinic", StationName="Clinic CT", InstitutionalDepartmentName="North of Clinic")
+    both = of(source, Option.INSTITUTION, Option.DEVICE)
+    assert (both.StationName, both.InstitutionalDepartmentName) == ("Clinic CT", "North of Clinic")
+    assert of(source, Option.DEVICE).StationName == "Removed"
+
+
+@pytest.mark.spec("PS3.15 E.3.9 (2026c)")
+def test_uids_that_name_the_patient_are_told_of() -> None:
+    """A retained UID with the patient's identifier as a component stays, and is counted apart."""
+    source = data_set(PatientID="471100815", FrameOfReferenceUID="1.2.471100815.3")
+    ds, _, done = made(part10(source), Option.UIDS)
+    assert ds.FrameOfReferenceUID == "1.2.471100815.3"
+    told = "kept by an option, with an identifier of somebody in it"
+    assert [name for action, name in done.tally if action == told] == ["FrameOfReferenceUID"]
+
+
 @pytest.mark.spec("PS3.15 E.3.10 (2026c)")
 def test_private_attributes() -> None:
     """Private attributes go, but with the option those that the object or the project says are safe."""

@@ -19,10 +19,10 @@ OPTIONS = {
     Option.UIDS: {"K": 60},
     Option.DEVICE: {"K": 46, "C": 11},
     Option.INSTITUTION: {"K": 10},
-    Option.CHARACTERISTICS: {"K": 10, "C": 4},
-    Option.FULL_DATES: {"K": 165},
-    Option.MODIFIED_DATES: {"C": 165},
-    Option.DESCRIPTORS: {"C": 125},
+    Option.CHARACTERISTICS: {"K": 14, "C": 5},
+    Option.FULL_DATES: {"K": 169},
+    Option.MODIFIED_DATES: {"C": 169},
+    Option.DESCRIPTORS: {"C": 134},
     Option.STRUCTURED: {"C": 3},
     Option.GRAPHICS: {"C": 4},
 }
@@ -70,6 +70,9 @@ def test_every_option_has_its_column(option: Option) -> None:
         (0x60023000, (), None, "X"),
         (0x60023000, (Option.GRAPHICS,), None, "C"),
         (0x60020010, (), None, None),
+        (0x00100045, (), None, "X"),  # a row with columns of options since 2025
+        (0x00100043, (Option.CHARACTERISTICS,), None, "K"),
+        (0x00080022, (), "1.2.840.10008.5.1.4.1.1.77.1.7", "X"),  # of a storage class that is newer than 2020
     ],
 )
 def test_actions(tag: int, options: tuple[Option, ...], sop_class: str | None, wanted: str | None) -> None:

@@ -1,0 +1,97 @@
+"""Files in boxes: JP2 and JPEG XL with Exif, XML, UUIDs and labels beside the picture.
+
+Boxes that no decoder needs become free space of the same size. The codestream of a JP2 file is looked through as such.
+
+Spec: ISO/IEC 15444-1 I, ISO/IEC 15444-2 M (free space), ISO/IEC 18181-2 4 and 9
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import unpack_from
+
+from dicomweb.deidentify.stream.jpeg2000 import START, Jpeg2000
+from dicomweb.deidentify.stream.refusal import emptied, unseen
+
+JP2, JXL = b"\0\0\0\x0cjP  \r\n\x87\n", b"\0\0\0\x0cJXL \r\n\x87\n"
+BARE_JXL = b"\xff\x0a"
+FREE = b"free"
+NEEDED = frozenset({b"jP  ", b"JXL ", b"ftyp", b"rreq", b"jxlc", b"jxlp", b"jxll", b"jxli"})
+"""Boxes that stay as they are.
+
+Not `jbrd`, from which the JPEG file can be made again that a picture was: it has the metadata of that file in it.
+"""
+HEADERS = frozenset({b"jp2h", b"jpch", b"jplh", b"cgrp"})
+"""Boxes of boxes that describe the picture."""
+CODESTREAM, DEEPEST = b"jp2c", 4
+OF_HEADER = frozenset({b"ihdr", b"bpcc", b"colr", b"pclr", b"cmap", b"cdef", b"res "})
+
+
+class Boxes:
+    """A file of boxes, in one fragment."""
+
+    def begin(self, made: bytearray) -> None:
+        """The whole file."""
+        for kind, at, start, end in boxes(made, 0, len(made)):
+            if kind in HEADERS:
+                _described(made, start, end, 0)
+            elif kind == CODESTREAM:
+                _codestream(made, start, end)
+            elif kind not in NEEDED:
+                freed(made, at, start, end)
+
+    def more(self, made: bytearray) -> None:
+        """A box cannot be cut in two."""
+        raise unseen()
+
+
+class Bare:
+    """A codestream of JPEG XL that is in no boxes, which has nothing beside the picture."""
+
+    def begin(self, made: bytearray) -> None:
+        """The first fragment."""
+
+    def more(self, made: bytearray) -> None:
+        """A further fragment."""
+
+
+def _described(made: bytearray, start: int, end: int, depth: int) -> None:
+    for kind, at, begin, stop in boxes(made, start, end):
+        if kind in HEADERS and depth < DEEPEST:
+            _described(made, begin, stop, depth + 1)
+        elif kind not in OF_HEADER:
+            freed(made, at, begin, stop)
+
+
+def _codestream(made: bytearray, start: int, end: int) -> None:
+    inside = made[start:end]
+    if not inside.startswith(START):
+        raise unseen()
+    Jpeg2000().begin(inside)
+    made[start:end] = inside
+
+
+def boxes(made: bytearray, start: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
+    """Kind of each box, where it is, and the begin and end of its content. Raises Unprocessable for what is cut off."""
+    at = start
+    while at < end:
+        if at + 8 > end:
+            if any(made[at:end]):
+                raise unseen()
+            return  # padding
+        size, kind = unpack_from(">L4s", made, at)
+        begin = at + 8
+        if size == 1 and begin + 8 <= end:
+            (size,) = unpack_from(">Q", made, begin)
+            begin += 8
+        stop = end if size == 0 else at + size
+        if not begin <= stop <= end:
+            raise unseen()
+        yield kind, at, begin, stop
+        at = stop
+
+
+def freed(made: bytearray, at: int, start: int, end: int) -> None:
+    """Make free space of a box."""
+    made[at + 4 : at + 8] = FREE
+    emptied(made, start, end)
