@@ -8,19 +8,21 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from dicomweb.deidentify.options import BurnedIn, PixelRule, Profile, SafePrivate, chosen
-from dicomweb.deidentify.report import Report
 from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.server.cli.console import DataDir, answer, database, recorded
 from smart_auth.access import internal
+
+if TYPE_CHECKING:
+    from dicomweb.deidentify.report import Report
 
 app = typer.Typer(help="Research projects and their de-identified copies.", no_args_is_help=True)
 

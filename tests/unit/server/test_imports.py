@@ -1,0 +1,16 @@
+"""What the command `healix` loads before it knows what it is to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+HEAVY = ("pydicom", "numpy", "alembic", "starlette")
+PROGRAM = "import sys, healix_fhir.server.cli.main; print(*sys.modules)"
+
+
+def test_a_command_loads_what_it_needs() -> None:
+    """The supervisor, the workers and every command start from here, so what only some of them need comes later."""
+    loaded = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout.split()
+    assert "healix_fhir.server.cli.main" in loaded
+    assert [name for name in HEAVY if name in loaded] == []
