@@ -6,11 +6,12 @@ Spec: PS3.8 9.3.4 (2024d)
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dicomweb.dimse import peers
 from dicomweb.dimse.associate import APPLICATION_CONTEXT, PROTOCOL_VERSION, Reject, Request
-from dicomweb.dimse.peers import UNKNOWN_CALLER, Right
+from dicomweb.dimse.peers import UNKNOWN_CALLER, Peer, Right
+from dicomweb.dimse.presence import Presence
 from dicomweb.dimse.refusals import ASSOCIATE
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Work
@@ -34,12 +35,22 @@ REJECTING = parse("system/ImagingStudy.d")
 """What a known peer that may store has beside it: its rejection notes take effect."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """A request for an association, and how it came: from which network address, and whether over TLS."""
+
+    request: Request
+    address: str
+    secure: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class House:
-    """What callers are measured by: our AE title and the setting `dimse_unknown_callers`."""
+    """What callers are measured by: our AE title, the setting `dimse_unknown_callers`, and who is there already."""
 
     aet: str
     unknown_callers: str
+    presence: Presence = field(default_factory=Presence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +62,50 @@ class Caller:
     access: AccessContext
 
 
-def admit(house: House, request: Request, address: str) -> Work[Caller | Reject]:
-    """The caller, audited, or why it is rejected: what the trail says of that is up to who rejects."""
-    origin = Origin(client=request.calling, address=address)
-    verdict = _refusal(house, request)
-    if verdict is None:
-        peer = yield from peers.find(request.calling)
-        rights = UNKNOWN_CALLER[house.unknown_callers] if peer is None else peer.rights
-        if rights:
-            yield record([AuditRow(origin, "E", ASSOCIATE)])
-            scopes = opened(rights, known=peer is not None)
-            return Caller(request.calling, rights, AccessContext(scopes=scopes, origin=origin))
-        verdict = Reject.CALLING_AE_TITLE_NOT_RECOGNIZED
-    return verdict
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """No association. `why` is for the log and the audit trail: the peer hears only `reject`.
+
+    Who says the AE title of a peer and is not it hears what it would if there were no such peer.
+    """
+
+    reject: Reject
+    why: str
+
+
+def admit(house: House, call: Call) -> Work[Caller | Rejection]:
+    """The caller, audited, or why it is rejected: what the trail says of that is up to who rejects.
+
+    An admitted call is present until `house.presence` hears that it left.
+    """
+    request = call.request
+    refusal = _refusal(house, request)
+    if refusal is not None:
+        return Rejection(refusal, refusal.name)
+    peer = yield from peers.find(request.calling)
+    rights = UNKNOWN_CALLER[house.unknown_callers] if peer is None else peer.rights
+    why = _stranger(call, peer, rights)
+    if why is not None:
+        return Rejection(Reject.CALLING_AE_TITLE_NOT_RECOGNIZED, why)
+    most = None if peer is None else peer.associations
+    if not house.presence.enter(call, request.calling, most):
+        return Rejection(Reject.LOCAL_LIMIT_EXCEEDED, f"{Reject.LOCAL_LIMIT_EXCEEDED.name}: {most} of this peer")
+    origin = Origin(client=request.calling, address=call.address)
+    yield record([AuditRow(origin, "E", ASSOCIATE)])
+    scopes = opened(rights, known=peer is not None)
+    return Caller(request.calling, rights, AccessContext(scopes=scopes, origin=origin))
+
+
+def _stranger(call: Call, peer: Peer | None, rights: Collection[Right]) -> str | None:
+    """Why a caller is not one of those who may call."""
+    name = Reject.CALLING_AE_TITLE_NOT_RECOGNIZED.name
+    if not rights:
+        return name
+    if peer is not None and not peer.calls_from(call.address):
+        return f"{name}: the peer is bound to other addresses"
+    if peer is not None and peer.tls and not call.secure:
+        return f"{name}: the peer calls over TLS only"
+    return None
 
 
 def opened(rights: Collection[Right], *, known: bool) -> frozenset[Scope]:

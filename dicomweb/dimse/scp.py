@@ -18,7 +18,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.opening import open_archive
-from dicomweb.dimse.admission import Caller, House, admit
+from dicomweb.dimse.admission import Call, Caller, House, Rejection, admit
 from dicomweb.dimse.associate import OUR_TITLE, Reject, Request, accept, decode, reject
 from dicomweb.dimse.association import Association
 from dicomweb.dimse.command import CommandField
@@ -67,7 +67,7 @@ class Scp:
         wire = Wire(connection, limit=self.limits.pdu, stop=self.stop)
         with structlog.contextvars.bound_contextvars(address=address), suppress(ClosedError):
             try:
-                self._associate(wire, body, address)
+                self._associate(wire, Call(decode(body), address))
             except ProtocolError as error:
                 log.info("association request refused", reason=str(error))
                 self.refusals.refused(Origin(address=address), ASSOCIATE, str(error))
@@ -76,16 +76,19 @@ class Scp:
                 log.exception("association request failed")
                 wire.write(reject(Reject.TEMPORARY_CONGESTION))
 
-    def _associate(self, wire: Wire, body: bytes, address: str) -> None:
-        request = decode(body)
-        verdict = transaction(self.pool, partial(admit, self.house, request, address))
-        if isinstance(verdict, Reject):
-            log.info("association rejected", calling=request.calling, called=request.called, reason=verdict.name)
-            self.refusals.refused(Origin(request.calling, address=address), ASSOCIATE, verdict.name)
-            wire.write(reject(verdict))
-            return
-        with structlog.contextvars.bound_contextvars(calling=verdict.aet):
-            self._converse(wire, request, verdict)
+    def _associate(self, wire: Wire, call: Call) -> None:
+        request = call.request
+        try:
+            verdict = transaction(self.pool, partial(admit, self.house, call))
+            if isinstance(verdict, Rejection):
+                log.info("association rejected", calling=request.calling, called=request.called, reason=verdict.why)
+                self.refusals.refused(Origin(request.calling, address=call.address), ASSOCIATE, verdict.why)
+                wire.write(reject(verdict.reject))
+                return
+            with structlog.contextvars.bound_contextvars(calling=verdict.aet):
+                self._converse(wire, request, verdict)
+        finally:
+            self.house.presence.leave(call)
 
     def _converse(self, wire: Wire, request: Request, caller: Caller) -> None:
         agreed = negotiate(request, caller.rights)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.dimse import peers
-from dicomweb.dimse.admission import Caller, House, admit, opened
+from dicomweb.dimse.admission import Call, Caller, House, Rejection, admit, opened
 from dicomweb.dimse.associate import Reject, decode
 from dicomweb.dimse.peers import ALL, Peer, Right
 from healix_fhir.kernel.database import Row, transaction
@@ -21,10 +22,15 @@ Pool = ConnectionPool[Connection[Row]]
 REFUSE, STORE, ALL_MAY = House("HEALIX", "refuse"), House("HEALIX", "store"), House("HEALIX", "all")
 
 
-def ask(pool: Pool, house: House, **changes: str | int) -> Caller | Reject:
+def call(address: str = "192.0.2.1", *, secure: bool = False, **changes: str | int) -> Call:
+    """A request of MODALITY."""
+    body = request_body([proposal(1, CT, [EXPLICIT])], **changes)  # type: ignore[arg-type]
+    return Call(decode(body), address, secure)
+
+
+def ask(pool: Pool, house: House, **changes: str | int) -> Caller | Rejection:
     """The verdict on a request from 192.0.2.1."""
-    request = decode(request_body([proposal(1, CT, [EXPLICIT])], **changes))  # type: ignore[arg-type]
-    return transaction(pool, partial(admit, house, request, "192.0.2.1"))
+    return transaction(pool, partial(admit, house, call(**changes)))  # type: ignore[arg-type]
 
 
 def trail(pool: Pool) -> list[Row]:
@@ -48,7 +54,7 @@ def trail(pool: Pool) -> list[Row]:
 )
 def test_rejections(pool: Pool, house: House, changes: dict[str, str | int], verdict: Reject) -> None:
     """Each ground of rejection has its reason."""
-    assert ask(pool, house, **changes) is verdict
+    assert ask(pool, house, **changes) == Rejection(verdict, verdict.name)
     assert trail(pool) == []
 
 
@@ -102,6 +108,61 @@ def test_callers_that_are_no_peer_remove_nothing() -> None:
     assert "system/ImagingStudy.d" not in map(str, opened(ALL, known=False))
 
 
+BOUND = (["192.0.2.0/28", "2001:db8::7"], True)
+WAYS = {
+    "its network, over TLS": ("192.0.2.15", True, None),
+    "its other address": ("2001:db8::7", True, None),
+    "another network": ("192.0.2.16", True, "the peer is bound to other addresses"),
+    "another family": ("2001:db8::8", True, "the peer is bound to other addresses"),
+    "without TLS": ("192.0.2.15", False, "the peer calls over TLS only"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_peers_are_bound_to_networks_and_to_tls(pool: Pool, way: str) -> None:
+    """The AE title of a peer said from elsewhere, or without its TLS, is answered like an unknown one; we know why."""
+    address, secure, why = WAYS[way]
+    networks, tls = BOUND
+    transaction(pool, lambda: peers.add("MODALITY", "192.0.2.1", 104, networks=networks, tls=tls))
+    verdict = transaction(pool, partial(admit, ALL_MAY, call(address, secure=secure)))
+    if why is None:
+        assert isinstance(verdict, Caller)
+    else:
+        unknown = Reject.CALLING_AE_TITLE_NOT_RECOGNIZED
+        assert verdict == Rejection(unknown, f"{unknown.name}: {why}")
+        assert [row[1] for row in trail(pool)] == ["peer"]
+
+
+def test_a_peer_has_as_many_associations_as_it_may(pool: Pool) -> None:
+    """The call beyond a peer's own limit is rejected as transient, and admitted when another one has left."""
+    transaction(pool, lambda: peers.add("MODALITY", "192.0.2.1", 104, associations=2))
+    transaction(pool, lambda: peers.add("OTHER", "192.0.2.1", 104))
+    house = House("HEALIX", "refuse")
+    calls = [call() for _ in range(3)]
+    verdicts = [transaction(pool, partial(admit, house, one)) for one in [*calls, calls[0]]]
+    assert [isinstance(verdict, Caller) for verdict in verdicts] == [True, True, False, True]
+    assert verdicts[2] == Rejection(Reject.LOCAL_LIMIT_EXCEEDED, "LOCAL_LIMIT_EXCEEDED: 2 of this peer")
+    assert isinstance(transaction(pool, partial(admit, house, call(calling="OTHER"))), Caller)
+    house.presence.leave(calls[0])
+    assert isinstance(transaction(pool, partial(admit, house, calls[2])), Caller)
+
+
+def test_a_peer_without_rights_is_only_called(pool: Pool) -> None:
+    """A peer that objects are sent to need not be let in."""
+    transaction(pool, lambda: peers.add("MODALITY", "192.0.2.1", 104, []))
+    assert isinstance(ask(pool, ALL_MAY), Rejection)
+
+
+def test_a_forgotten_peer_is_unknown(pool: Pool) -> None:
+    """What is removed is audited and calls in vain; it cannot be removed again."""
+    transaction(pool, lambda: peers.add("MODALITY", "192.0.2.1", 104))
+    transaction(pool, lambda: peers.remove("MODALITY"))
+    assert isinstance(ask(pool, REFUSE), Rejection)
+    assert [(row[0], row[1]) for row in trail(pool)] == [("U", "peer"), ("D", "peer")]
+    with pytest.raises(HealixError, match="no peer MODALITY"):
+        transaction(pool, lambda: peers.remove("MODALITY"))
+
+
 def test_peers_are_found_and_listed(pool: Pool) -> None:
     """A peer added twice is one peer, with what was said last."""
     assert transaction(pool, partial(peers.find, "CT1")) is None
@@ -110,6 +171,14 @@ def test_peers_are_found_and_listed(pool: Pool) -> None:
     transaction(pool, partial(peers.add, "ANGIO", "192.0.2.7", 104))
     assert transaction(pool, partial(peers.find, "CT1")) == Peer("CT1", "ct1.example.org", 11112)
     assert [peer.aet for peer in transaction(pool, peers.known)] == ["ANGIO", "CT1"]
+
+
+@pytest.mark.parametrize("bad", [{"networks": ["10.0.0.1/8"]}, {"networks": ["1"] * 51}, {"associations": 0}])
+def test_what_binds_no_peer_is_refused(pool: Pool, bad: dict[str, Any]) -> None:
+    """Networks and limits are checked before they are kept."""
+    with pytest.raises(HealixError) as refusal:
+        transaction(pool, partial(peers.add, "CT", "h", 1, **bad))
+    assert refusal.value.category is Category.INVALID
 
 
 @pytest.mark.parametrize(

@@ -99,11 +99,20 @@ def test_weak_password(served: Served) -> None:
 
 
 def test_peer(served: Served) -> None:
-    """`healix peer add` makes an AE title known to the running SCP."""
+    """`healix peer` makes an AE title known to the running SCP, with what it is bound to, and forgets it again."""
     made = command(served, "peer", "add", "CT_ROOM_1", "--host", "127.0.0.1", "--port", "11113")
-    assert made == {"aet": "CT_ROOM_1", "host": "127.0.0.1", "port": 11113}
+    rights = ["echo", "store", "find", "get", "move", "worklist", "mpps", "commit", "ups"]
+    told = {"aet": "CT_ROOM_1", "host": "127.0.0.1", "port": 11113, "rights": rights}
+    assert made == told | {"from": [], "tls": False, "associations": None}
     echo = [require_tool("echoscu"), "-aet", "CT_ROOM_1", "-aec", "HEALIX", "127.0.0.1", str(served.dimse_port)]
     assert subprocess.run(echo, capture_output=True, check=False).returncode == 0
+    bound = ("--rights", "store,echo", "--from", "192.0.2.0/24", "--from", "2001:db8::1", "--associations", "2")
+    command(served, "peer", "add", "CT_ROOM_1", "--host", "127.0.0.1", "--port", "11113", "--tls", *bound)
+    (listed,) = [peer for peer in command(served, "peer", "list")["peers"] if peer["aet"] == "CT_ROOM_1"]
+    limits = {"from": ["192.0.2.0/24", "2001:db8::1/128"], "tls": True, "associations": 2}
+    assert listed == told | limits | {"rights": ["echo", "store"]}
+    assert subprocess.run(echo, capture_output=True, check=False).returncode != 0
+    assert command(served, "peer", "remove", "CT_ROOM_1") == {"removed": "CT_ROOM_1"}
 
 
 def test_package(served: Served, tmp_path: Path) -> None:
@@ -182,6 +191,9 @@ def test_migrate(served: Served) -> None:
         (("package", "install", "/nowhere/at/all.tgz"), "there is no file /nowhere/at/all.tgz"),
         (("package", "install", __file__), "is no gzipped tar file"),
         (("peer", "add", "A" * 17, "--host", "h", "--port", "104"), "an AE title has 1 to 16"),
+        (("peer", "add", "A", "--host", "h", "--port", "104", "--from", "10.0.0.1/8"), "no address and no network"),
+        (("peer", "add", "A", "--host", "h", "--port", "104", "--rights", "all"), "rights are echo, store"),
+        (("peer", "remove", "NOBODY"), "there is no peer NOBODY"),
         (("import", "/nowhere/at/all"), "there is no /nowhere/at/all"),
     ],
 )
