@@ -1,9 +1,11 @@
 """Where the server calls on behalf of others: public addresses over TLS, unless the operator allows private networks.
 
 A Subscription or an app's key set must not make the server call what only the server can reach (server-side request
-forgery). The name is
-resolved once, every address of it is checked, and the connection goes to the checked address: a name that resolves
-to another address a moment later gains nothing.
+forgery). The name is resolved once, every address of it is checked, and the connection goes to the checked address: a
+name that resolves to another address a moment later gains nothing. Of IPv6 only what is assigned as global unicast is
+public: what wraps an IPv4 address, or belongs to a site, stands elsewhere.
+
+Spec: IANA IPv6 Address Space (2000::/3); RFC 6890
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from urllib.parse import urlsplit
 from healix_fhir.kernel.errors import invalid
 
 LONGEST = 2000
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
+GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def is_public(text: str) -> bool:
     """Whether an address is one of the public internet, and no wrapping of another address."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and (
-        address.ipv4_mapped is not None or address.sixtofour is not None or address.teredo is not None
+        address not in GLOBAL_UNICAST or address.sixtofour is not None or address.teredo is not None
     ):
         return False
-    return address.is_global and not address.is_multicast and address not in NAT64
+    return address.is_global and not address.is_multicast

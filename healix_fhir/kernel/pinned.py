@@ -61,8 +61,10 @@ class _PinnedTLS(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         """Connect to the checked address."""
-        self.sock = socket.create_connection((self._address, self.port), TIMEOUT)
-        self.sock = _tls().wrap_socket(self.sock, server_hostname=self.host)
+        plain = socket.create_connection((self._address, self.port), TIMEOUT)
+        tls = _tls().wrap_socket(plain, server_hostname=self.host, do_handshake_on_connect=False)
+        self.sock = tls  # before the handshake, so that the deadline can cut it too
+        tls.do_handshake()
 
 
 @cache

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
 from healix_fhir.kernel import pinned
+from healix_fhir.kernel.endpoint import check_endpoint
 from healix_fhir.subscription import send
 from tests.support.certificate import self_signed
 from tests.support.receiver import Receiver
@@ -72,3 +76,33 @@ def test_tls_verifies_the_name(tls: int) -> None:
         failure = send.send(notice(f"https://{host}:{tls}/hook"), allow_private=True)
         assert failure is not None
         assert failure.reason == "the endpoint's certificate is not valid"
+
+
+@pytest.fixture
+def dawdler() -> Iterator[int]:
+    """The port of a server that begins a TLS handshake and sends a byte of it now and then, without end."""
+    over = Event()
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def dawdle() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"\x16\x03\x03\x3f\x00\x02\x00\x3e\xfc")
+            while not over.wait(0.05):
+                connection.sendall(b"\0")
+
+    thread = Thread(target=dawdle)
+    thread.start()
+    yield listening.getsockname()[1]
+    over.set()
+    listening.close()
+    thread.join()
+
+
+def test_the_deadline_holds_while_tls_begins(dawdler: int) -> None:
+    """A server that lets the handshake go on for ever keeps nobody longer than the deadline."""
+    endpoint = check_endpoint(f"https://{NAME}:{dawdler}/", allow_private=True)
+    began = time.monotonic()
+    with pytest.raises(OSError), pinned.pinned(endpoint, "127.0.0.1", deadline=0.3):
+        pass
+    assert time.monotonic() - began < 2
