@@ -1,4 +1,8 @@
-"""Hearing of what PostgreSQL notifies of, on a connection of its own that is made again whenever it is lost."""
+"""Hearing of what PostgreSQL notifies of, on a connection of its own that is made again whenever it is lost.
+
+Whatever goes wrong, also with what was heard: who may use the database may notify of anything, and a listener that ends
+would not be noticed.
+"""
 
 from __future__ import annotations
 
@@ -65,6 +69,8 @@ class Listener:
                         self._heard(notice.payload)
             except psycopg.OperationalError:
                 self._log.warning(self._unheard)
+            except Exception:  # noqa: BLE001 - logged; it listens anew
+                self._log.exception(self._unheard)
             finally:
                 self._lost()
             await asyncio.sleep(AGAIN)
