@@ -12,7 +12,7 @@ from healix_fhir.kernel.database import aat_once, atransaction
 from healix_fhir.kernel.quota import rate_limit
 from smart_auth.api.edge import NO_STORE, Provider, calling_client, named_client, origin, read_form
 from smart_auth.oauth.client_auth import UNKNOWN, Credentials
-from smart_auth.oauth.limits import REVOKE
+from smart_auth.oauth.limits import PUBLIC_REVOKE, REVOKE
 from smart_auth.oauth.refusal import OAuthError, Reason
 from smart_auth.oauth.revocation import give_back, holder
 
@@ -30,6 +30,7 @@ async def revocation(provider: Provider, request: Request) -> Response:
             raise OAuthError(Reason.INVALID_CLIENT, UNKNOWN)
         named = Credentials("none", client_id)
     client = await calling_client(provider, request, named)
-    counted = await provider.gate.throttle.hit(REVOKE, client=client.id)
+    rules = PUBLIC_REVOKE if client.auth == "none" else REVOKE
+    counted = await provider.gate.throttle.hit(rules, client=client.id, address=origin(request).address)
     await atransaction(provider.pool, lambda: give_back(client.id, token, origin(request)))
     return Response(headers=NO_STORE | rate_limit(counted.quotas))

@@ -18,7 +18,7 @@ from smart_auth.api.edge import NO_STORE, Provider, calling_client, named_client
 from smart_auth.oauth.backend import credentials
 from smart_auth.oauth.client_auth import UNKNOWN, Credentials
 from smart_auth.oauth.clients import CODE, CREDENTIALS, GRANTS, REFRESH, Client, still_open
-from smart_auth.oauth.limits import TOKEN
+from smart_auth.oauth.limits import PUBLIC_TOKEN, TOKEN
 from smart_auth.oauth.redeem import redeem
 from smart_auth.oauth.refresh import owner, refresh
 from smart_auth.oauth.refusal import OAuthError, Reason
@@ -38,7 +38,8 @@ async def token(provider: Provider, request: Request) -> Response:
         named = await _public(provider, grant_type, form)
     client = await calling_client(provider, request, named)
     asked = origin(request, client.id)
-    counted = await provider.gate.throttle.hit(TOKEN, client=client.id, address=asked.address)
+    rules = PUBLIC_TOKEN if client.auth == "none" else TOKEN
+    counted = await provider.gate.throttle.hit(rules, client=client.id, address=asked.address)
     made = await atransaction(provider.pool, lambda: _exchange(grant_type, client, form, provider, asked))
     if isinstance(made, OAuthError):
         raise made

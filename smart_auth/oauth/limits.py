@@ -90,6 +90,10 @@ INTROSPECT = (Rule("introspect-client", CLIENT, 12_000, MINUTE),)
 REVOKE = (Rule("revoke-client", CLIENT, 3000, MINUTE),)
 """Requests of clients that proved who they are: nobody uses up the quota of another."""
 
+PUBLIC_TOKEN = (Rule("token-public", (By.CLIENT, By.ADDRESS), 3000, MINUTE), TOKEN[1])
+PUBLIC_REVOKE = (Rule("revoke-public", (By.CLIENT, By.ADDRESS), 3000, MINUTE),)
+"""The same in the name of public apps, which cannot prove it: who takes their name somewhere holds nobody elsewhere."""
+
 CLIENT_GUESS = (Rule("client-guess", ADDRESS, 300, MINUTE),)
 """Wrong secrets, assertions, codes and refresh tokens."""
 
@@ -103,8 +107,8 @@ BEARER = (Rule("token-guess", ADDRESS, 600, MINUTE),)
 RULES: Mapping[str, Rule] = {
     rule.name: rule
     for rules in (
-        LOGIN, SECOND_FACTOR, RESET, RESET_TOKEN, REGISTER, AUTHORIZE, TOKEN, INTROSPECT, REVOKE, CLIENT_GUESS,
-        OPEN_REGISTRATION, BEARER,
+        LOGIN, SECOND_FACTOR, RESET, RESET_TOKEN, REGISTER, AUTHORIZE, TOKEN, PUBLIC_TOKEN, INTROSPECT, REVOKE,
+        PUBLIC_REVOKE, CLIENT_GUESS, OPEN_REGISTRATION, BEARER,
     )
     for rule in rules
 }  # fmt: skip

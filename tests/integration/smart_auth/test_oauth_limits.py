@@ -99,6 +99,33 @@ def test_a_stranger_uses_up_no_quota_of_a_client(database_url: str, pool: Pool) 
     limited(database_url, "introspect-client=1/60", use)
 
 
+@pytest.mark.parametrize(
+    ("path", "form", "rule"),
+    [
+        ("token", {"grant_type": "authorization_code", "code": "c", "redirect_uri": "r", "code_verifier": "v"},
+         "token-public"),
+        ("revoke", {"token": "t"}, "revoke-public"),
+    ],
+)  # fmt: skip
+def test_a_stranger_holds_no_public_app(
+    database_url: str, pool: Pool, path: str, form: dict[str, str], rule: str
+) -> None:
+    """Who takes the name of an app that cannot prove it is held at that address, and the app nowhere else."""
+    id_, _ = app(pool)
+    sent = form | {"client_id": id_}
+    where = "192.0.2.66"
+
+    async def use(client: httpx.AsyncClient) -> None:
+        assert isinstance(client._transport, httpx.ASGITransport)
+        elsewhere = httpx.ASGITransport(client._transport.app, client=(where, 5))
+        async with httpx.AsyncClient(transport=elsewhere, base_url=client.base_url) as stranger:
+            answers = [await stranger.post(f"/oauth/{path}", data=sent) for _ in range(3)]
+            check_busy(answers[2], f'"{rule}";q=2;w=60')
+        assert (await client.post(f"/oauth/{path}", data=sent)).status_code != 429
+
+    limited(database_url, f"{rule}=2/60,token-client=2/60,revoke-client=2/60", use)
+
+
 def test_introspection_with_bad_tokens(database_url: str, pool: Pool) -> None:
     """Who asks with access tokens that are not good is held like everywhere, in OAuth's form; good ones are not."""
     good = token(pool, "system/*.rs")
