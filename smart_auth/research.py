@@ -17,7 +17,7 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import forbidden, invalid, not_found
 from smart_auth.access import AccessContext
-from smart_auth.scope import Context, Permission, Scope, parse
+from smart_auth.scope import OTHER_SCOPES, Context, Permission, Scope, parse, parse_one
 from smart_auth.shared import LOOKING
 
 IMAGES = "ImagingStudy"
@@ -45,6 +45,20 @@ def of_project(project: int, permissions: Iterable[Permission], origin: Origin) 
         several=frozenset(),
         project=project,
     )
+
+
+def told(scope: str) -> str:
+    """What counts of the scope that a research token was given, in its words: images to look at, and who logs in."""
+    kept: dict[str, None] = {}
+    for word in scope.split():
+        if word in WORDS:
+            kept[word] = None
+        elif word not in OTHER_SCOPES:
+            one = parse_one(word)
+            looking = one.permissions & LOOKING
+            if looking and one.names(IMAGES, min(looking)) and not one.query:
+                kept[str(Scope(one.context, IMAGES, looking))] = None
+    return " ".join(kept)
 
 
 def check_opens_resources(access: AccessContext) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
-from smart_auth.store import disable_user
+from smart_auth.research import bind
+from smart_auth.store import CHANNEL, disable_user
 from tests.integration.smart_auth.test_token_code import ask, opens
 from tests.support.gate import Pool, token
 from tests.support.oauth import (
@@ -73,6 +75,23 @@ def test_good_tokens(database_url: str, given: dict[str, Any], reader: dict[str,
     }  # fmt: skip
     refresh = post(database_url, "/oauth/introspect", {"token": given["refresh_token"]}, **reader).json()
     assert (refresh["active"], refresh["token_type"], refresh["patient"]) == (True, "refresh_token", "p1")
+
+
+@pytest.mark.spec("RFC 7662 2.2")
+def test_tokens_of_an_app_that_became_one_of_research(database_url: str, pool: Pool, reader: dict[str, Any]) -> None:
+    """Tokens from before the app was bound to a project are told with what they still open, and without a patient."""
+    patient_account(pool)
+    scope = "openid launch/patient user/ImagingStudy.cruds user/ImagingStudy.rs?modality=CT patient/*.rs offline_access"
+    id_, _ = app(pool, scope="openid offline_access user/ImagingStudy.rs")
+    given = ask(database_url, exchange(id_, code(pool, id_, scope=scope, encounter="e1")))[0].json()
+    with pool.connection() as connection:
+        connection.execute("INSERT INTO research_project (name, profile, secret) VALUES ('trial', '{}', '')")
+    transaction(pool, lambda: bind(id_, "trial", OPERATOR, CHANNEL))
+    for kind in ("access_token", "refresh_token"):
+        shown = post(database_url, "/oauth/introspect", {"token": given[kind]}, **reader).json()
+        assert shown["active"]
+        assert shown["scope"] == "openid user/ImagingStudy.rs patient/ImagingStudy.rs offline_access"
+        assert not shown.keys() & {"patient", "encounter"}
 
 
 @pytest.mark.spec("RFC 7662 2.2")
