@@ -28,5 +28,12 @@ def written() -> frozenset[str]:
     return _written
 
 
+def forget() -> None:
+    """Drop what this process knows: another database has other resources."""
+    global _written
+    with _adding:
+        _written = frozenset()
+
+
 _adding = Lock()
 _written: frozenset[str] = frozenset()

@@ -19,7 +19,7 @@ from healix_fhir.kernel.database import Row, open_pool
 from healix_fhir.model import custom
 from healix_fhir.server.migrate import migrate
 from healix_fhir.store import known_texts
-from smart_auth import patients
+from smart_auth import patients, several
 from tests.support.databases import TEMPLATE, Databases
 from tests.support.schedule import ordered
 from tests.support.serve import served  # noqa: F401 - a fixture
@@ -88,6 +88,7 @@ def module_database_url(databases: Databases) -> Iterator[str]:
 def _forgotten() -> Iterator[None]:
     """What the process knows of another test's database does not hold of this."""
     patients.forget()
+    several.forget()
     known_texts.forget()
     custom.install(custom.NONE)
     yield
