@@ -11,7 +11,7 @@ from datetime import datetime
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from smart_auth.oauth.sessions import IDLE, LONGEST
-from smart_auth.oauth.tokens import revoke_access
+from smart_auth.oauth.tokens import end_online
 from smart_auth.store import digest
 
 WORD = "session"
@@ -55,11 +55,6 @@ def sign_out(username: str, secret: str, mark: str | None, origin: Origin) -> Wo
     )
     if not rows:
         return 0
-    ended = yield Statement(
-        """WITH open AS (SELECT id FROM app_grant WHERE session = ANY(%s) AND ended IS NULL ORDER BY id FOR UPDATE)
-           UPDATE app_grant g SET ended = now() FROM open WHERE g.id = open.id RETURNING g.id""",
-        ([row[0] for row in rows],),
-    )
-    yield revoke_access([row[0] for row in ended])
+    yield from end_online(username, [row[0] for row in rows])
     yield record([AuditRow(origin, "D", WORD) for _ in rows])
     return len(rows)

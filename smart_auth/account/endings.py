@@ -6,6 +6,7 @@ Spec: OWASP ASVS 5.0 7.4.3, 7.5.2; RFC 9700 4.14.2
 from __future__ import annotations
 
 from healix_fhir.kernel.database import Statement, Work
+from smart_auth.oauth.tokens import end_online
 from smart_auth.store import CHANNEL
 
 
@@ -28,8 +29,10 @@ def end_apps(username: str) -> Work[None]:
 
 
 def end_sessions(username: str) -> Work[None]:
-    """Sign a person out everywhere."""
-    yield Statement("DELETE FROM session WHERE username = %s", (username,))
+    """Sign a person out everywhere, with what apps have for as long as the sessions last."""
+    rows = yield Statement("DELETE FROM session WHERE username = %s RETURNING hash", (username,))
+    if rows:
+        yield from end_online(username, [row[0] for row in rows])
     yield stop_waiting(username)
 
 

@@ -23,7 +23,8 @@ from smart_auth.oauth.limits import LOGIN
 from smart_auth.oauth.passwords import Verifier
 from smart_auth.oauth.sessions import close_session, open_session, take_over
 from smart_auth.oauth.throttle import Hit, Throttle, right
-from smart_auth.store import Account, find_account
+from smart_auth.oauth.tokens import end_online
+from smart_auth.store import Account, digest, find_account
 
 WRONG = "The username or the password is not right."
 LONGEST_NAME = 128
@@ -87,14 +88,18 @@ def enter(username: str, methods: Collection[str], origin: Origin, earlier: str 
     """Open the session of a person who has shown all that is asked; it follows on the browser's `earlier` one."""
     secret = yield from open_session(username, methods)
     if earlier is not None:
-        yield from take_over(earlier, secret, username)
+        before = yield from take_over(earlier, secret, username)
+        if before is not None and before != username:  # somebody else sat here before
+            yield from end_online(before, [digest(earlier)])
     yield record([AuditRow(origin, "E", "login", query=" ".join(methods))])
     return secret
 
 
 def log_out(secret: str, origin: Origin) -> Work[None]:
-    """End a session and audit it."""
-    yield from close_session(secret)
+    """End a session, with what apps have for as long as it lasts, and audit it."""
+    username = yield from close_session(secret)
+    if username is not None:
+        yield from end_online(username, [digest(secret)])
     yield record([AuditRow(origin, "E", "logout")])
 
 

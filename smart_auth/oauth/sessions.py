@@ -63,19 +63,20 @@ def find_session(secret: str, seen: Seen = Seen()) -> Work[Session | None]:
     return Session(Account(*account), csrf_of(secret), since, tuple(methods), subject)
 
 
-def close_session(secret: str) -> Work[None]:
-    """End a session at once."""
-    yield Statement("DELETE FROM session WHERE hash = %s", (digest(secret),))
+def close_session(secret: str) -> Work[str | None]:
+    """End a session at once; whose it was."""
+    rows = yield Statement("DELETE FROM session WHERE hash = %s RETURNING username", (digest(secret),))
+    return str(rows[0][0]) if rows else None
 
 
-def take_over(earlier: str, secret: str, username: str) -> Work[None]:
-    """Let the session of `secret` follow on the browser's `earlier` one, which ends.
+def take_over(earlier: str, secret: str, username: str) -> Work[str | None]:
+    """Let the session of `secret` follow on the browser's `earlier` one, which ends; whose that was.
 
     Where the same person signed in again, apps with online access keep it: their grants go over.
     """
     old, new = digest(earlier), digest(secret)
     yield Statement("UPDATE app_grant SET session = %s WHERE session = %s AND username = %s", (new, old, username))
-    yield Statement("DELETE FROM session WHERE hash = %s", (old,))
+    return (yield from close_session(earlier))
 
 
 def renew(secret: str) -> Work[str]:

@@ -121,6 +121,18 @@ def end_grant(grant_id: str) -> Work[bool]:
     return bool(rows)
 
 
+def end_online(username: str, sessions: Sequence[bytes]) -> Work[None]:
+    """End what apps have of a person for as long as sessions last (their hashes), which the caller has ended."""
+    ended = yield Statement(
+        """WITH open AS (SELECT id FROM app_grant WHERE username = %s AND session = ANY(%s) AND ended IS NULL
+                         ORDER BY id FOR UPDATE)
+           UPDATE app_grant g SET ended = now() FROM open WHERE g.id = open.id RETURNING g.id""",
+        (username, list(sessions)),
+    )
+    if ended:
+        yield revoke_access([row[0] for row in ended])
+
+
 def revoke_access(grant_ids: Sequence[str]) -> Statement:
     """Make the access tokens of grants, which the caller has locked and ended, worthless at once in every process."""
     return Statement(

@@ -10,10 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
+from healix_fhir.kernel.database import Statement, Work, transaction
+from smart_auth.oauth.grant import Grant, issue_code
+from smart_auth.oauth.tokens import keep_access
+from smart_auth.store import digest
 from tests.integration.pages.test_authorize import browsing, id_token
-from tests.support.apps import app
+from tests.integration.smart_auth.test_token_code import opens
+from tests.support.apps import BACK, app
 from tests.support.gate import Pool
-from tests.support.portal import csrf, sign_in
+from tests.support.portal import PASSWORD, csrf, sign_in
 
 Use = Callable[[httpx.AsyncClient], Awaitable[None]]
 BYE = "https://app.test/bye?x=1"
@@ -30,6 +35,19 @@ def leaver(pool: Pool) -> str:
 def hidden(page: httpx.Response) -> dict[str, str]:
     """What the question carries."""
     return {name: html.unescape(value) for name, value in HIDDEN.findall(page.text)}
+
+
+def given(pool: Pool, client_id: str, username: str, scope: str, session: bytes) -> str:
+    """An access token of a grant that was made in a session."""
+    grant = Grant(client_id, username, scope, BACK, "c" * 43, 1, session=session, patient="p1")
+
+    def work() -> Work[None]:
+        yield from issue_code(grant)
+        made = yield Statement("SELECT id FROM app_grant ORDER BY created DESC LIMIT 1")
+        yield from keep_access(scope, made[0][0], grant, scope)
+
+    transaction(pool, work)
+    return scope
 
 
 async def in_(client: httpx.AsyncClient) -> bool:
@@ -166,3 +184,26 @@ def test_only_the_own_form_signs_out(database_url: str, pool: Pool) -> None:
         assert await in_(client)
 
     browsing(database_url, use)
+
+
+@pytest.mark.parametrize("way", ["sign out", "somebody else signs in"])
+def test_what_apps_have_for_the_session_ends_with_it(database_url: str, pool: Pool, way: str) -> None:
+    """Tokens for as long as a person is signed in open nothing afterwards; those with offline_access live on."""
+    client_id = app(pool)
+    found: dict[str, str] = {}
+
+    async def use(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "ada")
+        session = digest(client.cookies["healix"])
+        for words in ("online_access", "offline_access", "launch/patient"):
+            found[words] = given(pool, client_id, "ada", f"patient/*.rs {words}", session)
+        assert all(opens(pool, one) for one in found.values())
+        if way == "sign out":
+            page = await client.get("/account/logout")
+            await client.post("/account/logout", data=hidden(page))
+        else:  # the way that shows the form also to who is signed in
+            form = {"csrf": csrf(await client.get("/account/login?after=security"))}
+            await client.post("/account/login", data=form | {"username": "eve", "password": PASSWORD})
+
+    browsing(database_url, use)
+    assert [words for words, one in found.items() if opens(pool, one)] == ["offline_access"]
