@@ -44,8 +44,12 @@ class Asking:
 
     @property
     def told(self) -> Mapping[str, str]:
-        """What the app was told; nothing when the browser was not sent to it."""
-        return self.page.told if (self.page.left or "").startswith(self.sent["redirect_uri"]) else {}
+        """What the app was told in the way that it asked for; nothing when the browser was not sent to it."""
+        where = self.sent["redirect_uri"]
+        if self.sent.get("response_mode") != "form_post":
+            return self.page.told if (self.page.left or "").startswith(where) else {}
+        form = next((form for form in self.page.forms if (form.method, form.action) == ("post", where)), None)
+        return dict(form.filled()) if form is not None else {}
 
     @property
     def code(self) -> str:

@@ -24,6 +24,7 @@ class Page:
     status: int
     body: bytes = b""
     left: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def forms(self) -> list[Form]:
@@ -69,7 +70,7 @@ class Browser:
             answer = self.target.ask(method, url, body, given, token=False)
             self._keep(answer.cookies)
             if answer.status not in REDIRECTS:
-                return Page(url, answer.status, answer.body)
+                return Page(url, answer.status, answer.body, headers=answer.headers)
             url = urljoin(url, answer.headers.get("location", ""))
             method, body, headers = "GET", None, {}
         raise Failed(f"more than {MOST} redirects, the last to {url}")

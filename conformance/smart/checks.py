@@ -6,9 +6,11 @@ from conformance.check import Check
 from conformance.smart import (
     capabilities,
     discovery,
+    form_post,
     granular,
     identity,
     launching,
+    leaving,
     refreshing,
     refusals,
     scopes,
@@ -21,7 +23,9 @@ from conformance.smart.scene import Scene
 GROUPS: dict[str, tuple[Check[Scene], ...]] = {
     "Discovery": discovery.CHECKS,
     "Standalone and EHR launch": launching.CHECKS,
+    "Answers by a form": form_post.CHECKS,
     "OpenID Connect": identity.CHECKS,
+    "Signing out": leaving.CHECKS,
     "Token refresh": refreshing.CHECKS,
     "Invalid requests": refusals.CHECKS,
     "Introspection and revocation": tokens.CHECKS,

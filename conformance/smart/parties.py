@@ -4,7 +4,8 @@ They are named in a JSON file, which `python -m conformance.smart.prepare` makes
 
     {"people": {"patient": {"username": …, "password": …}, "practitioner": {…}},
      "apps": {"public" | "symmetric" | "asymmetric" | "service":
-              {"client_id": …, "auth": …, "redirect_uri": …, "launch_uri": …, "secret": …, "keys": {"kid": "PEM"}}},
+              {"client_id": …, "auth": …, "redirect_uri": …, "launch_uri": …, "post_logout_redirect_uri": …,
+               "secret": …, "keys": {"kid": "PEM"}}},
      "launch": ["a command that prints JSON with a new launch", "{client}", "{user}", "{patient}", "{encounter}"]}
 """
 
@@ -41,6 +42,7 @@ class App:
     launch_uri: str
     secret: str
     keys: Mapping[str, PrivateKey]
+    post_logout_redirect_uri: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,4 +77,5 @@ def _app(stated: Mapping[str, Any]) -> App:
         stated.get("launch_uri", ""),
         stated.get("secret", ""),
         keys,
+        stated.get("post_logout_redirect_uri", ""),
     )

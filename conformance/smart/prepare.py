@@ -22,6 +22,7 @@ from conformance.smart.jose import PrivateKey, public
 
 REDIRECT = "https://app.example/callback"
 LAUNCH = "https://app.example/launch"
+AFTER = "https://app.example/bye"
 SCOPE = "openid fhirUser launch launch/patient launch/encounter offline_access online_access patient/*.cruds user/*.rs"
 SERVICE = "system/*.rs"
 METHODS = {
@@ -66,6 +67,7 @@ def _registered(name: str, data_dir: Path, command: tuple[str, ...]) -> dict[str
         words += ["--scope", SERVICE]
     else:
         words += ["--scope", SCOPE, "--redirect-uri", REDIRECT, "--launch-uri", LAUNCH]
+        words += ["--post-logout-redirect-uri", AFTER]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump({"keys": [public(key, kid) for kid, key in keys.items()]}, file)
         file.flush()
@@ -75,6 +77,7 @@ def _registered(name: str, data_dir: Path, command: tuple[str, ...]) -> dict[str
         "auth": METHODS[name],
         "redirect_uri": REDIRECT,
         "launch_uri": LAUNCH,
+        "post_logout_redirect_uri": AFTER,
         "secret": done["client_secret"] or "",
         "keys": {kid: _pem(key) for kid, key in keys.items()},
     }

@@ -21,7 +21,7 @@ OTHER = "https://elsewhere.example/callback"
 
 
 def _asking(scene: Scene, scope: str = ASKED, **more: str | None) -> Asking:
-    return scene.asking(scene.parties.public, scene.parties.patient, scope, ALLOW, post=False, **more)
+    return scene.asking(scene.parties.public, scene.parties.patient, scope, ALLOW, post=False, browser=None, **more)
 
 
 def refused(error: str | None, scope: str = ASKED, **more: str | None) -> Callable[[Scene], None]:

@@ -110,7 +110,7 @@ class Scene:
         self, app: App, person: Person, scope: str, decision: Decision = ALLOW, *, post: bool = False, **more: str
     ) -> Launched:
         """Go all the way. Raises Failed."""
-        asking = self.asking(app, person, scope, decision, post=post, **more)
+        asking = self.asking(app, person, scope, decision, post=post, browser=None, **more)
         answer = self.redeem(app, asking)
         expect(answer.status == 200, f"the code was not exchanged: {told_of(answer)}")
         return Launched(app, asking, answer)
@@ -123,14 +123,14 @@ class Scene:
         decision: Decision = ALLOW,
         *,
         post: bool = False,
+        browser: Browser | None = None,
         **more: str | None,
     ) -> Asking:
         """Ask a person; `more` are parameters beside or instead of the right ones, None leaves one out."""
         sent, verifier = parameters(app, scope, self.fhir)
         sent = {name: value for name, value in (sent | more).items() if value is not None}
-        page, offered = ask(
-            self.endpoint("authorization_endpoint"), self.browser(person), person, sent, decision, post=post
-        )
+        where = self.endpoint("authorization_endpoint")
+        page, offered = ask(where, browser or self.browser(person), person, sent, decision, post=post)
         return Asking(sent, verifier, page, offered)
 
     def redeem(self, app: App, asking: Asking, **more: str | None) -> Answer:

@@ -19,9 +19,11 @@ from tests.support.flaws import (
     answered,
     asked,
     body,
+    drops,
     fields,
     member,
     one_more,
+    rewritten,
     said,
     sent_to,
     status,
@@ -72,6 +74,7 @@ def own_base(asked: Asked) -> str:
 KEY = ec.generate_private_key(ec.SECP384R1())
 NO_ORIGIN = said("access-control-allow-origin", "")
 GIVEN: Change = lambda answer: status(200)(member("access_token", "given")(answer))  # noqa: E731 - one of the changes
+LEFT: Change = lambda answer: status(303)(said("location", "https://elsewhere.example/bye")(answer))  # noqa: E731
 LET_IN: Change = lambda answer: (  # noqa: E731
     sent_to(error=None, code="given")(answer) if "error=" in answer.headers.get("location", "") else answer
 )
@@ -109,6 +112,23 @@ FLAWS: dict[str, Flaw] = {
     "a started app knows whether to show a banner": answered(TOKEN, without("need_patient_banner")),
     "an app is started by a patient's account": answered(f"{TOKEN}", member("scope", "launch openid")),
     "an app is started from the pages": answered("POST .*/account/launch", sent_to(launch=None)),
+    "answers by a form are offered": answered(OPENID, member("response_modes_supported", ["query"])),
+    "the code comes in a form": answered(BACK, rewritten('name="state" value="', 'name="state" value="no')),
+    "the form with the code is not kept": answered(BACK, said("cache-control", "max-age=60")),
+    "the form can be sent without scripts": answered(BACK, rewritten("<button", "<b")),
+    "a denial comes in a form too": answered(DECISION, rewritten("access_denied", "server_error")),
+    "another response_mode gives no code": asked(AUTHORIZE, fields(response_mode=None)),
+    "it is told where people sign out": answered(OPENID, without("end_session_endpoint")),
+    "who signs out goes back to the app with its state": answered("/account/logout", sent_to(state="another")),
+    "who signed out has to sign in again": asked("/account/logout", fields(csrf="none")),
+    "a link signs nobody out unasked": answered("GET .*/oauth/logout", drops("healix")),
+    "an app may ask by POST to sign out": answered("POST .*/oauth/logout", status(405)),
+    "an app may name itself by its client_id to sign out": asked("/oauth/logout", fields(client_id=None)),
+    "an unregistered address is not gone to after signing out": answered("logout.*elsewhere.example", LEFT),
+    "no address is gone to for an app that is not known": answered(r"logout\?post_logout", LEFT),
+    "another app's id token is no hint": asked("/oauth/logout", fields(client_id=None)),
+    "a forged id token is no hint": asked("/oauth/logout", fields(id_token_hint=None)),
+    "online_access ends with the session": answered(REFRESH, GIVEN),
     "the OpenID discovery document is whole": answered(OPENID, without("subject_types_supported")),
     "the keys of id tokens are published": answered(
         JWKS, body(lambda found: {"keys": [{**found["keys"][0], "d": "AQAB"}]})

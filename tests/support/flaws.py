@@ -73,6 +73,16 @@ def said(name: str, value: str) -> Change:
     return lambda answer: replace(answer, headers={**answer.headers, name: value})
 
 
+def rewritten(old: str, new: str) -> Change:
+    """A page with other words."""
+    return lambda answer: replace(answer, body=answer.body.replace(old.encode(), new.encode()))
+
+
+def drops(cookie: str) -> Change:
+    """An answer that takes a cookie away."""
+    return lambda answer: replace(answer, cookies=(*answer.cookies, f"{cookie}=; Max-Age=0"))
+
+
 def sent_to(**params: str | None) -> Change:
     """A redirect with other parameters."""
 
