@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 from pydicom import Dataset, dcmread
@@ -19,13 +16,13 @@ from pydicom.uid import generate_uid
 from dicomweb.dimse.associate import Reject, Roles, reject
 from dicomweb.dimse.command import Command, CommandField, Element
 from dicomweb.dimse.contexts import VERIFICATION
-from dicomweb.dimse.requestor import Failure, Patience, PeerError, Remote, Requestor, Response, associate
+from dicomweb.dimse.requestor import Failure, Patience, PeerError, Requestor, Response, associate
 from tests.bench.dimse_servers import free_port
 from tests.integration.dimse.conftest import Server
 from tests.support.certificate import self_signed
 from tests.support.ct import ct_image
 from tests.support.dimse import ABORT, CT, EXPLICIT, IMPLICIT, RELEASE, command, item, p_data, pdu
-from tests.support.tools import require_tool
+from tests.support.storage_peers import local, scripted, storescp
 
 OFFERED = [(VERIFICATION, [IMPLICIT]), (CT, [EXPLICIT, IMPLICIT])]
 ECHO: Command = {Element.AffectedSOPClassUID: VERIFICATION, Element.CommandField: CommandField.C_ECHO_RQ}
@@ -46,11 +43,6 @@ def store(requestor: Requestor, instance: str, data: list[bytes]) -> Response:
         Element.AffectedSOPInstanceUID: instance,
     }
     return requestor.ask(requestor.needed(CT), fields, data)
-
-
-def local(port: int, aet: str = "HEALIX") -> Remote:
-    """A peer on this machine, which we call as MODALITY."""
-    return Remote(aet, "127.0.0.1", port, calling="MODALITY")
 
 
 @pytest.mark.spec("PS3.7 9.1.5 (2024d)")
@@ -101,25 +93,6 @@ def an_object(folder: Path) -> tuple[Dataset, bytes]:
     return image, stored[stored.index(b"\x08\x00\x16\x00UI") :]
 
 
-@contextmanager
-def storescp(folder: Path, *options: str) -> Iterator[Remote]:
-    """The storescp of dcmtk, which writes to a folder."""
-    port = free_port()
-    program = [require_tool("storescp"), "-od", str(folder), "-aet", "ARCHIVE", *options, str(port)]
-    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.02)
-        yield local(port, "ARCHIVE")
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 @pytest.mark.parametrize("longest", ["4096", "16384", "131072"])
 def test_storescp_of_dcmtk(tmp_path: Path, longest: str) -> None:
     """The storescp of dcmtk answers an echo and stores an object whole, with short PDUs and long ones."""
@@ -150,31 +123,6 @@ def test_over_tls(tmp_path: Path) -> None:
             pass
         assert raised.value.failure is Failure.UNREACHABLE
     assert len(list((tmp_path / "kept").iterdir())) == 1
-
-
-@contextmanager
-def scripted(*answers: bytes, hang: bool = False) -> Iterator[Remote]:
-    """A peer that sends an answer for each PDU that comes, or is not heard of again after the last one."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    done = Event()
-
-    def run() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            for answer in answers:
-                connection.recv(1 << 16)
-                connection.sendall(answer)
-            if hang:
-                done.wait(10)
-
-    thread = Thread(target=run)
-    thread.start()
-    try:
-        yield local(listener.getsockname()[1])
-    finally:
-        done.set()
-        thread.join(10)
-        listener.close()
 
 
 def acceptance(context: bytes = item(0x21, b"\x01\x00\x00\x00" + item(0x40, IMPLICIT.encode()))) -> bytes:

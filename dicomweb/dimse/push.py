@@ -1,0 +1,169 @@
+"""C-STORE as its SCU: any number of instances to one peer, over as few associations as their contexts allow.
+
+Each instance goes in the transfer syntax it is stored in where the peer takes that, else uncompressed. One that the
+peer refuses costs the others nothing; an association that breaks is opened again for those that are left.
+
+Spec: PS3.4 B.2 and B.3 (2024d), PS3.7 9.1.1 (2024d)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from threading import Event
+
+from dicomweb.dimse.associate import Context
+from dicomweb.dimse.command import Command, CommandField, Element
+from dicomweb.dimse.outgoing import FALLBACK, Outgoing
+from dicomweb.dimse.propose import MOST_CONTEXTS
+from dicomweb.dimse.requestor import Failure, Patience, PeerError, Remote, Requestor, associate
+from dicomweb.status import SUCCESS, Reason, reason
+from dicomweb.study.retrieve import Instance
+from healix_fhir.kernel.errors import HealixError
+
+ATTEMPTS = 3
+"""Associations that may break one after the other, each at its first object, before the peer is left."""
+MEDIUM = 0
+"""The priority of every request."""
+WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
+"""Statuses of warnings outside of Bxxx. Spec: PS3.7 C.4 (2024d)"""
+
+
+class Outcome(Enum):
+    """How a sub-operation ended, as it is counted. Spec: PS3.7 9.1.4.1 (2024d)"""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one instance: the status of its C-STORE, or that which tells why there was none, and words.
+
+    `may_pass`: whether a failure may pass when it is sent again later.
+    """
+
+    instance: Instance
+    status: int
+    message: str = ""
+    may_pass: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """As what it counts."""
+        if self.status == SUCCESS:
+            return Outcome.COMPLETED
+        return Outcome.WARNING if self.status in WARNINGS or self.status >> 12 == 0xB else Outcome.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Originator:
+    """Whose C-MOVE the instances are sent for. Spec: PS3.7 9.1.1.1 (2024d)"""
+
+    aet: str
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Sending to one peer. `leave_off` is asked before each instance; setting `stop` ends every wait."""
+
+    remote: Remote
+    outgoing: Outgoing
+    originator: Originator | None = None
+    leave_off: Callable[[], bool] = lambda: False
+    patience: Patience | None = None
+    stop: Event | None = None
+
+    def send(self, instances: Sequence[Instance]) -> Iterator[Sent]:
+        """What becomes of each instance, in their order, as it becomes known. Raises PeerError only when stopped."""
+        for group in groups(instances):
+            yield from self._group(deque(group))
+
+    def _group(self, left: deque[Instance]) -> Iterator[Sent]:
+        """Send what is `left` of a group, over another association where one breaks."""
+        broken = 0
+        while left and not self.leave_off():
+            before = len(left)
+            try:
+                yield from self._over_one(left)
+            except PeerError as error:
+                if error.failure is Failure.STOPPED:
+                    raise
+                broken = broken + 1 if len(left) == before else 1
+                established = error.failure not in (Failure.REJECTED, Failure.UNREACHABLE)
+                over = [left.popleft()] if established and broken < ATTEMPTS else [*left]
+                if len(over) > 1:
+                    left.clear()
+                for one in over:
+                    yield Sent(one, Reason.PROCESSING_FAILURE, error.message, may_pass=error.transient)
+
+    def _over_one(self, left: deque[Instance]) -> Iterator[Sent]:
+        with associate(self.remote, offered(left), patience=self.patience, stop=self.stop) as requestor:
+            while left and not self.leave_off():
+                sent = self._one(requestor, left[0])
+                left.popleft()
+                yield sent
+
+    def _one(self, requestor: Requestor, one: Instance) -> Sent:
+        context = taken(requestor, one)
+        if context is None:
+            status, what = Reason.TRANSFER_SYNTAX_NOT_SUPPORTED, "neither its transfer syntax nor an uncompressed one"
+            if requestor.context(one.sop_class) is None:
+                status, what = Reason.SOP_CLASS_NOT_SUPPORTED, f"not the SOP class {one.sop_class}"
+            return Sent(one, status, f"{self.remote} takes {what}")
+        try:
+            data_set = self.outgoing.data_set(one, context.transfer_syntax)
+        except HealixError as error:
+            return Sent(one, reason(error), error.message)
+        response = requestor.ask(context, self._command(one), data_set)
+        return Sent(one, response.status, response.comment)
+
+    def _command(self, one: Instance) -> Command:
+        command: dict[int, int | str] = {
+            Element.AffectedSOPClassUID: one.sop_class,
+            Element.CommandField: CommandField.C_STORE_RQ,
+            Element.Priority: MEDIUM,
+            Element.AffectedSOPInstanceUID: one.instance,
+        }
+        if self.originator is not None:
+            command[Element.MoveOriginatorApplicationEntityTitle] = self.originator.aet
+            command[Element.MoveOriginatorMessageID] = self.originator.message_id
+        return command
+
+
+def taken(requestor: Requestor, one: Instance) -> Context | None:
+    """The context in which an instance goes: that of its own transfer syntax before any other."""
+    own = requestor.context(one.sop_class, one.transfer_syntax)
+    if own is not None:
+        return own
+    found = (requestor.context(one.sop_class, syntax) for syntax in FALLBACK)
+    return next((context for context in found if context is not None), None)
+
+
+def groups(instances: Sequence[Instance]) -> Iterator[list[Instance]]:
+    """The instances in their order, so many at a time as have contexts on one association."""
+    group: list[Instance] = []
+    needed: set[tuple[str, str]] = set()
+    for one in instances:
+        further = needed | set(_contexts(one))
+        if len(further) > MOST_CONTEXTS:
+            yield group
+            group, further = [], set(_contexts(one))
+        group.append(one)
+        needed = further
+    if group:
+        yield group
+
+
+def offered(instances: Sequence[Instance]) -> list[tuple[str, Sequence[str]]]:
+    """The contexts for instances: one for each transfer syntax that a SOP class is stored in, and the fallback."""
+    needed = dict.fromkeys(context for one in instances for context in _contexts(one))
+    return [(sop_class, (syntax,) if syntax else FALLBACK) for sop_class, syntax in needed]
+
+
+def _contexts(one: Instance) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (one.sop_class, one.transfer_syntax), (one.sop_class, "")
