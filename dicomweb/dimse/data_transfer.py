@@ -12,7 +12,16 @@ from collections.abc import Iterable, Iterator
 
 from dicomweb.dimse import command as dimse
 from dicomweb.dimse.command import Command, Element
-from dicomweb.dimse.pdu import AbortReason, Fragment, PDUType, ProtocolError, data_pdus, data_set_pdus, fragments
+from dicomweb.dimse.pdu import (
+    AbortReason,
+    AbortSource,
+    Fragment,
+    PDUType,
+    ProtocolError,
+    data_pdus,
+    data_set_pdus,
+    fragments,
+)
 from dicomweb.dimse.wire import ClosedError, Wire
 
 
@@ -21,7 +30,7 @@ class ReleasedError(Exception):
 
 
 class AbortedError(ClosedError):
-    """The peer aborted the association."""
+    """The peer aborted the association; its text says who did, and why."""
 
 
 class DataTransfer:
@@ -46,7 +55,8 @@ class DataTransfer:
         if kind is PDUType.A_RELEASE_RQ:
             raise ReleasedError
         if kind is PDUType.A_ABORT:
-            raise AbortedError
+            by = "service user" if body[2] == AbortSource.SERVICE_USER else "service provider"
+            raise AbortedError(f"the {by}, reason {body[3]}")
         raise ProtocolError(AbortReason.UNEXPECTED_PDU, f"{kind.name} within an association")
 
     def poll(self, *, progress: float) -> Fragment | None:

@@ -19,18 +19,17 @@ from threading import Event
 
 from dicomweb.dimse import command as dimse
 from dicomweb.dimse.associate import OUR_TITLE, Context, Proposal, Roles
-from dicomweb.dimse.command import Command, CommandField, Element
+from dicomweb.dimse.command import Command, CommandField, Element, Fragments
+from dicomweb.dimse.data_transfer import AbortedError, DataTransfer, ReleasedError
 from dicomweb.dimse.pdu import (
     RELEASE_REQUEST,
     RELEASE_RESPONSE,
+    AbortReason,
     AbortSource,
     Fragment,
     PDUType,
     ProtocolError,
     abort,
-    data_pdus,
-    data_set_pdus,
-    fragments,
 )
 from dicomweb.dimse.propose import Acceptance, acceptance, proposals, rejection, request
 from dicomweb.dimse.wire import ClosedError, ExpiredError, SecureWire, StoppingError, Wire, tune
@@ -142,11 +141,11 @@ class Requestor:
 
     remote: Remote
     agreed: Acceptance
-    _wire: Wire
+    _transfer: DataTransfer
     _patience: Patience
     _message_id: int = 0
-    _fragments: Iterator[Fragment] = field(default_factory=lambda: iter(()))
-    _unread: Context | None = None
+    _heard: Fragments = field(default_factory=Fragments)
+    _unread: int | None = None
 
     def context(self, sop_class: str, transfer_syntax: str | None = None) -> Context | None:
         """The accepted context for a SOP class, in that transfer syntax where it is named."""
@@ -193,12 +192,8 @@ class Requestor:
 
     def send(self, context: Context, command: Command, data_set: Iterable[bytes] | None = None) -> None:
         """Send a message, also a response to one of the peer. Raises PeerError."""
-        follows = dimse.DATA_SET if data_set is not None else dimse.NO_DATA_SET
-        encoded = dimse.encode({**command, Element.CommandDataSetType: follows})
-        self._write(b"".join(data_pdus(context.id, encoded, self.agreed.maximum)))
-        if data_set is not None:
-            for pdus in data_set_pdus(context.id, data_set, self.agreed.maximum):
-                self._write(pdus)
+        with self._told():
+            self._transfer.send(context.id, {**command, Element.CommandDataSetType: dimse.NO_DATA_SET}, data_set)
 
     def cancel(self, context: Context, message_id: int) -> None:
         """Ask the peer to leave off; it answers the request under way with its last response. Spec: PS3.7 9.3.2.3"""
@@ -219,48 +214,38 @@ class Requestor:
 
     def receive(self) -> Message:
         """The next message, whatever it is. A data set that follows is to be read with `pieces`."""
-        encoded = bytearray()
-        context: Context | None = None
-        for fragment in self._message(self._patience.answer):
+        command = None
+        while command is None:
+            begun = self._heard.context_id is not None
+            fragment = self._fragment(self._patience.progress if begun else self._patience.answer)
             if not fragment.is_command:
                 raise self._confused("a data set without a command")
-            context = self.agreed.contexts[fragment.context_id]
-            encoded += fragment.data
-            if len(encoded) > dimse.LIMIT:
-                raise self._confused("a command set that is too long")
-        assert context is not None, "a message has a fragment"
-        try:
-            command = dimse.decode(bytes(encoded))
-        except ProtocolError as error:
-            raise self._confused(str(error)) from error
-        self._unread = context if dimse.has_data_set(command) else None
-        return Message(context, command)
+            with self._told():
+                command = self._heard.add(fragment)
+        self._unread = fragment.context_id if dimse.has_data_set(command) else None
+        return Message(self.agreed.contexts[fragment.context_id], command)
 
     def pieces(self) -> Iterator[memoryview]:
         """The data set of the message that came last; each piece is valid until the next is asked for."""
-        if self._unread is None:
-            return
-        self._unread = None
-        for fragment in self._message(self._patience.progress):
-            if fragment.is_command:
-                raise self._confused("a command instead of a data set")
+        while self._unread is not None:
+            fragment = self._fragment(self._patience.progress)
+            if fragment.is_command or fragment.context_id != self._unread:
+                raise self._confused("something else than the data set that it announced")
+            if fragment.is_last:
+                self._unread = None
             yield fragment.data
 
     def release(self) -> None:
         """End the association in good order; what the peer sends meanwhile is dropped. Spec: PS3.8 7.2 (2024d)"""
-        self._write(RELEASE_REQUEST)
-        with suppress(PeerError, ClosedError):
+        wire = self._transfer.wire
+        with self._told():
+            wire.write(RELEASE_REQUEST)
             while True:
-                kind, _ = self._read(self._patience.release)
-                if kind is PDUType.A_RELEASE_RP:
+                kind, _ = wire.read(idle=self._patience.release, progress=self._patience.release, interruptible=True)
+                if kind in (PDUType.A_RELEASE_RP, PDUType.A_ABORT):
                     return
                 if kind is PDUType.A_RELEASE_RQ:  # both at once
-                    self._write(RELEASE_RESPONSE)
-
-    def abort(self) -> None:
-        """End the association at once."""
-        with suppress(ClosedError):
-            self._wire.write(abort(AbortSource.SERVICE_USER))
+                    wire.write(RELEASE_RESPONSE)
 
     def _gathered(self) -> Iterator[bytes]:
         size = 0
@@ -270,42 +255,24 @@ class Requestor:
                 raise self._confused(f"an answer of more than {LONGEST_ANSWER >> 20} MB")
             yield bytes(piece)
 
-    def _message(self, idle: float) -> Iterator[Fragment]:
-        """The fragments of a command or of a data set, all of one context."""
-        begun: int | None = None
-        while True:
-            fragment = next(self._fragments, None)
-            if fragment is None:
-                self._fragments = self._data(idle if begun is None else self._patience.progress)
-                continue
-            if fragment.context_id not in self.agreed.contexts or begun not in (None, fragment.context_id):
-                raise self._confused("a presentation context that was not accepted, or not begun")
-            begun = fragment.context_id
-            yield fragment
-            if fragment.is_last:
-                return
+    def _fragment(self, idle: float) -> Fragment:
+        with self._told(idle):
+            fragment = self._transfer.fragment(idle=idle, progress=self._patience.progress, interruptible=True)
+        if fragment.context_id not in self.agreed.contexts:
+            raise self._confused("a presentation context that was not accepted")
+        return fragment
 
-    def _data(self, idle: float) -> Iterator[Fragment]:
-        """The fragments of the next P-DATA-TF."""
-        kind, body = self._read(idle)
-        if kind is PDUType.A_RELEASE_RQ:
-            self._write(RELEASE_RESPONSE)
-            raise PeerError(Failure.LOST, f"{self.remote} ended the association before it had answered")
-        if kind is not PDUType.P_DATA_TF:
-            raise self._confused(f"{kind.name} instead of an answer")
+    @contextmanager
+    def _told(self, idle: float = 0) -> Iterator[None]:
+        """Tell what the peer does wrong."""
         try:
-            return iter(list(fragments(body)))
-        except ProtocolError as error:
-            raise self._confused(str(error)) from error
-
-    def _read(self, idle: float) -> tuple[PDUType, memoryview]:
-        return _read(self._wire, self.remote, idle, self._patience.progress)
-
-    def _write(self, data: bytes) -> None:
-        try:
-            self._wire.write(data)
-        except ClosedError as error:
-            raise _lost(self.remote) from error
+            with _failures(self.remote, idle or self._patience.progress):
+                yield
+        except ReleasedError as error:
+            with suppress(ClosedError):
+                self._transfer.wire.write(RELEASE_RESPONSE)
+            message = f"{self.remote} ended the association before it had answered"
+            raise PeerError(Failure.LOST, message) from error
 
     def _confused(self, what: str) -> PeerError:
         return PeerError(Failure.CONFUSED, f"{self.remote} sends {what}", transient=False)
@@ -329,11 +296,12 @@ def associate(
     connection = _connect(remote, patience)
     try:
         wire = _wire(connection, patience, stop or Event())
-        requestor = _established(wire, remote, proposals(offered), roles or {}, patience)
         try:
+            requestor = _established(wire, remote, proposals(offered), roles or {}, patience)
             yield requestor
         except BaseException:
-            requestor.abort()
+            with suppress(ClosedError):
+                wire.write(abort(AbortSource.SERVICE_USER))
             raise
         with suppress(PeerError):  # all was said, whatever becomes of the farewell
             requestor.release()
@@ -370,42 +338,33 @@ def _wire(connection: socket.socket, patience: Patience, stop: Event) -> Wire:
 def _established(
     wire: Wire, remote: Remote, offered: Sequence[Proposal], roles: Mapping[str, Roles], patience: Patience
 ) -> Requestor:
-    try:
+    with _failures(remote, patience.associate):
         wire.write(request(remote.aet, remote.calling, offered, roles, LONGEST_PDU))
-    except ClosedError as error:
-        raise _lost(remote) from error
-    kind, body = _read(wire, remote, patience.associate, patience.progress)
-    if kind is PDUType.A_ASSOCIATE_RJ:
-        refused = rejection(body)
-        message = f"{remote} rejected the association: {refused.reason}"
-        raise PeerError(Failure.REJECTED, message, transient=refused.transient)
-    if kind is not PDUType.A_ASSOCIATE_AC:
-        raise PeerError(Failure.CONFUSED, f"{remote} sends {kind.name} instead of an A-ASSOCIATE-AC", transient=False)
-    try:
-        return Requestor(remote, acceptance(body, offered), wire, patience)
-    except ProtocolError as error:
-        with suppress(ClosedError):
-            wire.write(abort(AbortSource.SERVICE_PROVIDER, error.reason))
-        raise PeerError(Failure.CONFUSED, f"{remote} sends {error}", transient=False) from error
+        kind, body = wire.read(idle=patience.associate, progress=patience.progress, interruptible=True)
+        if kind is PDUType.A_ASSOCIATE_RJ:
+            refused = rejection(body)
+            message = f"{remote} rejected the association: {refused.reason}"
+            raise PeerError(Failure.REJECTED, message, transient=refused.transient)
+        if kind is PDUType.A_ABORT:
+            raise AbortedError("before it began")
+        if kind is not PDUType.A_ASSOCIATE_AC:
+            raise ProtocolError(AbortReason.UNEXPECTED_PDU, f"{kind.name} instead of an A-ASSOCIATE-AC")
+        agreed = acceptance(body, offered)
+    return Requestor(remote, agreed, DataTransfer(wire, agreed.maximum), patience)
 
 
-def _read(wire: Wire, remote: Remote, idle: float, progress: float) -> tuple[PDUType, memoryview]:
-    """The next PDU that is no A-ABORT."""
+@contextmanager
+def _failures(remote: Remote, seconds: float) -> Iterator[None]:
+    """What goes wrong on a connection as a PeerError."""
     try:
-        kind, body = wire.read(idle=idle, progress=progress, interruptible=True)
+        yield
+    except AbortedError as error:
+        raise PeerError(Failure.ABORTED, f"{remote} aborted the association ({error})") from error
     except ClosedError as error:
-        raise _lost(remote) from error
+        raise PeerError(Failure.LOST, f"the connection to {remote} is lost") from error
     except ExpiredError as error:
-        raise PeerError(Failure.TIMED_OUT, f"{remote} does not answer within {idle:g} s") from error
+        raise PeerError(Failure.TIMED_OUT, f"{remote} does not answer within {seconds:g} s") from error
     except StoppingError as error:
         raise PeerError(Failure.STOPPED, "the server stops") from error
     except ProtocolError as error:
         raise PeerError(Failure.CONFUSED, f"{remote} sends {error}", transient=False) from error
-    if kind is PDUType.A_ABORT:
-        by = "the service user" if body[2] == AbortSource.SERVICE_USER else "the service provider"
-        raise PeerError(Failure.ABORTED, f"{remote} aborted the association ({by}, reason {body[3]})")
-    return kind, body
-
-
-def _lost(remote: Remote) -> PeerError:
-    return PeerError(Failure.LOST, f"the connection to {remote} is lost")

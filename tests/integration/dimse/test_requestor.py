@@ -156,7 +156,7 @@ WRONG: dict[str, tuple[tuple[bytes, ...], Failure, str]] = {
     "sends a second command for data": (
         (acceptance(), response(data_set=1) + response()),
         Failure.CONFUSED,
-        "a command instead of a data set",
+        "something else than the data set",
     ),
     "sends endless data": (
         (acceptance(), response(data_set=1) + 11 * p_data(1, 0, bytes(100_000))),
