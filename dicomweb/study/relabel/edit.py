@@ -61,7 +61,7 @@ def _edited(plain: BinaryIO, syntax: Syntax, change: Change, when: datetime) -> 
 
     with _lenient():
         try:
-            head = read_dataset(plain, syntax.implicit, syntax.little, stop_when=_stopping(change.labels))
+            head = read_dataset(plain, syntax.implicit, syntax.little, stop_when=_stopping(change))
             written = DicomBytesIO()
             written.is_implicit_VR, written.is_little_endian = syntax.implicit, syntax.little
             _apply(head, change, when)
@@ -78,9 +78,12 @@ def _edited(plain: BinaryIO, syntax: Syntax, change: Change, when: datetime) -> 
         yield chunk
 
 
-def _stopping(labels: Mapping[str, str]) -> Callable[[int, str | None, int], bool]:
-    """Where the head ends: at a large value behind all labels; where the character set may change, behind all text."""
-    last = LAST_LABEL if "".join(labels.values()).isascii() else LAST_TEXT
+def _stopping(change: Change) -> Callable[[int, str | None, int], bool]:
+    """Where the head ends: at a large value behind all labels; where the character set may change, or references are
+    looked for, behind all text.
+    """
+    labels = "".join(change.labels.values())
+    last = LAST_LABEL if labels.isascii() and change.moved is None else LAST_TEXT
     return lambda tag, _, length: tag >= PIXELS or (tag > last and length >= LARGE)
 
 

@@ -1,4 +1,8 @@
-"""The objects that a change concerns, and what it makes of each."""
+"""The objects that a change concerns, and what it makes of each.
+
+They are found in two steps, so that a study of any size takes little memory: which there are, and then a group at a
+time what each says.
+"""
 
 from __future__ import annotations
 
@@ -27,34 +31,71 @@ class Concerned:
     change: Change
 
 
+@dataclass(frozen=True, slots=True)
+class There:
+    """What was there when the change began: `keys` of the rows of all objects of both studies, and a `print` of them
+    that is another one when anything has come, gone or changed since.
+
+    `series` go, and take `labels`; `whole` says that nothing stays behind.
+    """
+
+    keys: Sequence[int]
+    print: str
+    series: frozenset[str]
+    labels: Mapping[str, str]
+    whole: bool
+
+
+_THERE = """
+SELECT coalesce(array_agg(i.pk ORDER BY i.pk), '{}'),
+       md5(coalesce(
+         string_agg(concat_ws(' ', s.study_uid, e.series_uid, i.instance_uid, i.blob), ',' ORDER BY i.pk), '')),
+       array_agg(DISTINCT e.series_uid) FILTER (WHERE s.study_uid = %s)
+FROM study s JOIN series e ON e.study_pk = s.pk JOIN instance i ON i.series_pk = e.pk
+WHERE s.study_uid = ANY(%s)"""
+
+_FIRST = """
+SELECT i.metadata FROM study s JOIN series e ON e.study_pk = s.pk JOIN instance i ON i.series_pk = e.pk
+WHERE s.study_uid = %s ORDER BY e.series_number, e.pk, i.instance_number, i.pk LIMIT 1"""
+
 _OBJECTS = """
 SELECT s.study_uid, e.series_uid, i.instance_uid, i.blob, i.size, i.metadata
-FROM study s JOIN series e ON e.study_pk = s.pk JOIN instance i ON i.series_pk = e.pk
-WHERE s.study_uid = ANY(%s) ORDER BY s.pk, e.series_number, e.pk, i.instance_number, i.pk"""
+FROM instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk
+WHERE i.pk = ANY(%s) ORDER BY i.pk"""
 
 
-def concerned(asked: Relabelling) -> Work[list[Concerned]]:
-    """All of them: what is labelled or moved, and what refers to that; one statement."""
-    studies = sorted({asked.study, asked.target})
-    rows = yield Statement(_OBJECTS, (studies,))
-    decompress = zstandard.ZstdDecompressor().decompress
+def there(asked: Relabelling) -> Work[There]:
+    """What is in both studies now."""
+    rows = yield Statement(_THERE, (asked.study, sorted({asked.study, asked.target})))
+    keys, print_, of_study = rows[0]
+    all_series = frozenset(of_study or ())
+    series = frozenset(asked.series) or all_series
+    labels = asked.labels
+    if asked.target != asked.study:
+        first = yield Statement(_FIRST, (asked.target,))
+        if first:
+            labels = _labels(msgspec.json.decode(zstandard.ZstdDecompressor().decompress(first[0][0])))
+    return There(keys, print_, series, labels, all_series <= series)
+
+
+def concerned(asked: Relabelling, found: There, keys: Sequence[int]) -> Work[list[Concerned]]:
+    """Those of the objects at `keys` that are labelled or moved, or refer to what is; one statement."""
+    rows = yield Statement(_OBJECTS, (list(keys),))
     if asked.target == asked.study:
         return [
             Concerned(study, instance, key, size, Change(asked.labels)) for study, _, instance, key, size, _ in rows
         ]
-    series = frozenset(asked.series) or frozenset(row[1] for row in rows if row[0] == asked.study)
-    first = next((row[5] for row in rows if row[0] == asked.target), None)
-    labels = asked.labels if first is None else _labels(msgspec.json.decode(decompress(first)))
-    found = []
+    decompress = zstandard.ZstdDecompressor().decompress
+    named = {*found.series, asked.study} if found.whole else found.series
+    objects = []
     for study, own_series, instance, key, size, described in rows:
-        comes = study == asked.study and own_series in series
-        own = asked.target if comes else study
-        moved = Moved(series, asked.study, asked.target, own, comes)
+        comes = study == asked.study and own_series in found.series
+        moved = Moved(found.series, asked.study, asked.target, asked.target if comes else study, comes, found.whole)
         if comes:
-            found.append(Concerned(study, instance, key, size, Change(labels, asked.target, moved)))
-        elif _names(decompress(described), series):
-            found.append(Concerned(study, instance, key, size, Change({}, None, moved)))
-    return found
+            objects.append(Concerned(study, instance, key, size, Change(found.labels, asked.target, moved)))
+        elif _names(decompress(described), named):
+            objects.append(Concerned(study, instance, key, size, Change({}, None, moved)))
+    return objects
 
 
 def _labels(members: Mapping[str, Any]) -> dict[str, str]:
@@ -69,6 +110,6 @@ def _labels(members: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _names(described: bytes, series: Sequence[str] | frozenset[str]) -> bool:
-    """Whether an object that does not go itself refers to one of the series."""
-    return any(f'"{uid}"'.encode() in described for uid in series)
+def _names(described: bytes, uids: frozenset[str] | set[str]) -> bool:
+    """Whether an object that does not go itself refers to one of the series, or to the study."""
+    return any(f'"{uid}"'.encode() in described for uid in uids)

@@ -2,7 +2,7 @@
 
 What they replace is kept like what was deleted, so that `undo.py` can bring it back, until the purge. The studies are
 closed to everyone but `system` from then on until the bridge has found whose they are. A job that is cut off leaves
-blobs without rows, for the sweep, and starts over.
+blobs without rows, for the sweep, and starts over. However many objects there are, a group of them is in memory.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from psycopg_pool import ConnectionPool
 from dicomweb.events import study_changed
 from dicomweb.study.counted import counted
 from dicomweb.study.delete import MOVE
-from dicomweb.study.receive import Received, Receiver
+from dicomweb.study.receive import Receiver
 from dicomweb.study.relabel.asked import WORD, Relabelling, find, settle
 from dicomweb.study.relabel.labels import OF_PATIENT
-from dicomweb.study.relabel.objects import Concerned, concerned
+from dicomweb.study.relabel.objects import There, concerned, there
 from dicomweb.study.relabel.rewrite import rewritten
-from dicomweb.study.rows import audited, write
+from dicomweb.study.relabel.waiting import Waiting
+from dicomweb.study.rows import write
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Statement, Work, transaction
@@ -56,23 +57,37 @@ def perform(
     if asked.state != "asked":
         return asked
     origin = Origin(client=client, account=asked.account)
-    made: list[Received] = []
-    try:
-        objects = transaction(pool, lambda: concerned(asked))
-        now = clock.now()
-        for one in objects:
-            made.append(rewritten(receiver, one, now))
-            progress(one.size)
-        receiver.archive.enter([one.key for one in made])
-        if not transaction(pool, lambda: _put(asked, objects, made, origin)):
-            receiver.archive.remove([one.key for one in made])
-    except HealixError as error:
-        receiver.archive.remove([one.key for one in made])
-        if error.category in (Category.UNAVAILABLE, Category.FULL):
-            raise
-        message = error.message
-        transaction(pool, lambda: _failed(asked, message, origin))
+    with Waiting(receiver.archive.incoming) as waiting:
+        try:
+            found = transaction(pool, lambda: there(asked))
+            _write_anew(pool, receiver, asked, found, waiting, progress)
+            receiver.archive.enter(waiting.keys)
+            if not transaction(pool, lambda: _put(asked, found, waiting, origin)):
+                receiver.archive.remove(waiting.keys)
+        except HealixError as error:
+            receiver.archive.remove(waiting.keys)
+            if error.category in (Category.UNAVAILABLE, Category.FULL):
+                raise
+            message = error.message
+            transaction(pool, lambda: _failed(asked, message, origin))
     return transaction(pool, lambda: find(number))
+
+
+def _write_anew(
+    pool: ConnectionPool[Connection[Row]],
+    receiver: Receiver,
+    asked: Relabelling,
+    found: There,
+    waiting: Waiting,
+    progress: Progress,
+) -> None:
+    """All objects, a group at a time."""
+    now = clock.now()
+    for start in range(0, len(found.keys), GROUP):
+        keys = found.keys[start : start + GROUP]
+        for one in transaction(pool, lambda keys=keys: concerned(asked, found, keys)):  # type: ignore[misc]
+            waiting.add(one, rewritten(receiver, one, now))
+            progress(one.size)
 
 
 def _failed(asked: Relabelling, message: str, origin: Origin) -> Work[None]:
@@ -91,7 +106,7 @@ INSERT INTO relabelled_instance (relabelling, instance_uid, before, after)
 SELECT %s, x.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS x"""
 
 
-def _put(asked: Relabelling, objects: Sequence[Concerned], made: Sequence[Received], origin: Origin) -> Work[bool]:
+def _put(asked: Relabelling, found: There, waiting: Waiting, origin: Origin) -> Work[bool]:
     """Put what was made in the place of what it was made from, unless somebody else did; whether that was done. The
     caller made the names of the blobs durable.
     """
@@ -102,23 +117,26 @@ def _put(asked: Relabelling, objects: Sequence[Concerned], made: Sequence[Receiv
     known = {row[0]: row[1:] for row in rows}
     if any(held for *_, held in known.values()):
         raise HealixError(Category.CONFLICT, "a study under legal hold stays as it is")
-    if (yield from concerned(asked)) != list(objects):
+    if (yield from there(asked)) != found:
         raise HealixError(Category.CONFLICT, CHANGED)
-    for study, (pk, *_) in known.items():
-        keys = [one.key for one in objects if one.study == study]
-        if keys:
-            yield Statement(MOVE.format(chosen="i.blob = ANY(%s)"), (pk, keys, access.origin.account, RELABELLED))
-            yield from counted(study)
-    for start in range(0, len(made), GROUP):
-        if not (yield from write(access, made[start : start + GROUP], WORD)):
-            raise HealixError(Category.CONFLICT, CHANGED)
+    for group in waiting.groups(GROUP):
+        for study, (pk, *_) in known.items():
+            keys = [one.before for one in group if one.study == study]
+            if keys:
+                yield Statement(MOVE.format(chosen="i.blob = ANY(%s)"), (pk, keys, access.origin.account, RELABELLED))
     for study in known:
         yield from counted(study)
-    pairs = ([one.instance for one in objects], [one.key for one in objects], [one.key for one in made])
-    yield Statement(_PAIRS, (asked.id, *pairs))
+    for group in waiting.groups(GROUP):
+        if not (yield from write(access, [one.received() for one in group], WORD)):
+            raise HealixError(Category.CONFLICT, CHANGED)
+        pairs = zip(*((one.instance, one.before, one.key) for one in group), strict=True)
+        yield Statement(_PAIRS, (asked.id, *(list(column) for column in pairs)))
+    for study in known:
+        yield from counted(study)
     yield from _closed(asked, known.get(asked.study, (None,) * 4)[2], known)
     patients = dict.fromkeys(row[1] for row in known.values())
-    what = f"{audited(pairs[0])}: {asked.reason}"
+    count = waiting.first if len(waiting) == 1 else f"{len(waiting)} instances"
+    what = f"{count}: {asked.reason}"
     yield record([AuditRow(access.origin, "U", WORD, patient=one, entity=asked.study, query=what) for one in patients])
     yield settle(asked.id, "done")
     yield publish(study_changed([asked.study, asked.target]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -202,6 +202,54 @@ def test_a_series_goes_to_another_study_and_is_found_and_referred_to_there(store
     assert missing.value.category is Category.NOT_FOUND
     assert store.run(undo(SYSTEM, made.id)).state == "undone"
     assert (rows(store), files(store, uid(1))) == (before, bytes_before)
+
+
+@pytest.mark.spec("PS3.3 C.17.2")
+def test_what_refers_to_a_series_from_within_follows_and_is_taken_back(store: Store) -> None:
+    """A report and a structure set, implicit and of undefined length; taken back, all is as it was."""
+    store.add(*(ct(1, series, 1, size=8) for series in (1, 2)), ct(2, 1, 1, size=8))
+    member, study, related, images = Dataset(), Dataset(), Dataset(), Dataset()
+    member.SeriesInstanceUID = related.SeriesInstanceUID = uid(1, 2)
+    study.StudyInstanceUID = related.StudyInstanceUID = uid(1)
+    study.ReferencedSeriesSequence = [member]
+    images.ReferencedSOPInstanceUID, images.RTReferencedSeriesSequence = uid(1), [member]
+    frame = Dataset()
+    frame.RTReferencedStudySequence = [images]
+    parts = {"PredecessorDocumentsSequence": [study], "RelatedSeriesSequence": [related]}
+    report = data_set(1, 8, 1, Modality="SR", SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", **parts)
+    structures = data_set(2, 9, 1, Modality="RTSTRUCT", ReferencedFrameOfReferenceSequence=[frame])
+    structures["ReferencedFrameOfReferenceSequence"].is_undefined_length = True
+    store.add(implicit(report), part10(structures))
+    before, bytes_before = rows(store), files(store, uid(1)) | files(store, uid(2))
+    made = change(store, uid(1), series=[uid(1, 2)], target=uid(2))
+    assert (made.state, made.instances) == ("done", 3)
+    report = read(files(store, uid(1))[uid(1, 8, 1)])
+    assert report.PredecessorDocumentsSequence[0].StudyInstanceUID == uid(2)
+    assert report.RelatedSeriesSequence[0].StudyInstanceUID == uid(2)
+    (was,) = report.OriginalAttributesSequence[0].ModifiedAttributesSequence
+    assert was.RelatedSeriesSequence[0].StudyInstanceUID == uid(1)
+    structures = read(files(store, uid(2))[uid(2, 9, 1)])
+    (frame,) = structures.ReferencedFrameOfReferenceSequence
+    assert frame.RTReferencedStudySequence[0].ReferencedSOPInstanceUID == uid(2)
+    store.run(undo(SYSTEM, made.id))
+    assert (rows(store), files(store, uid(1)) | files(store, uid(2))) == (before, bytes_before)
+
+
+def test_many_objects_take_little_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group of them is in memory, whatever their number, and each is read from the archive once."""
+    store.add(*(ct(1, 1, number, size=8) for number in range(1, 13)))
+    monkeypatch.setattr("dicomweb.study.relabel.perform.GROUP", 5)
+    stream, reads = store.archive.stream, []
+
+    def counted(key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        reads.append(key)
+        return stream(key, start, length)
+
+    monkeypatch.setattr(store.archive, "stream", counted)
+    made = change(store, uid(1), labels=WHO)
+    assert (made.state, made.instances) == ("done", 12)
+    assert len(reads) == len(set(reads)) == 12
+    assert {read(file).PatientID for file in files(store, uid(1)).values()} == {"P2"}
 
 
 def test_a_study_is_split(store: Store) -> None:
