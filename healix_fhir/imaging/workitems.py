@@ -19,10 +19,11 @@ from healix_fhir.model.definitions import TYPE_ID
 def find_patient(patient_id: str, issuer: str) -> Work[str | None]:
     """The logical id of the Patient that a PatientID means; None where there is none yet."""
     key = (patient_id, issuer)
-    return _known((yield from match([key]))[key])
+    return known_patient((yield from match([key]))[key])
 
 
-def _known(found: Match) -> str | None:
+def known_patient(found: Match) -> str | None:
+    """The logical id of a matched Patient that is there; None of one that would have to be made."""
     return None if found.made and found.body is None else found.patient
 
 
@@ -51,4 +52,6 @@ def patients(events: Sequence[Event]) -> Work[None]:
         return
     matches = yield from match([(patient_id, issuer) for patient_id, issuer in rows])
     keys = sorted(matches)
-    yield Statement(_GIVE, ([key[0] for key in keys], [key[1] for key in keys], [_known(matches[key]) for key in keys]))
+    yield Statement(
+        _GIVE, ([key[0] for key in keys], [key[1] for key in keys], [known_patient(matches[key]) for key in keys])
+    )
