@@ -24,8 +24,8 @@ OPENED: Mapping[Right, frozenset[Scope]] = {
     Right.FIND: parse("system/ImagingStudy.s"),
     Right.GET: parse("system/ImagingStudy.r"),
     Right.MOVE: parse("system/ImagingStudy.r"),
-    Right.WORKLIST: parse("system/Task.s"),
-    Right.MPPS: parse("system/Task.ru"),
+    Right.WORKLIST: parse("system/ServiceRequest.s"),
+    Right.MPPS: parse("system/Procedure.cru"),
     Right.COMMIT: parse("system/ImagingStudy.r"),
     Right.UPS: parse("system/Task.crus"),
 }

@@ -17,7 +17,7 @@ from healix_fhir.imaging import reconcile
 from healix_fhir.imaging.access import ID as ENDPOINT
 from healix_fhir.imaging.access import wado_endpoint
 from healix_fhir.imaging.imaging_study import imaging_study, imaging_study_id
-from healix_fhir.imaging.orders import orders
+from healix_fhir.imaging.orders import Performed, merged, orders, performed
 from healix_fhir.imaging.patients import Key, Match, made_patient, match, replaced
 from healix_fhir.imaging.studies import Study, read
 from healix_fhir.interaction.accept import change
@@ -65,9 +65,12 @@ def _studies(bases: tuple[str, ...], events: Sequence[Event], *, shown: bool) ->
     where = f"{bases[0].removesuffix('/fhir')}/dicomweb" if bases else ""
     whose = {study.uid: given.get(study.uid) or matches[study.key].patient for study in found}
     ordered = yield from orders(whose, found)
+    steps = yield from performed(whose, found)
     for study in found:
         before = existing.get(imaging_study_id(study.uid))
-        resource = imaging_study(study, whose[study.uid], before, where, ordered.get(study.uid, ()), shown=shown)
+        made = steps.get(study.uid, Performed())
+        named = merged(ordered.get(study.uid, ()), made.orders)
+        resource = imaging_study(study, whose[study.uid], before, where, named, made.procedure, shown=shown)
         changes.append(change(Method.PUT, resource, "ImagingStudy", resource["id"], bases))
     changes += _endpoint(existing.get(ENDPOINT), where, bases)
     yield from commit(internal("imaging"), changes)

@@ -40,22 +40,34 @@ def imaging_study_id(study_uid: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"ImagingStudy {study_uid}"))
 
 
+def procedure_id(step_uid: str) -> str:
+    """The logical id of the Procedure of a performed procedure step."""
+    return str(uuid.uuid5(NAMESPACE, f"Procedure {step_uid}"))
+
+
+def study_identifier(study_uid: str) -> dict[str, Any]:
+    """The identifier that a Study Instance UID is."""
+    return {"system": UID_SYSTEM, "value": f"urn:oid:{study_uid}"}
+
+
 def imaging_study(
     study: Study,
     patient: str,
     existing: dict[str, Any] | None = None,
     dicomweb: str = "",
     ordered: Sequence[dict[str, Any]] = (),
+    procedure: dict[str, Any] | None = None,
     *,
     shown: bool = False,
 ) -> dict[str, Any]:
     """The resource, for the Patient of logical id `patient`; `dicomweb` is where its images are retrieved from,
-    `ordered` the orders that it was made on, `shown` whether a viewer is installed there.
+    `ordered` the orders that it was made on, `procedure` the first Procedure by which it was made, `shown` whether a
+    viewer is installed there.
 
     What others have added to the `existing` one stays; the elements below always follow the study.
     """
     modalities = sorted({modality for series in study.series if (modality := code(series.modality))})
-    identifiers: list[dict[str, Any]] = [{"system": UID_SYSTEM, "value": f"urn:oid:{study.uid}"}]
+    identifiers: list[dict[str, Any]] = [study_identifier(study.uid)]
     said = study.described
     if accession := text(study.accession):
         identifiers.append(accession_identifier(accession, said.accession_issuer))
@@ -80,6 +92,8 @@ def imaging_study(
         ours["procedureCode"] = list(said.procedures)
     if said.reasons:
         ours["reasonCode"] = list(said.reasons)
+    if procedure is not None:
+        ours["procedureReference"] = procedure
     others = [one for one in (existing or {}).get("basedOn", ()) if not _is_ours(one)]
     ours["basedOn"] = [*ordered, *(one for one in others if one.get("reference") not in _named(ordered))]
     kept = {key: value for key, value in (existing or {}).items() if key not in ours and key != "meta"}
@@ -97,8 +111,9 @@ def accession_identifier(number: str, issuer: str | None) -> dict[str, Any]:
 
 
 def _is_ours(order: dict[str, Any]) -> bool:
-    """Whether a reference to an order was found by the accession number, which may be another by now."""
-    return bool(order.get("identifier", {}).get("type") == ACCESSION)
+    """Whether a reference to an order was found by the accession number or the study, which may be another's by now."""
+    by = order.get("identifier", {})
+    return bool(by.get("type") == ACCESSION or by.get("system") == UID_SYSTEM)
 
 
 def _named(ordered: Sequence[dict[str, Any]]) -> set[str]:

@@ -1,4 +1,5 @@
-"""The orders that studies were made on: ServiceRequests of the same patient that carry the accession number.
+"""The orders that studies were made on: ServiceRequests of the same patient that carry the accession number, to which
+the modality worklist gave the study's UID or number, or of which a performed step has made the study.
 
 Spec: FHIR R4, hl7.org/fhir/R4/imagingstudy-definitions.html#ImagingStudy.basedOn; servicerequest.html#ids
 """
@@ -6,17 +7,20 @@ Spec: FHIR R4, hl7.org/fhir/R4/imagingstudy-definitions.html#ImagingStudy.basedO
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dicomweb.events import study_changed
 from healix_fhir.imaging.elements import text
-from healix_fhir.imaging.imaging_study import accession_identifier
+from healix_fhir.imaging.imaging_study import accession_identifier, procedure_id, study_identifier
 from healix_fhir.imaging.studies import Study
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.outbox import Event, publish
 from healix_fhir.model.definitions import TYPE_ID, search_parameters
 from healix_fhir.model.json import decode
 from healix_fhir.search import tokens
+
+Json = dict[str, Any]
 
 MOST = 10
 """Orders of one study that are named."""
@@ -50,6 +54,61 @@ def orders(patients: Mapping[str, str], found: Sequence[Study]) -> Work[dict[str
             by = accession_identifier(number, study.described.accession_issuer)
             ordered[study.uid] = [{"reference": f"ServiceRequest/{id_}", "identifier": by} for id_ in fitting[:MOST]]
     return ordered
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """What procedure steps say of a study: references to the orders, and to the first Procedure that made it."""
+
+    orders: tuple[Json, ...] = ()
+    procedure: Json | None = None
+
+
+_STEPS = """
+WITH x AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]) AS x (uid, accession, patient)),
+     done AS (
+       SELECT x.uid, x.patient, p.pk, p.uid AS step, p.pat, p.steps FROM x
+       JOIN performed_step p ON p.study_uids @> ARRAY[x.uid COLLATE "C"]),
+     ordered AS (
+       SELECT x.uid, x.patient, s.request, s.pat FROM x JOIN scheduled_step s ON s.study_uid = x.uid COLLATE "C"
+       UNION SELECT x.uid, x.patient, s.request, s.pat FROM x
+       JOIN scheduled_step s ON s.accession = x.accession COLLATE "C" AND x.accession <> ''
+       UNION SELECT d.uid, d.patient, s.request, s.pat FROM done d JOIN scheduled_step s ON s.pk = ANY(d.steps))
+SELECT o.uid, TRUE, o.request, 0 FROM ordered o JOIN patient_key k ON k.pat = o.pat AND k.id = o.patient
+JOIN resource r ON r.type = %s AND r.id = o.request COLLATE "C" AND NOT r.deleted
+UNION ALL
+SELECT d.uid, FALSE, d.step, d.pk FROM done d JOIN patient_key k ON k.pat = d.pat AND k.id = d.patient
+ORDER BY 1, 2, 4, 3"""
+
+
+def performed(patients: Mapping[str, str], found: Sequence[Study]) -> Work[dict[str, Performed]]:
+    """What procedure steps of the same patient say of studies; one statement, none where there are no studies."""
+    if not found:
+        return {}
+    rows = yield Statement(
+        _STEPS,
+        (
+            [study.uid for study in found],
+            [text(study.accession) or "" for study in found],
+            [patients[study.uid] for study in found],
+            TYPE_ID["ServiceRequest"],
+        ),
+    )
+    known: dict[str, Performed] = {}
+    for uid, is_order, id_, _ in rows:
+        one = known.get(uid, Performed())
+        if is_order:
+            order = {"reference": f"ServiceRequest/{id_}", "identifier": study_identifier(uid)}
+            known[uid] = replace(one, orders=(*one.orders, order)[:MOST])
+        elif one.procedure is None:
+            known[uid] = replace(one, procedure={"reference": f"Procedure/{procedure_id(id_)}"})
+    return known
+
+
+def merged(by_number: Sequence[Json], by_step: Sequence[Json]) -> list[Json]:
+    """References to the orders of a study, each once."""
+    known = {one["reference"] for one in by_number}
+    return [*by_number, *(one for one in by_step if one["reference"] not in known)]
 
 
 def _fits(order: Mapping[str, Any], number: str, subject: str) -> bool:

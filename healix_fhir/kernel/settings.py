@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dotenv import dotenv_values
 
@@ -83,6 +84,8 @@ class Settings:
     """Days for which deleted images are kept and can be restored."""
     duplicates: str = "refuse"
     """An image whose SOPInstanceUID is stored with other content: `refuse` it, `keep` the stored, or `replace` that."""
+    time_zone: str = ""
+    """Time zone of the modalities, e.g. `Europe/Vienna`, in which the worklist tells times; empty: as in orders."""
     workitem_days: int = 90
     """Days for which workitems are kept after they have ended; longer those that a subscriber locks; 0: for ever."""
     dicom_attributes: str = ""
@@ -119,6 +122,11 @@ class Settings:
     """A name of this organization that is told to apps with their tokens (`tenant`); empty: none."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """The time zone of the modalities' clocks, where it is told."""
+        return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @property
     def root(self) -> str:
@@ -167,6 +175,7 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
         raise invalid(f"{PREFIX}PASSWORD_LENGTH must be from {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}")
     _check_numbers(settings)
     _check_proxies(settings)
+    _check_zone(settings)
     return settings
 
 
@@ -187,6 +196,13 @@ def _check_proxies(settings: Settings) -> None:
             ip_network(proxy)
         except ValueError as error:
             raise invalid(f"{PREFIX}TRUSTED_PROXIES holds '{proxy[:64]}', which is no address or network") from error
+
+
+def _check_zone(settings: Settings) -> None:
+    try:
+        settings.zone  # noqa: B018
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise invalid(f"{PREFIX}TIME_ZONE holds '{settings.time_zone[:64]}', which is no known time zone") from error
 
 
 def _convert(name: str, text: str, kind: type[Any]) -> Any:

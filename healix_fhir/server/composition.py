@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from dicomweb.archive.opening import open_archive
 from dicomweb.archive.tiered import TieredArchive
-from dicomweb.events import TOPIC
+from dicomweb.events import PERFORMED_TOPIC, TOPIC
 from dicomweb.index import further
 from dicomweb.study import indexing
 from dicomweb.study.expire import expire
@@ -25,6 +25,8 @@ from dicomweb.workitem import retention
 from healix_fhir.care import break_glass_notice, memberships, relationships
 from healix_fhir.care.persons import find_person
 from healix_fhir.imaging import bridge, orders, workitems
+from healix_fhir.imaging.performing import consumer as performing
+from healix_fhir.imaging.scheduling import consumer as scheduling
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row, one, open_pool, run, transaction
@@ -66,10 +68,13 @@ def consumers(settings: Settings) -> Consumers:
             bridge.patients,
             orders.service_requests,
             workitems.patients,
+            scheduling.consumer(bases, settings.zone),
+            performing.patients,
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
         memberships.TOPIC: (relationships.consumer(bases), memberships.consumer(bases)),
         TOPIC: (bridge.studies(bases, (settings.data_dir / "viewer" / "index.html").is_file),),
+        PERFORMED_TOPIC: (performing.consumer(bases, settings.zone),),
         asked.TOPIC: (answered.consumer(settings.root, find_person),),
         break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases),),
     }

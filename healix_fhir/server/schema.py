@@ -5,6 +5,7 @@ from __future__ import annotations
 from dicomweb.dimse import peers
 from dicomweb.index import assigned, deleted, further_tables, held, integrity, rejected, relabelled, rules
 from dicomweb.index import tables as study_index
+from dicomweb.procedure import tables as procedure
 from dicomweb.workitem import tables as worklist
 from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
@@ -29,6 +30,7 @@ ROOMS = (
     study_index,
     further_tables,
     worklist,
+    procedure,
     deleted,
     held,
     rules,

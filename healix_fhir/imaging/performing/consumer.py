@@ -18,9 +18,10 @@ from dicomweb.dicomjson.reading import DataSet
 from dicomweb.events import ANNOUNCE, step_performed
 from dicomweb.procedure.scheduled.states import Performed
 from healix_fhir.imaging.bridge import LOCK
+from healix_fhir.imaging.imaging_study import procedure_id
 from healix_fhir.imaging.patients import Key, match
 from healix_fhir.imaging.performing.moves import moved
-from healix_fhir.imaging.performing.procedure import procedure, procedure_id
+from healix_fhir.imaging.performing.procedure import procedure
 from healix_fhir.imaging.scheduling.consumer import Found, read
 from healix_fhir.imaging.workitems import known_patient
 from healix_fhir.interaction.accept import change
@@ -162,9 +163,11 @@ WITH whose AS (
        FROM unnest(%s::text[], %s::text[], %s::text[]) AS x (patient_id, issuer, id) JOIN patient_key k ON k.id = x.id),
      scheduled AS (
        UPDATE scheduled_step s SET pat = w.pat FROM whose w
-       WHERE s.request IS NULL AND s.patient_id = w.patient_id AND s.issuer = w.issuer AND s.pat IS DISTINCT FROM w.pat)
+       WHERE s.request IS NULL AND s.patient_id = w.patient_id AND s.issuer = w.issuer
+         AND s.pat IS DISTINCT FROM w.pat)
 UPDATE performed_step p SET pat = w.pat FROM whose w
-WHERE (p.steps = '{}' OR p.pat IS NULL) AND p.patient_id = w.patient_id AND p.issuer = w.issuer AND p.pat IS DISTINCT FROM w.pat
+WHERE (p.steps = '{}' OR p.pat IS NULL) AND p.patient_id = w.patient_id AND p.issuer = w.issuer
+  AND p.pat IS DISTINCT FROM w.pat
 RETURNING p.uid"""
 
 

@@ -5,7 +5,6 @@ Spec: FHIR R4, hl7.org/fhir/R4/procedure.html; PS3.3 C.4.13 to C.4.15 (2024d)
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
@@ -18,7 +17,7 @@ from dicomweb.procedure.performed.requirements import State
 from healix_fhir.imaging.described import coding
 from healix_fhir.imaging.elements import UID_SYSTEM, date_time, display_name
 from healix_fhir.imaging.elements import text as clean
-from healix_fhir.imaging.imaging_study import KEPT_META, NAMESPACE, OPERATOR, PERFORMER
+from healix_fhir.imaging.imaging_study import KEPT_META, OPERATOR, PERFORMER, procedure_id
 from healix_fhir.imaging.scheduling.item import AE_TITLE
 
 Json = dict[str, Any]
@@ -27,11 +26,6 @@ STATUS = {State.IN_PROGRESS: "in-progress", State.COMPLETED: "completed", State.
 DIAGNOSTIC = {"coding": [{"system": "http://snomed.info/sct", "code": "103693007", "display": "Diagnostic procedure"}]}
 TIMEZONE = "00080201"
 START, END = ("00400244", "00400245"), ("00400250", "00400251")
-
-
-def procedure_id(uid: str) -> str:
-    """The logical id of the Procedure of a performed step."""
-    return str(uuid.uuid5(NAMESPACE, f"Procedure {uid}"))
 
 
 def procedure(

@@ -16,9 +16,8 @@ Spec: FHIR R4, hl7.org/fhir/R4/servicerequest.html; PS3.3 C.2, C.3, C.4.10 to C.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
-from types import MappingProxyType
 from typing import Any
 
 from dicomweb.dicomjson.reading import DataSet
@@ -62,7 +61,7 @@ class Order:
     body: Json
     tasks: Sequence[Json] = ()
     appointments: Sequence[Json] = ()
-    known: Mapping[str, Json] = MappingProxyType({})
+    known: Mapping[str, Json] = field(default_factory=dict)
 
     def resource(self, reference: Json | None) -> Json:
         """What a reference means, as far as it is known."""

@@ -79,7 +79,9 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(("flood", "page"), Sense(ALERT)),
     **dict.fromkeys(("A-ASSOCIATE", "A-P-ABORT", "C-ECHO"), Sense(AUTHENTICATION, (NODE,))),
     **dict.fromkeys(("command", "notification"), Sense(ACTIVITY)),
-    **dict.fromkeys(("query-study", "query-series", "query-instance", "query-workitem"), Sense(QUERY)),
+    **dict.fromkeys(
+        ("query-study", "query-series", "query-instance", "query-workitem", "query-worklist"), Sense(QUERY)
+    ),
     **dict.fromkeys(
         ("workitem-create", "workitem-retrieve", "workitem-update", "workitem-state", "workitem-cancel"),
         Sense(PROCEDURE),
@@ -87,6 +89,9 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(
         ("workitem-subscribe", "workitem-unsubscribe", "workitem-suspend", "workitem-channel", "workitem-event"),
         Sense(PROCEDURE),
+    ),
+    **dict.fromkeys(
+        ("performed-step-create", "performed-step-change", "performed-step-retrieve", "worklist"), Sense(PROCEDURE)
     ),
     **dict.fromkeys(("C-STORE", "STOW-RS", "import", "de-identify"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),

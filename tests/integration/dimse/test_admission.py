@@ -90,8 +90,8 @@ OPENED = {
     Right.FIND: ["system/ImagingStudy.s"],
     Right.GET: ["system/ImagingStudy.r"],
     Right.MOVE: ["system/ImagingStudy.r"],
-    Right.WORKLIST: ["system/Task.s"],
-    Right.MPPS: ["system/Task.ru"],
+    Right.WORKLIST: ["system/ServiceRequest.s"],
+    Right.MPPS: ["system/Procedure.cru"],
     Right.COMMIT: ["system/ImagingStudy.r"],
     Right.UPS: ["system/Task.crus"],
 }
