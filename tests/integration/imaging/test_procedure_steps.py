@@ -375,6 +375,9 @@ def test_who_may_not_see_a_patient_sees_nothing_of_the_worklist(clinic: Clinic) 
         clinic.store.run(set_step(caller("system/Procedure.r"), UID, ended()))
     with pytest.raises(HealixError, match="scope does not allow"):
         clinic.store.run(create(caller("system/ServiceRequest.s"), f"{UID}.3", begun()))
+    with pytest.raises(RefusedError, match="may not be created") as caught:
+        clinic.store.run(create(caller("patient/Procedure.c", pat=-1), f"{UID}.3", begun()))
+    assert caught.value.status == 0x0124
 
 
 def test_everything_is_in_the_trail(clinic: Clinic) -> None:

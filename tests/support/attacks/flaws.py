@@ -57,6 +57,7 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
 }
 """By module or modules, the tables of attacks in which some notice."""
 
+STEPS = "is for DIMSE peers; tests/integration/imaging/test_procedure_steps.py holds it"
 ASIDE: Mapping[str, str] = {
     "healix_fhir.interaction.history": "tells whether an audit row names the caller's patient",
     "healix_fhir.interaction.search": "tells whether an audit row names the caller's patient",
@@ -65,6 +66,9 @@ ASIDE: Mapping[str, str] = {
     "dicomweb.study.restore": "is for operators and administrators, who see every study",
     "dicomweb.study.overview": "is for operators and administrators, who see every study",
     "dicomweb.study.relabel.asked": "is for operators and administrators, who see every study",
+    "dicomweb.procedure.scheduled.search": STEPS,
+    "dicomweb.procedure.performed.rows": STEPS,
+    "dicomweb.procedure.performed.create": STEPS,
     "smart_auth.access": "makes one condition of another",
 }
 """Modules that ask, but show nothing by it."""
