@@ -5,7 +5,8 @@ Spec: PS3.18 10.5 (2024d)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -38,12 +39,13 @@ class Failure:
 class Intake:
     """The objects of one request: each is received by itself, so a bad one does not hold up the others.
 
-    `study` is the one that all must be of, where the address names it.
+    `study` is the one that all must be of, where the address names it. `via`: through which servers they came.
     """
 
-    def __init__(self, receiver: Receiver, study: str | None) -> None:
+    def __init__(self, receiver: Receiver, study: str | None, via: Sequence[str] = ()) -> None:
         self.receiver = receiver
         self.study = study
+        self.via = via
         self.received: list[Received] = []
         self.outcomes: list[Outcome] = []
         self.failures: list[Failure] = []
@@ -56,7 +58,7 @@ class Intake:
             error = HealixError(Category.UNPROCESSABLE, "the instance is of another study than the request")
             self.refuse(error, meta)
             return
-        self.received.append(received)
+        self.received.append(replace(received, via=self.via) if self.via else received)
 
     def refuse(self, error: HealixError, meta: FileMeta | None = None, *, times: int = 1) -> None:
         """An object is not taken; or so many, of which one line in the log is enough."""

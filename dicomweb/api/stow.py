@@ -19,6 +19,7 @@ from dicomweb.api.intake import Failure, Intake
 from dicomweb.api.metadata import Apart, next_group
 from dicomweb.api.multipart import Reader, Single, Sink
 from dicomweb.api.stored import response
+from dicomweb.api.via import via
 from dicomweb.archive.aside import aside
 from dicomweb.study.rows import audited
 from dicomweb.study.store import adeposit
@@ -43,7 +44,7 @@ async def store(edge: Edge, request: Request, access: AccessContext) -> Response
     if study is not None:
         check_uid(study, "StudyInstanceUID")
     media, sent = _sent(request)
-    intake = Intake(edge.receiver, study)
+    intake = Intake(edge.receiver, study, via(request.headers.getlist("via")))
     sink = Instances(intake) if sent == DICOM else Apart(intake, sent, f"{edge.base}/studies/{study or ''}")
     try:
         reader = _reader(request, media, sink, edge.max_request)

@@ -16,6 +16,8 @@ from dicomweb.dimse.peers import Right
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
 
 VERIFICATION = "1.2.840.10008.1.1"
+COMMITMENT = "1.2.840.10008.1.20.1"
+"""The Storage Commitment Push Model."""
 
 TRANSFER_SYNTAXES = (
     "1.2.840.10008.1.2.1",  # Explicit VR Little Endian
@@ -60,7 +62,11 @@ TRANSFER_SYNTAXES = (
 
 PREFERENCE = {uid: rank for rank, uid in enumerate(TRANSFER_SYNTAXES)}
 
-SERVICES: Mapping[str, Right] = {VERIFICATION: Right.ECHO} | dict.fromkeys(STORAGE_CLASSES, Right.STORE)
+SERVICES: Mapping[str, Right] = {
+    VERIFICATION: Right.ECHO,
+    COMMITMENT: Right.COMMIT,
+    **dict.fromkeys(STORAGE_CLASSES, Right.STORE),
+}
 """The right that a peer needs for a SOP class."""
 
 

@@ -22,6 +22,7 @@ from dicomweb.dimse.admission import Call, Caller, House, Rejection, admit
 from dicomweb.dimse.associate import OUR_TITLE, Reject, Request, accept, decode, reject
 from dicomweb.dimse.association import Association
 from dicomweb.dimse.command import CommandField
+from dicomweb.dimse.commit import CommitService
 from dicomweb.dimse.contexts import negotiate
 from dicomweb.dimse.data_transfer import DataTransfer
 from dicomweb.dimse.echo import echo
@@ -96,6 +97,7 @@ class Scp:
         services: dict[CommandField, Service] = {
             CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
             CommandField.C_STORE_RQ: StoreService(caller, self.receiver, self.commit, self._audit),
+            CommandField.N_ACTION_RQ: CommitService(caller, self.pool, self._audit),
         }
         aborted = partial(self.refusals.refused, caller.access.origin, ABORTED)
         transfer = DataTransfer(wire, request.maximum)

@@ -117,6 +117,8 @@ instance = Table(
     Column("layout", LargeBinary, nullable=False),  # msgpack: bulk data and frames, see dicomweb/pixel/layout.py
     Column("metadata", LargeBinary, nullable=False),  # zstd: DICOM JSON without bulk data
     Column("stored", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("source", C),  # AE title that sent it over DIMSE
+    Column("via", ARRAY(C)),  # the servers through which it came over HTTP, as their requests said
     comment="one row for each SOP instance",
 )
 Index("instance_series", instance.c.series_pk, instance.c.pk)

@@ -46,7 +46,8 @@ class Received:
     `digest` is a 128-bit xxh3 of the data set without preamble and File Meta, so that the same object is known again
     whatever implementation sent it. `header` holds its index attributes, metadata and byte ranges. `coerced` is the
     item of its Original Attributes Sequence, encoded as DICOM JSON, that says what was replaced on its way in.
-    `further` are its values of further attributes.
+    `further` are its values of further attributes. `source` is the AE title that sent it, `via` are the servers through
+    which it came.
     """
 
     sop_class: str
@@ -61,6 +62,8 @@ class Received:
     layout: Layout
     coerced: bytes | None = None
     further: Sequence[Value] = ()
+    source: str | None = None
+    via: Sequence[str] = ()
 
 
 class Receiver:
@@ -82,16 +85,17 @@ class Receiver:
         Raises Invalid when `meta` holds no valid UIDs, Unavailable when nothing can be written.
         """
         head = write_meta(meta) if meta else b""
-        return Incoming(self.archive, self.max_object, self.catalogue, head)
+        return Incoming(self.archive, self.max_object, self.catalogue, head, meta.source_aet if meta else "")
 
 
 class Incoming:
     """One object on its way in. Blocking; asynchronous callers write from a thread."""
 
-    def __init__(self, archive: Archive, max_object: int, catalogue: Catalogue, head: bytes) -> None:
+    def __init__(self, archive: Archive, max_object: int, catalogue: Catalogue, head: bytes, source: str = "") -> None:
         self._archive = archive
         self._max_object = max_object
         self._catalogue = catalogue
+        self._source = source
         self._spool = Spool(archive.incoming)
         self._digest = xxh3_128()
         self._meta: tuple[FileMeta, int] | None = None
@@ -195,6 +199,7 @@ class Incoming:
             header,
             layout(header, meta.transfer_syntax),
             further=further.values(self._catalogue, header.metadata),
+            source=self._source or None,
         )
 
     def _chunks(self, position: int) -> Iterator[bytes]:

@@ -186,6 +186,8 @@ def _instance(one: Received) -> dict[str, Any]:
             "size": one.size,
             "digest": one.digest,
             "layout": msgspec.msgpack.encode(one.layout),
+            "source": one.source,
+            "via": one.via or None,
             "metadata": zstandard.ZstdCompressor(level=COMPRESSION).compress(one.header.metadata),
         }
     )

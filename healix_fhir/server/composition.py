@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import Event
 
 import psycopg
 import structlog
 from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.opening import open_archive
 from dicomweb.archive.tiered import TieredArchive
+from dicomweb.commitment import asked as commitments
+from dicomweb.dimse.commitment_report import reporter
+from dicomweb.dimse.forwarding import to_peer
+from dicomweb.dimse.notice import notifier
+from dicomweb.errand import queue as errand_queue
+from dicomweb.errand.queue import Kind
+from dicomweb.errand.work import worker
 from dicomweb.events import PERFORMED_TOPIC, TOPIC
 from dicomweb.index import further
+from dicomweb.routing.arrived import arrived
+from dicomweb.routing.forward import forwarder, to_url
+from dicomweb.routing.stow import authority
 from dicomweb.study import indexing
 from dicomweb.study.expire import expire
 from dicomweb.study.integrity import check, damaged
@@ -54,6 +66,7 @@ SCHEDULES = {
     "archive.check": "27 * * * *",
     "worklist.sweep": "22 * * * *",
     "archive.move": "57 * * * *",
+    "errands.sweep": "42 * * * *",
 }
 """Cron lines by task."""
 
@@ -73,8 +86,8 @@ def consumers(settings: Settings) -> Consumers:
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
         memberships.TOPIC: (relationships.consumer(bases), memberships.consumer(bases)),
-        TOPIC: (bridge.studies(bases, (settings.data_dir / "viewer" / "index.html").is_file),),
         PERFORMED_TOPIC: (performing.consumer(bases, settings.zone),),
+        TOPIC: (bridge.studies(bases, (settings.data_dir / "viewer" / "index.html").is_file), arrived),
         asked.TOPIC: (answered.consumer(settings.root, find_person),),
         break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases),),
     }
@@ -90,6 +103,18 @@ def post(settings: Settings) -> Callable[[Connection[Row]], int]:
     return mailer(transport_of(settings), tickets.renew)
 
 
+def errands(settings: Settings, pool: ConnectionPool[Connection[Row]], stop: Event) -> Callable[[Connection[Row]], int]:
+    """The step that does one errand at another system; setting `stop` ends its waits."""
+    archive = open_archive(settings)
+    return worker(
+        {
+            Kind.COMMITMENT: reporter(archive, stop),
+            Kind.NOTICE: notifier(stop),
+            Kind.SEND: forwarder(to_peer(archive, pool, stop), to_url(archive, authority(settings.root))),
+        }
+    )
+
+
 def tasks(settings: Settings) -> Mapping[str, Task]:
     """The durable jobs by name."""
     return {
@@ -97,6 +122,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         "worklist.sweep": lambda: _sweep_worklist(settings),
         "access.sweep": lambda: _sweep_access(settings),
         "studies.purge": lambda: _purge(settings),
+        "errands.sweep": lambda: _sweep_errands(settings),
         "archive.check": lambda: _check(settings),
         "archive.move": lambda: _move(settings),
         "studies.expire": lambda: _expire(settings),
@@ -179,6 +205,12 @@ def _sweep_worklist(settings: Settings) -> None:
         while batch := transaction(pool, lambda: retention.sweep(settings.workitem_days)):
             removed += batch
     log.info("worklist swept", removed=removed)
+
+
+def _sweep_errands(settings: Settings) -> None:
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        for statement in (errand_queue.sweep(), commitments.sweep()):
+            run(connection, one(statement))
 
 
 def _sweep_access(settings: Settings) -> None:

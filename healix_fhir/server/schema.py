@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dicomweb.commitment import tables as commitment
 from dicomweb.dimse import peers
+from dicomweb.errand import tables as errands
 from dicomweb.index import assigned, deleted, further_tables, held, integrity, rejected, relabelled, rules
 from dicomweb.index import tables as study_index
 from dicomweb.procedure import tables as procedure
+from dicomweb.routing import tables as routing
 from dicomweb.workitem import tables as worklist
 from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
@@ -39,6 +42,9 @@ ROOMS = (
     relabelled,
     integrity,
     peers,
+    errands,
+    commitment,
+    routing,
     journal,
     subscription,
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import psycopg
 import structlog
 from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
 from dicomweb.index.further import read
 from dicomweb.study.indexing import declare
@@ -21,7 +22,7 @@ from healix_fhir.kernel.database import Row, open_pool, transaction
 from healix_fhir.kernel.outbox import CHANNEL
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.operation.reindex import renew
-from healix_fhir.server.composition import SCHEDULES, consumers, delivery, post, tasks
+from healix_fhir.server.composition import SCHEDULES, consumers, delivery, errands, post, tasks
 from healix_fhir.server.parameter_watch import watching
 from healix_fhir.server.processes import end_with_parent, using_database
 
@@ -33,17 +34,23 @@ transaction for each few, and the time for them from the writers.
 """
 
 AWAY = 2.0
+AT_ONCE = 3
+"""Errands that are done at once, each at another system."""
 log = structlog.get_logger("worker")
 
 
 def run(settings: Settings, *, parent: int | None) -> None:
     """Work until SIGTERM; a job under way is finished or, when it takes too long, given back to the queue."""
     end_with_parent(parent)
-    with using_database(settings, child=parent is not None) as connected, watching(connected.database_url):
-        asyncio.run(_work(connected))
+    with (
+        using_database(settings, child=parent is not None) as connected,
+        watching(connected.database_url),
+        open_pool(connected.database_url, size=1 + AT_ONCE) as pool,
+    ):
+        asyncio.run(_work(connected, pool))
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -54,6 +61,7 @@ async def _work(settings: Settings) -> None:
     send = post(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     seal = Sealing(settings.data_dir)
+    do_errand = errands(settings, pool, halt)
     threads = [
         threading.Thread(target=_repeat, args=(settings.database_url, step, halt), name=name)
         for name, step in (
@@ -61,14 +69,14 @@ async def _work(settings: Settings) -> None:
             ("delivery", deliver),
             ("mail", send),
             ("audit", seal),
+            *((f"errands-{number}", do_errand) for number in range(AT_ONCE)),
         )
     ]
     for thread in threads:
         thread.start()
-    with open_pool(settings.database_url, size=1) as pool:
-        renewed = transaction(pool, renew)
-        transaction(pool, tell_of_restart)
-        transaction(pool, lambda: declare(read(settings.dicom_attributes)))
+    renewed = transaction(pool, renew)
+    transaction(pool, tell_of_restart)
+    transaction(pool, lambda: declare(read(settings.dicom_attributes)))
     if renewed is not None:
         log.warning("the search index is not whole and is written anew", run=renewed.id, total=renewed.total)
     app = jobs.application(settings.database_url, tasks(settings), SCHEDULES)

@@ -75,13 +75,17 @@ SENSES: Mapping[str, Sense] = {
         ("account", "account-link", "factor", "invitation", "mail-address", "password", "registration"),
         Sense(ALERT, (ATTRIBUTES,)),
     ),
-    **dict.fromkeys(("client", "peer", "package", "signing-key", "research-project"), Sense(ALERT, (CONFIGURATION,))),
+    **dict.fromkeys(
+        ("client", "peer", "package", "route", "signing-key", "research-project"), Sense(ALERT, (CONFIGURATION,))
+    ),
     **dict.fromkeys(("flood", "page"), Sense(ALERT)),
     **dict.fromkeys(("A-ASSOCIATE", "A-P-ABORT", "C-ECHO"), Sense(AUTHENTICATION, (NODE,))),
     **dict.fromkeys(("command", "notification"), Sense(ACTIVITY)),
     **dict.fromkeys(
         ("query-study", "query-series", "query-instance", "query-workitem", "query-worklist"), Sense(QUERY)
     ),
+    **dict.fromkeys(("storage-commitment", "commitment-report", "availability-notice"), Sense(ACTIVITY)),
+    **dict.fromkeys(("forward", "prefetch"), Sense(TRANSFERRED)),
     **dict.fromkeys(
         ("workitem-create", "workitem-retrieve", "workitem-update", "workitem-state", "workitem-cancel"),
         Sense(PROCEDURE),

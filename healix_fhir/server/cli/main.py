@@ -12,6 +12,7 @@ from healix_fhir.server.cli import (
     clients,
     data,
     emergencies,
+    errands,
     fhirpath,
     keys,
     known,
@@ -22,6 +23,7 @@ from healix_fhir.server.cli import (
     relabel,
     research,
     retention,
+    routes,
     studies,
     viewer,
 )
@@ -40,12 +42,14 @@ clients.app.add_typer(registered.app)  # without a name: its commands stand besi
 app.add_typer(clients.app, name="client")
 app.add_typer(audit.app, name="audit")
 app.add_typer(emergencies.app, name="break-glass")
+app.add_typer(errands.app, name="errand")
 app.add_typer(keys.app, name="keys")
 app.add_typer(launches.app, name="launch")
 app.add_typer(packages.app, name="package")
 app.add_typer(peers.app, name="peer")
 app.add_typer(research.app, name="research")
 app.add_typer(retention.app, name="retention")
+app.add_typer(routes.app, name="route")
 studies.app.add_typer(relabel.app)  # without a name: its commands stand beside those of studies
 app.add_typer(studies.app, name="study")
 app.add_typer(viewer.app, name="viewer")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dicomweb.dicomjson.charset import CODEC
-from healix_fhir.server.statement import deidentification, dimse, web
+from healix_fhir.server.statement import deidentification, dimse, errands, web
 from healix_fhir.server.statement.table import lines, table
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "dicom-conformance.md"
@@ -50,6 +50,7 @@ def page() -> str:
         lines("## Implementation model", MODEL),
         lines("## Network services", "What is offered over the network, from the tables that run."),
         dimse.services(),
+        errands.commitment(),
         web.services(),
         lines("## Media services", MEDIA),
         web.syntaxes(),

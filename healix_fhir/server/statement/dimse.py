@@ -44,7 +44,7 @@ def services() -> str:
             lines(
                 "### DIMSE services",
                 f"The application entity `HEALIX` listens on port {settings.dimse_port} and accepts associations. It"
-                " initiates none in this version.",
+                " initiates associations to known peers for what is said below.",
                 table(("service", "SOP class", "role", "right of the peer"), offered),
             ),
             lines(

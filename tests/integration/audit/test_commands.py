@@ -11,7 +11,9 @@ import psycopg
 import pytest
 from typer.testing import CliRunner
 
+from dicomweb.errand.queue import Kind, Wanted, ask, waiting
 from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.database import one as one_of
 from healix_fhir.kernel.database import run
 from healix_fhir.server.cli.main import app
 from smart_auth.access import AccessContext
@@ -40,6 +42,8 @@ def told(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
     names["export"] = str(directory / "export")
     with psycopg.connect(module_database_url, autocommit=True) as connection:
         clinician = AccessContext(parse("user/*.rs"), Origin("ehr", "doc"), practitioner="d")
+        run(connection, one_of(ask([Wanted(Kind.COMMITMENT, "CT1", "7")])))
+        names["errand"] = str(run(connection, waiting(everything=False))[0].seq)
         names["opening"] = run(connection, break_glass(clinician, "ada", "unconscious", DEFAULT)).id
         return {one.command: _run(one, names, connection, directory) for one in RUNS}
 

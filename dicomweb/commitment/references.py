@@ -1,0 +1,101 @@
+"""The action information of a request for storage commitment: its transaction and the instances that it names.
+
+Spec: PS3.4 J.3.2 (2024d), PS3.3 C.14 (2024d)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+import zstandard
+
+from dicomweb.dicomjson.inflate import inflate
+from dicomweb.dicomjson.syntax import syntax
+from dicomweb.dicomjson.walker import walk
+from dicomweb.uid import check_uid
+from healix_fhir.kernel.errors import invalid, too_large
+
+LONGEST = 16 << 20
+"""Bytes of action information that are read; a reference takes about 120."""
+MOST = 100_000
+"""Instances of one request."""
+TRANSACTION_UID, REFERENCED_SOP = "00081195", "00081199"
+LEVEL = 3
+
+
+class Reference(NamedTuple):
+    """An instance that a peer wants to rely on, and of which class it says that it is."""
+
+    sop_class: str
+    sop_instance: str
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What is asked: each instance once, in the order in which they were named."""
+
+    transaction_uid: str
+    references: tuple[Reference, ...]
+
+
+class _Uid(msgspec.Struct):
+    values: list[str | None] = msgspec.field(name="Value", default_factory=list)
+
+
+class _Item(msgspec.Struct):
+    sop_class: _Uid = msgspec.field(name="00081150", default_factory=_Uid)
+    sop_instance: _Uid = msgspec.field(name="00081155", default_factory=_Uid)
+
+
+class _Items(msgspec.Struct):
+    values: list[_Item] = msgspec.field(name="Value", default_factory=list)
+
+
+class _Information(msgspec.Struct):
+    transaction: _Uid = msgspec.field(name=TRANSACTION_UID, default_factory=_Uid)
+    referenced: _Items = msgspec.field(name=REFERENCED_SOP, default_factory=_Items)
+
+
+_READ = msgspec.json.Decoder(_Information).decode
+
+
+def read(data_set: bytes, transfer_syntax: str) -> Request:
+    """The request in a data set. Raises Invalid for what is no data set or lacks a UID, TooLarge."""
+    form = syntax(transfer_syntax)
+    plain = b"".join(inflate(iter([data_set]), LONGEST)) if form.deflated else data_set
+    header = walk(plain, 0, len(plain), form, frozenset())
+    try:
+        information = _READ(header.metadata)
+    except msgspec.ValidationError as error:
+        raise invalid("an element of the action information is of a wrong kind", code="structure") from error
+    items = information.referenced.values
+    if not items:
+        raise invalid("ReferencedSOPSequence names no instance", code="required")
+    if len(items) > MOST:
+        raise too_large(f"at most {MOST} instances may be named in one request")
+    return Request(
+        _uid(information.transaction, "TransactionUID"),
+        tuple(
+            dict.fromkeys(
+                Reference(
+                    _uid(item.sop_class, "ReferencedSOPClassUID"), _uid(item.sop_instance, "ReferencedSOPInstanceUID")
+                )
+                for item in items
+            )
+        ),
+    )
+
+
+def _uid(found: _Uid, keyword: str) -> str:
+    return check_uid(found.values[0] or "" if len(found.values) == 1 else "", keyword)
+
+
+def pack(references: tuple[Reference, ...]) -> bytes:
+    """The references as they are kept until they are reported."""
+    return zstandard.ZstdCompressor(level=LEVEL).compress(msgspec.msgpack.encode(references))
+
+
+def unpack(packed: bytes) -> tuple[Reference, ...]:
+    """What `pack` made."""
+    plain = zstandard.ZstdDecompressor().decompress(packed)
+    return msgspec.msgpack.decode(plain, type=tuple[Reference, ...])

@@ -1,0 +1,24 @@
+"""What peers have asked this server to take responsibility for."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Identity, Index, Integer, LargeBinary, Table, func
+
+from dicomweb.index.tables import C
+from healix_fhir.kernel.database import metadata
+
+commitment = Table(
+    "commitment",
+    metadata,
+    Column("pk", BigInteger, Identity(always=True), primary_key=True),
+    Column("transaction_uid", C, nullable=False),
+    Column("aet", C, nullable=False),  # who asked, and who is told
+    Column("digest", LargeBinary, nullable=False),  # xxh3-128 of the references
+    Column("count", Integer, nullable=False),
+    Column("list", LargeBinary, nullable=False),  # zstd: the references, see dicomweb/commitment/references.py
+    Column("is_duplicate", Boolean, nullable=False),  # the UID was in use for other references
+    Column("received", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    comment="requests for storage commitment; see dicomweb/commitment/asked.py",
+)
+Index("commitment_transaction", commitment.c.transaction_uid)
+Index("commitment_received", commitment.c.received)

@@ -1,0 +1,221 @@
+"""Errands at other systems, written in the transaction that asks for them and done by the job worker.
+
+Like mails and notifications, and unlike jobs, they are tried for days: a peer may be switched off over a weekend. One
+that fails is tried again with pauses that double; after `PATIENCE` it is given up, audited, and kept to be seen. A
+receiver that does not answer puts off all that it is to have, and brings it forward when it is back, so that an
+evening's studies neither wait for each one's pause nor knock one by one at a closed door.
+
+Each is done at least once: who does it again finds out by itself how far it was (`after`). One that is asked for while
+it is done is done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from healix_fhir.kernel import arrays
+from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.errors import not_found
+from healix_fhir.kernel.outbox import CHANNEL
+
+FIRST_PAUSE = 10.0
+LONGEST_PAUSE = 3600.0
+PATIENCE = "3 days"
+"""How long after it was asked for an errand is given up."""
+KEPT = "30 days"
+"""How long an errand that has ended is kept. An image that comes later than that to a study that was sent has the study
+sent again.
+"""
+LISTED = 1000
+
+
+class Kind(StrEnum):
+    """What is to be done. Those that come first here are done first."""
+
+    COMMITMENT = "commitment"
+    NOTICE = "notice"
+    SEND = "send"
+    PRIORS = "priors"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """An errand to be asked for; it begins after `wait` seconds."""
+
+    kind: Kind
+    receiver: str
+    about: str
+    rule: str = ""
+    wait: float = 0
+
+
+class Errand(msgspec.Struct, frozen=True):
+    """An errand that is being done."""
+
+    seq: int
+    kind: Kind
+    receiver: str
+    about: str
+    rule: str
+    times: int
+    after: int
+    attempts: int
+    asked: datetime
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """An errand as an operator sees it."""
+
+    seq: int
+    kind: str
+    receiver: str
+    about: str
+    rule: str
+    attempts: int
+    asked: datetime
+    due: datetime
+    ended: datetime | None
+    given_up: bool
+    reason: str | None
+
+
+_ASK = f"""
+WITH asked AS (
+  INSERT INTO errand AS e (kind, receiver, about, rule, due)
+  SELECT x.kind, x.receiver, x.about, x.rule, now() + make_interval(secs => x.wait)
+  FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::float8[]) AS x (kind, receiver, about, rule, wait)
+  ON CONFLICT (kind, receiver, about, rule) DO UPDATE SET
+    times = e.times + 1, due = CASE WHEN e.away THEN e.due ELSE excluded.due END,
+    asked = CASE WHEN e.ended IS NULL THEN e.asked ELSE now() END,
+    attempts = CASE WHEN e.ended IS NULL THEN e.attempts ELSE 0 END,
+    reason = CASE WHEN e.ended IS NULL THEN e.reason END, ended = NULL, given_up = false
+  WHERE e.ended IS NULL OR e.ended < now() - make_interval(secs => %s))
+SELECT pg_notify('{CHANNEL}', '')"""
+
+
+def ask(wanted: Sequence[Wanted], *, rest: float = 0) -> Statement:
+    """Ask for errands when the caller's transaction commits. One that waits already starts its `wait` anew; one that
+    was done is done again, though not within `rest` seconds after that.
+    """
+    distinct = {(one.kind, one.receiver, one.about, one.rule): one for one in wanted}.values()
+    return Statement(
+        _ASK,
+        (
+            arrays.text(one.kind.value for one in distinct),
+            arrays.text(one.receiver for one in distinct),
+            arrays.text(one.about for one in distinct),
+            arrays.text(one.rule for one in distinct),
+            [one.wait for one in distinct],
+            rest,
+        ),
+    )
+
+
+def receivers() -> Work[list[str]]:
+    """Whose errands are due, those first that wait longest."""
+    rows = yield Statement(
+        """SELECT receiver FROM errand WHERE ended IS NULL AND due <= now()
+           GROUP BY receiver ORDER BY min(due) LIMIT 100"""
+    )
+    return [receiver for (receiver,) in rows]
+
+
+_NEXT = """
+SELECT seq, kind, receiver, about, rule, times, after, attempts, asked FROM errand
+WHERE receiver = %s AND ended IS NULL AND due <= now()
+ORDER BY array_position(%s::text[], kind), due, seq LIMIT 1"""
+
+
+def next_of(receiver: str) -> Work[Errand | None]:
+    """The errand to do next at a receiver. The caller holds the receiver's lock."""
+    rows = yield Statement(_NEXT, (receiver, [kind.value for kind in Kind]))
+    return Errand(rows[0][0], Kind(rows[0][1]), *rows[0][2:]) if rows else None
+
+
+_NOTED = """attempts = 0, away = false,
+  reason = CASE WHEN attempts = 0 THEN coalesce(%s, reason) ELSE %s END"""
+"""What succeeded forgets why it failed before, but not what its earlier parts had to say."""
+
+
+def done(errand: Errand, after: int, note: str | None, audits: Sequence[AuditRow]) -> Work[None]:
+    """An errand is done, and it is known how far; unless it was asked for meanwhile. Its receiver is there."""
+    yield Statement(
+        f"UPDATE errand SET after = %s, {_NOTED}, ended = CASE WHEN times = %s THEN now() END WHERE seq = %s",
+        (after, note, note, errand.times, errand.seq),
+    )
+    yield _present(errand.receiver)
+    if audits:
+        yield record(audits)
+
+
+def put_off(errand: Errand, after: int, seconds: float, note: str | None, audits: Sequence[AuditRow]) -> Work[None]:
+    """An errand goes on later, from where it is."""
+    yield Statement(
+        f"UPDATE errand SET after = %s, {_NOTED}, due = now() + make_interval(secs => %s) WHERE seq = %s",
+        (after, note, note, seconds, errand.seq),
+    )
+    if audits:
+        yield record(audits)
+
+
+def failed(errand: Errand, reason: str, *, away: bool, final: bool, gave_up: AuditRow) -> Work[bool]:
+    """An errand was tried in vain; whether it is given up. When the receiver is `away` its other errands wait too."""
+    pause = min(FIRST_PAUSE * 2.0 ** min(errand.attempts, 16), LONGEST_PAUSE)
+    rows = yield Statement(
+        f"""UPDATE errand SET attempts = attempts + 1, away = %s, reason = %s,
+                   due = now() + make_interval(secs => %s),
+                   ended = CASE WHEN %s OR asked < now() - interval '{PATIENCE}' THEN now() END,
+                   given_up = %s OR asked < now() - interval '{PATIENCE}'
+            WHERE seq = %s RETURNING given_up""",
+        (away, reason, pause, final, final, errand.seq),
+    )
+    if away:
+        yield Statement(
+            """UPDATE errand SET away = true, due = greatest(due, now() + make_interval(secs => %s))
+               WHERE receiver = %s AND ended IS NULL AND seq <> %s""",
+            (pause, errand.receiver, errand.seq),
+        )
+    is_over = bool(rows and rows[0][0])
+    if is_over:
+        yield record([gave_up])
+    return is_over
+
+
+def _present(receiver: str) -> Statement:
+    return Statement(
+        "UPDATE errand SET away = false, due = now() WHERE receiver = %s AND ended IS NULL AND away", (receiver,)
+    )
+
+
+def waiting(*, everything: bool) -> Work[list[Listed]]:
+    """What waits and what was given up, the oldest first; with `everything` also what was done. At most `LISTED`."""
+    condition = "true" if everything else "(ended IS NULL OR given_up)"
+    rows = yield Statement(
+        f"""SELECT seq, kind, receiver, about, rule, attempts, asked, due, ended, given_up, reason FROM errand
+            WHERE {condition} ORDER BY seq LIMIT %s""",
+        (LISTED,),
+    )
+    return [Listed(*row) for row in rows]
+
+
+def retry(seq: int) -> Work[Listed]:
+    """Do an errand now, whatever became of it. Raises NotFound."""
+    rows = yield Statement(
+        """UPDATE errand SET times = times + 1, asked = now(), due = now(), away = false, attempts = 0, ended = NULL,
+                  given_up = false, reason = NULL WHERE seq = %s
+           RETURNING seq, kind, receiver, about, rule, attempts, asked, due, ended, given_up, reason""",
+        (seq,),
+    )
+    if not rows:
+        raise not_found("there is no such errand")
+    yield Statement(f"SELECT pg_notify('{CHANNEL}', '')")
+    return Listed(*rows[0])
+
+
+def sweep() -> Statement:
+    """Forget what ended long ago."""
+    return Statement(f"DELETE FROM errand WHERE ended < now() - interval '{KEPT}'")

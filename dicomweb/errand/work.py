@@ -1,0 +1,119 @@
+"""The step of the job worker that does one errand.
+
+A receiver is served by one worker at a time, under a lock of the worker's session: that of a worker that was killed is
+free at once, and its errand is done by another. What an errand does at the other system is outside of any transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import structlog
+from psycopg import Connection
+
+from dicomweb.errand import queue
+from dicomweb.errand.queue import Errand, Kind
+from healix_fhir.kernel.audit import AuditRow, Origin
+from healix_fhir.kernel.database import Row, Statement, one, run
+from healix_fhir.kernel.hashing import key64
+
+log = structlog.get_logger("errand")
+
+SENDER = "errands"
+"""The client of the trail for what the server does by itself."""
+
+
+class AwayError(Exception):
+    """The receiver cannot be reached now; the message says why, for the operator."""
+
+
+class RefusedError(Exception):
+    """The receiver, or what is to be done, does not allow it; `final` when trying again is useless."""
+
+    def __init__(self, message: str, *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
+
+
+class StoppedError(Exception):
+    """The server stops: the errand is left as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done: how far (`after`), what the trail says of it, and when it goes on; None when it is whole.
+
+    `note` says what did not go well all the same.
+    """
+
+    after: int = 0
+    audits: Sequence[AuditRow] = ()
+    again: float | None = None
+    note: str | None = None
+
+
+Performer: TypeAlias = Callable[[Connection[Row], Errand], Done]
+"""Does an errand, or a part of it that takes some seconds. The connection is in no transaction. Raises AwayError,
+RefusedError and StoppedError.
+"""
+
+WORDS: Mapping[Kind, str] = {
+    Kind.COMMITMENT: "commitment-report",
+    Kind.NOTICE: "availability-notice",
+    Kind.SEND: "forward",
+    Kind.PRIORS: "prefetch",
+}
+"""What the trail calls each kind."""
+
+
+def worker(performers: Mapping[Kind, Performer]) -> Callable[[Connection[Row]], int]:
+    """The step; it returns how many errands it did: one, or none when nothing is due."""
+
+    def step(connection: Connection[Row]) -> int:
+        for receiver in run(connection, queue.receivers()):
+            lock = key64(f"errands of {receiver}")
+            if not run(connection, one(Statement("SELECT pg_try_advisory_lock(%s)", (lock,))))[0][0]:
+                continue
+            try:
+                errand = run(connection, queue.next_of(receiver))
+                if errand is not None:
+                    _perform(connection, errand, performers[errand.kind])
+                    return 1
+            finally:
+                run(connection, one(Statement("SELECT pg_advisory_unlock(%s)", (lock,))))
+        return 0
+
+    return step
+
+
+def _perform(connection: Connection[Row], errand: Errand, performer: Performer) -> None:
+    try:
+        made = performer(connection, errand)
+    except StoppedError:
+        return
+    except AwayError as error:
+        _failed(connection, errand, str(error), away=True)
+    except RefusedError as error:
+        _failed(connection, errand, str(error), final=error.final)
+    except Exception:
+        _failed(connection, errand, "it failed inside this server; the log says how")
+        raise
+    else:
+        with connection.transaction():
+            if made.again is None:
+                run(connection, queue.done(errand, made.after, made.note, made.audits))
+            else:
+                run(connection, queue.put_off(errand, made.after, made.again, made.note, made.audits))
+
+
+def _failed(
+    connection: Connection[Row], errand: Errand, reason: str, *, away: bool = False, final: bool = False
+) -> None:
+    row = AuditRow(
+        Origin(client=SENDER), "E", WORDS[errand.kind], 8, None, errand.about, f"{errand.receiver}: {reason}"
+    )
+    with connection.transaction():
+        given_up = run(connection, queue.failed(errand, reason, away=away, final=final, gave_up=row))
+    log.warning("an errand failed", kind=errand.kind, receiver=errand.receiver, reason=reason, given_up=given_up)

@@ -1,0 +1,91 @@
+"""`healix route`: which images go where by themselves."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from healix_fhir.kernel.audit import OPERATOR
+from healix_fhir.kernel.database import transaction
+from healix_fhir.server.cli.console import DataDir, answer, database, recorded
+from smart_auth.access import internal
+
+app = typer.Typer(help="Images that go elsewhere by themselves.", no_args_is_help=True)
+
+ACCESS = internal(OPERATOR.client or "")
+Name = Annotated[str, typer.Argument(help="The name of the route.")]
+Repeated = list[str] | None
+
+
+@app.callback()
+def group() -> None:
+    """Images that go elsewhere by themselves."""
+
+
+@app.command("add")
+def add(
+    name: Name,
+    peer: Annotated[str | None, typer.Option(help="AE title of the peer that gets them.")] = None,
+    url: Annotated[str | None, typer.Option(help="DICOMweb base URL of the server that gets them.")] = None,
+    modality: Annotated[Repeated, typer.Option(help="Only series of this modality; may be repeated.")] = None,
+    station: Annotated[
+        Repeated, typer.Option(help="Only series of this StationName (* and ? stand for others); may be repeated.")
+    ] = None,
+    description: Annotated[
+        Repeated, typer.Option(help="Only where study or series are described so (* and ?); may be repeated.")
+    ] = None,
+    caller: Annotated[Repeated, typer.Option(help="Only what this AE title sent; may be repeated.")] = None,
+    quiet: Annotated[int, typer.Option(min=0, help="Seconds without a new image after which a study goes.")] = 30,
+    notice: Annotated[bool, typer.Option("--notice", help="Only tell the peer that the images are here.")] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="The URL may be in a private network, and without TLS.")
+    ] = False,
+    token_stdin: Annotated[
+        bool, typer.Option("--token-stdin", help="Read a bearer token for the URL from stdin.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Add a route, or replace the one of its name: what comes from now on goes there, also what was missed before of a
+    study to which something comes.
+    """
+    from dicomweb.routing.rules import Action, Route, put, shown
+
+    route = Route(
+        name,
+        Action.NOTICE if notice else Action.SEND,
+        peer,
+        url,
+        sys.stdin.readline().strip() if token_stdin else None,
+        private,
+        tuple(modality or ()),
+        tuple(station or ()),
+        tuple(description or ()),
+        tuple(caller or ()),
+        quiet,
+    )
+    with database(data_dir) as (_, pool):
+        transaction(pool, lambda: put(ACCESS, route))
+        answer(shown(route))
+
+
+@app.command("remove")
+def remove_command(name: Name, data_dir: DataDir = None) -> None:
+    """Remove a route, and what it has not sent yet."""
+    from dicomweb.routing.rules import remove
+
+    with database(data_dir) as (_, pool):
+        transaction(pool, lambda: remove(ACCESS, name))
+        answer({"name": name, "removed": True})
+
+
+@app.command("list")
+def list_command(data_dir: DataDir = None) -> None:
+    """List the routes."""
+    from dicomweb.routing.rules import routes, shown
+
+    with database(data_dir) as (_, pool):
+        found = transaction(pool, routes)
+        recorded(pool, "R", "route list")
+        answer({"routes": [shown(one) for one in found]})

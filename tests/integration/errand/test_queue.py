@@ -1,0 +1,249 @@
+"""Errands: done once they are due, tried again for days, seen when they are given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Event, Thread
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from dicomweb.errand import queue
+from dicomweb.errand.queue import FIRST_PAUSE, LONGEST_PAUSE, Errand, Kind, Wanted
+from dicomweb.errand.work import AwayError, Done, RefusedError, StoppedError, worker
+from healix_fhir.kernel.audit import AuditRow, Origin
+from healix_fhir.kernel.database import Row, one, run
+
+Step = Callable[[Connection[Row]], int]
+WANTED = Wanted(Kind.SEND, "PACS", "1.2.3", "all")
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Connection[Row]]:
+    """A worker's connection."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+def ask(connection: Connection[Row], *wanted: Wanted, rest: float = 0) -> None:
+    """Ask for errands."""
+    run(connection, one(queue.ask(wanted, rest=rest)))
+
+
+def doing(seen: list[Errand], *results: Done | Exception) -> Step:
+    """A step whose errands end like this, one after the other; the last way is that of all further ones."""
+    left = list(results)
+
+    def perform(_: Connection[Row], errand: Errand) -> Done:
+        seen.append(errand)
+        result = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return worker(dict.fromkeys(Kind, perform))
+
+
+def row(connection: Connection[Row], about: str = "1.2.3") -> tuple[int, float, bool, bool, str | None]:
+    """Attempts, seconds until it is due, whether it has ended, was given up, and why it failed."""
+    found = connection.execute(
+        """SELECT attempts, extract(epoch FROM due - now())::float8, ended IS NOT NULL, given_up, reason
+           FROM errand WHERE about = %s""",
+        (about,),
+    ).fetchone()
+    assert found is not None
+    return found
+
+
+def hurry(connection: Connection[Row]) -> None:
+    """Let all that waits be due."""
+    connection.execute("UPDATE errand SET due = now() WHERE ended IS NULL")
+
+
+def test_errand_is_done_once(connection: Connection[Row]) -> None:
+    """What was done is not done again; the trail has what its performer says."""
+    seen: list[Errand] = []
+    step = doing(seen, Done(7, [AuditRow(Origin(client="errands"), "R", "forward", entity="1.2.3")]))
+    ask(connection, WANTED)
+    assert [step(connection), step(connection)] == [1, 0]
+    assert [(one.kind, one.receiver, one.about, one.rule, one.after) for one in seen] == [
+        (Kind.SEND, "PACS", "1.2.3", "all", 0)
+    ]
+    assert connection.execute("SELECT subtype, entity FROM audit_event").fetchall() == [("forward", "1.2.3")]
+
+
+def test_errand_that_is_asked_for_again_goes_on_from_where_it_was(connection: Connection[Row]) -> None:
+    """An image that comes later has the rest sent, not the whole study."""
+    seen: list[Errand] = []
+    step = doing(seen, Done(7))
+    ask(connection, WANTED)
+    step(connection)
+    ask(connection, WANTED)
+    assert step(connection) == 1
+    assert [one.after for one in seen] == [0, 7]
+
+
+def test_errand_that_was_just_done_may_rest(connection: Connection[Row]) -> None:
+    """With a rest an errand is not done again within that time."""
+    seen: list[Errand] = []
+    step = doing(seen, Done())
+    for _ in range(2):
+        ask(connection, WANTED, rest=3600)
+        step(connection)
+    assert len(seen) == 1
+
+
+def test_errand_asked_for_while_it_is_done_is_done_again(database_url: str, connection: Connection[Row]) -> None:
+    """What arrives while a study is being sent is not forgotten."""
+
+    def perform(_: Connection[Row], errand: Errand) -> Done:
+        if errand.times == 1:
+            with psycopg.connect(database_url) as other:
+                ask(other, WANTED)
+        return Done(5)
+
+    step = worker(dict.fromkeys(Kind, perform))
+    ask(connection, WANTED)
+    assert [step(connection), step(connection), step(connection)] == [1, 1, 0]
+
+
+def test_errand_goes_on_in_parts(connection: Connection[Row]) -> None:
+    """A part that is done is kept, and the rest follows when the performer said."""
+    seen: list[Errand] = []
+    step = doing(seen, Done(3, again=0), Done(9))
+    ask(connection, WANTED)
+    assert [step(connection), step(connection), step(connection)] == [1, 1, 0]
+    assert [one.after for one in seen] == [0, 3]
+
+
+def test_what_parts_say_is_kept(connection: Connection[Row]) -> None:
+    """What did not go well in a part is seen when all is done; why an attempt failed is not."""
+    step = doing([], RefusedError("no room"), Done(3, again=0, note="one was refused"), Done(9))
+    ask(connection, WANTED)
+    reasons = []
+    for _ in range(3):
+        step(connection)
+        reasons.append(row(connection)[4])
+        hurry(connection)
+    assert reasons == ["no room", "one was refused", "one was refused"]
+
+
+def test_failing_errand_is_tried_with_growing_pauses(connection: Connection[Row]) -> None:
+    """Each failure doubles the pause, up to an hour; the reason is kept."""
+    step = doing([], RefusedError("no room"))
+    ask(connection, WANTED)
+    pauses = []
+    for _ in range(12):
+        step(connection)
+        attempts, pause, ended, _, reason = row(connection)
+        pauses.append(round(pause))
+        hurry(connection)
+    assert pauses == [min(FIRST_PAUSE * 2**n, LONGEST_PAUSE) for n in range(12)]
+    assert (attempts, ended, reason) == (12, False, "no room")
+
+
+def test_errand_is_given_up_after_days(connection: Connection[Row]) -> None:
+    """What was tried in vain for three days is given up, audited, and listed."""
+    step = doing([], AwayError("nobody there"))
+    ask(connection, WANTED)
+    connection.execute("UPDATE errand SET asked = now() - interval '3 days 1 second'")
+    step(connection)
+    assert row(connection)[2:] == (True, True, "nobody there")
+    assert connection.execute("SELECT subtype, outcome, entity, query FROM audit_event").fetchall() == [
+        ("forward", 8, "1.2.3", "PACS: nobody there")
+    ]
+    assert [one.given_up for one in run(connection, queue.waiting(everything=False))] == [True]
+
+
+def test_useless_errand_is_given_up_at_once(connection: Connection[Row]) -> None:
+    """What can never succeed is not tried again."""
+    step = doing([], RefusedError("its study was deleted", final=True))
+    ask(connection, WANTED)
+    assert [step(connection), step(connection)] == [1, 0]
+    assert row(connection)[3] is True
+
+
+def test_retry_takes_up_what_was_given_up(connection: Connection[Row]) -> None:
+    """An operator may have an errand done again."""
+    seen: list[Errand] = []
+    step = doing(seen, RefusedError("no", final=True), Done())
+    ask(connection, WANTED)
+    step(connection)
+    run(connection, queue.retry(run(connection, queue.waiting(everything=False))[0].seq))
+    step(connection)
+    assert row(connection)[2:] == (True, False, None)
+
+
+def test_receiver_that_is_away_puts_off_all_and_brings_it_forward(connection: Connection[Row]) -> None:
+    """One failed call is enough for all errands of a receiver; the first that succeeds lets the others go at once."""
+    seen: list[Errand] = []
+    step = doing(seen, AwayError("nobody there"), Done())
+    ask(connection, *(Wanted(Kind.SEND, "PACS", f"1.2.{n}") for n in range(3)), Wanted(Kind.SEND, "OTHER", "1.2.9"))
+    connection.execute("UPDATE errand SET due = now() - interval '1 minute' WHERE receiver = 'PACS'")
+    assert step(connection) == 1
+    assert [step(connection), step(connection)] == [1, 0], "only the other receiver's"
+    assert seen[1].receiver == "OTHER"
+    connection.execute("UPDATE errand SET due = now() WHERE about = '1.2.1'")
+    assert [step(connection) for _ in range(4)] == [1, 1, 1, 0]
+
+
+def test_commitments_go_first(connection: Connection[Row]) -> None:
+    """A modality that waits for an answer does not wait for a study that is being sent."""
+    seen: list[Errand] = []
+    step = doing(seen, Done())
+    ask(connection, *(Wanted(kind, "PACS", "1") for kind in reversed(Kind)))
+    while step(connection):
+        pass
+    assert [one.kind for one in seen] == list(Kind)
+
+
+def test_stopping_leaves_an_errand_as_it_is(connection: Connection[Row]) -> None:
+    """A server that stops in the middle of an errand has not tried in vain."""
+    step = doing([], StoppedError())
+    ask(connection, WANTED)
+    step(connection)
+    assert row(connection)[0] == 0
+
+
+def test_killed_worker_leaves_its_errand_to_others(database_url: str, connection: Connection[Row]) -> None:
+    """A receiver is served by one worker at a time; when that worker dies another takes the errand up at once."""
+    begun, go_on = Event(), Event()
+    lost: list[psycopg.Error] = []
+
+    def perform(_: Connection[Row], __: Errand) -> Done:
+        begun.set()
+        go_on.wait(10)
+        return Done()
+
+    def victim(doomed: Connection[Row]) -> None:
+        try:
+            worker(dict.fromkeys(Kind, perform))(doomed)
+        except psycopg.OperationalError as error:
+            lost.append(error)
+
+    ask(connection, WANTED)
+    with psycopg.connect(database_url, autocommit=True) as doomed:
+        thread = Thread(target=victim, args=(doomed,))
+        thread.start()
+        assert begun.wait(10)
+        seen: list[Errand] = []
+        step = doing(seen, Done())
+        assert step(connection) == 0, "it is being done"
+        connection.execute("SELECT pg_terminate_backend(%s, 5000)", (doomed.info.backend_pid,))
+        assert step(connection) == 1
+        go_on.set()
+        thread.join(10)
+    assert lost
+    assert len(seen) == 1
+
+
+def test_ended_errands_are_forgotten(connection: Connection[Row]) -> None:
+    """What ended a month ago goes."""
+    ask(connection, WANTED)
+    doing([], Done())(connection)
+    run(connection, one(queue.sweep()))
+    assert row(connection)[2]
+    connection.execute("UPDATE errand SET ended = now() - interval '31 days'")
+    run(connection, one(queue.sweep()))
+    assert connection.execute("SELECT count(*) FROM errand").fetchone() == (0,)
