@@ -2,8 +2,8 @@
 
 One thread holds every connection that is not an association: those whose A-ASSOCIATE-RQ has not come whole (state Sta2
 of PS3.8 Table 9-10) and those that are to hang up (Sta13). They cost a small buffer each and have one deadline (ARTIM),
-so thousands of idle or dripping connections keep nobody out. A whole request becomes an association with a thread of
-its own, if the limits allow; it comes back here when it ends.
+so thousands of idle or dripping connections keep nobody out, whether they drip a handshake of TLS or a request. A whole
+request becomes an association with a thread of its own, if the limits allow; it comes back here when it ends.
 
 Spec: PS3.8 9.1.4, 9.1.5 and 9.2 (2024d)
 """
@@ -13,9 +13,10 @@ from __future__ import annotations
 import os
 import selectors
 import socket
+import ssl
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event, Thread
@@ -24,6 +25,7 @@ from typing import TypeAlias
 import structlog
 
 from dicomweb.dimse.associate import Reject, reject
+from dicomweb.dimse.door import BACKLOG, Door, HandshakeError, finish, greet, has_more
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.pdu import HEADER, AbortReason, AbortSource, PDUType, ProtocolError, abort, checked_type
 
@@ -36,34 +38,26 @@ Refused: TypeAlias = Callable[[str, str], None]
 """Hears of each refusal: the peer's address, and why. Must neither wait nor raise."""
 
 TICK = 0.25
-BACKLOG = 256
 CHUNK = 64 << 10
-
-
-def listen(host: str, port: int, *, share: bool = False) -> socket.socket:
-    """A listening socket; with `share`, other processes of this server may listen on the same port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=share)
-    listener.setblocking(False)
-    return listener
 
 
 @dataclass(slots=True, eq=False)
 class Visitor:
-    """A connection that is no association; `leaving` when it only has to hang up."""
+    """A connection that is no association; `greeting` while it agrees on TLS, `leaving` when it only has to hang up."""
 
     connection: socket.socket
     address: str
     deadline: float
+    greeting: bool = False
     leaving: bool = False
     received: bytearray = field(default_factory=bytearray)
 
 
 class Gate:
-    """Accepts connections of `listener` and hands whole association requests to `serve`; `refused` hears of others."""
+    """Accepts connections at `doors` and hands whole association requests to `serve`; `refused` hears of others."""
 
-    def __init__(self, listener: socket.socket, serve: Serve, limits: Limits, refused: Refused) -> None:
-        self._listener = listener
+    def __init__(self, doors: Sequence[Door], serve: Serve, limits: Limits, refused: Refused) -> None:
+        self._doors = doors
         self._serve = serve
         self._refused = refused
         self._limits = limits
@@ -77,12 +71,14 @@ class Gate:
 
     def run(self, stop: Event) -> None:
         """Serve until `stop` is set, then give messages under way their time and close everything."""
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        for door in self._doors:
+            self._selector.register(door.listener, selectors.EVENT_READ, door)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         while not stop.is_set():
             self._turn()
-        self._selector.unregister(self._listener)
-        self._listener.close()
+        for door in self._doors:
+            self._selector.unregister(door.listener)
+            door.listener.close()
         self._drain(time.monotonic() + self._limits.drain)
         for connection in self._associations:
             with suppress(OSError):
@@ -103,8 +99,8 @@ class Gate:
 
     def _turn(self) -> None:
         for key, _ in self._selector.select(TICK):
-            if key.fileobj is self._listener:
-                self._accept()
+            if isinstance(key.data, Door):
+                self._accept(key.data)
             elif key.fileobj == self._wake_read:
                 os.read(self._wake_read, 4096)
             elif key.data in self._visitors:
@@ -117,10 +113,10 @@ class Gate:
                 self._refused(oldest.address, f"no whole A-ASSOCIATE-RQ within {self._limits.artim:g} s")
             self._drop(oldest)
 
-    def _accept(self) -> None:
+    def _accept(self, door: Door) -> None:
         for _ in range(BACKLOG):
             try:
-                connection, address = self._listener.accept()
+                connection, address = door.accept()
             except BlockingIOError:
                 return
             except OSError as error:  # no file descriptors: those who wait longest give theirs
@@ -129,7 +125,8 @@ class Gate:
                 return
             if len(self._visitors) >= self._limits.waiting:
                 self._drop_oldest()
-            self._admit(Visitor(connection, address[0], time.monotonic() + self._limits.artim))
+            deadline = time.monotonic() + self._limits.artim
+            self._admit(Visitor(connection, address, deadline, greeting=door.tls is not None))
 
     def _admit(self, visitor: Visitor) -> None:
         visitor.connection.setblocking(False)
@@ -138,19 +135,35 @@ class Gate:
 
     def _hear(self, visitor: Visitor) -> None:
         try:
+            if visitor.greeting:
+                greet(visitor.connection)
+                visitor.greeting = False
+            self._listen(visitor)
+        except ProtocolError as error:
+            self._turn_away(visitor, str(error), abort(AbortSource.SERVICE_PROVIDER, error.reason))
+        except HandshakeError as error:
+            self._turn_away(visitor, str(error))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            self._await(visitor, selectors.EVENT_READ)
+        except ssl.SSLWantWriteError:
+            self._await(visitor, selectors.EVENT_WRITE)
+        except OSError:
+            self._drop(visitor)
+
+    def _await(self, visitor: Visitor, events: int) -> None:
+        if self._selector.get_key(visitor.connection).events != events:
+            self._selector.modify(visitor.connection, events, visitor)
+
+    def _listen(self, visitor: Visitor) -> None:
+        """Take what has come."""
+        while True:
             data = visitor.connection.recv(CHUNK if visitor.leaving else self._wanted(visitor))
             if not data:
                 self._drop(visitor)
             elif not visitor.leaving:
                 self._take(visitor, data)
-        except ProtocolError as error:
-            log.info("connection aborted", address=visitor.address, reason=str(error))
-            self._refused(visitor.address, str(error))
-            self._dismiss(visitor, abort(AbortSource.SERVICE_PROVIDER, error.reason))
-        except BlockingIOError:
-            return
-        except OSError:
-            self._drop(visitor)
+            if visitor not in self._visitors or not has_more(visitor.connection):
+                return
 
     def _wanted(self, visitor: Visitor) -> int:
         """How many bytes the PDU still lacks, or its header; never more, so that what follows stays in the socket."""
@@ -202,19 +215,26 @@ class Gate:
         address = self._associations.pop(connection)
         self._leave(Visitor(connection, address, 0))
 
+    def _turn_away(self, visitor: Visitor, why: str, farewell: bytes = b"") -> None:
+        log.info("connection aborted", address=visitor.address, reason=why)
+        self._refused(visitor.address, why)
+        self._dismiss(visitor, farewell)
+
     def _dismiss(self, visitor: Visitor, farewell: bytes) -> None:
         self._forget(visitor)
-        with suppress(OSError):
-            visitor.connection.send(farewell)
+        if farewell:
+            with suppress(OSError):
+                visitor.connection.send(farewell)
         self._leave(visitor)
 
     def _leave(self, visitor: Visitor) -> None:
         """Say that nothing more comes and wait for the peer to hang up, so that it reads our last PDU."""
         visitor.leaving = True
+        visitor.greeting = False
         visitor.deadline = time.monotonic() + self._limits.artim
         visitor.received = bytearray()
         try:
-            visitor.connection.shutdown(socket.SHUT_WR)
+            finish(visitor.connection)
         except OSError:
             visitor.connection.close()
         else:

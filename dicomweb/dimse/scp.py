@@ -1,4 +1,4 @@
-"""The DIMSE process: associations accepted on one port, served over the study store.
+"""The DIMSE process: associations accepted on one port, or on a second one over TLS, served over the study store.
 
 `run` is what `healix dimse` and `healix serve` call. `Scp` serves single connections and is what it is made of.
 """
@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
@@ -25,15 +27,17 @@ from dicomweb.dimse.command import CommandField
 from dicomweb.dimse.commit import CommitService
 from dicomweb.dimse.contexts import negotiate
 from dicomweb.dimse.data_transfer import DataTransfer
+from dicomweb.dimse.door import Door, listen
 from dicomweb.dimse.echo import echo
-from dicomweb.dimse.gate import Gate, listen
+from dicomweb.dimse.gate import Gate
 from dicomweb.dimse.group_commit import GroupCommit
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.operation import Service
 from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
 from dicomweb.dimse.refusals import ABORTED, ASSOCIATE, Refusals
 from dicomweb.dimse.store import SERVICE, StoreService
-from dicomweb.dimse.wire import ClosedError, Wire, tune
+from dicomweb.dimse.tls import acceptor_context
+from dicomweb.dimse.wire import ClosedError, Wire, wire_of
 from dicomweb.index.further import read
 from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
@@ -64,11 +68,11 @@ class Scp:
 
     def serve(self, connection: socket.socket, body: bytes, address: str) -> None:
         """One association, from the body of its A-ASSOCIATE-RQ to its end. Does not raise."""
-        tune(connection)
-        wire = Wire(connection, limit=self.limits.pdu, stop=self.stop)
+        secure = isinstance(connection, ssl.SSLSocket)
+        wire = wire_of(connection, limit=self.limits.pdu, stop=self.stop)
         with structlog.contextvars.bound_contextvars(address=address), suppress(ClosedError):
             try:
-                self._associate(wire, Call(decode(body), address))
+                self._associate(wire, Call(decode(body), address, secure))
             except ProtocolError as error:
                 log.info("association request refused", reason=str(error))
                 self.refusals.refused(Origin(address=address), ASSOCIATE, str(error))
@@ -131,20 +135,27 @@ def make(
     )
 
 
-def gate(listener: socket.socket, scp: Scp) -> Gate:
-    """The door to the service."""
+def gate(doors: Sequence[Door], scp: Scp) -> Gate:
+    """The one gate of the service, whichever door a peer comes to."""
     return Gate(
-        listener,
+        doors,
         scp.serve,
         scp.limits,
         lambda address, reason: scp.refusals.refused(Origin(address=address), ASSOCIATE, reason),
     )
 
 
-def run(settings: Settings, stop: Event, *, share_port: bool = False) -> None:
-    """Serve on the settings' host and DIMSE port until `stop` is set; messages under way get time to end.
+def _ports(settings: Settings) -> dict[int, ssl.SSLContext | None]:
+    """The ports that are listened on, each with what is spoken there where that is TLS. Raises Invalid."""
+    tls = acceptor_context(settings)
+    return {settings.dimse_port: None} | ({settings.dimse_tls_port: tls} if tls is not None else {})
 
-    `share_port` lets several such processes listen on the port. Raises Unavailable when the port is taken.
+
+def run(settings: Settings, stop: Event, *, share_port: bool = False) -> None:
+    """Serve on the settings' host and DIMSE ports until `stop` is set; messages under way get time to end.
+
+    `share_port` lets several such processes listen on them. Raises Unavailable when a port is taken, Invalid when the
+    settings of TLS cannot be.
     """
     associations = settings.dimse_max_associations
     limits = Limits(
@@ -152,16 +163,21 @@ def run(settings: Settings, stop: Event, *, share_port: bool = False) -> None:
         per_address=max(1, associations * 3 // 4),
         data_set=settings.max_store_gb << 30,
     )
-    try:
-        listener = listen(settings.host, settings.dimse_port, share=share_port)
-    except OSError as error:
-        address = f"{settings.host}:{settings.dimse_port}"
-        raise HealixError(Category.UNAVAILABLE, f"cannot listen on {address}: {error.strerror}") from error
     sys.setswitchinterval(SWITCH_INTERVAL)
     with (
-        listener,
+        ExitStack() as listening,
         open_pool(settings.database_url, size=POOL_SIZE, seconds=settings.statement_seconds) as pool,
         Refusals(pool) as refusals,
     ):
-        log.info("listening", host=settings.host, port=settings.dimse_port, aet=OUR_TITLE)
-        gate(listener, make(settings, pool, limits, refusals, stop)).run(stop)
+        doors = [_door(listening, settings.host, port, tls, share=share_port) for port, tls in _ports(settings).items()]
+        gate(doors, make(settings, pool, limits, refusals, stop)).run(stop)
+
+
+def _door(listening: ExitStack, host: str, port: int, tls: ssl.SSLContext | None, *, share: bool) -> Door:
+    """A door that is open until `listening` ends."""
+    try:
+        listener = listening.enter_context(listen(host, port, share=share))
+    except OSError as error:
+        raise HealixError(Category.UNAVAILABLE, f"cannot listen on {host}:{port}: {error.strerror}") from error
+    log.info("listening", host=host, port=port, aet=OUR_TITLE, tls=tls is not None)
+    return Door(listener, tls)

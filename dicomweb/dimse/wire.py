@@ -133,7 +133,7 @@ class Wire:
 
 
 class SecureWire(Wire):
-    """The same over TLS, whose socket has timeouts of its own and no flags. `sending` as in `tune`."""
+    """The same over TLS, whose socket has timeouts of its own, no flags and one buffer. `sending` as in `tune`."""
 
     def __init__(self, connection: ssl.SSLSocket, *, limit: int, stop: Event, sending: float = 10) -> None:
         super().__init__(connection, limit=limit, stop=stop)
@@ -156,3 +156,11 @@ class SecureWire(Wire):
             raise ClosedError
         self._end += got
         return got
+
+
+def wire_of(connection: socket.socket, *, limit: int, stop: Event) -> Wire:
+    """The wire of an accepted connection, over TLS or not."""
+    tune(connection)
+    if isinstance(connection, ssl.SSLSocket):
+        return SecureWire(connection, limit=limit, stop=stop)
+    return Wire(connection, limit=limit, stop=stop)

@@ -60,6 +60,16 @@ class Settings:
     """HTTP port."""
     dimse_port: int = 11112
     """DIMSE port."""
+    dimse_tls_port: int = 2762
+    """DIMSE port over TLS; open where `HEALIX_DIMSE_TLS_CERTIFICATE` is set."""
+    dimse_tls_certificate: str = ""
+    """File (PEM) with the certificate that the server shows to DIMSE peers, and those between it and its authority."""
+    dimse_tls_key: str = ""
+    """File (PEM) with the key of that certificate, without a password; empty: it is in the same file."""
+    dimse_tls_ca: str = ""
+    """File (PEM) with the authorities, or the certificates themselves, of the peers that are trusted over TLS."""
+    dimse_tls_mutual: bool = True
+    """Whether who calls over TLS must show a certificate that is trusted: `true` or `false`."""
     base_url: str = ""
     """The server's root as callers see it, e.g. `https://fhir.example.org`; empty: made from host and port."""
     workers: int = 2

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 from dicomweb.archive.opening import check_archive
+from dicomweb.dimse.tls import acceptor_context
 from healix_fhir.interaction.review import demands
 from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
@@ -46,6 +47,8 @@ def _check(settings: Settings) -> None:
     demands(settings.validate_profiles)
     changed_rules(settings.rate_limits)
     listen(settings.host, settings.dimse_port).close()
+    if acceptor_context(settings) is not None:
+        listen(settings.host, settings.dimse_tls_port).close()
     check_archive(settings)
     transport_of(settings)
 
@@ -76,7 +79,7 @@ def _announce(settings: Settings, guide: list[str], stopped: threading.Event) ->
                 "Healix is ready.",
                 f"  FHIR      {settings.root}/fhir          (try {settings.root}/fhir/metadata)",
                 f"  DICOMweb  {settings.root}/dicomweb",
-                f"  DIMSE     {settings.host}:{settings.dimse_port}  AE title HEALIX",
+                f"  DIMSE     {settings.host}:{settings.dimse_port}  AE title HEALIX{_over_tls(settings)}",
                 f"  Pages     {settings.root}/account/",
                 *guide,
                 "",
@@ -84,6 +87,10 @@ def _announce(settings: Settings, guide: list[str], stopped: threading.Event) ->
             sys.stdout.write("\n".join(lines) + "\n")
             sys.stdout.flush()
             return
+
+
+def _over_tls(settings: Settings) -> str:
+    return f", over TLS {settings.host}:{settings.dimse_tls_port}" if settings.dimse_tls_certificate else ""
 
 
 def _reachable(host: str) -> str:

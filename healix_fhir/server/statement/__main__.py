@@ -34,8 +34,14 @@ MEDIA = """`healix study export` writes a file-set with a DICOMDIR to a folder o
 SECURITY = """* HTTP: SMART on FHIR 2.2 access tokens (RFC 6750). The scopes of `ImagingStudy` govern: `r` retrieve,
   `s` search, `c` store, `d` delete; those of `Task` govern workitems: `c` create, `r` retrieve, `u` change and cancel,
   `s` search and subscribe. A token opens what its person may see; what is hidden answers like what does not exist.
-* DIMSE: AE titles of known peers, each with rights of its own.
-* TLS is terminated before the server (`HEALIX_BASE_URL=https://…`).
+* DIMSE: AE titles of known peers. Each has a right for each service, and may be bound to networks, to TLS and to a
+  number of associations. The title of a peer said from elsewhere is answered as an unknown one. A right opens its
+  service for every study: there is one policy, in which a peer is a system and not a person.
+* DIMSE over TLS: the BCP 195 (RFC 8996, RFC 9325) TLS Secure Transport Connection Profile of PS3.15 B.12, on a port of
+  its own (`HEALIX_DIMSE_TLS_PORT`, 2762) and for peers that are called over TLS. TLS 1.3, and TLS 1.2 with ECDHE and
+  AES-GCM or ChaCha20-Poly1305; nothing older is negotiated. Peers show a certificate that is trusted, unless
+  `HEALIX_DIMSE_TLS_MUTUAL=false`. Keys and certificates are PEM files; what is trusted is `HEALIX_DIMSE_TLS_CA`.
+* TLS of HTTP is terminated before the server (`HEALIX_BASE_URL=https://…`).
 * Every transfer, query and denial is an `AuditEvent` (IHE BALP) in an append-only, hash-chained trail.
 * Browsers of other origins: those of registered apps."""
 

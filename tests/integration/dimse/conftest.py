@@ -15,9 +15,10 @@ from dicomweb.dimse.association import Association
 from dicomweb.dimse.command import Command, CommandField, response
 from dicomweb.dimse.contexts import negotiate
 from dicomweb.dimse.data_transfer import DataTransfer
+from dicomweb.dimse.door import Door, listen
 from dicomweb.dimse.echo import echo
 from dicomweb.dimse.exchange import Exchange
-from dicomweb.dimse.gate import Gate, listen
+from dicomweb.dimse.gate import Gate
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.operation import Operation
 from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
@@ -30,6 +31,7 @@ from healix_fhir.kernel.audit import Origin
 class Kept:
     """What the operations of a test server saw."""
 
+    begun: int = 0
     whole: list[bytes] = field(default_factory=list)
     cancelled: list[bytes] = field(default_factory=list)
 
@@ -40,6 +42,7 @@ class Keep:
     def __init__(self, command: Command, kept: Kept) -> None:
         self._command = command
         self._kept = kept
+        kept.begun += 1
         self._data = bytearray()
 
     def write(self, data: memoryview) -> None:
@@ -98,7 +101,7 @@ def serving(limits: Limits) -> Iterator[Server]:
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     serve = _serve(kept, refused, limits, stop)
-    gate = Gate(listener, serve, limits, lambda _, reason: refused.append(reason))
+    gate = Gate([Door(listener)], serve, limits, lambda _, reason: refused.append(reason))
     thread = Thread(target=gate.run, args=(stop,))
     thread.start()
     try:

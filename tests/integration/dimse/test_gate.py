@@ -6,6 +6,8 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 
+import psutil
+
 from dicomweb.dimse.limits import Limits
 from tests.integration.dimse.conftest import Server, serving
 from tests.support.dimse import ECHO, Peer, p_data, request, store
@@ -24,14 +26,30 @@ def echo(port: int) -> float:
     return time.monotonic() - started
 
 
+MEMORY = 64 << 20
+BEGUN = p_data(3, 3, store("1.2.3")) + p_data(3, 0, bytes(16_000))
+HALVES = (b"", BEGUN, BEGUN[:40], BEGUN + p_data(3, 0, bytes(100_000))[:60_000])
+"""What 40 associations say and then no more: nothing, half an object, half a command, half a PDU of an object."""
+
+
 def test_idle_connections_keep_nobody_out() -> None:
-    """With 200 silent connections and 40 associations that say nothing, a C-ECHO completes within a second."""
-    with serving(replace(LIMITS, artim=10)) as server, ExitStack() as open_:
+    """With 200 silent connections, 20 that drip a request byte by byte and 40 associations that go no further, each
+    C-ECHO completes within a second, and memory grows by at most 64 MB.
+    """
+    before = psutil.Process().memory_info().rss
+    with serving(replace(LIMITS, artim=10, progress=10)) as server, ExitStack() as open_:
         for _ in range(200):
             open_.enter_context(Peer(server.port))
-        for _ in range(40):
-            open_.enter_context(Peer(server.port)).associate()
-        assert echo(server.port) < 1
+        for n in range(40):
+            peer = open_.enter_context(Peer(server.port))
+            peer.associate()
+            peer.send(HALVES[n % len(HALVES)])
+        dripping = [open_.enter_context(Peer(server.port)) for _ in range(20)]
+        for n in range(8):
+            for peer in dripping:
+                peer.send(request()[n : n + 1])
+            assert echo(server.port) < 1
+        assert psutil.Process().memory_info().rss - before < MEMORY
 
 
 def test_half_sent_requests_end_with_artim(server: Server) -> None:
