@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dicomweb.dimse.contexts import SERVICES, TRANSFER_SYNTAXES
-from healix_fhir.server.statement.__main__ import PAGE, page
+from healix_fhir.server.statement.__main__ import LIMITS, PAGE, limits, page
 
 
 def test_the_statement_is_current() -> None:
     """docs/reference/dicom-conformance.md says what the code does; `make docs` makes it so."""
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_the_limits_are_current() -> None:
+    """docs/reference/limits.md ends with the limits of the code for DIMSE peers; `make docs` makes it so."""
+    text = LIMITS.read_text(encoding="utf-8")
+    assert text == limits(text)
+    assert "`associations` = 64" in text
 
 
 def test_it_names_what_is_accepted() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from healix_fhir.pages.admin import client, clients, retention, studies, study, user, users
+from healix_fhir.pages.admin import client, clients, peers, retention, studies, study, user, users
 from healix_fhir.pages.admin.gate import ADMIN, Handler, acting, always, makes_administrator, opens_all, showing
 
 SHOWN: Mapping[str, Handler] = {
@@ -16,6 +16,9 @@ SHOWN: Mapping[str, Handler] = {
     f"{ADMIN}/clients": showing(clients.listing),
     f"{ADMIN}/clients/new": showing(clients.form),
     f"{ADMIN}/clients/{{id}}": showing(client.show),
+    f"{ADMIN}/peers": showing(peers.listing),
+    f"{ADMIN}/peers/new": showing(peers.form),
+    f"{ADMIN}/peers/known": showing(peers.show),
     f"{ADMIN}/studies": showing(studies.listing),
     f"{ADMIN}/studies/kept": showing(studies.kept),
     f"{ADMIN}/studies/retention": showing(retention.show),
@@ -37,6 +40,9 @@ SENT: Mapping[str, Handler] = {
     f"{ADMIN}/clients/{{id}}/close": acting(client.close),
     f"{ADMIN}/clients/{{id}}/open": acting(client.open_again),
     f"{ADMIN}/clients/{{id}}/remove": acting(client.remove),
+    f"{ADMIN}/peers": acting(peers.create, always),
+    f"{ADMIN}/peers/known": acting(peers.change, always),
+    f"{ADMIN}/peers/known/remove": acting(peers.forget, always),
     f"{ADMIN}/studies/retention": acting(retention.add, always),
     f"{ADMIN}/studies/retention/remove": acting(retention.drop, always),
     f"{ADMIN}/studies/{{uid}}/assign": acting(study.give, always),

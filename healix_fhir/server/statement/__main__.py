@@ -1,4 +1,4 @@
-"""`python -m healix_fhir.server.statement`: write the DICOM conformance statement.
+"""`python -m healix_fhir.server.statement`: write the DICOM conformance statement, and what limits DIMSE peers.
 
 docs/reference/dicom-conformance.md follows the template of PS3.2 Annex N: overview, introduction, implementation model,
 network services, media, transfer syntaxes, character sets, security. A test fails when it is not current.
@@ -12,7 +12,8 @@ from dicomweb.dicomjson.charset import CODEC
 from healix_fhir.server.statement import deidentification, dimse, errands, web
 from healix_fhir.server.statement.table import lines, table
 
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "dicom-conformance.md"
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
+PAGE, LIMITS = REFERENCE / "dicom-conformance.md", REFERENCE / "limits.md"
 HEAD = """# DICOM conformance statement
 
 Product: Healix. In the form of PS3.2 Annex N of the DICOM standard (2024d). Made from the code by `make docs`; do not
@@ -76,5 +77,12 @@ def page() -> str:
     return "\n".join(parts)
 
 
+def limits(text: str) -> str:
+    """The page of limits, with the part on DIMSE as the code has it: what follows the mark in `text`."""
+    written, mark, _ = text.partition(dimse.MARK)
+    return f"{written}{mark}\n\n{dimse.limits()}"
+
+
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    LIMITS.write_text(limits(LIMITS.read_text(encoding="utf-8")), encoding="utf-8")

@@ -91,6 +91,23 @@ def services() -> str:
     )
 
 
+MARK = "<!-- From here on this page is made from the code by `make docs`. -->"
+
+
+def limits() -> str:
+    """The section on DIMSE of the page of limits."""
+    return lines(
+        "## DIMSE",
+        "What peers may cost the DIMSE process, those on the port over TLS and those on the other together. Beyond"
+        " these numbers associations are rejected as transient (2, 3, 2: local limit exceeded), connections and"
+        " associations that take too long are ended. `HEALIX_DIMSE_MAX_ASSOCIATIONS` changes the first number, and with"
+        " it the second, which is three quarters; `HEALIX_MAX_STORE_GB` the longest data set. `healix peer add"
+        " … --associations N` says how many a peer may have at once, whatever its address; what is refused is in the"
+        " audit trail, bounded as refused requests are.",
+        table(("limit", "value"), ((text, f"`{field}` = {value}") for field, value, text in _limits())),
+    )
+
+
 def _words(reason: Reason) -> str:
     return reason.name.lower().replace("_", " ")
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from starlette.routing import Route
 
+from dicomweb.dimse import peers
 from healix_fhir.care.relationships import handle
 from healix_fhir.kernel.consume import drain
+from healix_fhir.kernel.database import transaction
 from healix_fhir.pages.routes import routes
 from tests.support.dicom import ct, uid
 from tests.support.gate import Pool
@@ -31,6 +33,8 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
     ),
     "/admin/studies/kept": ("root", "/admin/studies/kept", [("E", "query-deleted", None, None)]),
     "/admin/studies/{uid}": ("root", f"/admin/studies/{uid(1)}", [("E", "query-study", uid(1), None)]),
+    "/admin/peers": ("root", "/admin/peers", [("E", "list-administered", None, None)]),
+    "/admin/peers/known": ("root", "/admin/peers/known?aet=CT1", [("R", "show-administered", "peer/CT1", None)]),
     "/account/": ("root", "/account/", [("R", "list-break-glass", "Patient/p3", "p3")]),
     "/account/emergency": (
         "dr", "/account/emergency?identifier=3", [("E", "search-type", "Patient", "p3")],
@@ -51,6 +55,7 @@ SILENT: Mapping[str, str] = {
             "/account/register/confirm", "/account/reset", "/account/logout", "/oauth/logout", "/oauth/style.json",
             "/dicomweb",
             "/admin", "/admin/", "/admin/studies/retention", "/admin/users/new", "/admin/clients/new",
+            "/admin/peers/new",
             "/account/assets/healix.css",
             "/account/assets/admin.css", "/account/assets/healix.svg", "/account/assets/passkey.js",
             "/account/assets/form_post.js",
@@ -76,6 +81,7 @@ def test_pages_that_show_somebody_leave_a_row(database_url: str, pool: Pool, tmp
     client, _ = app(pool)
     _people(pool)
     open_store(pool, tmp_path).add(ct(1, 1, 1, size=8))
+    transaction(pool, lambda: peers.add("CT1", "192.0.2.1", 104))
 
     async def use() -> None:
         async with browser(database_url) as browsing:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from dicomweb.dimse import peers
+from healix_fhir.kernel.database import transaction
 from healix_fhir.pages.admin.gate import FRESH
 from tests.integration.pages.test_admin_clients import administering, send
 from tests.support.gate import Pool
@@ -23,6 +25,9 @@ DANGEROUS = {
     "an app for all records": ("/admin/clients", SERVICE | {"scope": "system/*.rs"}),
     "a change to an app for all records": ("/admin/clients/{service}/change", SERVICE | {"scope": "system/Patient.rs"}),
     "a new secret": ("/admin/clients/{app}/secret", {}),
+    "a peer": ("/admin/peers", {"aet": "CT1", "host": "ct1", "port": "104", "right": "find"}),
+    "a change to a peer": ("/admin/peers/known", {"aet": "OLD", "host": "ct1", "port": "104", "right": "find"}),
+    "a peer removed": ("/admin/peers/known/remove", {"aet": "OLD"}),
 }
 ORDINARY = {
     "a practitioner": ("/admin/users", PERSON | {"role": "practitioner", "fhir_user": "Practitioner/g"}),
@@ -31,6 +36,7 @@ ORDINARY = {
 }
 STATE = """SELECT (SELECT array_agg((username, role, disabled)::text ORDER BY username) FROM account),
                   (SELECT array_agg((name, scope, secret_hash)::text ORDER BY id) FROM client),
+                  (SELECT array_agg((aet, host, rights)::text ORDER BY aet) FROM dimse_peer),
                   (SELECT count(*) FROM audit_event WHERE subtype IN ('account', 'client', 'factor', 'password'))"""
 
 
@@ -54,6 +60,7 @@ def test_dangerous_things_take_a_fresh_login(database_url: str, pool: Pool, name
     account(pool, "ada", "patient", "Patient/ada")
     id_, _ = app(pool, auth="client_secret_post")
     service, _ = app(pool, auth="private_key_jwt", jwks=KEYS, scope="system/*.rs", redirect_uris=())
+    transaction(pool, lambda: peers.add("OLD", "old", 104))
     path, fields = DANGEROUS[name]
     path = path.format(app=id_, service=service)
 
