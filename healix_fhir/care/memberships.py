@@ -102,7 +102,7 @@ def _handle(reader: Reader, events: Sequence[Event]) -> Work[None]:
     bodies = yield present(sources)
     stated = [
         (*member, f"{TYPE_NAME[type_id]}/{id_}")
-        for type_id, id_, body in bodies
+        for type_id, id_, _, body in bodies
         for member in members(reader, decode(bytes(body)))
     ]
     yield Statement(

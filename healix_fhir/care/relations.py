@@ -23,8 +23,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from healix_fhir.kernel.ids import is_logical_id
+from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.search.dates import interval
+from healix_fhir.search.params.reference import target
 
 Json = dict[str, Any]
 
@@ -93,13 +94,11 @@ class Reader:
         return [Relation(*pair, span) for pair, span in found.items()]
 
     def local(self, reference: Json | None, type_name: str) -> str | None:
-        """The logical id that a reference to `type_name` on this server names."""
-        text = (reference or {}).get("reference", "")
-        for base in self._bases:
-            text = text.removeprefix(f"{base}/")
-        kind, _, rest = text.partition("/")
-        id_ = rest.partition("/_history/")[0]
-        return id_ if kind == type_name and is_logical_id(id_) else None
+        """The logical id that a reference to `type_name` on this server names: read as the index reads it, since that
+        decides in whose compartment a resource is, and so who may write it.
+        """
+        found = target((reference or {}).get("reference", "#"), self._bases)
+        return found[1] if found is not None and found[0] == TYPE_ID[type_name] else None
 
 
 def _care_team(reader: Reader, team: Json) -> Iterable[Relation]:

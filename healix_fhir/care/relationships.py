@@ -47,14 +47,17 @@ def _look(bases: tuple[str, ...], sources: Sequence[tuple[int, str]]) -> Work[No
     plain = Reader(bases)
     whose = {id_: found for id_, body in named if (found := plain.role(decode(bytes(body)))) is not None}
     reader = Reader(bases, whose)
+    within = {f"{TYPE_NAME[type_id]}/{id_}": set(patients) for type_id, id_, patients, _ in bodies}
     stated = [
         (f"{TYPE_NAME[type_id]}/{id_}", relation)
-        for type_id, id_, body in bodies
+        for type_id, id_, _, body in bodies
         for relation in reader.relations(decode(bytes(body)))
     ]
     moment = now()
     stated = [(source, one) for source, one in stated if one.span.ends is None or one.span.ends > moment]
     keys = (yield from patient_keys([one.patient for _, one in stated])) if stated else {}
+    # a resource speaks for patients only in whose compartment it is: these its writer had to be let into
+    stated = [(source, one) for source, one in stated if keys[one.patient] in within[source]]
     yield replace(
         [f"{TYPE_NAME[type_id]}/{id_}" for type_id, id_ in sources],
         [
@@ -91,9 +94,12 @@ def _roles_of(sources: Sequence[tuple[int, str]]) -> Statement:
 
 
 def present(sources: Sequence[tuple[int, str]]) -> Statement:
-    """The current bodies; the rows stay locked, so that no older state can be written over a newer one."""
+    """The current bodies, after the keys of the patients in whose compartments they are; the rows stay locked, so that
+    no older state can be written over a newer one.
+    """
     return Statement(
-        """SELECT r.type, r.id, r.body FROM resource r
+        """SELECT r.type, r.id, r.pat || ARRAY(SELECT c.pat FROM compartment c WHERE c.pk = r.pk), r.body
+           FROM resource r
            JOIN unnest(%s::smallint[], %s::text[]) AS s (type, id) ON r.type = s.type AND r.id = s.id
            WHERE NOT r.deleted ORDER BY r.type, r.id FOR NO KEY UPDATE OF r""",
         ([type_id for type_id, _ in sources], [id_ for _, id_ in sources]),

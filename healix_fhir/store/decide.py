@@ -13,12 +13,15 @@ from datetime import datetime, timedelta
 import msgspec
 
 from healix_fhir.kernel.errors import Category, HealixError, forbidden
+from healix_fhir.model.json import decode
 from healix_fhir.store.body import stamp
 from healix_fhir.store.lock import PERMISSION, Old
 from healix_fhir.store.read import gone, missing
 from healix_fhir.store.stored import Change, Method, Stored
 from smart_auth.access import EVERYTHING, AccessContext
 
+IDENTITY = ("identifier", "link")
+"""The elements of a Patient that say who it is, and whom else it stands for."""
 MILLISECOND = timedelta(milliseconds=1)
 LARGEST = 256 * 1024 * 1024
 """The bytes that patches may make a resource grow to; PostgreSQL holds no value of 1 GB."""
@@ -70,6 +73,8 @@ def decide(access: AccessContext, change: Change, old: Old | None, moment: datet
     same = _stored(change, old.version, old.updated).body
     if same == old.body:
         return Same(old)
+    if refusal := _refuse_identity(access, change, old):
+        return refusal
     if change.patch is not None and len(same) > LARGEST:
         message = f"the patch makes {change.type}/{change.id} larger than {LARGEST} bytes"
         return HealixError(Category.UNPROCESSABLE, message, code="too-costly")
@@ -88,6 +93,19 @@ def _refuse_new(access: AccessContext, change: Change) -> HealixError | None:
     if access.predicate(change.type, PERMISSION[change.method], "r") != EVERYTHING:
         return forbidden(f"the token does not allow an update of {change.type}/{change.id}")
     return _precondition(change) if change.if_match is not None else None
+
+
+def _refuse_identity(access: AccessContext, change: Change, old: Old) -> HealixError | None:
+    """Keep who a Patient is from those who see some records only: who claims another's number would get what is known
+    by that number alone, as images that came before their patient was registered. See docs/decisions/0134.
+    """
+    if change.type != "Patient" or access.predicate(change.type, PERMISSION[change.method], "r") == EVERYTHING:
+        return None
+    assert change.resource is not None
+    before = {} if old.deleted else decode(old.body)
+    if all(change.resource.get(name) == before.get(name) for name in IDENTITY):
+        return None
+    return forbidden("the token does not allow to change the identifiers and links of a Patient; system scopes do")
 
 
 def _stored(change: Change, version: int, updated: datetime) -> Stored:

@@ -248,3 +248,16 @@ def test_roles_stand_for_their_practitioners(clinic: Clinic, pool: Pool) -> None
     clinic.delete("PractitionerRole", "r")
     work(pool)
     assert seen(clinic, "d") == set()
+
+
+def test_a_team_speaks_for_no_patient_whose_record_it_is_not_in(clinic: Clinic, pool: Pool) -> None:
+    """A reference that the index does not take for one to a Patient of this server opens nobody's record, however it
+    is read otherwise: who wrote it did not have to be let into that record.
+    """
+    other = "https://other.test/fhir"
+    mine = [{"member": ref("Patient/p1")}, {"member": ref("Practitioner/d")}]
+    clinic.put(team("t", "", "d", subject=ref(f"{other}/Patient/p2"), participant=mine))
+    with pool.connection() as connection:
+        while drain(connection, {"resource": [relationships.consumer((other,))]}):
+            pass
+    assert seen(clinic, "d") == set()

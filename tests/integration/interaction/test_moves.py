@@ -78,3 +78,33 @@ def test_nothing_moves(pool: Pool, database_url: str, write: Write) -> None:
 
     serve(database_url, use)
     assert rows(pool, "SELECT * FROM resource ORDER BY pk") == before
+
+
+CLAIM = {"resourceType": "Patient", "id": "ann", "identifier": [{"value": "MRN-BOB"}]}
+PUT = {"resource": CLAIM, "request": {"method": "PUT", "url": "Patient/ann"}}
+CLAIMS: dict[str, Write] = {
+    "update": lambda server, ann: server.update(ann, "Patient", "ann", encode(CLAIM)),
+    "patch": lambda server, ann: server.patch(
+        ann, "Patient", "ann", encode([{"op": "add", "path": "/identifier", "value": CLAIM["identifier"]}]), PATCH
+    ),
+    "conditional update": lambda server, ann: server.update_where(ann, "Patient", [("_id", "ann")], encode(CLAIM)),
+    "transaction": lambda server, ann: server.bundle(
+        ann, encode({"resourceType": "Bundle", "type": "transaction", "entry": [PUT]})
+    ),
+}
+
+
+@pytest.mark.parametrize("write", CLAIMS.values(), ids=CLAIMS)
+def test_nobody_claims_to_be_another(pool: Pool, database_url: str, write: Write) -> None:
+    """A patient's app gives its Patient no identifier, by which images of somebody else would become its own."""
+    put(pool, patient(), "ann")
+    before = rows(pool, "SELECT * FROM resource ORDER BY pk")
+    ann = of_patient(pool, "ann")
+
+    async def use(server: Interactions) -> None:
+        with pytest.raises(HealixError) as refusal:
+            await write(server, ann)
+        assert refusal.value.category is Category.FORBIDDEN
+
+    serve(database_url, use)
+    assert rows(pool, "SELECT * FROM resource ORDER BY pk") == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -102,3 +103,36 @@ def test_who_sees_a_part_only_may_not_choose_ids() -> None:
     assert isinstance(found, HealixError)
     assert found.category is Category.FORBIDDEN
     assert isinstance(decide(SYSTEM, put(), None, MOMENT), New)
+
+
+ANN = {"resourceType": "Patient", "id": "a", "identifier": [{"value": "1"}], "active": True}
+OTHER = {"other": {"reference": "Patient/b"}, "type": "replaced-by"}
+
+
+@pytest.mark.parametrize("scope", ["patient/*.cruds", "user/*.cruds", "system/Patient.u?active=true"])
+@pytest.mark.parametrize(
+    ("changed", "deleted", "allowed"),
+    [
+        ({"identifier": [{"value": "1"}, {"value": "2"}]}, False, False),
+        ({"identifier": [{"value": "2"}]}, False, False),
+        ({"identifier": [{"value": "1", "system": "urn:x"}]}, False, False),
+        ({"identifier": []}, False, False),
+        ({"link": [OTHER]}, False, False),
+        ({}, True, False),
+        ({"active": False, "birthDate": "1970-01-01"}, False, True),
+    ],
+)
+def test_who_sees_a_part_only_does_not_say_who_is_who(
+    scope: str, changed: dict[str, Any], deleted: bool, allowed: bool
+) -> None:
+    """Identifiers and links of a Patient stay as they are, but for who sees all; the rest may be changed."""
+    resource = {name: value for name, value in (ANN | changed).items() if value != []}
+    body = b"" if deleted else stamp(ANN, "Patient", "a", 1, MOMENT)
+    for method in (Method.PUT, Method.PATCH):
+        asked, before = Change(method, "Patient", "a", resource), Old(1, 1, MOMENT, deleted, body, ())
+        bound = AccessContext(parse(scope), patient="a", pat=1, practitioner="d")
+        found = decide(bound, asked, before, MOMENT)
+        assert isinstance(found, New) is allowed
+        if isinstance(found, HealixError):
+            assert found.category is Category.FORBIDDEN
+        assert isinstance(decide(SYSTEM, asked, before, MOMENT), New)
