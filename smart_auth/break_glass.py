@@ -18,6 +18,7 @@ from healix_fhir.kernel import ids, outbox
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, forbidden, invalid
+from healix_fhir.kernel.hashing import key64
 from healix_fhir.kernel.outbox import Event
 from smart_auth.access import AccessContext
 from smart_auth.patients import patient_keys
@@ -73,6 +74,8 @@ def break_glass(access: AccessContext, patient: str, reason: str, terms: Terms) 
         )
     pat = (yield from patient_keys([patient]))[patient]
     new, who = ids.logical_id(), access.origin
+    # those of one clinician one after another, so that what is opened at once is counted
+    yield Statement("SELECT pg_advisory_xact_lock(%s)", (key64(f"{TOPIC} {access.practitioner}"),))
     rows = yield Statement(
         """WITH opened AS (
              INSERT INTO break_glass (id, practitioner, patient, username, client, reason, ends)

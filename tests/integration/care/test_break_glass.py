@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Late
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +14,7 @@ from msgspec.structs import replace
 from healix_fhir.care import break_glass_notice
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.consume import drain
-from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.database import Statement, Work, run
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.operation.break_glass import open_record
 from healix_fhir.store.commit import commit
@@ -216,3 +218,20 @@ def test_a_relationship_begins_with_its_first_instant_and_ends_before_its_last(
         return bool(found)
 
     assert do(pool, work) is open_
+
+
+def test_records_opened_at_once_are_counted(clinic: Clinic, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two openings of one clinician at the same moment do not pass the limit together; another clinician waits not."""
+    monkeypatch.setattr(break_glass, "OPEN_AT_ONCE", 1)
+    clinic.put({"resourceType": "Patient", "id": "q"}, {"resourceType": "Patient", "id": "r"})
+    colleague = replace(DOCTOR, practitioner="e")
+    with ThreadPoolExecutor(1) as threads:
+        with pool.connection() as connection, connection.transaction():  # it is not over yet
+            run(connection, open_record(DOCTOR, "p", REASON, Terms()))
+            opened(pool, colleague, patient="r")
+            second = threads.submit(opened, pool, patient="q")
+            with pytest.raises(Late):
+                second.result(timeout=0.2)
+        with pytest.raises(HealixError) as refusal:
+            second.result(timeout=5)
+    assert refusal.value.category is Category.CONFLICT
