@@ -82,7 +82,8 @@ BULKS = (Offer(OCTETS, parts=True),)
 
 def wanted(request: Request) -> tuple[MediaType, ...]:
     """What the caller takes, most wanted first; the query parameter wins over the header."""
-    return parse_accept(request.query_params.get("accept") or request.headers.get("accept") or "*/*")
+    named = request.query_params.get("accept") if request.scope["query_string"] else None
+    return parse_accept(named or request.headers.get("accept") or "*/*")
 
 
 def acceptable(accepted: Sequence[MediaType], offers: Sequence[Offer]) -> Iterator[tuple[Offer, MediaType]]:

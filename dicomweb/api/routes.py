@@ -76,7 +76,10 @@ def methods(offered: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
 
 
 def services(edge: Edge) -> list[BaseRoute]:
-    """The routes of the services; everything needs a token. Each method has a row in `capabilities/table.py`."""
+    """The routes of the services; everything needs a token. Each method has a row in `capabilities/table.py`.
+
+    The one of paths of any length is the last: routes before it are called without being tried one after the other.
+    """
     studies, series, found = (qido.search(level) for level in (Level.STUDY, Level.SERIES, Level.INSTANCE))
     frame = Address("wado.frames", edge, {"GET": frames})
     attributes = Address("wado.metadata", edge, {"GET": wado.metadata})
@@ -88,7 +91,6 @@ def services(edge: Edge) -> list[BaseRoute]:
     return [
         Route(INSTANCE + "/frames/{frames}", frame),
         Route(INSTANCE + "/frames/{frames}/pixeldata", frame),
-        Route(INSTANCE + "/bulkdata/{path:path}", Address("wado.bulkdata", edge, {"GET": bulkdata.bulk})),
         *(Route(path + "/metadata", attributes) for path in (INSTANCE, SERIES, STUDY)),
         *(Route(path + "/bulkdata", values) for path in (INSTANCE, SERIES, STUDY)),
         *(Route(path + "/pixeldata", pixels) for path in (INSTANCE, SERIES, STUDY)),
@@ -115,6 +117,7 @@ def services(edge: Edge) -> list[BaseRoute]:
         Route(SUBSCRIBER, Address("ups.channel", edge, {"GET": subscriptions.upgrade})),
         Route(WORKITEM, Address("ups.workitem", edge, {"GET": workitems.one, "POST": workitems.change})),
         Route("/dicomweb/wado", Address("wado.uri", edge, {"GET": _wado_uri})),
+        Route(INSTANCE + "/bulkdata/{path:path}", Address("wado.bulkdata", edge, {"GET": bulkdata.bulk})),
     ]
 
 

@@ -21,6 +21,7 @@ class LocalArchive:
     def __init__(self, root: Path) -> None:
         self.incoming = root / "incoming"
         self._blobs = root / "blobs"
+        self._below = f"{self._blobs}{os.sep}"  # to join a Path takes as long as the look at a cached frame
         for directory in (self.incoming, self._blobs):
             directory.mkdir(parents=True, exist_ok=True)
         self._lasting: set[Path] = set()  # directories known to be on the disk themselves, whoever made them
@@ -76,7 +77,7 @@ class LocalArchive:
         if not AT_HAND:
             return False
         try:
-            descriptor = os.open(self._blobs / key, os.O_RDONLY)
+            descriptor = os.open(self._below + key, os.O_RDONLY)
         except OSError:
             return False  # whoever reads it by waiting is told why
         try:

@@ -110,7 +110,8 @@ class Reader:
                 continue
             same = await self._showing.ask(Shown(access, uids, held, subtype))
             if same:
-                self._memory.put(uids, held, held.weight)
+                if not remembered:
+                    self._memory.put(uids, held, held.weight)
                 return made
             if same is None:
                 break

@@ -52,13 +52,14 @@ class Instance:
 
 
 class Described(NamedTuple):
-    """An instance and its DICOM JSON as it is stored, compressed."""
+    """An instance and its DICOM JSON as it is stored, compressed; `mark` stands for its row."""
 
     study: str
     series: str
     instance: str
     metadata: bytes
     transfer_syntax: str
+    mark: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,10 @@ _FROM = "instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e
 _INSTANCE = "s.study_uid, e.series_uid, i.instance_uid, i.sop_class_uid, i.transfer_syntax, i.blob, i.size"
 _WIDTH = 7
 AVAILABLE_SYNTAX = "00083002"
-_ORDER = "e.series_number, e.pk, i.instance_number, i.pk"
+_DESCRIBED = "s.study_uid, e.series_uid, i.instance_uid, i.metadata, i.transfer_syntax"
+ORDER = "e.series_number, e.pk, i.instance_number, i.pk"
+MARK = "int8send(i.pk) || xidsend(i.xmin) || xidsend(e.xmin)"
+"""Which instance a row is and in which version, with its series: another mark, other metadata."""
 
 KEYS = {
     "PatientID": "s.patient_id",
@@ -148,12 +152,10 @@ def metadata(
 ) -> Work[list[Described]]:
     """The attributes of instances; audited. Raises as `instances`."""
     wanted = asked(study, series, instance)
-    rows = yield from _rows(
-        access, wanted, "retrieve-metadata", "s.study_uid, e.series_uid, i.instance_uid, i.metadata, i.transfer_syntax"
-    )
+    rows = yield from _rows(access, wanted, "retrieve-metadata", f"{_DESCRIBED}, {MARK} AS mark")
     if not rows:
         raise (yield from missing(access, wanted))
-    return [Described(*row[:5]) for row in rows]
+    return [Described(*row[:6]) for row in rows]
 
 
 def encoded(found: Iterable[Described], base: str) -> list[bytes]:
@@ -256,6 +258,17 @@ def asked(study: str, series: str | None, instance: str | None) -> dict[str, lis
     return {keyword: [check_uid(value, keyword)] for keyword, value in uids.items() if value is not None}
 
 
+def source(access: AccessContext, wanted: Mapping[str, Sequence[str]]) -> Fragment:
+    """The rows of instances with all the keys, as far as `access` may see them: what follows FROM."""
+    access.require("ImagingStudy", Permission.READ)
+    keys = [Fragment(f"{KEYS[keyword]} = ANY(%s)", (list(values),)) for keyword, values in wanted.items()]
+    parts = [access.represented("ImagingStudy", Permission.READ, "s.pat", "s.imaging_study"), *keys]
+    return Fragment(
+        f"{_FROM} LEFT JOIN patient_key k ON k.pat = s.pat WHERE {' AND '.join(part.sql for part in parts)}",
+        tuple(param for part in parts for param in part.params),
+    )
+
+
 def _rows(
     access: AccessContext,
     wanted: Mapping[str, Sequence[str]],
@@ -268,14 +281,11 @@ def _rows(
 
     The patient of the audit row is that of the study, where it is matched.
     """
-    access.require("ImagingStudy", Permission.READ)
-    keys = [Fragment(f"{KEYS[keyword]} = ANY(%s)", (list(values),)) for keyword, values in wanted.items()]
-    parts = [access.represented("ImagingStudy", Permission.READ, "s.pat", "s.imaging_study"), *keys]
-    source = f"{_FROM} LEFT JOIN patient_key k ON k.pat = s.pat WHERE {' AND '.join(part.sql for part in parts)}"
-    sql = f"SELECT {columns}, k.id AS patient, row_number() OVER (ORDER BY s.pk, {_ORDER}) AS place"
-    found = Fragment(f"{sql} FROM {source}", tuple(param for part in parts for param in part.params))
+    visible = source(access, wanted)
+    sql = f"SELECT {columns}, k.id AS patient, row_number() OVER (ORDER BY s.pk, {ORDER}) AS place"
+    found = Fragment(f"{sql} FROM {visible.sql}", visible.params)
     if picked is not None:
-        among = f"{sql}, count(*) OVER () AS total FROM {source} AND {picked.among.sql}"
+        among = f"{sql}, count(*) OVER () AS total FROM {visible.sql} AND {picked.among.sql}"
         found = Fragment(f"SELECT * FROM ({among}) x WHERE {picked.places}", found.params + picked.among.params)
     if subtype is None:
         rows = yield Statement(f"{found.sql} ORDER BY place", found.params)

@@ -37,12 +37,19 @@ class JoinedWrites:
         if self._size > AT_ONCE:
             self._flush()
 
-    def write_now(self, data: bytes) -> None:
-        """Send `data`, after which nothing follows in this turn, at once."""
+    def write_now(self, head: bytes, body: bytes) -> None:
+        """Send both, after which nothing follows in this turn, at once.
+
+        What is large is not copied to stand behind its head: of half a megabyte that took longer than all else that is
+        done for a frame, as the system has to find and clear memory for it.
+        """
         if self._held:
-            self.write(data)
+            self.write(head)
+            self.write(body)
+        elif len(body) > AT_ONCE:
+            self._transport.writelines((head, body))
         else:
-            self._transport.write(data)
+            self._transport.write(b"".join((head, body)))
 
     def close(self) -> None:
         """Close when all that was written is sent."""

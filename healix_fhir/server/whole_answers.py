@@ -56,7 +56,7 @@ class WholeAnswer:
             raise ValueError("a header holds a control character")
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        self._transport.write_now(b"".join((STATUS_LINE[status], head, b"\r\n\r\n", body)))
+        self._transport.write_now(b"".join((STATUS_LINE[status], head, b"\r\n\r\n")), body)
         cycle.message_event.set()
         if not cycle.keep_alive:
             self._transport.close()

@@ -6,7 +6,11 @@ import asyncio
 from collections.abc import Iterable
 from typing import cast
 
+import pytest
+
 from healix_fhir.server.joined_writes import AT_ONCE, JoinedWrites
+
+LARGE = bytes(AT_ONCE + 1)
 
 
 class Recorder:
@@ -15,8 +19,12 @@ class Recorder:
     def __init__(self) -> None:
         self.calls: list[list[bytes] | str] = []
 
-    def writelines(self, data: Iterable[bytes]) -> None:
+    def write(self, data: bytes) -> None:
         """One system call."""
+        self.calls.append([data])
+
+    def writelines(self, data: Iterable[bytes]) -> None:
+        """One system call too."""
         self.calls.append(list(data))
 
     def close(self) -> None:
@@ -69,3 +77,27 @@ def test_all_else_is_the_transports() -> None:
         return bool(transport.is_closing())
 
     assert asyncio.run(go()) is False
+
+
+@pytest.mark.parametrize(
+    ("held", "body", "told"),
+    [
+        (b"", b"body", [[b"headbody"]]),
+        (b"", LARGE, [[b"head", LARGE]]),
+        (b"before", b"body", [[b"before", b"head", b"body"]]),
+        (b"before", LARGE, [[b"before", b"head", LARGE]]),
+    ],
+)
+def test_an_answer_goes_out_at_once(held: bytes, body: bytes, told: list[list[bytes]]) -> None:
+    """Head and body are one system call after what was held before; a large body is not copied to stand behind."""
+
+    async def go() -> list[list[bytes] | str]:
+        recorder = Recorder()
+        transport = JoinedWrites(cast("asyncio.Transport", recorder), asyncio.get_running_loop())
+        if held:
+            transport.write(held)
+        transport.write_now(b"head", body)
+        await asyncio.sleep(0)
+        return recorder.calls
+
+    assert asyncio.run(go()) == told

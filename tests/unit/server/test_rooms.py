@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from dicomweb.api.edge import Edge
+from dicomweb.api.routes import services
 from healix_fhir.server.rooms import Rooms
-from tests.support.asgi import request
+from tests.support.asgi import FakeGate, request
 
 
 @asynccontextmanager
@@ -84,3 +88,34 @@ def test_addresses_that_take_every_method_are_found_in_the_same_order(path: str,
     rooms.use(routes)
     assert request(rooms, method, path).body.decode() == answered
     assert request(Router(routes, redirect_slashes=False), method, path).body.decode() == answered
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/dicomweb/studies",
+        "/dicomweb/studies/1.2/metadata",
+        "/dicomweb/studies/1.2/series/1.3/metadata",
+        "/dicomweb/studies/1.2/series/1.3/instances/1.4/rendered",
+        "/dicomweb/studies/1.2/series/1.3/instances/1.4/frames/1",
+        "/dicomweb/wado",
+    ],
+)
+def test_addresses_of_images_are_called_without_a_router(path: str) -> None:
+    """No route that takes any path stands before those that viewers ask all the time."""
+    nothing = cast("Any", None)
+    edge = Edge(nothing, nothing, nothing, FakeGate(), "https://healix.test/dicomweb", 1, nothing, nothing)
+    rooms = Rooms(_nothing)
+    rooms.use(services(edge))
+    scope: Scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(rooms(scope, receive, send))
+    assert sent[0]["status"] == 401
+    assert "endpoint" not in scope, "Starlette's routes were asked"

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from healix_fhir.server.deadlines import DeadlineProtocol
+from healix_fhir.server.joined_writes import AT_ONCE
 from healix_fhir.server.whole_answers import WHOLE
 
 HEADERS = [(b"content-length", b"2"), (b"x-one", b"1")]
@@ -83,10 +84,12 @@ def answered(
 
 @pytest.mark.spec("RFC 9112 2.1")
 @pytest.mark.parametrize("request_", [OPEN, CLOSING])
-def test_a_whole_answer_is_one_piece_that_uvicorn_would_write(request_: bytes) -> None:
+@pytest.mark.parametrize("body", [b"ok", memoryview(b"ok"), bytes(2 * AT_ONCE), memoryview(bytes(2 * AT_ONCE))])
+def test_a_whole_answer_is_one_piece_that_uvicorn_would_write(request_: bytes, body: bytes) -> None:
     """Head and body are one write, the same bytes as without, and the connection is closed where it was to be."""
-    ours, whole = answered(request_, HEADERS, b"ok", DeadlineProtocol)
-    theirs, _ = answered(request_, HEADERS, b"ok", HttpToolsProtocol)
+    headers = [(b"content-length", b"%d" % len(body)), *HEADERS[1:]]
+    ours, whole = answered(request_, headers, body, DeadlineProtocol)
+    theirs, _ = answered(request_, headers, body, HttpToolsProtocol)
     assert whole
     assert ours.sent == [b"".join(theirs.sent)]
     assert ours.closed == theirs.closed == (request_ is CLOSING)
