@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import zstandard
@@ -26,20 +27,46 @@ CODINGS = ("zstd", "gzip")
 """The quickest first: it is taken where the caller wants both as much."""
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Attributes as they are sent: the `body` in a `coding`, its media type, and the tag of all this."""
+
+    body: bytes
+    kind: str
+    coding: str | None
+    tag: str | None
+
+
 async def document(
     request: Request, body: bytes, kind: str, headers: Mapping[str, str], tag: str | None = None
 ) -> Response:
     """An answer of attributes of the media type `kind`; with `tag`, made for this `kind`, it may be 304."""
-    coding = taken(request.headers.get("accept-encoding", "")) if len(body) >= WORTHWHILE else None
+    return sent(request, await coded(body, kind, taken_by(request), tag), headers)
+
+
+def taken_by(request: Request) -> str | None:
+    """The coding that the caller wants most, of what is worth it."""
+    return taken(request.headers.get("accept-encoding", ""))
+
+
+async def coded(body: bytes, kind: str, coding: str | None, tag: str | None = None) -> Document:
+    """What is sent to who takes `coding`; small bodies are not coded. Each form has a tag of its own."""
+    if coding is None or len(body) < WORTHWHILE:
+        return Document(body, kind, None, tag)
+    packed = await asyncio.to_thread(_packed, body, coding) if len(body) > LARGE else _packed(body, coding)
+    return Document(packed, kind, coding, f'{tag[:-1]}-{coding}"' if tag is not None else None)
+
+
+def sent(request: Request, made: Document, headers: Mapping[str, str]) -> Response:
+    """The answer, or 304 to who has it."""
     told = {**headers, "Vary": "Accept, Accept-Encoding, Authorization"}
-    if tag is not None:  # each form has a tag of its own
-        told["ETag"] = tag = f'{tag[:-1]}-{coding}"' if coding else tag
-        if is_known(request, tag):
-            return unchanged(tag, told)
-    if coding:
-        told["Content-Encoding"] = coding
-        body = await asyncio.to_thread(_packed, body, coding) if len(body) > LARGE else _packed(body, coding)
-    return Response(body, 200, told, kind)
+    if made.tag is not None:
+        told["ETag"] = made.tag
+        if is_known(request, made.tag):
+            return unchanged(made.tag, told)
+    if made.coding is not None:
+        told["Content-Encoding"] = made.coding
+    return Response(made.body, 200, told, made.kind)
 
 
 @lru_cache(maxsize=256)

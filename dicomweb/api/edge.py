@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dicomweb.api.denial import denials
+from dicomweb.api.remembered import CAPACITY, Form, Kept
 from dicomweb.archive.blobs import Archive
 from dicomweb.status import HTTP
 from dicomweb.study.outcome import Duplicates
@@ -38,7 +39,7 @@ class Edge:
     """The services of one web process. `base` is the DICOMweb base URL without a slash at the end; `max_request` the
     largest STOW-RS request in bytes; `find_patient` knows whom a PatientID means; `reader` reads single instances;
     `duplicates` is what becomes of other content of a stored instance; `pictures` were drawn before, by their
-    tags.
+    tags, `documents` are metadata that were sent before.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -51,6 +52,7 @@ class Edge:
     reader: Reader
     duplicates: Duplicates = Duplicates.REFUSE
     pictures: Memory[str, bytes] = field(default_factory=lambda: Memory(PICTURES))
+    documents: Memory[Form, Kept] = field(default_factory=lambda: Memory(CAPACITY))
 
 
 Handler = Callable[[Edge, Request, AccessContext], Awaitable[Response]]

@@ -47,15 +47,17 @@ def multipart(kind: str, parts: Iterable[Part], tag: str) -> tuple[list[Piece], 
     return pieces, f'multipart/related; type="{kind}"; boundary={boundary}'
 
 
-async def objects(
-    request: Request, encoded: Sequence[bytes], kind: str, headers: Mapping[str, str], tag: str | None = None
-) -> Response:
+async def objects(request: Request, encoded: Sequence[bytes], kind: str, headers: Mapping[str, str]) -> Response:
     """An answer of DICOM JSON objects: one array of the media type `kind`, or with `DICOM_XML` an XML document each."""
+    return await document(request, *await joined(encoded, kind, token_hex(16)), headers)
+
+
+async def joined(encoded: Sequence[bytes], kind: str, boundary: str) -> tuple[bytes, str]:
+    """The objects as one body, and its media type: an array, or parts of a multipart with this boundary."""
     if kind != DICOM_XML:
-        return await document(request, _array(encoded), kind, headers, tag)
-    boundary = tag.strip('"') if tag else token_hex(16)
+        return _array(encoded), kind
     body = await asyncio.to_thread(_documents, encoded, boundary)
-    return await document(request, body, f'multipart/related; type="{kind}"; boundary={boundary}', headers, tag)
+    return body, f'multipart/related; type="{kind}"; boundary={boundary}'
 
 
 def _array(encoded: Sequence[bytes]) -> bytes:

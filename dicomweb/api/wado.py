@@ -32,12 +32,14 @@ from dicomweb.api.accept import (
     not_acceptable,
     wanted,
 )
+from dicomweb.api.coding import coded, sent, taken_by
 from dicomweb.api.conditional import KEPT, NONE, answer, tag_of
 from dicomweb.api.content import Content, Made, Stretch
 from dicomweb.api.edge import Edge
 from dicomweb.api.frames import location
 from dicomweb.api.includefield import Fields, fields, only
-from dicomweb.api.related import Part, multipart, objects
+from dicomweb.api.related import Part, joined, multipart
+from dicomweb.api.remembered import Form, Kept
 from dicomweb.api.zipped import zipped
 from dicomweb.archive.blobs import Archive
 from dicomweb.pixel.image import Image, image
@@ -46,6 +48,7 @@ from dicomweb.pixel.syntaxes import can_rewrite, default_syntax
 from dicomweb.study import retrieve
 from dicomweb.study.directory import Filed, file_ids
 from dicomweb.study.retrieve import Described, Instance, encoded
+from dicomweb.study.unchanged import state_of, unchanged
 from healix_fhir.kernel.database import aat_once
 from healix_fhir.kernel.media_types import MediaType
 from smart_auth.access import AccessContext
@@ -199,20 +202,30 @@ def _rewritten(archive: Archive, one: Written) -> Iterator[bytes]:
 
 
 async def metadata(edge: Edge, request: Request, access: AccessContext) -> Response:
-    """`GET …/metadata` at each level: the attributes without bulk data, as DICOM JSON or XML."""
+    """`GET …/metadata` at each level: the attributes without bulk data, as DICOM JSON or XML.
+
+    What was sent is remembered in the form in which it was, until its rows are others.
+    """
     kind = model_type(request)
-    narrowed = fields(request.query_params.getlist("includefield"))
+    named = tuple(request.query_params.getlist("includefield")) if request.scope["query_string"] else ()
+    narrowed = fields(named)
     path = request.path_params
-    found = await aat_once(
-        edge.pool, retrieve.metadata(access, path["study"], path.get("series"), path.get("instance"))
-    )
+    uids = path["study"], path.get("series"), path.get("instance")
+    form = Form(uids, kind, named, taken_by(request))
+    kept = edge.documents.get(form)
+    if kept is not None and await aat_once(edge.pool, unchanged(access, *uids, kept.state)):
+        return sent(request, kept.document, KEPT)
+    found = await aat_once(edge.pool, retrieve.metadata(access, *uids))
     digest = xxh3_128(f"{kind} {edge.base} {narrowed}".encode())
     for one in found:
         digest.update(one.instance.encode())
         digest.update(one.metadata)
     apart = bool(narrowed) or len(found) > MANY
     shown = await asyncio.to_thread(_shown, found, edge.base, narrowed) if apart else encoded(found, edge.base)
-    return await objects(request, shown, kind, KEPT, f'"{digest.hexdigest()}"')
+    body, content_type = await joined(shown, kind, digest.hexdigest())
+    made = await coded(body, content_type, form.coding, f'"{digest.hexdigest()}"')
+    edge.documents.put(form, Kept(state_of(one.mark for one in found), made), form.weight(made))
+    return sent(request, made, KEPT)
 
 
 def _shown(found: Sequence[Described], base: str, narrowed: Fields) -> list[bytes]:

@@ -15,6 +15,7 @@ from tests.support.query_recorder import query_recorder
 from tests.support.stow import HEADERS, body, file_of
 
 LITTLE, IMPLICIT = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
+XML = 'multipart/related; type="application/dicom+xml"'
 OHIF_JSON = 'application/dicom+json, multipart/related; type="application/octet-stream"'
 
 
@@ -221,6 +222,29 @@ def test_metadata_is_sent_once_to_those_who_keep_it(client: httpx.Client, study:
     again = client.get(address(study[0]) + "/metadata", headers={"If-None-Match": first.headers["etag"]})
     other = client.get(address(study[1]) + "/metadata", headers={"If-None-Match": first.headers["etag"]})
     assert (first.status_code, again.status_code, again.content, other.status_code) == (200, 304, b"", 200)
+
+
+@pytest.mark.parametrize("accept", ["application/dicom+json", "application/json", XML])
+@pytest.mark.parametrize("query", ["", "?includefield=PatientName"])
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_metadata_that_were_sent_before(server: LiveServer, accept: str, query: str, coding: str) -> None:
+    """They come again in the form in which they came, also in one statement, until there are others."""
+    with server.client("system/ImagingStudy.cr") as client:
+        where = f"/dicomweb/studies/{uid(1)}/metadata{query}"
+        for count in (1, 2):
+            content = body([implicit(data_set(1, 1, count))])
+            assert client.post("/dicomweb/studies", content=content, headers=HEADERS).is_success
+            headers = {"Accept": accept, "Accept-Encoding": coding}
+            first = client.get(where, headers=headers)
+            with query_recorder() as recorded:
+                again = client.get(where, headers=headers)
+            assert len([one for one in recorded if "instance" in one]) == 1
+            assert first.content.count(uid(1, 1, count).encode()) == 1
+            assert again.content == first.content
+            for name in ("etag", "content-type", "content-encoding", "cache-control", "vary"):
+                assert again.headers.get(name) == first.headers.get(name)
+            known = client.get(where, headers=headers | {"If-None-Match": first.headers["etag"]})
+            assert (known.status_code, known.content) == (304, b"")
 
 
 @pytest.mark.parametrize(
