@@ -20,6 +20,7 @@ from dicomweb.api.remembered import CAPACITY, Form, Kept
 from dicomweb.archive.blobs import Archive
 from dicomweb.status import HTTP
 from dicomweb.study.outcome import Duplicates
+from dicomweb.study.query import Level, Query
 from dicomweb.study.reader import Reader
 from dicomweb.study.receive import Receiver
 from dicomweb.workitem.create import PatientFinder
@@ -32,6 +33,8 @@ from smart_auth.challenge import Gate, challenge
 
 PICTURES = 32 << 20
 """Bytes of pictures that a process remembers."""
+SEARCHES = 4 << 20
+"""Bytes of searches that it remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Edge:
     """The services of one web process. `base` is the DICOMweb base URL without a slash at the end; `max_request` the
     largest STOW-RS request in bytes; `find_patient` knows whom a PatientID means; `reader` reads single instances;
     `duplicates` is what becomes of other content of a stored instance; `pictures` were drawn before, by their
-    tags, `documents` are metadata that were sent before.
+    tags, `documents` are metadata that were sent before, `searches` those that were read before.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -53,6 +56,7 @@ class Edge:
     duplicates: Duplicates = Duplicates.REFUSE
     pictures: Memory[str, bytes] = field(default_factory=lambda: Memory(PICTURES))
     documents: Memory[Form, Kept] = field(default_factory=lambda: Memory(CAPACITY))
+    searches: Memory[tuple[Level, bytes, tuple[str, ...]], Query] = field(default_factory=lambda: Memory(SEARCHES))
 
 
 Handler = Callable[[Edge, Request, AccessContext], Awaitable[Response]]

@@ -20,6 +20,8 @@ from smart_auth.access import AccessContext
 
 NOT_ATTRIBUTES = ("accept", "charset")
 FORMS = (*ATTRIBUTES, Offer(CSV))
+SEARCH, PARSED = 8192, 16
+"""Bytes that a search takes when it is read, roughly, and more for each of its query."""
 KEYWORDS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 
 
@@ -60,6 +62,16 @@ def _form(request: Request) -> str:
 
 
 def _asked(level: Level, edge: Edge, request: Request) -> Query:
+    """The search that a request asks for, read once: viewers ask for the same list again and again."""
+    form = level, request.scope["query_string"], tuple(request.path_params.values())
+    found = edge.searches.get(form)
+    if found is None:
+        found = _read(level, edge, request)
+        edge.searches.put(form, found, SEARCH + PARSED * len(form[1]))
+    return found
+
+
+def _read(level: Level, edge: Edge, request: Request) -> Query:
     params = [(name, value) for name, value in request.query_params.multi_items() if name not in NOT_ATTRIBUTES]
     within = [(KEYWORDS[name], uid) for name, uid in request.path_params.items()]
     return parse(level, params, within=within, catalogue=edge.receiver.catalogue)

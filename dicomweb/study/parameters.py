@@ -15,7 +15,7 @@ from datetime import timedelta
 from dicomweb.index import moments, naming
 from dicomweb.index.attributes import Level
 from dicomweb.index.further import BUILT_IN, Catalogue
-from dicomweb.study.query import LIMIT, How, Query, check, sortable
+from dicomweb.study.query import LIMIT, How, Query, sortable
 from healix_fhir.kernel.errors import invalid
 
 OFFSET_LIMIT = 1 << 31
@@ -65,7 +65,7 @@ def parse(
         catalogue=catalogue,
         order=_order(level, steering["orderby"], creators) if "orderby" in steering else (),
     )
-    check(found)
+    _ = found.conditions  # a malformed value is refused before anything is asked
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import zstandard
@@ -41,6 +41,17 @@ COUNTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Columns:
+    """What is read of each match: the UIDs of its levels, then the attributes with the `keys`; as `inner` and `outer`
+    columns of the statement.
+    """
+
+    keys: tuple[str, ...]
+    inner: str
+    outer: str
+
+
+@dataclass(frozen=True)
 class Query:
     r"""A parsed search; attributes are named as in dicomweb/index/naming.py.
 
@@ -66,6 +77,30 @@ class Query:
     def unmatched(self) -> list[str]:
         """The keys with a value that are not matched, since the index does not hold them."""
         return [name for name, value in self.keys if self.catalogue.find(name) is None and value.strip()]
+
+    # What follows from it is found once, as viewers ask the same again and again.
+
+    @cached_property
+    def conditions(self) -> list[tuple[Level, Fragment]]:
+        """Those of the keys. Raises Invalid for a value that is malformed for its attribute."""
+        found = [(self.catalogue.find(name), value) for name, value in self.keys]
+        return conditions([(attribute, value) for attribute, value in found if attribute is not None], self.how)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """What is read of each match."""
+        returned = _returned(self)
+        columns = [*UIDS[: self.level], *map(_column, returned)]
+        return Columns(
+            tuple(attribute.key for attribute in returned),
+            ", ".join(f"{column} AS c{number}" for number, column in enumerate(columns)),
+            ", ".join(f"p.c{number}" for number in range(len(columns))),
+        )
+
+    @cached_property
+    def paths(self) -> list[tuple[Step, ...]]:
+        """What is returned that the index does not hold."""
+        return _paths(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +169,15 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     """
     where = _where(access, query)
     yield from _indexed(query)
-    returned = _returned(query)
-    paths = _paths(query)
-    columns = [*UIDS[: query.level], *map(_column, returned)]
-    numbered = [f"{column} AS c{number}" for number, column in enumerate(columns)]
     found = Fragment(
-        f"SELECT {', '.join(f'p.c{number}' for number in range(len(columns)))},"
-        f" {METADATA[query.level] if reads_metadata(query) else 'NULL'} AS metadata, p.patient,"
+        f"SELECT {query.columns.outer},"
+        f" {METADATA[query.level] if reads_metadata(query) else 'NULL'} AS metadata,"
+        " (SELECT k.id FROM patient_key k WHERE k.pat = p.pat) AS patient,"
         " row_number() OVER () AS place,"
         f" CASE WHEN row_number() OVER () > %s THEN (SELECT count(*) FROM (SELECT 1 FROM {FROM[query.level]}"
         f" WHERE {where.sql} LIMIT %s) m) END AS total"
-        f" FROM (SELECT k.id AS patient, {ALIAS[query.level]}.pk, {', '.join(numbered)} FROM {FROM[query.level]}"
-        f" LEFT JOIN patient_key k ON k.pat = s.pat WHERE {where.sql} ORDER BY {_order(query)} LIMIT %s OFFSET %s) p",
+        f" FROM (SELECT s.pat, {ALIAS[query.level]}.pk, {query.columns.inner} FROM {FROM[query.level]}"
+        f" WHERE {where.sql} ORDER BY {_order(query)} LIMIT %s OFFSET %s) p",
         (
             query.limit,
             *where.params,
@@ -159,11 +191,11 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     rows = yield audited(found, about, _row(access, query), prepare=False if query.keys else None)
     remaining = rows[query.limit][-1] - query.offset - query.limit if len(rows) > query.limit else 0
     del rows[query.limit :]
-    shape = query.level, tuple(attribute.key for attribute in returned), base
+    shape = query.level, query.columns.keys, base
     if not reads_metadata(query):
         render = _remembered(*shape)
         return Matches([render(row[:_END]) for row in rows], remaining)
-    return Matches(list(_with_metadata(query, rows, _renderer(*shape), paths, base)), remaining)
+    return Matches(list(_with_metadata(query, rows, _renderer(*shape), base)), remaining)
 
 
 Key = tuple[Any, ...]
@@ -195,7 +227,6 @@ def _with_metadata(
     query: Query,
     rows: Sequence[Row],
     render: Callable[[Key, Mapping[str, bytes]], bytes],
-    paths: Sequence[Sequence[Step]],
     base: str,
 ) -> Iterator[bytes]:
     """The objects of rows with more than the index holds."""
@@ -204,7 +235,7 @@ def _with_metadata(
         further = NONE
         if row[_END] is not None:
             stored = members(absolute(decompress(row[_END]), f"{_url(base, row[: query.level])}/"))
-            further = {tag: bytes(raw) for tag, raw in stored.items()} if _whole(query) else pick(stored, paths)
+            further = {tag: bytes(raw) for tag, raw in stored.items()} if _whole(query) else pick(stored, query.paths)
         yield render(row[:_END], further)
 
 
@@ -220,7 +251,7 @@ def count(access: AccessContext, query: Query) -> Work[int]:
 def _where(access: AccessContext, query: Query) -> Fragment:
     """What is open to the caller, and the keys; of the lower levels one entity matches all keys of them."""
     access.require("ImagingStudy", Permission.SEARCH)
-    found = check(query)
+    found = query.conditions
     parts = [access.represented("ImagingStudy", Permission.SEARCH, "s.pat", "s.imaging_study")]
     parts += [condition for level, condition in found if level <= query.level]
     below = [(level, condition) for level, condition in found if level > query.level]
@@ -239,12 +270,6 @@ def _indexed(query: Query) -> Work[None]:
         missing = [name for code, name in codes.items() if (code,) not in rows]
         if missing:
             raise HealixError(Category.UNAVAILABLE, f"{missing[0]} is still being indexed")
-
-
-def check(query: Query) -> list[tuple[Level, Fragment]]:
-    """The conditions of the keys. Raises Invalid for a value that is malformed for its attribute."""
-    found = [(query.catalogue.find(name), value) for name, value in query.keys]
-    return conditions([(attribute, value) for attribute, value in found if attribute is not None], query.how)
 
 
 def _order(query: Query) -> str:
@@ -311,7 +336,7 @@ def _paths(query: Query) -> list[tuple[Step, ...]]:
 
 def reads_metadata(query: Query) -> bool:
     """Whether more is returned than the index holds, which takes some computing."""
-    return bool(_paths(query)) or _whole(query)
+    return bool(query.paths) or _whole(query)
 
 
 def _whole(query: Query) -> bool:

@@ -20,6 +20,7 @@ from dicomweb.study.audited import audited
 from dicomweb.study.gone import missing
 from dicomweb.uid import check_uid, is_uid
 from healix_fhir.kernel.audit import AuditRow
+from healix_fhir.kernel.conditions import strung
 from healix_fhir.kernel.database import Fragment, Row, Statement, Work
 from healix_fhir.kernel.errors import Category, invalid, not_found
 from smart_auth.access import AccessContext
@@ -101,12 +102,12 @@ _ABOUT = Fragment(
     " FROM found GROUP BY study_uid, patient"
 )
 """What the audit trail says of rows that are shown: each study, and the instance where it is a single one."""
-_FROM = "instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk"
+FROM = "instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk"
 _INSTANCE = "s.study_uid, e.series_uid, i.instance_uid, i.sop_class_uid, i.transfer_syntax, i.blob, i.size"
 _WIDTH = 7
 AVAILABLE_SYNTAX = "00083002"
 _DESCRIBED = "s.study_uid, e.series_uid, i.instance_uid, i.metadata, i.transfer_syntax"
-ORDER = "e.series_number, e.pk, i.instance_number, i.pk"
+_ORDER = "e.series_number, e.pk, i.instance_number, i.pk"
 MARK = "int8send(i.pk) || xidsend(i.xmin) || xidsend(e.xmin)"
 """Which instance a row is and in which version, with its series: another mark, other metadata."""
 
@@ -258,15 +259,11 @@ def asked(study: str, series: str | None, instance: str | None) -> dict[str, lis
     return {keyword: [check_uid(value, keyword)] for keyword, value in uids.items() if value is not None}
 
 
-def source(access: AccessContext, wanted: Mapping[str, Sequence[str]]) -> Fragment:
-    """The rows of instances with all the keys, as far as `access` may see them: what follows FROM."""
+def within(access: AccessContext, wanted: Mapping[str, Sequence[str]]) -> Fragment:
+    """The condition on rows of `FROM` that they have all the keys, and `access` may see them."""
     access.require("ImagingStudy", Permission.READ)
     keys = [Fragment(f"{KEYS[keyword]} = ANY(%s)", (list(values),)) for keyword, values in wanted.items()]
-    parts = [access.represented("ImagingStudy", Permission.READ, "s.pat", "s.imaging_study"), *keys]
-    return Fragment(
-        f"{_FROM} LEFT JOIN patient_key k ON k.pat = s.pat WHERE {' AND '.join(part.sql for part in parts)}",
-        tuple(param for part in parts for param in part.params),
-    )
+    return strung(" AND ", [access.represented("ImagingStudy", Permission.READ, "s.pat", "s.imaging_study"), *keys])
 
 
 def _rows(
@@ -281,11 +278,12 @@ def _rows(
 
     The patient of the audit row is that of the study, where it is matched.
     """
-    visible = source(access, wanted)
-    sql = f"SELECT {columns}, k.id AS patient, row_number() OVER (ORDER BY s.pk, {ORDER}) AS place"
-    found = Fragment(f"{sql} FROM {visible.sql}", visible.params)
+    visible = within(access, wanted)
+    source = f"{FROM} LEFT JOIN patient_key k ON k.pat = s.pat WHERE {visible.sql}"
+    sql = f"SELECT {columns}, k.id AS patient, row_number() OVER (ORDER BY s.pk, {_ORDER}) AS place"
+    found = Fragment(f"{sql} FROM {source}", visible.params)
     if picked is not None:
-        among = f"{sql}, count(*) OVER () AS total FROM {visible.sql} AND {picked.among.sql}"
+        among = f"{sql}, count(*) OVER () AS total FROM {source} AND {picked.among.sql}"
         found = Fragment(f"SELECT * FROM ({among}) x WHERE {picked.places}", found.params + picked.among.params)
     if subtype is None:
         rows = yield Statement(f"{found.sql} ORDER BY place", found.params)
