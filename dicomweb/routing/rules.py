@@ -72,7 +72,7 @@ COLUMNS = "name, action, peer, url, token, allow_private, modalities, stations, 
 
 def put(access: AccessContext, route: Route) -> Work[None]:
     """Add a route, or put it in the place of the one of its name; audited without its token. Raises Invalid."""
-    _require(access)
+    require(access)
     _check(route)
     rows = yield Statement(
         f"""INSERT INTO route AS r ({COLUMNS}) SELECT {", ".join(["%s"] * 11)}
@@ -104,7 +104,7 @@ def put(access: AccessContext, route: Route) -> Work[None]:
 
 def remove(access: AccessContext, name: str) -> Work[None]:
     """Remove a route, and what it has not sent yet; audited. Raises NotFound."""
-    _require(access)
+    require(access)
     wanted = name.replace("\0", "")
     rows = yield Statement("DELETE FROM route WHERE name = %s RETURNING name", (wanted,))
     if not rows:
@@ -208,6 +208,7 @@ def check_texts(what: str, texts: Sequence[str]) -> None:
         raise invalid(f"a {what} has 1 to {LONGEST_PATTERN} characters")
 
 
-def _require(access: AccessContext) -> None:
+def require(access: AccessContext) -> None:
+    """Refuse (Forbidden) whom not every study is open to."""
     if not access.sees_all("ImagingStudy", Permission.READ):
         raise forbidden("routes need system access to ImagingStudy")

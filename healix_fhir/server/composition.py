@@ -14,6 +14,7 @@ from dicomweb.archive.opening import open_archive
 from dicomweb.archive.tiered import TieredArchive
 from dicomweb.commitment import asked as commitments
 from dicomweb.dimse.commitment_report import reporter
+from dicomweb.dimse.fetch import fetcher
 from dicomweb.dimse.forwarding import to_peer
 from dicomweb.dimse.notice import notifier
 from dicomweb.errand import queue as errand_queue
@@ -21,6 +22,7 @@ from dicomweb.errand.queue import Kind
 from dicomweb.errand.work import worker
 from dicomweb.events import PERFORMED_TOPIC, TOPIC
 from dicomweb.index import further
+from dicomweb.routing import priors
 from dicomweb.routing.arrived import arrived
 from dicomweb.routing.forward import forwarder, to_url
 from dicomweb.routing.stow import authority
@@ -82,12 +84,13 @@ def consumers(settings: Settings) -> Consumers:
             orders.service_requests,
             workitems.patients,
             scheduling.consumer(bases, settings.zone),
+            priors.scheduled,
             performing.patients,
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
         memberships.TOPIC: (relationships.consumer(bases), memberships.consumer(bases)),
         PERFORMED_TOPIC: (performing.consumer(bases, settings.zone),),
-        TOPIC: (bridge.studies(bases, (settings.data_dir / "viewer" / "index.html").is_file), arrived),
+        TOPIC: (bridge.studies(bases, (settings.data_dir / "viewer" / "index.html").is_file), arrived, priors.arrived),
         asked.TOPIC: (answered.consumer(settings.root, find_person),),
         break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases),),
     }
@@ -110,6 +113,7 @@ def errands(settings: Settings, pool: ConnectionPool[Connection[Row]], stop: Eve
         {
             Kind.COMMITMENT: reporter(archive, stop),
             Kind.NOTICE: notifier(stop),
+            Kind.PRIORS: fetcher(stop),
             Kind.SEND: forwarder(to_peer(archive, pool, stop), to_url(archive, authority(settings.root))),
         }
     )

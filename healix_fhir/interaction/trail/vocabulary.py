@@ -76,7 +76,8 @@ SENSES: Mapping[str, Sense] = {
         Sense(ALERT, (ATTRIBUTES,)),
     ),
     **dict.fromkeys(
-        ("client", "peer", "package", "route", "signing-key", "research-project"), Sense(ALERT, (CONFIGURATION,))
+        ("client", "peer", "package", "prefetch-rule", "route", "signing-key", "research-project"),
+        Sense(ALERT, (CONFIGURATION,)),
     ),
     **dict.fromkeys(("flood", "page"), Sense(ALERT)),
     **dict.fromkeys(("A-ASSOCIATE", "A-P-ABORT", "C-ECHO"), Sense(AUTHENTICATION, (NODE,))),

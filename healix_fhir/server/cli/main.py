@@ -19,6 +19,7 @@ from healix_fhir.server.cli import (
     launches,
     packages,
     peers,
+    prefetches,
     registered,
     relabel,
     research,
@@ -47,6 +48,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(launches.app, name="launch")
 app.add_typer(packages.app, name="package")
 app.add_typer(peers.app, name="peer")
+app.add_typer(prefetches.app, name="prefetch")
 app.add_typer(research.app, name="research")
 app.add_typer(retention.app, name="retention")
 app.add_typer(routes.app, name="route")

@@ -58,6 +58,7 @@ def page() -> str:
         lines("## Network services", "What is offered over the network, from the tables that run."),
         dimse.services(),
         errands.commitment(),
+        errands.initiated(),
         web.services(),
         lines("## Media services", MEDIA),
         web.syntaxes(),

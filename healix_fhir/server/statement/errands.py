@@ -10,6 +10,8 @@ from dicomweb.commitment.judge import FailureReason
 from dicomweb.commitment.references import LONGEST, MOST
 from dicomweb.dimse.commit import ActionStatus
 from dicomweb.dimse.contexts import COMMITMENT
+from dicomweb.dimse.fetch import MOST_ANSWERS, STUDY_ROOT_FIND, STUDY_ROOT_MOVE
+from dicomweb.dimse.notice import INSTANCE_AVAILABILITY
 from dicomweb.errand.queue import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE
 from healix_fhir.server.statement.table import lines, name, table
 
@@ -20,6 +22,35 @@ WHEN = {
     FailureReason.DUPLICATE_TRANSACTION_UID: "the Transaction UID was used for other references, or by another peer",
 }
 """Why a reference fails; a test holds it to be total."""
+
+
+INITIATED = (
+    (COMMITMENT, "SCP, by role selection", "tells a peer what became of its request (N-EVENT-REPORT)"),
+    (INSTANCE_AVAILABILITY, "SCU", "tells the peer of a route with `--notice` what has come of a study (N-CREATE)"),
+    (
+        "",
+        "SCU",
+        "sends the images of a route to its peer (C-STORE), uncompressed where it does not take them as stored",
+    ),
+    (STUDY_ROOT_FIND, "SCU", "asks the peer of a prefetch rule for a patient's studies (C-FIND)"),
+    (STUDY_ROOT_MOVE, "SCU", "has the peer of a prefetch rule send a study here (C-MOVE)"),
+)
+"""For what this server calls peers by itself; the class without a UID are those of storage."""
+
+
+def initiated() -> str:
+    """The section on associations that this server opens by itself."""
+    return lines(
+        "#### Associations that the server opens by itself",
+        "Each is an errand, done by the job worker once it is due:",
+        table(
+            ("SOP class", "UID", "role", "for"),
+            ((name(uid) if uid else "Storage", uid or "see above", role, why) for uid, role, why in INITIATED),
+        ),
+        "A study counts as complete for routes when no image has come for some seconds (`--quiet`). Of a peer's"
+        f" answers to a query {MOST_ANSWERS} are looked at. What fails is tried again after {FIRST_PAUSE:g} s and with"
+        f" pauses that double up to {LONGEST_PAUSE:g} s, and given up after {PATIENCE}.",
+    )
 
 
 def commitment() -> str:
