@@ -41,10 +41,11 @@ class Header:
 
     `attributes`: the DICOM JSON attribute (encoded) of the wanted tags, of the top level only. `metadata`: the whole
     data set as one DICOM JSON object, BulkDataURI relative as `bulkdata/{path}`. `bulk`: value representation, offset
-    and length by path.
+    and length by path. `character_set`: the terms of Specific Character Set, in which the data set was.
     """
 
     attributes: dict[int, bytes]
     metadata: bytes
     bulk: dict[str, tuple[str, int, int]]
     pixel: PixelElement | None = None
+    character_set: tuple[str, ...] = ()

@@ -60,7 +60,7 @@ def walk(buffer: Buffer, start: int, end: int, syntax: Syntax, wanted: frozenset
     walker = Walker(buffer, syntax, Budget(start))
     out: list[bytes] = []
     walker.data_set(start, end, out, Place(), wanted)
-    return Header(walker.attributes, b"{" + b",".join(out) + b"}", walker.bulk, walker.pixel)
+    return Header(walker.attributes, b"{" + b",".join(out) + b"}", walker.bulk, walker.pixel, walker.character_set)
 
 
 class Walker:
@@ -75,6 +75,7 @@ class Walker:
         self.pixel: PixelElement | None = None
         self.signed = False
         self.creators: dict[int, str] = {}
+        self.character_set: tuple[str, ...] = ()
         order = "<" if syntax.little else ">"
         self.short = Struct(order + "H").unpack_from
         self.long = Struct(order + "L").unpack_from
@@ -132,8 +133,11 @@ class Walker:
                 if length != UNDEFINED and position > end:
                     raise invalid("the data set is truncated")
                 if kind is Kind.CHARACTER_SET:
-                    codec = charset.codec(tuple(buffer[begin:position].decode("latin_1").strip("\0 ").split("\\")))
+                    terms = tuple(term.strip("\0 ") for term in buffer[begin:position].decode("latin_1").split("\\"))
+                    codec = charset.codec(terms)
                     place = place._replace(codec=codec)
+                    if not place.depth:
+                        self.character_set = terms
                 counted = budget.count(out, counted)
                 member, position = self._rare(element, begin, length, end, place)
                 if member is not None:

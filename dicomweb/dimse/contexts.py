@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from dicomweb.dimse.associate import USUAL, Agreement, Context, ContextResult, Proposal, Request, Roles
+from dicomweb.dimse.identifier import SYNTAXES
 from dicomweb.dimse.peers import Right
+from dicomweb.dimse.query_retrieve import EXTENDED, FIND
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -66,12 +68,10 @@ SERVICES: Mapping[str, Right] = {
     VERIFICATION: Right.ECHO,
     COMMITMENT: Right.COMMIT,
     **dict.fromkeys(STORAGE_CLASSES, Right.STORE),
+    **dict.fromkeys(FIND, Right.FIND),
 }
 """The right that a peer needs for a SOP class."""
 
-
-EXTENDED: Mapping[str, bytes] = {}
-"""The application information of each SOP class that has some: 1 where we can what its byte stands for."""
 
 AWKWARD = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.98"})
 """Transfer syntaxes in which nothing is written that is stored in another one."""
@@ -109,7 +109,8 @@ def _answer(
     proposal: Proposal, rights: Collection[Right], roles: Mapping[str, Roles], extended: Mapping[str, bytes]
 ) -> Context:
     uid = proposal.abstract_syntax
-    offered = [syntax for syntax in proposal.transfer_syntaxes if syntax in PREFERENCE]
+    taken = PREFERENCE if uid in STORAGE_CLASSES or uid == VERIFICATION else SYNTAXES
+    offered = [syntax for syntax in proposal.transfer_syntaxes if syntax in taken]
     needed = SERVICES.get(uid)
     role = roles.get(uid, USUAL)
     if needed is None:

@@ -24,6 +24,9 @@ from dicomweb.dimse.pdu import (
 )
 from dicomweb.dimse.wire import ClosedError, Wire
 
+TOGETHER = 64 << 10
+"""Bytes of PDUs that are joined to be sent in one call."""
+
 
 class ReleasedError(Exception):
     """The peer asks for the release of the association."""
@@ -69,7 +72,11 @@ class DataTransfer:
         """Send a message; its data set in pieces that are read as they go. Raises ClosedError."""
         if data is not None:
             command = {**command, Element.CommandDataSetType: dimse.DATA_SET}
-        self.wire.write(b"".join(data_pdus(context_id, dimse.encode(command), self._maximum)))
-        if data is not None:
-            for pdus in data_set_pdus(context_id, data, self._maximum):
-                self.wire.write(pdus)
+        held = b"".join(data_pdus(context_id, dimse.encode(command), self._maximum))
+        for pdus in data_set_pdus(context_id, data, self._maximum) if data is not None else ():
+            if len(held) + len(pdus) > TOGETHER:
+                self.wire.write(held)
+                held = pdus
+            else:
+                held += pdus
+        self.wire.write(held)

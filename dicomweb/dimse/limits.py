@@ -23,6 +23,8 @@ class Limits:
     """Longest P-DATA-TF body, announced to the peer."""
     data_set: int = 16 << 30
     """Longest data set that is read at all, stored or refused."""
+    matches: int = 100_000
+    """Matches that one C-FIND returns; where there are more it ends with A700H."""
     artim: float = 10
     """Time for the whole A-ASSOCIATE-RQ, and for a peer to hang up after an A-ABORT, A-RELEASE-RP or rejection."""
     progress: float = 30

@@ -29,6 +29,7 @@ from dicomweb.dimse.contexts import negotiate
 from dicomweb.dimse.data_transfer import DataTransfer
 from dicomweb.dimse.door import Door, listen
 from dicomweb.dimse.echo import echo
+from dicomweb.dimse.find import FindService, Search
 from dicomweb.dimse.gate import Gate
 from dicomweb.dimse.group_commit import GroupCommit
 from dicomweb.dimse.limits import Limits
@@ -43,7 +44,7 @@ from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
 from dicomweb.study.store import attempt, deposit
 from healix_fhir.kernel.audit import AuditRow, Origin, record
-from healix_fhir.kernel.database import Row, one, open_pool, transaction
+from healix_fhir.kernel.database import Row, at_once, one, open_pool, transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
 
@@ -102,10 +103,15 @@ class Scp:
             CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
             CommandField.C_STORE_RQ: StoreService(caller, self.receiver, self.commit, self._audit),
             CommandField.N_ACTION_RQ: CommitService(caller, self.pool, self._audit),
+            CommandField.C_FIND_RQ: FindService(caller, self._search(), self._audit),
         }
         aborted = partial(self.refusals.refused, caller.access.origin, ABORTED)
         transfer = DataTransfer(wire, request.maximum)
         Association(transfer, agreed.accepted, services, self.limits, aborted).run()
+
+    def _search(self) -> Search:
+        run = partial(at_once, self.pool)
+        return Search(run, self.house.aet, self.receiver.catalogue, self.limits.matches)
 
     def _audit(self, row: AuditRow) -> None:
         try:

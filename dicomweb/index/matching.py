@@ -36,12 +36,16 @@ Key = tuple[Attribute, str]
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What a search asks for beside its keys: matching that is only done on request, and the zone of its times."""
+    """What a search asks for beside its keys: matching that is only done on request, and the zone of its times.
+
+    `combined`: a date and its time are one moment, not two keys. Spec: PS3.4 C.2.2.2.5 (2024d)
+    """
 
     fuzzy: bool = False
     empty: bool = False
     multiple: bool = False
     zone: timedelta | None = None
+    combined: bool = True
 
 
 PLAIN = How()
@@ -73,7 +77,7 @@ def conditions(keys: Sequence[Key], how: How = PLAIN) -> list[tuple[Level, Fragm
             asked = [key for key in asked if key not in same]
             found.append((attribute.level, _item([(attribute, value), *same])))
         elif attribute.matching is Matching.DATE:
-            other = _partner(attribute, asked)
+            other = _partner(attribute, asked) if how.combined else None
             asked = [key for key in asked if key != other]
             found.append((attribute.level, moments((attribute, value), other, ALIAS[attribute.level], how.zone)))
         else:

@@ -58,8 +58,8 @@ class Query:
     `keys`: (name, value) pairs; values as in PS3.4 C.2.2.2 (wildcards, ranges, lists of UIDs with `\`; an empty one
     matches everything). One that the index does not hold is no condition; `unmatched` names it. `include`: further
     attributes to return; `include_all`: every one that there is at the level. `parents`: also return the default
-    attributes of the levels above. `order`: attributes to sort by and whether descending, before the usual order.
-    `catalogue`: what the index holds.
+    attributes of the levels above; `defaults`: those of the level. `order`: attributes to sort by and whether
+    descending, before the usual order. `catalogue`: what the index holds.
     """
 
     level: Level
@@ -67,6 +67,7 @@ class Query:
     include: tuple[str, ...] = ()
     include_all: bool = False
     parents: bool = True
+    defaults: bool = True
     how: How = field(default_factory=How)
     limit: int = LIMIT
     offset: int = 0
@@ -89,8 +90,8 @@ class Query:
     @cached_property
     def columns(self) -> Columns:
         """What is read of each match."""
-        returned = _returned(self)
-        columns = [*UIDS[: self.level], *map(_column, returned)]
+        returned = attributes(self)
+        columns = [*UIDS[: self.level], *map(selected, returned)]
         return Columns(
             tuple(attribute.key for attribute in returned),
             ", ".join(f"{column} AS c{number}" for number, column in enumerate(columns)),
@@ -133,13 +134,18 @@ WITHIN = {
 }
 """The entities below one of a level, for keys of a lower level: some of them must match all."""
 
-NEWEST = "s.study_date DESC NULLS LAST, s.pk DESC"
-ORDER = {
-    Level.STUDY: NEWEST,
-    Level.SERIES: f"{NEWEST}, e.series_number, e.pk",
-    Level.INSTANCE: f"{NEWEST}, e.series_number, e.pk, i.instance_number, i.pk",
+_STUDIES = (("s.study_date", True), ("s.pk", True))
+_SERIES = (*_STUDIES, ("e.series_number", False), ("e.pk", False))
+ORDERED: Mapping[Level, Sequence[tuple[str, bool]]] = {
+    Level.STUDY: _STUDIES,
+    Level.SERIES: _SERIES,
+    Level.INSTANCE: (*_SERIES, ("i.instance_number", False), ("i.pk", False)),
 }
-"""Total orders, so that pages neither repeat nor miss. Spec: PS3.18 8.3.4.4.1 (2024d)"""
+"""Total orders, so that pages neither repeat nor miss: columns, and which descend. Spec: PS3.18 8.3.4.4.1 (2024d)"""
+ORDER = {
+    level: ", ".join(f"{column} DESC NULLS LAST" if descends else column for column, descends in ordered)
+    for level, ordered in ORDERED.items()
+}
 
 _FIRST_OF_SERIES = "SELECT i.metadata FROM instance i WHERE i.series_pk = {series} ORDER BY i.pk LIMIT 1"
 METADATA = {
@@ -151,7 +157,7 @@ METADATA = {
 }
 """The metadata of the first object of each match, which index rows of studies and series are made from too."""
 
-_PATIENTS = (
+PATIENTS = (
     "SELECT p.patient, NULL AS entity, %s AS query FROM (SELECT 1) one"
     " LEFT JOIN (SELECT DISTINCT patient FROM found WHERE place <= %s AND patient IS NOT NULL) p ON true"
 )
@@ -167,8 +173,8 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     `base` is the DICOMweb base URL without a slash at the end, for Retrieve URL (0008,1190); without it none is
     returned (C-FIND). Raises Forbidden when `access` may not search at all, Invalid for a malformed key.
     """
-    where = _where(access, query)
-    yield from _indexed(query)
+    where = condition(access, query)
+    yield from indexed(query)
     found = Fragment(
         f"SELECT {query.columns.outer},"
         f" {METADATA[query.level] if reads_metadata(query) else 'NULL'} AS metadata,"
@@ -187,15 +193,19 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
             query.offset,
         ),
     )
-    about = Fragment(_PATIENTS, (_asked(query), query.limit))
-    rows = yield audited(found, about, _row(access, query), prepare=False if query.keys else None)
+    about = Fragment(PATIENTS, (asked(query), query.limit))
+    rows = yield audited(found, about, trail_row(access, query), prepare=False if query.keys else None)
     remaining = rows[query.limit][-1] - query.offset - query.limit if len(rows) > query.limit else 0
     del rows[query.limit :]
-    shape = query.level, query.columns.keys, base
+    return Matches(objects(query, query.columns.keys, [row[: _END + 1] for row in rows], base), remaining)
+
+
+def objects(query: Query, keys: tuple[str, ...], rows: Sequence[Row], base: str = "") -> list[bytes]:
+    """The DICOM JSON objects of rows: the UIDs of the levels, the attributes with these keys, and the metadata."""
     if not reads_metadata(query):
-        render = _remembered(*shape)
-        return Matches([render(row[:_END]) for row in rows], remaining)
-    return Matches(list(_with_metadata(query, rows, _renderer(*shape), base)), remaining)
+        render = _remembered(query.level, keys, base)
+        return [render(row[:-1]) for row in rows]
+    return list(_with_metadata(query, rows, _renderer(query.level, keys, base), base))
 
 
 Key = tuple[Any, ...]
@@ -217,7 +227,7 @@ def _remembered(level: Level, keys: tuple[str, ...], base: str) -> Callable[[Key
     return remembering(lambda row: render(row, NONE))
 
 
-def _column(attribute: Attribute) -> str:
+def selected(attribute: Attribute) -> str:
     """The value of an attribute; several ones as DICOM writes them, in one text."""
     column = f"{ALIAS[attribute.level]}.{attribute.column}"
     return f"array_to_string({column}, '\\')" if attribute.matching is Matching.MEMBER else column
@@ -229,26 +239,26 @@ def _with_metadata(
     render: Callable[[Key, Mapping[str, bytes]], bytes],
     base: str,
 ) -> Iterator[bytes]:
-    """The objects of rows with more than the index holds."""
+    """The objects of rows with more than the index holds; their last column is the metadata."""
     decompress = zstandard.ZstdDecompressor().decompress
     for row in rows:
         further = NONE
-        if row[_END] is not None:
-            stored = members(absolute(decompress(row[_END]), f"{_url(base, row[: query.level])}/"))
+        if row[-1] is not None:
+            stored = members(absolute(decompress(row[-1]), f"{_url(base, row[: query.level])}/"))
             further = {tag: bytes(raw) for tag, raw in stored.items()} if _whole(query) else pick(stored, query.paths)
-        yield render(row[:_END], further)
+        yield render(row[:-1], further)
 
 
 def count(access: AccessContext, query: Query) -> Work[int]:
     """How many matches `access` may see; one statement, and one for the audit row. Raises as `query`."""
-    where = _where(access, query)
-    yield from _indexed(query)
+    where = condition(access, query)
+    yield from indexed(query)
     rows = yield Statement(f"SELECT count(*) FROM {FROM[query.level]} WHERE {where.sql}", where.params, prepare=False)
-    yield record([_row(access, query)])
+    yield record([trail_row(access, query)])
     return int(rows[0][0])
 
 
-def _where(access: AccessContext, query: Query) -> Fragment:
+def condition(access: AccessContext, query: Query) -> Fragment:
     """What is open to the caller, and the keys; of the lower levels one entity matches all keys of them."""
     access.require("ImagingStudy", Permission.SEARCH)
     found = query.conditions
@@ -262,7 +272,7 @@ def _where(access: AccessContext, query: Query) -> Fragment:
     return all_of(parts)
 
 
-def _indexed(query: Query) -> Work[None]:
+def indexed(query: Query) -> Work[None]:
     """Refuse (Unavailable) further attributes of which not all that is stored is indexed yet."""
     codes = {one.code: name for name, _ in query.keys if (one := query.catalogue.further.get(name)) is not None}
     if codes:
@@ -296,7 +306,7 @@ UNSORTED = frozenset({"modalities", "sop_classes", "request_attributes"})
 """Columns with several values."""
 
 
-def _returned(query: Query) -> list[Attribute]:
+def attributes(query: Query) -> list[Attribute]:
     """The attributes of the answer; those inside a sequence come with it, the UIDs of the levels above always."""
     named = {name for name, _ in query.keys} | {*query.include}
     sequences = {name.partition(".")[0] for name in named if "." in name}
@@ -306,7 +316,7 @@ def _returned(query: Query) -> list[Attribute]:
         if not attribute.within
         and attribute.level <= query.level
         and (
-            (attribute.default and (query.parents or attribute.level == query.level))
+            (attribute.default and query.defaults and (query.parents or attribute.level == query.level))
             or query.include_all
             or attribute.keyword in named | sequences
             or attribute.keyword in ("StudyInstanceUID", "SeriesInstanceUID")
@@ -344,12 +354,13 @@ def _whole(query: Query) -> bool:
     return query.include_all and query.level is Level.INSTANCE
 
 
-def _row(access: AccessContext, query: Query) -> AuditRow:
+def trail_row(access: AccessContext, query: Query) -> AuditRow:
     """The audit row of a search, of nobody yet."""
-    return AuditRow(access.origin, "E", f"query-{query.level.name.lower()}", query=_asked(query))
+    return AuditRow(access.origin, "E", f"query-{query.level.name.lower()}", query=asked(query))
 
 
-def _asked(query: Query) -> str:
+def asked(query: Query) -> str:
+    """The keys as the audit trail shows them."""
     return "&".join(f"{name}={value}" for name, value in query.keys).replace("\0", "")
 
 

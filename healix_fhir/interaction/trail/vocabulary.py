@@ -82,9 +82,8 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(("flood", "page"), Sense(ALERT)),
     **dict.fromkeys(("A-ASSOCIATE", "A-P-ABORT", "C-ECHO"), Sense(AUTHENTICATION, (NODE,))),
     **dict.fromkeys(("command", "notification"), Sense(ACTIVITY)),
-    **dict.fromkeys(
-        ("query-study", "query-series", "query-instance", "query-workitem", "query-worklist"), Sense(QUERY)
-    ),
+    **dict.fromkeys(("query-patient", "query-study", "query-series", "query-instance"), Sense(QUERY)),
+    **dict.fromkeys(("query-workitem", "query-worklist", "C-FIND"), Sense(QUERY)),
     **dict.fromkeys(("storage-commitment", "commitment-report", "availability-notice"), Sense(ACTIVITY)),
     **dict.fromkeys(("forward", "prefetch"), Sense(TRANSFERRED)),
     **dict.fromkeys(

@@ -11,10 +11,12 @@ import inspect
 
 from dicomweb.dimse.associate import APPLICATION_CONTEXT, IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION, Reject
 from dicomweb.dimse.contexts import SERVICES, TRANSFER_SYNTAXES, VERIFICATION
+from dicomweb.dimse.find import CANCELLED, PENDING, PENDING_WITH_UNSUPPORTED_KEYS
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.peers import UNKNOWN_CALLER, Right
 from dicomweb.dimse.storage_classes import CURRENT, STORAGE_CLASSES
-from dicomweb.status import REASON, SUCCESS, Reason
+from dicomweb.status import FIND_STATUS, REASON, SUCCESS, Reason
+from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.statement.table import lines, name, table
 
@@ -74,8 +76,9 @@ def services() -> str:
             ),
             lines(
                 "#### Presentation contexts",
-                "Each abstract syntax is accepted with each of these transfer syntaxes. Where a context offers several,"
-                " the first of this list is chosen:",
+                "Storage and verification are accepted with each of these transfer syntaxes, all else with Explicit"
+                " and Implicit VR Little Endian. Where a context offers several, the first of this list is chosen;"
+                " where the peer is only the SCP of storage, its own first one that objects are written in:",
                 table(("transfer syntax", "UID"), ((name(uid), uid) for uid in TRANSFER_SYNTAXES)),
             ),
             lines(
@@ -87,6 +90,7 @@ def services() -> str:
                     [(f"{SUCCESS:04X}H", "success", ""), *((f"{one:04X}H", _words(one), _when(one)) for one in Reason)],
                 ),
             ),
+            _queries(),
         ]
     )
 
@@ -108,7 +112,40 @@ def limits() -> str:
     )
 
 
-def _words(reason: Reason) -> str:
+def _queries() -> str:
+    return lines(
+        "#### Queries",
+        "Keys are matched as by QIDO-RS: every attribute that is indexed there is a matching key, every other one of"
+        " the objects a return key. Keys of a level below that of the query narrow it. Unless relational queries are"
+        " agreed on, each level above needs one value of its unique key.",
+        table(
+            ("extended negotiation", "C-FIND", "C-MOVE, C-GET"),
+            (
+                ("relational queries or retrievals", "yes", "yes"),
+                ("combined matching of dates and times", "yes", ""),
+                ("fuzzy matching of names", "yes", ""),
+                ("timezone query adjustment", "yes", ""),
+                ("enhanced multi-frame image conversion", "no", "no"),
+            ),
+        ),
+        "Answers are in the Specific Character Set of the request where it can say them, else in ISO_IR 192.",
+        table(
+            ("status of C-FIND", "meaning"),
+            (
+                (f"{PENDING:04X}H", "a match"),
+                (f"{PENDING_WITH_UNSUPPORTED_KEYS:04X}H", "a match; some keys were not matched or are not returned"),
+                (f"{SUCCESS:04X}H", "there are no more matches"),
+                (f"{CANCELLED:04X}H", "the query was cancelled"),
+                *(
+                    (f"{status:04X}H", ", ".join(_words(one) for one, same in FIND_STATUS.items() if same == status))
+                    for status in sorted({*FIND_STATUS.values()})
+                ),
+            ),
+        ),
+    )
+
+
+def _words(reason: Reason | Category) -> str:
     return reason.name.lower().replace("_", " ")
 
 

@@ -68,7 +68,7 @@ def test_each_context_is_answered_by_its_own_merits() -> None:
     """Accepted, unknown class, unknown transfer syntaxes: each with its result and in the order proposed."""
     read = answers(
         proposal(1, VERIFICATION, [IMPLICIT]),
-        proposal(3, "1.2.840.10008.5.1.4.1.2.2.1", [IMPLICIT]),
+        proposal(3, "1.2.826.0.1.3680043.10.1714.99", [IMPLICIT]),
         proposal(5, CT, ["1.2.3.4"]),
     )
     assert [item.presentation_context_id for item in read.presentation_context] == [1, 3, 5]

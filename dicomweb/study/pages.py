@@ -1,0 +1,146 @@
+"""Searches whose answers have no end: page after page in constant memory, as C-FIND answers; and those of patients.
+
+A page goes on behind the place of the last match, so it costs what one page costs, and neither repeats nor misses what
+stays as it is. DICOMweb has no level of patients: what is searched here are the studies that carry a PatientID.
+
+Spec: PS3.4 C.2.2.2, C.4.1 and C.6.1.1.2 (2024d)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from dicomweb.index.attributes import BY_KEYWORD, Level
+from dicomweb.index.matching import ALIAS
+from dicomweb.study.audited import audited
+from dicomweb.study.query import (
+    FROM,
+    METADATA,
+    ORDER,
+    ORDERED,
+    PATIENTS,
+    Query,
+    asked,
+    condition,
+    indexed,
+    objects,
+    reads_metadata,
+    selected,
+    trail_row,
+)
+from healix_fhir.kernel.audit import AuditRow
+from healix_fhir.kernel.conditions import all_of, any_of
+from healix_fhir.kernel.database import Fragment, Work
+from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
+
+Place = tuple[Any, ...]
+"""Where a match stands in its order."""
+
+PATIENT = tuple(
+    BY_KEYWORD[keyword]
+    for keyword in ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
+)
+"""The attributes of a patient that the index holds."""
+KEYS = tuple(attribute.key for attribute in PATIENT)
+_WHO = (("s.patient_id", False), ("s.patient_id_issuer", False))
+RELATED = {"00201200": "studies", "00201202": "series", "00201204": "instances"}
+"""Numbers of Patient Related Studies, Series and Instances: of all that the caller may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some matches, each one DICOM JSON object (encoded), and the place of the last one if more may follow."""
+
+    objects: list[bytes]
+    last: Place | None = None
+
+
+def page(access: AccessContext, query: Query, after: Place | None = None) -> Work[Page]:
+    """The matches in the usual order, at most the limit of `query`, that follow a place; audited.
+
+    One statement. Raises Forbidden when `access` may not search at all, Invalid for a malformed key.
+    """
+    where = all_of([condition(access, query), *_beyond(ORDERED[query.level], after)])
+    yield from indexed(query)
+    place = [column for column, _ in ORDERED[query.level]]
+    inner = ", ".join(f"{column} AS o{number}" for number, column in enumerate(place))
+    outer = ", ".join(f"p.o{number}" for number in range(len(place)))
+    found = Fragment(
+        f"SELECT {outer}, {query.columns.outer},"
+        f" {METADATA[query.level] if reads_metadata(query) else 'NULL'} AS metadata,"
+        " (SELECT k.id FROM patient_key k WHERE k.pat = p.pat) AS patient, row_number() OVER () AS place"
+        f" FROM (SELECT s.pat, {ALIAS[query.level]}.pk, {inner}, {query.columns.inner} FROM {FROM[query.level]}"
+        f" WHERE {where.sql} ORDER BY {ORDER[query.level]} LIMIT %s) p",
+        (*where.params, query.limit),
+    )
+    about = Fragment(PATIENTS, (asked(query), query.limit))
+    rows = yield audited(found, about, trail_row(access, query), prepare=False if query.keys else None)
+    width = len(place)
+    last = rows[-1][:width] if len(rows) == query.limit else None
+    return Page(objects(query, query.columns.keys, [row[width:-2] for row in rows]), last)
+
+
+def patients(access: AccessContext, query: Query, after: Place | None = None) -> Work[Page]:
+    """The patients whose studies match `query`, a search at study level, as their newest object describes them.
+
+    In order of their PatientID and its issuer, with the numbers of what there is of each. Audited; raises as `page`.
+    """
+    where = all_of([condition(access, query), *_beyond(_WHO, after)])
+    yield from indexed(query)
+    seen = access.represented("ImagingStudy", Permission.SEARCH, "t.pat", "t.imaging_study")
+    columns = ["s.study_uid", *map(selected, PATIENT), *(column for column, _ in _WHO)]
+    numbered = ", ".join(f"{column} AS c{number}" for number, column in enumerate(columns))
+    found = Fragment(
+        f"SELECT {_names(len(columns))}, {METADATA[Level.STUDY] if reads_metadata(query) else 'NULL'} AS metadata,"
+        " p.studies, p.series, p.instances, p.patient, row_number() OVER (ORDER BY p.patient_id, p.issuer) AS place"
+        f" FROM (SELECT k.id AS patient, s.pk, {numbered}, n.*, g.patient_id, g.patient_id_issuer AS issuer"
+        " FROM (SELECT s.patient_id, s.patient_id_issuer, max(s.pk) AS pk"
+        f" FROM study s WHERE {where.sql} GROUP BY s.patient_id, s.patient_id_issuer"
+        " ORDER BY s.patient_id, s.patient_id_issuer LIMIT %s) g"
+        " JOIN study s ON s.pk = g.pk LEFT JOIN patient_key k ON k.pat = s.pat"
+        " CROSS JOIN LATERAL (SELECT count(*) AS studies, sum(t.series_count)::bigint AS series,"
+        " sum(t.instance_count)::bigint AS instances FROM study t WHERE"
+        " (t.patient_id = s.patient_id OR (t.patient_id IS NULL AND s.patient_id IS NULL))"
+        f" AND t.patient_id_issuer IS NOT DISTINCT FROM s.patient_id_issuer AND {seen.sql}) n) p",
+        (*where.params, query.limit, *seen.params),
+    )
+    about = Fragment(PATIENTS, (asked(query), query.limit))
+    row = AuditRow(access.origin, "E", "query-patient", query=asked(query))
+    rows = yield audited(found, about, row, prepare=False if query.keys else None)
+    width = len(columns) - len(_WHO)
+    last = rows[-1][width : width + len(_WHO)] if len(rows) == query.limit else None
+    made = objects(query, KEYS, [(*row[:width], row[len(columns)]) for row in rows])
+    counts = [row[len(columns) + 1 : len(columns) + 4] for row in rows]
+    return Page([_counted(one, numbers) for one, numbers in zip(made, counts, strict=True)], last)
+
+
+def _counted(encoded: bytes, numbers: Sequence[int]) -> bytes:
+    members = msgspec.json.decode(encoded, type=dict[str, msgspec.Raw])
+    for tag, number in zip(RELATED, numbers, strict=True):
+        members[tag] = msgspec.Raw(b'{"vr":"IS","Value":[%d]}' % number)
+    return msgspec.json.encode(members)
+
+
+def _names(count: int) -> str:
+    return ", ".join(f"p.c{number}" for number in range(count))
+
+
+def _beyond(ordered: Sequence[tuple[str, bool]], place: Place | None) -> list[Fragment]:
+    """What follows a place in an order in which NULL is the last value of each column."""
+    if place is None:
+        return []
+    arms: list[Fragment] = []
+    same: list[Fragment] = []
+    for (column, descends), value in zip(ordered, place, strict=True):
+        if value is None:
+            same.append(Fragment(f"{column} IS NULL"))
+            continue
+        beyond = Fragment(f"({column} {'<' if descends else '>'} %s OR {column} IS NULL)", (value,))
+        arms.append(all_of([*same, beyond]))
+        same.append(Fragment(f"{column} = %s", (value,)))
+    return [any_of(arms)]
