@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 CLAUSES = {
+    "8.3": "unsupported query parameters are ignored, invalid values refused",
     "8.3.3": "content negotiation by query parameters",
     "8.3.4.1": "matching of attributes",
     "8.3.4.2": "fuzzy matching of person names",
@@ -21,12 +22,15 @@ CLAUSES = {
     "8.7.4": "rendered media types",
     "8.7.5": "acceptable media types",
     "8.7.7": "the Accept header",
+    "8.7.8.1": "the selected media type: query parameter, header, default",
     "8.8": "character sets",
     "8.9": "Retrieve Capabilities",
     "8.10.4": "notification connections",
     "8.10.5": "event reports over them",
     "9.4": "URI service: retrieve DICOM instance",
     "9.5": "URI service: retrieve rendered instance",
+    "9.5.1": "its query parameters",
+    "9.5.2": "what it does with them",
     "10.4": "Retrieve transaction",
     "10.4.1.1.1": "studies, series, instances",
     "10.4.1.1.2": "metadata",

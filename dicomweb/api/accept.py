@@ -81,9 +81,14 @@ BULKS = (Offer(OCTETS, parts=True),)
 
 
 def wanted(request: Request) -> tuple[MediaType, ...]:
-    """What the caller takes, most wanted first; the query parameter wins over the header."""
-    named = request.query_params.get("accept") if request.scope["query_string"] else None
-    return parse_accept(named or request.headers.get("accept") or "*/*")
+    """What the caller takes, most wanted first: all of the query parameter before all of the header.
+
+    Without either the caller takes anything. Spec: PS3.18 8.7.8.1 (2024d)
+    """
+    asked = request.query_params.get("accept") if request.scope["query_string"] else None
+    header = request.headers.get("accept")
+    found = parse_accept(asked) if asked else ()
+    return found + (parse_accept(header or "*/*") if header or not asked else ())
 
 
 def acceptable(accepted: Sequence[MediaType], offers: Sequence[Offer]) -> Iterator[tuple[Offer, MediaType]]:

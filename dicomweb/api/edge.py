@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from dicomweb.api.denial import denials
 from dicomweb.api.remembered import CAPACITY, Form, Kept
+from dicomweb.api.unsupported import told
 from dicomweb.archive.blobs import Archive
 from dicomweb.status import HTTP
 from dicomweb.study.outcome import Duplicates
@@ -88,7 +89,8 @@ class Address:
                 access = PUBLIC
             else:
                 access = await self.edge.gate.access(headers, client[0] if client else None, number)
-            response = await self._handler(scope["method"])(self.edge, request, access)
+            answered = await self._handler(scope["method"])(self.edge, request, access)
+            response = told(request, answered, self.edge.base)
         except Exception as error:  # noqa: BLE001 - whatever fails is answered
             refused = as_refusal(error, number)
             if access is not None and not self.public:

@@ -32,6 +32,14 @@ PRESENTATION_STATES = frozenset(f"1.2.840.10008.5.1.4.1.1.11.{number}" for numbe
 
 async def kinds_of(archive: Archive, one: Shown) -> tuple[str, ...]:
     """The media types that an instance can be shown in, the default first; none where it cannot be shown."""
+    kinds = kinds_at_once(one)
+    if kinds is None:
+        return (MP4,) if await aside(_is_mp4, archive, one) else ()
+    return kinds
+
+
+def kinds_at_once(one: Shown) -> tuple[str, ...] | None:
+    """The same without a look into the archive; None for a video, which says there what it is."""
     match one.category:
         case Category.IMAGE:
             return tuple(TYPES)
@@ -42,7 +50,7 @@ async def kinds_of(archive: Archive, one: Shown) -> tuple[str, ...]:
         case Category.DOCUMENT:
             return (kind,) if (kind := document_type(one)) else ()
         case Category.VIDEO:
-            return (MP4,) if await aside(_is_mp4, archive, one) else ()
+            return None
     return ()
 
 

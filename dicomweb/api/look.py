@@ -19,7 +19,7 @@ LARGEST = 8192
 FUNCTION = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 PARAMETERS = frozenset({"window", "viewport", "quality", "annotation", "iccprofile"})
 ICC_PROFILES = ("no", "yes", "srgb", "adobergb", "rommrgb", "displayp3")
-NOT_LOOKS = frozenset({"accept", "charset"})
+OF_THUMBNAILS = frozenset({"viewport"})
 THUMBNAIL = Viewport(160, 160)
 
 PATIENT = (0x00100010, 0x00100020, 0x00100030, 0x00100040)
@@ -28,17 +28,13 @@ ANNOTATIONS = {"patient": PATIENT, "technique": TECHNIQUE}
 """The attributes whose values are burned in: who the patient is, and how the image was made."""
 
 
-def look(params: Sequence[tuple[str, str]], *, only: frozenset[str] = PARAMETERS) -> tuple[Look, tuple[int, ...]]:
+def look(params: Sequence[tuple[str, str]]) -> tuple[Look, tuple[int, ...]]:
     """How frames are to be rendered, as JPEG, and the tags of the attributes to burn in.
 
-    Raises Invalid for a parameter that is malformed, stands twice or has no meaning here (not one of `only`).
+    `params` are of PARAMETERS. Raises Invalid for one that is malformed or stands twice.
     """
     given: dict[str, str] = {}
     for name, value in params:
-        if name in NOT_LOOKS:
-            continue
-        if name not in only:
-            raise invalid(f"'{name[:32]}' is no parameter of this resource", code="not-supported")
         if name in given:
             raise invalid(f"{name} stands twice", code="value")
         given[name] = value

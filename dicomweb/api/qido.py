@@ -13,12 +13,13 @@ from dicomweb.api.accept import ATTRIBUTES, Offer, acceptable, check_charset, no
 from dicomweb.api.edge import Edge, Handler
 from dicomweb.api.related import PRIVATE, objects
 from dicomweb.api.table import CSV, table
-from dicomweb.study.parameters import parse
+from dicomweb.api.unsupported import is_ignored, supported
+from dicomweb.index.naming import is_name
+from dicomweb.study.parameters import STEERING, parse
 from dicomweb.study.query import COUNTED, Level, Query, count, query, reads_metadata
 from healix_fhir.kernel.database import aat_once, atransaction
 from smart_auth.access import AccessContext
 
-NOT_ATTRIBUTES = ("accept", "charset")
 FORMS = (*ATTRIBUTES, Offer(CSV))
 SEARCH, PARSED = 8192, 16
 """Bytes that a search takes when it is read, roughly, and more for each of its query."""
@@ -67,14 +68,19 @@ def _asked(level: Level, edge: Edge, request: Request) -> Query:
     found = edge.searches.get(form)
     if found is None:
         found = _read(level, edge, request)
-        edge.searches.put(form, found, SEARCH + PARSED * len(form[1]))
+        if not is_ignored(request):  # which is told each time
+            edge.searches.put(form, found, SEARCH + PARSED * len(form[1]))
     return found
 
 
 def _read(level: Level, edge: Edge, request: Request) -> Query:
-    params = [(name, value) for name, value in request.query_params.multi_items() if name not in NOT_ATTRIBUTES]
+    params = supported(request, _is_known)
     within = [(KEYWORDS[name], uid) for name, uid in request.path_params.items()]
     return parse(level, params, within=within, catalogue=edge.receiver.catalogue)
+
+
+def _is_known(name: str) -> bool:
+    return name in STEERING or name == "includefield" or is_name(name)
 
 
 def _warned(answer: Response, edge: Edge, asked: Query, remaining: int) -> Response:

@@ -18,20 +18,23 @@ from dicomweb.api.accept import Offer, acceptable, none_of, not_acceptable, want
 from dicomweb.api.bulkdata import PARTIAL
 from dicomweb.api.conditional import NONE, answer, is_known, tag_of, unchanged
 from dicomweb.api.content import Content, Made, identity, whole
+from dicomweb.api.deciding import decided
 from dicomweb.api.edge import Edge
 from dicomweb.api.forms import WHY_NOT, kinds_of, pages
 from dicomweb.api.frames import numbers_of
-from dicomweb.api.look import NOT_LOOKS, THUMBNAIL, look
+from dicomweb.api.look import OF_THUMBNAILS, PARAMETERS, THUMBNAIL, look
 from dicomweb.api.picture import Drawing, drawing, representative_frame, stored_of
 from dicomweb.api.related import Part, multipart
+from dicomweb.api.unsupported import supported
 from dicomweb.archive.aside import aside
 from dicomweb.pixel.image import Attributes
 from dicomweb.pixel.presentation import images_of
-from dicomweb.pixel.rendering import GIF, Look
-from dicomweb.study.pictures import Category, Shown, of_held, referenced, representative, shown
+from dicomweb.pixel.rendering import GIF, TYPES, Look
+from dicomweb.study.pictures import Category, Shown, candidates, referenced, representative, show
 from dicomweb.study.report.html import POLICY
 from healix_fhir.kernel.database import aat_once
-from healix_fhir.kernel.errors import invalid, not_found, too_large
+from healix_fhir.kernel.errors import HealixError, invalid, not_found, too_large
+from healix_fhir.kernel.media_types import MediaType
 from smart_auth.access import AccessContext
 
 PARTS = 1000
@@ -50,18 +53,28 @@ class Asked:
 
 async def rendered(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET …/rendered` of a study, a series, an instance or frames."""
-    params = request.query_params.multi_items()
+    params = supported(request, PARAMETERS)
     path = request.path_params
     looking, burned = look(params)
     asked = Asked(looking, burned, tuple(numbers_of(path["frames"])) if "frames" in path else ())
+    accepted = wanted(request)
     if "instance" in path:
-        found = [await _one(edge, access, path, "retrieve-rendered")]
+
+        def decide(one: Shown, kinds: Sequence[str]) -> tuple[Shown, Offer]:
+            if one.category not in DRAWN:
+                _check_meant(one, params, asked)
+            offer = _chosen(accepted, [(one, kinds)], (False, True))[0][1]
+            if one.category is Category.IMAGE and len(_frames(one, offer, asked.numbers)) > 1 and not offer.parts:
+                raise _in_parts(offer)
+            return one, offer
+
+        chosen = [await decided(edge, access, _uids(path), "retrieve-rendered", decide)]
+        count = 1
     else:
-        found = await aat_once(edge.pool, shown(access, path["study"], path.get("series")))
-    alone = found[0] if "instance" in path else None
-    if alone is not None and alone.category not in DRAWN:
-        _check_meant(alone, params, asked)
-    chosen = await _chosen(edge, request, found, alone)
+        found = await aat_once(edge.pool, candidates(access, path["study"], path.get("series")))
+        count = len(found)
+        chosen = _chosen(accepted, [(one, await kinds_of(edge.archive, one)) for one in found], (True,))
+        await aat_once(edge.pool, show(access, [one for one, _ in chosen]))
     parts: list[Part] = []
     for one, offer in chosen:
         parts += await _parts(edge, access, one, offer, asked)
@@ -70,17 +83,20 @@ async def rendered(edge: Edge, request: Request, access: AccessContext) -> Respo
     offer = chosen[0][1]
     if not offer.parts:
         if len(parts) > 1:
-            raise not_acceptable(f'several pictures are served as multipart/related; type="{offer.name}"')
+            raise _in_parts(offer)
         return await single(edge, request, parts[0])
     tag = tag_of(*(f"{part.content_type} {identity(part.content)}" for part in parts))
     content, content_type = multipart(offer.name, parts, tag)
-    status, headers = (200, NONE) if len(chosen) == len(found) else (206, PARTIAL)
+    status, headers = (200, NONE) if len(chosen) == count else (206, PARTIAL)
     return await answer(edge.archive, request, content, content_type, tag, status=status, headers=headers)
 
 
-async def _one(edge: Edge, access: AccessContext, path: Mapping[str, str], subtype: str) -> Shown:
-    """A single instance, whatever it is."""
-    return await edge.reader.one(access, (path["study"], path["series"], path["instance"]), subtype, of_held)
+def _uids(path: Mapping[str, str]) -> tuple[str, str, str]:
+    return path["study"], path["series"], path["instance"]
+
+
+def _in_parts(offer: Offer) -> HealixError:
+    return not_acceptable(f'several pictures are served as multipart/related; type="{offer.name}"')
 
 
 def _check_meant(alone: Shown, params: Sequence[tuple[str, str]], asked: Asked) -> None:
@@ -88,27 +104,24 @@ def _check_meant(alone: Shown, params: Sequence[tuple[str, str]], asked: Asked) 
     if asked.numbers:
         raise not_found("the instance has no such frame")
     for name, _ in params:
-        if name not in NOT_LOOKS:
-            raise invalid(f"{name} has no meaning for a {alone.category.value}", code="not-supported")
+        raise invalid(f"{name} has no meaning for a {alone.category.value}", code="not-supported")
 
 
-async def _chosen(
-    edge: Edge, request: Request, found: Sequence[Shown], alone: Shown | None
+def _chosen(
+    accepted: Sequence[MediaType], found: Sequence[tuple[Shown, Sequence[str]]], parts: Sequence[bool]
 ) -> list[tuple[Shown, Offer]]:
-    """The form of each instance that the caller wants most; without those that it takes in no form. Raises
-    NotAcceptable where none is left.
+    """The form of each instance that the caller wants most, of the kinds that it has, alone or in `parts`; without
+    those that it takes in no form. Raises NotAcceptable where none is left.
     """
-    accepted = wanted(request)
     chosen = []
     offered: list[Offer] = []
-    for one in found:
-        kinds = await kinds_of(edge.archive, one)
-        offers = [Offer(kind, parts) for kind in kinds for parts in ((False, True) if alone else (True,))]
+    for one, kinds in found:
+        offers = [Offer(kind, part) for kind in kinds for part in parts]
         offered += offers
         if (best := next(acceptable(accepted, offers), None)) is not None:
             chosen.append((one, best[0]))
     if not chosen:
-        raise none_of(offered) if offered else not_acceptable(WHY_NOT[found[0].category])
+        raise none_of(offered) if offered else not_acceptable(WHY_NOT[found[0][0].category])
     return chosen
 
 
@@ -178,24 +191,34 @@ async def _drawn(edge: Edge, content: Content, tag: str) -> bytes:
     return picture
 
 
+def _form(accepted: Sequence[MediaType], kinds: Sequence[str]) -> str:
+    """The form of one picture. Raises NotAcceptable."""
+    offers = [Offer(kind) for kind in kinds]
+    for offer, _ in acceptable(accepted, offers):
+        return offer.name
+    raise none_of(offers) if offers else not_acceptable(WHY_NOT[Category.PRESENTATION])
+
+
 async def thumbnail(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET …/thumbnail` of a study, a series, an instance or frames: one picture."""
-    looking, _ = look(request.query_params.multi_items(), only=frozenset({"viewport"}))
+    looking, _ = look(supported(request, OF_THUMBNAILS))
     path = request.path_params
     numbers = tuple(numbers_of(path["frames"])) if "frames" in path else ()
+    accepted = wanted(request)
+
+    def decide(one: Shown, kinds: Sequence[str]) -> tuple[Shown, str]:
+        if one.category not in DRAWN:
+            raise not_acceptable(WHY_NOT.get(one.category, f"there is no thumbnail of a {one.category.value}"))
+        if numbers and numbers[0] > one.frames:
+            raise not_found("the instance has no such frame")
+        return one, _form(accepted, kinds)
+
     if "instance" in path:
-        one = await _one(edge, access, path, "retrieve-thumbnail")
+        one, kind = await decided(edge, access, _uids(path), "retrieve-thumbnail", decide)
     else:
+        kind = _form(accepted, tuple(TYPES))  # an image stands for them, so that its forms are known before it is
         one = await aat_once(edge.pool, representative(access, path["study"], path.get("series")))
-    if one.category not in DRAWN:
-        raise not_acceptable(WHY_NOT.get(one.category, f"there is no thumbnail of a {one.category.value}"))
-    if numbers and numbers[0] > one.frames:
-        raise not_found("the instance has no such frame")
-    offers = [Offer(kind) for kind in await kinds_of(edge.archive, one)]
-    best = next(acceptable(wanted(request), offers), None)
-    if best is None:
-        raise none_of(offers)
-    small = replace(looking, kind=best[0].name, viewport=looking.viewport or THUMBNAIL)
+    small = replace(looking, kind=kind, viewport=looking.viewport or THUMBNAIL)
     asked = Asked(small, (), ())
     if one.category is Category.PRESENTATION:
         (picture,) = await presented(edge, access, one, small, asked, every=False)

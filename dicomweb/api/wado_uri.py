@@ -12,19 +12,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.api.accept import DICOM, Offer, acceptable, not_acceptable
+from dicomweb.api.deciding import decided
 from dicomweb.api.edge import Edge
-from dicomweb.api.forms import PRESENTATION_STATES, kinds_of, pages
+from dicomweb.api.forms import PRESENTATION_STATES, pages
 from dicomweb.api.frames import numbers_of
 from dicomweb.api.look import look
 from dicomweb.api.picture import drawing, representative_frame, stored_of
 from dicomweb.api.related import Part
 from dicomweb.api.rendered import Asked, presented, single
+from dicomweb.api.unsupported import supported
 from dicomweb.api.wado import whole
 from dicomweb.pixel.showing import Stored
-from dicomweb.study.pictures import Category, Shown, of_held, shown
+from dicomweb.study.pictures import Category, Shown, shown
 from healix_fhir.kernel.database import aat_once
-from healix_fhir.kernel.errors import invalid, not_found, unsupported
-from healix_fhir.kernel.media_types import parse_accept
+from healix_fhir.kernel.errors import Category as Refusal
+from healix_fhir.kernel.errors import HealixError, invalid, unsupported
+from healix_fhir.kernel.media_types import MediaType, parse_accept
 from smart_auth.access import AccessContext
 
 UIDS = ("studyUID", "seriesUID", "objectUID")
@@ -36,42 +39,73 @@ FOR_PICTURES = frozenset(
 )
 PRESENTATION = ("presentationSeriesUID", "presentationUID")
 PARAMETERS = FOR_PICTURES | {"requestType", *UIDS, *PRESENTATION, "contentType", "charset", "transferSyntax"}
+SAME = {"imageAnnotation": "annotation"}
+"""The name in Table 9.5.1-1, and that in the syntax of the request. Spec: PS3.18 9.5.1 (2024e)"""
 REFUSED = {"anonymize": "de-identified objects are not served here"}
+
+
+class _AsFileError(HealixError):
+    """The caller wants the file, which is served and audited as such."""
+
+    def __init__(self) -> None:
+        super().__init__(Refusal.NOT_ACCEPTABLE, "this object is served as its file")
 
 
 async def retrieve_one(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET /wado?requestType=WADO&studyUID=…&seriesUID=…&objectUID=…`.
 
-    Without contentType an image is served as JPEG, a report as a page, anything else as its file.
+    Without contentType the Accept header counts; who takes anything gets an image as JPEG, a report as a page, anything
+    else as its file.
     """
-    given = _given(request.query_params.multi_items())
+    given = _given(_supported(request))
     study, series, instance = (given[name] for name in UIDS)
-    accepted = parse_accept(given.get("contentType", "*/*"))
+    accepted = _wanted(request, given)
     if accepted[:1] and accepted[0].name == DICOM:
         return await _file(edge, request, access, given)
-    one = await edge.reader.one(access, (study, series, instance), "retrieve-rendered", of_held)
-    kinds = [*await kinds_of(edge.archive, one), DICOM]
-    best = next(acceptable(accepted, [Offer(kind) for kind in kinds]), None)
-    if best is None:
-        raise not_acceptable(f"this object is served as {', '.join(kinds)}")
-    kind = best[0].name
-    if kind == DICOM:
+
+    def decide(one: Shown, kinds: Sequence[str]) -> tuple[Shown, str, int]:
+        offers = [*kinds, DICOM]
+        best = next(acceptable(accepted, [Offer(kind) for kind in offers]), None)
+        if best is None:
+            raise not_acceptable(f"this object is served as {', '.join(offers)}")
+        if best[0].name == DICOM:
+            raise _AsFileError
+        if one.category is not Category.IMAGE:
+            if further := sorted(given.keys() & FOR_PICTURES):
+                raise invalid(f"{further[0]} has no meaning for a {one.category.value}", code="value")
+            return one, best[0].name, 1
+        number = _frame(given["frameNumber"], one) if "frameNumber" in given else representative_frame(one)
+        return one, best[0].name, number
+
+    try:
+        one, kind, number = await decided(edge, access, (study, series, instance), "retrieve-rendered", decide)
+    except _AsFileError:
         return await _file(edge, request, access, given)
     if one.category is not Category.IMAGE:
-        if further := sorted(given.keys() & FOR_PICTURES):
-            raise invalid(f"{further[0]} has no meaning for a {one.category.value}", code="value")
         if one.category is not Category.PRESENTATION:
             return await single(edge, request, await pages(edge, one, kind))
         asked = Asked(replace(look([])[0], kind=kind), (), ())
         (presents,) = await presented(edge, access, one, asked.look, asked, every=False)
         return await single(edge, request, Part(kind, [presents.made(edge.archive)]))
-    number = numbers_of(given["frameNumber"])[0] if "frameNumber" in given else representative_frame(one)
-    if number > one.frames:
-        raise not_found("the instance has no such frame")
     state = await _state(edge, access, given)
     looking, burned = look(_look(given, one))
     drawn = drawing(one, [number], replace(looking, kind=kind), burned, state)
     return await single(edge, request, Part(kind, [drawn.made(edge.archive)]))
+
+
+def _wanted(request: Request, given: Mapping[str, str]) -> tuple[MediaType, ...]:
+    """All of contentType before all of the Accept header. Spec: PS3.18 8.7.8.1 (2024d)"""
+    asked, header = given.get("contentType"), request.headers.get("accept")
+    found = parse_accept(asked) if asked else ()
+    return found + (parse_accept(header or "*/*") if header or not asked else ())
+
+
+def _frame(value: str, one: Shown) -> int:
+    """The one frame that is asked for. Raises Invalid. Spec: PS3.18 9.5.2 (2024e)"""
+    numbers = numbers_of(value)
+    if one.frames < 2 or len(numbers) != 1 or numbers[0] > one.frames:
+        raise invalid("frameNumber is one of the frames of an image that has several", code="value")
+    return numbers[0]
 
 
 async def _file(edge: Edge, request: Request, access: AccessContext, given: Mapping[str, str]) -> Response:
@@ -94,14 +128,18 @@ async def _state(edge: Edge, access: AccessContext, given: Mapping[str, str]) ->
     return stored_of(one)
 
 
+def _supported(request: Request) -> list[tuple[str, str]]:
+    charset = [("charset", value) for value in request.query_params.getlist("charset")]
+    return charset + supported(request, PARAMETERS | REFUSED.keys() | SAME.keys())
+
+
 def _given(params: Sequence[tuple[str, str]]) -> dict[str, str]:
     """The parameters, each once. Raises Invalid or Unsupported."""
     given: dict[str, str] = {}
     for name, value in params:
         if name in REFUSED:
             raise unsupported(f"{name} is not supported: {REFUSED[name]}")
-        if name not in PARAMETERS:
-            raise invalid(f"'{name[:32]}' is no parameter of WADO-URI", code="not-supported")
+        name = SAME.get(name, name)  # noqa: PLW2901 - two editions have two names for it
         if name in given:
             raise invalid(f"{name} stands twice", code="value")
         given[name] = value

@@ -12,9 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.api.edge import Edge, Handler
-from dicomweb.api.qido import NOT_ATTRIBUTES
 from dicomweb.api.related import PRIVATE
+from dicomweb.api.unsupported import supported
 from dicomweb.api.workitems import telling, warned
+from dicomweb.workitem.matching import is_searchable
 from dicomweb.workitem.reports import WORKLIST
 from dicomweb.workitem.rows import visible
 from dicomweb.workitem.status import WARNINGS, Failure, RefusedError, Success
@@ -87,7 +88,7 @@ async def upgrade(edge: Edge, request: Request, access: AccessContext) -> Respon
 def _asked(request: Request) -> tuple[bool, list[tuple[str, str]]]:
     """Whether a deletion lock is asked for, and the matching keys: in `filter`, or each a parameter of its own."""
     lock, keys = False, []
-    for name, value in request.query_params.multi_items():
+    for name, value in supported(request, lambda name: name in ("deletionlock", "filter") or is_searchable(name)):
         if name == "deletionlock":
             if value not in ("true", "false"):
                 raise invalid("deletionlock must be true or false", code="value")
@@ -98,7 +99,7 @@ def _asked(request: Request) -> tuple[bool, list[tuple[str, str]]]:
                 if not equals:
                     raise invalid("filter is a list of attribute=value, parted by commas", code="value")
                 keys.append((key, wanted))
-        elif name not in NOT_ATTRIBUTES:
+        else:
             keys.append((name, value))
     return lock, keys
 

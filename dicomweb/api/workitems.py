@@ -14,15 +14,16 @@ from starlette.responses import Response
 
 from dicomweb.api.accept import DICOM_XML, model_type
 from dicomweb.api.edge import Edge, Handler, refusal
-from dicomweb.api.qido import NOT_ATTRIBUTES
 from dicomweb.api.related import PRIVATE, objects
+from dicomweb.api.unsupported import supported
 from dicomweb.api.workitem_body import data_set
 from dicomweb.dicomjson.xml import native_model
 from dicomweb.workitem.cancel import request_cancellation
 from dicomweb.workitem.change_state import change_state
 from dicomweb.workitem.create import create
+from dicomweb.workitem.matching import is_searchable
 from dicomweb.workitem.retrieve import retrieve
-from dicomweb.workitem.search import parse, search
+from dicomweb.workitem.search import STEERING, parse, search
 from dicomweb.workitem.status import WARNINGS, RefusedError, Success
 from dicomweb.workitem.update import update
 from healix_fhir.kernel.database import atransaction
@@ -112,7 +113,7 @@ async def cancel(edge: Edge, request: Request, access: AccessContext) -> Respons
 async def find(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET /workitems`."""
     kind = model_type(request)
-    asked = parse([pair for pair in request.query_params.multi_items() if pair[0] not in NOT_ATTRIBUTES])
+    asked = parse(supported(request, lambda name: name in STEERING or is_searchable(name)))
     found = await atransaction(edge.pool, lambda: search(access, asked))
     return await objects(request, found.objects, kind, PRIVATE | ({"Warning": MORE} if found.more else {}))
 
@@ -122,12 +123,9 @@ def _done(status: int, outcome: Success, headers: Mapping[str, str]) -> Response
 
 
 def _named(request: Request, names: Sequence[str]) -> str | None:
-    """The UID in the query, bare or by one of `names`; None without one. Raises Invalid for anything else there."""
-    given = [pair for pair in request.query_params.multi_items() if pair[0] not in NOT_ATTRIBUTES]
-    uids = [value if name in names else name for name, value in given if name in names or (names and not value)]
-    if len(uids) < len(given):
-        name = next(name for name, value in given if name not in names)
-        raise invalid(f"'{name[:64]}' is no parameter of this transaction", code="not-supported")
+    """The UID in the query, bare or by one of `names`; None without one. Raises Invalid for more than one."""
+    given = supported(request, lambda name: name in names or (bool(names) and name[:1].isdecimal()))
+    uids = [value if name in names else name for name, value in given]
     if len(uids) > 1:
         raise invalid("the address names more than one UID", code="value")
     return uids[0] if uids else None

@@ -66,6 +66,16 @@ def canonical(name: str, creators: Creators = NONE) -> str:
     return ".".join(_part(part, creators) for part in parts)
 
 
+def is_name(name: str) -> bool:
+    """Whether that is the name of an attribute, be it private, and its creator not told."""
+    parts = _split(name)
+    return len(parts) <= DEEPEST and ".".join(parts) == name and all(_is_part(part) for part in parts)
+
+
+def _is_part(part: str) -> bool:
+    return bool(PRIVATE.fullmatch(part) or TAG.fullmatch(part)) or part in TAG_OF or bool(dictionary.tag(part))
+
+
 def unknown(name: str) -> HealixError:
     """The refusal of a name."""
     return invalid(f"'{name[:SHOWN]}' is no attribute and no parameter that this server knows", code="not-supported")

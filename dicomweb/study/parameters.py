@@ -1,7 +1,8 @@
 """The query parameters of QIDO-RS, parsed.
 
-The standard lets a server ignore what it does not support. An attribute of the standard that is not indexed is ignored
-as a condition, and named in a warning; what is neither an attribute nor a parameter is a mistake and refused by name.
+A server ignores what it does not support. An attribute of the standard that is not indexed is ignored as a condition,
+and named in a warning; what is neither an attribute nor a parameter is refused here, and ignored with a warning over
+HTTP (dicomweb/api/unsupported.py).
 
 Spec: PS3.18 8.3, 8.3.4 and 10.6.1.2 (2024d)
 """

@@ -81,17 +81,26 @@ class Shown:
         return Category.DOCUMENT if DOCUMENT in self.members else Category.OTHER
 
 
-def shown(
-    access: AccessContext, study: str, series: str | None = None, instance: str | None = None
-) -> Work[list[Shown]]:
-    """What can be shown of a study or series, the first `LIMIT` of it, or a single instance whatever it is; audited.
+def candidates(access: AccessContext, study: str, series: str | None = None) -> Work[list[Shown]]:
+    """What can be shown of a study or series, the first `LIMIT` of it; not audited, for who decides what is shown.
 
     Raises Invalid for a malformed UID, NotFound when there is nothing that `access` may see.
     """
-    among = ALL_KINDS if instance is None else ANY
-    found = yield from some(
-        access, study, series, instance, "retrieve-rendered", picked=Picked(among, f"place <= {LIMIT}")
-    )
+    found = yield from some(access, study, series, None, None, picked=Picked(ALL_KINDS, f"place <= {LIMIT}"))
+    return _shown(found)
+
+
+def show(access: AccessContext, chosen: Sequence[Shown]) -> Work[None]:
+    """Say of instances of one study that they are shown; audited. Raises NotFound where they are open no more."""
+    uids = [one.instance.instance for one in chosen]
+    shown = yield from referred_to(access, chosen[0].instance.study, uids, "retrieve-rendered")
+    if len(shown) < len(uids):
+        raise not_found("there is no such study, series or instance, or nothing in it that can be shown")
+
+
+def shown(access: AccessContext, study: str, series: str, instance: str) -> Work[list[Shown]]:
+    """A single instance, whatever it is; audited. Raises as `candidates`."""
+    found = yield from some(access, study, series, instance, "retrieve-rendered", picked=Picked(ANY, "true"))
     return _shown(found)
 
 
@@ -101,19 +110,10 @@ def described(access: AccessContext, study: str, series: str, instance: str) -> 
     return _shown(found)[0]
 
 
-def representative(
-    access: AccessContext, study: str, series: str | None = None, instance: str | None = None
-) -> Work[Shown]:
-    """The image that stands for a study or series: the one in the middle; audited. Raises as `shown`."""
+def representative(access: AccessContext, study: str, series: str | None = None) -> Work[Shown]:
+    """The image that stands for a study or series: the one in the middle; audited. Raises as `candidates`."""
     middle = "place = (total + 1) / 2"
-    found = yield from some(
-        access,
-        study,
-        series,
-        instance,
-        "retrieve-thumbnail",
-        picked=Picked(IMAGES if instance is None else ANY, middle),
-    )
+    found = yield from some(access, study, series, None, "retrieve-thumbnail", picked=Picked(IMAGES, middle))
     return _shown(found)[0]
 
 

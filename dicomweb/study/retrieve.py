@@ -226,10 +226,10 @@ def laid_out(
 
 
 def some(
-    access: AccessContext, study: str, series: str | None, instance: str | None, subtype: str, *, picked: Picked
+    access: AccessContext, study: str, series: str | None, instance: str | None, subtype: str | None, *, picked: Picked
 ) -> Work[list[Row]]:
-    """The columns of `Instance`, layout and metadata of those instances that are `picked`; audited as `subtype`. Raises
-    Invalid for a malformed UID, Gone for what was deleted.
+    """The columns of `Instance`, layout and metadata of those instances that are `picked`; audited as `subtype`, if
+    any. Raises Invalid for a malformed UID, Gone for what was deleted.
     """
     wanted = asked(study, series, instance)
     found = yield from _rows(access, wanted, subtype, f"{_INSTANCE}, i.layout, i.metadata", picked=picked)

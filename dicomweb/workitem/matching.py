@@ -21,7 +21,7 @@ from dicomweb.workitem.keys import LONGEST, UNMATCHED, WORDS, moments, number
 from dicomweb.workitem.marks import of_beginning, of_code, of_pattern, of_value
 from healix_fhir.kernel.conditions import NOTHING, all_of
 from healix_fhir.kernel.database import Fragment
-from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.errors import HealixError, invalid
 
 MOST_KEYS = 32
 """Keys of one search."""
@@ -60,6 +60,15 @@ def path_of(name: str) -> Path:
     if TRANSACTION_UID in tags or any(vr != "SQ" for vr in vrs[:-1]):
         raise invalid(f"'{name[:64]}' is no attribute that workitems are searched by", code="not-supported")
     return Path(tags, vrs[-1], name)
+
+
+def is_searchable(name: str) -> bool:
+    """Whether workitems are searched by an attribute of that name."""
+    try:
+        path_of(name)
+    except HealixError:
+        return False
+    return True
 
 
 def _tag(part: str, name: str) -> str:

@@ -51,6 +51,10 @@ class Matches:
     more: bool
 
 
+STEERING = frozenset({"limit", "offset", "fuzzymatching", "includefield"})
+"""The parameters that are no attributes."""
+
+
 def parse(params: Sequence[tuple[str, str]]) -> Query:
     """A search from query parameters: attributes by keyword or tag, includefield, limit, offset, fuzzymatching.
 

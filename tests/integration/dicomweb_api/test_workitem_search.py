@@ -169,9 +169,6 @@ def test_matches_come_as_xml(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        "Nonsense=1",
-        "TransactionUID=1.2",
-        "PatientID.PatientName=x",
         "ReferencedRequestSequence=x",
         "includefield=Nonsense",
         "limit=-1",
@@ -186,13 +183,23 @@ def test_matches_come_as_xml(client: httpx.Client) -> None:
         "PregnancyStatus=x",
         "&".join(f"0040A370.0040A370.{number:08X}=1" for number in range(0x00080050, 0x00080054)),
         "&".join(f"PatientID={number}" for number in range(40)),
-        "0040A370.0040A370.0040A370.0040A370.00080050=1",
         "includefield=" + ",".join(["PatientID"] * 201),
     ],
 )
 def test_a_key_that_cannot_be_matched_is_refused(client: httpx.Client, query: str) -> None:
-    """400, never ignored."""
+    """400, as the value is none, or too much is asked."""
     assert client.get(f"/dicomweb/workitems?{query}").status_code == 400
+
+
+@pytest.mark.spec("PS3.18 8.3")
+@pytest.mark.parametrize(
+    "query", ["TransactionUID=1.2", "PatientID.PatientName=x", "Nonsense=1", ".".join(["0040A370"] * 4) + ".00080050=1"]
+)
+def test_what_workitems_are_not_searched_by_is_ignored(client: httpx.Client, query: str) -> None:
+    """The answer is that of all workitems, and names it in a warning."""
+    answer = client.get(f"/dicomweb/workitems?{query}")
+    assert answer.json() == client.get("/dicomweb/workitems").json()
+    assert answer.headers["warning"].endswith(f"not supported and were ignored: {query.partition('=')[0][:32]}")
 
 
 def test_a_search_costs_two_statements(client: httpx.Client) -> None:
