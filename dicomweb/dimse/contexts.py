@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dicomweb.dimse.associate import USUAL, Agreement, Context, ContextResult, Proposal, Request, Roles
 from dicomweb.dimse.identifier import SYNTAXES
 from dicomweb.dimse.peers import Right
-from dicomweb.dimse.query_retrieve import EXTENDED, FIND
+from dicomweb.dimse.query_retrieve import EXTENDED, FIND, MOVE
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -69,6 +69,7 @@ SERVICES: Mapping[str, Right] = {
     COMMITMENT: Right.COMMIT,
     **dict.fromkeys(STORAGE_CLASSES, Right.STORE),
     **dict.fromkeys(FIND, Right.FIND),
+    **dict.fromkeys(MOVE, Right.MOVE),
 }
 """The right that a peer needs for a SOP class."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from threading import Event
 
 from dicomweb.dimse.associate import Context
@@ -19,7 +18,8 @@ from dicomweb.dimse.command import Command, CommandField, Element
 from dicomweb.dimse.outgoing import FALLBACK, Outgoing
 from dicomweb.dimse.propose import MOST_CONTEXTS
 from dicomweb.dimse.requestor import Failure, Patience, PeerError, Remote, Requestor, associate
-from dicomweb.status import SUCCESS, Reason, reason
+from dicomweb.dimse.suboperations import Outcome, outcome
+from dicomweb.status import Reason, reason
 from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.errors import HealixError
 
@@ -27,16 +27,6 @@ ATTEMPTS = 3
 """Associations that may break one after the other, each at its first object, before the peer is left."""
 MEDIUM = 0
 """The priority of every request."""
-WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
-"""Statuses of warnings outside of Bxxx. Spec: PS3.7 C.4 (2024d)"""
-
-
-class Outcome(Enum):
-    """How a sub-operation ended, as it is counted. Spec: PS3.7 9.1.4.1 (2024d)"""
-
-    COMPLETED = "completed"
-    FAILED = "failed"
-    WARNING = "warning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +44,7 @@ class Sent:
     @property
     def outcome(self) -> Outcome:
         """As what it counts."""
-        if self.status == SUCCESS:
-            return Outcome.COMPLETED
-        return Outcome.WARNING if self.status in WARNINGS or self.status >> 12 == 0xB else Outcome.FAILED
+        return outcome(self.status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from dicomweb.dimse.find import FindService, Search
 from dicomweb.dimse.gate import Gate
 from dicomweb.dimse.group_commit import GroupCommit
 from dicomweb.dimse.limits import Limits
+from dicomweb.dimse.move import MoveService
 from dicomweb.dimse.operation import Service
 from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
 from dicomweb.dimse.refusals import ABORTED, ASSOCIATE, Refusals
@@ -104,6 +105,7 @@ class Scp:
             CommandField.C_STORE_RQ: StoreService(caller, self.receiver, self.commit, self._audit),
             CommandField.N_ACTION_RQ: CommitService(caller, self.pool, self._audit),
             CommandField.C_FIND_RQ: FindService(caller, self._search(), self._audit),
+            CommandField.C_MOVE_RQ: MoveService(caller, self.pool, self.receiver.archive, self._audit, self.stop),
         }
         aborted = partial(self.refusals.refused, caller.access.origin, ABORTED)
         transfer = DataTransfer(wire, request.maximum)

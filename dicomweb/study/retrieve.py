@@ -103,6 +103,7 @@ _ABOUT = Fragment(
 )
 """What the audit trail says of rows that are shown: each study, and the instance where it is a single one."""
 FROM = "instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk"
+_TO = "SELECT a.patient, a.entity, concat_ws(' ', a.query, %s::text) AS query FROM ({}) a"
 _INSTANCE = "s.study_uid, e.series_uid, i.instance_uid, i.sop_class_uid, i.transfer_syntax, i.blob, i.size"
 _WIDTH = 7
 AVAILABLE_SYNTAX = "00083002"
@@ -133,10 +134,13 @@ def instances(
     return [Instance(*row[:_WIDTH]) for row in rows]
 
 
-def select(access: AccessContext, keys: Sequence[tuple[str, Sequence[str]]]) -> Work[list[Instance]]:
+def select(
+    access: AccessContext, keys: Sequence[tuple[str, Sequence[str]]], *, receiver: str | None = None
+) -> Work[list[Instance]]:
     """The instances that match lists of unique keys (`PatientID`, `StudyInstanceUID`, …): the identifiers of C-MOVE.
 
-    None that match is an empty list here: PS3.4 answers that with success and no sub-operations.
+    None that match is an empty list here: PS3.4 answers that with success and no sub-operations. The trail names the
+    `receiver`, where it is another one than who asks.
     """
     if not keys or any(keyword not in KEYS for keyword, _ in keys):
         raise invalid("instances are retrieved by the unique keys of their levels")
@@ -144,7 +148,7 @@ def select(access: AccessContext, keys: Sequence[tuple[str, Sequence[str]]]) -> 
         keyword: [value if keyword == "PatientID" else check_uid(value, keyword) for value in values]
         for keyword, values in keys
     }
-    rows = yield from _rows(access, wanted, "retrieve")
+    rows = yield from _rows(access, wanted, "retrieve", receiver=receiver)
     return [Instance(*row[:_WIDTH]) for row in rows]
 
 
@@ -273,6 +277,7 @@ def _rows(
     columns: str = _INSTANCE,
     *,
     picked: Picked | None = None,
+    receiver: str | None = None,
 ) -> Work[list[Row]]:
     """The `columns` of the instances with all the keys, then others; audited by study. With `picked` some of them.
 
@@ -288,5 +293,6 @@ def _rows(
     if subtype is None:
         rows = yield Statement(f"{found.sql} ORDER BY place", found.params)
     else:
-        rows = yield audited(found, _ABOUT, AuditRow(access.origin, "R", subtype))
+        about = _ABOUT if receiver is None else Fragment(_TO.format(_ABOUT.sql), (f"to {receiver}",))
+        rows = yield audited(found, about, AuditRow(access.origin, "R", subtype))
     return rows

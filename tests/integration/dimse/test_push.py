@@ -13,8 +13,9 @@ from pydicom import Dataset
 from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage, MRImageStorage
 
 from dicomweb.dimse.outgoing import Outgoing
-from dicomweb.dimse.push import Originator, Outcome, Push, Sent
+from dicomweb.dimse.push import Originator, Push, Sent
 from dicomweb.dimse.requestor import Remote
+from dicomweb.dimse.suboperations import Outcome
 from dicomweb.status import Reason
 from dicomweb.study.retrieve import Instance, instances
 from healix_fhir.kernel.database import Row
