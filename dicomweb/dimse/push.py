@@ -23,6 +23,10 @@ from dicomweb.status import Reason, reason
 from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.errors import HealixError
 
+__all__ = ["Originator", "Outcome", "Push", "Sent"]
+
+OUT_OF_RESOURCES = 0xA7
+"""The high byte of the statuses of a peer that has no room for now. Spec: PS3.4 Table B.2-1 (2024d)"""
 ATTEMPTS = 3
 """Associations that may break one after the other, each at its first object, before the peer is left."""
 MEDIUM = 0
@@ -108,7 +112,7 @@ class Push:
         except HealixError as error:
             return Sent(one, reason(error), error.message)
         response = requestor.ask(context, self._command(one), data_set)
-        return Sent(one, response.status, response.comment)
+        return Sent(one, response.status, response.comment, may_pass=response.status >> 8 == OUT_OF_RESOURCES)
 
     def _command(self, one: Instance) -> Command:
         command: dict[int, int | str] = {

@@ -19,7 +19,7 @@ import msgspec
 
 from healix_fhir.kernel import arrays
 from healix_fhir.kernel.audit import AuditRow, record
-from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.database import Row, Statement, Work
 from healix_fhir.kernel.errors import not_found
 from healix_fhir.kernel.outbox import CHANNEL
 
@@ -39,6 +39,8 @@ class Kind(StrEnum):
 
     COMMITMENT = "commitment"
     NOTICE = "notice"
+    PUSH = "push"
+    PULL = "pull"
     SEND = "send"
     PRIORS = "priors"
 
@@ -83,6 +85,9 @@ class Listed(msgspec.Struct, frozen=True):
     reason: str | None
 
 
+_LISTED = "seq, kind, receiver, about, rule, attempts, asked, due, ended, given_up, reason"
+"""The columns of `Listed`."""
+
 _ASK = f"""
 WITH asked AS (
   INSERT INTO errand AS e (kind, receiver, about, rule, due)
@@ -115,6 +120,23 @@ def ask(wanted: Sequence[Wanted], *, rest: float = 0) -> Statement:
     )
 
 
+_BEGIN = f"""
+WITH asked AS (
+  INSERT INTO errand AS e (kind, receiver, about, rule, due)
+  VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s))
+  ON CONFLICT (kind, receiver, about, rule) DO UPDATE SET
+    times = e.times + 1, after = 0, due = excluded.due, asked = now(), attempts = 0, away = false, reason = NULL,
+    ended = NULL, given_up = false
+  RETURNING seq)
+SELECT seq, pg_notify('{CHANNEL}', '') FROM asked"""
+
+
+def begin(one: Wanted) -> Work[int]:
+    """Ask for an errand to be done from its beginning, however far it was; its number."""
+    rows = yield Statement(_BEGIN, (one.kind.value, one.receiver, one.about, one.rule, one.wait))
+    return int(rows[0][0])
+
+
 def receivers() -> Work[list[str]]:
     """Whose errands are due, those first that wait longest."""
     rows = yield Statement(
@@ -133,6 +155,16 @@ ORDER BY array_position(%s::text[], kind), due, seq LIMIT 1"""
 def next_of(receiver: str) -> Work[Errand | None]:
     """The errand to do next at a receiver. The caller holds the receiver's lock."""
     rows = yield Statement(_NEXT, (receiver, [kind.value for kind in Kind]))
+    return Errand(rows[0][0], Kind(rows[0][1]), *rows[0][2:]) if rows else None
+
+
+def due_now(seq: int) -> Work[Errand | None]:
+    """An errand by its number, unless it has ended or waits for better times. The caller holds its receiver's lock."""
+    rows = yield Statement(
+        """SELECT seq, kind, receiver, about, rule, times, after, attempts, asked FROM errand
+           WHERE seq = %s AND ended IS NULL AND attempts = 0""",
+        (seq,),
+    )
     return Errand(rows[0][0], Kind(rows[0][1]), *rows[0][2:]) if rows else None
 
 
@@ -195,25 +227,44 @@ def waiting(*, everything: bool) -> Work[list[Listed]]:
     """What waits and what was given up, the oldest first; with `everything` also what was done. At most `LISTED`."""
     condition = "true" if everything else "(ended IS NULL OR given_up)"
     rows = yield Statement(
-        f"""SELECT seq, kind, receiver, about, rule, attempts, asked, due, ended, given_up, reason FROM errand
-            WHERE {condition} ORDER BY seq LIMIT %s""",
+        f"SELECT {_LISTED} FROM errand WHERE {condition} ORDER BY seq LIMIT %s",
         (LISTED,),
     )
     return [Listed(*row) for row in rows]
 
 
+def state(seq: int) -> Work[Listed]:
+    """An errand as it stands. Raises NotFound."""
+    rows = yield Statement(f"SELECT {_LISTED} FROM errand WHERE seq = %s", (seq,))
+    return _one(rows)
+
+
+def cancel(seq: int) -> Work[Listed]:
+    """Give up an errand that has not ended; what it is just doing may still be done. Raises NotFound."""
+    rows = yield Statement(
+        f"""UPDATE errand SET ended = now(), given_up = true, reason = 'cancelled', times = times + 1
+            WHERE seq = %s AND ended IS NULL RETURNING {_LISTED}""",
+        (seq,),
+    )
+    return _one(rows)
+
+
+def _one(rows: Sequence[Row]) -> Listed:
+    if not rows:
+        raise not_found("there is no such errand")
+    return Listed(*rows[0])
+
+
 def retry(seq: int) -> Work[Listed]:
     """Do an errand now, whatever became of it. Raises NotFound."""
     rows = yield Statement(
-        """UPDATE errand SET times = times + 1, asked = now(), due = now(), away = false, attempts = 0, ended = NULL,
-                  given_up = false, reason = NULL WHERE seq = %s
-           RETURNING seq, kind, receiver, about, rule, attempts, asked, due, ended, given_up, reason""",
+        f"""UPDATE errand SET times = times + 1, asked = now(), due = now(), away = false, attempts = 0, ended = NULL,
+                   given_up = false, reason = NULL WHERE seq = %s RETURNING {_LISTED}""",
         (seq,),
     )
-    if not rows:
-        raise not_found("there is no such errand")
+    found = _one(rows)
     yield Statement(f"SELECT pg_notify('{CHANNEL}', '')")
-    return Listed(*rows[0])
+    return found
 
 
 def sweep() -> Statement:

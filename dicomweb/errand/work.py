@@ -6,7 +6,8 @@ free at once, and its errand is done by another. What an errand does at the othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ import structlog
 from psycopg import Connection
 
 from dicomweb.errand import queue
-from dicomweb.errand.queue import Errand, Kind
+from dicomweb.errand.queue import Errand, Kind, Listed
 from healix_fhir.kernel.audit import AuditRow, Origin
 from healix_fhir.kernel.database import Row, Statement, one, run
 from healix_fhir.kernel.hashing import key64
@@ -62,6 +63,8 @@ RefusedError and StoppedError.
 WORDS: Mapping[Kind, str] = {
     Kind.COMMITMENT: "commitment-report",
     Kind.NOTICE: "availability-notice",
+    Kind.PUSH: "push",
+    Kind.PULL: "pull",
     Kind.SEND: "forward",
     Kind.PRIORS: "prefetch",
 }
@@ -73,22 +76,37 @@ def worker(performers: Mapping[Kind, Performer]) -> Callable[[Connection[Row]], 
 
     def step(connection: Connection[Row]) -> int:
         for receiver in run(connection, queue.receivers()):
-            lock = key64(f"errands of {receiver}")
-            if not run(connection, one(Statement("SELECT pg_try_advisory_lock(%s)", (lock,))))[0][0]:
-                continue
-            try:
-                errand = run(connection, queue.next_of(receiver))
+            with alone(connection, receiver) as is_ours:
+                errand = run(connection, queue.next_of(receiver)) if is_ours else None
                 if errand is not None:
-                    _perform(connection, errand, performers[errand.kind])
+                    perform(connection, errand, performers[errand.kind])
                     return 1
-            finally:
-                run(connection, one(Statement("SELECT pg_advisory_unlock(%s)", (lock,))))
         return 0
 
     return step
 
 
-def _perform(connection: Connection[Row], errand: Errand, performer: Performer) -> None:
+@contextmanager
+def alone(connection: Connection[Row], receiver: str) -> Iterator[bool]:
+    """Whether this session is the one that serves a receiver while the block lasts."""
+    lock = key64(f"errands of {receiver}")
+    is_ours = bool(run(connection, one(Statement("SELECT pg_try_advisory_lock(%s)", (lock,))))[0][0])
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            run(connection, one(Statement("SELECT pg_advisory_unlock(%s)", (lock,))))
+
+
+def through(connection: Connection[Row], seq: int, performer: Performer, goes_on: Callable[[], bool]) -> Listed:
+    """Do an errand until it has ended, or fails for now; how it stands then. The caller serves its receiver."""
+    while goes_on() and (errand := run(connection, queue.due_now(seq))) is not None:
+        perform(connection, errand, performer)
+    return run(connection, queue.state(seq))
+
+
+def perform(connection: Connection[Row], errand: Errand, performer: Performer) -> None:
+    """Do an errand, or a part of it, and write down what became of it."""
     try:
         made = performer(connection, errand)
     except StoppedError:

@@ -17,6 +17,8 @@ from dicomweb.dimse.commitment_report import reporter
 from dicomweb.dimse.fetch import fetcher
 from dicomweb.dimse.forwarding import to_peer
 from dicomweb.dimse.notice import notifier
+from dicomweb.dimse.pulling import puller
+from dicomweb.dimse.pushing import pusher
 from dicomweb.errand import queue as errand_queue
 from dicomweb.errand.queue import Kind
 from dicomweb.errand.work import worker
@@ -114,6 +116,8 @@ def errands(settings: Settings, pool: ConnectionPool[Connection[Row]], stop: Eve
             Kind.COMMITMENT: reporter(archive, stop),
             Kind.NOTICE: notifier(stop),
             Kind.PRIORS: fetcher(stop),
+            Kind.PUSH: pusher(archive, pool, stop),
+            Kind.PULL: puller(stop),
             Kind.SEND: forwarder(to_peer(archive, pool, stop), to_url(archive, authority(settings.root))),
         }
     )

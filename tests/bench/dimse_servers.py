@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +61,8 @@ def healix(data_dir: Path) -> Iterator[Target]:
 
 
 @contextmanager
-def orthanc(data_dir: Path) -> Iterator[Target]:
-    """Orthanc with its defaults, so with fsync, on its own SQLite."""
+def orthanc(data_dir: Path, *, knows: Mapping[str, int] | None = None) -> Iterator[Target]:
+    """Orthanc with its defaults, so with fsync, on its own SQLite. It `knows` modalities of this machine by port."""
     port = free_port()
     data_dir.mkdir(parents=True)
     configuration = {
@@ -72,6 +72,8 @@ def orthanc(data_dir: Path) -> Iterator[Target]:
         "HttpPort": free_port(),
         "DicomAet": "ORTHANC",
         "Plugins": [],
+        "DicomAlwaysAllowMove": True,
+        "DicomModalities": {aet: [aet, "127.0.0.1", port] for aet, port in (knows or {}).items()},
     }
     (data_dir / "orthanc.json").write_text(json.dumps(configuration))
     command = [require_tool("Orthanc"), str(data_dir / "orthanc.json")]

@@ -12,14 +12,18 @@ from pathlib import Path
 from threading import Event, Thread
 
 from pydicom import Dataset
-from pynetdicom import AE, evt
+from pynetdicom import AE, StoragePresentationContexts, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event as Happening
 from pynetdicom.events import EventHandlerType
 
 from dicomweb.dimse.requestor import Remote
 from tests.bench.dimse_servers import free_port
+from tests.support.dimse import IMPLICIT, VERIFICATION
 from tests.support.tools import require_tool
+
+STUDY_ROOT_FIND, STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.2"
+UNKNOWN_DESTINATION = 0xA801
 
 
 def local(port: int, aet: str = "HEALIX") -> Remote:
@@ -63,6 +67,67 @@ class Receiving:
     kept: list[Kept] = field(default_factory=list)
     associations: int = 0
     ended: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Having:
+    """An archive that runs: where, and what it was asked for."""
+
+    remote: Remote
+    asked: list[Dataset] = field(default_factory=list)
+    destinations: list[str] = field(default_factory=list)
+    cancelled: bool = False
+
+
+@contextmanager
+def having(
+    matches: Sequence[Dataset], images: Sequence[Dataset] = (), *, to: int = 0, refuse: int | None = None
+) -> Iterator[Having]:
+    """An archive of pynetdicom that answers echoes, finds these matches and moves these images to a local port.
+
+    With `refuse` it answers each query and move with that status.
+    """
+    ae = AE("ARCHIVE")
+    for sop_class in (VERIFICATION, STUDY_ROOT_FIND, STUDY_ROOT_MOVE):
+        ae.add_supported_context(sop_class, [IMPLICIT])
+    ae.requested_contexts = StoragePresentationContexts[:100]
+    port = free_port()
+    running = Having(local(port, "ARCHIVE"))
+
+    def find(event: Happening) -> Iterator[tuple[int, Dataset | None]]:
+        running.asked.append(event.identifier)
+        for match in () if refuse else matches:
+            if event.is_cancelled:
+                running.cancelled = True
+                yield 0xFE00, None
+                return
+            yield 0xFF00, match
+            time.sleep(0.01)
+        if refuse:
+            yield refuse, None
+
+    def move(event: Happening) -> Iterator[object]:
+        running.asked.append(event.identifier)
+        running.destinations.append(str(event.move_destination).strip())
+        if refuse == UNKNOWN_DESTINATION:
+            yield None, None
+            return
+        yield "127.0.0.1", to or port
+        yield len(images)
+        for image in images:
+            if event.is_cancelled:
+                running.cancelled = True
+                yield 0xFE00, None
+                return
+            yield 0xFF00, image
+
+    handlers: list[EventHandlerType] = [(evt.EVT_C_FIND, find), (evt.EVT_C_MOVE, move)]
+    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
+    assert server is not None
+    try:
+        yield running
+    finally:
+        server.shutdown()
 
 
 Answer = int | None

@@ -85,7 +85,7 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(("query-patient", "query-study", "query-series", "query-instance"), Sense(QUERY)),
     **dict.fromkeys(("query-workitem", "query-worklist", "C-FIND"), Sense(QUERY)),
     **dict.fromkeys(("storage-commitment", "commitment-report", "availability-notice"), Sense(ACTIVITY)),
-    **dict.fromkeys(("forward", "prefetch"), Sense(TRANSFERRED)),
+    **dict.fromkeys(("forward", "prefetch", "push", "pull"), Sense(TRANSFERRED)),
     **dict.fromkeys(
         ("workitem-create", "workitem-retrieve", "workitem-update", "workitem-state", "workitem-cancel"),
         Sense(PROCEDURE),

@@ -43,3 +43,16 @@ def retry_command(
         found = transaction(pool, lambda: retry(number))
         recorded(pool, "E", f"errand retry {number}", found.about)
         answer(msgspec.to_builtins(found))
+
+
+@app.command("cancel")
+def cancel_command(
+    number: Annotated[int, typer.Argument(help="The number (`seq`) of the errand.")], data_dir: DataDir = None
+) -> None:
+    """Give up an errand; what it is just doing may still be done."""
+    from dicomweb.errand.queue import cancel
+
+    with database(data_dir) as (_, pool):
+        found = transaction(pool, lambda: cancel(number))
+        recorded(pool, "E", f"errand cancel {number}", found.about)
+        answer(msgspec.to_builtins(found))

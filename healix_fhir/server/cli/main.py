@@ -18,6 +18,7 @@ from healix_fhir.server.cli import (
     known,
     launches,
     packages,
+    peer_calls,
     peers,
     prefetches,
     registered,
@@ -47,6 +48,7 @@ app.add_typer(errands.app, name="errand")
 app.add_typer(keys.app, name="keys")
 app.add_typer(launches.app, name="launch")
 app.add_typer(packages.app, name="package")
+peers.app.add_typer(peer_calls.app)  # without a name: its commands stand beside those of peers
 app.add_typer(peers.app, name="peer")
 app.add_typer(prefetches.app, name="prefetch")
 app.add_typer(research.app, name="research")

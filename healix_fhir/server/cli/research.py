@@ -161,12 +161,20 @@ def at_work() -> int:
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr; it is told how many bytes are done."""
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr; it is told how many bytes are done, or without a total how many items."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    told = (TransferSpeedColumn(), TimeRemainingColumn()) if total is not None else (MofNCompleteColumn(),)
+    columns = (TextColumn("{task.description}"), BarColumn(), *told)
     with Progress(*columns, console=Console(file=sys.stderr)) as bar:
         task = bar.add_task(what, total=total)
         yield lambda size: bar.advance(task, size)

@@ -9,12 +9,17 @@ import ast
 import dataclasses
 import inspect
 
+from dicomweb.dimse import retrieving
 from dicomweb.dimse.associate import APPLICATION_CONTEXT, IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION, Reject
 from dicomweb.dimse.contexts import SERVICES, TRANSFER_SYNTAXES, VERIFICATION
 from dicomweb.dimse.find import CANCELLED, PENDING, PENDING_WITH_UNSUPPORTED_KEYS
 from dicomweb.dimse.limits import Limits
+from dicomweb.dimse.outgoing import FALLBACK
 from dicomweb.dimse.peers import UNKNOWN_CALLER, Right
+from dicomweb.dimse.propose import MOST_CONTEXTS
+from dicomweb.dimse.requestor import LONGEST_PDU, Patience
 from dicomweb.dimse.storage_classes import CURRENT, STORAGE_CLASSES
+from dicomweb.dimse.suboperations import RetrieveStatus
 from dicomweb.status import FIND_STATUS, REASON, SUCCESS, Reason
 from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.settings import Settings
@@ -91,6 +96,8 @@ def services() -> str:
                 ),
             ),
             _queries(),
+            _moves(),
+            _requested(),
         ]
     )
 
@@ -143,6 +150,56 @@ def _queries() -> str:
             ),
         ),
     )
+
+
+def _moves() -> str:
+    return lines(
+        "#### C-MOVE",
+        "The move destination must be a known peer. Instances go over an association of their own to it, each in the"
+        " transfer syntax that it is stored in where the destination takes that, else uncompressed, with the same"
+        " pixels; more than an association has contexts for over several. The Move Originator fields are set. A pending"
+        " response follows each sub-operation but the last; C-CANCEL is heard before each. The last response lists the"
+        " instances that failed, as many as a UI has room for.",
+        table(("status of C-MOVE", "meaning"), ((f"{one:04X}H", RETRIEVE[one]) for one in RetrieveStatus)),
+    )
+
+
+def _requested() -> str:
+    """What this server is the SCU of."""
+    patience = Patience()
+    return lines(
+        "#### Associations that this server opens",
+        "To known peers, over TLS to those that are bound to it: for C-MOVE, routes, pushes and pulls of the operator"
+        " (`healix peer push`, `pull`), storage commitment and notices. What a peer cannot do now is tried again for"
+        " days, but for the sub-operations of a C-MOVE, which fail.",
+        table(
+            ("service", "SOP class", "role", "for"),
+            (
+                ("Verification", VERIFICATION, "SCU", "`healix peer echo`"),
+                ("Storage", f"{len(STORAGE_CLASSES)} classes, see above, and private ones", "SCU", "C-MOVE, push"),
+                (name(retrieving.FIND), retrieving.FIND, "SCU", "`healix peer find`"),
+                (name(retrieving.MOVE), retrieving.MOVE, "SCU", "`healix peer pull`"),
+            ),
+        ),
+        "For each SOP class of what is sent there is a context for each transfer syntax that it is stored in, alone,"
+        f" and one for {' and '.join(name(uid) for uid in FALLBACK)}; at most {MOST_CONTEXTS} on one association."
+        " Queries and retrievals are hierarchical, in Explicit or Implicit VR Little Endian. One operation at a time is"
+        f" outstanding, of medium priority. The longest PDU is {LONGEST_PDU} bytes. The peer is waited for"
+        f" {patience.connect:g} s to connect, {patience.associate:g} s to answer the request for the association,"
+        f" {patience.answer:g} s for a response and {patience.progress:g} s for a PDU that has begun.",
+    )
+
+
+RETRIEVE = {
+    RetrieveStatus.SUCCESS: "all arrived, or there is nothing that matches",
+    RetrieveStatus.CANNOT_COUNT: "the database is not available",
+    RetrieveStatus.CANNOT_SEND: "all sub-operations failed, or the server is out of resources",
+    RetrieveStatus.DESTINATION_UNKNOWN: "the move destination is no known peer",
+    RetrieveStatus.DOES_NOT_MATCH: "the identifier does not suit the SOP class",
+    RetrieveStatus.WARNING: "some sub-operations failed, or had warnings",
+    RetrieveStatus.CANCELLED: "the request was cancelled",
+    RetrieveStatus.PENDING: "sub-operations are going on",
+}
 
 
 def _words(reason: Reason | Category) -> str:

@@ -24,6 +24,7 @@ from tests.support.commands import RUNS, Run
 from tests.support.dicom import ct, uid
 from tests.support.packages import archive
 from tests.support.resources import patient
+from tests.support.storage_peers import having
 
 Told = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
 
@@ -45,7 +46,9 @@ def told(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
         run(connection, one_of(ask([Wanted(Kind.COMMITMENT, "CT1", "7")])))
         names["errand"] = str(run(connection, waiting(everything=False))[0].seq)
         names["opening"] = run(connection, break_glass(clinician, "ada", "unconscious", DEFAULT)).id
-        return {one.command: _run(one, names, connection, directory) for one in RUNS}
+        with having([]) as peer:
+            names["port"] = str(peer.remote.port)
+            return {one.command: _run(one, names, connection, directory) for one in RUNS}
 
 
 def _run(one: Run, names: dict[str, str], connection: psycopg.Connection[Any], directory: Path) -> Told:
