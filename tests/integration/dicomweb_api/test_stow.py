@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 import zstandard
 from psycopg.errors import DiskFull
@@ -52,6 +53,18 @@ def test_instances_are_taken_from_a_body_with_preamble_quoted_boundary_and_epilo
         assert answer.headers["content-type"] == "application/dicom+json"
         assert len(answer.json()["00081199"]["Value"]) == 3
     assert (stored(server), left_behind(server)) == (3, 3)
+
+
+@pytest.mark.spec("RFC 9110 7.6.3")
+def test_instances_know_through_which_servers_they_came(
+    server: LiveServer, study: list[Dataset], database_url: str
+) -> None:
+    """What `Via` names is kept with each instance, so that routes do not send in circles."""
+    assert store(server, body([file_of(study[0])]), Via="1.1 a:443, 1.1 b:443").status_code == 200
+    assert store(server, body([file_of(study[1])])).status_code == 200
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute("SELECT via, source FROM instance ORDER BY pk").fetchall()
+    assert rows == [(["a:443", "b:443"], None), (None, None)]
 
 
 @pytest.mark.spec("RFC 9110 8.4")

@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool
 from dicomweb.commitment import references
 from dicomweb.dimse import commit, peers
 from dicomweb.dimse.commitment_report import reporter
+from dicomweb.dimse.contexts import COMMITMENT
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.peers import Right
 from dicomweb.errand.queue import Kind
@@ -24,8 +25,9 @@ from dicomweb.errand.work import worker
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.settings import Settings
 from tests.bench.dimse_servers import free_port
-from tests.support.commitment import CT, TRANSACTION, asking, information, modality
+from tests.support.commitment import CT, TRANSACTION, asking, encoded, information, modality
 from tests.support.dicom import data_set, part10, uid
+from tests.support.dimse import ABORT, IMPLICIT, Peer, command, p_data, pdu, proposal, request_body
 from tests.support.dimse_service import serving_dimse
 from tests.support.serve import wait_until
 from tests.support.study import Store, open_store
@@ -229,3 +231,28 @@ def test_report_outlives_the_worker_that_was_killed(house: House) -> None:
     with modality(house.listening) as told:
         assert house.work() == 1
     assert told[0].committed == [STORED]
+
+
+ENDS = {"aborted": ABORT, "closed": b"", "malformed": p_data(9, 0, b"x")}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_request_that_ends_in_its_middle_leaves_nothing(house: House, end: str) -> None:
+    """An association that ends before the whole action information has come asks for nothing."""
+    asked: dict[int, int | str] = {
+        0x0003: COMMITMENT,
+        0x0100: 0x0130,
+        0x0110: 1,
+        0x0800: 1,
+        0x1001: f"{COMMITMENT}.1",
+        0x1008: 1,
+    }
+    with Peer(house.port) as peer:
+        peer.send(pdu(1, request_body([proposal(1, COMMITMENT, [IMPLICIT])], calling="CT1")))
+        assert (peer.read() or (0, b""))[0] == 2
+        peer.send(p_data(1, 3, command(asked)) + p_data(1, 0, encoded(information(*BOTH))[:40]) + ENDS[end])
+    with modality(house.listening) as told:
+        assert house.ask((CT, STORED)) == 0
+        house.work()
+    assert len(told) == 1
+    assert len(house.errands()) == 1
