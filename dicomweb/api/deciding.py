@@ -23,7 +23,7 @@ Kinds = Sequence[str]
 
 
 class _UndecidedError(HealixError):
-    """It takes a look into the archive to know in which forms the instance can be shown."""
+    """It takes a look at more than the instance to know in which forms the instance can be shown."""
 
     def __init__(self, one: Shown) -> None:
         super().__init__(Category.UNAVAILABLE, "the forms of the instance are not known yet")
@@ -52,5 +52,5 @@ async def decided(
     try:
         return await edge.reader.one(access, uids, subtype, at_once)
     except _UndecidedError as error:
-        kinds = await kinds_of(edge.archive, error.one)
+        kinds = await kinds_of(edge, access, error.one)
     return await edge.reader.one(access, uids, subtype, lambda held: decide(of_held(held), kinds))

@@ -36,35 +36,45 @@ class Drawing:
     look: Look
     burned: tuple[int, ...] = ()
     state: Stored | None = None
+    upper: Shown | None = None
 
     def made(self, archive: Archive) -> Made:
         """The picture, drawn when it is its turn."""
         state = self.state.key if self.state else ""
+        upper = self.upper.instance.key if self.upper else ""
         labels = labels_of(self.burned, self.one.members) if self.burned else ()
-        form = f"{DRAWN} {self.one.instance.key} {state} {self.numbers} {self.look} {labels}"
+        form = f"{DRAWN} {self.one.instance.key} {state} {upper} {self.numbers} {self.look} {labels}"
         return Made(partial(_drawn, archive, self), form)
 
 
 def drawing(
-    one: Shown, numbers: Sequence[int], look: Look, burned: Sequence[int], state: Stored | None = None
+    one: Shown,
+    numbers: Sequence[int],
+    look: Look,
+    burned: Sequence[int],
+    state: Stored | None = None,
+    upper: Shown | None = None,
 ) -> Drawing:
-    """A picture of one frame, or of several that move. Raises TooLarge for what would not fit into the memory."""
+    """A picture of one frame, or of several that move; `upper` lies over it.
+
+    Raises TooLarge for what would not fit into the memory.
+    """
     pixels = one.layout.pixels
     assert pixels is not None, "only images are drawn"
     if len(numbers) > MOVING:
         raise too_large(f"a moving picture may have at most {MOVING} frames; ask for some of them")
     if len(numbers) > 1 and len(numbers) * pixels.rows * pixels.columns > MOVING_PIXELS:
         raise too_large("the frames are too large for a moving picture; ask for some of them")
-    return Drawing(one, tuple(numbers), look, tuple(burned), state)
+    return Drawing(one, tuple(numbers), look, tuple(burned), state, upper)
 
 
 def _drawn(archive: Archive, asked: Drawing) -> Iterator[bytes]:
     one = asked.one
     look = replace(asked.look, labels=labels_of(asked.burned, one.members)) if asked.burned else asked.look
-    ready = prepared(archive, stored_of(one), asked.numbers, look.window, asked.state)
-    yield work_now(
-        render, ready.sources, ready.image, ready.members, ready.bulk, replace(look, presentation=ready.presentation)
-    )
+    upper = stored_of(asked.upper) if asked.upper is not None else None
+    ready = prepared(archive, stored_of(one), asked.numbers, look.window, asked.state, upper)
+    look = replace(look, presentation=ready.presentation, blend=ready.blend)
+    yield work_now(render, ready.sources, ready.image, ready.members, ready.bulk, look)
 
 
 def stored_of(one: Shown) -> Stored:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.api.accept import Offer, acceptable, none_of, not_acceptable, wanted
+from dicomweb.api.blending import pairs_of
 from dicomweb.api.bulkdata import PARTIAL
 from dicomweb.api.conditional import NONE, answer, is_known, tag_of, unchanged
 from dicomweb.api.content import Content, Made, identity, whole
@@ -27,6 +28,7 @@ from dicomweb.api.picture import Drawing, drawing, representative_frame, stored_
 from dicomweb.api.related import Part, multipart
 from dicomweb.api.unsupported import supported
 from dicomweb.archive.aside import aside
+from dicomweb.pixel.blending import BLENDING_STATE
 from dicomweb.pixel.image import Attributes
 from dicomweb.pixel.presentation import images_of
 from dicomweb.pixel.rendering import GIF, TYPES, Look
@@ -73,7 +75,7 @@ async def rendered(edge: Edge, request: Request, access: AccessContext) -> Respo
     else:
         found = await aat_once(edge.pool, candidates(access, path["study"], path.get("series")))
         count = len(found)
-        chosen = _chosen(accepted, [(one, await kinds_of(edge.archive, one)) for one in found], (True,))
+        chosen = _chosen(accepted, [(one, await kinds_of(edge, access, one)) for one in found], (True,))
         await aat_once(edge.pool, show(access, [one for one, _ in chosen]))
     parts: list[Part] = []
     for one, offer in chosen:
@@ -157,6 +159,8 @@ async def presented(
     """The images that a presentation state presents, or the first of them. Raises NotFound without any."""
     if asked.numbers:
         raise not_found("a presentation state has no frames")
+    if state.instance.sop_class == BLENDING_STATE:
+        return await _blended(edge, access, state, looking, asked, every=every)
     named = images_of(Attributes(state.members, lambda _: b""))
     images = await aat_once(edge.pool, referenced(access, state.instance.study, [uid for uid, _ in named]))
     applied = stored_of(state)
@@ -170,6 +174,19 @@ async def presented(
     if not found:
         raise not_found("the images that the presentation state refers to are not here")
     return found[:PARTS] if every else found[:1]
+
+
+async def _blended(
+    edge: Edge, access: AccessContext, state: Shown, looking: Look, asked: Asked, *, every: bool
+) -> list[Drawing]:
+    """The pairs of images that a state blends, or the first of them. Raises NotFound without any."""
+    pairs = (await pairs_of(edge, access, state))[: PARTS if every else 1]
+    if not pairs:
+        raise not_found("the images that the presentation state refers to are not here")
+    for of_set in zip(*pairs, strict=True):
+        await aat_once(edge.pool, show(access, of_set))
+    applied = stored_of(state)
+    return [drawing(lower, [1], looking, asked.burned, applied, upper) for lower, upper in pairs]
 
 
 async def single(edge: Edge, request: Request, part: Part) -> Response:

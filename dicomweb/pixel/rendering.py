@@ -64,6 +64,7 @@ class Look:
     labels: tuple[str, ...] = ()
     profile: str = ""
     presentation: Presentation | None = None
+    blend: Blend | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,16 @@ class Source:
     grey: Grey | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """What lies over a grey image: a frame of another one, in the colours of `palette`, and its share from 0 to 1."""
+
+    source: Source
+    image: Image
+    palette: bytes
+    opacity: float
+
+
 def render(
     sources: Sequence[Source], image: Image, members: Mapping[str, Any], bulk: Mapping[str, bytes], look: Look
 ) -> bytes:
@@ -87,13 +98,14 @@ def render(
     Raises Unprocessable for pixels that cannot be decoded or shown, Invalid for a viewport that shows nothing.
     """
     attributes = Attributes(members, lambda path: bulk.get(path, b""))
-    pictures = [_fitted(_picture(source, image, attributes, look.presentation), attributes, look) for source in sources]
+    pictures = [_fitted(_picture(source, image, attributes, look), attributes, look) for source in sources]
     return _written(pictures, attributes, look)
 
 
-def _picture(source: Source, image: Image, attributes: Attributes, over: Presentation | None) -> Picture:
+def _picture(source: Source, image: Image, attributes: Attributes, look: Look) -> Picture:
     from PIL import Image as pillow  # noqa: N813 - the library's name for it
 
+    over = look.presentation
     data = source.data.read() if isinstance(source.data, Located) else source.data
     samples = decoded(data, source.syntax, image)
     if image.is_grey:
@@ -104,6 +116,8 @@ def _picture(source: Source, image: Image, attributes: Attributes, over: Present
         if not image.is_grey:
             raise HealixError(Category.NOT_ACCEPTABLE, "a palette of a presentation state is for grey images only")
         shown = coloured(shown, over.palette)
+    if look.blend is not None:
+        shown = _blended(shown, look.blend)
     mask = _mask(image, over.overlay) if over else graphics(attributes, (image.rows, image.columns), source.number)
     if mask is not None:
         shown = shown.copy()
@@ -111,6 +125,16 @@ def _picture(source: Source, image: Image, attributes: Attributes, over: Present
     if over is not None:
         shown = shuttered(shown, over, _mask(image, over.covered))
     return pillow.fromarray(np.ascontiguousarray(shown))
+
+
+def _blended(under: Array, blend: Blend) -> Array:
+    """Grey values with colours over them. Spec: PS3.4 N.2.4.3 (2024d)"""
+    data = blend.source.data
+    samples = decoded(data.read() if isinstance(data, Located) else data, blend.source.syntax, blend.image)
+    grey = (blend.source.grey or Grey()).eight_bits(samples)
+    colours = coloured(grey, blend.palette) if blend.palette else np.repeat(grey[..., None], 3, axis=-1)
+    mixed = colours * blend.opacity + under[..., None] * (1 - blend.opacity)
+    return np.asarray(np.rint(mixed), dtype=np.uint8)
 
 
 def _mask(image: Image, packed: bytes) -> Array | None:

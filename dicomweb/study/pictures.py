@@ -92,7 +92,7 @@ def candidates(access: AccessContext, study: str, series: str | None = None) -> 
 
 def show(access: AccessContext, chosen: Sequence[Shown]) -> Work[None]:
     """Say of instances of one study that they are shown; audited. Raises NotFound where they are open no more."""
-    uids = [one.instance.instance for one in chosen]
+    uids = list(dict.fromkeys(one.instance.instance for one in chosen))
     shown = yield from referred_to(access, chosen[0].instance.study, uids, "retrieve-rendered")
     if len(shown) < len(uids):
         raise not_found("there is no such study, series or instance, or nothing in it that can be shown")
@@ -117,11 +117,13 @@ def representative(access: AccessContext, study: str, series: str | None = None)
     return _shown(found)[0]
 
 
-def referenced(access: AccessContext, study: str, instances: Sequence[str]) -> Work[dict[str, Shown]]:
-    """The images of a study that one of its instances refers to, by SOPInstanceUID, as far as `access` may see them;
-    audited.
+def referenced(
+    access: AccessContext, study: str, instances: Sequence[str], subtype: str | None = "retrieve-rendered"
+) -> Work[dict[str, Shown]]:
+    """The images of a study that an instance refers to, by SOPInstanceUID, as far as `access` may see them; audited as
+    `subtype`, if any.
     """
-    found = yield from referred_to(access, study, instances, "retrieve-rendered")
+    found = yield from referred_to(access, study, instances, subtype)
     return {one.instance.instance: one for one in _decoded(found)}
 
 

@@ -242,7 +242,7 @@ def some(
     return found
 
 
-def referred_to(access: AccessContext, study: str, instances: Sequence[str], subtype: str) -> Work[list[Row]]:
+def referred_to(access: AccessContext, study: str, instances: Sequence[str], subtype: str | None) -> Work[list[Row]]:
     """The same columns of those of the named instances that are in a study."""
     wanted = {"StudyInstanceUID": [study], "SOPInstanceUID": [uid for uid in instances if is_uid(uid)]}
     found = yield from _rows(access, wanted, subtype, f"{_INSTANCE}, i.layout, i.metadata")

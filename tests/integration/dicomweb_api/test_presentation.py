@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psycopg
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
@@ -273,6 +274,120 @@ def test_what_cannot_be_presented_is_refused(client: httpx.Client) -> None:
     assert client.post("/dicomweb/studies", content=body([part10(blending)]), headers=HEADERS).is_success
     answer = client.get(STATE[:-1] + "3/rendered")
     assert (answer.status_code, "softcopy" in answer.text) == (406, True)
+
+
+PLACE: dict[str, Any] = {
+    "FrameOfReferenceUID": uid(5),
+    "ImagePositionPatient": ["0", "0", "12.5"],
+    "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
+    "PixelSpacing": ["0.5", "0.5"],
+}
+
+
+def blending(lower: list[Dataset], upper: list[Dataset], **elements: Any) -> Dataset:
+    """A state that lays `upper` over `lower`, in colours from blue by green to red, with an opacity of 0.25."""
+    made = pseudo_coloured(state(lower[0]))
+    made.SOPClassUID, made.RelativeOpacity = "1.2.840.10008.5.1.4.1.1.11.4", 0.25
+    del made.ReferencedSeriesSequence
+    made.BlendingSequence = [
+        item(
+            BlendingPosition=position,
+            StudyInstanceUID=images[0].StudyInstanceUID,
+            SoftcopyVOILUTSequence=[item(WindowCenter="116", WindowWidth="232", VOILUTFunction="LINEAR_EXACT")],
+            ReferencedSeriesSequence=[
+                item(
+                    SeriesInstanceUID=images[0].SeriesInstanceUID,
+                    ReferencedImageSequence=[
+                        item(ReferencedSOPClassUID=one.SOPClassUID, ReferencedSOPInstanceUID=one.SOPInstanceUID)
+                        for one in images
+                    ],
+                )
+            ],
+        )
+        for position, images in (("UNDERLYING", lower), ("SUPERIMPOSED", upper))
+    ]
+    for keyword, value in elements.items():
+        setattr(made, keyword, value)
+    return made
+
+
+def over(value: int, number: int = 2, **elements: Any) -> Dataset:
+    """An image of another study, whose pixels all have one value."""
+    ds = image(number, **PLACE | elements)
+    ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID = uid(2), uid(2, 1), uid(2, 1, number)
+    ds.PixelData = np.full((ROWS, COLUMNS), value, "<u2").tobytes()
+    return ds
+
+
+@pytest.mark.spec("PS3.4 N.2.4.3")
+@pytest.mark.parametrize(("value", "colour"), [(0, (0, 0, 255)), (116, (0, 255, 0)), (232, (255, 0, 0))])
+def test_one_image_is_blended_over_another(client: httpx.Client, value: int, colour: tuple[int, int, int]) -> None:
+    """Of each colour a quarter is that of the superimposed image, and three quarters the grey of the underlying one."""
+    lower, upper = image(**PLACE), over(value)
+    found = shown(client, lower, upper, blending([lower], [upper]))
+    grey = np.clip(np.arange(COLUMNS) * 8 / 232, 0, 1) * 255
+    expected = np.array(colour) * 0.25 + grey[:, None] * 0.75
+    assert np.abs(found[1] - expected).max() <= 2
+    small = client.get(STATE + "/thumbnail", headers=PNG)
+    assert Image.open(BytesIO(small.content)).mode == "RGB"
+
+
+def test_every_pair_is_shown_in_the_order_of_the_state(client: httpx.Client) -> None:
+    """Each underlying image with the one at its place, wherever that stands in the other set."""
+    places = [["0", "0", str(place)] for place in (0, 5)]
+    lower = [image(number, **PLACE | {"ImagePositionPatient": places[number - 1]}) for number in (1, 2)]
+    upper = [over(value, number, ImagePositionPatient=places[2 - number]) for number, value in ((1, 0), (2, 232))]
+    shown(client, *lower, *upper, blending(lower, upper))
+    answer = client.get(STATE + "/rendered", headers={"Accept": 'multipart/related; type="image/png"'})
+    pictures = [np.asarray(Image.open(BytesIO(part.content)))[1, 0] for part in parts(answer)]
+    assert [picture.argmax() for picture in pictures] == [0, 2]  # red, blue
+
+
+@pytest.mark.spec("PS3.3 C.11.14")
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"ImagePositionPatient": ["0", "0", "13"]},
+        {"ImageOrientationPatient": ["1", "0", "0", "0", "0", "-1"]},
+        {"PixelSpacing": ["0.5", "0.6"]},
+        {"FrameOfReferenceUID": uid(6)},
+        {"FrameOfReferenceUID": None},
+    ],
+)
+def test_what_would_have_to_be_sampled_anew_is_refused(client: httpx.Client, other: dict[str, Any]) -> None:
+    """Images of other places in space are not blended, and neither are those that a registration relates."""
+    lower, upper = image(**PLACE), over(0, **other)
+    files = [part10(one) for one in (lower, upper, blending([lower], [upper]))]
+    assert client.post("/dicomweb/studies", content=body(files), headers=HEADERS).is_success
+    answer = client.get(STATE + "/rendered")
+    assert (answer.status_code, "same places" in answer.text) == (406, True)
+
+
+def test_a_registration_and_an_image_that_is_not_here(client: httpx.Client) -> None:
+    """What relates the sets is not applied, and so the state not shown; nor is one whose images are missing."""
+    lower, upper = image(**PLACE), over(0)
+    related = blending([lower], [upper], ReferencedSpatialRegistrationSequence=[item(ReferencedSOPInstanceUID="1.2")])
+    absent = blending([lower], [over(0, 9)], SOPInstanceUID=uid(1, 7, 2))
+    files = [part10(one) for one in (lower, upper, related, absent)]
+    assert client.post("/dicomweb/studies", content=body(files), headers=HEADERS).is_success
+    for number in ("1", "2"):
+        assert client.get(f"{STATE[:-1]}{number}/rendered").status_code == 406
+
+
+def test_who_may_not_see_one_of_the_images_sees_none(server: LiveServer, client: httpx.Client) -> None:
+    """The answer is that for images that are not here."""
+    lower, upper = image(**PLACE), over(0)
+    shown(client, lower, upper, blending([lower], [upper]))
+    with psycopg.connect(server.settings.database_url, autocommit=True) as connection:
+        for number, patient in ((1, "mine"), (2, "other")):
+            connection.execute(
+                "WITH k AS (INSERT INTO patient_key (id) VALUES (%s) RETURNING pat)"
+                " UPDATE study SET pat = k.pat FROM k WHERE study_uid = %s",
+                (patient, uid(number)),
+            )
+    with server.client("patient/ImagingStudy.rs", patient="mine") as mine:
+        assert mine.get(f"{STUDY}/series/{uid(1, 1)}/instances/{uid(1, 1, 1)}/rendered").status_code == 200
+        assert mine.get(STATE + "/rendered").status_code == 406
 
 
 @pytest.mark.spec("PS3.18 9.5")
