@@ -12,7 +12,7 @@ from healix_fhir.interaction.status import STATUS
 from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.pages import apps, dicomweb, emergency, home, launch, leaving, login, passkey_login, second_step
-from healix_fhir.pages.account import invite, register, reset, sessions, settings
+from healix_fhir.pages.account import invite, looked, register, reset, sessions, settings
 from healix_fhir.pages.admin.addresses import SENT, SHOWN
 from healix_fhir.pages.authorize import decision, encounter, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
@@ -84,6 +84,7 @@ def _accounts(site: Site) -> list[BaseRoute]:
         *(Route(path, _answering(site, show)) for path, show, _ in both),
         *(Route(path, _answering(site, submit), methods=["POST"]) for path, _, submit in both),
         Route(settings.SETTINGS, _answering(site, settings.show)),
+        Route(looked.ADDRESS, _answering(site, looked.show)),
         Route("/account/password", _answering(site, settings.set_password), methods=["POST"]),
         Route("/account/mail", _answering(site, settings.set_mail), methods=["POST"]),
         Route(invite.ADDRESS, _answering(site, invite.make), methods=["POST"]),

@@ -122,6 +122,10 @@ def thing(scope: Scope) -> str:
     """What people call the resources of a scope."""
     if scope.query and all(name == "category" and value in KINDS for name, value in scope.query):
         return " and ".join(KINDS[value] for _, value in scope.query)
-    kind = THINGS.get(scope.type) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", scope.type).lower()
     only = " and ".join(f"{name} {value.replace(',', ' or ')}" for name, value in scope.query)
-    return f"{kind}, only with {only}" if only else kind
+    return f"{kind(scope.type)}, only with {only}" if only else kind(scope.type)
+
+
+def kind(type_name: str) -> str:
+    """What people call resources of a type."""
+    return THINGS.get(type_name) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type_name).lower()

@@ -7,7 +7,7 @@ Spec: Fetch Standard, fetch.spec.whatwg.org/#http-cors-protocol; SMART App Launc
 from __future__ import annotations
 
 OPEN = ("/fhir", "/dicomweb", "/.well-known/", "/oauth/")
-PAGES = ("/oauth/authorize",)
+PAGES = ("/oauth/authorize", "/oauth/logout")
 """Paths that other origins may read, but for those that people see. Pages with sessions are none of them."""
 
 PUBLIC = ("/.well-known/", "/fhir/.well-known/", "/fhir/metadata", "/dicomweb/capabilities", "/oauth/style.json")

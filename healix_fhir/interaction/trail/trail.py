@@ -32,11 +32,11 @@ from healix_fhir.store.stored import Stored
 from smart_auth.access import EVERYTHING, NOTHING, AccessContext
 from smart_auth.scope import Permission
 
-_COLUMNS = """e.seq, e.recorded, e.action, e.subtype, e.outcome, e.client, e.account, e.address, e.request, e.patient,
+COLUMNS = """e.seq, e.recorded, e.action, e.subtype, e.outcome, e.client, e.account, e.address, e.request, e.patient,
   e.entity, e.query, a.fhir_user,
   EXISTS (SELECT FROM break_glass b WHERE b.patient = e.patient AND a.fhir_user = 'Practitioner/' || b.practitioner
             AND e.recorded >= b.opened AND e.recorded < b.ends)"""
-_FROM = "audit_event e LEFT JOIN account a ON a.username = e.account"
+FROM = "audit_event e LEFT JOIN account a ON a.username = e.account"
 
 
 class Trail:
@@ -54,7 +54,7 @@ class Trail:
         if seq is None:
             raise missing(AUDIT_EVENT, id_)
         seen = visible(access, Permission.READ)
-        rows = yield Statement(f"SELECT {_COLUMNS} FROM {_FROM} WHERE e.seq = %s AND {seen.sql}", (seq, *seen.params))
+        rows = yield Statement(f"SELECT {COLUMNS} FROM {FROM} WHERE e.seq = %s AND {seen.sql}", (seq, *seen.params))
         if not rows:
             raise missing(AUDIT_EVENT, id_)
         row = Recorded(*rows[0])
@@ -77,7 +77,7 @@ class Trail:
         page = _Shown(rows, asked.controls.count, cursor)
         total = None
         if asked.controls.total is not Total.NONE:
-            ((total,),) = yield _all(f"SELECT count(*) FROM {_FROM}", where)
+            ((total,),) = yield _all(f"SELECT count(*) FROM {FROM}", where)
         elif not page.before and not page.behind:
             total = len(page.rows)
         alone = access.patient if seen == Fragment("e.patient = %s", (access.patient,)) else None
@@ -161,7 +161,7 @@ def _page_statement(asked: Asked, where: Sequence[Fragment], cursor: Cursor | No
         where = [*where, after]
     direction = "DESC" if descending else "ASC"
     return _all(
-        f"SELECT {_COLUMNS} FROM {_FROM}",
+        f"SELECT {COLUMNS} FROM {FROM}",
         where,
         f"ORDER BY e.recorded {direction}, e.seq {direction} LIMIT {int(asked.controls.count) + 1}",
     )

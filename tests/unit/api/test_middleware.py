@@ -117,7 +117,8 @@ def test_browsers_of_registered_origins_may_read_the_apis_and_nothing_else() -> 
         assert headers["vary"] == "Origin"
     assert "access-control-allow-origin" not in ask(app).headers
     assert ask(app).headers["vary"] == "Origin"
-    assert "access-control-allow-origin" not in ask(app, url="/account/login", Origin=APP).headers
+    for shown in ("/account/login", "/oauth/authorize", "/oauth/logout"):
+        assert "access-control-allow-origin" not in ask(app, url=shown, Origin=APP).headers
     assert ask(application(origins="*"), Origin="https://a.example").status == 200
 
 

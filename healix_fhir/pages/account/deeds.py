@@ -1,0 +1,74 @@
+"""Rows of the audit trail in words that a patient understands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from healix_fhir.interaction.trail.render import Recorded
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.pages.words import kind
+
+VERBS = {"C": "added", "R": "looked at", "U": "changed", "D": "deleted", "E": "looked through"}
+"""By the action of the row."""
+DEEDS = {
+    "authorize": "let an app in",
+    "token": "gave an app its access",
+    "introspect": "asked what an app's access is worth",
+    "launch": "started an app",
+    "registration": "opened an account",
+    "invitation": "made an invitation to an account",
+    "$break-glass": "opened the record in an emergency",
+    "$end-break-glass": "closed the record after an emergency",
+    "list-break-glass": "looked at the list of emergencies",
+}
+"""What is done by other words of the trail than those of resources and images."""
+NOBODY = "Somebody without an account"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What somebody (`who`), with an app or not (`by`), did `times` on one day, the `last` time then."""
+
+    who: str
+    by: str
+    what: str
+    times: int
+    last: datetime
+    refused: bool
+    emergency: bool
+
+
+def lines(rows: Iterable[Recorded], people: Mapping[str, str], apps: Mapping[str, str]) -> list[Line]:
+    """The lines that rows make, the newest first. `people` are names by username, `apps` by client_id."""
+    found: dict[tuple[object, ...], list[Recorded]] = {}
+    for row in rows:
+        told = (row.recorded.date(), row.account, row.client, deed(row), bool(row.outcome), row.emergency)
+        found.setdefault(told, []).append(row)
+    return [_line(several, people, apps) for several in found.values()]
+
+
+def deed(row: Recorded) -> str:
+    """What a row says was done, e.g. "looked at allergies"."""
+    if row.subtype in DEEDS:
+        return DEEDS[row.subtype]
+    verb = VERBS.get(row.action, VERBS["E"])
+    entity = row.entity or ""
+    named = entity.partition("/")[0]
+    if named == "AuditEvent":
+        return f"{verb} this list"
+    if named in TYPE_ID:
+        return f"{verb} {kind(named)}"
+    return f"{verb} images" if entity.replace(".", "").isdigit() else f"{verb} the record"
+
+
+def _line(rows: list[Recorded], people: Mapping[str, str], apps: Mapping[str, str]) -> Line:
+    row = rows[0]
+    by = apps.get(row.client, row.client) if row.client is not None else ""
+    if row.account is None:
+        who, by = (by or NOBODY), ""
+    else:
+        who = people.get(row.account, row.account)
+    last = max(one.recorded for one in rows)
+    return Line(who, by, deed(row), len(rows), last, bool(row.outcome), row.emergency)
