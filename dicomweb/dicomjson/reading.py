@@ -87,11 +87,11 @@ def read_native(document: bytes) -> DataSet:
 
     Spec: PS3.19 A.1 (2024d)
     """
-    return checked(_json(read_xml.read([document])))
+    return checked(as_json(read_xml.read([document])))
 
 
-def _json(members: Members) -> dict[str, Any]:
-    """A data set as DICOM JSON has it."""
+def as_json(members: Members) -> dict[str, Any]:
+    """A data set as DICOM JSON has it, its values unchecked."""
     return {f"{tag:08X}": {"vr": member.vr} | _content(member) for tag, member in members.items()}
 
 
@@ -101,7 +101,7 @@ def _content(member: Member) -> dict[str, Any]:
     if member.octets is not None:
         return {"InlineBinary": b64encode(member.octets).decode()}
     if member.vr == "SQ":
-        return {"Value": [_json(item) for item in member.values]}
+        return {"Value": [as_json(item) for item in member.values]}
     if member.vr == "PN":
         return {"Value": [_groups(value) for value in member.values]}
     return {"Value": list(member.values)}

@@ -115,6 +115,13 @@ RUNS = (
     Run("retention list", (("R", "command", None),)),
     Run("retention run", (("D", "command", None),)),
     Run("retention remove ct", (("D", "retention-rule", None),)),
+    Run(
+        "worklist add --patient ada --modality CT --at 2026-03-01T08:30 --description Head",
+        (("C", "worklist", "<step>"),),
+        keeps={"step": "step"},
+    ),
+    Run("worklist list", (("R", "command", None),)),
+    Run("worklist remove <step>", (("D", "worklist", "<step>"),)),
     Run("audit verify", (("E", "command", None),)),
 )
 """In an order in which each finds what it needs."""

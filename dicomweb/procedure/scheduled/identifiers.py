@@ -40,5 +40,10 @@ def study_uid(origin: str) -> str:
     return f"2.25.{uuid.uuid5(NAMESPACE, origin).int}"
 
 
+def made_uid() -> str:
+    """A UID that nobody else has. Spec: PS3.5 B.2 (2024d)"""
+    return f"2.25.{uuid.uuid4().int}"
+
+
 def _sequence(item: Mapping[str, object]) -> dict[str, object]:
     return {"vr": "SQ", "Value": [item]}

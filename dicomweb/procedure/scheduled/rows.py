@@ -135,8 +135,8 @@ def made_from(sources: Collection[str]) -> Statement:
     )
 
 
-def insert(dataset: DataSet, patient: str | None) -> Work[tuple[int, DataSet]]:
-    """Put a step on the list that no order asks for; its number, and the item with its identifiers."""
+def insert(dataset: DataSet, patient: str | None) -> Work[DataSet]:
+    """Put a step on the list that no order asks for; the item with its identifiers."""
     rows: list[Row] = yield Statement("INSERT INTO scheduled_step (state) VALUES ('SCHEDULED') RETURNING pk")
     pk = int(rows[0][0])
     whole = identified(dataset, pk, f"scheduled_step/{pk}")
@@ -149,4 +149,4 @@ def insert(dataset: DataSet, patient: str | None) -> Work[tuple[int, DataSet]]:
         "sources": (),
     }
     yield Statement(_WRITE, (msgspec.json.encode([columns(pk, whole) | own]).decode(),))
-    return pk, whole
+    return whole

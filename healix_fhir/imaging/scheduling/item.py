@@ -15,6 +15,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/servicerequest.html; PS3.3 C.2, C.3, C.4.10 to C.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -45,6 +46,8 @@ Json = Mapping[str, Any]
 
 AE_TITLE = "urn:healix:dicom:ae-title"
 """The system of identifiers that are AE titles, of a Device, Location or HealthcareService."""
+IS_TITLE = re.compile(r"[ -\[\]-~]{1,16}", re.ASCII)
+"""Spec: PS3.5 6.2, VR AE (2024d)"""
 PRIORITY = {"stat": "STAT", "asap": "HIGH", "urgent": "HIGH", "routine": "ROUTINE"}
 """Spec: PS3.3 C.4.11, Requested Procedure Priority (2024d)"""
 INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
@@ -108,7 +111,9 @@ def item(order: Order, zone: tzinfo | None = None) -> DataSet:
         "RequestedProcedureDescription": cut(procedure, 64),
         "RequestedProcedureCodeSequence": _codes(body.get("code"))[:1],
         "RequestedProcedurePriority": PRIORITY.get(body.get("priority", "routine")),
-        "RequestedProcedureComments": "\n".join(str(note.get("text", "")) for note in body.get("note", ()))[:10240],
+        "RequestedProcedureComments": "\n".join(str(note.get("text", "")) for note in body.get("note", ()))[
+            :10240
+        ].strip(),
         "ReasonForTheRequestedProcedure": cut(", ".join(filter(None, map(said, body.get("reasonCode", ())))), 64),
         "ReasonForRequestedProcedureCodeSequence": _codes(*body.get("reasonCode", ())),
         "PatientTransportArrangements": None,
@@ -156,7 +161,7 @@ def _step(order: Order, when: Moment, procedure: str) -> dict[str, Any]:
         "ScheduledProtocolCodeSequence": _codes(*details) or _codes(order.body.get("code")),
         "ScheduledStationName": cut(next((_device_name(one) for one in devices), ""), 16),
         "ScheduledProcedureStepLocation": cut(next(filter(None, places), ""), 16),
-        "CommentsOnTheScheduledProcedureStep": str(order.body.get("patientInstruction", ""))[:10240],
+        "CommentsOnTheScheduledProcedureStep": str(order.body.get("patientInstruction", ""))[:10240].strip(),
         "PreMedication": None,
         "RequestedContrastAgent": None,
     }
@@ -164,7 +169,8 @@ def _step(order: Order, when: Moment, procedure: str) -> dict[str, Any]:
 
 def _titles(reference: Json, resource: Json) -> Iterator[str]:
     for one in (reference.get("identifier", {}), *_listed(resource.get("identifier"))):
-        if one.get("system") == AE_TITLE and (title := fitting(one.get("value"), 16)):
+        title = str(one.get("value", "")).strip()
+        if one.get("system") == AE_TITLE and IS_TITLE.fullmatch(title):
             yield title
 
 
@@ -178,17 +184,22 @@ def _device_name(device: Json) -> str:
 
 def _patient(order: Order) -> dict[str, Any]:
     subject = order.body.get("subject", {})
-    patient = order.resource(subject)
+    return patient_attributes(order.resource(subject), str(subject.get("display", ""))) | {
+        **dict.fromkeys(("PatientWeight", "PatientSize", "PatientState", "PregnancyStatus", "MedicalAlerts")),
+        **dict.fromkeys(("Allergies", "SpecialNeeds", "ConfidentialityConstraintOnPatientDataDescription")),
+        "ReferencedPatientSequence": None,
+    }
+
+
+def patient_attributes(patient: Json, display: str = "") -> dict[str, Any]:
+    """The attributes that identify a Patient, by keyword; `display` is what it is called where it has no name."""
     number, issuer = patient_id(patient)
     return {
-        "PatientName": person_name(patient.get("name", ())) or cut(subject.get("display"), 64) or number,
+        "PatientName": person_name(patient.get("name", ())) or cut(display, 64) or number,
         "PatientID": number,
         "IssuerOfPatientID": issuer,
         "PatientBirthDate": str(patient.get("birthDate", "")).replace("-", "") if _is_day(patient) else None,
         "PatientSex": SEX.get(patient.get("gender", "")),
-        **dict.fromkeys(("PatientWeight", "PatientSize", "PatientState", "PregnancyStatus", "MedicalAlerts")),
-        **dict.fromkeys(("Allergies", "SpecialNeeds", "ConfidentialityConstraintOnPatientDataDescription")),
-        "ReferencedPatientSequence": None,
     }
 
 

@@ -129,12 +129,12 @@ def moment(written: object, zone: tzinfo | None) -> Moment | None:
     if found.tzinfo is None or not DATE.match(value):
         return None
     local = found if zone is None else found.astimezone(zone)
-    return Moment(local.strftime("%Y%m%d"), local.strftime("%H%M%S"), local.strftime("%z")[:5])
+    return Moment(local.date().isoformat().replace("-", ""), local.strftime("%H%M%S"), local.strftime("%z")[:5])
 
 
 def _digits(value: str) -> str:
     try:
-        return date.fromisoformat(value).strftime("%Y%m%d")
+        return date.fromisoformat(value).isoformat().replace("-", "")
     except ValueError:
         return ""
 

@@ -28,6 +28,7 @@ from healix_fhir.server.cli import (
     routes,
     studies,
     viewer,
+    worklist,
 )
 from healix_fhir.server.cli.console import DataDir, configured, reasons
 
@@ -57,6 +58,7 @@ app.add_typer(routes.app, name="route")
 studies.app.add_typer(relabel.app)  # without a name: its commands stand beside those of studies
 app.add_typer(studies.app, name="study")
 app.add_typer(viewer.app, name="viewer")
+app.add_typer(worklist.app, name="worklist")
 app.command("import")(data.import_command)
 app.command("reindex")(data.reindex_command)
 app.command("fhirpath")(fhirpath.fhirpath_command)

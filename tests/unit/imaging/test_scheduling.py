@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from dicomweb.dicomjson.reading import checked
 from dicomweb.procedure.content import items, name_of, text, values
 from dicomweb.procedure.scheduled.attributes import BY_PATH
 from healix_fhir.imaging.scheduling.item import Order, item, starts, state
@@ -270,3 +271,33 @@ def test_codes(coding: dict[str, Any], expected: tuple[str, ...]) -> None:
     found = code_item(coding, "said")
     assert found == {keyword: code, "CodingSchemeDesignator": scheme, "CodeMeaning": meaning}
     assert code_item({"display": "no code"}) is None
+
+
+@pytest.mark.parametrize("hostile", ["a\\b", "a^b=c", "ä" * 200, "😀", " ", "x" * 70_000, "1\n2", "山田"])
+def test_whatever_an_order_says_fits_into_an_item(hostile: str) -> None:
+    """What cannot be a value of its attribute would spoil the whole answer."""
+    said = {"coding": [{"system": hostile, "code": hostile, "display": hostile, "version": hostile}], "text": hostile}
+    device = {
+        "resourceType": "Device",
+        "id": "d",
+        "identifier": [{"system": AE_TITLE, "value": hostile}],
+        "deviceName": [{"name": hostile}],
+    }
+    whom = patient(
+        name=[{"family": hostile, "given": [hostile, hostile], "prefix": [hostile], "suffix": [hostile]}],
+        identifier=[{"system": hostile, "value": hostile, "assigner": {"display": hostile}}],
+    )
+    body = order(
+        code=said,
+        orderDetail=[said],
+        category=[said],
+        reasonCode=[said, said],
+        note=[{"text": hostile}],
+        patientInstruction=hostile,
+        identifier=[identifier(one, hostile, hostile) for one in ("ACSN", "FILL", "PLAC")],
+        performer=[{"reference": "Device/d"}, {"reference": "Practitioner/x", "display": hostile}],
+        requester={"reference": "Practitioner/x", "display": hostile},
+        occurrenceDateTime="0999-03-01T00:00:00Z",
+    )
+    made = item(Order(body, known={"Device/d": device, "Patient/p": whom}))
+    assert checked(made) == made
