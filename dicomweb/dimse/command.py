@@ -1,6 +1,7 @@
 """DIMSE command sets: implicit VR little endian, group 0000 only.
 
-A command is a mapping from element number (the low half of its tag) to an integer (US), or a text (UI, AE, LO).
+A command is a mapping from element number (the low half of its tag) to an integer (US), or a text (UI, AE, LO); tags
+(AT) are one text of eight hexadecimal digits each, with backslashes between them.
 
 Spec: PS3.7 6.3 and Annex E (2024d)
 """
@@ -17,6 +18,7 @@ from dicomweb.dimse.pdu import AbortReason, Fragment, ProtocolError
 ELEMENT = struct.Struct("<HHI")
 US = struct.Struct("<H")
 UL = struct.Struct("<I")
+TAG = struct.Struct("<HH")
 LIMIT = 16 * 1024
 NO_DATA_SET = 0x0101
 DATA_SET = 0x0001
@@ -39,9 +41,11 @@ class Element(IntEnum):
     CommandDataSetType = 0x0800
     Status = 0x0900
     ErrorComment = 0x0902
+    ErrorID = 0x0903
     AffectedSOPInstanceUID = 0x1000
     RequestedSOPInstanceUID = 0x1001
     EventTypeID = 0x1002
+    AttributeIdentifierList = 0x1005
     ActionTypeID = 0x1008
     NumberOfRemainingSuboperations = 0x1020
     NumberOfCompletedSuboperations = 0x1021
@@ -78,6 +82,7 @@ UNSIGNED_SHORT = {
     Element.Priority,
     Element.CommandDataSetType,
     Element.Status,
+    Element.ErrorID,
     Element.EventTypeID,
     Element.ActionTypeID,
     Element.NumberOfRemainingSuboperations,
@@ -92,6 +97,7 @@ UIDS = {
     Element.AffectedSOPInstanceUID,
     Element.RequestedSOPInstanceUID,
 }
+TAGS = {Element.AttributeIdentifierList}
 TEXT = UIDS | {Element.MoveDestination, Element.ErrorComment, Element.MoveOriginatorApplicationEntityTitle}
 
 
@@ -175,6 +181,10 @@ def _take(command: dict[int, Value], element: int, value: bytes) -> None:
         if len(value) != US.size:
             raise _invalid("a command element of a wrong length")
         command[element] = US.unpack(value)[0]
+    elif element in TAGS:
+        if len(value) % TAG.size:
+            raise _invalid("a command element of a wrong length")
+        command[element] = "\\".join(f"{group:04X}{number:04X}" for group, number in TAG.iter_unpack(value))
     elif element in TEXT:
         command[element] = value.rstrip(b"\0 ").decode("ascii", "replace")
 
@@ -182,6 +192,8 @@ def _take(command: dict[int, Value], element: int, value: bytes) -> None:
 def _element(element: int, value: Value) -> bytes:
     if isinstance(value, int):
         content = US.pack(value)
+    elif element in TAGS:
+        content = b"".join(TAG.pack(int(tag[:4], 16), int(tag[4:], 16)) for tag in value.split("\\") if tag)
     else:
         content = value.encode("ascii", "replace")
         content += (b"\0" if element in UIDS else b" ") * (len(content) % 2)

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from dicomweb.dimse import query_retrieve
 from dicomweb.dimse.associate import USUAL, Agreement, Context, ContextResult, Proposal, Request, Roles
 from dicomweb.dimse.identifier import SYNTAXES
 from dicomweb.dimse.peers import Right
-from dicomweb.dimse.query_retrieve import EXTENDED, FIND, MOVE
+from dicomweb.dimse.query_retrieve import FIND, MOVE
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
 
 VERIFICATION = "1.2.840.10008.1.1"
 COMMITMENT = "1.2.840.10008.1.20.1"
 """The Storage Commitment Push Model."""
+MODALITY_WORKLIST = "1.2.840.10008.5.1.4.31"
+MPPS, MPPS_RETRIEVE = "1.2.840.10008.3.1.2.3.3", "1.2.840.10008.3.1.2.3.4"
+"""The Modality Performed Procedure Step, to its maker and to others."""
 
 TRANSFER_SYNTAXES = (
     "1.2.840.10008.1.2.1",  # Explicit VR Little Endian
@@ -70,9 +74,16 @@ SERVICES: Mapping[str, Right] = {
     **dict.fromkeys(STORAGE_CLASSES, Right.STORE),
     **dict.fromkeys(FIND, Right.FIND),
     **dict.fromkeys(MOVE, Right.MOVE),
+    MODALITY_WORKLIST: Right.WORKLIST,
+    MPPS: Right.MPPS,
+    MPPS_RETRIEVE: Right.MPPS,
 }
 """The right that a peer needs for a SOP class."""
 
+
+EXTENDED: Mapping[str, bytes] = {**query_retrieve.EXTENDED, MODALITY_WORKLIST: b"\1\1\1\0"}
+"""What we can of the application information of each SOP class that has some; of the worklist fuzzy names, not the
+adjustment to time zones. Spec: PS3.4 K.5.1 (2024d)"""
 
 AWKWARD = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.98"})
 """Transfer syntaxes in which nothing is written that is stored in another one."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 import psycopg
@@ -19,6 +19,7 @@ from dicomweb.dicomjson.reading import DataSet, as_json, checked
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, CommandField, Element, has_data_set, response
+from dicomweb.dimse.contexts import MPPS, MPPS_RETRIEVE
 from dicomweb.dimse.exchange import Exchange
 from dicomweb.dimse.identifier import Gathering, known, write
 from dicomweb.dimse.operation import Answer, Operation, Status
@@ -36,9 +37,7 @@ from healix_fhir.kernel.errors import Category, HealixError
 log = structlog.get_logger("dimse")
 Result = TypeVar("Result")
 
-MPPS: Final = "1.2.840.10008.3.1.2.3.3"
-MPPS_RETRIEVE: Final = "1.2.840.10008.3.1.2.3.4"
-CLASSES: Mapping[CommandField, str] = {
+OPERATIONS: Mapping[CommandField, str] = {
     CommandField.N_CREATE_RQ: MPPS,
     CommandField.N_SET_RQ: MPPS,
     CommandField.N_GET_RQ: MPPS_RETRIEVE,
@@ -73,7 +72,7 @@ class MppsService:
         """Begin to read the data set, or refuse before it comes."""
         field = CommandField(int(command[Element.CommandField]))
         sop_class = command.get(Element.AffectedSOPClassUID) or command.get(Element.RequestedSOPClassUID)
-        if {sop_class, context.abstract_syntax} != {CLASSES[field]}:
+        if {sop_class, context.abstract_syntax} != {OPERATIONS[field]}:
             error = RefusedError(Failure.NO_SUCH_CLASS, "not the SOP class of its presentation context")
             return Answer(self.refused(command, error))
         if has_data_set(command) is (field is CommandField.N_GET_RQ):

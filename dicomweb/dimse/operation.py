@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Protocol, TypeAlias
 
@@ -18,6 +18,7 @@ class Status(IntEnum):
     INVALID_SOP_INSTANCE = 0x0117
     SOP_CLASS_NOT_SUPPORTED = 0x0122
     UNRECOGNIZED_OPERATION = 0x0211
+    RESOURCE_LIMITATION = 0x0213
 
 
 class Operation(Protocol):
@@ -35,6 +36,11 @@ class Operation(Protocol):
 
 Service: TypeAlias = Callable[[Command, Context], Operation]
 """Begins an operation for a request that came in an accepted presentation context."""
+
+
+def by_class(services: Mapping[str, Service], otherwise: Service) -> Service:
+    """The service of an operation that several SOP classes have, by that of the presentation context."""
+    return lambda command, context: services.get(context.abstract_syntax, otherwise)(command, context)
 
 
 class Answer:

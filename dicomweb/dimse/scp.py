@@ -25,7 +25,7 @@ from dicomweb.dimse.associate import OUR_TITLE, Reject, Request, accept, decode,
 from dicomweb.dimse.association import Association
 from dicomweb.dimse.command import CommandField
 from dicomweb.dimse.commit import CommitService
-from dicomweb.dimse.contexts import negotiate
+from dicomweb.dimse.contexts import MODALITY_WORKLIST, negotiate
 from dicomweb.dimse.data_transfer import DataTransfer
 from dicomweb.dimse.door import Door, listen
 from dicomweb.dimse.echo import echo
@@ -34,12 +34,15 @@ from dicomweb.dimse.gate import Gate
 from dicomweb.dimse.group_commit import GroupCommit
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.move import MoveService
-from dicomweb.dimse.operation import Service
+from dicomweb.dimse.mpps import OPERATIONS as MPPS_OPERATIONS
+from dicomweb.dimse.mpps import MppsService
+from dicomweb.dimse.operation import Service, by_class
 from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
 from dicomweb.dimse.refusals import ABORTED, ASSOCIATE, Refusals
 from dicomweb.dimse.store import SERVICE, StoreService
 from dicomweb.dimse.tls import acceptor_context
 from dicomweb.dimse.wire import ClosedError, Wire, wire_of
+from dicomweb.dimse.worklist import WorklistService
 from dicomweb.index.further import read
 from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
@@ -104,8 +107,12 @@ class Scp:
             CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
             CommandField.C_STORE_RQ: StoreService(caller, self.receiver, self.commit, self._audit),
             CommandField.N_ACTION_RQ: CommitService(caller, self.pool, self._audit),
-            CommandField.C_FIND_RQ: FindService(caller, self._search(), self._audit),
             CommandField.C_MOVE_RQ: MoveService(caller, self.pool, self.receiver.archive, self._audit, self.stop),
+            CommandField.C_FIND_RQ: by_class(
+                {MODALITY_WORKLIST: WorklistService(caller, self.pool, self._audit)},
+                FindService(caller, self._search(), self._audit),
+            ),
+            **dict.fromkeys(MPPS_OPERATIONS, MppsService(caller, self.pool, self._audit)),
         }
         aborted = partial(self.refusals.refused, caller.access.origin, ABORTED)
         transfer = DataTransfer(wire, request.maximum)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 import psycopg
@@ -19,6 +18,7 @@ from dicomweb.dicomjson.reading import as_json
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, Element, has_data_set, response
+from dicomweb.dimse.contexts import MODALITY_WORKLIST
 from dicomweb.dimse.exchange import Exchange
 from dicomweb.dimse.find import CANCELLED, PENDING, PENDING_WITH_UNSUPPORTED_KEYS
 from dicomweb.dimse.identifier import Gathering, Identifier, known, write
@@ -31,8 +31,9 @@ from healix_fhir.kernel.errors import Category, HealixError
 
 log = structlog.get_logger("dimse")
 
-MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"
 WORD = "query-worklist"
+FUZZY = 2
+"""The byte of the application information that asks for fuzzy names. Spec: PS3.4 Table K.5.1-1 (2024d)"""
 LARGEST = 10_000
 """Matches of one request: no list that anyone works through is longer."""
 
@@ -103,7 +104,8 @@ class WorklistFind:
         """A pending response for each match, and the last one without an identifier."""
         try:
             identifier = self._gathering.identifier(self._context.transfer_syntax)
-            asked = query(as_json(identifier.members), self._service.caller.aet)
+            fuzzy = self._context.extended[FUZZY : FUZZY + 1] == b"\1"
+            asked = query(as_json(identifier.members), self._service.caller.aet, fuzzy=fuzzy)
             pending = response(self._command, PENDING if asked.all_supported else PENDING_WITH_UNSUPPORTED_KEYS)
             for match in self._service.matches(asked, identifier, self._context):
                 if exchange.is_cancelled():

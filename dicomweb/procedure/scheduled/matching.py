@@ -14,7 +14,7 @@ from typing import Any
 
 from dicomweb.dicomjson.reading import GROUPS, DataSet
 from dicomweb.index import moments as m
-from dicomweb.index.names import fold, folded
+from dicomweb.index.names import fold, folded, sought, words
 from dicomweb.procedure.scheduled.attributes import BY_PATH, START_DATE, START_TIME, UNMATCHED
 from dicomweb.procedure.scheduled.wildcards import fits
 from dicomweb.uid import check_uid
@@ -30,12 +30,13 @@ NUMBERS = frozenset({"DS", "IS", "US", "SS", "UL", "SL", "FL", "FD"})
 DATE, TIME = START_DATE.rpartition(".")[2], START_TIME.rpartition(".")[2]
 
 
-def test(keys: DataSet) -> Test:
+def matcher(keys: DataSet, *, fuzzy: bool = False) -> Test:
     """What tells whether an item matches `keys`. Raises Invalid for a malformed value, and for too many keys.
 
-    Keys that are not of the information model are not matched on.
+    Keys that are not of the information model are not matched on. With `fuzzy` every word of a name that is asked for
+    begins some word of the name (dicomweb/index/names.py).
     """
-    parts = _tests(keys, "")
+    parts = _tests(keys, "", fuzzy)
     if len(parts) > MOST_KEYS:
         raise invalid(f"a request may have at most {MOST_KEYS} keys with a value", code="too-costly")
     return lambda item: all(part(item) for part in parts)
@@ -56,34 +57,34 @@ def _items(member: Member) -> list[Any]:
     return list(member.get("Value", ())) if member["vr"] == "SQ" else []
 
 
-def _tests(keys: DataSet, within: str) -> list[Test]:
+def _tests(keys: DataSet, within: str, fuzzy: bool) -> list[Test]:
     span = list(_of_moment(keys, within))
     found = list(span)
     for tag, member in keys.items():
         path = f"{within}{tag}"
         if path in UNMATCHED or path not in BY_PATH or (span and path in (START_DATE, START_TIME)):
             continue
-        found += _of_sequence(tag, member, path) if member["vr"] == "SQ" else _of_value(tag, member, path)
+        found += (_of_sequence if member["vr"] == "SQ" else _of_value)(tag, member, path, fuzzy)
     return found
 
 
-def _of_sequence(tag: str, member: Member, path: str) -> list[Test]:
+def _of_sequence(tag: str, member: Member, path: str, fuzzy: bool) -> list[Test]:
     """Spec: PS3.4 C.2.2.2.6 (2024d): the keys of one item match in one item."""
     items = _items(member)
     if len(items) > 1:
         raise invalid(f"{BY_PATH[path].keyword} of a request has one item", code="value")
-    parts = _tests(items[0] or {}, f"{path}.") if items else []
+    parts = _tests(items[0] or {}, f"{path}.", fuzzy) if items else []
     if not parts:
         return []
     return [lambda item: any(all(part(inner) for part in parts) for inner in _values(item, tag))]
 
 
-def _of_value(tag: str, member: Member, path: str) -> list[Test]:
+def _of_value(tag: str, member: Member, path: str, fuzzy: bool) -> list[Test]:
     asked = [value for value in member.get("Value", ()) if value not in (None, "", {})]
     keyword = BY_PATH[path].keyword
     if not asked or _universal(member["vr"], asked):
         return []
-    matches = _matcher(member["vr"], asked, keyword)
+    matches = _fuzzy(asked) if fuzzy and member["vr"] == "PN" else _matcher(member["vr"], asked, keyword)
     return [lambda item: any(matches(value) for value in _values(item, tag))]
 
 
@@ -123,6 +124,20 @@ def _of_name(asked: Sequence[Member]) -> Callable[[Any], bool]:
     def matches(value: Any) -> bool:
         groups = [fold(group.rstrip("^ ")) for name in GROUPS if (group := value.get(name))]
         return any(all(any(fits(one, group) for group in groups) for one in wanted) for wanted in alternatives)
+
+    return matches
+
+
+def _fuzzy(asked: Sequence[Member]) -> Callable[[Any], bool]:
+    """Spec: PS3.4 C.2.2.2.1.1 (2024d)"""
+    alternatives = [sought("=".join(name.values())) for name in asked]
+
+    def matches(value: Any) -> bool:
+        found = words("=".join(value.values()))
+        return any(
+            all(any(word.startswith(one) for word in found for one in spellings) for spellings in wanted)
+            for wanted in alternatives
+        )
 
     return matches
 

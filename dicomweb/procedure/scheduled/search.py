@@ -29,7 +29,7 @@ from dicomweb.procedure.scheduled.attributes import (
     STEP_ID,
     STUDY_UID,
 )
-from dicomweb.procedure.scheduled.matching import Test, test, unsupported
+from dicomweb.procedure.scheduled.matching import Test, matcher, unsupported
 from dicomweb.procedure.scheduled.states import Performed, State, shown
 from dicomweb.procedure.tables import LISTED
 from healix_fhir.kernel.audit import AuditRow, record
@@ -68,9 +68,9 @@ class Page:
     after: Place | None
 
 
-def query(keys: DataSet, asking: str) -> Query:
+def query(keys: DataSet, asking: str, *, fuzzy: bool = False) -> Query:
     """A query from an identifier. Raises Invalid for malformed keys."""
-    return Query(keys, asking, test(keys), all_supported=not unsupported(keys))
+    return Query(keys, asking, matcher(keys, fuzzy=fuzzy), all_supported=not unsupported(keys))
 
 
 def search(access: AccessContext, asked: Query, after: Place = START) -> Work[Page]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dicomweb.dicomjson.charset import CODEC
-from healix_fhir.server.statement import deidentification, dimse, errands, web
+from healix_fhir.server.statement import deidentification, dimse, errands, procedure, web
 from healix_fhir.server.statement.table import lines, table
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -57,6 +57,7 @@ def page() -> str:
         lines("## Implementation model", MODEL),
         lines("## Network services", "What is offered over the network, from the tables that run."),
         dimse.services(),
+        procedure.services(),
         errands.commitment(),
         errands.initiated(),
         web.services(),

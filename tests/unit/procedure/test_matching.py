@@ -17,7 +17,7 @@ from tests.support.workitems import Members, code, members
 
 def matches(keys: Members, **changes: Any) -> bool:
     """Whether the usual item, with changes, matches."""
-    return matching.test(keys)(worklist_item(**changes))
+    return matching.matcher(keys)(worklist_item(**changes))
 
 
 @pytest.mark.spec("DICOM PS3.4 K.6.1.2.2")
@@ -134,7 +134,7 @@ def test_keys_of_one_sequence_match_in_one_item() -> None:
 def test_malformed_keys_are_refused(keys: Members) -> None:
     """By the name of the attribute: to ignore them would answer with other people's work."""
     with pytest.raises(HealixError, match=r"Scheduled|Study|Weight"):
-        matching.test(keys)
+        matching.matcher(keys)
 
 
 @pytest.mark.spec("DICOM PS3.4 K.4.1.1.4")
@@ -189,3 +189,13 @@ def test_an_answer_tells_the_zone_of_its_times() -> None:
     """Where it is known, also unasked."""
     found = answer(request(PatientID=None), worklist_item(TimezoneOffsetFromUTC="+0100"))
     assert found == members(TimezoneOffsetFromUTC="+0100", PatientID="mrn-1")
+
+
+@pytest.mark.spec("DICOM PS3.4 C.2.2.2.1.1")
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("tarou yam", True), ("Yamada Hanako", False), ({"Ideographic": "山田"}, True), ("tarou^yamada", True)],
+)
+def test_fuzzy_names(name: Any, expected: bool) -> None:
+    """Every word of the key begins some word of the name, in whatever order."""
+    assert matching.matcher(request(PatientName=name), fuzzy=True)(worklist_item()) is expected
