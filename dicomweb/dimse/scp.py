@@ -138,7 +138,12 @@ def make(
 
     return Scp(
         pool=pool,
-        receiver=Receiver(archive, max_object=limits.data_set, catalogue=read(settings.dicom_attributes)),
+        receiver=Receiver(
+            archive,
+            max_object=limits.data_set,
+            catalogue=read(settings.dicom_attributes),
+            compares=settings.compare_sop_classes,
+        ),
         commit=GroupCommit(
             lambda access, group: attempt(pool, archive, access, group, SERVICE, duplicates),
             lambda access, group: deposit(pool, archive, access, group, SERVICE, duplicates),

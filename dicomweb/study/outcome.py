@@ -33,7 +33,8 @@ WITH_ROWS = frozenset({Disposition.STORED, Disposition.REPLACED})
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one received object; `reason` and `message` are set when it was refused.
+    """What became of one received object; `reason` and `message` are set when it was refused, `message` also when it
+    does not match its SOP class.
 
     `caution` is the warning with which it was accepted; `coerced` is as of `Received`.
     """
@@ -59,7 +60,7 @@ def outcome(received: Received, status: Disposition, reason: Reason | None = Non
         received.series,
         status,
         reason,
-        message,
+        message or _told(received, status),
         _caution(received, status),
         received.coerced if stored else None,
     )
@@ -68,4 +69,15 @@ def outcome(received: Received, status: Disposition, reason: Reason | None = Non
 def _caution(received: Received, status: Disposition) -> Caution | None:
     if status is Disposition.KEPT:
         return Caution.ELEMENTS_DISCARDED
-    return Caution.COERCION if status in WITH_ROWS and received.coerced else None
+    if status not in WITH_ROWS:
+        return None
+    if received.coerced:
+        return Caution.COERCION
+    return Caution.DATA_SET_DOES_NOT_MATCH if received.lacking else None
+
+
+def _told(received: Received, status: Disposition) -> str:
+    """What an object that was stored all the same lacks."""
+    if status not in WITH_ROWS or not received.lacking:
+        return ""
+    return f"stored without what its SOP class requires: {', '.join(received.lacking)}"

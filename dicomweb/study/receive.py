@@ -25,6 +25,7 @@ from dicomweb.index import further
 from dicomweb.index.attributes import INDEXED, values
 from dicomweb.index.further import Catalogue, Value
 from dicomweb.pixel.layout import WANTED, Layout, layout
+from dicomweb.study.requirements.required import lacking
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large, unsupported
 
@@ -47,7 +48,7 @@ class Received:
     whatever implementation sent it. `header` holds its index attributes, metadata and byte ranges. `coerced` is the
     item of its Original Attributes Sequence, encoded as DICOM JSON, that says what was replaced on its way in.
     `further` are its values of further attributes. `source` is the AE title that sent it, `via` are the servers through
-    which it came.
+    which it came. `lacking` are the keywords of what its SOP class requires and it has not, where they are compared.
     """
 
     sop_class: str
@@ -64,20 +65,28 @@ class Received:
     further: Sequence[Value] = ()
     source: str | None = None
     via: Sequence[str] = ()
+    lacking: Sequence[str] = ()
 
 
 class Receiver:
     """Takes objects into `archive`; one for each process, safe to share between threads.
 
-    `max_object` is the largest accepted file in bytes; `catalogue` has the further attributes to index.
+    `max_object` is the largest accepted file in bytes; `catalogue` has the further attributes to index; `compares` what
+    an object has with what its SOP class requires.
     """
 
     def __init__(
-        self, archive: Archive, *, max_object: int = 16 << 30, catalogue: Catalogue = further.BUILT_IN
+        self,
+        archive: Archive,
+        *,
+        max_object: int = 16 << 30,
+        catalogue: Catalogue = further.BUILT_IN,
+        compares: bool = False,
     ) -> None:
         self.archive = archive
         self.max_object = max_object
         self.catalogue = catalogue
+        self.compares = compares
 
     def begin(self, meta: FileMeta | None = None) -> Incoming:
         """Start receiving: a whole Part 10 stream, or with `meta` a bare data set, to which File Meta is prefixed.
@@ -85,16 +94,17 @@ class Receiver:
         Raises Invalid when `meta` holds no valid UIDs, Unavailable when nothing can be written.
         """
         head = write_meta(meta) if meta else b""
-        return Incoming(self.archive, self.max_object, self.catalogue, head, meta.source_aet if meta else "")
+        return Incoming(self, head, meta.source_aet if meta else "")
 
 
 class Incoming:
     """One object on its way in. Blocking; asynchronous callers write from a thread."""
 
-    def __init__(self, archive: Archive, max_object: int, catalogue: Catalogue, head: bytes, source: str = "") -> None:
-        self._archive = archive
-        self._max_object = max_object
-        self._catalogue = catalogue
+    def __init__(self, receiver: Receiver, head: bytes, source: str = "") -> None:
+        self._archive = archive = receiver.archive
+        self._max_object = receiver.max_object
+        self._catalogue = receiver.catalogue
+        self._compares = receiver.compares
         self._source = source
         self._spool = Spool(archive.incoming)
         self._digest = xxh3_128()
@@ -200,6 +210,7 @@ class Incoming:
             layout(header, meta.transfer_syntax),
             further=further.values(self._catalogue, header.metadata),
             source=self._source or None,
+            lacking=tuple(lacking(sop_class, header.metadata)) if self._compares else (),
         )
 
     def _chunks(self, position: int) -> Iterator[bytes]:

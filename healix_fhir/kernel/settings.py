@@ -94,6 +94,8 @@ class Settings:
     """Days for which deleted images are kept and can be restored."""
     duplicates: str = "refuse"
     """An image whose SOPInstanceUID is stored with other content: `refuse` it, `keep` the stored, or `replace` that."""
+    compare_sop_classes: bool = False
+    """Whether images that lack what their SOP class requires are stored with a warning (B007H): `true` or `false`."""
     time_zone: str = ""
     """Time zone of the modalities, e.g. `Europe/Vienna`, in which the worklist tells times; empty: as in orders."""
     workitem_days: int = 90

@@ -141,6 +141,7 @@ def _provider(settings: Settings, pool: Pool, gate: TokenGate, seal: Seal) -> Pr
 def _imaging(settings: Settings, pool: Pool, gate: TokenGate) -> ImagingEdge:
     archive = open_archive(settings)
     largest = settings.max_store_gb << 30
-    receiver = Receiver(archive, max_object=largest, catalogue=read(settings.dicom_attributes))
+    compares = settings.compare_sop_classes
+    receiver = Receiver(archive, max_object=largest, catalogue=read(settings.dicom_attributes), compares=compares)
     base, duplicates = f"{settings.root}/dicomweb", Duplicates(settings.duplicates)
     return ImagingEdge(pool, archive, receiver, gate, base, largest, find_patient, Reader(pool), duplicates)
