@@ -15,7 +15,7 @@ from dicomweb.dimse import query_retrieve
 from dicomweb.dimse.associate import USUAL, Agreement, Context, ContextResult, Proposal, Request, Roles
 from dicomweb.dimse.identifier import SYNTAXES
 from dicomweb.dimse.peers import Right
-from dicomweb.dimse.query_retrieve import FIND, MOVE
+from dicomweb.dimse.query_retrieve import FIND, GET, MOVE
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -77,6 +77,7 @@ SERVICES: Mapping[str, Right] = {
     MODALITY_WORKLIST: Right.WORKLIST,
     MPPS: Right.MPPS,
     MPPS_RETRIEVE: Right.MPPS,
+    **dict.fromkeys(GET, Right.GET),
 }
 """The right that a peer needs for a SOP class."""
 

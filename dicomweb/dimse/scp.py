@@ -31,6 +31,7 @@ from dicomweb.dimse.door import Door, listen
 from dicomweb.dimse.echo import echo
 from dicomweb.dimse.find import FindService, Search
 from dicomweb.dimse.gate import Gate
+from dicomweb.dimse.get import GetService
 from dicomweb.dimse.group_commit import GroupCommit
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.move import MoveService
@@ -108,6 +109,7 @@ class Scp:
             CommandField.C_STORE_RQ: StoreService(caller, self.receiver, self.commit, self._audit),
             CommandField.N_ACTION_RQ: CommitService(caller, self.pool, self._audit),
             CommandField.C_MOVE_RQ: MoveService(caller, self.pool, self.receiver.archive, self._audit, self.stop),
+            CommandField.C_GET_RQ: GetService(caller, self.pool, self.receiver.archive, self._audit),
             CommandField.C_FIND_RQ: by_class(
                 {MODALITY_WORKLIST: WorklistService(caller, self.pool, self._audit)},
                 FindService(caller, self._search(), self._audit),

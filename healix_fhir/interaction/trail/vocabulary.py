@@ -97,6 +97,7 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(
         ("performed-step-create", "performed-step-change", "performed-step-retrieve", "worklist"), Sense(PROCEDURE)
     ),
+    "C-GET": Sense(TRANSFERRED),
     **dict.fromkeys(("C-STORE", "C-MOVE", "STOW-RS", "import", "de-identify"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve-rendered", "retrieve-thumbnail"), Sense(TRANSFERRED)),

@@ -97,6 +97,7 @@ def services() -> str:
             ),
             _queries(),
             _moves(),
+            _gets(),
             _requested(),
         ]
     )
@@ -149,6 +150,15 @@ def _queries() -> str:
                 ),
             ),
         ),
+    )
+
+
+def _gets() -> str:
+    return lines(
+        "#### C-GET",
+        "Each object goes in the transfer syntax that it is stored in where the peer takes that, else in another one"
+        " that it takes: uncompressed before compressed, without loss before with loss. Responses and statuses are"
+        f" those of C-MOVE but {RetrieveStatus.DESTINATION_UNKNOWN:04X}H.",
     )
 
 
