@@ -91,7 +91,7 @@ def admit(house: House, call: Call) -> Work[Caller | Rejection]:
     if not house.presence.enter(call, request.calling, most):
         return Rejection(Reject.LOCAL_LIMIT_EXCEEDED, f"{Reject.LOCAL_LIMIT_EXCEEDED.name}: {most} of this peer")
     origin = Origin(client=request.calling, address=call.address)
-    yield record([AuditRow(origin, "E", ASSOCIATE)])
+    yield record([AuditRow(origin, "E", ASSOCIATE, query="TLS" if call.secure else None)])
     scopes = opened(rights, known=peer is not None)
     return Caller(request.calling, rights, AccessContext(scopes=scopes, origin=origin))
 

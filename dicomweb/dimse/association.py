@@ -8,6 +8,7 @@ Spec: PS3.8 9.2 (2024d), PS3.7 6.3 and 9 (2024d)
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -72,9 +73,11 @@ class Association:
                 self._operation.cancel()
 
     def _serve(self) -> None:
-        progress = self._limits.progress
+        progress, ends = self._limits.progress, time.monotonic() + self._limits.total
         while True:
             between = self._operation is None and self._commands.context_id is None
+            if between and time.monotonic() > ends:
+                raise ExpiredError
             idle = self._limits.idle if between else progress
             self._take(self._transfer.fragment(idle=idle, progress=progress, interruptible=between))
 

@@ -11,7 +11,9 @@ from psycopg import Connection
 from dicomweb.dicomjson.syntax import IMPLICIT_LITTLE
 from dicomweb.dimse import peers
 from dicomweb.dimse.associate import Roles
+from dicomweb.dimse.peers import Peer
 from dicomweb.dimse.requestor import Failure, PeerError, Remote, Requestor, Response, associate
+from dicomweb.dimse.tls import our_context
 from dicomweb.errand.work import AwayError, RefusedError, StoppedError
 from healix_fhir.kernel.database import Row, run
 
@@ -23,7 +25,12 @@ def remote(connection: Connection[Row], aet: str) -> Remote:
     peer = run(connection, peers.find(aet))
     if peer is None:
         raise RefusedError(f"no peer {aet} is known: healix peer add")
-    return Remote(peer.aet, peer.host, peer.port)
+    return remote_of(peer)
+
+
+def remote_of(peer: Peer) -> Remote:
+    """Whom to call, over TLS where it is spoken with so. Raises Invalid where the settings of TLS cannot be."""
+    return Remote(peer.aet, peer.host, peer.port, tls=our_context() if peer.tls else None)
 
 
 @contextmanager

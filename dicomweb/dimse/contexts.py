@@ -17,6 +17,9 @@ from dicomweb.dimse.identifier import SYNTAXES
 from dicomweb.dimse.peers import Right
 from dicomweb.dimse.query_retrieve import FIND, GET, MOVE
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
+from dicomweb.uid import is_uid
+from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.settings import PREFIX
 
 VERIFICATION = "1.2.840.10008.1.1"
 COMMITMENT = "1.2.840.10008.1.20.1"
@@ -86,26 +89,48 @@ EXTENDED: Mapping[str, bytes] = {**query_retrieve.EXTENDED, MODALITY_WORKLIST: b
 """What we can of the application information of each SOP class that has some; of the worklist fuzzy names, not the
 adjustment to time zones. Spec: PS3.4 K.5.1 (2024d)"""
 
+STORAGE_INFORMATION = bytes((2, 0, 3, 0, 0, 0))
+"""What we say of every storage class to who asks: all attributes are kept (level 2, full), to the bit, signatures
+among them (level 3), and none is coerced. Spec: PS3.4 B.3.1 and B.4.1 (2024d)
+"""
+
 AWKWARD = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.98"})
 """Transfer syntaxes in which nothing is written that is stored in another one."""
 
 
-def negotiate(request: Request, rights: Collection[Right]) -> Agreement:
+def with_further(classes: str) -> Mapping[str, Right]:
+    """`SERVICES` with the storage classes of the setting `dimse_storage_classes`. Raises Invalid for what is no UID."""
+    further = [one for part in classes.split(",") if (one := part.strip())]
+    for one in further:
+        if not is_uid(one):
+            raise invalid(f"{PREFIX}DIMSE_STORAGE_CLASSES holds '{one[:64]}', which is no UID")
+    return {**dict.fromkeys(further, Right.STORE), **SERVICES}
+
+
+def negotiate(request: Request, rights: Collection[Right], services: Mapping[str, Right] = SERVICES) -> Agreement:
     """The answer to each proposed context, role selection and extended negotiation.
 
     The requestor may be the SCP of storage, which is what C-GET needs. A context in which it has no role is refused.
     Spec: PS3.4 C.5.3 (2024d)
     """
-    roles = {uid: _roles(uid, proposed, rights) for uid, proposed in request.user.roles.items()}
-    extended = {uid: _extended(uid, content) for uid, content in request.user.extended.items() if uid in EXTENDED}
-    contexts = [_answer(proposal, rights, roles, extended) for proposal in request.proposals]
+    storage = {uid for uid, needed in services.items() if needed is Right.STORE}
+    roles = {uid: _roles(uid in storage, proposed, rights) for uid, proposed in request.user.roles.items()}
+    extended = {
+        uid: _extended(uid, content) if uid in EXTENDED else STORAGE_INFORMATION
+        for uid, content in request.user.extended.items()
+        if uid in storage or uid in EXTENDED
+    }
+    contexts = [
+        _answer(proposal, services.get(proposal.abstract_syntax), rights, roles, extended)
+        for proposal in request.proposals
+    ]
     taken = {one.abstract_syntax for one in contexts if one.result is ContextResult.ACCEPTANCE}
     return Agreement(contexts, roles, {uid: content for uid, content in extended.items() if uid in taken})
 
 
-def _roles(uid: str, proposed: Roles, rights: Collection[Right]) -> Roles:
-    """The roles that the requestor may have of those that it proposes."""
-    if uid in STORAGE_CLASSES:
+def _roles(is_storage: bool, proposed: Roles, rights: Collection[Right]) -> Roles:
+    """The roles that the requestor may have of those that it proposes for a class."""
+    if is_storage:
         return Roles(scu=proposed.scu and Right.STORE in rights, scp=proposed.scp and Right.GET in rights)
     return Roles(scu=proposed.scu, scp=False)
 
@@ -119,12 +144,15 @@ def _extended(uid: str, content: bytes) -> bytes:
 
 
 def _answer(
-    proposal: Proposal, rights: Collection[Right], roles: Mapping[str, Roles], extended: Mapping[str, bytes]
+    proposal: Proposal,
+    needed: Right | None,
+    rights: Collection[Right],
+    roles: Mapping[str, Roles],
+    extended: Mapping[str, bytes],
 ) -> Context:
     uid = proposal.abstract_syntax
-    taken = PREFERENCE if uid in STORAGE_CLASSES or uid == VERIFICATION else SYNTAXES
-    offered = [syntax for syntax in proposal.transfer_syntaxes if syntax in taken]
-    needed = SERVICES.get(uid)
+    is_plain = needed is Right.STORE or needed is Right.ECHO
+    offered = [syntax for syntax in proposal.transfer_syntaxes if syntax in (PREFERENCE if is_plain else SYNTAXES)]
     role = roles.get(uid, USUAL)
     if needed is None:
         result = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED

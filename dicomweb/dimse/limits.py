@@ -31,5 +31,7 @@ class Limits:
     """Time for a PDU that has begun, and for the next PDU of a message."""
     idle: float = 120
     """Time between two messages of an association."""
+    total: float = 12 * 3600
+    """Time after which an association is not served any more, however busy it is: it ends before its next message."""
     drain: float = 10
     """Time that messages under way have to end when the server stops."""

@@ -18,6 +18,7 @@ from dicomweb.archive.blobs import Archive
 from dicomweb.dimse import peers
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
+from dicomweb.dimse.calling import remote_of
 from dicomweb.dimse.command import Command, Element, has_data_set, response
 from dicomweb.dimse.exchange import Exchange
 from dicomweb.dimse.identifier import Gathering
@@ -110,7 +111,7 @@ class Move:
             return None, ()
         access = service.caller.access
         instances = transaction(service.pool, lambda: select(access, keys, receiver=destination))
-        return Remote(peer.aet, peer.host, peer.port), instances
+        return remote_of(peer), instances
 
     def _move(self, exchange: Exchange, remote: Remote, instances: Sequence[Instance]) -> None:
         service = self._service

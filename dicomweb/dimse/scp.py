@@ -8,10 +8,10 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from threading import Event
 
 import psycopg
@@ -25,7 +25,7 @@ from dicomweb.dimse.associate import OUR_TITLE, Reject, Request, accept, decode,
 from dicomweb.dimse.association import Association
 from dicomweb.dimse.command import CommandField
 from dicomweb.dimse.commit import CommitService
-from dicomweb.dimse.contexts import MODALITY_WORKLIST, negotiate
+from dicomweb.dimse.contexts import MODALITY_WORKLIST, negotiate, with_further
 from dicomweb.dimse.data_transfer import DataTransfer
 from dicomweb.dimse.door import Door, listen
 from dicomweb.dimse.echo import echo
@@ -39,6 +39,7 @@ from dicomweb.dimse.mpps import OPERATIONS as MPPS_OPERATIONS
 from dicomweb.dimse.mpps import MppsService
 from dicomweb.dimse.operation import Service, by_class
 from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
+from dicomweb.dimse.peers import Right
 from dicomweb.dimse.refusals import ABORTED, ASSOCIATE, Refusals
 from dicomweb.dimse.store import SERVICE, StoreService
 from dicomweb.dimse.tls import acceptor_context
@@ -68,6 +69,7 @@ class Scp:
     receiver: Receiver
     commit: GroupCommit
     house: House
+    services: Mapping[str, Right]
     limits: Limits
     refusals: Refusals
     stop: Event
@@ -102,11 +104,11 @@ class Scp:
             self.house.presence.leave(call)
 
     def _converse(self, wire: Wire, request: Request, caller: Caller) -> None:
-        agreed = negotiate(request, caller.rights)
+        agreed = negotiate(request, caller.rights, self.services)
         wire.write(accept(request, agreed, self.limits.pdu))
         services: dict[CommandField, Service] = {
             CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
-            CommandField.C_STORE_RQ: StoreService(caller, self.receiver, self.commit, self._audit),
+            CommandField.C_STORE_RQ: StoreService(caller, self._storage, self.receiver, self.commit, self._audit),
             CommandField.N_ACTION_RQ: CommitService(caller, self.pool, self._audit),
             CommandField.C_MOVE_RQ: MoveService(caller, self.pool, self.receiver.archive, self._audit, self.stop),
             CommandField.C_GET_RQ: GetService(caller, self.pool, self.receiver.archive, self._audit),
@@ -123,6 +125,11 @@ class Scp:
     def _search(self) -> Search:
         run = partial(at_once, self.pool)
         return Search(run, self.house.aet, self.receiver.catalogue, self.limits.matches)
+
+    @cached_property
+    def _storage(self) -> frozenset[str]:
+        """The SOP classes of what may be stored."""
+        return frozenset(uid for uid, right in self.services.items() if right is Right.STORE)
 
     def _audit(self, row: AuditRow) -> None:
         try:
@@ -151,6 +158,7 @@ def make(
             lambda access, group: deposit(pool, archive, access, group, SERVICE, duplicates),
         ),
         house=House(OUR_TITLE, settings.dimse_unknown_callers),
+        services=with_further(settings.dimse_storage_classes),
         limits=limits,
         refusals=refusals,
         stop=stop,

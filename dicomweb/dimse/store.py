@@ -5,7 +5,7 @@ Spec: PS3.4 B.2 (2024d), PS3.7 9.1.1 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import psycopg
 import structlog
@@ -29,12 +29,18 @@ SERVICE = "C-STORE"
 
 
 class StoreService:
-    """The storage service for one caller. `audit` records what never reaches the study store."""
+    """The storage of objects of `classes` for one caller. `audit` records what never reaches the study store."""
 
     def __init__(
-        self, caller: Caller, receiver: Receiver, commit: GroupCommit, audit: Callable[[AuditRow], None]
+        self,
+        caller: Caller,
+        classes: Collection[str],
+        receiver: Receiver,
+        commit: GroupCommit,
+        audit: Callable[[AuditRow], None],
     ) -> None:
         self._caller = caller
+        self._classes = classes
         self._receiver = receiver
         self._commit = commit
         self._audit = audit
@@ -43,8 +49,8 @@ class StoreService:
         """Begin to receive, or refuse before the data set is read."""
         sop_class = str(command.get(Element.AffectedSOPClassUID, ""))
         sop_instance = str(command.get(Element.AffectedSOPInstanceUID, ""))
-        if sop_class != context.abstract_syntax:
-            message = "not the SOP class of its presentation context"
+        if sop_class != context.abstract_syntax or sop_class not in self._classes:
+            message = "not the SOP class of its presentation context, or none of storage"
             return Answer(self._refused(command, Status.SOP_CLASS_NOT_SUPPORTED, message))
         if not is_uid(sop_instance):
             return Answer(self._refused(command, Status.INVALID_SOP_INSTANCE, "AffectedSOPInstanceUID is not a UID"))

@@ -12,10 +12,11 @@ Spec: PS3.15 B.12 (2024d), RFC 9325 3.1 and 4.2
 from __future__ import annotations
 
 import ssl
+from functools import cache
 from pathlib import Path
 
 from healix_fhir.kernel.errors import invalid
-from healix_fhir.kernel.settings import PREFIX, Settings
+from healix_fhir.kernel.settings import PREFIX, Settings, load
 
 SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2; all of TLS 1.3 are such."""
@@ -50,6 +51,12 @@ def requestor_context(settings: Settings) -> ssl.SSLContext:
     if settings.dimse_tls_certificate:
         _identify(context, settings)
     return context
+
+
+@cache
+def our_context() -> ssl.SSLContext:
+    """`requestor_context` of the settings in the environment, which every process of a server has there."""
+    return requestor_context(load())
 
 
 def _context(protocol: int) -> ssl.SSLContext:

@@ -76,6 +76,8 @@ class Settings:
     """Web worker processes."""
     dimse_unknown_callers: str = "refuse"
     """What AE titles that are no known peer may do: `refuse`, `store` or `all`."""
+    dimse_storage_classes: str = ""
+    """Further storage SOP classes that DIMSE peers may send, e.g. private ones: UIDs, separated by commas."""
     dimse_max_associations: int = 64
     """DIMSE associations served at once; further ones are refused as busy."""
     validate_profiles: str = ""

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 from dicomweb.archive.opening import check_archive
+from dicomweb.dimse.contexts import with_further
 from dicomweb.dimse.tls import acceptor_context
 from healix_fhir.interaction.review import demands
 from healix_fhir.kernel.mail.transport import transport_of
@@ -47,6 +48,7 @@ def _check(settings: Settings) -> None:
     demands(settings.validate_profiles)
     changed_rules(settings.rate_limits)
     listen(settings.host, settings.dimse_port).close()
+    with_further(settings.dimse_storage_classes)
     if acceptor_context(settings) is not None:
         listen(settings.host, settings.dimse_tls_port).close()
     check_archive(settings)

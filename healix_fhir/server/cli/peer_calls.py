@@ -149,12 +149,12 @@ def pull_command(
 def _remote(pool: Pool, aet: str) -> Remote:
     """Where a known peer listens. Raises NotFound."""
     from dicomweb.dimse import peers
-    from dicomweb.dimse.requestor import Remote
+    from dicomweb.dimse.calling import remote_of
 
     found = transaction(pool, lambda: peers.find(aet))
     if found is None:
         raise peers.unknown(aet)
-    return Remote(found.aet, found.host, found.port)
+    return remote_of(found)
 
 
 def _uids(study: str, series: str | None, instance: str | None) -> list[str]:

@@ -89,7 +89,9 @@ def services() -> str:
             lines(
                 "#### Statuses of C-STORE",
                 "Success is told when the object is durable and found by searches. Nothing of it is"
-                " discarded (level 2, full).",
+                " discarded (level 2, full), signatures stay as they are (level 3), nothing is coerced; who asks by"
+                " extended negotiation is told so. `HEALIX_DIMSE_STORAGE_CLASSES` adds classes, e.g. private ones. The"
+                " priority of a request is not heeded: each is served as it comes.",
                 table(
                     ("status", "meaning", "when"),
                     [(f"{SUCCESS:04X}H", "success", ""), *((f"{one:04X}H", _words(one), _when(one)) for one in Reason)],

@@ -292,7 +292,7 @@ def test_administration_is_recorded(module_database_url: str) -> None:
         rows = connection.execute(
             "SELECT action, subtype, client, entity, query FROM audit_event WHERE subtype = 'peer'"
         ).fetchall()
-    assert rows == [("U", "peer", "healix-cli", "CT1", "ct.example:104")]
+    assert rows == [("U", "peer", "healix-cli", "CT1", "ct.example:104 every service")]
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,19 @@ def test_idle_association_is_aborted(server: Server) -> None:
         assert peer.read() == (7, bytes(4))
 
 
+def test_nobody_stays_for_ever() -> None:
+    """An association that has lasted its time is aborted by the service user when it is between two messages."""
+    with serving(replace(LIMITS, total=0.5)) as server, Peer(server.port) as peer:
+        peer.associate()
+        peer.send(p_data(3, 3, store("1.2.3")))
+        time.sleep(0.6)
+        peer.send(p_data(3, 2, b"ab"))
+        assert peer.status() == 0
+        answered = time.monotonic()
+        assert peer.read() == (7, bytes(4))
+        assert time.monotonic() - answered < LIMITS.idle / 2
+
+
 def test_stop_finishes_the_message_under_way() -> None:
     """On stop, idle associations are aborted, an object under way is still received and answered."""
     with serving(replace(LIMITS, drain=5)) as server, Peer(server.port) as idle, Peer(server.port) as busy:

@@ -13,8 +13,9 @@ import pydicom
 import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
-from pydicom.uid import CTImageStorage, generate_uid
+from pydicom.uid import UID, CTImageStorage, generate_uid
 from pynetdicom import AE
+from pynetdicom.pdu_primitives import SOPClassCommonExtendedNegotiation, SOPClassExtendedNegotiation
 
 from dicomweb.dimse.limits import Limits
 from dicomweb.study.retrieve import Instance, select
@@ -22,7 +23,7 @@ from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.settings import Settings
 from smart_auth.access import internal
 from tests.support.ct import ct_image
-from tests.support.dimse import CT, Peer, p_data, store
+from tests.support.dimse import CT, VERIFICATION, Peer, p_data, store
 from tests.support.dimse_service import serving_dimse
 from tests.support.tools import require_tool
 
@@ -164,6 +165,39 @@ def pynetdicom_store(archive: Archive, image: pydicom.Dataset) -> int:
     status = association.send_c_store(image)
     association.release()
     return int(status.Status)
+
+
+PRIVATE = "1.2.826.0.1.3680043.9.7"
+
+
+def test_a_private_storage_class(pool: Pool, tmp_path: Path) -> None:
+    """By setting objects of a private class are stored; pynetdicom, which says what the class is, hears how."""
+    study = generate_uid(prefix=None)
+    image = ct_image(tmp_path / "image.dcm", study=study, series=study + ".1")
+    image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = UID(PRIVATE)
+    asked, told = SOPClassExtendedNegotiation(), SOPClassCommonExtendedNegotiation()
+    asked.sop_class_uid, asked.service_class_application_information = UID(PRIVATE), b"\3\0\0\0\2\0"
+    told.sop_class_uid, told.service_class_uid = UID(PRIVATE), UID("1.2.840.10008.4.2")
+    settings = replace(Settings(), data_dir=tmp_path / "data", dimse_storage_classes=PRIVATE)
+    with serving_dimse(settings, pool, LIMITS) as port:
+        ae = AE("MODALITY")
+        ae.add_requested_context(PRIVATE, ["1.2.840.10008.1.2.1"])
+        association = ae.associate("127.0.0.1", port, ae_title="HEALIX", ext_neg=[asked, told])
+        assert association.is_established
+        assert association.acceptor.sop_class_extended == {PRIVATE: b"\2\0\3\0\0\0"}
+        status = association.send_c_store(image)
+        association.release()
+    assert status.Status == 0
+    assert [row.sop_class for row in Archive(port, pool, tmp_path / "data").instances(study)] == [PRIVATE]
+
+
+def test_an_object_in_the_context_of_another_service(archive: Archive) -> None:
+    """A C-STORE in a context that is none of storage is answered with 0122H, whatever the peer may."""
+    with Peer(archive.port) as peer:
+        peer.associate()
+        peer.send(p_data(1, 3, store("1.2.3", sop_class=VERIFICATION)) + p_data(1, 2, b"data"))
+        assert peer.status() == 0x0122
+    assert archive.files() == []
 
 
 def test_pynetdicom_as_sender(archive: Archive, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from cryptography.hazmat.primitives import serialization
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from dicomweb.dimse import peers
+from dicomweb.dimse import calling, peers
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.requestor import PeerError, Remote, associate
-from dicomweb.dimse.tls import acceptor_context, requestor_context
+from dicomweb.dimse.tls import acceptor_context, our_context, requestor_context
 from dicomweb.study.retrieve import select
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.errors import HealixError
@@ -203,6 +204,21 @@ def test_we_call_as_we_are_called(ports: Ports, clinic: Clinic, tmp_path: Path) 
         pass
 
 
+def test_peers_of_tls_are_called_over_tls(
+    ports: Ports, clinic: Clinic, monkeypatch: pytest.MonkeyPatch, pool: Pool
+) -> None:
+    """A peer that is spoken with over TLS only is never called without; the environment says with what."""
+    monkeypatch.setenv("HEALIX_DIMSE_TLS_CERTIFICATE", str(clinic.server))
+    monkeypatch.setenv("HEALIX_DIMSE_TLS_CA", str(clinic.authority))
+    monkeypatch.setattr(calling, "our_context", our_context.__wrapped__)
+    for name, port, tls in (("HEALIX", ports.tls, True), ("PLAIN", ports.plain, False)):
+        peer = transaction(pool, partial(peers.add, name, "127.0.0.1", port, tls=tls))
+        remote = calling.remote_of(peer)
+        assert (remote.tls is not None) is tls
+        with associate(replace(remote, aet="HEALIX", calling="MODALITY"), [(VERIFICATION, [IMPLICIT])]):
+            pass
+
+
 UNUSABLE = {
     "no trust": ({"dimse_tls_ca": ""}, "HEALIX_DIMSE_TLS_CA must be set, or HEALIX_DIMSE_TLS_MUTUAL=false"),
     "no such certificate": ({"dimse_tls_certificate": "/nowhere"}, "HEALIX_DIMSE_TLS_CERTIFICATE names no file"),
@@ -260,6 +276,9 @@ def test_both_ports_go_by_one_policy(ports: Ports, pool: Pool, clinic: Clinic) -
     """A peer that is spoken with over TLS only is unknown at the other port, and unknown callers are at both."""
     transaction(pool, lambda: peers.add("MODALITY", "127.0.0.1", 104, tls=True))
     assert echo(ports.tls, device(clinic)) < 1
+    with pool.connection() as connection:
+        found = connection.execute("SELECT outcome, query FROM audit_event WHERE subtype = 'A-ASSOCIATE'").fetchall()
+    assert found == [(0, "TLS")]
     with Peer(ports.plain) as peer:
         peer.send(request())
         assert peer.read() == (3, bytes((0, 1, 1, 3)))

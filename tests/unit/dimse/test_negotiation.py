@@ -10,10 +10,11 @@ from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ
 
 from dicomweb.dimse import contexts
 from dicomweb.dimse.associate import Reject, accept, decode, reject
-from dicomweb.dimse.contexts import TRANSFER_SYNTAXES, negotiate
+from dicomweb.dimse.contexts import TRANSFER_SYNTAXES, negotiate, with_further
 from dicomweb.dimse.pdu import ProtocolError
 from dicomweb.dimse.peers import ALL, Right
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
+from healix_fhir.kernel.errors import HealixError
 from tests.support.dimse import CT, EXPLICIT, IMPLICIT, VERIFICATION, extended, proposal, request_body, role
 
 JPEG_LOSSLESS, JPEG_BASELINE, RLE = "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.5"
@@ -135,11 +136,14 @@ def test_extended_negotiation(monkeypatch: pytest.MonkeyPatch, proposed: bytes, 
     monkeypatch.setattr(contexts, "EXTENDED", {CT: b"\1\0\1"})
     user = extended(CT, proposed) + extended(VERIFICATION, b"\1")
     read = answers(proposal(1, CT, [EXPLICIT]), proposal(3, VERIFICATION, [EXPLICIT]), user=user)
+    assert extension(read) == {CT: agreed}
+
+
+def extension(read: A_ASSOCIATE_AC) -> dict[str, bytes]:
+    """The application information agreed on, by class."""
     assert read.user_information is not None
-    assert {
-        str(one.sop_class_uid): one.service_class_application_information or b""
-        for one in read.user_information.ext_neg
-    } == {CT: agreed}
+    found = read.user_information.ext_neg
+    return {str(one.sop_class_uid): one.service_class_application_information or b"" for one in found}
 
 
 def test_no_extended_negotiation_without_its_context(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +165,34 @@ def test_acceptance_announces_length_implementation_and_window(proposed: bytes, 
     assert str(user.implementation_class_uid).startswith("2.25.")
     found = user.async_ops_window
     assert window == (found and (found.max_operations_invoked, found.max_operations_performed))
+
+
+@pytest.mark.spec("PS3.4 B.3.1 (2024d)")
+def test_storage_is_said_to_keep_all() -> None:
+    """Who asks for our level of storage hears: full, bit-preserving, no coercion; for classes of other services not."""
+    proposals = proposal(1, CT, [EXPLICIT]), proposal(3, VERIFICATION, [EXPLICIT])
+    user = extended(CT, b"\3\0\0\0\2\0") + extended(VERIFICATION, b"\3\0\0\0\2\0")
+    assert extension(answers(*proposals, user=user)) == {CT: b"\2\0\3\0\0\0"}
+
+
+PRIVATE = "1.2.826.0.1.3680043.9.7"
+
+
+@pytest.mark.parametrize(("classes", "result"), [("", 3), ("1.2.3", 3), (f"1.2.3, {PRIVATE}", 0)])
+def test_further_storage_classes(classes: str, result: int) -> None:
+    """A private storage class is accepted by setting, for who may store; a peer may be its SCP for C-GET, too."""
+    asked = decode(request_body([proposal(1, PRIVATE, [EXPLICIT])], user=role(PRIVATE, scu=1, scp=1)))
+    (context,) = negotiate(asked, ALL, with_further(classes)).contexts
+    assert context.result == result
+    (context,) = negotiate(asked, {Right.ECHO}, with_further(classes)).contexts
+    assert context.result == (result or 1)
+
+
+def test_what_is_no_further_storage_class() -> None:
+    """What is no UID is refused with the name of the setting; a class of another service stays of that service."""
+    with pytest.raises(HealixError, match=r"HEALIX_DIMSE_STORAGE_CLASSES holds '1\.02'"):
+        with_further("1.2.3,1.02")
+    assert with_further(VERIFICATION)[VERIFICATION] is Right.ECHO
 
 
 def test_unknown_items_are_skipped() -> None:
