@@ -81,12 +81,21 @@ BULKS = (Offer(OCTETS, parts=True),)
 
 
 def wanted(request: Request) -> tuple[MediaType, ...]:
-    """What the caller takes, most wanted first: all of the query parameter before all of the header.
+    """What the caller takes, most wanted first."""
+    return accepted_ranges(*listed(request))
+
+
+def listed(request: Request) -> tuple[str, str]:
+    """The lists of what the caller takes, as they are written: of the query parameter and of the header."""
+    asked = request.query_params.get("accept") if request.scope["query_string"] else None
+    return asked or "", request.headers.get("accept") or ""
+
+
+def accepted_ranges(asked: str, header: str) -> tuple[MediaType, ...]:
+    """The ranges of both lists, most wanted first: all of the query parameter before all of the header.
 
     Without either the caller takes anything. Spec: PS3.18 8.7.8.1 (2024d)
     """
-    asked = request.query_params.get("accept") if request.scope["query_string"] else None
-    header = request.headers.get("accept")
     found = parse_accept(asked) if asked else ()
     return found + (parse_accept(header or "*/*") if header or not asked else ())
 

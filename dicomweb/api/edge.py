@@ -16,12 +16,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dicomweb.api.denial import denials
-from dicomweb.api.remembered import CAPACITY, Form, Kept
+from dicomweb.api.remembered import CAPACITY, SEARCHES, Asked, Kept, Search
 from dicomweb.api.unsupported import told
 from dicomweb.archive.blobs import Archive
 from dicomweb.status import HTTP
 from dicomweb.study.outcome import Duplicates
-from dicomweb.study.query import Level, Query
+from dicomweb.study.query import Query
 from dicomweb.study.reader import Reader
 from dicomweb.study.receive import Receiver
 from dicomweb.workitem.create import PatientFinder
@@ -34,8 +34,6 @@ from smart_auth.challenge import Gate, challenge
 
 PICTURES = 32 << 20
 """Bytes of pictures that a process remembers."""
-SEARCHES = 4 << 20
-"""Bytes of searches that it remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +54,8 @@ class Edge:
     reader: Reader
     duplicates: Duplicates = Duplicates.REFUSE
     pictures: Memory[str, bytes] = field(default_factory=lambda: Memory(PICTURES))
-    documents: Memory[Form, Kept] = field(default_factory=lambda: Memory(CAPACITY))
-    searches: Memory[tuple[Level, bytes, tuple[str, ...]], Query] = field(default_factory=lambda: Memory(SEARCHES))
+    documents: Memory[Asked, Kept] = field(default_factory=lambda: Memory(CAPACITY))
+    searches: Memory[Search, tuple[str, Query]] = field(default_factory=lambda: Memory(SEARCHES))
 
 
 Handler = Callable[[Edge, Request, AccessContext], Awaitable[Response]]

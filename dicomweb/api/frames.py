@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import DEFAULT_SYNTAX, FRAME_TYPE, MULTIPART, OCTETS, asked_syntax, not_acceptable, wanted
+from dicomweb.api.accept import (
+    DEFAULT_SYNTAX,
+    FRAME_TYPE,
+    MULTIPART,
+    OCTETS,
+    accepted_ranges,
+    asked_syntax,
+    listed,
+    not_acceptable,
+)
 from dicomweb.api.conditional import answer, tag_of
 from dicomweb.api.content import Made, Piece, Stretch
 from dicomweb.api.edge import Edge
@@ -21,6 +30,7 @@ from dicomweb.archive.blobs import Archive
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, NATIVE
 from dicomweb.pixel.frames import read, served_syntax
 from dicomweb.pixel.image import Image, image
+from dicomweb.pixel.layout import Pixels
 from dicomweb.pixel.pool import work_now
 from dicomweb.pixel.syntaxes import can_serve, default_syntax
 from dicomweb.study.retrieve import Frames, Instance, frames_of
@@ -55,7 +65,7 @@ async def frames(edge: Edge, request: Request, access: AccessContext) -> Respons
         access, uids, "retrieve-frames", lambda held: frames_of(held.instance, held.layout, numbers)
     )
     stored = found.instance.transfer_syntax
-    chosen = choose(wanted(request), stored, image(found.pixels), single=len(numbers) == 1)
+    chosen = _chosen(listed(request), stored, found.pixels, single=len(numbers) == 1)
     tag = tag_of(found.instance.key, path["frames"], chosen.content_type, str(chosen.parts))
     contents = (frame_content(edge.archive, found, at, chosen.syntax) for at in range(len(numbers)))
     if not chosen.parts:
@@ -67,6 +77,12 @@ async def frames(edge: Edge, request: Request, access: AccessContext) -> Respons
     )
     pieces, content_type = multipart(chosen.kind, parts, tag)
     return await answer(edge.archive, request, pieces, content_type, tag)
+
+
+@lru_cache(maxsize=512)
+def _chosen(accept: tuple[str, str], stored: str, pixels: Pixels, *, single: bool) -> Choice:
+    """The same for all slices of a series, for which a viewer asks one after the other."""
+    return choose(accepted_ranges(*accept), stored, image(pixels), single=single)
 
 
 def location(base: str, instance: Instance) -> str:

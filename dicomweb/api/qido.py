@@ -12,6 +12,7 @@ from starlette.responses import Response
 from dicomweb.api.accept import ATTRIBUTES, Offer, acceptable, check_charset, none_of, wanted
 from dicomweb.api.edge import Edge, Handler
 from dicomweb.api.related import PRIVATE, objects
+from dicomweb.api.remembered import Search
 from dicomweb.api.table import CSV, table
 from dicomweb.api.unsupported import is_ignored, supported
 from dicomweb.index.naming import is_name
@@ -21,8 +22,6 @@ from healix_fhir.kernel.database import aat_once, atransaction
 from smart_auth.access import AccessContext
 
 FORMS = (*ATTRIBUTES, Offer(CSV))
-SEARCH, PARSED = 8192, 16
-"""Bytes that a search takes when it is read, roughly, and more for each of its query."""
 KEYWORDS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 
 
@@ -30,8 +29,9 @@ def search(level: Level) -> Handler:
     """The handler of a search at `level`; UIDs in the path narrow it."""
 
     async def handler(edge: Edge, request: Request, access: AccessContext) -> Response:
-        kind = _form(request)
-        asked = _asked(level, edge, request)
+        headers = request.headers
+        form = Search(level, *_named(request), headers.get("accept", ""), headers.get("accept-charset", ""))
+        kind, asked = edge.searches.get(form) or _remembered(edge, form, request)
         found = await aat_once(edge.pool, query(access, asked, base=edge.base), aside=reads_metadata(asked))
         if kind == CSV:
             answer = Response(table(found.objects), 200, PRIVATE, f"{CSV}; charset=utf-8; header=present")
@@ -54,7 +54,20 @@ def counting(level: Level) -> Handler:
     return handler
 
 
-def _form(request: Request) -> str:
+def _named(request: Request) -> tuple[bytes, tuple[str, ...]]:
+    """What the address says: the parameters and the UIDs."""
+    return request.scope["query_string"], tuple(request.path_params.values())
+
+
+def _remembered(edge: Edge, form: Search, request: Request) -> tuple[str, Query]:
+    """What a request asks for, read once: viewers ask for the same list again and again."""
+    read = _kind(request), _asked(form.level, edge, request)
+    if not is_ignored(request):  # which is told each time
+        edge.searches.put(form, read, form.weight)
+    return read
+
+
+def _kind(request: Request) -> str:
     """The form that the caller takes. Raises NotAcceptable."""
     check_charset(request)
     for offer, _ in acceptable(wanted(request), FORMS):
@@ -63,17 +76,6 @@ def _form(request: Request) -> str:
 
 
 def _asked(level: Level, edge: Edge, request: Request) -> Query:
-    """The search that a request asks for, read once: viewers ask for the same list again and again."""
-    form = level, request.scope["query_string"], tuple(request.path_params.values())
-    found = edge.searches.get(form)
-    if found is None:
-        found = _read(level, edge, request)
-        if not is_ignored(request):  # which is told each time
-            edge.searches.put(form, found, SEARCH + PARSED * len(form[1]))
-    return found
-
-
-def _read(level: Level, edge: Edge, request: Request) -> Query:
     params = supported(request, _is_known)
     within = [(KEYWORDS[name], uid) for name, uid in request.path_params.items()]
     return parse(level, params, within=within, catalogue=edge.receiver.catalogue)

@@ -39,7 +39,7 @@ from dicomweb.api.edge import Edge
 from dicomweb.api.frames import location
 from dicomweb.api.includefield import Fields, fields, only
 from dicomweb.api.related import Part, joined, multipart
-from dicomweb.api.remembered import Form, Kept
+from dicomweb.api.remembered import Asked, Kept
 from dicomweb.api.zipped import zipped
 from dicomweb.archive.blobs import Archive
 from dicomweb.pixel.image import Image, image
@@ -211,7 +211,7 @@ async def metadata(edge: Edge, request: Request, access: AccessContext) -> Respo
     narrowed = fields(named)
     path = request.path_params
     uids = path["study"], path.get("series"), path.get("instance")
-    form = Form(uids, kind, named, taken_by(request))
+    form = Asked(uids, kind, named, taken_by(request))
     kept = edge.documents.get(form)
     if kept is not None and await aat_once(edge.pool, unchanged(access, *uids, kept.state)):
         return sent(request, kept.document, KEPT)

@@ -36,8 +36,11 @@ SHAPES = 8
 """Kinds of lists of which rows are remembered."""
 _END = -4
 """Where the columns end that are attributes: the metadata, the patient, the place and the count follow."""
-COUNTED = 1000
-"""How many further matches are counted, for the number of those that can still be requested."""
+COUNTED = 100
+"""How many further matches are counted, for the number of those that can still be requested.
+
+A page that nobody turned over is not to cost more the more is stored: to count a thousand took longer than the page.
+"""
 
 
 @dataclass(frozen=True, slots=True)
