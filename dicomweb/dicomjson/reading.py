@@ -111,9 +111,9 @@ def _groups(name: str | None) -> dict[str, str] | None:
     return None if name is None else dict(zip(GROUPS, name.split("="), strict=False))
 
 
-def checked(members: Mapping[str, Any]) -> DataSet:
-    """A data set from decoded JSON; see the module. Raises Invalid that names the element, TooLarge."""
-    return _Check().data_set(members, "", 1)
+def checked(members: Mapping[str, Any], most: int = MEMBER_LIMIT) -> DataSet:
+    """A data set of `most` elements from decoded JSON; see the module. Raises Invalid, naming the element, TooLarge."""
+    return _Check(most).data_set(members, "", 1)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -133,7 +133,8 @@ _decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
 class _Check:
     """One pass over a data set; it counts what it has seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._members = 0
 
     def data_set(self, members: Mapping[str, Any], within: str, depth: int) -> DataSet:
@@ -141,8 +142,8 @@ class _Check:
         if depth > DEPTH_LIMIT:
             raise _too_deep()
         self._members += len(members) + 1
-        if self._members > MEMBER_LIMIT:
-            raise too_large(f"the data set has more than {MEMBER_LIMIT} elements")
+        if self._members > self._most:
+            raise too_large(f"the data set has more than {self._most} elements")
         found = {}
         for name, member in members.items():
             if not TAG.fullmatch(name):

@@ -45,21 +45,22 @@ class Identifier:
 
 @dataclass(slots=True)
 class Gathering:
-    """The data set of a message as it comes; what is too long is not kept."""
+    """The data set of a message as it comes, of `most` bytes; what is too long is not kept."""
 
+    most: int = LIMIT
     _data: bytearray = field(default_factory=bytearray)
     _size: int = 0
 
     def write(self, data: memoryview) -> None:
         """The next piece."""
         self._size += len(data)
-        if self._size <= LIMIT:
+        if self._size <= self.most:
             self._data += data
 
     def identifier(self, TransferSyntaxUID: str) -> Identifier:  # noqa: N803 - a DICOM keyword
         """All of it, read. Raises TooLarge, and Invalid for what is no data set."""
-        if self._size > LIMIT:
-            raise too_large(f"an identifier has at most {LIMIT >> 20} MB")
+        if self._size > self.most:
+            raise too_large(f"an identifier has at most {self.most >> 20} MB")
         return parse(bytes(self._data), TransferSyntaxUID)
 
 

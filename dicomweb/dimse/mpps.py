@@ -37,6 +37,10 @@ from healix_fhir.kernel.errors import Category, HealixError
 log = structlog.get_logger("dimse")
 Result = TypeVar("Result")
 
+LONGEST, MOST_ELEMENTS = 16 << 20, 400_000
+"""Bytes and elements of what a step is created or set with: it names each of its images, of which there may be many
+thousand.
+"""
 OPERATIONS: Mapping[CommandField, str] = {
     CommandField.N_CREATE_RQ: MPPS,
     CommandField.N_SET_RQ: MPPS,
@@ -122,7 +126,7 @@ class MppsOperation:
         self._command = command
         self._context = context
         self._service = service
-        self._gathering = Gathering()
+        self._gathering = Gathering(LONGEST)
 
     def write(self, data: memoryview) -> None:
         """Keep the piece."""
@@ -134,7 +138,7 @@ class MppsOperation:
         try:
             given = {}
             if has_data_set(self._command):
-                given = checked(as_json(self._gathering.identifier(syntax).members))
+                given = checked(as_json(self._gathering.identifier(syntax).members), MOST_ELEMENTS)
             answer, found = self._service.perform(self._command, given)
             data_set = None if found is None else write(known(msgspec.json.encode(found)), syntax)
         except HealixError as error:

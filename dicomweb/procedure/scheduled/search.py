@@ -16,7 +16,7 @@ import msgspec
 
 from dicomweb.dicomjson.reading import DataSet
 from dicomweb.index import moments as m
-from dicomweb.procedure.content import items, made, text, values
+from dicomweb.procedure.content import items, made, name_of, text, values
 from dicomweb.procedure.scheduled.answer import answer
 from dicomweb.procedure.scheduled.attributes import (
     ACCESSION,
@@ -42,7 +42,8 @@ TYPE = "ServiceRequest"
 """The FHIR type whose scopes open the worklist: a step stands for its order."""
 PAGE = 500
 """Rows that are looked at together."""
-WILD = ("*", "?")
+UNSOUGHT = ("*", "?", "\0")
+"""Characters that stand in no value: those of wild cards, and the one that no column can hold."""
 COLUMNS = {PATIENT_ID: "s.patient_id", ACCESSION: "s.accession", STUDY_UID: "s.study_uid"}
 STEP_COLUMNS = {MODALITY: "s.modality", STEP_ID: "s.step_id"}
 START = ("", 0)
@@ -126,7 +127,7 @@ def _among(keys: DataSet, tag: str, column: str) -> Iterator[Fragment]:
 def _plain(keys: DataSet, tag: str) -> list[str]:
     """The values of a key, where they are asked for as they are."""
     found = [str(value).strip() for value in values(keys, tag)]
-    return [] if any(wild in value for value in found for wild in WILD) else [value for value in found if value]
+    return [] if any(char in value for value in found for char in UNSOUGHT) else [value for value in found if value]
 
 
 def _item(dataset: DataSet, status: str, asked: Query) -> DataSet:
@@ -141,10 +142,20 @@ def _item(dataset: DataSet, status: str, asked: Query) -> DataSet:
 
 def _audited(access: AccessContext, asked: Query, patients: list[str | None]) -> Statement:
     shown_to = dict.fromkeys(patient for patient in patients if patient is not None)
-    said = "&".join(f"{tag}={text(asked.keys, tag)}" for tag in asked.keys if text(asked.keys, tag))
+    said = "&".join(_said(asked.keys)).replace("\0", "")[:1000]
     return record(
-        [AuditRow(access.origin, "E", "query-worklist", patient=one, query=said[:1000]) for one in shown_to or (None,)]
+        [AuditRow(access.origin, "E", "query-worklist", patient=one, query=said) for one in shown_to or (None,)]
     )
+
+
+def _said(keys: DataSet) -> Iterator[str]:
+    """The keys with a value, as the trail tells them."""
+    for tag, member in keys.items():
+        if member["vr"] == "SQ":
+            yield from (f"{tag}.{inner}" for item in items(keys, tag) for inner in _said(item))
+        elif found := values(keys, tag):
+            names = (name_of(keys, tag),) if member["vr"] == "PN" else map(str, found)
+            yield f"{tag}={','.join(names)}"
 
 
 def _inner(path: str) -> str:

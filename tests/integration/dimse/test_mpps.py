@@ -218,3 +218,17 @@ def test_codes_of_reasons_come_back(station: Station) -> None:
     _, found = station.get([0x00400281])
     assert found is not None
     assert found.PerformedProcedureStepDiscontinuationReasonCodeSequence[0].CodeValue == "110514"
+
+
+def test_a_step_may_name_many_thousand_images(station: Station) -> None:
+    """As long examinations do; what is beyond all measure is refused, and the association goes on."""
+    station.create(begun())
+    images = [members(ReferencedSOPClassUID="1.2.3", ReferencedSOPInstanceUID=f"{UID}.{n}") for n in range(7_000)]
+    given = members(PerformedSeriesSequence=[series(ReferencedImageSequence=images)])
+    with station.associated() as association:
+        assert association.send_n_set(Dataset.from_json(given), MPPS, UID)[0].Status == 0
+        endless = Dataset.from_json(members(CommentsOnThePerformedProcedureStep="x"))
+        endless.add_new(0x00090010, "LO", "TEST")
+        endless.add_new(0x00091001, "OB", b"\0" * (17 << 20))
+        assert association.send_n_set(endless, MPPS, UID)[0].Status == 0x0213
+        assert association.send_n_set(Dataset.from_json(members(StudyID="1")), MPPS, UID)[0].Status == 0

@@ -12,6 +12,7 @@ import pydicom
 import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE
@@ -184,6 +185,24 @@ def test_a_cancelled_query_ends(station: Station) -> None:
         statuses.append(status.Status)
     association.release()
     assert statuses[-1] in (0xFE00, 0x0000)  # all of a short list may be under way before the cancel is heard
+
+
+def test_keys_that_no_value_has_find_nothing(station: Station) -> None:
+    """A NUL, which the database knows no character for, and very many wild cards."""
+    station.schedule()
+    for key in ("P\0" + "1", "*P" * 30):
+        identifier = keys()
+        identifier.PatientID = DataElement("PatientID", "LO", key, validation_mode=pydicom.config.IGNORE).value
+        assert find(station, identifier) == [(0x0000, None)]
+
+
+def test_the_trail_tells_what_was_asked_for(station: Station) -> None:
+    """Names as they are written, and keys of the step with its tag before theirs."""
+    station.schedule()
+    find(station, keys(PatientName="Doe*", AdmissionID="", step__Modality="CT"))
+    with station.pool.connection() as connection:
+        rows = connection.execute("SELECT query FROM audit_event WHERE subtype = 'query-worklist'").fetchall()
+    assert rows == [("00100010=Doe*&00400100.00080060=CT",)]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -10,6 +11,7 @@ from dicomweb.procedure.performed.change import change as set_step
 from dicomweb.procedure.performed.create import create
 from dicomweb.procedure.performed.retrieve import retrieve
 from dicomweb.procedure.performed.status import RefusedError
+from dicomweb.procedure.scheduled import search as searching
 from dicomweb.procedure.scheduled.search import query, search
 from healix_fhir.imaging.imaging_study import imaging_study_id, procedure_id
 from healix_fhir.kernel.audit import Origin
@@ -17,9 +19,11 @@ from healix_fhir.kernel.errors import HealixError
 from smart_auth.access import AccessContext
 from tests.support.clinic import MODALITY, UID, Clinic
 from tests.support.dicom import data_set, part10
-from tests.support.procedure import AE_TITLE, SNOMED, STUDY, begun, ended, order, patient, request
+from tests.support.procedure import AE_TITLE, DCM, SNOMED, STUDY, begun, ended, order, patient, request
 from tests.support.study import Store, caller
 from tests.support.workitems import code, members
+
+ACCESSION = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
 
 
 @pytest.fixture
@@ -325,3 +329,50 @@ def test_long_lists_come_page_by_page(clinic: Clinic) -> None:
     steps = [one["00400100"]["Value"][0] for one in (*first.answers, *second.answers)]
     dates = [one["00400002"]["Value"][0] for one in steps]
     assert (len({one["00400009"]["Value"][0] for one in steps}), dates) == (700, sorted(dates))
+
+
+NARROWED: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
+    ({}, {"PatientID": "mrn-1"}),
+    ({}, {"PatientID": ["mrn-1", "mrn-9"]}),
+    ({}, {"PatientID": "MRN-1"}),
+    ({}, {"PatientID": "mrn*"}),
+    ({}, {"PatientID": " mrn-1 "}),
+    ({}, {"AccessionNumber": "A-1"}),
+    ({}, {"StudyInstanceUID": [STUDY, f"{STUDY}.1"]}),
+    ({"Modality": "CT"}, {}),
+    ({"Modality": ["CT", "MR"]}, {}),
+    ({"Modality": "C?"}, {}),
+    ({"ScheduledStationAETitle": "CT7"}, {}),
+    ({"ScheduledStationAETitle": "CT*"}, {}),
+    ({"ScheduledProcedureStepStartDate": "20260301"}, {}),
+    ({"ScheduledProcedureStepStartDate": "-20260301"}, {}),
+    ({"ScheduledProcedureStepStartDate": "20260302-"}, {}),
+    ({"ScheduledProcedureStepStartDate": "*"}, {}),
+    ({"ScheduledProcedureStepStartDate": "20260301-20260302", "ScheduledProcedureStepStartTime": "0900-0800"}, {}),
+    ({"ScheduledProcedureStepStatus": "*"}, {}),
+    ({"ScheduledProcedureStepStatus": "CANCELED"}, {}),
+    ({"ScheduledProcedureStepID": "S000000001"}, {}),
+)
+
+
+def test_what_the_database_narrows_by_loses_no_match(clinic: Clinic) -> None:
+    """Whatever the keys, the answer is that of matching each item by itself."""
+    station = {"reference": "Device/s"}
+    clinic.put(
+        {"resourceType": "Device", "id": "s", "identifier": [{"system": AE_TITLE, "value": "CT7"}]},
+        patient("q", identifier=[{"value": "mrn-9"}]),
+        order("o1", identifier=[{"system": "urn:dicom:uid", "value": f"urn:oid:{STUDY}"}]),
+        order("o2", performer=[station], occurrenceDateTime="2026-03-02T07:59:59Z", subject={"reference": "Patient/q"}),
+        order("o3", orderDetail=[{"coding": [{"system": DCM, "code": "MR"}]}], occurrenceDateTime="2026-02-28"),
+        order("o4", status="revoked", identifier=[{"type": ACCESSION, "value": "A-1"}]),
+        order("o5", identifier=[{"type": ACCESSION, "value": "A-1"}]),
+    )
+    assert len(clinic.worklist()) == 4
+    counts, narrowed = [], searching._narrowed
+    for step, keys in NARROWED:
+        asked = query(request(step or None, **keys), "CT1")
+        found = clinic.store.run(search(MODALITY, asked)).answers
+        with patch.object(searching, "_narrowed", lambda asked: [next(narrowed(asked))]):  # that it is on the list
+            counts.append(len(found))
+            assert len(clinic.store.run(search(MODALITY, asked)).answers) == len(found), (step, keys)
+    assert set(counts) >= {0, 1, 2, 4}
