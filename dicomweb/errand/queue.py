@@ -2,8 +2,8 @@
 
 Like mails and notifications, and unlike jobs, they are tried for days: a peer may be switched off over a weekend. One
 that fails is tried again with pauses that double; after `PATIENCE` it is given up, audited, and kept to be seen. A
-receiver that does not answer puts off all that it is to have, and brings it forward when it is back, so that an
-evening's studies neither wait for each one's pause nor knock one by one at a closed door.
+receiver that does not answer is left alone for a while with all that it is to have, and has all of it when it is
+back, so that an evening's studies neither wait for each one's pause nor knock one by one at a closed door.
 
 Each is done at least once: who does it again finds out by itself how far it was (`after`). One that is asked for while
 it is done is done again.
@@ -11,7 +11,7 @@ it is done is done again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import StrEnum
 
@@ -85,7 +85,8 @@ class Listed(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-_LISTED = "seq, kind, receiver, about, rule, attempts, asked, due, ended, given_up, reason"
+_LISTED = """seq, kind, receiver, about, rule, attempts, asked,
+  greatest(due, (SELECT a.until FROM errand_away a WHERE a.receiver = errand.receiver)), ended, given_up, reason"""
 """The columns of `Listed`."""
 
 _ASK = f"""
@@ -94,7 +95,7 @@ WITH asked AS (
   SELECT x.kind, x.receiver, x.about, x.rule, now() + make_interval(secs => x.wait)
   FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::float8[]) AS x (kind, receiver, about, rule, wait)
   ON CONFLICT (kind, receiver, about, rule) DO UPDATE SET
-    times = e.times + 1, due = CASE WHEN e.away THEN e.due ELSE excluded.due END,
+    times = e.times + 1, due = excluded.due,
     asked = CASE WHEN e.ended IS NULL THEN e.asked ELSE now() END,
     attempts = CASE WHEN e.ended IS NULL THEN e.attempts ELSE 0 END,
     reason = CASE WHEN e.ended IS NULL THEN e.reason END, ended = NULL, given_up = false
@@ -125,9 +126,10 @@ WITH asked AS (
   INSERT INTO errand AS e (kind, receiver, about, rule, due)
   VALUES (%s, %s, %s, %s, now() + make_interval(secs => %s))
   ON CONFLICT (kind, receiver, about, rule) DO UPDATE SET
-    times = e.times + 1, after = 0, due = excluded.due, asked = now(), attempts = 0, away = false, reason = NULL,
+    times = e.times + 1, after = 0, due = excluded.due, asked = now(), attempts = 0, reason = NULL,
     ended = NULL, given_up = false
-  RETURNING seq)
+  RETURNING seq, receiver),
+  back AS (DELETE FROM errand_away a USING asked WHERE a.receiver = asked.receiver)
 SELECT seq, pg_notify('{CHANNEL}', '') FROM asked"""
 
 
@@ -137,24 +139,37 @@ def begin(one: Wanted) -> Work[int]:
     return int(rows[0][0])
 
 
+_RECEIVERS = """
+WITH RECURSIVE known AS (
+  (SELECT receiver FROM errand WHERE ended IS NULL ORDER BY receiver LIMIT 1)
+  UNION ALL
+  SELECT (SELECT e.receiver FROM errand e WHERE e.ended IS NULL AND e.receiver > k.receiver ORDER BY e.receiver LIMIT 1)
+  FROM known k WHERE k.receiver IS NOT NULL)
+SELECT k.receiver FROM known k
+CROSS JOIN LATERAL (
+  SELECT e.due FROM errand e WHERE e.receiver = k.receiver AND e.ended IS NULL ORDER BY e.due LIMIT 1) first
+WHERE first.due <= now() AND NOT EXISTS (SELECT FROM errand_away a WHERE a.receiver = k.receiver AND a.until > now())"""
+"""Goes from receiver to receiver in an index, however many errands each has."""
+
+
 def receivers() -> Work[list[str]]:
-    """Whose errands are due, those first that wait longest."""
-    rows = yield Statement(
-        """SELECT receiver FROM errand WHERE ended IS NULL AND due <= now()
-           GROUP BY receiver ORDER BY min(due) LIMIT 100"""
-    )
+    """Whose errands are due and who is not known to be away, by name."""
+    rows = yield Statement(_RECEIVERS)
     return [receiver for (receiver,) in rows]
 
 
 _NEXT = """
-SELECT seq, kind, receiver, about, rule, times, after, attempts, asked FROM errand
-WHERE receiver = %s AND ended IS NULL AND due <= now()
-ORDER BY array_position(%s::text[], kind), due, seq LIMIT 1"""
+SELECT e.* FROM unnest(%s::text[]) WITH ORDINALITY k (kind, place)
+CROSS JOIN LATERAL (
+  SELECT e.seq, e.kind, e.receiver, e.about, e.rule, e.times, e.after, e.attempts, e.asked FROM errand e
+  WHERE e.receiver = %s AND e.kind = k.kind COLLATE "C" AND e.ended IS NULL AND e.due <= now()
+  ORDER BY e.due, e.seq LIMIT 1) e
+ORDER BY k.place LIMIT 1"""
 
 
 def next_of(receiver: str) -> Work[Errand | None]:
     """The errand to do next at a receiver. The caller holds the receiver's lock."""
-    rows = yield Statement(_NEXT, (receiver, [kind.value for kind in Kind]))
+    rows = yield Statement(_NEXT, ([kind.value for kind in Kind], receiver))
     return Errand(rows[0][0], Kind(rows[0][1]), *rows[0][2:]) if rows else None
 
 
@@ -168,7 +183,7 @@ def due_now(seq: int) -> Work[Errand | None]:
     return Errand(rows[0][0], Kind(rows[0][1]), *rows[0][2:]) if rows else None
 
 
-_NOTED = """attempts = 0, away = false,
+_NOTED = """attempts = 0,
   reason = CASE WHEN attempts = 0 THEN coalesce(%s, reason) ELSE %s END"""
 """What succeeded forgets why it failed before, but not what its earlier parts had to say."""
 
@@ -191,36 +206,57 @@ def put_off(errand: Errand, after: int, seconds: float, note: str | None, audits
         (after, note, note, seconds, errand.seq),
     )
     if audits:
+        yield _present(errand.receiver)
         yield record(audits)
 
 
-def failed(errand: Errand, reason: str, *, away: bool, final: bool, gave_up: AuditRow) -> Work[bool]:
-    """An errand was tried in vain; whether it is given up. When the receiver is `away` its other errands wait too."""
+GivenUp = Callable[[Kind, str], AuditRow]
+"""What the trail says of an errand that is given up: of its kind, and what it was about."""
+
+
+def refused(errand: Errand, reason: str, gave_up: GivenUp, *, final: bool) -> Work[bool]:
+    """An errand failed at a receiver that is there; whether it is given up: when it is `final`, or after `PATIENCE`."""
     pause = min(FIRST_PAUSE * 2.0 ** min(errand.attempts, 16), LONGEST_PAUSE)
     rows = yield Statement(
-        f"""UPDATE errand SET attempts = attempts + 1, away = %s, reason = %s,
-                   due = now() + make_interval(secs => %s),
+        f"""UPDATE errand SET attempts = attempts + 1, reason = %s, due = now() + make_interval(secs => %s),
                    ended = CASE WHEN %s OR asked < now() - interval '{PATIENCE}' THEN now() END,
                    given_up = %s OR asked < now() - interval '{PATIENCE}'
             WHERE seq = %s RETURNING given_up""",
-        (away, reason, pause, final, final, errand.seq),
+        (reason, pause, final, final, errand.seq),
     )
-    if away:
-        yield Statement(
-            """UPDATE errand SET away = true, due = greatest(due, now() + make_interval(secs => %s))
-               WHERE receiver = %s AND ended IS NULL AND seq <> %s""",
-            (pause, errand.receiver, errand.seq),
-        )
+    yield _present(errand.receiver)
     is_over = bool(rows and rows[0][0])
     if is_over:
-        yield record([gave_up])
+        yield record([gave_up(errand.kind, errand.about)])
     return is_over
 
 
+_LEAVE = f"""
+WITH tried AS (UPDATE errand SET attempts = attempts + 1, reason = %s WHERE seq = %s)
+INSERT INTO errand_away AS a (receiver, failures, until) VALUES (%s, 1, now() + make_interval(secs => {FIRST_PAUSE}))
+ON CONFLICT (receiver) DO UPDATE SET failures = least(a.failures + 1, 16),
+  until = now() + make_interval(secs => least({FIRST_PAUSE} * 2 ^ a.failures, {LONGEST_PAUSE}))"""
+
+_OVER = f"""
+UPDATE errand SET ended = now(), given_up = true, reason = coalesce(reason, %s) WHERE seq IN (
+  SELECT seq FROM errand WHERE receiver = %s AND ended IS NULL AND asked < now() - interval '{PATIENCE}'
+  ORDER BY asked LIMIT {LISTED})
+RETURNING kind, about"""
+
+
+def away(errand: Errand, reason: str, gave_up: GivenUp) -> Work[int]:
+    """A receiver cannot be reached: it is left alone for a while; of what it is to have that is given up which was
+    asked for `PATIENCE` ago, and how much that is.
+    """
+    yield Statement(_LEAVE, (reason, errand.seq, errand.receiver))
+    over = yield Statement(_OVER, (reason, errand.receiver))
+    if over:
+        yield record([gave_up(Kind(kind), about) for kind, about in over])
+    return len(over)
+
+
 def _present(receiver: str) -> Statement:
-    return Statement(
-        "UPDATE errand SET away = false, due = now() WHERE receiver = %s AND ended IS NULL AND away", (receiver,)
-    )
+    return Statement("DELETE FROM errand_away WHERE receiver = %s", (receiver,))
 
 
 def waiting(*, everything: bool) -> Work[list[Listed]]:
@@ -258,15 +294,20 @@ def _one(rows: Sequence[Row]) -> Listed:
 def retry(seq: int) -> Work[Listed]:
     """Do an errand now, whatever became of it. Raises NotFound."""
     rows = yield Statement(
-        f"""UPDATE errand SET times = times + 1, asked = now(), due = now(), away = false, attempts = 0, ended = NULL,
+        f"""UPDATE errand SET times = times + 1, asked = now(), due = now(), attempts = 0, ended = NULL,
                    given_up = false, reason = NULL WHERE seq = %s RETURNING {_LISTED}""",
         (seq,),
     )
     found = _one(rows)
+    yield _present(found.receiver)
     yield Statement(f"SELECT pg_notify('{CHANNEL}', '')")
     return found
 
 
 def sweep() -> Statement:
-    """Forget what ended long ago."""
-    return Statement(f"DELETE FROM errand WHERE ended < now() - interval '{KEPT}'")
+    """Forget what ended long ago, and receivers that have nothing to get."""
+    return Statement(
+        f"""WITH gone AS (DELETE FROM errand WHERE ended < now() - interval '{KEPT}')
+            DELETE FROM errand_away a
+            WHERE NOT EXISTS (SELECT FROM errand e WHERE e.receiver = a.receiver AND e.ended IS NULL)"""
+    )

@@ -31,7 +31,6 @@ errand = Table(
     Column("times", Integer, nullable=False, server_default="1"),  # how often it was asked for
     Column("after", BigInteger, nullable=False, server_default="0"),  # how far it is, in the words of its kind
     Column("attempts", SmallInteger, nullable=False, server_default="0"),  # in vain, since it was last asked for
-    Column("away", Boolean, nullable=False, server_default="false"),  # whether it waits for its receiver to come back
     Column("asked", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("due", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("ended", DateTime(timezone=True)),
@@ -40,4 +39,16 @@ errand = Table(
     comment="what is to be done at other systems, and what was; see dicomweb/errand/queue.py",
 )
 Index("errand_what", errand.c.kind, errand.c.receiver, errand.c.about, errand.c.rule, unique=True)
-Index("errand_due", errand.c.receiver, errand.c.due, postgresql_where=text("ended IS NULL"))
+OPEN = text("ended IS NULL")
+Index("errand_due", errand.c.receiver, errand.c.due, postgresql_where=OPEN)
+Index("errand_next", errand.c.receiver, errand.c.kind, errand.c.due, errand.c.seq, postgresql_where=OPEN)
+Index("errand_asked", errand.c.receiver, errand.c.asked, postgresql_where=OPEN)
+
+errand_away = Table(
+    "errand_away",
+    metadata,
+    Column("receiver", C, primary_key=True),
+    Column("failures", SmallInteger, nullable=False),  # one after the other
+    Column("until", DateTime(timezone=True), nullable=False),  # when it is called again
+    comment="receivers of errands that could not be reached",
+)

@@ -6,6 +6,7 @@ free at once, and its errand is done by another. What an errand does at the othe
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,12 +74,16 @@ WORDS: Mapping[Kind, str] = {
 
 def worker(performers: Mapping[Kind, Performer]) -> Callable[[Connection[Row]], int]:
     """The step; it returns how many errands it did: one, or none when nothing is due."""
+    served = [""]  # the receiver that was served last: each has its turn
 
     def step(connection: Connection[Row]) -> int:
-        for receiver in run(connection, queue.receivers()):
+        found = sorted(run(connection, queue.receivers()))
+        turn = bisect(found, served[0])
+        for receiver in found[turn:] + found[:turn]:
             with alone(connection, receiver) as is_ours:
                 errand = run(connection, queue.next_of(receiver)) if is_ours else None
                 if errand is not None:
+                    served[0] = receiver
                     perform(connection, errand, performers[errand.kind])
                     return 1
         return 0
@@ -112,11 +117,13 @@ def perform(connection: Connection[Row], errand: Errand, performer: Performer) -
     except StoppedError:
         return
     except AwayError as error:
-        _failed(connection, errand, str(error), away=True)
+        with connection.transaction():
+            given_up = run(connection, queue.away(errand, str(error), _gave_up(errand, str(error))))
+        log.warning("a receiver is away", receiver=errand.receiver, reason=str(error), given_up=given_up)
     except RefusedError as error:
-        _failed(connection, errand, str(error), final=error.final)
+        _refused(connection, errand, str(error), final=error.final)
     except Exception:
-        _failed(connection, errand, "it failed inside this server; the log says how")
+        _refused(connection, errand, "it failed inside this server; the log says how")
         raise
     else:
         with connection.transaction():
@@ -126,12 +133,13 @@ def perform(connection: Connection[Row], errand: Errand, performer: Performer) -
                 run(connection, queue.put_off(errand, made.after, made.again, made.note, made.audits))
 
 
-def _failed(
-    connection: Connection[Row], errand: Errand, reason: str, *, away: bool = False, final: bool = False
-) -> None:
-    row = AuditRow(
-        Origin(client=SENDER), "E", WORDS[errand.kind], 8, None, errand.about, f"{errand.receiver}: {reason}"
-    )
+def _refused(connection: Connection[Row], errand: Errand, reason: str, *, final: bool = False) -> None:
     with connection.transaction():
-        given_up = run(connection, queue.failed(errand, reason, away=away, final=final, gave_up=row))
+        given_up = run(connection, queue.refused(errand, reason, _gave_up(errand, reason), final=final))
     log.warning("an errand failed", kind=errand.kind, receiver=errand.receiver, reason=reason, given_up=given_up)
+
+
+def _gave_up(errand: Errand, reason: str) -> queue.GivenUp:
+    """What the trail says of what is given up with an errand."""
+    said = f"{errand.receiver}: {reason}"
+    return lambda kind, about: AuditRow(Origin(client=SENDER), "E", WORDS[kind], 8, None, about, said)

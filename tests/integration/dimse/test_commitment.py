@@ -61,6 +61,7 @@ class House:
     def hurry(self) -> None:
         """Let what waits be due."""
         self.store.sql("UPDATE errand SET due = now() WHERE ended IS NULL")
+        self.store.sql("DELETE FROM errand_away")
 
     def errands(self) -> list[Row]:
         """Attempts, whether it has ended, and what the peer said."""

@@ -7,13 +7,14 @@ from threading import Event, Thread
 
 import psycopg
 import pytest
-from psycopg import Connection
+from psycopg import Connection, RawCursor
 
 from dicomweb.errand import queue
 from dicomweb.errand.queue import FIRST_PAUSE, LONGEST_PAUSE, Errand, Kind, Wanted
 from dicomweb.errand.work import AwayError, Done, RefusedError, StoppedError, worker
 from healix_fhir.kernel.audit import AuditRow, Origin
 from healix_fhir.kernel.database import Row, one, run
+from healix_fhir.kernel.placeholders import posed
 
 Step = Callable[[Connection[Row]], int]
 WANTED = Wanted(Kind.SEND, "PACS", "1.2.3", "all")
@@ -59,6 +60,7 @@ def row(connection: Connection[Row], about: str = "1.2.3") -> tuple[int, float, 
 def hurry(connection: Connection[Row]) -> None:
     """Let all that waits be due."""
     connection.execute("UPDATE errand SET due = now() WHERE ended IS NULL")
+    connection.execute("UPDATE errand_away SET until = now()")
 
 
 def test_errand_is_done_once(connection: Connection[Row]) -> None:
@@ -175,17 +177,94 @@ def test_retry_takes_up_what_was_given_up(connection: Connection[Row]) -> None:
     assert row(connection)[2:] == (True, False, None)
 
 
-def test_receiver_that_is_away_puts_off_all_and_brings_it_forward(connection: Connection[Row]) -> None:
-    """One failed call is enough for all errands of a receiver; the first that succeeds lets the others go at once."""
+def until(connection: Connection[Row]) -> list[int]:
+    """In how many seconds each receiver that is away is called again."""
+    rows = connection.execute("SELECT extract(epoch FROM until - now())::float8 FROM errand_away ORDER BY receiver")
+    return [round(seconds) for (seconds,) in rows]
+
+
+def test_receiver_that_is_away_is_left_alone_with_all_that_it_is_to_have(connection: Connection[Row]) -> None:
+    """One failed call is enough for all errands of a receiver; others are served, and when it is back it has all."""
     seen: list[Errand] = []
     step = doing(seen, AwayError("nobody there"), Done())
-    ask(connection, *(Wanted(Kind.SEND, "PACS", f"1.2.{n}") for n in range(3)), Wanted(Kind.SEND, "OTHER", "1.2.9"))
-    connection.execute("UPDATE errand SET due = now() - interval '1 minute' WHERE receiver = 'PACS'")
-    assert step(connection) == 1
+    ask(connection, *(Wanted(Kind.SEND, "PACS", f"1.2.{n}") for n in range(3)))
+    assert [step(connection), step(connection)] == [1, 0]
+    ask(connection, Wanted(Kind.SEND, "OTHER", "1.2.9"), Wanted(Kind.SEND, "PACS", "1.2.7"))
     assert [step(connection), step(connection)] == [1, 0], "only the other receiver's"
     assert seen[1].receiver == "OTHER"
-    connection.execute("UPDATE errand SET due = now() WHERE about = '1.2.1'")
-    assert [step(connection) for _ in range(4)] == [1, 1, 1, 0]
+    hurry(connection)
+    assert [step(connection) for _ in range(5)] == [1, 1, 1, 1, 0]
+    assert until(connection) == []
+
+
+def test_receiver_that_stays_away_is_called_less_and_less(connection: Connection[Row]) -> None:
+    """Each call in vain doubles the pause, up to an hour, whichever errand was tried."""
+    step = doing([], AwayError("nobody there"))
+    ask(connection, *(Wanted(Kind.SEND, "PACS", f"1.2.{n}") for n in range(3)))
+    pauses = []
+    for _ in range(12):
+        assert [step(connection), step(connection)] == [1, 0]
+        pauses += until(connection)
+        hurry(connection)
+    assert pauses == [min(FIRST_PAUSE * 2**n, LONGEST_PAUSE) for n in range(12)]
+
+
+def test_receiver_that_answers_is_there(connection: Connection[Row]) -> None:
+    """A receiver that refuses an errand can be reached: its others go at once."""
+    step = doing([], AwayError("nobody there"), RefusedError("not this one"), Done())
+    ask(connection, *(Wanted(Kind.SEND, "PACS", f"1.2.{n}") for n in range(2)))
+    step(connection)
+    hurry(connection)
+    assert [step(connection), step(connection), step(connection)] == [1, 1, 0]
+    assert until(connection) == []
+
+
+def test_all_that_waits_too_long_for_a_receiver_is_given_up(connection: Connection[Row]) -> None:
+    """Errands that were never tried, since their receiver was away, are given up in their time, each with its row."""
+    step = doing([], AwayError("nobody there"))
+    ask(connection, *(Wanted(Kind.SEND, "PACS", f"1.2.{n}") for n in range(3)))
+    connection.execute("UPDATE errand SET asked = now() - interval '4 days' WHERE about <> '1.2.2'")
+    step(connection)
+    found = run(connection, queue.waiting(everything=False))
+    assert [(one.about, one.given_up) for one in found] == [("1.2.0", True), ("1.2.1", True), ("1.2.2", False)]
+    assert connection.execute("SELECT entity FROM audit_event ORDER BY entity").fetchall() == [("1.2.0",), ("1.2.1",)]
+
+
+def test_an_operator_has_a_receiver_called_at_once(connection: Connection[Row]) -> None:
+    """Whoever knows that a receiver is back need not wait for the pause."""
+    step = doing([], AwayError("nobody there"), Done())
+    ask(connection, WANTED)
+    step(connection)
+    (listed,) = run(connection, queue.waiting(everything=False))
+    assert listed.due > listed.asked
+    run(connection, queue.retry(listed.seq))
+    assert step(connection) == 1
+
+
+def test_each_receiver_has_its_turn(connection: Connection[Row]) -> None:
+    """One with a thousand errands does not keep the others waiting."""
+    seen: list[Errand] = []
+    step = doing(seen, Done())
+    ask(connection, *(Wanted(Kind.SEND, name, f"1.{n}") for name in ("A", "B", "C") for n in range(3)))
+    for _ in range(6):
+        step(connection)
+    assert [one.receiver for one in seen] == ["A", "B", "C"] * 2
+
+
+def test_the_next_errand_of_many_is_found_in_an_index(connection: Connection[Row]) -> None:
+    """Looking for what is due reads no more of a hundred thousand errands than of ten."""
+    connection.execute(
+        """INSERT INTO errand (kind, receiver, about, due)
+           SELECT 'send', 'PEER' || n % 3, n::text, now() - interval '1 hour' FROM generate_series(1, 60000) n"""
+    )
+    connection.execute("ANALYZE errand")
+    for work in (queue.receivers, lambda: queue.next_of("PEER1")):
+        statement = next(work())
+        sql, params = posed(statement.sql, statement.params)
+        with RawCursor(connection) as cursor:
+            plan = cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql.decode()}", params).fetchone()
+        assert plan is not None
+        assert plan[0][0]["Plan"]["Shared Hit Blocks"] + plan[0][0]["Plan"]["Shared Read Blocks"] < 100
 
 
 def test_commitments_go_first(connection: Connection[Row]) -> None:
