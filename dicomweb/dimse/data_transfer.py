@@ -17,6 +17,7 @@ from dicomweb.dimse.pdu import (
     AbortSource,
     Fragment,
     PDUType,
+    Piece,
     ProtocolError,
     data_pdus,
     data_set_pdus,
@@ -25,7 +26,7 @@ from dicomweb.dimse.pdu import (
 from dicomweb.dimse.wire import ClosedError, Wire
 
 TOGETHER = 64 << 10
-"""Bytes of PDUs that are joined to be sent in one call."""
+"""Bytes of PDUs that wait for more to be sent in one call."""
 
 
 class ReleasedError(Exception):
@@ -68,15 +69,15 @@ class DataTransfer:
             return fragment
         return self.fragment(idle=progress, progress=progress) if self.wire.has_come() else None
 
-    def send(self, context_id: int, command: Command, data: Iterable[bytes] | None = None) -> None:
+    def send(self, context_id: int, command: Command, data: Iterable[Piece] | None = None) -> None:
         """Send a message; its data set in pieces that are read as they go. Raises ClosedError."""
         if data is not None:
             command = {**command, Element.CommandDataSetType: dimse.DATA_SET}
-        held = b"".join(data_pdus(context_id, dimse.encode(command), self._maximum))
+        held: list[Piece] = [*data_pdus(context_id, dimse.encode(command), self._maximum)]
         for pdus in data_set_pdus(context_id, data, self._maximum) if data is not None else ():
-            if len(held) + len(pdus) > TOGETHER:
-                self.wire.write(held)
-                held = pdus
-            else:
-                held += pdus
-        self.wire.write(held)
+            held += pdus
+            if sum(map(len, held)) > TOGETHER:
+                self.wire.write_all(held)
+                held = []
+        if held:
+            self.wire.write_all(held)

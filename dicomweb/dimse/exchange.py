@@ -16,7 +16,7 @@ from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, CommandField, Element, Fragments
 from dicomweb.dimse.data_transfer import DataTransfer
 from dicomweb.dimse.limits import Limits
-from dicomweb.dimse.pdu import AbortReason, Fragment, ProtocolError
+from dicomweb.dimse.pdu import AbortReason, Fragment, Piece, ProtocolError
 
 
 class Exchange(Protocol):
@@ -36,7 +36,7 @@ class Exchange(Protocol):
     def is_cancelled(self) -> bool:
         """Whether a C-CANCEL for this request has come; does not wait."""
 
-    def ask(self, context_id: int, command: Command, data: Iterable[bytes] | None = None) -> Command:
+    def ask(self, context_id: int, command: Command, data: Iterable[Piece] | None = None) -> Command:
         """Send a request of ours in an accepted context, and wait for its response. The message ID is given here.
 
         `data` is its data set in pieces, read as they go; what `data` raises ends the association.
@@ -76,7 +76,7 @@ class Turn:
                 raise _unexpected("a message while another is answered")
         return self._cancelled
 
-    def ask(self, context_id: int, command: Command, data: Iterable[bytes] | None = None) -> Command:
+    def ask(self, context_id: int, command: Command, data: Iterable[Piece] | None = None) -> Command:
         """Send, then hear until the response is there; its data set, if any, is dropped."""
         self._asked = self._asked % 0xFFFF + 1
         self._transfer.send(context_id, {**command, Element.MessageID: self._asked}, data)

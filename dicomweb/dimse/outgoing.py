@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool
 from dicomweb.archive.blobs import Archive
 from dicomweb.dicomjson.part10 import read_meta
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from dicomweb.dimse.pdu import Piece
 from dicomweb.pixel.image import Image, image
 from dicomweb.pixel.layout import Layout
 from dicomweb.pixel.pool import work_now
@@ -40,7 +41,7 @@ class Outgoing:
         self._study = ""
         self._layouts: dict[str, Layout] = {}
 
-    def data_set(self, one: Instance, syntax: str) -> Iterator[bytes]:
+    def data_set(self, one: Instance, syntax: str) -> Iterator[Piece]:
         """The data set of an instance in a transfer syntax, without File Meta Information.
 
         What may be wrong with it is seen before its first piece. Raises NotAcceptable when it cannot be had in that
@@ -70,12 +71,13 @@ class Outgoing:
         return image(pixels), max(one.size, pixels.frame_bits * pixels.frames // 8)
 
 
-def _bare(file: Iterator[bytes]) -> Iterator[bytes]:
+def _bare(file: Iterator[bytes]) -> Iterator[Piece]:
     """What comes after the File Meta Information of a file."""
     head = b""
     for piece in file:
         head += piece
         found = read_meta(head)
         if found is not None:
-            return chain((head[found[1] :],), file)
+            first: Piece = memoryview(head)[found[1] :]  # a copy would cost as much as reading it
+            return chain((first,), file)
     raise HealixError(Category.FAULT, "a stored object ends within its File Meta Information")

@@ -11,9 +11,12 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeAlias
 
 HEADER = struct.Struct(">BxI")
 PDV_HEADER = struct.Struct(">IBB")
+Piece: TypeAlias = bytes | memoryview
+"""Bytes that go out."""
 IS_COMMAND = 0b01
 IS_LAST = 0b10
 LONGEST = 256 << 10
@@ -132,18 +135,20 @@ def data_pdus(context_id: int, command: bytes, maximum: int) -> Iterator[bytes]:
         yield encode(PDUType.P_DATA_TF, PDV_HEADER.pack(len(piece) + 2, context_id, control) + piece)
 
 
-def data_set_pdus(context_id: int, pieces: Iterable[bytes], maximum: int) -> Iterator[bytes]:
+def data_set_pdus(context_id: int, pieces: Iterable[Piece], maximum: int) -> Iterator[list[Piece]]:
     """P-DATA-TF PDUs that carry a data set, as many at once as a piece of it fills; bodies of `maximum` bytes (0: any).
 
-    Fragments are of even length, whatever that of the pieces. Spec: PS3.8 Annex E.2 (2024d)
+    They are parts that are to follow each other, since joining them would copy the whole data set. Fragments are of
+    even length, whatever that of the pieces. Spec: PS3.8 Annex E.2 (2024d)
     """
     room = (min(maximum or LONGEST, LONGEST) - PDV_HEADER.size) & ~1
     head = HEADER.pack(PDUType.P_DATA_TF, room + PDV_HEADER.size) + PDV_HEADER.pack(room + 2, context_id, 0)
-    held = b""  # what may be the last fragment
+    held = memoryview(b"")  # what may be the last fragment
     for piece in pieces:
-        view = memoryview(held + piece if held else piece)
+        view = memoryview(b"".join((held, piece))) if held else memoryview(piece)
         whole = max(len(view) - 1, 0) // room * room
         if whole:
-            yield b"".join(part for at in range(0, whole, room) for part in (head, view[at : at + room]))
-        held = bytes(view[whole:])
-    yield encode(PDUType.P_DATA_TF, PDV_HEADER.pack(len(held) + 2, context_id, IS_LAST) + held)
+            yield [part for at in range(0, whole, room) for part in (head, view[at : at + room])]
+        held = view[whole:]
+    last = HEADER.pack(PDUType.P_DATA_TF, len(held) + PDV_HEADER.size)
+    yield [last + PDV_HEADER.pack(len(held) + 2, context_id, IS_LAST), held]

@@ -16,8 +16,9 @@ from threading import Event
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, CommandField, Element
 from dicomweb.dimse.outgoing import FALLBACK, Outgoing
+from dicomweb.dimse.pdu import Piece
 from dicomweb.dimse.propose import MOST_CONTEXTS
-from dicomweb.dimse.requestor import Failure, Patience, PeerError, Remote, Requestor, associate
+from dicomweb.dimse.requestor import Failure, Patience, PeerError, Remote, Requestor, Response, associate
 from dicomweb.dimse.suboperations import Outcome, outcome
 from dicomweb.status import Reason, reason
 from dicomweb.study.retrieve import Instance
@@ -49,6 +50,14 @@ class Sent:
     def outcome(self) -> Outcome:
         """As what it counts."""
         return outcome(self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The data set of an instance, and the context in which it goes."""
+
+    context: Context
+    data_set: Iterator[Piece]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +96,29 @@ class Push:
                     raise
                 broken = broken + 1 if len(left) == before else 1
                 established = error.failure not in (Failure.REJECTED, Failure.UNREACHABLE)
-                over = [left.popleft()] if established and broken < ATTEMPTS else [*left]
-                if len(over) > 1:
-                    left.clear()
+                over = [left.popleft() for _ in range(1 if established and broken < ATTEMPTS else len(left))]
                 for one in over:
                     yield Sent(one, Reason.PROCESSING_FAILURE, error.message, may_pass=error.transient)
 
     def _over_one(self, left: deque[Instance]) -> Iterator[Sent]:
+        """Send what is `left`; while the peer stores one instance the next is read."""
         with associate(self.remote, offered(left), patience=self.patience, stop=self.stop) as requestor:
+            ready = self._ready(requestor, left[0])
             while left and not self.leave_off():
-                sent = self._one(requestor, left[0])
+                following: Ready | Sent | None = None
+                if isinstance(ready, Ready):
+                    message_id = requestor.request(ready.context, self._command(left[0]), ready.data_set)
+                    following = self._ready(requestor, left[1]) if len(left) > 1 else None
+                    sent = _sent(left[0], requestor.response(message_id))
+                else:
+                    sent = ready
                 left.popleft()
                 yield sent
+                if left:
+                    ready = following or self._ready(requestor, left[0])
 
-    def _one(self, requestor: Requestor, one: Instance) -> Sent:
+    def _ready(self, requestor: Requestor, one: Instance) -> Ready | Sent:
+        """An instance that can be sent, or why it cannot."""
         context = taken(requestor, one)
         if context is None:
             status, what = Reason.TRANSFER_SYNTAX_NOT_SUPPORTED, "neither its transfer syntax nor an uncompressed one"
@@ -111,8 +129,7 @@ class Push:
             data_set = self.outgoing.data_set(one, context.transfer_syntax)
         except HealixError as error:
             return Sent(one, reason(error), error.message)
-        response = requestor.ask(context, self._command(one), data_set)
-        return Sent(one, response.status, response.comment, may_pass=response.status >> 8 == OUT_OF_RESOURCES)
+        return Ready(context, data_set)
 
     def _command(self, one: Instance) -> Command:
         command: dict[int, int | str] = {
@@ -125,6 +142,11 @@ class Push:
             command[Element.MoveOriginatorApplicationEntityTitle] = self.originator.aet
             command[Element.MoveOriginatorMessageID] = self.originator.message_id
         return command
+
+
+def _sent(one: Instance, response: Response) -> Sent:
+    may_pass = response.status >> 8 == OUT_OF_RESOURCES
+    return Sent(one, response.status, response.comment, may_pass=may_pass)
 
 
 def taken(requestor: Requestor, one: Instance) -> Context | None:

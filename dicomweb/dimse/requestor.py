@@ -28,6 +28,7 @@ from dicomweb.dimse.pdu import (
     AbortSource,
     Fragment,
     PDUType,
+    Piece,
     ProtocolError,
     abort,
 )
@@ -166,12 +167,12 @@ class Requestor:
             raise PeerError(Failure.NOT_ACCEPTED, message, transient=False)
         return found
 
-    def ask(self, context: Context, command: Command, data_set: Iterable[bytes] | None = None) -> Response:
+    def ask(self, context: Context, command: Command, data_set: Iterable[Piece] | None = None) -> Response:
         """Send a request and wait for its one response."""
         return next(iter(self.answers(context, command, data_set)))
 
     def answers(
-        self, context: Context, command: Command, data_set: Iterable[bytes] | None = None
+        self, context: Context, command: Command, data_set: Iterable[Piece] | None = None
     ) -> Iterator[Response]:
         """Send a request; its responses until the last, which is not pending.
 
@@ -184,13 +185,13 @@ class Requestor:
             if not response.is_pending:
                 return
 
-    def request(self, context: Context, command: Command, data_set: Iterable[bytes] | None = None) -> int:
+    def request(self, context: Context, command: Command, data_set: Iterable[Piece] | None = None) -> int:
         """Send a request; the message identifier that it got. Its command says neither that nor whether data follow."""
         self._message_id = self._message_id % 0xFFFF + 1
         self.send(context, {**command, Element.MessageID: self._message_id}, data_set)
         return self._message_id
 
-    def send(self, context: Context, command: Command, data_set: Iterable[bytes] | None = None) -> None:
+    def send(self, context: Context, command: Command, data_set: Iterable[Piece] | None = None) -> None:
         """Send a message, also a response to one of the peer. Raises PeerError."""
         with self._told():
             self._transfer.send(context.id, {**command, Element.CommandDataSetType: dimse.NO_DATA_SET}, data_set)

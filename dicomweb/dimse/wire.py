@@ -13,6 +13,7 @@ import socket
 import ssl
 import struct
 import time
+from collections.abc import Sequence
 from threading import Event
 
 from dicomweb.dimse.pdu import HEADER, PDUType, checked_type
@@ -20,6 +21,8 @@ from dicomweb.dimse.pdu import HEADER, PDUType, checked_type
 TICK = 0.5
 BUFFER = 512 << 10
 """How much may be taken at once: about one CT image."""
+MOST_BUFFERS = 1000
+"""Buffers that the kernel takes in one call: 1024 on Linux."""
 QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
 
@@ -96,6 +99,17 @@ class Wire:
         except OSError as error:
             raise ClosedError from error
 
+    def write_all(self, buffers: Sequence[bytes | memoryview]) -> None:
+        """Send several buffers one after the other, without joining them. Raises ClosedError as `write`."""
+        for start in range(0, len(buffers), MOST_BUFFERS):
+            part = buffers[start : start + MOST_BUFFERS]
+            try:
+                sent = self._connection.sendmsg(part)
+            except OSError as error:
+                raise ClosedError from error
+            if sent < sum(map(len, part)):
+                self.write(b"".join(part)[sent:])
+
     def _await(self, deadline: float, interruptible: bool) -> None:
         """Take what has come, or wait for the first of it."""
         while not self._receive(self._buffer, 0):
@@ -143,6 +157,10 @@ class SecureWire(Wire):
         """Send all of `data`. Raises ClosedError, also when the peer takes nothing for its time."""
         self._connection.settimeout(self._sending)
         super().write(data)
+
+    def write_all(self, buffers: Sequence[bytes | memoryview]) -> None:
+        """Send several buffers joined, as TLS knows no other way."""
+        self.write(b"".join(buffers))
 
     def _receive(self, view: memoryview, flags: int) -> int:
         self._connection.settimeout(0 if flags & socket.MSG_DONTWAIT else TICK)
