@@ -33,11 +33,13 @@ from dicomweb.status import FIND_STATUS
 from dicomweb.study.retrieve import Instance, select
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Row, transaction
-from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.errors import Category, HealixError
 
 log = structlog.get_logger("dimse")
 
 SERVICE = "C-MOVE"
+OUT_OF_RESOURCES = 0xA700
+"""What C-FIND tells of a lack of resources; C-MOVE tells where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Move:
             remote, instances = self._asked(exchange.context)
         except HealixError as error:
             status = FIND_STATUS[error.category]
+            if status == OUT_OF_RESOURCES:
+                status = RetrieveStatus.CANNOT_COUNT
             exchange.respond(self._service.refused(self._command, status, error.message, error.detail))
         except psycopg.Error as error:
             message = "the database is not available"
@@ -109,9 +113,12 @@ class Move:
         peer = transaction(service.pool, lambda: peers.find(destination))
         if peer is None:
             return None, ()
+        try:
+            remote = remote_of(peer)
+        except HealixError as error:  # our own certificates: no fault of the request
+            raise HealixError(Category.UNAVAILABLE, "the destination cannot be called", detail=error.message) from error
         access = service.caller.access
-        instances = transaction(service.pool, lambda: select(access, keys, receiver=destination))
-        return remote_of(peer), instances
+        return remote, transaction(service.pool, lambda: select(access, keys, receiver=destination))
 
     def _move(self, exchange: Exchange, remote: Remote, instances: Sequence[Instance]) -> None:
         service = self._service

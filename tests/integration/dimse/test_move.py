@@ -94,7 +94,7 @@ def move(
 ) -> Moved:
     """Ask for a C-MOVE by pynetdicom as MODALITY."""
     ae = AE("MODALITY")
-    ae.add_requested_context(root, [EXPLICIT])
+    ae.add_requested_context(root, [IMPLICIT])
     item = SOPClassExtendedNegotiation()
     item.sop_class_uid, item.service_class_application_information = root, b"\x01"
     asked = Dataset()
@@ -326,6 +326,15 @@ def test_a_lost_database(service: Service) -> None:
         service.store.sql("ALTER TABLE instance RENAME TO away")
         found = move(service, study(1))
         service.store.sql("ALTER TABLE away RENAME TO instance")
+    assert found.statuses == [0xA701]
+
+
+def test_an_identifier_that_is_too_long(service: Service) -> None:
+    """An identifier beyond its limit is refused with A701H, and the association goes on."""
+    with receiving([(CT, [EXPLICIT])]) as peer:
+        service.knows(peer.remote)
+        keys: Keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": [uid(number) for number in range(40_000)]}
+        found = move(service, keys)
     assert found.statuses == [0xA701]
 
 
