@@ -70,6 +70,7 @@ ASIDE: Mapping[str, str] = {
     "dicomweb.procedure.performed.rows": STEPS,
     "dicomweb.procedure.performed.create": STEPS,
     "dicomweb.commitment.judge": "is for peers over DIMSE, whose access is to every study",
+    "dicomweb.study.pages": "is for DIMSE peers; tests/integration/study/test_pages.py holds it",
     "dicomweb.dimse.pushing": "is for the operator's commands, whose access is to every study",
     "dicomweb.routing.outgoing": "is for the operator's routes, whose access is to every study",
     "smart_auth.access": "makes one condition of another",
