@@ -13,6 +13,7 @@ from smart_auth.store import CHANNEL
 def end_apps(username: str) -> Work[None]:
     """End every grant and every token of an account, at once in every process, also those on their way.
 
+    What was decided about apps is forgotten, so that none comes back without being asked for: another may have decided.
     The grants are locked first, as by every exchange: what a refresh in progress makes is ended too.
     """
     yield Statement(
@@ -21,6 +22,7 @@ def end_apps(username: str) -> Work[None]:
         (username,),
     )
     yield Statement("DELETE FROM authorization_request WHERE username = %s", (username,))
+    yield Statement("DELETE FROM consent WHERE username = %s", (username,))
     yield Statement(
         f"""WITH gone AS (UPDATE access_token SET revoked = true WHERE username = %s AND NOT revoked RETURNING 1)
             SELECT pg_notify('{CHANNEL}', '') WHERE EXISTS (SELECT FROM gone)""",

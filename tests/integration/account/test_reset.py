@@ -82,7 +82,9 @@ def test_a_new_password(database_url: str, pool: Pool, mailbox: Mailbox, name: s
 
 @pytest.mark.spec("OWASP ASVS 5.0 7.4.3")
 def test_what_ends(database_url: str, pool: Pool, mailbox: Mailbox) -> None:
-    """With the old password end all sessions, grants and tokens of the account, and those of nobody else."""
+    """With the old password end all sessions, grants and tokens of the account, and what it decided about apps; those
+    of nobody else.
+    """
     mine = app(pool)
     made = {name: token(pool, "system/*.rs", username=name) for name in ("ada", "bob")}
 
@@ -93,6 +95,7 @@ def test_what_ends(database_url: str, pool: Pool, mailbox: Mailbox) -> None:
         async with browser(database_url) as elsewhere, browser(database_url) as other:
             await sign_in(elsewhere, "ada")
             await sign_in(other, "bob")
+            told(await allow(other, await ask(other, mine, scope="openid fhirUser")))
             async with browser(database_url) as third:
                 await set_by(third, await link(third, mailbox))
             for one, status in ((client, 303), (elsewhere, 303), (other, 200)):
@@ -102,7 +105,9 @@ def test_what_ends(database_url: str, pool: Pool, mailbox: Mailbox) -> None:
     good = transaction(pool, lambda: find([digest(one) for one in made.values()]))
     assert set(good) == {digest(made["bob"])}
     with pool.connection() as connection:
-        assert connection.execute("SELECT ended IS NOT NULL FROM app_grant").fetchall() == [(True,)]
+        rows = connection.execute("SELECT username, ended IS NOT NULL FROM app_grant ORDER BY 1").fetchall()
+        assert rows == [("ada", True), ("bob", False)]
+        assert connection.execute("SELECT username FROM consent").fetchall() == [("bob",)]
 
 
 @pytest.mark.spec("OWASP ASVS 5.0 6.4.1")
