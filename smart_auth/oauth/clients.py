@@ -132,8 +132,8 @@ def checked(new: NewClient, types: Collection[str] | None, conditions: Condition
 
 
 def _check_words(new: NewClient, types: Collection[str] | None) -> Collection[Scope]:
-    if not NAME.fullmatch(new.name):
-        raise invalid("a client has a name of 1 to 200 characters", code="required")
+    if not NAME.fullmatch(new.name) or not new.name.strip() or not new.name.isprintable():
+        raise invalid("a client has a name of 1 to 200 characters that can be seen", code="required")
     if new.auth not in AUTH_METHODS:
         raise invalid(f"the authentication of a client is one of {', '.join(AUTH_METHODS)}", code="value")
     if len(new.scope) > LONGEST_SCOPE:

@@ -66,6 +66,9 @@ def test_unknown_client(pool: Pool, id_: str) -> None:
     ("values", "reason"),
     [
         ({"name": ""}, "name"),
+        ({"name": "   "}, "name"),
+        ({"name": "Bank\u202e ppa"}, "name"),
+        ({"name": "A\u200bpp"}, "name"),
         ({"auth": "magic"}, "authentication"),
         ({"scope": "x"}, "SMART scope"),
         ({"scope": "patient/Nothing.rs"}, "no FHIR R4 resource type"),
