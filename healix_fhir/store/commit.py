@@ -17,6 +17,7 @@ from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Fragment, Work
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.json import decode_stored
 from healix_fhir.store.concerned import concerned
 from healix_fhir.store.decide import New, Same, decide, revise
 from healix_fhir.store.define_parameters import TYPE as SEARCH_PARAMETER
@@ -154,18 +155,38 @@ def _compartments(change: Change, decision: New, keys: Mapping[str, int]) -> tup
 
 
 def _check_compartments(members: Sequence[Member], decisions: list[New | Same | HealixError]) -> Work[None]:
-    """Refuse new versions in compartments, or of a content, that are not open to their caller."""
-    written = [
-        (n, access, change)
-        for n, (access, change) in enumerate(members)
-        if isinstance(decisions[n], New) and change.resource is not None
-    ]
-    allowed = yield from holdable((n, _holding(access, change), change.rows.patients) for n, access, change in written)
+    """Refuse new versions in compartments, or of a content, that are not open to their caller; and what would take a
+    resource of several patients out of the compartment of one who is not: to see it, one of them is enough.
+    """
+    made = [(n, access, change) for n, (access, change) in enumerate(members) if isinstance(decisions[n], New)]
+    written = [(n, access, change) for n, access, change in made if change.resource is not None]
+    left = [(n, access, change, old) for n, access, change in made if (old := _of_several(decisions[n])) is not None]
+    allowed = yield from holdable(
+        [
+            *((n, _holding(access, change), change.rows.patients) for n, access, change in written),
+            *((~n, _held(access, change, old), [id_ for id_, _ in old.patients]) for n, access, change, old in left),
+        ]
+    )
     for n, access, change in written:
         if n not in allowed:
             what = "this" if access.bounded(change.type, PERMISSION[change.method]) else "that patient's"
             message = f"the token does not allow to put this {change.type} into {what} record"
             decisions[n] = HealixError(Category.FORBIDDEN, message, patients=tuple(change.rows.patients))
+    for n, _, change, old in left:
+        if ~n not in allowed and not isinstance(decisions[n], HealixError):
+            message = f"the token does not allow to change this {change.type}, which is in another patient's record too"
+            decisions[n] = HealixError(Category.FORBIDDEN, message, patients=tuple(id_ for id_, _ in old.patients))
+
+
+def _of_several(decision: New | Same | HealixError) -> Old | None:
+    """The version that is written over, where it is in the compartments of several patients."""
+    old = decision.old if isinstance(decision, New) else None
+    return old if old is not None and not old.deleted and len(old.patients) > 1 else None
+
+
+def _held(access: AccessContext, change: Change, old: Old) -> Fragment:
+    """The condition on every patient key of the version that is written over, `n.pat`, that the caller may do so."""
+    return access.compartments_of(change.type, PERMISSION[change.method], "n.pat", change.id, decode_stored(old.body))
 
 
 def _holding(access: AccessContext, change: Change) -> Fragment:

@@ -11,7 +11,7 @@ from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import encode
 from smart_auth.access import AccessContext
-from tests.support.fhir_server import Pool, body, of_patient, put, rows, serve
+from tests.support.fhir_server import SYSTEM, Pool, body, of_patient, put, rows, serve
 from tests.support.resources import observation, patient
 
 PATCH = "application/json-patch+json"
@@ -108,3 +108,42 @@ def test_nobody_claims_to_be_another(pool: Pool, database_url: str, write: Write
 
     serve(database_url, use)
     assert rows(pool, "SELECT * FROM resource ORDER BY pk") == before
+
+
+SHARED = observation("Patient/ann", performer=[{"reference": "Patient/bob"}])
+ALONE = observation("Patient/ann") | {"id": "theirs"}
+NO_PERFORMER = encode([{"op": "remove", "path": "/performer"}])
+DELETE = {"request": {"method": "DELETE", "url": "Observation/theirs"}}
+LEAVING: dict[str, Write] = {
+    "update": lambda server, ann: server.update(ann, "Observation", "theirs", encode(ALONE)),
+    "patch": lambda server, ann: server.patch(ann, "Observation", "theirs", NO_PERFORMER, PATCH),
+    "conditional update": lambda server, ann: server.update_where(
+        ann, "Observation", [("_id", "theirs")], encode(ALONE)
+    ),
+    "delete": lambda server, ann: server.delete(ann, "Observation", "theirs"),
+    "conditional delete": lambda server, ann: server.delete_where(ann, "Observation", [("_id", "theirs")]),
+    "transaction": lambda server, ann: server.bundle(
+        ann, encode({"resourceType": "Bundle", "type": "transaction", "entry": [DELETE]})
+    ),
+}
+
+
+@pytest.mark.parametrize("write", LEAVING.values(), ids=LEAVING)
+def test_nothing_is_taken_out_of_a_shared_record(pool: Pool, database_url: str, write: Write) -> None:
+    """What is in two patients' records, the app of one sees, and does not take away from the other; a system may."""
+    for id_ in ("ann", "bob"):
+        put(pool, patient(), id_)
+    put(pool, SHARED, "theirs")
+    before = rows(pool, "SELECT * FROM resource ORDER BY pk")
+    ann = of_patient(pool, "ann")
+
+    async def use(server: Interactions) -> None:
+        assert (await server.read(ann, "Observation", "theirs")).id == "theirs"
+        with pytest.raises(HealixError) as refusal:
+            await write(server, ann)
+        assert refusal.value.category is Category.FORBIDDEN
+        assert rows(pool, "SELECT * FROM resource ORDER BY pk") == before
+        await write(server, SYSTEM)
+
+    serve(database_url, use)
+    assert rows(pool, "SELECT * FROM resource ORDER BY pk") != before
