@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,11 +12,15 @@ from unittest.mock import patch
 import httpx
 import pytest
 
-from healix_fhir.kernel.audit import OPERATOR
+from healix_fhir.kernel.audit import OPERATOR, Origin
 from healix_fhir.kernel.database import transaction
+from healix_fhir.operation.break_glass import open_record
 from healix_fhir.pages.account import chosen
+from smart_auth.access import AccessContext
 from smart_auth.account.invitation import invite
+from smart_auth.break_glass import Terms
 from smart_auth.oauth import passwords
+from smart_auth.scope import parse
 from tests.integration.pages.test_authorize import browsing
 from tests.support.gate import Pool
 from tests.support.mailbox import Mailbox, Received
@@ -338,6 +343,23 @@ def test_guessing_is_limited(database_url: str, mailbox: Mailbox) -> None:
         assert [answer.status_code for answer in answers] == [200] * 5 + [429]
         assert "retry-after" in answers[-1].headers
         assert (await register(client, identifier="HX-9")).status_code == 200
+
+    browsing(database_url, use)
+
+
+def test_an_emergency_makes_no_invitation(database_url: str, pool: Pool) -> None:
+    """Who opened a record by break-glass cannot become the patient's account, which would last."""
+    account(pool, "dr", "practitioner", "Practitioner/d")
+    doctor = AccessContext(parse("user/*.cruds"), Origin("app", "dr"), practitioner="d")
+    transaction(pool, lambda: open_record(doctor, "bob", "unconscious", Terms()))
+
+    async def use(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "dr")
+        home = await client.get("/account/")
+        assert "HX-2" in home.text
+        assert re.findall(r'name="patient" value="([^"]+)" aria-describedby', home.text) == ["ada"]
+        fields = {"patient": "bob", "csrf": csrf(await client.get("/account/settings"))}
+        assert (await client.post("/account/invite", data=fields)).status_code == 404
 
     browsing(database_url, use)
 
