@@ -97,7 +97,7 @@ WHERE coalesce(s.pat, 0) >= 0 AND s.patient_id IS NOT NULL AND (r.modalities IS 
 _SCHEDULED = """
 SELECT r.peer, r.name, p.patient_id, p.issuer
 FROM scheduled_step p CROSS JOIN prefetch r
-WHERE (p.request = ANY(%s) OR p.sources && %s::text[]) AND p.patient_id <> ''
+WHERE {which} AND p.patient_id <> ''
   AND p.state IN ('SCHEDULED', 'ARRIVED', 'READY')
   AND p.performed = '' AND (r.modalities IS NULL OR p.modality = ANY(r.modalities))
   AND NOT EXISTS (SELECT FROM errand q WHERE q.kind = 'priors' AND q.receiver = r.peer AND q.rule = r.name
@@ -117,7 +117,13 @@ def scheduled(events: Sequence[Event]) -> Work[None]:
     orders = [id_ for kind, id_ in heard if kind == "ServiceRequest"]
     plans = [f"{kind}/{id_}" for kind, id_ in heard if kind in PLANS]
     if orders or plans:
-        yield from _expect((yield Statement(_SCHEDULED, (orders, plans, REST), prepare=False)))
+        which = "(p.request = ANY(%s) OR p.sources && %s::text[])"
+        yield from _expect((yield Statement(_SCHEDULED.format(which=which), (orders, plans, REST), prepare=False)))
+
+
+def put_by_hand(step: str) -> Work[None]:
+    """An operator has put this step on the worklist, which no event tells of."""
+    yield from _expect((yield Statement(_SCHEDULED.format(which="p.step_id = %s"), (step, REST))))
 
 
 def _expect(rows: Sequence[tuple[str, str, str, str]]) -> Work[None]:

@@ -44,6 +44,7 @@ def add_command(
 ) -> None:
     """Put a procedure step on the worklist; answers with the identifiers that the images will carry."""
     from dicomweb.procedure.scheduled.operate import add
+    from dicomweb.routing.priors import put_by_hand
 
     moment = _moment(at)
     attributes: dict[str, Any] = {
@@ -69,7 +70,9 @@ def add_command(
 
     def put() -> Work[Any]:
         whose = yield from _patient(patient, attributes)
-        return (yield from add(attributes, step, whose))
+        put_there = yield from add(attributes, step, whose)
+        yield from put_by_hand(put_there.step)
+        return put_there
 
     with database(data_dir) as (_, pool):
         listed = transaction(pool, put)

@@ -1,6 +1,6 @@
 """A modality's day: from the order to the images, with other makers' programs, and FHIR asserted at each step.
 
-Spec: IHE RAD TF-1, Scheduled Workflow (SWF.b): RAD-2, RAD-5, RAD-6, RAD-7, RAD-8, RAD-14
+Spec: IHE RAD TF-1, Scheduled Workflow (SWF.b): RAD-2, RAD-5, RAD-6, RAD-7, RAD-8, RAD-10, RAD-14
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 
 import pydicom
 import pytest
@@ -17,11 +18,19 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, generate_uid
 from pynetdicom import AE
 
+from dicomweb.archive.local import LocalArchive
+from dicomweb.dimse import peers
+from dicomweb.dimse.commitment_report import reporter
 from dicomweb.dimse.limits import Limits
+from dicomweb.errand.queue import Kind
+from dicomweb.errand.work import worker
 from healix_fhir.imaging.imaging_study import imaging_study_id, procedure_id
-from healix_fhir.kernel.database import Row
+from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.settings import Settings
+from tests.bench.dimse_servers import free_port
 from tests.support.clinic import Clinic
+from tests.support.commitment import CT, asking, information
+from tests.support.commitment import modality as reports
 from tests.support.ct import ct_image
 from tests.support.dimse_service import serving_dimse
 from tests.support.procedure import AE_TITLE, begun, ended, order, patient, series
@@ -115,7 +124,7 @@ def store(modality: Modality, item: Dataset, series_uid: str) -> list[str]:
 
 @pytest.mark.spec("IHE RAD TF-1 3.3")
 def test_a_modalitys_day(pool: ConnectionPool[Connection[Row]], tmp_path: Path) -> None:
-    """Order, worklist, begin, images, end: each is seen on the FHIR side and by the modality."""
+    """Order, worklist, begin, images, end, commitment: each is seen on the FHIR side and by the modality."""
     clinic = Clinic(open_store(pool, tmp_path / "other"))
     settings = replace(Settings(), data_dir=tmp_path / "data")
     with serving_dimse(settings, pool, LIMITS) as port:
@@ -160,3 +169,12 @@ def test_a_modalitys_day(pool: ConnectionPool[Connection[Row]], tmp_path: Path) 
         keys = ("QueryRetrieveLevel=STUDY", f"AccessionNumber={item.AccessionNumber}", "StudyInstanceUID", "PatientID")
         (found,) = modality.find("-S", *keys)  # RAD-14
         assert (found.StudyInstanceUID, found.PatientID) == (item.StudyInstanceUID, "mrn-1")
+
+        listening = free_port()
+        transaction(pool, lambda: peers.add("MODALITY", "127.0.0.1", listening))
+        with reports(listening) as told:
+            assert asking(port, information(*((CT, uid) for uid in uids)), aet="MODALITY") == 0  # RAD-10
+            archive = LocalArchive(settings.data_dir / "images")
+            with pool.connection() as connection:
+                assert worker({Kind.COMMITMENT: reporter(archive, Event())})(connection) == 1
+        assert [(one.event, one.committed) for one in told] == [(1, uids)]

@@ -9,7 +9,21 @@ import pytest
 
 from dicomweb.errand.queue import Kind
 from dicomweb.events import study_changed
-from dicomweb.routing.priors import Prior, Rule, Whose, arrived, chosen, find, put, remove, rules, scheduled, whose
+from dicomweb.procedure.scheduled.operate import add
+from dicomweb.routing.priors import (
+    Prior,
+    Rule,
+    Whose,
+    arrived,
+    chosen,
+    find,
+    put,
+    put_by_hand,
+    remove,
+    rules,
+    scheduled,
+    whose,
+)
 from dicomweb.study.receive import FileMeta
 from dicomweb.study.store import deposit
 from healix_fhir.kernel.errors import Category, HealixError
@@ -96,6 +110,22 @@ def test_order_has_priors_asked_for(store: Store, step: dict[str, Any], wanted: 
     """A step that is on the worklist asks for priors before the patient comes."""
     rule(store, modalities=("CT",))
     ordered(store, **step)
+    assert asked(store) == ([(Kind.PRIORS, "PACS", "P1\\H", "ct")] if wanted else [])
+
+
+@pytest.mark.parametrize(("modality", "wanted"), [("CT", True), ("MR", False)])
+def test_step_put_on_the_worklist_by_hand_has_priors_asked_for(store: Store, modality: str, wanted: bool) -> None:
+    """An operator's step is expected like an order's."""
+    rule(store, modalities=("CT",))
+    store.run(
+        add(
+            {"PatientID": "P1", "PatientName": "Doe^Jane", "IssuerOfPatientID": "H"},
+            {"Modality": modality, "ScheduledProcedureStepStartDate": "20260101"},
+            None,
+        )
+    )
+    ((step,),) = store.sql("SELECT step_id FROM scheduled_step")
+    store.run(put_by_hand(step))
     assert asked(store) == ([(Kind.PRIORS, "PACS", "P1\\H", "ct")] if wanted else [])
 
 
