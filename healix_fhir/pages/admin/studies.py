@@ -21,6 +21,12 @@ from smart_auth.oauth.sessions import Session
 STUDIES = "studies"
 SHOWN = 50
 """Lines of one list."""
+FORM_LABELS = {
+    "PatientName": "Patient's name", "PatientID": "Patient ID", "IssuerOfPatientID": "Issuer of the patient ID",
+    "PatientBirthDate": "Birth date", "PatientSex": "Sex", "StudyDate": "Date of the study",
+    "AccessionNumber": "Accession number", "StudyDescription": "Description",
+}  # fmt: skip
+"""The labels that the form writes, as it calls them."""
 
 
 def access(request: Request, session: Session) -> AccessContext:
@@ -74,6 +80,7 @@ async def kept(site: Site, request: Request, session: Session) -> Response:
         gone=gone[:SHOWN],
         held=held[:SHOWN],
         changes=changes[:SHOWN],
+        labels=FORM_LABELS,
         at=at(STUDIES),
     )
 

@@ -12,7 +12,6 @@ from dicomweb.study.hold import hold, release
 from dicomweb.study.overview import StudyLine, overview
 from dicomweb.study.reject import EXPIRED, REJECTED, reject_study
 from dicomweb.study.relabel.asked import NEW, Relabelling, ask, relabellings
-from dicomweb.study.relabel.labels import LABELS
 from dicomweb.study.relabel.undo import undo
 from dicomweb.study.restore import restore
 from healix_fhir.imaging.labels import labels_of
@@ -20,7 +19,7 @@ from healix_fhir.imaging.reconcile import assign
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
 from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
-from healix_fhir.pages.admin.studies import STUDIES, access
+from healix_fhir.pages.admin.studies import FORM_LABELS, STUDIES, access
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
 from smart_auth.access import AccessContext
@@ -31,11 +30,6 @@ SURE = "Tick that you are sure."
 TOLD = (Category.INVALID, Category.CONFLICT, Category.NOT_FOUND, Category.TOO_LARGE)
 """Refusals that are shown on the study's page."""
 REASONS = {code: f"rejected {why}" for code, why in REJECTED.items()} | {EXPIRED: "kept long enough"}
-FORM_LABELS = (
-    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "AccessionNumber",
-    "StudyDescription", "StudyDate",
-)  # fmt: skip
-
 Step = Callable[[AccessContext, str, Fields], Work[object]]
 
 
@@ -148,11 +142,20 @@ async def _page(site: Site, request: Request, session: Session, error: HealixErr
         stale=not is_fresh(session),
         study=study,
         changes=changes,
-        labels=[name for name in LABELS if name in FORM_LABELS],
+        labels=FORM_LABELS,
+        now=dict(zip(FORM_LABELS, _now(study), strict=True)),
         reasons=REASONS,
         at=at(STUDIES, uid),
         error=error.message if error else "",
     )
+
+
+def _now(study: StudyLine) -> tuple[str | None, ...]:
+    """What the labels of the form are, in their order."""
+    return (
+        study.name, study.patient_id, study.issuer, study.birth_date, study.sex, study.date, study.accession,
+        study.description,
+    )  # fmt: skip
 
 
 def _everything(who: AccessContext, uid: str) -> Work[tuple[StudyLine, list[Relabelling]]]:

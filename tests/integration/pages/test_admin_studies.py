@@ -63,7 +63,7 @@ def test_the_worklist_names_what_is_unmatched_and_who_it_may_be(database_url: st
         listed = (await client.get("/admin/studies")).text
         assert listed.count("Give to Richard Roe, 1980-01-01, male") == 2
         assert 'value="Patient/two"' in listed
-        assert "Doe^&lt;b&gt;" in listed
+        assert "Doe, &lt;b&gt;" in listed
         assert "No check has run yet" in listed
         for key in ("P1", "A1", uid(1)):
             found = await client.get("/admin/studies", params={"q": key})
