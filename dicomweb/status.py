@@ -39,6 +39,15 @@ class Caution(IntEnum):
     DATA_SET_DOES_NOT_MATCH = 0xB007
 
 
+WHEN: MappingProxyType[Caution, str] = MappingProxyType(
+    {
+        Caution.COERCION: "attributes were replaced, as the Original Attributes Sequence tells",
+        Caution.ELEMENTS_DISCARDED: "another object with this UID was there and is kept (HEALIX_DUPLICATES=keep)",
+        Caution.DATA_SET_DOES_NOT_MATCH: "it lacks what its SOP class requires (HEALIX_COMPARE_SOP_CLASSES=true)",
+    }
+)
+"""When an instance is accepted with a warning."""
+
 SUCCESS = 0x0000
 
 REASON: MappingProxyType[Category, Reason] = MappingProxyType(

@@ -81,7 +81,7 @@ KEPT = (200, 206, 304)
 """Of what has a tag and comes in ranges, or in part where some of it cannot be served as asked."""
 ATTRIBUTES = _statuses(Category.NOT_FOUND, Category.GONE, Category.NOT_ACCEPTABLE)
 RETRIEVING = tuple(sorted({*ATTRIBUTES, 416}))
-SHOWING = _statuses(Category.NOT_FOUND, Category.NOT_ACCEPTABLE, Category.TOO_LARGE)
+SHOWING = _statuses(Category.NOT_FOUND, Category.GONE, Category.NOT_ACCEPTABLE, Category.TOO_LARGE)
 DELETING = _statuses(Category.NOT_FOUND, Category.GONE, Category.CONFLICT)
 SEARCHING = _statuses(Category.NOT_ACCEPTABLE)
 STORING = _statuses(

@@ -34,11 +34,15 @@ def rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
     )
     yield (
         ("GET", "/workitems"),
-        Transaction("Search for Workitems", "11.9", (*JSON_TYPES, XML), (), matched(), refused=REFUSED),
+        Transaction(
+            "Search for Workitems", "11.9", (*JSON_TYPES, XML), (), matched(), refused=(*REFUSED[:3], 406, 429, 503)
+        ),
     )
     yield (
         ("GET", WORKITEM),
-        Transaction("Retrieve Workitem", "11.5", (*JSON_TYPES, DICOM_XML), refused=(*REFUSED[:3], 404, 406, 410)),
+        Transaction(
+            "Retrieve Workitem", "11.5", (*JSON_TYPES, DICOM_XML), refused=(*REFUSED[:3], 404, 406, 410, 429, 503)
+        ),
     )
     yield (
         ("POST", WORKITEM),

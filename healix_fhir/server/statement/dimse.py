@@ -20,7 +20,7 @@ from dicomweb.dimse.propose import MOST_CONTEXTS
 from dicomweb.dimse.requestor import LONGEST_PDU, Patience
 from dicomweb.dimse.storage_classes import CURRENT, STORAGE_CLASSES
 from dicomweb.dimse.suboperations import RetrieveStatus
-from dicomweb.status import FIND_STATUS, REASON, SUCCESS, Reason
+from dicomweb.status import FIND_STATUS, REASON, SUCCESS, WHEN, Caution, Reason
 from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.statement.table import lines, name, table
@@ -94,7 +94,11 @@ def services() -> str:
                 " priority of a request is not heeded: each is served as it comes.",
                 table(
                     ("status", "meaning", "when"),
-                    [(f"{SUCCESS:04X}H", "success", ""), *((f"{one:04X}H", _words(one), _when(one)) for one in Reason)],
+                    [
+                        (f"{SUCCESS:04X}H", "success", ""),
+                        *((f"{one:04X}H", _words(one), when) for one, when in WHEN.items()),
+                        *((f"{one:04X}H", _words(one), _when(one)) for one in Reason),
+                    ],
                 ),
             ),
             _queries(),
@@ -214,7 +218,7 @@ RETRIEVE = {
 }
 
 
-def _words(reason: Reason | Category) -> str:
+def _words(reason: Reason | Caution | Category) -> str:
     return reason.name.lower().replace("_", " ")
 
 

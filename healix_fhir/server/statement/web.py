@@ -12,7 +12,7 @@ from dicomweb.api.multipart import PART_LIMIT
 from dicomweb.dicomjson.syntax import NATIVE
 from dicomweb.index.attributes import BY_KEYWORD, Matching
 from dicomweb.pixel.syntaxes import COMPRESSED, LARGEST, WRITTEN
-from dicomweb.status import Reason
+from dicomweb.status import WHEN, Reason
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.statement.table import lines, name, table
 
@@ -42,7 +42,12 @@ def services() -> str:
                 " of an answer the first six are listed, the default first.",
                 table(("transaction", "method and address", "PS3.18", "takes", "gives"), rows),
             ),
-            lines("#### Parameters", table(("transaction", "parameters"), _parameters())),
+            lines(
+                "#### Parameters",
+                "A parameter that is not listed is ignored and named in a Warning header, 299; a value that is none is"
+                " refused, 400. Every transaction knows `accept` and `charset`.",
+                table(("transaction", "parameters"), _parameters()),
+            ),
             _attributes(),
             _store(),
             lines(
@@ -98,6 +103,11 @@ def _store() -> str:
         "Parts are streamed and each is judged by itself. A request is at most"
         f" {Settings().max_store_gb} GB in at most {PART_LIMIT} parts. Failure Reason (0008,1197) is one of these:",
         table(("code", "meaning"), ((f"{one:04X}H", one.name.lower().replace("_", " ")) for one in Reason)),
+        "Warning Reason (0008,1196) of an instance that was accepted all the same, with which the answer is 202:",
+        table(
+            ("code", "meaning", "when"),
+            ((f"{one:04X}H", one.name.lower().replace("_", " "), when) for one, when in WHEN.items()),
+        ),
     )
 
 

@@ -114,6 +114,21 @@ def test_one_frame_of_several(client: httpx.Client, address: str, status: int) -
     assert client.get(address).status_code == status
 
 
+@pytest.mark.spec("PS3.18 10.4.3.1")
+@pytest.mark.parametrize("what", ["/rendered", "/thumbnail", "/frames/1/rendered", "/frames/1/thumbnail"])
+def test_what_was_deleted_is_gone_in_every_form(client: httpx.Client, what: str) -> None:
+    """410, as the list of statuses says, also in the URI service."""
+    assert client.delete(INSTANCE).status_code == 204
+    assert client.get(INSTANCE + what).status_code == 410
+    assert client.get(WADO).status_code == 410
+
+
+@pytest.mark.spec("PS3.18 8.7.8.1")
+def test_workitems_are_not_acceptable_in_other_types(client: httpx.Client) -> None:
+    """406, as the list of statuses says."""
+    assert client.get("/dicomweb/workitems", headers={"Accept": "text/html"}).status_code == 406
+
+
 @pytest.mark.spec("PS3.18 9.5.1")
 def test_annotations_have_two_names(client: httpx.Client) -> None:
     """`annotation` in the syntax of the request is `imageAnnotation` in the table."""
