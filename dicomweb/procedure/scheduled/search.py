@@ -16,7 +16,7 @@ import msgspec
 
 from dicomweb.dicomjson.reading import DataSet
 from dicomweb.index import moments as m
-from dicomweb.procedure.content import items, made, name_of, text, values
+from dicomweb.procedure.content import items, name_of, text, values
 from dicomweb.procedure.scheduled.answer import answer
 from dicomweb.procedure.scheduled.attributes import (
     ACCESSION,
@@ -59,6 +59,12 @@ class Query:
     asking: str
     matches: Test = field(repr=False)
     all_supported: bool
+
+    @property
+    def station(self) -> str:
+        """The station that is asked for, else the one that asks."""
+        given = _plain(next(items(self.keys, STEP), {}), _inner(STATIONS))
+        return given[0] if len(given) == 1 else self.asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +139,10 @@ def _plain(keys: DataSet, tag: str) -> list[str]:
 def _item(dataset: DataSet, status: str, asked: Query) -> DataSet:
     """A stored item as whoever asks sees it now."""
     (step,) = dataset[STEP]["Value"]
-    now = made({"ScheduledProcedureStepStatus": status})
+    now = step | {_inner(STATUS): {"vr": "CS", "Value": [status]}}
     if not values(step, _inner(STATIONS)):
-        given = _plain(next(items(asked.keys, STEP), {}), _inner(STATIONS))
-        now |= made({"ScheduledStationAETitle": given[0] if len(given) == 1 else asked.asking})
-    return dataset | {STEP: {"vr": "SQ", "Value": [dict(sorted((step | now).items()))]}}
+        now[_inner(STATIONS)] = {"vr": "AE", "Value": [asked.station]}
+    return dataset | {STEP: {"vr": "SQ", "Value": [now]}}
 
 
 def _audited(access: AccessContext, asked: Query, patients: list[str | None]) -> Statement:

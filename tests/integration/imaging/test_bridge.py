@@ -266,5 +266,5 @@ def test_the_number_of_statements_is_fixed(store: Store, count: int) -> None:
             rows = yield statement
 
     store.run(counted())
-    assert statements <= 15
+    assert statements <= 16
     assert len(resources(store, "ImagingStudy")) == count
