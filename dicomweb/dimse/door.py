@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,22 +23,26 @@ class HandshakeError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Door:
-    """A listening socket that does not block, and what is spoken behind it where that is TLS."""
+    """A listening socket that does not block, and what is spoken behind it at this moment where that is TLS."""
 
     listener: socket.socket
-    tls: ssl.SSLContext | None = None
+    tls: Callable[[], ssl.SSLContext] | None = None
 
     def accept(self) -> tuple[socket.socket, str]:
-        """A connection that does not block, and the address of its peer. Raises OSError."""
+        """A connection that does not block, and the address of its peer.
+
+        Raises ConnectionAbortedError for one that is over already, OSError where none can be taken.
+        """
         connection, address = self.listener.accept()
         connection.setblocking(False)
         if self.tls is None:
             return connection, address[0]
         try:
-            return self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address[0]
-        except OSError:
+            connection.getpeername()  # what is over is seen here: wrapped, it would be nobody's to close
+            return self.tls().wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address[0]
+        except OSError as error:
             connection.close()
-            raise
+            raise ConnectionAbortedError from error
 
 
 def listen(host: str, port: int, *, share: bool = False) -> socket.socket:
@@ -71,3 +76,13 @@ def finish(connection: socket.socket) -> None:
         with suppress(OSError, ValueError):
             connection.unwrap()
     connection.shutdown(socket.SHUT_WR)
+
+
+def cut(connection: socket.socket) -> None:
+    """End both ways at once, while another thread may be using it: what that one still sends goes nowhere.
+
+    Of a connection over TLS only the socket is told, as the layer above would let go of TLS first and send in the clear
+    what comes in between.
+    """
+    with suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)

@@ -25,7 +25,7 @@ from typing import TypeAlias
 import structlog
 
 from dicomweb.dimse.associate import Reject, reject
-from dicomweb.dimse.door import BACKLOG, Door, HandshakeError, finish, greet, has_more
+from dicomweb.dimse.door import BACKLOG, Door, HandshakeError, cut, finish, greet, has_more
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.pdu import HEADER, AbortReason, AbortSource, PDUType, ProtocolError, abort, checked_type
 
@@ -81,8 +81,7 @@ class Gate:
             door.listener.close()
         self._drain(time.monotonic() + self._limits.drain)
         for connection in self._associations:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+            cut(connection)
         self._drain(time.monotonic() + 2)
         self._close()
 
@@ -119,6 +118,8 @@ class Gate:
                 connection, address = door.accept()
             except BlockingIOError:
                 return
+            except ConnectionAbortedError:
+                continue
             except OSError as error:  # no file descriptors: those who wait longest give theirs
                 log.warning("cannot accept", reason=str(error))
                 self._drop_oldest()

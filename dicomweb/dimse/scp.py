@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -42,7 +42,7 @@ from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
 from dicomweb.dimse.peers import Right
 from dicomweb.dimse.refusals import ABORTED, ASSOCIATE, Refusals
 from dicomweb.dimse.store import SERVICE, StoreService
-from dicomweb.dimse.tls import acceptor_context
+from dicomweb.dimse.tls import renewing
 from dicomweb.dimse.wire import ClosedError, Wire, wire_of
 from dicomweb.dimse.worklist import WorklistService
 from dicomweb.index.further import read
@@ -175,9 +175,9 @@ def gate(doors: Sequence[Door], scp: Scp) -> Gate:
     )
 
 
-def _ports(settings: Settings) -> dict[int, ssl.SSLContext | None]:
+def _ports(settings: Settings) -> dict[int, Callable[[], ssl.SSLContext] | None]:
     """The ports that are listened on, each with what is spoken there where that is TLS. Raises Invalid."""
-    tls = acceptor_context(settings)
+    tls = renewing(settings)
     return {settings.dimse_port: None} | ({settings.dimse_tls_port: tls} if tls is not None else {})
 
 
@@ -203,7 +203,7 @@ def run(settings: Settings, stop: Event, *, share_port: bool = False) -> None:
         gate(doors, make(settings, pool, limits, refusals, stop)).run(stop)
 
 
-def _door(listening: ExitStack, host: str, port: int, tls: ssl.SSLContext | None, *, share: bool) -> Door:
+def _door(listening: ExitStack, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None, *, share: bool) -> Door:
     """A door that is open until `listening` ends."""
     try:
         listener = listening.enter_context(listen(host, port, share=share))

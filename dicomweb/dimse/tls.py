@@ -12,11 +12,18 @@ Spec: PS3.15 B.12 (2024d), RFC 9325 3.1 and 4.2
 from __future__ import annotations
 
 import ssl
-from functools import cache
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
-from healix_fhir.kernel.errors import invalid
+import structlog
+
+from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.kernel.settings import PREFIX, Settings, load
+
+log = structlog.get_logger("dimse")
 
 SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2; all of TLS 1.3 are such."""
@@ -53,10 +60,64 @@ def requestor_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-@cache
+def renewing(settings: Settings) -> Callable[[], ssl.SSLContext] | None:
+    """`acceptor_context`, made anew when its files have changed: a certificate is renewed without an end of service.
+
+    Files that cannot be used then leave the last ones in force. Raises Invalid for those of now.
+    """
+    now = acceptor_context(settings)
+    return None if now is None else Renewing(settings, now)
+
+
+@dataclass(slots=True)
+class Renewing:
+    """The context of the port for TLS, `last` being the one that was good."""
+
+    settings: Settings
+    last: ssl.SSLContext
+
+    def __call__(self) -> ssl.SSLContext:
+        """That of this moment."""
+        try:
+            self.last = _accepting(self.settings, _stamps(self.settings)) or self.last
+        except HealixError as error:
+            log.warning("the changed files for TLS are not used", reason=error.message)
+        return self.last
+
+
 def our_context() -> ssl.SSLContext:
     """`requestor_context` of the settings in the environment, which every process of a server has there."""
-    return requestor_context(load())
+    settings = load()
+    return _requesting(settings, _stamps(settings))
+
+
+Stamps: TypeAlias = tuple[tuple[int, int] | None, ...]
+"""Of each file when it was changed, and its size."""
+
+
+@lru_cache(maxsize=1)
+def _accepting(settings: Settings, stamps: Stamps) -> ssl.SSLContext | None:
+    del stamps
+    return acceptor_context(settings)
+
+
+@lru_cache(maxsize=1)
+def _requesting(settings: Settings, stamps: Stamps) -> ssl.SSLContext:
+    del stamps
+    return requestor_context(settings)
+
+
+def _stamps(settings: Settings) -> Stamps:
+    files = (settings.dimse_tls_certificate, settings.dimse_tls_key, settings.dimse_tls_ca)
+    return tuple(_stamp(Path(file).expanduser()) for file in files)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _context(protocol: int) -> ssl.SSLContext:

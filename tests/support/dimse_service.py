@@ -15,7 +15,7 @@ from dicomweb.dimse.door import Door, listen
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.refusals import Refusals
 from dicomweb.dimse.scp import gate, make
-from dicomweb.dimse.tls import acceptor_context
+from dicomweb.dimse.tls import renewing
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.settings import Settings
 
@@ -43,7 +43,7 @@ def serving_ports(settings: Settings, pool: ConnectionPool[Connection[Row]], lim
     """The same with the port over TLS."""
     transaction(pool, lambda: peers.add(CALLER, "127.0.0.1", 104))
     stop = Event()
-    context = acceptor_context(settings)
+    context = renewing(settings)
     doors = [Door(listen("127.0.0.1", 0)), *([Door(listen("127.0.0.1", 0), context)] if context else [])]
     ports = [int(door.listener.getsockname()[1]) for door in doors]
     with Refusals(pool) as refusals:

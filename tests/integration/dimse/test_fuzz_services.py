@@ -184,7 +184,7 @@ def _status(body: bytes) -> int:
 @pytest.mark.spec("PS3.7 Annex C (2024d)")
 def test_spoiled_messages(pool: Pool, tmp_path: Path) -> None:
     """Whatever comes for whichever service is answered with a status or an A-ABORT, and no failure of ours is among the
-    reasons; memory is bounded and nothing half-received stays.
+    reasons; memory is bounded and nothing refused is kept.
     """
     dice = random.Random(SEED)
     proposals = [proposal(context, uid, [IMPLICIT, EXPLICIT][:1]) for context, uid in CONTEXTS.items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import struct
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import psutil
@@ -21,9 +23,11 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.dimse import calling, peers
+from dicomweb.dimse.door import Door, listen
+from dicomweb.dimse.gate import Gate
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.requestor import PeerError, Remote, associate
-from dicomweb.dimse.tls import acceptor_context, our_context, requestor_context
+from dicomweb.dimse.tls import acceptor_context, renewing, requestor_context
 from dicomweb.study.retrieve import select
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.errors import HealixError
@@ -210,7 +214,6 @@ def test_peers_of_tls_are_called_over_tls(
     """A peer that is spoken with over TLS only is never called without; the environment says with what."""
     monkeypatch.setenv("HEALIX_DIMSE_TLS_CERTIFICATE", str(clinic.server))
     monkeypatch.setenv("HEALIX_DIMSE_TLS_CA", str(clinic.authority))
-    monkeypatch.setattr(calling, "our_context", our_context.__wrapped__)
     for name, port, tls in (("HEALIX", ports.tls, True), ("PLAIN", ports.plain, False)):
         peer = transaction(pool, partial(peers.add, name, "127.0.0.1", port, tls=tls))
         remote = calling.remote_of(peer)
@@ -246,6 +249,52 @@ def test_settings_that_cannot_be(clinic: Clinic, tmp_path: Path, name: str) -> N
     settings = replace(configured(clinic, tmp_path), **changed)
     with pytest.raises(HealixError, match=re.escape(message)):
         acceptor_context(settings)
+
+
+def test_a_certificate_is_renewed_without_an_end(clinic: Clinic, pool: Pool, tmp_path: Path) -> None:
+    """A changed file counts from the next connection on; one that cannot be used does not."""
+    own = tmp_path / "own.pem"
+    own.write_bytes(clinic.stranger.read_bytes())
+    settings = replace(configured(clinic, tmp_path / "data"), dimse_tls_certificate=str(own))
+    with serving_ports(settings, pool, LIMITS) as ports:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            echo(ports.tls, device(clinic))
+        for content in (clinic.server.read_bytes(), b"half of it"):
+            own.write_bytes(content)
+            assert echo(ports.tls, device(clinic)) < 1
+
+
+def test_who_is_gone_before_it_is_greeted_drives_nobody_out(clinic: Clinic, tmp_path: Path) -> None:
+    """Connections that are reset before they are accepted are none; the one that waits longest goes on waiting."""
+    door = Door(listen("127.0.0.1", 0), renewing(configured(clinic, tmp_path)))
+    port = int(door.listener.getsockname()[1])
+    gate, stop = Gate([door], lambda *_: None, LIMITS, lambda *_: None), Event()
+    with Peer(port) as waiting:
+        for _ in range(5):
+            with Peer(port) as gone:
+                gone.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        time.sleep(0.1)
+        thread = Thread(target=gate.run, args=(stop,))
+        thread.start()
+        waiting.socket.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            waiting.socket.recv(1)
+        stop.set()
+        thread.join(5)
+
+
+def test_an_end_within_an_association(clinic: Clinic, pool: Pool, tmp_path: Path) -> None:
+    """The end of the server cuts an association over TLS off, in whatever it is; nothing is sent without TLS."""
+    limits = replace(LIMITS, drain=0.2)
+    with serving_ports(configured(clinic, tmp_path / "data"), pool, limits) as ports:
+        peer = SecurePeer(ports.tls, device(clinic))
+        peer.associate()
+        peer.send(p_data(3, 3, store("1.2.3")) + p_data(3, 0, b"part"))
+        started = time.monotonic()
+    assert time.monotonic() - started < 3
+    with peer:
+        peer.socket.settimeout(2)
+        assert peer.socket.recv(10) == b""
 
 
 def test_no_certificate_no_port() -> None:
