@@ -9,9 +9,10 @@ Spec: PS3.4 C.4.1.1.3 (2024d), PS3.5 6.2, 7.1 and 7.5 (2024d)
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from struct import pack
+from functools import lru_cache
+from struct import Struct, pack
 from typing import Any
 
 import msgspec
@@ -24,13 +25,14 @@ from dicomweb.dicomjson.read_json import BINARY, GROUPS, read
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
 from dicomweb.dicomjson.walker import walk
 from dicomweb.dimse.speech import UTF_8, Say, UnsayableError, speaker
-from healix_fhir.kernel.errors import invalid, too_large
+from healix_fhir.kernel.errors import too_large
 
 SYNTAXES = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 """The transfer syntaxes of identifiers, in order of preference."""
 LIMIT = 1 << 20
 """Bytes of an identifier: one of a thousand UIDs has 64 kB."""
 CHARACTER_SET = 0x00080005
+US, UL = Struct("<H"), Struct("<L")
 SPOKEN = (LISTS | SINGLE) - PLAIN - {"UR", "DS", "IS"}
 """Value representations whose text depends on the character set."""
 
@@ -87,39 +89,42 @@ def write(members: Members, TransferSyntaxUID: str, character_set: Sequence[str]
 
 def _whole(members: Members, explicit: bool, terms: tuple[str, ...]) -> bytes:
     told = {**members, CHARACTER_SET: Member("CS", terms)} if any(terms) else members
-    return b"".join(_elements(told, explicit, speaker(terms), ""))
+    return _encoded(told, explicit, speaker(terms), "")
 
 
-def _elements(members: Members, explicit: bool, say: Say, path: str) -> Iterator[bytes]:
+def _encoded(members: Members, explicit: bool, say: Say, path: str) -> bytes:
+    pieces: list[bytes] = []
     for tag in sorted(members):
         member = members[tag]
-        content = _content(member, explicit, say, f"{path}{tag:08X}")
+        content = _content(member, explicit, say, path, tag)
         if len(content) % 2:
             content += b"\0" if member.vr in BINARY or member.vr == "UI" else b" "
-        yield _head(tag, member.vr, len(content), explicit)
-        yield content
+        start, length = _head(tag, member.vr, explicit)
+        if length is US and len(content) > SHORT_LONGEST:
+            raise refused(f"{path}{tag:08X}", f"its value is too long for {member.vr}")
+        pieces += (start, length.pack(len(content)), content)
+    return b"".join(pieces)
 
 
-def _head(tag: int, vr: str, length: int, explicit: bool) -> bytes:
-    group, element = tag >> 16, tag & 0xFFFF
+@lru_cache(maxsize=4096)
+def _head(tag: int, vr: str, explicit: bool) -> tuple[bytes, Struct]:
+    """What stands before the length of an element, and the form of that."""
+    start = pack("<HH", tag >> 16, tag & 0xFFFF)
     if not explicit:
-        return pack("<HHL", group, element, length)
-    if vr in LONG:
-        return pack("<HH2sxxL", group, element, vr.encode(), length)
-    if length > SHORT_LONGEST:
-        raise invalid(f"{tag:08X}: its value is too long for {vr}", code="structure")
-    return pack("<HH2sH", group, element, vr.encode(), length)
+        return start, UL
+    return (start + vr.encode() + b"\0\0", UL) if vr in LONG else (start + vr.encode(), US)
 
 
-def _content(member: Member, explicit: bool, say: Say, path: str) -> bytes:
-    if member.vr == "SQ":
-        items = (b"".join(_elements(item, explicit, say, f"{path}/{n}/")) for n, item in enumerate(member.values))
-        return b"".join(pack("<HHL", ITEM >> 16, ITEM & 0xFFFF, len(item)) + item for item in items)
-    if member.vr in SPOKEN:
+def _content(member: Member, explicit: bool, say: Say, path: str, tag: int) -> bytes:
+    vr = member.vr
+    if vr in SPOKEN:
         if not all(one is None or isinstance(one, str) for one in member.values):
-            raise refused(path, f"a value of {member.vr} is no text")
-        return say("\\".join(one or "" for one in member.values), member.vr)
-    return member.octets if member.octets is not None else encode.value(member, path)
+            raise refused(f"{path}{tag:08X}", f"a value of {vr} is no text")
+        return say("\\".join(one or "" for one in member.values), vr) if member.values else b""
+    if vr == "SQ":
+        items = (_encoded(item, explicit, say, f"{path}{tag:08X}/{n}/") for n, item in enumerate(member.values))
+        return b"".join(pack("<HHL", ITEM >> 16, ITEM & 0xFFFF, len(item)) + item for item in items)
+    return member.octets if member.octets is not None else encode.value(member, f"{path}{tag:08X}")
 
 
 def known(encoded: bytes) -> Members:

@@ -71,6 +71,7 @@ def orthanc(data_dir: Path, *, knows: Mapping[str, int] | None = None) -> Iterat
         "DicomPort": port,
         "HttpPort": free_port(),
         "DicomAet": "ORTHANC",
+        "DicomAlwaysAllowGet": True,
         "Plugins": [],
         "DicomAlwaysAllowMove": True,
         "DicomModalities": {aet: [aet, "127.0.0.1", port] for aet, port in (knows or {}).items()},

@@ -20,8 +20,8 @@ Product: Healix. In the form of PS3.2 Annex N of the DICOM standard (2024d). Mad
 edit.
 """
 OVERVIEW = """Healix is a server for clinical data and images. Images come in over DIMSE (C-STORE) or DICOMweb
-(STOW-RS), are kept byte for byte in one study store, and go out over DICOMweb. One access policy and one audit trail
-hold for both."""
+(STOW-RS), are kept byte for byte in one study store, and go out over DICOMweb or DIMSE (C-GET, C-MOVE). One access
+policy and one audit trail hold for both."""
 INTRODUCTION = """For system integrators and operators. A statement of conformance does not replace a test of two
 products with each other. Terms and abbreviations are those of the standard: AE (application entity), SCP and SCU
 (provider and user of a service), SOP (service-object pair), UID (unique identifier), VR (value representation)."""

@@ -1,0 +1,103 @@
+"""C-FIND at study level over 100,000 studies, from the request to the last response, as a peer sees it."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dicomweb.dimse.limits import Limits
+from healix_fhir.kernel.database import open_pool
+from healix_fhir.kernel.settings import Settings
+from tests.support.dimse import EXPLICIT, RELEASE, Peer, command, p_data, pdu, proposal, request_body
+from tests.support.dimse_service import serving_dimse
+from tests.support.studies_at_scale import fill, uid
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(600)]
+STUDIES = int(os.environ.get("HEALIX_BENCH_STUDIES", "100000"))
+TIMES = 40
+AT_MOST = 10.0
+MODEL = "1.2.840.10008.5.1.4.1.2.2.1"
+REQUEST = pdu(1, request_body([proposal(1, MODEL, [EXPLICIT])]))
+ASK = command({0x0002: MODEL, 0x0100: 0x0020, 0x0110: 7, 0x0700: 0, 0x0800: 1})
+KEYS = {0x00080020: "DA", 0x00080050: "SH", 0x00081030: "LO", 0x00100010: "PN", 0x00100020: "LO", 0x0020000D: "UI"}
+"""What a workstation asks for."""
+SEARCHES: dict[str, dict[int, str]] = {
+    "PatientID": {0x00100020: "MRN0004711"},
+    "AccessionNumber": {0x00080050: "ACC00004711"},
+    "StudyInstanceUID": {0x0020000D: uid(4711)},
+    "PatientName=Smithba*": {0x00100010: "Smithba*"},
+    "PatientName=Zz*": {0x00100010: "Zz*"},
+    "StudyDescription=*RARITY*": {0x00081030: "*RARITY*"},
+    "a day": {0x00080020: "20200301"},
+    "a month": {0x00080020: "20200301-20200331"},
+}
+
+
+def identifier(keys: dict[int, str]) -> bytes:
+    """The usual return keys and these values."""
+    values = {0x00080052: ("CS", "STUDY"), **{tag: (vr, keys.get(tag, "")) for tag, vr in KEYS.items()}}
+    encoded = b""
+    for tag, (vr, value) in sorted(values.items()):
+        text = value.encode()
+        text += (b"\0" if vr == "UI" else b" ") * (len(text) % 2)
+        encoded += struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr.encode(), len(text)) + text
+    return encoded
+
+
+def find(peer: Peer, keys: dict[int, str]) -> int:
+    """Ask, and read until the last response; how many matches there were."""
+    peer.send(p_data(1, 3, ASK) + p_data(1, 2, identifier(keys)))
+    matches = 0
+    while peer.status() & 0xFF00 == 0xFF00:
+        assert peer.read() is not None
+        matches += 1
+    return matches
+
+
+def associate(port: int) -> Peer:
+    """A new association."""
+    peer = Peer(port)
+    peer.send(REQUEST)
+    assert peer.read() is not None
+    return peer
+
+
+@pytest.fixture(scope="module")
+def port(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The service over a database with many studies."""
+    data_dir: Path = tmp_path_factory.mktemp("data")
+    with open_pool(module_database_url, size=4) as pool:
+        with pool.connection() as connection:
+            fill(connection, studies=STUDIES)
+        with serving_dimse(replace(Settings(), data_dir=data_dir), pool, Limits()) as port:
+            yield port
+
+
+def test_study_level(port: int) -> None:
+    """Half of the queries of each kind are answered within ten milliseconds; also on new associations."""
+    medians = {}
+    for name, keys in SEARCHES.items():
+        kept, fresh, matches = [], [], 0
+        with associate(port) as peer:
+            for _ in range(TIMES):
+                began = time.perf_counter()
+                matches = find(peer, keys)
+                kept.append((time.perf_counter() - began) * 1000)
+        for _ in range(TIMES):
+            began = time.perf_counter()
+            with associate(port) as peer:
+                find(peer, keys)
+                peer.send(RELEASE)
+                assert peer.read() is not None
+            fresh.append((time.perf_counter() - began) * 1000)
+        medians[name] = statistics.median(kept)
+        print(f"\n{name:28} p50 {medians[name]:6.1f} ms, max {max(kept):6.1f}", end="")
+        print(f"; new association p50 {statistics.median(fresh):6.1f} ms; {matches} matches", end="")
+    assert statistics.median(medians.values()) <= AT_MOST
