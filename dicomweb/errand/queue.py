@@ -183,16 +183,18 @@ def due_now(seq: int) -> Work[Errand | None]:
     return Errand(rows[0][0], Kind(rows[0][1]), *rows[0][2:]) if rows else None
 
 
-_NOTED = """attempts = 0,
-  reason = CASE WHEN attempts = 0 THEN coalesce(%s, reason) ELSE %s END"""
-"""What succeeded forgets why it failed before, but not what its earlier parts had to say."""
+_NOTED = """after = CASE WHEN asked = %s THEN %s ELSE after END, attempts = 0,
+  reason = CASE WHEN ended IS NOT NULL THEN reason WHEN attempts = 0 THEN coalesce(%s, reason) ELSE %s END"""
+"""What succeeded forgets why it failed before, but not what its earlier parts had to say. One that was begun anew
+meanwhile is not further for what was done before, and what was cancelled stays so.
+"""
 
 
 def done(errand: Errand, after: int, note: str | None, audits: Sequence[AuditRow]) -> Work[None]:
     """An errand is done, and it is known how far; unless it was asked for meanwhile. Its receiver is there."""
     yield Statement(
-        f"UPDATE errand SET after = %s, {_NOTED}, ended = CASE WHEN times = %s THEN now() END WHERE seq = %s",
-        (after, note, note, errand.times, errand.seq),
+        f"UPDATE errand SET {_NOTED}, ended = CASE WHEN times = %s THEN now() ELSE ended END WHERE seq = %s",
+        (errand.asked, after, note, note, errand.times, errand.seq),
     )
     yield _present(errand.receiver)
     if audits:
@@ -202,8 +204,8 @@ def done(errand: Errand, after: int, note: str | None, audits: Sequence[AuditRow
 def put_off(errand: Errand, after: int, seconds: float, note: str | None, audits: Sequence[AuditRow]) -> Work[None]:
     """An errand goes on later, from where it is."""
     yield Statement(
-        f"UPDATE errand SET after = %s, {_NOTED}, due = now() + make_interval(secs => %s) WHERE seq = %s",
-        (after, note, note, seconds, errand.seq),
+        f"UPDATE errand SET {_NOTED}, due = now() + make_interval(secs => %s) WHERE seq = %s",
+        (errand.asked, after, note, note, seconds, errand.seq),
     )
     if audits:
         yield _present(errand.receiver)
@@ -215,13 +217,16 @@ GivenUp = Callable[[Kind, str], AuditRow]
 
 
 def refused(errand: Errand, reason: str, gave_up: GivenUp, *, final: bool) -> Work[bool]:
-    """An errand failed at a receiver that is there; whether it is given up: when it is `final`, or after `PATIENCE`."""
+    """An errand failed at a receiver that is there; whether it is given up: when it is `final`, or after `PATIENCE`.
+
+    One that was cancelled meanwhile stays so.
+    """
     pause = min(FIRST_PAUSE * 2.0 ** min(errand.attempts, 16), LONGEST_PAUSE)
     rows = yield Statement(
         f"""UPDATE errand SET attempts = attempts + 1, reason = %s, due = now() + make_interval(secs => %s),
                    ended = CASE WHEN %s OR asked < now() - interval '{PATIENCE}' THEN now() END,
                    given_up = %s OR asked < now() - interval '{PATIENCE}'
-            WHERE seq = %s RETURNING given_up""",
+            WHERE seq = %s AND ended IS NULL RETURNING given_up""",
         (reason, pause, final, final, errand.seq),
     )
     yield _present(errand.receiver)

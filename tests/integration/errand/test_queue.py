@@ -110,6 +110,48 @@ def test_errand_asked_for_while_it_is_done_is_done_again(database_url: str, conn
     assert [step(connection), step(connection), step(connection)] == [1, 1, 0]
 
 
+@pytest.mark.parametrize("result", [Done(5), Done(5, again=0), RefusedError("no room"), AwayError("nobody there")])
+def test_errand_cancelled_while_it_is_done_stays_so(
+    database_url: str, connection: Connection[Row], result: Done | Exception
+) -> None:
+    """Whatever becomes of what was just done, nothing is done after it."""
+    ask(connection, WANTED)
+
+    def perform(_: Connection[Row], errand: Errand) -> Done:
+        with psycopg.connect(database_url) as other:
+            run(other, queue.cancel(errand.seq))
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    step = worker(dict.fromkeys(Kind, perform))
+    assert step(connection) == 1
+    hurry(connection)
+    assert step(connection) == 0
+    _, _, ended, given_up, _ = row(connection)
+    assert (ended, given_up) == (True, True)
+
+
+@pytest.mark.parametrize("result", [Done(5), Done(5, again=0)])
+def test_errand_begun_anew_while_it_is_done_begins_anew(
+    database_url: str, connection: Connection[Row], result: Done
+) -> None:
+    """Who asks for all again gets all, also of what is just being sent."""
+    seen: list[int] = []
+
+    def perform(_: Connection[Row], errand: Errand) -> Done:
+        seen.append(errand.after)
+        if len(seen) == 2:
+            with psycopg.connect(database_url) as other:
+                run(other, queue.begin(WANTED))
+        return Done(3, again=0) if len(seen) == 1 else result if len(seen) == 2 else Done(9)
+
+    step = worker(dict.fromkeys(Kind, perform))
+    ask(connection, WANTED)
+    assert [step(connection) for _ in range(4)] == [1, 1, 1, 0]
+    assert seen == [0, 3, 0]
+
+
 def test_errand_goes_on_in_parts(connection: Connection[Row]) -> None:
     """A part that is done is kept, and the rest follows when the performer said."""
     seen: list[Errand] = []
