@@ -8,6 +8,7 @@ time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -57,6 +58,18 @@ class Archive(Protocol):
 
     def older_than(self, age: float) -> Iterator[list[str]]:
         """The keys of blobs written more than `age` seconds ago, in batches of at most a thousand."""
+
+
+def is_whole(archive: Archive, key: str, size: int) -> bool:
+    """Whether a blob is there, and of its size where that can be seen without asking an object store again.
+
+    Raises Unavailable.
+    """
+    path = archive.path(key)
+    if path is not None:
+        with suppress(FileNotFoundError):  # it may be moving to the other tier
+            return path.stat().st_size == size
+    return archive.has(key)
 
 
 def new_key(study: str, instance: str, random: str) -> str:

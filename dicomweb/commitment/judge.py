@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 
-from dicomweb.archive.blobs import Archive
+from dicomweb.archive.blobs import Archive, is_whole
 from dicomweb.commitment.asked import Commitment
 from dicomweb.commitment.references import Reference
 from healix_fhir.kernel.arrays import text
@@ -90,14 +89,10 @@ def _reason(reference: Reference, found: dict[Reference, Found]) -> FailureReaso
 
 
 def _present(archive: Archive, blobs: Sequence[Found]) -> list[bool]:
-    """Whether each blob is there, and of its size where that can be seen without asking an object store again."""
+    """Whether each blob is there."""
 
     def is_there(one: Found) -> bool:
-        path = archive.path(one.blob)
-        if path is not None:
-            with suppress(FileNotFoundError):  # it may be moving to the other tier
-                return path.stat().st_size == one.size
-        return archive.has(one.blob)
+        return is_whole(archive, one.blob, one.size)
 
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="commitment") as threads:
         return list(threads.map(is_there, blobs, chunksize=64))

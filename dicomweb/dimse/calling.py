@@ -9,13 +9,16 @@ from threading import Event
 from psycopg import Connection
 
 from dicomweb.dicomjson.syntax import IMPLICIT_LITTLE
+from dicomweb.archive.blobs import Archive, is_whole
 from dicomweb.dimse import peers
 from dicomweb.dimse.associate import Roles
 from dicomweb.dimse.peers import Peer
+from dicomweb.dimse.push import Sent
 from dicomweb.dimse.requestor import Failure, PeerError, Remote, Requestor, Response, associate
 from dicomweb.dimse.tls import our_context
 from dicomweb.errand.work import AwayError, RefusedError, StoppedError
 from healix_fhir.kernel.database import Row, run
+from healix_fhir.kernel.errors import HealixError
 
 SUCCESS = 0x0000
 
@@ -56,6 +59,23 @@ def meaning(error: PeerError) -> AwayError | RefusedError | StoppedError:
     if error.failure is Failure.STOPPED:
         return StoppedError()
     return AwayError(error.message) if error.transient else RefusedError(error.message)
+
+
+def check_settled(sent: Sent, to: Remote, archive: Archive) -> None:
+    """That it is settled for good what became of an instance.
+
+    Raises AwayError where the peer may take it later, RefusedError where this server may send it later: one whose file
+    is lost holds up no other.
+    """
+    if sent.may_pass:
+        raise AwayError(sent.message or f"{to} is out of resources ({sent.status:04X}H)")
+    if sent.ours:
+        try:
+            is_here = is_whole(archive, sent.instance.key, sent.instance.size)
+        except HealixError as error:
+            raise RefusedError(error.message) from error
+        if is_here:
+            raise RefusedError(sent.message)
 
 
 def succeeded(response: Response, receiver: str) -> None:

@@ -15,17 +15,14 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.blobs import Archive
-from dicomweb.dimse.calling import meaning, remote
+from dicomweb.dimse.calling import check_settled, meaning, remote
 from dicomweb.dimse.outgoing import Outgoing as DataSets
 from dicomweb.dimse.push import Outcome, Push
 from dicomweb.dimse.requestor import PeerError
-from dicomweb.errand.work import AwayError
 from dicomweb.routing.forward import ACCESS, Sender, Settled
 from dicomweb.routing.outgoing import Outgoing
 from dicomweb.routing.rules import Route
 from healix_fhir.kernel.database import Row
-
-OUT_OF_RESOURCES = range(0xA700, 0xA800)
 
 
 def to_peer(archive: Archive, pool: ConnectionPool[Connection[Row]], stop: Event) -> Sender:
@@ -39,8 +36,7 @@ def to_peer(archive: Archive, pool: ConnectionPool[Connection[Row]], stop: Event
         waiting = iter(instances)
         try:
             for sent in push.send([one.instance for one in instances]):
-                if sent.outcome is Outcome.FAILED and (sent.may_pass or sent.status in OUT_OF_RESOURCES):
-                    raise AwayError(sent.message or f"{to} is out of resources ({sent.status:04X}H)")
+                check_settled(sent, to, archive)
                 yield next(waiting), sent.status if sent.outcome is Outcome.FAILED else None
         except PeerError as error:
             raise meaning(error) from error

@@ -124,9 +124,6 @@ def _send(exchange: Exchange, outgoing: Outgoing, one: Instance) -> int:
         except HealixError as error:
             status = reason(error)
             continue
-        except psycopg.Error:
-            log.exception("an instance cannot be described", entity=one.instance)
-            return Reason.PROCESSING_FAILURE
         command: Command = {
             Element.AffectedSOPClassUID: one.sop_class,
             Element.CommandField: CommandField.C_STORE_RQ,

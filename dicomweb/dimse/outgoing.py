@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -45,10 +46,11 @@ class Outgoing:
         """The data set of an instance in a transfer syntax, without File Meta Information.
 
         What may be wrong with it is seen before its first piece. Raises NotAcceptable when it cannot be had in that
-        syntax, Unprocessable for pixels that cannot be decoded, Unavailable when it cannot be read.
+        syntax, Unprocessable for pixels that cannot be decoded, Unavailable when it cannot be read; that may also be
+        seen in the middle.
         """
         if syntax == one.transfer_syntax:
-            return _bare(self._archive.stream(one.key))
+            return _bare(self._archive.stream(one.key, 0, one.size))
         described, size = self._described(one)
         if not can_rewrite(one.transfer_syntax, syntax, described, size):
             raise HealixError(
@@ -62,7 +64,11 @@ class Outgoing:
     def _described(self, one: Instance) -> tuple[Image | None, int]:
         """What the frames of an instance are like, and its size when it is uncompressed."""
         if one.study != self._study:
-            self._layouts = transaction(self._pool, lambda: layouts(self._access, one.study))
+            try:
+                self._layouts = transaction(self._pool, lambda: layouts(self._access, one.study))
+            except psycopg.Error as error:
+                message = "the database is not available"
+                raise HealixError(Category.UNAVAILABLE, message, detail=str(error)) from error
             self._study = one.study
         layout = self._layouts.get(one.instance)
         pixels = layout.pixels if layout is not None else None

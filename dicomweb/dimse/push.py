@@ -22,7 +22,7 @@ from dicomweb.dimse.requestor import Failure, Patience, PeerError, Remote, Reque
 from dicomweb.dimse.suboperations import Outcome, outcome
 from dicomweb.status import Reason, reason
 from dicomweb.study.retrieve import Instance
-from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.errors import Category, HealixError
 
 __all__ = ["Originator", "Outcome", "Push", "Sent"]
 
@@ -38,13 +38,15 @@ MEDIUM = 0
 class Sent:
     """What became of one instance: the status of its C-STORE, or that which tells why there was none, and words.
 
-    `may_pass`: whether a failure may pass when it is sent again later.
+    `may_pass`: whether a failure of the peer may pass when it is sent again later; `ours`: whether it is this server
+    that could not send it now.
     """
 
     instance: Instance
     status: int
     message: str = ""
     may_pass: bool = False
+    ours: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -98,7 +100,11 @@ class Push:
                 established = error.failure not in (Failure.REJECTED, Failure.UNREACHABLE)
                 over = [left.popleft() for _ in range(1 if established and broken < ATTEMPTS else len(left))]
                 for one in over:
-                    yield Sent(one, Reason.PROCESSING_FAILURE, error.message, may_pass=error.transient)
+                    # who takes no associations has refused no instance
+                    may_pass = error.transient or not established
+                    yield Sent(one, Reason.PROCESSING_FAILURE, error.message, may_pass=may_pass)
+            except HealixError as error:  # the archive's, in the middle of a data set
+                yield _unsent(left.popleft(), error)
 
     def _over_one(self, left: deque[Instance]) -> Iterator[Sent]:
         """Send what is `left`; while the peer stores one instance the next is read."""
@@ -128,7 +134,7 @@ class Push:
         try:
             data_set = self.outgoing.data_set(one, context.transfer_syntax)
         except HealixError as error:
-            return Sent(one, reason(error), error.message)
+            return _unsent(one, error)
         return Ready(context, data_set)
 
     def _command(self, one: Instance) -> Command:
@@ -142,6 +148,10 @@ class Push:
             command[Element.MoveOriginatorApplicationEntityTitle] = self.originator.aet
             command[Element.MoveOriginatorMessageID] = self.originator.message_id
         return command
+
+
+def _unsent(one: Instance, error: HealixError) -> Sent:
+    return Sent(one, reason(error), error.message, ours=error.category in (Category.UNAVAILABLE, Category.BUSY))
 
 
 def _sent(one: Instance, response: Response) -> Sent:

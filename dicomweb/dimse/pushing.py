@@ -17,13 +17,13 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.blobs import Archive
-from dicomweb.dimse.calling import meaning, remote
+from dicomweb.dimse.calling import check_settled, meaning, remote
 from dicomweb.dimse.outgoing import Outgoing
 from dicomweb.dimse.push import Push, Sent
 from dicomweb.dimse.requestor import PeerError
 from dicomweb.dimse.suboperations import Outcome
 from dicomweb.errand.queue import Errand, Kind, Wanted
-from dicomweb.errand.work import SENDER, WORDS, AwayError, Done, Performer
+from dicomweb.errand.work import SENDER, WORDS, AwayError, Done, Performer, RefusedError
 from dicomweb.study.retrieve import Instance
 from dicomweb.study.rows import audited
 from healix_fhir.kernel.audit import AuditRow, Origin
@@ -104,8 +104,9 @@ def pusher(
         if not batch.instances:
             return Done(errand.after)
         until = time.monotonic() + SLICE
+        to = remote(connection, errand.receiver)
         sending = Push(
-            remote(connection, errand.receiver),
+            to,
             Outgoing(archive, pool, ACCESS),
             leave_off=lambda: time.monotonic() > until or leave_off(),
             stop=stop,
@@ -113,12 +114,12 @@ def pusher(
         settled: list[Sent] = []
         try:
             for sent in sending.send(batch.instances):
-                if sent.may_pass:
-                    if settled:  # what was settled before is kept, and the rest tried at once: then this is told
-                        break
-                    raise AwayError(sent.message or f"{sending.remote} has no room now ({sent.status:04X}H)")
+                check_settled(sent, to, archive)
                 settled.append(sent)
                 heard(sent)
+        except (AwayError, RefusedError):
+            if not settled:  # what was settled before is kept, and the rest tried at once: then this is told
+                raise
         except PeerError as error:
             if not settled:
                 raise meaning(error) from error

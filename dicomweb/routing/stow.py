@@ -124,11 +124,11 @@ def _exchange(
 
 
 def _whole(archive: Archive, one: Outgoing) -> Iterator[bytes]:
-    """The file of an instance. Raises AwayError when it cannot be read: it is ours that is away."""
+    """The file of an instance. Raises RefusedError when it cannot be read: the receiver is there for others."""
     try:
         yield from archive.stream(one.instance.key, 0, one.instance.size)
     except HealixError as error:
-        raise AwayError("the archive of this server cannot be read") from error
+        raise RefusedError("the archive of this server cannot be read") from error
 
 
 class _Value(msgspec.Struct):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,7 @@ from psycopg_pool import ConnectionPool
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage, MRImageStorage
 
+from dicomweb.dimse.associate import Reject, reject
 from dicomweb.dimse.outgoing import Outgoing
 from dicomweb.dimse.push import Originator, Push, Sent
 from dicomweb.dimse.requestor import Remote
@@ -34,7 +36,7 @@ from tests.support.dicom import (
     with_pixels,
 )
 from tests.support.dimse import EXPLICIT, IMPLICIT
-from tests.support.storage_peers import local, receiving, storescp
+from tests.support.storage_peers import local, receiving, scripted, storescp
 from tests.support.study import SYSTEM, Store, open_store
 
 DEFLATED, BIG_ENDIAN, RLE = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5"
@@ -190,6 +192,26 @@ def test_what_cannot_be_read_fails_alone(store: Store) -> None:
         sent = list(push(store, peer.remote).send(found))
     assert [one.status for one in sent] == [Reason.OUT_OF_RESOURCES, 0]
     assert peer.ended == ["released"]
+
+
+def test_what_ends_too_early_fails_alone(store: Store) -> None:
+    """An instance whose file has lost its end is not sent as if it were whole, and the others arrive."""
+    found = kept(store, ct(1, 1, 1, size=16), ct(1, 1, 2, size=16))
+    path = store.archive.path(found[0].key)
+    assert path is not None
+    os.truncate(path, found[0].size - 100)
+    with receiving([(CT, [EXPLICIT])]) as peer:
+        sent = list(push(store, peer.remote).send(found))
+    assert [(one.status, one.ours) for one in sent] == [(Reason.OUT_OF_RESOURCES, True), (0, False)]
+    assert [str(one.data_set.SOPInstanceUID) for one in peer.kept] == [uid(1, 1, 2)]
+
+
+def test_a_peer_that_rejects_associations_has_refused_no_instance(store: Store) -> None:
+    """What a peer would take that knew this server may be sent later."""
+    found = kept(store, ct(1, 1, 1, size=16))
+    with scripted(reject(Reject.CALLING_AE_TITLE_NOT_RECOGNIZED)) as remote:
+        (sent,) = push(store, remote).send(found)
+    assert (sent.outcome, sent.may_pass) == (Outcome.FAILED, True)
 
 
 def test_an_association_that_breaks_is_opened_again(store: Store) -> None:

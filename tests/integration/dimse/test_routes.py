@@ -22,6 +22,7 @@ from pynetdicom.events import Event as Happening
 from pynetdicom.sop_class import InstanceAvailabilityNotification  # type: ignore[attr-defined]
 
 from dicomweb.dimse import peers
+from dicomweb.dimse.associate import Reject, reject
 from dicomweb.dimse.forwarding import to_peer
 from dicomweb.dimse.notice import notifier
 from dicomweb.dimse.requestor import Remote
@@ -32,9 +33,10 @@ from dicomweb.routing.arrived import arrived
 from dicomweb.routing.forward import forwarder, to_url
 from dicomweb.routing.rules import Action, Route, put
 from healix_fhir.kernel.database import Row, transaction
+from healix_fhir.kernel.errors import Category, HealixError
 from tests.bench.dimse_servers import free_port
 from tests.support.dicom import ct, uid
-from tests.support.storage_peers import receiving, storescp
+from tests.support.storage_peers import receiving, scripted, storescp
 from tests.support.study import SYSTEM, Store, open_store
 
 OWN = "here.example:443"
@@ -160,6 +162,58 @@ def test_image_that_is_refused_holds_up_no_other(house: House) -> None:
         (4, uid(1), f"{uid(1, 1, 1)} to ARCHIVE by route all"),
         (0, uid(1), f"{uid(1, 1, 3)} to ARCHIVE by route all"),
     ]
+
+
+def test_peer_that_does_not_know_us_yet_gets_everything_when_it_does(house: House, tmp_path: Path) -> None:
+    """A rejected association has refused no image."""
+    with scripted(reject(Reject.CALLING_AE_TITLE_NOT_RECOGNIZED)) as stranger:
+        house.know(Remote("ARCHIVE", stranger.host, stranger.port))
+        house.route(peer="ARCHIVE")
+        house.come(1, 2)
+        house.work()
+    assert house.errands()[0][:2] == (1, False)
+    folder = tmp_path / "peer"
+    folder.mkdir()
+    with storescp(folder) as remote:
+        house.know(remote)
+        house.hurry()
+        house.work()
+        assert files(folder) == {uid(1, 1, 1), uid(1, 1, 2)}
+
+
+def test_lost_file_holds_up_no_other(house: House) -> None:
+    """An image whose file is not there any more is named, and the others go."""
+    with receiving([(str(CTImageStorage), [str(ExplicitVRLittleEndian)])]) as peer:
+        house.know(peer.remote)
+        house.route(peer="ARCHIVE")
+        house.come(1, 2)
+        ((blob,),) = house.store.sql("SELECT blob FROM instance WHERE instance_uid = %s", uid(1, 1, 1))
+        house.store.archive.remove([blob])
+        house.work()
+    assert [str(one.data_set.SOPInstanceUID) for one in peer.kept] == [uid(1, 1, 2)]
+    ((attempts, ended, reason),) = house.errands()
+    assert (attempts, ended) == (0, True)
+    assert uid(1, 1, 1) in reason
+
+
+def test_archive_that_is_away_is_no_matter_of_the_receiver(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this server cannot read now is sent later, and meanwhile the peer gets what else there is."""
+
+    def away(*_: object) -> Iterator[bytes]:
+        raise HealixError(Category.UNAVAILABLE, "the archive is away")
+
+    with receiving([(str(CTImageStorage), [str(ExplicitVRLittleEndian)])]) as peer:
+        house.know(peer.remote)
+        house.route(peer="ARCHIVE")
+        house.come(1)
+        with monkeypatch.context() as patched:
+            patched.setattr(house.store.archive, "stream", away)
+            house.work()
+        assert house.errands() == [(1, False, "the archive is away")]
+        assert house.store.sql("SELECT receiver FROM errand_away") == []
+        house.hurry()
+        house.work()
+    assert len(peer.kept) == 1
 
 
 @contextmanager
