@@ -30,6 +30,7 @@ from dicomweb.procedure.scheduled.attributes import (
     STUDY_UID,
 )
 from dicomweb.procedure.scheduled.matching import Test, matcher, unsupported
+from dicomweb.procedure.scheduled import states
 from dicomweb.procedure.scheduled.states import Performed, State, shown
 from dicomweb.procedure.tables import LISTED
 from healix_fhir.kernel.audit import AuditRow, record
@@ -112,8 +113,12 @@ def search(access: AccessContext, asked: Query, after: Place = START) -> Work[Pa
 def _narrowed(asked: Query) -> Iterator[Fragment]:
     """Conditions that every match meets."""
     keys, step = asked.keys, next(items(asked.keys, STEP), {})
-    of_status = text(step, _inner(STATUS))
-    yield Fragment("s.dataset IS NOT NULL") if of_status.strip("*") else Fragment(LISTED)
+    wanted = _plain(step, _inner(STATUS))
+    is_listed = bool(wanted) and states.LISTED.issuperset(wanted)  # which nothing is performed of
+    is_any = not text(step, _inner(STATUS)).strip("*")
+    yield Fragment(LISTED) if is_any or is_listed else Fragment("s.dataset IS NOT NULL")
+    if is_listed:
+        yield Fragment("s.performed = '' AND s.state = ANY(%s)", (wanted,))
     for tag, column in COLUMNS.items():
         yield from _among(keys, tag, column)
     for path, column in STEP_COLUMNS.items():

@@ -331,6 +331,14 @@ def test_long_lists_come_page_by_page(clinic: Clinic) -> None:
     assert (len({one["00400009"]["Value"][0] for one in steps}), dates) == (700, sorted(dates))
 
 
+def test_for_what_is_scheduled_the_past_is_not_read(clinic: Clinic) -> None:
+    """Modalities ask by status: steps that have left the list cost them nothing."""
+    clinic.put(*(order(f"old{n}", status="revoked", occurrenceDateTime="2026-02-01") for n in range(3)), order())
+    with patch.object(searching, "PAGE", 2):
+        found = clinic.store.run(search(MODALITY, query(request({"ScheduledProcedureStepStatus": "SCHEDULED"}), "CT1")))
+    assert (len(found.answers), found.after) == (1, None)
+
+
 NARROWED: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     ({}, {"PatientID": "mrn-1"}),
     ({}, {"PatientID": ["mrn-1", "mrn-9"]}),
@@ -351,6 +359,10 @@ NARROWED: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
     ({"ScheduledProcedureStepStartDate": "20260301-20260302", "ScheduledProcedureStepStartTime": "0900-0800"}, {}),
     ({"ScheduledProcedureStepStatus": "*"}, {}),
     ({"ScheduledProcedureStepStatus": "CANCELED"}, {}),
+    ({"ScheduledProcedureStepStatus": "SCHEDULED"}, {}),
+    ({"ScheduledProcedureStepStatus": ["READY", "SCHEDULED"]}, {}),
+    ({"ScheduledProcedureStepStatus": ["CANCELED", "SCHEDULED"]}, {}),
+    ({"ScheduledProcedureStepStatus": "SCHED*"}, {}),
     ({"ScheduledProcedureStepID": "S000000001"}, {}),
 )
 
