@@ -57,11 +57,13 @@ class WorklistService:
             return Answer(self.refused(command, HealixError(Category.UNPROCESSABLE, "no identifier follows")))
         return WorklistFind(command, context, self)
 
-    def matches(self, asked: Query, identifier: Identifier, context: Context) -> Iterator[bytes]:
-        """The identifiers of the responses, read page by page. Raises HealixError."""
+    def matches(
+        self, asked: Query, identifier: Identifier, context: Context, is_cancelled: Callable[[], bool]
+    ) -> Iterator[bytes]:
+        """The identifiers of the responses, read page by page until it is cancelled. Raises HealixError."""
         after: Place | None = START
         count = 0
-        while after is not None:
+        while after is not None and not is_cancelled():  # pages may be without a match
             page = self._page(asked, after)
             for one in page.answers:
                 count += 1
@@ -107,15 +109,14 @@ class WorklistFind:
             fuzzy = self._context.extended[FUZZY : FUZZY + 1] == b"\1"
             asked = query(as_json(identifier.members), self._service.caller.aet, fuzzy=fuzzy)
             pending = response(self._command, PENDING if asked.all_supported else PENDING_WITH_UNSUPPORTED_KEYS)
-            for match in self._service.matches(asked, identifier, self._context):
+            for match in self._service.matches(asked, identifier, self._context, exchange.is_cancelled):
                 if exchange.is_cancelled():
-                    exchange.respond(response(self._command, CANCELLED))
-                    return
+                    break
                 exchange.respond(pending, match)
         except HealixError as error:
             exchange.respond(self._service.refused(self._command, error))
             return
-        exchange.respond(response(self._command, SUCCESS))
+        exchange.respond(response(self._command, CANCELLED if exchange.is_cancelled() else SUCCESS))
 
     def cancel(self) -> None:
         """Nothing is held."""

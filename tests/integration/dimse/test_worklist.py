@@ -17,14 +17,24 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE
 
-from dicomweb.dimse import peers
+from dicomweb.dimse import peers, worklist
+from dicomweb.dimse.admission import Caller, opened
+from dicomweb.dimse.associate import Context, ContextResult
+from dicomweb.dimse.identifier import Identifier
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.peers import Right
+from dicomweb.dimse.worklist import WorklistService
+from dicomweb.procedure.scheduled import search as searching
 from dicomweb.procedure.scheduled.operate import add
-from healix_fhir.kernel.database import Row, transaction
+from dicomweb.procedure.scheduled.search import Page, Place, Query, query, search
+from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.database import Row, Work, transaction
 from healix_fhir.kernel.settings import Settings
+from smart_auth.access import AccessContext
 from tests.support.charsets import TEXTS
+from tests.support.dimse import IMPLICIT
 from tests.support.dimse_service import serving_dimse
+from tests.support.procedure import request
 from tests.support.tools import require_tool
 
 Pool = ConnectionPool[Connection[Row]]
@@ -185,6 +195,27 @@ def test_a_cancelled_query_ends(station: Station) -> None:
         statuses.append(status.Status)
     association.release()
     assert statuses[-1] in (0xFE00, 0x0000)  # all of a short list may be under way before the cancel is heard
+
+
+def test_a_query_without_matches_is_cancelled_too(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever cancels does not wait for the end of a long list of which nothing matches."""
+    looked: list[Place] = []
+
+    def counted(access: AccessContext, asked: Query, after: Place) -> Work[Page]:
+        looked.append(after)
+        return search(access, asked, after)
+
+    monkeypatch.setattr(searching, "PAGE", 1)
+    monkeypatch.setattr(worklist, "search", counted)
+    for _ in range(4):
+        station.schedule()
+    rights = frozenset({Right.WORKLIST})
+    access = AccessContext(opened(rights, known=True), Origin(client="MODALITY"))
+    service = WorklistService(Caller("MODALITY", rights, access), station.pool, lambda _: None)
+    context = Context(1, ContextResult.ACCEPTANCE, str(ModalityWorklistInformationFind), IMPLICIT)
+    asked = query(request(PatientName="Nobody"), "MODALITY")
+    assert list(service.matches(asked, Identifier({}), context, lambda: len(looked) == 2)) == []
+    assert len(looked) == 2
 
 
 def test_keys_that_no_value_has_find_nothing(station: Station) -> None:
