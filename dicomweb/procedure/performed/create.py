@@ -46,13 +46,13 @@ def create(access: AccessContext, uid: str, given: DataSet) -> Work[None]:
         raise RefusedError(Failure.INVALID_ATTRIBUTE_VALUE, f"a step may perform at most {MOST_ITEMS} scheduled ones")
     if not all(is_uid(item.study_uid) for item in asked):
         raise RefusedError(Failure.INVALID_ATTRIBUTE_VALUE, "a StudyInstanceUID is not a valid UID")
-    patient_id = text(dataset, PATIENT_ID)
+    patient_id, issuer = text(dataset, PATIENT_ID), text(dataset, ISSUER)
     scheduled = yield from find(asked, patient_id)
     condition = access.compartments(TYPE, Permission.CREATE, "p.pat")
     rows = yield Statement(
         _WRITE.format(allowed=condition.sql),
         (
-            _owner(scheduled, patient_id), *condition.params, uid, patient_id, text(dataset, ISSUER),
+            _owner(scheduled, patient_id, issuer), *condition.params, uid, patient_id, issuer,
             State.IN_PROGRESS.value, reason(dataset), access.origin.client,
             sorted({item.study_uid for item in asked}), [one.pk for one in scheduled], msgspec.json.encode(dataset),
         ),
@@ -67,10 +67,13 @@ def create(access: AccessContext, uid: str, given: DataSet) -> Work[None]:
     yield publish(step_performed([uid]))
 
 
-def _owner(scheduled: list[Candidate], patient_id: str) -> int | None:
-    """The patient of the scheduled steps, where they are of one whose PatientID the performed step has.
+def _owner(scheduled: list[Candidate], patient_id: str, issuer: str) -> int | None:
+    """The patient of the scheduled steps, where they are of one whose PatientID the performed step has, by no other
+    issuer; modalities often leave that out.
 
     Else it is found by PatientID (healix_fhir/imaging/performing).
     """
-    owners = {one.pat for one in scheduled if one.patient_id == patient_id}
+    owners = {
+        one.pat for one in scheduled if one.patient_id == patient_id and (not issuer or one.issuer in ("", issuer))
+    }
     return owners.pop() if len(owners) == 1 else None

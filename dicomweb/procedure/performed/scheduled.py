@@ -42,6 +42,7 @@ class Candidate:
     accession: str
     patient_id: str
     pat: int | None
+    issuer: str = ""
 
 
 def meant(dataset: DataSet) -> list[Meant]:
@@ -67,7 +68,7 @@ def chosen(item: Meant, patient_id: str, candidates: Iterable[Candidate]) -> lis
 
 
 _CANDIDATES = """
-SELECT s.pk, s.step_id, s.study_uid, s.accession, s.patient_id, s.pat FROM scheduled_step s
+SELECT s.pk, s.step_id, s.study_uid, s.accession, s.patient_id, s.pat, s.issuer FROM scheduled_step s
 WHERE s.dataset IS NOT NULL AND (s.step_id = ANY(%s) OR s.study_uid = ANY(%s)
   OR (s.accession = ANY(%s) AND s.patient_id = %s))
 ORDER BY s.pk FOR NO KEY UPDATE OF s"""

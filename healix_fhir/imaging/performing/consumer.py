@@ -63,15 +63,16 @@ def _handle(bases: tuple[str, ...], zone: tzinfo | None, events: Sequence[Event]
     written: dict[tuple[str, str], Json] = {}
     for step in steps:
         owner = whose.get(step.uid)
+        requests = [request for request in step.requests if _may_be_of(found.orders.get(request), step, owner)]
         if owner is not None:
-            orders = [found.orders[request] for request in step.requests if request in found.orders]
+            orders = [found.orders[request] for request in requests]
             id_ = procedure_id(step.uid)
             written["Procedure", id_] = procedure(
                 step.uid, step.dataset, owner, orders, held.get(("Procedure", id_)), zone
             )
-        for request, performed in step.requests.items():
+        for request in requests:
             for pair in _around(found, request):
-                after = moved(written.get(pair) or held.get(pair) or {"resourceType": pair[0]}, performed)
+                after = moved(written.get(pair) or held.get(pair) or {"resourceType": pair[0]}, step.requests[request])
                 if after is not None:
                     written[pair] = after
     changes = [change(Method.PUT, body, kind, id_, bases) for (kind, id_), body in sorted(written.items())]
@@ -84,6 +85,17 @@ def _handle(bases: tuple[str, ...], zone: tzinfo | None, events: Sequence[Event]
         ),
         (uids,),
     )
+
+
+def _may_be_of(order: Json | None, step: Step, owner: str | None) -> bool:
+    """Whether a step, whose patient is `owner` where that is known, may perform an order: not that of another patient,
+    whatever study or number it names. A step without a PatientID has nothing that speaks against it.
+    """
+    subject = (order or {}).get("subject", {}).get("reference", "")
+    is_patient = subject.startswith("Patient/")
+    if owner is None:
+        return order is not None and not (is_patient and step.key[0])
+    return order is not None and (not is_patient or subject == f"Patient/{owner}")
 
 
 _READ = """

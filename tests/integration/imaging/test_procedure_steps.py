@@ -243,6 +243,29 @@ def test_a_step_that_nobody_ordered_becomes_a_procedure(clinic: Clinic) -> None:
     assert clinic.get("Procedure", procedure_id(f"{UID}.2"))["subject"] == {"reference": "Patient/q"}
 
 
+@pytest.mark.parametrize("number", ["mrn-2", "mrn-9"], ids=["known", "unknown"])
+def test_what_is_done_with_another_patient_moves_no_order(clinic: Clinic, number: str) -> None:
+    """Whatever study and step it says it is of."""
+    clinic.put(patient("q", identifier=[{"system": "urn:oid:1.2.3", "value": "mrn-2"}]), *plans())
+    before = statuses(clinic)
+    clinic.begin(PatientID=number)
+    clinic.set(ended())
+    assert statuses(clinic) == before
+    made = clinic.store.sql("SELECT count(*) FROM resource WHERE id = %s", procedure_id(UID))
+    assert made == [(number == "mrn-2",)]
+    if number == "mrn-2":
+        found = clinic.get("Procedure", procedure_id(UID))
+        assert found["subject"] == {"reference": "Patient/q"}
+        assert not {"basedOn", "encounter"} & found.keys()
+
+
+def test_the_issuer_tells_patients_with_one_number_apart(clinic: Clinic) -> None:
+    """A step of a number by another issuer is not the ordered patient's."""
+    clinic.put(order())
+    clinic.begin(IssuerOfPatientID="elsewhere")
+    assert clinic.store.sql("SELECT pat FROM performed_step") == [(None,)]
+
+
 def test_what_others_add_to_a_procedure_stays(clinic: Clinic) -> None:
     """Labels above all."""
     clinic.put(order())
