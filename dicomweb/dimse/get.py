@@ -26,11 +26,11 @@ from dicomweb.dimse.identifier import Gathering
 from dicomweb.dimse.operation import Answer, Operation, Status
 from dicomweb.dimse.outgoing import Outgoing
 from dicomweb.dimse.query_retrieve import GET, selection
-from dicomweb.dimse.suboperations import RetrieveStatus, Suboperations
-from dicomweb.status import FIND_STATUS, Reason, reason
+from dicomweb.dimse.suboperations import RetrieveStatus, Suboperations, refusal
+from dicomweb.status import Reason, reason
 from dicomweb.study.retrieve import Instance, select
 from healix_fhir.kernel.audit import AuditRow
-from healix_fhir.kernel.database import Row, at_once
+from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.errors import HealixError
 
 log = structlog.get_logger("dimse")
@@ -40,12 +40,16 @@ SERVICE = "C-GET"
 
 @dataclass(frozen=True, slots=True)
 class GetService:
-    """The service for one caller. `audit` records what is refused and what failed; what is sent is on record itself."""
+    """The service for one caller. `audit` records what is refused and what failed; what is sent is on record itself.
+
+    `most` is how many instances one C-GET sends.
+    """
 
     caller: Caller
     pool: ConnectionPool[Connection[Row]]
     archive: Archive
     audit: Callable[[AuditRow], None]
+    most: int
 
     def __call__(self, command: Command, context: Context) -> Operation:
         """Begin to take the identifier, or refuse before it."""
@@ -60,7 +64,8 @@ class GetService:
         """The instances that the identifier names, as far as the caller may see. Raises HealixError, psycopg.Error."""
         identifier = gathering.identifier(context.transfer_syntax)
         keys = selection(identifier, GET[context.abstract_syntax], context.extended)
-        return at_once(self.pool, select(self.caller.access, keys))
+        # in a transaction: what is refused is not on record as retrieved
+        return transaction(self.pool, lambda: select(self.caller.access, keys, most=self.most))
 
     def refused(self, command: Command, status: int, message: str, detail: str | None = None) -> Command:
         """The response to a request that is refused as a whole, which goes into audit trail and log."""
@@ -87,8 +92,7 @@ class Get:
         try:
             instances = service.asked(self._gathering, exchange.context)
         except HealixError as error:
-            status = FIND_STATUS[error.category]
-            exchange.respond(service.refused(self._command, status, error.message, error.detail))
+            exchange.respond(service.refused(self._command, refusal(error), error.message, error.detail))
         except psycopg.Error as error:
             message = "the database is not available"
             exchange.respond(service.refused(self._command, RetrieveStatus.CANNOT_COUNT, message, str(error)))

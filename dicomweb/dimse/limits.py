@@ -25,6 +25,8 @@ class Limits:
     """Longest data set that is read at all, stored or refused."""
     matches: int = 100_000
     """Matches that one C-FIND returns; where there are more it ends with A700H."""
+    instances: int = 100_000
+    """Instances that one C-MOVE or C-GET sends; where there are more it is refused with A701H."""
     artim: float = 10
     """Time for the whole A-ASSOCIATE-RQ, and for a peer to hang up after an A-ABORT, A-RELEASE-RP or rejection."""
     progress: float = 30

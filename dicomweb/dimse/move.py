@@ -27,9 +27,8 @@ from dicomweb.dimse.outgoing import Outgoing
 from dicomweb.dimse.push import Originator, Push
 from dicomweb.dimse.query_retrieve import MOVE, selection
 from dicomweb.dimse.requestor import PeerError, Remote
-from dicomweb.dimse.suboperations import Outcome, RetrieveStatus, Suboperations
+from dicomweb.dimse.suboperations import Outcome, RetrieveStatus, Suboperations, refusal
 from dicomweb.dimse.wire import StoppingError
-from dicomweb.status import FIND_STATUS
 from dicomweb.study.retrieve import Instance, select
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Row, transaction
@@ -38,19 +37,21 @@ from healix_fhir.kernel.errors import Category, HealixError
 log = structlog.get_logger("dimse")
 
 SERVICE = "C-MOVE"
-OUT_OF_RESOURCES = 0xA700
-"""What C-FIND tells of a lack of resources; C-MOVE tells where it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class MoveService:
-    """The service for one caller. `audit` records what is refused and what failed; setting `stop` ends every wait."""
+    """The service for one caller. `audit` records what is refused and what failed; setting `stop` ends every wait.
+
+    `most` is how many instances one C-MOVE sends.
+    """
 
     caller: Caller
     pool: ConnectionPool[Connection[Row]]
     archive: Archive
     audit: Callable[[AuditRow], None]
     stop: Event
+    most: int
 
     def __call__(self, command: Command, context: Context) -> Operation:
         """Begin to take the identifier, or refuse before it."""
@@ -86,10 +87,7 @@ class Move:
         try:
             remote, instances = self._asked(exchange.context)
         except HealixError as error:
-            status = FIND_STATUS[error.category]
-            if status == OUT_OF_RESOURCES:
-                status = RetrieveStatus.CANNOT_COUNT
-            exchange.respond(self._service.refused(self._command, status, error.message, error.detail))
+            exchange.respond(self._service.refused(self._command, refusal(error), error.message, error.detail))
         except psycopg.Error as error:
             message = "the database is not available"
             status = RetrieveStatus.CANNOT_COUNT
@@ -118,7 +116,7 @@ class Move:
         except HealixError as error:  # our own certificates: no fault of the request
             raise HealixError(Category.UNAVAILABLE, "the destination cannot be called", detail=error.message) from error
         access = service.caller.access
-        return remote, transaction(service.pool, lambda: select(access, keys, receiver=destination))
+        return remote, transaction(service.pool, lambda: select(access, keys, receiver=destination, most=service.most))
 
     def _move(self, exchange: Exchange, remote: Remote, instances: Sequence[Instance]) -> None:
         service = self._service

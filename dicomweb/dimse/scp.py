@@ -106,12 +106,13 @@ class Scp:
     def _converse(self, wire: Wire, request: Request, caller: Caller) -> None:
         agreed = negotiate(request, caller.rights, self.services)
         wire.write(accept(request, agreed, self.limits.pdu))
+        archive, most = self.receiver.archive, self.limits.instances
         services: dict[CommandField, Service] = {
             CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
             CommandField.C_STORE_RQ: StoreService(caller, self._storage, self.receiver, self.commit, self._audit),
             CommandField.N_ACTION_RQ: CommitService(caller, self.pool, self._audit),
-            CommandField.C_MOVE_RQ: MoveService(caller, self.pool, self.receiver.archive, self._audit, self.stop),
-            CommandField.C_GET_RQ: GetService(caller, self.pool, self.receiver.archive, self._audit),
+            CommandField.C_MOVE_RQ: MoveService(caller, self.pool, archive, self._audit, self.stop, most),
+            CommandField.C_GET_RQ: GetService(caller, self.pool, archive, self._audit, most),
             CommandField.C_FIND_RQ: by_class(
                 {MODALITY_WORKLIST: WorklistService(caller, self.pool, self._audit)},
                 FindService(caller, self._search(), self._audit),

@@ -11,11 +11,14 @@ from enum import Enum, IntEnum
 from dicomweb.dicomjson.model import Member
 from dicomweb.dimse.command import Command, Element, response
 from dicomweb.dimse.identifier import write
-from dicomweb.status import SUCCESS
+from dicomweb.status import FIND_STATUS, SUCCESS
+from healix_fhir.kernel.errors import HealixError
 
 FAILED_SOP_INSTANCES = 0x00080058
 LONGEST_LIST = 65_000
 """Bytes of the list of failed instances: what the length of a UI holds in explicit VR, about a thousand."""
+OUT_OF_RESOURCES = 0xA700
+"""What C-FIND tells of a lack of resources."""
 MOST = 0xFFFF
 """What a number of sub-operations holds."""
 
@@ -31,6 +34,14 @@ class RetrieveStatus(IntEnum):
     WARNING = 0xB000
     CANCELLED = 0xFE00
     PENDING = 0xFF00
+
+
+def refusal(error: HealixError) -> int:
+    """The status of a C-MOVE or C-GET that is refused before its first sub-operation: as of a C-FIND, but for a lack of
+    resources, of which it is said where.
+    """
+    status = FIND_STATUS[error.category]
+    return RetrieveStatus.CANNOT_COUNT if status == OUT_OF_RESOURCES else status
 
 
 class Outcome(Enum):

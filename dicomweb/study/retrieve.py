@@ -22,7 +22,7 @@ from dicomweb.uid import check_uid, is_uid
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.conditions import strung
 from healix_fhir.kernel.database import Fragment, Row, Statement, Work
-from healix_fhir.kernel.errors import Category, invalid, not_found
+from healix_fhir.kernel.errors import Category, invalid, not_found, too_large
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
@@ -135,12 +135,16 @@ def instances(
 
 
 def select(
-    access: AccessContext, keys: Sequence[tuple[str, Sequence[str]]], *, receiver: str | None = None
+    access: AccessContext,
+    keys: Sequence[tuple[str, Sequence[str]]],
+    *,
+    receiver: str | None = None,
+    most: int | None = None,
 ) -> Work[list[Instance]]:
     """The instances that match lists of unique keys (`PatientID`, `StudyInstanceUID`, …): the identifiers of C-MOVE.
 
     None that match is an empty list here: PS3.4 answers that with success and no sub-operations. The trail names the
-    `receiver`, where it is another one than who asks.
+    `receiver`, where it is another one than who asks. Raises TooLarge for more than `most`.
     """
     if not keys or any(keyword not in KEYS for keyword, _ in keys):
         raise invalid("instances are retrieved by the unique keys of their levels")
@@ -148,7 +152,9 @@ def select(
         keyword: [value if keyword == "PatientID" else check_uid(value, keyword) for value in values]
         for keyword, values in keys
     }
-    rows = yield from _rows(access, wanted, "retrieve", receiver=receiver)
+    rows = yield from _rows(access, wanted, "retrieve", receiver=receiver, most=most)
+    if most is not None and len(rows) > most:
+        raise too_large(f"more than {most} instances are not retrieved at once")
     return [Instance(*row[:_WIDTH]) for row in rows]
 
 
@@ -278,8 +284,10 @@ def _rows(
     *,
     picked: Picked | None = None,
     receiver: str | None = None,
+    most: int | None = None,
 ) -> Work[list[Row]]:
-    """The `columns` of the instances with all the keys, then others; audited by study. With `picked` some of them.
+    """The `columns` of the instances with all the keys, then others; audited by study. With `picked` some of them; of
+    more than `most` one more than that.
 
     The patient of the audit row is that of the study, where it is matched.
     """
@@ -287,6 +295,8 @@ def _rows(
     source = f"{FROM} LEFT JOIN patient_key k ON k.pat = s.pat WHERE {visible.sql}"
     sql = f"SELECT {columns}, k.id AS patient, row_number() OVER (ORDER BY s.pk, {_ORDER}) AS place"
     found = Fragment(f"{sql} FROM {source}", visible.params)
+    if most is not None:
+        found = Fragment(f"{found.sql} LIMIT %s", (*found.params, most + 1))
     if picked is not None:
         among = f"{sql}, count(*) OVER () AS total FROM {source} AND {picked.among.sql}"
         found = Fragment(f"SELECT * FROM ({among}) x WHERE {picked.places}", found.params + picked.among.params)

@@ -208,7 +208,7 @@ def _requested() -> str:
 
 RETRIEVE = {
     RetrieveStatus.SUCCESS: "all arrived, or there is nothing that matches",
-    RetrieveStatus.CANNOT_COUNT: "the database is not available",
+    RetrieveStatus.CANNOT_COUNT: "the database is not available, or more is asked for than is sent at once",
     RetrieveStatus.CANNOT_SEND: "all sub-operations failed, or the server is out of resources",
     RetrieveStatus.DESTINATION_UNKNOWN: "the move destination is no known peer",
     RetrieveStatus.DOES_NOT_MATCH: "the identifier does not suit the SOP class",

@@ -250,6 +250,17 @@ def test_cancel(service: Service) -> None:
     assert got.counts[-1] == (2, 1, 0, 0)
 
 
+def test_more_than_is_sent_at_once(pool: Pool, tmp_path: Path) -> None:
+    """A request for more instances than its limit is refused with A701H, and nothing is on record as sent."""
+    settings = replace(Settings(), data_dir=tmp_path / "data")
+    store = open_store(pool, settings.data_dir / "images")
+    store.add(ct(1, 1, 1, size=16), ct(1, 1, 2, size=16))
+    with serving_dimse(settings, pool, replace(LIMITS, instances=1)) as port:
+        got = Service(port, store).get(STUDY_1)
+    assert (got.statuses, got.objects) == ([0xA701], [])
+    assert store.sql("SELECT entity FROM audit_event WHERE subtype = 'retrieve'") == []
+
+
 def test_retrievals_are_on_record(service: Service) -> None:
     """The trail says which study was given to whom, as for WADO-RS."""
     service.get(STUDY_1)

@@ -338,6 +338,21 @@ def test_an_identifier_that_is_too_long(service: Service) -> None:
     assert found.statuses == [0xA701]
 
 
+def test_more_than_is_sent_at_once(pool: Pool, tmp_path: Path) -> None:
+    """A request for more instances than its limit is refused with A701H, and nothing is on record as sent."""
+    settings = replace(Settings(), data_dir=tmp_path / "data")
+    with serving_dimse(settings, pool, replace(LIMITS, instances=1)) as port:
+        store = open_store(pool, settings.data_dir / "images")
+        store.add(ct(1, 1, 1, size=16), ct(1, 1, 2, size=16), ct(2, 1, 1, size=16))
+        service = Service(port, store)
+        with receiving([(CT, [EXPLICIT])]) as peer:
+            service.knows(peer.remote)
+            assert move(service, study(1)).statuses == [0xA701]
+            assert service.trail("retrieve") == []
+            assert move(service, study(2)).statuses == [0x0000]
+    assert len(peer.kept) == 1
+
+
 def test_movescu_of_dcmtk(service: Service, tmp_path: Path) -> None:
     """The movescu of dcmtk receives a study at a port of its own."""
     port = free_port()

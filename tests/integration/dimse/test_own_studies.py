@@ -76,7 +76,7 @@ def answered(store: Store, access: AccessContext, sop_class: str, level: str, ke
     """What a caller with this access is answered."""
     who = Caller("VIEWER", frozenset(), access)
     audit: list[AuditRow] = []
-    service: Service = GetService(who, store.pool, store.archive, audit.append)
+    service: Service = GetService(who, store.pool, store.archive, audit.append, 100)
     if sop_class == FIND:
         search = Search(partial(at_once, store.pool), "HEALIX", BUILT_IN, 100)
         service = FindService(who, search, audit.append)
