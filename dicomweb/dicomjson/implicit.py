@@ -24,12 +24,6 @@ def title(tag: int, value: str) -> bytes:
     return element(tag, text + b" " * (len(text) % 2))
 
 
-def text(tag: int, value: str) -> bytes:
-    """An element of another text representation, in UTF-8."""
-    encoded = value.encode()
-    return element(tag, encoded + b" " * (len(encoded) % 2))
-
-
 def unsigned_short(tag: int, value: int) -> bytes:
     """An element of VR US."""
     return element(tag, pack("<H", value))

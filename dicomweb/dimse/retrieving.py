@@ -13,14 +13,17 @@ from dicomweb.dicomjson.model import Member, Members
 from dicomweb.dimse.command import Command, CommandField, Element
 from dicomweb.dimse.identifier import SYNTAXES, parse, write
 from dicomweb.dimse.query_retrieve import QUERY_RETRIEVE_LEVEL, UNIQUE, Entity
-from dicomweb.dimse.requestor import Remote, Response, associate
+from dicomweb.dimse.requestor import Failure, PeerError, Remote, Response, associate
 from dicomweb.dimse.suboperations import FAILED_SOP_INSTANCES, RetrieveStatus
 from dicomweb.status import SUCCESS
 from healix_fhir.kernel.errors import Category, HealixError
 
 FIND, MOVE = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.2"
 """The SOP classes of Study Root, which every archive has."""
-MEDIUM = 0
+MEDIUM, LOW = 0, 2
+"""Priorities."""
+MOST_LATE = 10_000
+"""Matches that may still come when a query was cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +57,27 @@ def keys(entity: Entity, uids: Sequence[str]) -> Members:
     return found
 
 
-def found(remote: Remote, identifier: Members, *, most: int, stop: Event | None = None) -> Iterator[Members]:
+def found(
+    remote: Remote, identifier: Members, *, most: int, priority: int = MEDIUM, stop: Event | None = None
+) -> Iterator[Members]:
     """The matches that a peer has, at most so many. Raises PeerError, and Unprocessable for what it refuses."""
     with associate(remote, [(FIND, SYNTAXES)], stop=stop) as requestor:
         context = requestor.needed(FIND)
         request: Command = {
             Element.AffectedSOPClassUID: FIND,
             Element.CommandField: CommandField.C_FIND_RQ,
-            Element.Priority: MEDIUM,
+            Element.Priority: priority,
         }
         count = 0
         message_id = requestor.request(context, request, [write(identifier, context.transfer_syntax)])
         while (response := requestor.response(message_id)).is_pending:
-            if response.data_set is not None and count < most:
-                count += 1
+            count += 1
+            if response.data_set is not None and count <= most:
                 yield parse(response.data_set, response.context.transfer_syntax).members
-                if count == most:
-                    requestor.cancel(context, message_id)
+            if count == most:
+                requestor.cancel(context, message_id)
+            if count > most + MOST_LATE:
+                raise PeerError(Failure.CONFUSED, f"{remote} goes on with a query that was cancelled", transient=False)
         if response.status not in (SUCCESS, RetrieveStatus.CANCELLED):
             raise refused(remote, response)
 
@@ -80,6 +87,7 @@ def moved(
     identifier: Members,
     destination: str,
     *,
+    priority: int = MEDIUM,
     leave_off: Callable[[], bool] = lambda: False,
     stop: Event | None = None,
 ) -> Iterator[Moved]:
@@ -92,7 +100,7 @@ def moved(
         request: Command = {
             Element.AffectedSOPClassUID: MOVE,
             Element.CommandField: CommandField.C_MOVE_RQ,
-            Element.Priority: MEDIUM,
+            Element.Priority: priority,
             Element.MoveDestination: destination,
         }
         message_id = requestor.request(context, request, [write(identifier, context.transfer_syntax)])

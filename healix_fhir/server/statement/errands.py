@@ -10,8 +10,9 @@ from dicomweb.commitment.judge import FailureReason
 from dicomweb.commitment.references import LONGEST, MOST
 from dicomweb.dimse.commit import ActionStatus
 from dicomweb.dimse.contexts import COMMITMENT
-from dicomweb.dimse.fetch import MOST_ANSWERS, STUDY_ROOT_FIND, STUDY_ROOT_MOVE
+from dicomweb.dimse.fetch import MOST_ANSWERS
 from dicomweb.dimse.notice import INSTANCE_AVAILABILITY
+from dicomweb.dimse.retrieving import FIND, MOVE
 from dicomweb.errand.queue import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE
 from healix_fhir.server.statement.table import lines, name, table
 
@@ -32,8 +33,8 @@ INITIATED = (
         "SCU",
         "sends the images of a route to its peer (C-STORE), uncompressed where it does not take them as stored",
     ),
-    (STUDY_ROOT_FIND, "SCU", "asks the peer of a prefetch rule for a patient's studies (C-FIND)"),
-    (STUDY_ROOT_MOVE, "SCU", "has the peer of a prefetch rule send a study here (C-MOVE)"),
+    (FIND, "SCU", "asks the peer of a prefetch rule for a patient's studies (C-FIND)"),
+    (MOVE, "SCU", "has the peer of a prefetch rule send a study here (C-MOVE)"),
 )
 """For what this server calls peers by itself; the class without a UID are those of storage."""
 

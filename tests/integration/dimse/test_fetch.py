@@ -24,6 +24,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from dicomweb.dimse import fetch, peers
 from dicomweb.dimse.fetch import fetcher
 from dicomweb.dimse.limits import Limits
+from dicomweb.dimse.retrieving import Moved
 from dicomweb.errand.queue import Kind, Wanted, ask
 from dicomweb.errand.work import worker
 from dicomweb.routing.priors import Rule, put
@@ -190,3 +191,12 @@ def test_answers_are_bounded(house: House, monkeypatch: pytest.MonkeyPatch) -> N
     house.rule(most=9)
     house.work()
     assert house.archive.moved == [uid(1)]
+
+
+@pytest.mark.spec("PS3.4 C.4.2.1.5")
+def test_warnings_are_no_refusal(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study whose images were all stored, some with warnings, has come."""
+    monkeypatch.setattr(fetch, "moved", lambda *_, **__: iter([Moved(0xB000, 0, 0, 0, 1)]))
+    house.rule(most=2)
+    house.work()
+    assert house.store.sql("SELECT ended IS NOT NULL, attempts FROM errand") == [(True, 0)]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from io import BytesIO
+from unittest.mock import MagicMock
 
 import pytest
 from pydicom import Dataset, dcmread
 
 from dicomweb.dicomjson.model import text_of
+from dicomweb.dimse import retrieving
 from dicomweb.dimse.asking import question, told
+from dicomweb.dimse.command import Element
 from dicomweb.dimse.query_retrieve import Entity
-from dicomweb.dimse.requestor import PeerError
+from dicomweb.dimse.requestor import PeerError, Response
 from dicomweb.dimse.retrieving import found, keys, moved
 from dicomweb.dimse.suboperations import RetrieveStatus
 from dicomweb.dimse.verifying import verify
 from healix_fhir.kernel.errors import HealixError
 from tests.support.dicom import ct, uid
 from tests.support.dimse import CT, EXPLICIT
-from tests.support.storage_peers import UNKNOWN_DESTINATION, having, receiving
+from tests.support.storage_peers import UNKNOWN_DESTINATION, having, local, receiving
 
 STUDY = 0x0020000D
 
@@ -54,6 +58,17 @@ def test_no_more_matches_than_wanted() -> None:
         answers = list(found(archive.remote, question("study", []), most=3))
     assert [text_of(one, STUDY) for one in answers] == [uid(number) for number in range(3)]
     assert archive.cancelled
+
+
+def test_a_peer_that_does_not_stop_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that goes on and on with a query that was cancelled does not hold up whoever asked."""
+    requestor = MagicMock()
+    requestor.needed.return_value.transfer_syntax = EXPLICIT
+    requestor.response.return_value = Response(requestor.needed.return_value, {Element.Status: 0xFF00})
+    monkeypatch.setattr(retrieving, "associate", lambda *_, **__: nullcontext(requestor))
+    with pytest.raises(PeerError, match="goes on with a query"):
+        list(found(local(104), question("study", []), most=3))
+    assert requestor.cancel.call_count == 1
 
 
 @pytest.mark.parametrize("status", [0xA700, 0xA900, 0xC001])
