@@ -17,7 +17,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from dicomweb.commitment.asked import WORD, request
-from dicomweb.commitment.references import LONGEST, read
+from dicomweb.commitment.references import LONGEST, Request, read
 from dicomweb.dimse import peers
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
@@ -77,7 +77,8 @@ class CommitService:
     def take(self, command: Command, context: Context, information: bytes) -> Command:
         """The response when the whole action information has arrived; success once the request is durable."""
         try:
-            transaction(self._pool, lambda: self._kept(information, context.transfer_syntax))
+            asked = read(information, context.transfer_syntax)
+            transaction(self._pool, lambda: self._kept(asked))
         except HealixError as error:
             return self.refused(command, STATUS.get(error.category, ActionStatus.PROCESSING_FAILURE), error.message)
         except (psycopg.Error, PoolTimeout):
@@ -85,8 +86,7 @@ class CommitService:
             return _answer(command, ActionStatus.PROCESSING_FAILURE, "the database is not available")
         return _answer(command, Status.SUCCESS)
 
-    def _kept(self, information: bytes, transfer_syntax: str) -> Work[None]:
-        asked = read(information, transfer_syntax)
+    def _kept(self, asked: Request) -> Work[None]:
         if (yield from peers.find(self._caller.aet)) is None:
             raise forbidden("it is not known where this title can be told of the outcome")
         yield from request(self._caller.access, self._caller.aet, asked)
