@@ -23,7 +23,7 @@ from dicomweb.errand.queue import Errand, Kind
 from dicomweb.errand.work import WORDS, Done, Performer
 from dicomweb.routing.forward import ACCESS
 from dicomweb.routing.outgoing import MOST_NAMED, outgoing
-from dicomweb.routing.rules import find
+from dicomweb.routing.rules import Action, find
 from dicomweb.study.retrieve import Instance
 from dicomweb.study.rows import audited
 from healix_fhir.kernel.audit import AuditRow
@@ -37,7 +37,7 @@ def notifier(stop: Event) -> Performer:
     """What tells one peer of one study."""
 
     def notify(connection: Connection[Row], errand: Errand) -> Done:
-        route = run(connection, find(errand.rule))
+        route = run(connection, find(errand.rule, Action.NOTICE))
         if route is None:
             return Done(errand.after)
         batch = run(connection, outgoing(ACCESS, route.name, errand.about, errand.after, MOST_NAMED))
@@ -46,10 +46,10 @@ def notifier(stop: Event) -> Performer:
         if batch.restless:
             return Done(errand.after, again=batch.restless)
         told = [one.instance for one in batch.instances]
-        with calling(connection, errand.receiver, INSTANCE_AVAILABILITY, stop) as association:
+        with calling(connection, route.receiver, INSTANCE_AVAILABILITY, stop) as association:
             context = association.needed(INSTANCE_AVAILABILITY)
             response = association.ask(context, command(), [data_set(errand.about, told)])
-        succeeded(response, errand.receiver)
+        succeeded(response, route.receiver)
         said = f"{audited([one.instance for one in told])} by route {route.name}"
         row = AuditRow(ACCESS.origin, "R", WORDS[Kind.NOTICE], 0, batch.patient, errand.about, said)
         is_whole = len(told) < MOST_NAMED

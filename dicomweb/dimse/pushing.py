@@ -105,13 +105,13 @@ def pusher(
             return Done(errand.after)
         until = time.monotonic() + SLICE
         to = remote(connection, errand.receiver)
+        settled: list[Sent] = []
         sending = Push(
             to,
             Outgoing(archive, pool, ACCESS),
-            leave_off=lambda: time.monotonic() > until or leave_off(),
+            leave_off=lambda: (bool(settled) and time.monotonic() > until) or leave_off(),
             stop=stop,
         )
-        settled: list[Sent] = []
         try:
             for sent in sending.send(batch.instances):
                 check_settled(sent, to, archive)

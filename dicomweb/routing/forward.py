@@ -17,7 +17,7 @@ from dicomweb.errand.queue import Errand, Kind
 from dicomweb.errand.work import SENDER, WORDS, AwayError, Done, Performer, RefusedError
 from dicomweb.routing import stow
 from dicomweb.routing.outgoing import BATCH, Batch, Outgoing, outgoing
-from dicomweb.routing.rules import Route, find
+from dicomweb.routing.rules import Action, Route, find
 from dicomweb.study.rows import audited
 from healix_fhir.kernel.audit import AuditRow, Origin
 from healix_fhir.kernel.database import Row, run
@@ -38,7 +38,7 @@ def forwarder(to_peer: Sender, to_url: Sender) -> Performer:
     """What sends one study by one route."""
 
     def forward(connection: Connection[Row], errand: Errand) -> Done:
-        route = run(connection, find(errand.rule))
+        route = run(connection, find(errand.rule, Action.SEND))
         if route is None:
             return Done(errand.after)
         batch = run(connection, outgoing(ACCESS, route.name, errand.about, errand.after))
@@ -50,7 +50,8 @@ def forwarder(to_peer: Sender, to_url: Sender) -> Performer:
         sender = to_url if route.peer is None else to_peer
         settled: list[Settled] = []
         try:
-            settled.extend(sender(connection, route, batch.instances, lambda: time.monotonic() < until))
+            for one in sender(connection, route, batch.instances, lambda: not settled or time.monotonic() < until):
+                settled.append(one)  # noqa: PERF402 - what the sender asks has to see it
         except (AwayError, RefusedError):
             if not settled:  # what was settled before is kept, and the rest tried at once: then this is told
                 raise
@@ -74,7 +75,7 @@ def _done(errand: Errand, route: Route, batch: Batch, settled: Sequence[Settled]
 
 
 def _audit(errand: Errand, route: Route, patient: str | None, uids: Sequence[str], outcome: int) -> AuditRow:
-    said = f"{audited(uids)} to {errand.receiver} by route {route.name}"
+    said = f"{audited(uids)} to {route.receiver} by route {route.name}"
     return AuditRow(ACCESS.origin, "R", WORDS[Kind.SEND], outcome, patient, errand.about, said)
 
 

@@ -119,9 +119,9 @@ def routes() -> Work[list[Route]]:
     return [_route(*row) for row in rows]
 
 
-def find(name: str) -> Work[Route | None]:
-    """The route of that name."""
-    rows = yield Statement(f"SELECT {COLUMNS} FROM route WHERE name = %s", (name,))
+def find(name: str, action: Action) -> Work[Route | None]:
+    """The route of that name, as long as it does that: it may have been replaced since it asked for an errand."""
+    rows = yield Statement(f"SELECT {COLUMNS} FROM route WHERE name = %s AND action = %s", (name, action.value))
     return _route(*rows[0]) if rows else None
 
 

@@ -91,6 +91,19 @@ def test_a_large_push_goes_in_parts(store: Store, monkeypatch: pytest.MonkeyPatc
     assert len(trail(store, "push")) == 2
 
 
+def test_a_slow_peer_gets_something_in_each_part(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that takes longer to accept an association than a part lasts gets all, an instance at a time."""
+    monkeypatch.setattr(pushing, "SLICE", -1)
+    turns = iter(range(10))
+    with receiving([(CT, [EXPLICIT])]) as peer:
+        store.run(peers.add("ARCHIVE", peer.remote.host, peer.remote.port))
+        seq = store.run(queue.begin(wanted(Kind.PUSH, "ARCHIVE", [uid(1)])))
+        performer = pusher(store.archive, store.pool, Event())
+        with store.pool.connection() as connection:
+            ended = through(connection, seq, performer, lambda: next(turns, None) is not None)
+    assert (ended.ended is not None, len(peer.kept)) == (True, 3)
+
+
 def test_a_peer_that_is_away_is_tried_again(store: Store) -> None:
     """A push to a peer that does not listen waits, with the reason, and all that it is to have."""
     waiting = done(store, Kind.PUSH, local(free_port(), "ARCHIVE"), [uid(1)])

@@ -29,6 +29,7 @@ from dicomweb.dimse.requestor import Remote
 from dicomweb.errand.queue import Kind
 from dicomweb.errand.work import worker
 from dicomweb.events import study_changed
+from dicomweb.routing import forward
 from dicomweb.routing.arrived import arrived
 from dicomweb.routing.forward import forwarder, to_url
 from dicomweb.routing.rules import Action, Route, put
@@ -179,6 +180,37 @@ def test_peer_that_does_not_know_us_yet_gets_everything_when_it_does(house: Hous
         house.hurry()
         house.work()
         assert files(folder) == {uid(1, 1, 1), uid(1, 1, 2)}
+
+
+def test_slow_peer_gets_something_in_each_part(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that takes longer to accept an association than a part lasts gets all, an image at a time."""
+    monkeypatch.setattr(forward, "SLICE", -1)
+    with receiving([(str(CTImageStorage), [str(ExplicitVRLittleEndian)])]) as peer:
+        house.know(peer.remote)
+        house.route(peer="ARCHIVE")
+        house.come(1, 2)
+        with psycopg.connect(house.url, autocommit=True) as connection:
+            assert sum(house.step(connection) for _ in range(5)) in (2, 3)
+    assert len(peer.kept) == 2
+
+
+def test_replaced_route_sends_to_nobody_to_whom_it_does_not_go(house: House) -> None:
+    """What waited goes where the route goes now, and the trail says so; one that only tells sends nothing."""
+    house.know(Remote("OLD", "127.0.0.1", free_port()))
+    house.route(peer="OLD")
+    house.come(1)
+    house.work()
+    with receiving([(str(CTImageStorage), [str(ExplicitVRLittleEndian)])]) as peer:
+        house.know(peer.remote)
+        house.route(peer="ARCHIVE", action=Action.NOTICE)
+        house.hurry()
+        house.work()
+        assert peer.kept == []
+        house.route(peer="ARCHIVE")
+        house.come(2)
+        house.work()
+    assert {str(one.data_set.SOPInstanceUID) for one in peer.kept} == {uid(1, 1, 1), uid(1, 1, 2)}
+    assert [row[4] for row in house.trail()] == ["2 instances to ARCHIVE by route all"]
 
 
 def test_lost_file_holds_up_no_other(house: House) -> None:

@@ -179,7 +179,7 @@ def test_route_is_kept_shown_and_removed(store: Store) -> None:
     route(store)
     said = route(store, modalities=("CT",), stations=("a*",), descriptions=("50%",), callers=("CT1",), quiet=7)
     assert store.run(routes()) == [said]
-    assert store.run(find("all")) == said
+    assert [store.run(find("all", action)) for action in Action] == [said, None]
     came(store, data_set(StationName="A1", StudyDescription="50%"))
     assert len(due(store)) == 1
     store.run(remove(SYSTEM, "all"))
