@@ -29,7 +29,9 @@ SLICE = 15.0
 ACCESS = AccessContext(parse("system/ImagingStudy.r"), Origin(client=SENDER))
 
 Settled: TypeAlias = tuple[Outgoing, int | None]
-"""An instance, and the code with which it was refused for good; None when it was taken."""
+"""An instance, and the code with which it was refused for good; None when it was taken, `STAYS` when it was not sent."""
+STAYS = -1
+"""Of an instance that goes nowhere, as it came from there."""
 Sender: TypeAlias = Callable[[Connection[Row], Route, Sequence[Outgoing], Callable[[], bool]], Iterator[Settled]]
 """Sends instances in turn as long as the last argument says so; yields each that is settled. Raises as performers."""
 
@@ -64,7 +66,7 @@ def _done(errand: Errand, route: Route, batch: Batch, settled: Sequence[Settled]
     after = settled[-1][0].pk if settled else errand.after
     is_whole = len(settled) == len(batch.instances) < BATCH
     taken = [one.instance.instance for one, reason in settled if reason is None]
-    refused = {one.instance.instance: reason for one, reason in settled if reason is not None}
+    refused = {one.instance.instance: reason for one, reason in settled if reason is not None and reason != STAYS}
     rows = [_audit(errand, route, batch.patient, uids, failed) for uids, failed in ((taken, 0), (list(refused), 4))]
     return Done(
         after,
@@ -96,9 +98,10 @@ def to_url(archive: Archive, own: str) -> Sender:
         for group in stow.packets(instances):
             if not goes_on():
                 return
-            going = [one for one in group if stow.may_go(one, receiver)]
-            refused = stow.store(archive, route, going, own) if going else {}
-            for one in group:
-                yield one, refused.get(one.instance.instance)
+            if not stow.may_go(group[0], receiver):  # all of a group came the same way
+                yield from ((one, STAYS) for one in group)
+                continue
+            refused = stow.store(archive, route, group, own)
+            yield from ((one, refused.get(one.instance.instance)) for one in group)
 
     return send

@@ -429,3 +429,4 @@ def test_nothing_goes_to_a_web_server_that_it_came_through(house: House) -> None
     assert headers["Via"] == f"1.1 a:1, 1.1 {OWN}"
     assert body.count(b"DICM") == 1
     assert house.errands() == [(0, True, None)]
+    assert [row[4].split(" ")[0] for row in house.trail()] == [uid(1, 1, 2)]
