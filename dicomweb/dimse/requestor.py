@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -241,7 +242,8 @@ class Requestor:
         wire = self._transfer.wire
         with self._told():
             wire.write(RELEASE_REQUEST)
-            while True:
+            ends = time.monotonic() + self._patience.release
+            while time.monotonic() < ends:
                 kind, _ = wire.read(idle=self._patience.release, progress=self._patience.release, interruptible=True)
                 if kind in (PDUType.A_RELEASE_RP, PDUType.A_ABORT):
                     return

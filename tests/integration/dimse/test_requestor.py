@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from pydicom import Dataset, dcmread
@@ -198,6 +200,29 @@ def test_silent_peers_are_left(answers: tuple[bytes, ...]) -> None:
             echo(requestor)
         assert raised.value.failure is Failure.TIMED_OUT
     assert time.monotonic() - started < 4
+
+
+def test_a_peer_that_does_not_release_is_left() -> None:
+    """One that sends on and on instead of answering the release costs its time and no more."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def send() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(acceptance())
+            for _ in range(100):
+                connection.sendall(p_data(1, 1, b"x"))
+                time.sleep(0.05)
+
+    thread = Thread(target=send)
+    thread.start()
+    started = time.monotonic()
+    with associate(local(listener.getsockname()[1]), OFFERED, patience=SHORT):
+        pass
+    assert time.monotonic() - started < 2
+    thread.join(10)
+    listener.close()
 
 
 def test_a_peer_that_does_not_listen_is_unreachable() -> None:
