@@ -134,14 +134,24 @@ def _owners(steps: Sequence[Step]) -> Work[dict[str, str]]:
 
 
 def _around(found: Found, request: str) -> list[tuple[str, str]]:
-    """An order, and what plans it."""
+    """An order, and what plans it, as far as that is of the same patient: who may write an order may name anything."""
     order = found.orders.get(request)
     if order is None:
         return []
-    planned = (*found.tasks.get(request, ()), *found.appointments.get(request, ()))
-    encounter = order.get("encounter", {}).get("reference", "").partition("/")
-    visit = [("Encounter", encounter[2])] if encounter[0] == "Encounter" else []
-    return [("ServiceRequest", request), *((one["resourceType"], one["id"]) for one in planned), *visit]
+    visit = found.known.get(order.get("encounter", {}).get("reference", ""), {})
+    around = [*found.tasks.get(request, ()), *found.appointments.get(request, ())]
+    around += [visit] if visit.get("resourceType") == "Encounter" else []
+    whose = _patients(order)
+    theirs = (one for one in around if not _patients(one) or whose & _patients(one))
+    return [("ServiceRequest", request), *((one["resourceType"], one["id"]) for one in theirs)]
+
+
+def _patients(resource: Json) -> set[str]:
+    """The Patients whom a resource is about."""
+    named = [resource.get("subject"), resource.get("for")]
+    named += [one.get("actor") for one in resource.get("participant", ())]
+    found = ((one or {}).get("reference", "") for one in named)
+    return {reference for reference in found if reference.startswith("Patient/")}
 
 
 def _held(steps: Sequence[Step], found: Found) -> Work[dict[tuple[str, str], Json]]:

@@ -259,6 +259,22 @@ def test_what_is_done_with_another_patient_moves_no_order(clinic: Clinic, number
         assert not {"basedOn", "encounter"} & found.keys()
 
 
+def test_an_order_moves_nothing_of_another_patient(clinic: Clinic) -> None:
+    """Whatever visit it names, and whatever names it."""
+    task, appointment, encounter, ordered = plans()
+    other = {"reference": "Patient/q"}
+    clinic.put(
+        patient("q", identifier=[]),
+        task | {"for": other},
+        appointment | {"participant": [{"actor": other, "status": "accepted"}]},
+        encounter | {"subject": other},
+        ordered,
+    )
+    clinic.begin()
+    clinic.set(ended())
+    assert statuses(clinic) == ["completed", "requested", "booked", "planned"]
+
+
 def test_the_issuer_tells_patients_with_one_number_apart(clinic: Clinic) -> None:
     """A step of a number by another issuer is not the ordered patient's."""
     clinic.put(order())
