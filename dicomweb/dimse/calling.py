@@ -8,8 +8,8 @@ from threading import Event
 
 from psycopg import Connection
 
-from dicomweb.dicomjson.syntax import IMPLICIT_LITTLE
 from dicomweb.archive.blobs import Archive, is_whole
+from dicomweb.dicomjson.syntax import IMPLICIT_LITTLE
 from dicomweb.dimse import peers
 from dicomweb.dimse.associate import Roles
 from dicomweb.dimse.peers import Peer

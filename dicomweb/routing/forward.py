@@ -29,7 +29,7 @@ SLICE = 15.0
 ACCESS = AccessContext(parse("system/ImagingStudy.r"), Origin(client=SENDER))
 
 Settled: TypeAlias = tuple[Outgoing, int | None]
-"""An instance, and the code with which it was refused for good; None when it was taken, `STAYS` when it was not sent."""
+"""An instance, and why it was refused for good: a code, None when it was taken, `STAYS` when it was not sent."""
 STAYS = -1
 """Of an instance that goes nowhere, as it came from there."""
 Sender: TypeAlias = Callable[[Connection[Row], Route, Sequence[Outgoing], Callable[[], bool]], Iterator[Settled]]

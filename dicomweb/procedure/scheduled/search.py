@@ -17,6 +17,7 @@ import msgspec
 from dicomweb.dicomjson.reading import DataSet
 from dicomweb.index import moments as m
 from dicomweb.procedure.content import items, name_of, text, values
+from dicomweb.procedure.scheduled import states
 from dicomweb.procedure.scheduled.answer import answer
 from dicomweb.procedure.scheduled.attributes import (
     ACCESSION,
@@ -30,7 +31,6 @@ from dicomweb.procedure.scheduled.attributes import (
     STUDY_UID,
 )
 from dicomweb.procedure.scheduled.matching import Test, matcher, unsupported
-from dicomweb.procedure.scheduled import states
 from dicomweb.procedure.scheduled.states import Performed, State, shown
 from dicomweb.procedure.tables import LISTED
 from healix_fhir.kernel.audit import AuditRow, record

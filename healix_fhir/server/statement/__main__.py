@@ -25,8 +25,8 @@ policy and one audit trail hold for both."""
 INTRODUCTION = """For system integrators and operators. A statement of conformance does not replace a test of two
 products with each other. Terms and abbreviations are those of the standard: AE (application entity), SCP and SCU
 (provider and user of a service), SOP (service-object pair), UID (unique identifier), VR (value representation)."""
-MODEL = """* **DIMSE AE `HEALIX`**: accepts associations of modalities, workstations and archives: receives objects, answers
-  queries and retrievals, tells and hears of procedure steps, commits itself to storage; and calls known peers.
+MODEL = """* **DIMSE AE `HEALIX`**: accepts associations of modalities, workstations and archives: receives objects,
+  answers queries and retrievals, tells and hears of procedure steps, commits itself to storage; and calls known peers.
 * **DICOMweb origin server**: stores, searches, retrieves and renders objects over HTTP, for viewers and programs with
   an access token.
 * **Study store**: what both share. An object that is acknowledged is durable, found by searches and, a moment later, a

@@ -264,7 +264,7 @@ def test_an_order_moves_nothing_of_another_patient(clinic: Clinic) -> None:
     task, appointment, encounter, ordered = plans()
     other = {"reference": "Patient/q"}
     clinic.put(
-        patient("q", identifier=[]),
+        patient("q", identifier=[{"value": "mrn-9"}]),
         task | {"for": other},
         appointment | {"participant": [{"actor": other, "status": "accepted"}]},
         encounter | {"subject": other},
