@@ -9,9 +9,7 @@ Spec: PS3.4 C.4.3 and C.5.3 (2024d), PS3.7 9.1.3 (2024d)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-import psycopg
 import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
@@ -19,104 +17,47 @@ from psycopg_pool import ConnectionPool
 from dicomweb.archive.blobs import Archive
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
-from dicomweb.dimse.command import Command, CommandField, Element, has_data_set, response
+from dicomweb.dimse.command import Command, CommandField, Element
 from dicomweb.dimse.contexts import PREFERENCE
 from dicomweb.dimse.exchange import Exchange
-from dicomweb.dimse.identifier import Gathering
-from dicomweb.dimse.operation import Answer, Operation, Status
 from dicomweb.dimse.outgoing import Outgoing
-from dicomweb.dimse.query_retrieve import GET, selection
-from dicomweb.dimse.suboperations import RetrieveStatus, Suboperations, refusal
+from dicomweb.dimse.query_retrieve import GET
+from dicomweb.dimse.retrieval import Ended, Retrieval
 from dicomweb.status import Reason, reason
-from dicomweb.study.retrieve import Instance, select
+from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.audit import AuditRow
-from healix_fhir.kernel.database import Row, transaction
+from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.errors import HealixError
 
 log = structlog.get_logger("dimse")
 
-SERVICE = "C-GET"
+
+def get(
+    caller: Caller,
+    pool: ConnectionPool[Connection[Row]],
+    archive: Archive,
+    audit: Callable[[AuditRow], None],
+    most: int,
+) -> Retrieval:
+    """C-GET for one caller, of at most so many instances at once."""
+    return Retrieval("C-GET", GET, lambda _: Back(), caller, pool, archive, audit, most)
 
 
-@dataclass(frozen=True, slots=True)
-class GetService:
-    """The service for one caller. `audit` records what is refused and what failed; what is sent is on record itself.
+class Back:
+    """The way back over the association."""
 
-    `most` is how many instances one C-GET sends.
-    """
+    destination = None
 
-    caller: Caller
-    pool: ConnectionPool[Connection[Row]]
-    archive: Archive
-    audit: Callable[[AuditRow], None]
-    most: int
+    def is_known(self) -> bool:
+        """It is there."""
+        return True
 
-    def __call__(self, command: Command, context: Context) -> Operation:
-        """Begin to take the identifier, or refuse before it."""
-        sop_class = command.get(Element.AffectedSOPClassUID)
-        if sop_class != context.abstract_syntax or sop_class not in GET:
-            return Answer(self.refused(command, Status.SOP_CLASS_NOT_SUPPORTED, "not a SOP class of C-GET"))
-        if not has_data_set(command):
-            return Answer(self.refused(command, RetrieveStatus.DOES_NOT_MATCH, "no identifier follows"))
-        return Get(self, command)
-
-    def asked(self, gathering: Gathering, context: Context) -> Sequence[Instance]:
-        """The instances that the identifier names, as far as the caller may see. Raises HealixError, psycopg.Error."""
-        identifier = gathering.identifier(context.transfer_syntax)
-        keys = selection(identifier, GET[context.abstract_syntax], context.extended)
-        # in a transaction: what is refused is not on record as retrieved
-        return transaction(self.pool, lambda: select(self.caller.access, keys, most=self.most))
-
-    def refused(self, command: Command, status: int, message: str, detail: str | None = None) -> Command:
-        """The response to a request that is refused as a whole, which goes into audit trail and log."""
-        log.info("C-GET refused", reason=detail or message)
-        self.audit(AuditRow(self.caller.access.origin, "R", SERVICE, outcome=4, query=message))
-        return response(command, status, message)
-
-
-class Get:
-    """One C-GET under way."""
-
-    def __init__(self, service: GetService, command: Command) -> None:
-        self._service = service
-        self._command = command
-        self._gathering = Gathering()
-
-    def write(self, data: memoryview) -> None:
-        """A piece of the identifier."""
-        self._gathering.write(data)
-
-    def finish(self, exchange: Exchange) -> None:
-        """Find the instances and send them."""
-        service = self._service
-        try:
-            instances = service.asked(self._gathering, exchange.context)
-        except HealixError as error:
-            exchange.respond(service.refused(self._command, refusal(error), error.message, error.detail))
-        except psycopg.Error as error:
-            message = "the database is not available"
-            exchange.respond(service.refused(self._command, RetrieveStatus.CANNOT_COUNT, message, str(error)))
-        else:
-            self._send_all(exchange, instances)
-
-    def cancel(self) -> None:
-        """Nothing is held."""
-
-    def _send_all(self, exchange: Exchange, instances: Sequence[Instance]) -> None:
-        service = self._service
-        outgoing = Outgoing(service.archive, service.pool, service.caller.access)
-        count = Suboperations(len(instances))
+    def send(self, exchange: Exchange, outgoing: Outgoing, instances: Sequence[Instance]) -> Iterator[Ended]:
+        """Send one after the other."""
         for one in instances:
             if exchange.is_cancelled():
-                break
-            count.count(one.instance, _send(exchange, outgoing, one))
-            if count.remaining:
-                exchange.respond(count.pending(self._command))
-        if count.failed:
-            said = f"{len(count.failed)} of {len(instances)} instances failed"
-            service.audit(AuditRow(service.caller.access.origin, "R", SERVICE, outcome=8, query=said))
-        last = count.last(self._command, cancelled=exchange.is_cancelled())
-        exchange.respond(last, count.identifier(exchange.context.transfer_syntax))
+                return
+            yield one.instance, _send(exchange, outgoing, one)
 
 
 def _send(exchange: Exchange, outgoing: Outgoing, one: Instance) -> int:

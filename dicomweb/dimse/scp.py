@@ -31,10 +31,10 @@ from dicomweb.dimse.door import Door, listen
 from dicomweb.dimse.echo import echo
 from dicomweb.dimse.find import FindService, Search
 from dicomweb.dimse.gate import Gate
-from dicomweb.dimse.get import GetService
+from dicomweb.dimse.get import get
 from dicomweb.dimse.group_commit import GroupCommit
 from dicomweb.dimse.limits import Limits
-from dicomweb.dimse.move import MoveService
+from dicomweb.dimse.move import move
 from dicomweb.dimse.mpps import OPERATIONS as MPPS_OPERATIONS
 from dicomweb.dimse.mpps import MppsService
 from dicomweb.dimse.operation import Service, by_class
@@ -111,8 +111,8 @@ class Scp:
             CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
             CommandField.C_STORE_RQ: StoreService(caller, self._storage, self.receiver, self.commit, self._audit),
             CommandField.N_ACTION_RQ: CommitService(caller, self.pool, self._audit),
-            CommandField.C_MOVE_RQ: MoveService(caller, self.pool, archive, self._audit, self.stop, most),
-            CommandField.C_GET_RQ: GetService(caller, self.pool, archive, self._audit, most),
+            CommandField.C_MOVE_RQ: move(caller, self.pool, archive, self._audit, most, self.stop),
+            CommandField.C_GET_RQ: get(caller, self.pool, archive, self._audit, most),
             CommandField.C_FIND_RQ: by_class(
                 {MODALITY_WORKLIST: WorklistService(caller, self.pool, self._audit)},
                 FindService(caller, self._search(), self._audit),

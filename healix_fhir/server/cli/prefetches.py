@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
-from healix_fhir.kernel.audit import OPERATOR
-from healix_fhir.kernel.database import transaction
-from healix_fhir.server.cli.console import DataDir, answer, database, recorded
-from smart_auth.access import internal
+from healix_fhir.server.cli.console import DataDir
+from healix_fhir.server.cli.named_rules import Keeping, Name, Repeated, add, commands
 
-app = typer.Typer(help="Earlier studies that are fetched from peers.", no_args_is_help=True)
-
-ACCESS = internal(OPERATOR.client or "")
-Name = Annotated[str, typer.Argument(help="The name of the rule.")]
-Repeated = list[str] | None
+if TYPE_CHECKING:
+    from dicomweb.routing.priors import Rule
 
 
-@app.callback()
-def group() -> None:
-    """Earlier studies that are fetched from peers."""
+def _keeping() -> Keeping[Rule]:
+    from dicomweb.routing.priors import put, remove, rules
+
+    return Keeping(put, remove, rules)
+
+
+app = commands(
+    "prefetch",
+    "Earlier studies that are fetched from peers.",
+    _keeping,
+    key="rules",
+    removal="Remove a rule, and what it has not fetched yet.",
+)
 
 
 @app.command("add")
-def add(
+def add_command(
     name: Name,
     peer: Annotated[str, typer.Option(help="AE title of the peer that has them.")],
     modality: Annotated[Repeated, typer.Option(help="Only when this modality is to come; may be repeated.")] = None,
@@ -37,30 +41,7 @@ def add(
     """Add a rule, or replace the one of its name: when a patient is on the worklist, or the first images come, earlier
     studies are fetched (C-FIND, C-MOVE). The peer must know this server as HEALIX.
     """
-    from dicomweb.routing.priors import Rule, put
+    from dicomweb.routing.priors import Rule
 
     rule = Rule(name, peer, tuple(modality or ()), tuple(prior_modality or ()), most, years)
-    with database(data_dir) as (_, pool):
-        transaction(pool, lambda: put(ACCESS, rule))
-        answer(msgspec.to_builtins(rule))
-
-
-@app.command("remove")
-def remove_command(name: Name, data_dir: DataDir = None) -> None:
-    """Remove a rule, and what it has not fetched yet."""
-    from dicomweb.routing.priors import remove
-
-    with database(data_dir) as (_, pool):
-        transaction(pool, lambda: remove(ACCESS, name))
-        answer({"name": name, "removed": True})
-
-
-@app.command("list")
-def list_command(data_dir: DataDir = None) -> None:
-    """List the rules."""
-    from dicomweb.routing.priors import rules
-
-    with database(data_dir) as (_, pool):
-        found = transaction(pool, rules)
-        recorded(pool, "R", "prefetch list")
-        answer({"rules": [msgspec.to_builtins(one) for one in found]})
+    add(_keeping(), rule, data_dir)

@@ -3,67 +3,43 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from healix_fhir.kernel.audit import OPERATOR
-from healix_fhir.kernel.database import transaction
 from healix_fhir.server.cli.console import DataDir, answer, database, recorded
-from smart_auth.access import internal
+from healix_fhir.server.cli.named_rules import Keeping, Name, Repeated, add, commands
 
-app = typer.Typer(help="How long studies are kept.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from dicomweb.study.retention import Rule
 
-ACCESS = internal(OPERATOR.client or "")
 LISTED = 1000
-Name = Annotated[str, typer.Argument(help="The name of the rule.")]
 
 
-@app.callback()
-def group() -> None:
-    """How long studies are kept."""
+def _keeping() -> Keeping[Rule]:
+    from dicomweb.study.retention import put, remove, rules
+
+    return Keeping(put, remove, rules)
+
+
+app = commands("retention", "How long studies are kept.", _keeping, key="rules", removal="Remove a rule.")
 
 
 @app.command("add")
-def add(
+def add_command(
     name: Name,
     days: Annotated[int, typer.Option(min=1, help="Days after that of the study.")],
-    modality: Annotated[
-        list[str] | None, typer.Option(help="Only studies with this modality; may be repeated.")
-    ] = None,
+    modality: Annotated[Repeated, typer.Option(help="Only studies with this modality; may be repeated.")] = None,
     institution: Annotated[str | None, typer.Option(help="Only studies of this InstitutionName.")] = None,
     until_age: Annotated[int | None, typer.Option(help="And at least until the patient is so many years old.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Add a rule, or replace the one of its name. The rule that keeps a study longest decides; without one it stays."""
-    from dicomweb.study.retention import Rule, put
+    from dicomweb.study.retention import Rule
 
     rule = Rule(name, days, tuple(modality) if modality else None, institution, until_age)
-    with database(data_dir) as (_, pool):
-        transaction(pool, lambda: put(ACCESS, rule))
-        answer(msgspec.to_builtins(rule))
-
-
-@app.command("remove")
-def remove_command(name: Name, data_dir: DataDir = None) -> None:
-    """Remove a rule."""
-    from dicomweb.study.retention import remove
-
-    with database(data_dir) as (_, pool):
-        transaction(pool, lambda: remove(ACCESS, name))
-        answer({"name": name, "removed": True})
-
-
-@app.command("list")
-def list_command(data_dir: DataDir = None) -> None:
-    """List the rules."""
-    from dicomweb.study.retention import rules
-
-    with database(data_dir) as (_, pool):
-        found = transaction(pool, rules)
-        recorded(pool, "R", "retention list")
-        answer({"rules": [msgspec.to_builtins(one) for one in found]})
+    add(_keeping(), rule, data_dir)
 
 
 @app.command("run")

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from healix_fhir.kernel.audit import OPERATOR
-from healix_fhir.kernel.database import transaction
-from healix_fhir.server.cli.console import DataDir, answer, database, recorded
-from smart_auth.access import internal
+from healix_fhir.server.cli.console import DataDir
+from healix_fhir.server.cli.named_rules import Keeping, Name, Repeated, add, commands
 
-app = typer.Typer(help="Images that go elsewhere by themselves.", no_args_is_help=True)
-
-ACCESS = internal(OPERATOR.client or "")
-Name = Annotated[str, typer.Argument(help="The name of the route.")]
-Repeated = list[str] | None
+if TYPE_CHECKING:
+    from dicomweb.routing.rules import Route
 
 
-@app.callback()
-def group() -> None:
-    """Images that go elsewhere by themselves."""
+def _keeping() -> Keeping[Route]:
+    from dicomweb.routing.rules import put, remove, routes, shown
+
+    return Keeping(put, remove, routes, shown)
+
+
+app = commands(
+    "route",
+    "Images that go elsewhere by themselves.",
+    _keeping,
+    key="routes",
+    removal="Remove a route, and what it has not sent yet.",
+)
 
 
 @app.command("add")
-def add(
+def add_command(
     name: Name,
     peer: Annotated[str | None, typer.Option(help="AE title of the peer that gets them.")] = None,
     url: Annotated[str | None, typer.Option(help="DICOMweb base URL of the server that gets them.")] = None,
@@ -50,7 +55,7 @@ def add(
     """Add a route, or replace the one of its name: what comes from now on goes there, also what was missed before of a
     study to which something comes.
     """
-    from dicomweb.routing.rules import Action, Route, put, shown
+    from dicomweb.routing.rules import Action, Route
 
     route = Route(
         name,
@@ -65,27 +70,4 @@ def add(
         tuple(caller or ()),
         quiet,
     )
-    with database(data_dir) as (_, pool):
-        transaction(pool, lambda: put(ACCESS, route))
-        answer(shown(route))
-
-
-@app.command("remove")
-def remove_command(name: Name, data_dir: DataDir = None) -> None:
-    """Remove a route, and what it has not sent yet."""
-    from dicomweb.routing.rules import remove
-
-    with database(data_dir) as (_, pool):
-        transaction(pool, lambda: remove(ACCESS, name))
-        answer({"name": name, "removed": True})
-
-
-@app.command("list")
-def list_command(data_dir: DataDir = None) -> None:
-    """List the routes."""
-    from dicomweb.routing.rules import routes, shown
-
-    with database(data_dir) as (_, pool):
-        found = transaction(pool, routes)
-        recorded(pool, "R", "route list")
-        answer({"routes": [shown(one) for one in found]})
+    add(_keeping(), route, data_dir)

@@ -16,7 +16,7 @@ from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context, ContextResult, Roles
 from dicomweb.dimse.command import Command, CommandField, Element
 from dicomweb.dimse.find import FindService, Search
-from dicomweb.dimse.get import GetService
+from dicomweb.dimse.get import get
 from dicomweb.dimse.identifier import parse, text
 from dicomweb.dimse.operation import Service
 from dicomweb.index.further import BUILT_IN
@@ -76,7 +76,7 @@ def answered(store: Store, access: AccessContext, sop_class: str, level: str, ke
     """What a caller with this access is answered."""
     who = Caller("VIEWER", frozenset(), access)
     audit: list[AuditRow] = []
-    service: Service = GetService(who, store.pool, store.archive, audit.append, 100)
+    service: Service = get(who, store.pool, store.archive, audit.append, 100)
     if sop_class == FIND:
         search = Search(partial(at_once, store.pool), "HEALIX", BUILT_IN, 100)
         service = FindService(who, search, audit.append)
