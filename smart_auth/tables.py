@@ -130,6 +130,7 @@ client = Table(
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("disabled", Boolean, nullable=False, server_default=text("false")),  # closed by an administrator
     Column("project", BigInteger),  # of research_project: an app that sees its copies alone
+    Column("vouched", Boolean, nullable=False, server_default=text("true")),  # false: it registered itself
     comment="registered apps. Spec: RFC 7591 section 2",
 )
 

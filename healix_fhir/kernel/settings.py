@@ -110,6 +110,8 @@ class Settings:
     """Who cannot sign in with a password alone: `none`, `staff` (practitioners and administrators) or `all`."""
     open_registration: bool = False
     """Whether apps may register themselves without an invitation (`healix client invite`): `true` or `false`."""
+    register_without_mail: bool = False
+    """Whether number and date of birth open an account where the record has no mail address: `true` or `false`."""
     client_keys_allow_private: bool = False
     """Whether key sets of apps may be fetched from private networks, and without TLS: `true` or `false`."""
     password_length: int = SHORTEST_PASSWORD

@@ -93,7 +93,7 @@ def consumers(settings: Settings) -> Consumers:
         memberships.TOPIC: (relationships.consumer(bases), memberships.consumer(bases)),
         PERFORMED_TOPIC: (performing.consumer(bases, settings.zone),),
         TOPIC: (bridge.studies(bases, (settings.data_dir / "viewer" / "index.html").is_file), arrived, priors.arrived),
-        asked.TOPIC: (answered.consumer(settings.root, find_person),),
+        asked.TOPIC: (answered.consumer(settings.root, find_person, unmailed=settings.register_without_mail),),
         break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases),),
     }
 

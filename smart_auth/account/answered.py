@@ -34,29 +34,38 @@ Find = Callable[[str, str], Work[Person | None]]
 """The one patient with an identifier and a date of birth."""
 
 
-def consumer(root: str, find: Find) -> Callable[[Sequence[Event]], Work[None]]:
-    """The consumer of the topic, for a server at `root`."""
+def consumer(root: str, find: Find, *, unmailed: bool = False) -> Callable[[Sequence[Event]], Work[None]]:
+    """The consumer of the topic, for a server at `root`.
+
+    `unmailed` tells that number and birthday are enough for a record without a mail address.
+    """
 
     def handle(events: Sequence[Event]) -> Work[None]:
         for event in events:
             origin = msgspec.convert(event.payload["origin"], Origin)
             if event.payload["what"] == REGISTER:
                 asked = msgspec.convert(event.payload["details"], Registration)
-                yield from _register(root, find, asked, origin)
+                yield from _register(root, find, asked, origin, unmailed=unmailed)
             else:
                 yield from _reset(root, event.payload["details"]["name"], origin)
 
     return handle
 
 
-def _register(root: str, find: Find, asked: Registration, origin: Origin) -> Work[None]:
-    """Offer an account to whoever reads the mail, when record, address and name allow it."""
+def _register(root: str, find: Find, asked: Registration, origin: Origin, *, unmailed: bool) -> Work[None]:
+    """Offer an account to whoever reads the mail, when record, address and name allow it.
+
+    Number and birthday are known to many: the mail address in the record, or an invitation, shows whose they are.
+    """
     invited = yield from invitation.invited(asked.code)
     person = Person(invited) if invited else (yield from find(asked.code, asked.birthdate))
     if person is None:
         yield _refused(REGISTER, origin, "no record is known by that")
         return
     patient = person.fhir_user.partition("/")[2]
+    if not (invited or person.mails or unmailed):
+        yield _refused(REGISTER, origin, "the record has no mail address, and there was no invitation", patient)
+        return
     if person.mails and asked.mail not in person.mails:
         yield _refused(REGISTER, origin, "the mail address is not that of the record", patient)
         return

@@ -151,6 +151,14 @@ def open_client(id_: str, origin: Origin) -> Work[None]:
     yield _noted(origin, "U", id_, "opened again")
 
 
+def vouch_for(id_: str, origin: Origin) -> Work[None]:
+    """Say that the clinic knows an app that registered itself: people are warned of it no more. Raises NotFound."""
+    rows = yield Statement("UPDATE client SET vouched = true WHERE id = %s RETURNING id", (id_,))
+    if not rows:
+        raise _none(id_)
+    yield _noted(origin, "U", id_, "vouched for")
+
+
 def remove_client(id_: str, origin: Origin) -> Work[None]:
     """Remove an app for good, with all that it has. Raises NotFound."""
     rows = yield Statement("DELETE FROM client WHERE id = %s RETURNING name", (id_,))

@@ -40,14 +40,16 @@ class LetIn:
     patients: frozenset[str]
     since: datetime
     used: datetime | None
+    vouched: bool
 
 
 def let_in(username: str) -> Work[list[LetIn]]:
     """The apps that an account has let in, by name."""
     rows = yield Statement(f"{LET_IN} UNION ALL {REMEMBERED}", (username, username))
     clients = sorted({row[0] for row in rows})
-    names: dict[str, str] = dict((yield Statement("SELECT id, name FROM client WHERE id = ANY(%s)", (clients,))))
-    apps = [_one(client, names.get(client, client), [row for row in rows if row[0] == client]) for client in clients]
+    known = yield Statement("SELECT id, name, vouched FROM client WHERE id = ANY(%s)", (clients,))
+    facts: dict[str, tuple[str, bool]] = {id_: (name, vouched) for id_, name, vouched in known}
+    apps = [_one(client, facts.get(client, (client, True)), [r for r in rows if r[0] == client]) for client in clients]
     return sorted(apps, key=lambda app: (app.name.casefold(), app.client))
 
 
@@ -76,8 +78,9 @@ def shut_out(username: str, client: str, origin: Origin) -> Work[bool]:
     return True
 
 
-def _one(client: str, name: str, rows: Sequence[Row]) -> LetIn:
+def _one(client: str, facts: tuple[str, bool], rows: Sequence[Row]) -> LetIn:
     scopes = dict.fromkeys(word for row in rows for word in row[1].split())
+    name, vouched = facts
     times = [row[4] for row in rows if row[4] is not None]
     return LetIn(
         client,
@@ -86,4 +89,5 @@ def _one(client: str, name: str, rows: Sequence[Row]) -> LetIn:
         frozenset(row[2] for row in rows if row[2] is not None),
         min(row[3] for row in rows),
         max(times) if times else None,
+        vouched,
     )

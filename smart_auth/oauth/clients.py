@@ -32,7 +32,8 @@ PRINTABLE = re.compile(r"[!-~]{1,2000}")
 NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 LONGEST_SCOPE = 8000
 COLUMNS = (
-    "id, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri, post_logout_redirect_uris"
+    "id, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri, post_logout_redirect_uris,"
+    " vouched"
 )
 MOST_ADDRESSES = 50
 
@@ -54,7 +55,11 @@ class NewClient:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A registered app. `secret_hash` is the SHA-256 of its secret, where it has one."""
+    """A registered app. `secret_hash` is the SHA-256 of its secret, where it has one.
+
+    One that registered itself is `vouched` for when an administrator says so; until then all that is known of it, its
+    name too, is what it says of itself.
+    """
 
     id: str
     name: str
@@ -67,6 +72,7 @@ class Client:
     jwks_uri: str | None
     launch_uri: str | None
     post_logout_redirect_uris: tuple[str, ...] = ()
+    vouched: bool = True
 
 
 def find_client(id_: str) -> Work[Client | None]:
@@ -79,11 +85,12 @@ def find_client(id_: str) -> Work[Client | None]:
 
 def client_of(row: Sequence[Any]) -> Client:
     """The client of a row with the `COLUMNS`."""
-    known, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri, after = row
+    known, name, auth, secret_hash, scope, redirect_uris, grants, jwks, jwks_uri, launch_uri, after, vouched = row
     secret = bytes(secret_hash) if secret_hash is not None else None
     return Client(
         *(known, name, auth, secret, scope, tuple(redirect_uris), tuple(grants), jwks, jwks_uri, launch_uri),
         tuple(after),
+        vouched,
     )
 
 
@@ -102,21 +109,21 @@ def create_client(
     """Register an app; its client_id, and its secret where its authentication uses one.
 
     `types`, where given, are the resource types that its scope may name; `conditions` knows the queries that scopes may
-    have. An `origin` that names nobody is the app itself. Raises Invalid for what no app may be.
+    have. An `origin` that names nobody is the app itself, for which nobody vouches. Raises Invalid for what may not be.
     """
     grants = checked(new, types, conditions)
+    who = origin or Origin()
+    itself = who.account is None and who.client is None
     id_ = ids.logical_id()
     secret = ids.secret() if new.auth.startswith("client_secret") else None
     yield Statement(
-        f"INSERT INTO client ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        f"INSERT INTO client ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             id_, new.name, new.auth, digest(secret) if secret else None, " ".join(new.scope.split()),
             list(new.redirect_uris), list(grants), new.jwks, new.jwks_uri, new.launch_uri,
-            list(new.post_logout_redirect_uris),
+            list(new.post_logout_redirect_uris), not itself,
         ),
     )  # fmt: skip
-    who = origin or Origin()
-    itself = who.account is None and who.client is None
     registrar = Origin(id_, None, who.address, who.request) if itself else who
     yield record([AuditRow(registrar, "C", "client", entity=f"client/{id_}", query=new.scope)])
     return id_, secret

@@ -122,3 +122,29 @@ def test_types_with_resources_of_several_patients_are_known(older: tuple[Connect
     upgrade("0030")
     found = connection.exec_driver_sql("SELECT type FROM several_compartments ORDER BY type").fetchall()
     assert [name for (name,) in found] == ["Observation", "Task"]
+
+
+CLIENT = (
+    """INSERT INTO client (id, name, auth, scope, redirect_uris, grants) VALUES (%(id)s, 'x', 'none', '', '{}', '{}')"""
+)
+MADE = """INSERT INTO audit_event (action, subtype, outcome, client, account, entity)
+  VALUES ('C', 'client', 0, %(client)s, %(account)s, %(entity)s)"""
+
+
+def test_apps_that_registered_themselves_are_told_apart(older: tuple[Connection, Callable[[str], None]]) -> None:
+    """Migration 0053 finds them in the trail, and has what states care relationships looked at once more."""
+    connection, upgrade = older
+    upgrade("0052")
+    for id_, client, account in (("itself", "itself", None), ("cli", "operator", None), ("admin", None, "root")):
+        connection.exec_driver_sql(CLIENT, {"id": id_})
+        connection.exec_driver_sql(MADE, {"client": client, "account": account, "entity": f"client/{id_}"})
+    for pat in (1, 2):
+        connection.exec_driver_sql(
+            "INSERT INTO care_relationship (practitioner, pat, source) VALUES ('d', %(pat)s, 'CareTeam/a')",
+            {"pat": pat},
+        )
+    upgrade("0053")
+    found = connection.exec_driver_sql("SELECT id FROM client WHERE NOT vouched").fetchall()
+    assert [id_ for (id_,) in found] == ["itself"]
+    events = connection.exec_driver_sql("SELECT topic, convert_from(payload, 'UTF8')::json FROM outbox").fetchall()
+    assert [tuple(row) for row in events] == [("membership", {"type": "CareTeam", "id": "a"})]

@@ -51,12 +51,13 @@ class Mailbox:
 
     url: str
     directory: Path
+    unmailed: bool = False
 
     def collect(self) -> list[Received]:
         """Let the worker work off what waits; the mails that came since the last time, in order."""
         step = mailer(transport_of(Settings(data_dir=self.directory)), renew)
         with psycopg.connect(self.url, autocommit=True) as connection:
-            while drain(connection, {TOPIC: [consumer(ROOT, find_person)]}):
+            while drain(connection, {TOPIC: [consumer(ROOT, find_person, unmailed=self.unmailed)]}):
                 pass
             while step(connection):
                 pass

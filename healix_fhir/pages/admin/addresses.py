@@ -39,6 +39,7 @@ SENT: Mapping[str, Handler] = {
     f"{ADMIN}/clients/{{id}}/secret": acting(client.secret, always),
     f"{ADMIN}/clients/{{id}}/close": acting(client.close),
     f"{ADMIN}/clients/{{id}}/open": acting(client.open_again),
+    f"{ADMIN}/clients/{{id}}/vouch": acting(client.vouch, always),
     f"{ADMIN}/clients/{{id}}/remove": acting(client.remove),
     f"{ADMIN}/peers": acting(peers.create, always),
     f"{ADMIN}/peers/known": acting(peers.change, always),

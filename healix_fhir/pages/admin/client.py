@@ -24,6 +24,7 @@ from smart_auth.administration.clients import (
     open_client,
     remove_client,
     rotate_secret,
+    vouch_for,
 )
 from smart_auth.administration.trail import Event, about_client
 from smart_auth.oauth.sessions import Session
@@ -82,6 +83,14 @@ async def open_again(site: Site, request: Request, session: Session, fields: Fie
     del fields
     id_, who = request.path_params["id"], origin(request, session)
     await atransaction(site.pool, lambda: open_client(id_, who))
+    return RedirectResponse(at(CLIENTS, id_), 303)
+
+
+async def vouch(site: Site, request: Request, session: Session, fields: Fields) -> Response:
+    """POST /admin/clients/{id}/vouch"""
+    del fields
+    id_, who = request.path_params["id"], origin(request, session)
+    await atransaction(site.pool, lambda: vouch_for(id_, who))
     return RedirectResponse(at(CLIENTS, id_), 303)
 
 

@@ -84,6 +84,7 @@ class Going:
             "request": self.pending.id,
             "onward": ONWARD,
             "app": self.client.name,
+            "vouched": self.client.vouched,
             "username": self.session.account.username,
             "csrf": self.session.csrf,
         }

@@ -76,7 +76,7 @@ def serve(
     port: Port = None,
     dimse_port: DimsePort = None,
     workers: Annotated[int | None, typer.Option(help="Web worker processes (default 2).")] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Load demo data and open DIMSE to every caller.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Load demo data; open DIMSE and registration.")] = False,
 ) -> None:
     """Run everything in the foreground: database, migrations, web workers, DIMSE SCP, job worker."""
     from healix_fhir.server.serve import serve as run
@@ -90,6 +90,7 @@ def serve(
                 dimse_port=dimse_port,
                 workers=workers,
                 dimse_unknown_callers="all" if demo else None,
+                register_without_mail=True if demo else None,
             ),
             demo=demo,
         )

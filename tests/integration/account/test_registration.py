@@ -59,7 +59,7 @@ def accounts(pool: Pool) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("code", ["HX-1", "hx-1", "urn:oid:1.2.3|HX-1", " HX-1 "])
 def test_register_and_sign_in(database_url: str, pool: Pool, mailbox: Mailbox, code: str) -> None:
-    """Who knows record number and birthday gets a mail; its button opens the account, which opens that record."""
+    """Who knows record number and birthday gets a mail at the record's address; its button opens the account."""
 
     async def use(client: httpx.AsyncClient) -> None:
         answer = await register(client, identifier=code)
@@ -117,6 +117,7 @@ def test_nothing_is_kept_that_opens_an_account(database_url: str, pool: Pool, ma
         {"identifier": "HX-2"},  # bob's, whose record names another mail address
         {"identifier": "HX-3"},  # two patients
         {"identifier": "HX-4"},  # inactive
+        {"identifier": "HX-6"},  # a record without a mail address
         {"identifier": "HX-5", "birthdate": "1990-05"},
         {"identifier": "ABCD-EFGH-JKMN-PQRS"},
         {"identifier": "Patient/ada"},
@@ -271,6 +272,24 @@ def test_an_invitation(database_url: str, pool: Pool, mailbox: Mailbox, typed: s
         assert await worked(mailbox) == []
 
     browsing(database_url, use)
+
+
+def test_a_record_without_a_mail_address(database_url: str, pool: Pool, mailbox: Mailbox) -> None:
+    """It is registered for by invitation; by number and birthday only where the operator lets them do."""
+    code = transaction(pool, lambda: invite("Patient/eve", OPERATOR))
+    lax = Mailbox(mailbox.url, mailbox.directory, unmailed=True)
+
+    async def use(client: httpx.AsyncClient) -> None:
+        for entered, box, mails in (("HX-6", mailbox, 0), ("HX-6", lax, 1), (code, mailbox, 1)):
+            await register(client, identifier=entered, username="eve")
+            assert len(await worked(box)) == mails
+
+    browsing(database_url, use)
+    with pool.connection() as connection:
+        refused = connection.execute(
+            "SELECT patient, query FROM audit_event WHERE subtype = 'register' AND outcome = 4"
+        )
+        assert refused.fetchall() == [("eve", "the record has no mail address, and there was no invitation")]
 
 
 def test_a_newer_invitation_replaces_the_older(database_url: str, pool: Pool, mailbox: Mailbox) -> None:

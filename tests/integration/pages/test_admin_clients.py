@@ -109,6 +109,25 @@ def test_registering(database_url: str, pool: Pool) -> None:
     assert rows == [("C", "root", "192.0.2.9")]
 
 
+def test_vouching(database_url: str, pool: Pool) -> None:
+    """An app that registered itself is told apart until it is vouched for; what an administrator registers is not."""
+    account(pool, "root", "admin")
+    id_, _ = app(pool)
+
+    async def use(client: httpx.AsyncClient) -> None:
+        at = f"/admin/clients/{id_}"
+        assert ", by itself" in (await client.get(at)).text
+        assert (await send(client, f"{at}/vouch")).headers["location"] == at
+        shown = (await client.get(at)).text
+        assert "by itself" not in shown
+        assert "vouched for" in shown
+        made = await send(client, "/admin/clients", auth="client_secret_post", **NEW)
+        assert "by itself" not in (await client.get(f"/admin/clients/{ID.findall(made.text)[0]}")).text
+        assert (await send(client, "/admin/clients/unknown/vouch")).status_code == 404
+
+    administering(database_url, use)
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [

@@ -25,6 +25,7 @@ DANGEROUS = {
     "an app for all records": ("/admin/clients", SERVICE | {"scope": "system/*.rs"}),
     "a change to an app for all records": ("/admin/clients/{service}/change", SERVICE | {"scope": "system/Patient.rs"}),
     "a new secret": ("/admin/clients/{app}/secret", {}),
+    "an app vouched for": ("/admin/clients/{app}/vouch", {}),
     "a peer": ("/admin/peers", {"aet": "CT1", "host": "ct1", "port": "104", "right": "find"}),
     "a change to a peer": ("/admin/peers/known", {"aet": "OLD", "host": "ct1", "port": "104", "right": "find"}),
     "a peer removed": ("/admin/peers/known/remove", {"aet": "OLD"}),

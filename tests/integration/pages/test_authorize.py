@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 
+from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
+from smart_auth.administration.clients import vouch_for
 from smart_auth.oauth.grant import Grant
 from smart_auth.oauth.identity import Holder, Identity
 from smart_auth.oauth.seal import Seal
@@ -79,6 +81,27 @@ def test_standalone_launch_of_a_patient(database_url: str, pool: Pool, method: s
     assert grant.code_challenge == asking(client_id)["code_challenge"]
     with pool.connection() as connection:
         assert connection.execute("SELECT count(*) FROM authorization_request").fetchone() == (0,)
+
+
+WARNING = "Nobody at the clinic has vouched for this app"
+
+
+@pytest.mark.spec("RFC 7591 5")
+def test_an_app_that_registered_itself(database_url: str, pool: Pool) -> None:
+    """The consent page and the list of apps warn of it until an administrator vouches for it."""
+    client_id = app(pool)
+
+    async def use(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "ada")
+        page = await ask(client, client_id)
+        assert WARNING in page.text
+        told(await allow(client, page))
+        assert "nobody at the clinic has vouched for it" in (await client.get("/account/apps")).text
+        await asyncio.to_thread(transaction, pool, lambda: vouch_for(client_id, OPERATOR))
+        assert WARNING not in (await ask(client, client_id, prompt="consent")).text
+        assert "vouched" not in (await client.get("/account/apps")).text
+
+    browsing(database_url, use)
 
 
 @pytest.mark.spec("SMART App Launch 2.2 scopes-and-launch-context.html#apps-that-launch-standalone")
