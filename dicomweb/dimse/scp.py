@@ -29,7 +29,7 @@ from dicomweb.dimse.contexts import MODALITY_WORKLIST, negotiate, with_further
 from dicomweb.dimse.data_transfer import DataTransfer
 from dicomweb.dimse.door import Door, listen
 from dicomweb.dimse.echo import echo
-from dicomweb.dimse.find import FindService, Search
+from dicomweb.dimse.find import Search, find_service
 from dicomweb.dimse.gate import Gate
 from dicomweb.dimse.get import get
 from dicomweb.dimse.group_commit import GroupCommit
@@ -44,7 +44,7 @@ from dicomweb.dimse.refusals import ABORTED, ASSOCIATE, Refusals
 from dicomweb.dimse.store import SERVICE, StoreService
 from dicomweb.dimse.tls import renewing
 from dicomweb.dimse.wire import ClosedError, Wire, wire_of
-from dicomweb.dimse.worklist import WorklistService
+from dicomweb.dimse.worklist import worklist_service
 from dicomweb.index.further import read
 from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
@@ -114,8 +114,8 @@ class Scp:
             CommandField.C_MOVE_RQ: move(caller, self.pool, archive, self._audit, most, self.stop),
             CommandField.C_GET_RQ: get(caller, self.pool, archive, self._audit, most),
             CommandField.C_FIND_RQ: by_class(
-                {MODALITY_WORKLIST: WorklistService(caller, self.pool, self._audit)},
-                FindService(caller, self._search(), self._audit),
+                {MODALITY_WORKLIST: worklist_service(caller, self.pool, self._audit)},
+                find_service(caller, self._search(), self._audit),
             ),
             **dict.fromkeys(MPPS_OPERATIONS, MppsService(caller, self.pool, self._audit)),
         }

@@ -12,11 +12,11 @@ import inspect
 from dicomweb.dimse import retrieving
 from dicomweb.dimse.associate import APPLICATION_CONTEXT, IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION, Reject
 from dicomweb.dimse.contexts import SERVICES, TRANSFER_SYNTAXES, VERIFICATION
-from dicomweb.dimse.find import CANCELLED, PENDING, PENDING_WITH_UNSUPPORTED_KEYS
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.outgoing import FALLBACK
 from dicomweb.dimse.peers import UNKNOWN_CALLER, Right
 from dicomweb.dimse.propose import MOST_CONTEXTS
+from dicomweb.dimse.query import CANCELLED, PENDING, PENDING_WITH_UNSUPPORTED_KEYS
 from dicomweb.dimse.requestor import LONGEST_PDU, Patience
 from dicomweb.dimse.storage_classes import CURRENT, STORAGE_CLASSES
 from dicomweb.dimse.suboperations import RetrieveStatus

@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context, ContextResult, Roles
 from dicomweb.dimse.command import Command, CommandField, Element
-from dicomweb.dimse.find import FindService, Search
+from dicomweb.dimse.find import Search, find_service
 from dicomweb.dimse.get import get
 from dicomweb.dimse.identifier import parse, text
 from dicomweb.dimse.operation import Service
@@ -79,7 +79,7 @@ def answered(store: Store, access: AccessContext, sop_class: str, level: str, ke
     service: Service = get(who, store.pool, store.archive, audit.append, 100)
     if sop_class == FIND:
         search = Search(partial(at_once, store.pool), "HEALIX", BUILT_IN, 100)
-        service = FindService(who, search, audit.append)
+        service = find_service(who, search, audit.append)
     context = Context(1, ContextResult.ACCEPTANCE, sop_class, EXPLICIT, extended=b"\1")
     encoded = b""
     for tag, value in sorted({0x00080052: level, **keys}.items()):

@@ -19,22 +19,20 @@ from pynetdicom import AE
 
 from dicomweb.dimse import peers, worklist
 from dicomweb.dimse.admission import Caller, opened
-from dicomweb.dimse.associate import Context, ContextResult
-from dicomweb.dimse.identifier import Identifier
+from dicomweb.dimse.command import Command, CommandField, Element
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.peers import Right
-from dicomweb.dimse.worklist import WorklistService
+from dicomweb.dimse.worklist import worklist_service
 from dicomweb.procedure.scheduled import search as searching
 from dicomweb.procedure.scheduled.operate import add
-from dicomweb.procedure.scheduled.search import Page, Place, Query, query, search
+from dicomweb.procedure.scheduled.search import Page, Place, Query, search
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Row, Work, transaction
 from healix_fhir.kernel.settings import Settings
 from smart_auth.access import AccessContext
 from tests.support.charsets import TEXTS
-from tests.support.dimse import IMPLICIT
 from tests.support.dimse_service import serving_dimse
-from tests.support.procedure import request
+from tests.support.exchange import accepted, answered
 from tests.support.tools import require_tool
 
 Pool = ConnectionPool[Connection[Row]]
@@ -211,10 +209,11 @@ def test_a_query_without_matches_is_cancelled_too(station: Station, monkeypatch:
         station.schedule()
     rights = frozenset({Right.WORKLIST})
     access = AccessContext(opened(rights, known=True), Origin(client="MODALITY"))
-    service = WorklistService(Caller("MODALITY", rights, access), station.pool, lambda _: None)
-    context = Context(1, ContextResult.ACCEPTANCE, str(ModalityWorklistInformationFind), IMPLICIT)
-    asked = query(request(PatientName="Nobody"), "MODALITY")
-    assert list(service.matches(asked, Identifier({}), context, lambda: len(looked) == 2)) == []
+    model = str(ModalityWorklistInformationFind)
+    service = worklist_service(Caller("MODALITY", rights, access), station.pool, lambda _: None)
+    command: Command = {Element.AffectedSOPClassUID: model, Element.CommandField: CommandField.C_FIND_RQ}
+    nobody = b"\x10\0\x10\0PN\x06\0Nobody"
+    assert answered(service, command, accepted(model), nobody, lambda: len(looked) == 2).statuses == [0xFE00]
     assert len(looked) == 2
 
 
