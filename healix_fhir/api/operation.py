@@ -10,24 +10,23 @@ from collections.abc import Collection, Mapping
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.negotiation import XML_TYPES
 from healix_fhir.interaction.service import Interactions
+from healix_fhir.operation import registry
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.registry import OPERATIONS, find, run
 
 CALLS = ("GET", "POST", "DELETE")
 
 
 def methods(path: Mapping[str, str]) -> Collection[str]:
     """The methods that call the operation of a path; all where there is no such operation, to refuse it by name."""
-    found = OPERATIONS.get(path["operation"])
-    return found.methods if found is not None else CALLS
+    return registry.methods(path["operation"], path.get("type")) or CALLS
 
 
 async def operation(interactions: Interactions, call: Call) -> Answer:
     """`[base]/$name`, `[base]/[type]/$name`, `[base]/[type]/[id]/$name`."""
     as_sent = call.content_type not in XML_TYPES
     asked = Invocation(tuple(call.params), call.body, call.path.get("type"), call.path.get("id"), as_sent, call.method)
-    found = find(call.path["operation"], asked)
-    result = await run(found, interactions, call.access, asked)
+    found = registry.find(call.path["operation"], asked)
+    result = await registry.run(found, interactions, call.access, asked)
     if isinstance(result, bytes):
         return Answer(200, result)
     headers = tuple((name.encode(), value.encode()) for name, value in result.headers)

@@ -15,12 +15,13 @@ import argparse
 import gzip
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.model.distill_elements import structures
+from healix_fhir.model.distill_operations import operations
 from healix_fhir.model.distill_profiles import corrected, distilled, terminology, with_snapshots
 from healix_fhir.model.distill_search import compartments, search_parameters
 
@@ -43,10 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def distill(source: Path, output: Path) -> None:
     """Write the data files for the definitions in `source` to `output`."""
+    found = {name: _resources(source, name) for name in ("profiles-types", "profiles-resources")}
     definitions = [
         corrected(definition)
-        for name in ("profiles-types", "profiles-resources")
-        for definition in _resources(source, name)
+        for resources in found.values()
+        for definition in resources
         if definition["resourceType"] == "StructureDefinition"
     ]
     vocabulary = [
@@ -68,9 +70,10 @@ def distill(source: Path, output: Path) -> None:
     _write(output / "terminology.json.gz", terminology(vocabulary))
     _write(output / "search.json.gz", search_parameters(_resources(source, "search-parameters")))
     _write(output / "compartments.json.gz", compartments(_resources(source, "compartments")))
+    _write(output / "operations.json.gz", operations(found["profiles-resources"]))
 
 
-def _resources(source: Path, name: str) -> Iterable[dict[str, Any]]:
+def _resources(source: Path, name: str) -> Sequence[dict[str, Any]]:
     for path in (source / f"{name}.json.gz", source / f"{name}.json"):
         if path.exists():
             content = path.read_bytes()

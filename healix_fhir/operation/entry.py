@@ -15,7 +15,8 @@ from healix_fhir.kernel.errors import Category, HealixError, unsupported
 from healix_fhir.model.json import encode
 from healix_fhir.operation.capabilities import capabilities
 from healix_fhir.operation.invocation import Invocation, Outcome
-from healix_fhir.operation.registry import Operation, find, run
+from healix_fhir.operation.operation import Operation
+from healix_fhir.operation.registry import find, run
 from smart_auth.access import AccessContext
 
 

@@ -10,13 +10,15 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from healix_fhir.interaction.service import Interactions
+from healix_fhir.operation.given import Given
 from smart_auth.access import AccessContext
 
 
 class Invocation(msgspec.Struct, frozen=True):
     """The query's parameters and the body, at the level (`system`, `type`, `instance`) that `type` and `id` tell.
 
-    `as_sent`: the body is the text that the caller sent, so that lines and columns mean something to it.
+    `as_sent`: the body is the text that the caller sent, so that lines and columns mean something to it. `given` are
+    the parameters as the operation declares them, read when it is called.
     """
 
     params: Sequence[tuple[str, str]] = ()
@@ -25,6 +27,7 @@ class Invocation(msgspec.Struct, frozen=True):
     id: str | None = None
     as_sent: bool = False
     method: str = "POST"
+    given: Given = Given()
 
     @property
     def level(self) -> str:

@@ -9,7 +9,6 @@ Spec: FHIR R4, hl7.org/fhir/R4/async.html (the pattern of the answers)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from healix_fhir.interaction.service import Interactions
@@ -18,6 +17,7 @@ from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Statement, Work, atransaction
 from healix_fhir.kernel.errors import forbidden, invalid, not_found
 from healix_fhir.model.json import encode
+from healix_fhir.operation.declaring import into, out, own
 from healix_fhir.operation.invocation import Invocation, Outcome
 from healix_fhir.search.reindex import VERSION
 from healix_fhir.store import custom_parameters, reindexing
@@ -25,14 +25,24 @@ from healix_fhir.store.reindexing import Run
 from smart_auth.access import AccessContext
 from smart_auth.scope import Context, Permission
 
-RENDERING = ("_format", "_pretty")  # the HTTP edge's
+REINDEX = own(
+    "reindex",
+    "Writes the search index of all resources anew, as a durable job: POST begins it, GET tells of it, DELETE ends it.",
+    into("job", "positiveInt", "The run to look at or to end, where it is not begun"),
+    out("state", "code", "How far it is"),
+    out("done", "integer", "Resources that are done"),
+    out("total", "integer", "Resources that there are"),
+    out("requested", "instant", "When it was asked for"),
+    out("ended", "instant", "When it ended", least=0),
+    levels=("system",),
+)
 
 
 async def reindex(interactions: Interactions, access: AccessContext, invocation: Invocation) -> Outcome:
     """Start, look at or end a run. Raises Forbidden, Invalid, or NotFound for a run that is not there."""
     if not _may_change_everything(access):
         raise forbidden("the token does not allow $reindex: it takes the scope system/*.u")
-    asked = _job(invocation.params)
+    asked = invocation.given.number("job")
     run = await atransaction(interactions.pool, lambda: _act(access, invocation.method, asked))
     address = f"{interactions.bases[0]}/$reindex?job={run.id}"
     if invocation.method == "GET" and not run.under_way:
@@ -94,17 +104,6 @@ def _may_change_everything(access: AccessContext) -> bool:
         scope.context is Context.SYSTEM and scope.type == "*" and Permission.UPDATE in scope.permissions
         for scope in access.scopes
     )
-
-
-def _job(params: Sequence[tuple[str, str]]) -> int | None:
-    found = None
-    for name, value in params:
-        if name in RENDERING:
-            continue
-        if name != "job" or found is not None or not (value.isascii() and value.isdecimal() and len(value) < 19):
-            raise invalid(f"$reindex takes one parameter 'job', a number; not '{name[:50]}={value[:50]}'", code="value")
-        found = int(value)
-    return found
 
 
 def _parameters(run: Run) -> dict[str, object]:

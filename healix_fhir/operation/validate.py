@@ -13,16 +13,16 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from healix_fhir.interaction.accept import definitions_of, indexed
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.interaction.status import outcome
 from healix_fhir.kernel.errors import HealixError, Issue, invalid
-from healix_fhir.model.json import decode, decode_stored
+from healix_fhir.model.json import decode_stored
+from healix_fhir.model.operation_definition import standard
 from healix_fhir.model.places import Pointer, places
 from healix_fhir.model.profile.judge import Extent
-from healix_fhir.model.validate import validate as check
+from healix_fhir.operation.declaring import changed, into
+from healix_fhir.operation.given import Given
 from healix_fhir.operation.invocation import Invocation
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
@@ -35,28 +35,24 @@ PERMISSION = {
 }
 MODES = tuple(PERMISSION)
 INSTANCE = ("delete", "profile")
-RENDERING = ("_format", "_pretty")  # the HTTP edge's
 FINE = Issue("informational", "no issues: the resource is valid", severity="information")
 PROFILES = 20
 """How many profiles one call may name."""
-
-
-class Asked(msgspec.Struct):
-    """What a call of $validate holds; `start` is where the resource is in the body."""
-
-    resource: dict[str, Any] | None = None
-    mode: str | None = None
-    profiles: tuple[str, ...] = ()
-    start: Pointer = ()
+VALIDATE = changed(
+    standard("Resource-validate"),
+    f"Up to {PROFILES} profiles may be named.",
+    into("profile", "uri", "A profile that the resource must meet", most=str(PROFILES)),
+)
 
 
 async def validate(interactions: Interactions, access: AccessContext, invocation: Invocation) -> bytes:
     """The OperationOutcome: all issues, or one of severity `information` when there are none."""
     assert invocation.type is not None
-    asked = _asked(invocation)
-    mode = _mode(asked, invocation)
+    given = invocation.given
+    sent = given.json("resource")
+    mode = _mode(given, invocation)
     access.require(invocation.type, PERMISSION[mode])
-    resource = asked.resource
+    resource = sent
     if invocation.id is not None:
         stored = await interactions.read(access, invocation.type, invocation.id)
         if mode == "profile":
@@ -65,24 +61,24 @@ async def validate(interactions: Interactions, access: AccessContext, invocation
         return outcome([FINE])
     if resource is None:
         raise invalid("there is no resource to validate", code="required", expression=("resource",))
-    issues = await interactions.judging.judge(access, resource, invocation.type, Extent(asked.profiles))
+    issues = await interactions.judging.judge(access, resource, invocation.type, Extent(tuple(given.all("profile"))))
     issues = (*issues, *_unusable(resource, invocation.type, issues, interactions.bases))
     if mode == "update":
         issues = (*_identity(resource, invocation), *issues)
-    if resource is asked.resource and invocation.as_sent:
-        issues = _placed(issues, invocation.body, resource, asked.start)
+    if resource is sent and invocation.as_sent:
+        issues = _placed(issues, invocation.body, resource, given.place("resource"))
     return outcome(issues or (FINE,))
 
 
-def _mode(asked: Asked, invocation: Invocation) -> str:
-    mode = asked.mode
+def _mode(given: Given, invocation: Invocation) -> str:
+    mode = given.text("mode")
     if mode is None:
-        mode = "create" if invocation.id is None else "update" if asked.resource is not None else "profile"
+        mode = "create" if invocation.id is None else "update" if "resource" in given else "profile"
     if mode not in MODES:
         raise invalid(f"mode must be one of {', '.join(MODES)}", code="value", expression=("mode",))
     if mode in INSTANCE and invocation.id is None:
         raise invalid(f"mode={mode} is for one resource: call it on Type/id", code="value", expression=("mode",))
-    if mode == "profile" and asked.resource is not None:
+    if mode == "profile" and "resource" in given:
         raise invalid("mode=profile judges what is stored; send no resource", code="value", expression=("mode",))
     return mode
 
@@ -119,43 +115,3 @@ def _placed(issues: Sequence[Issue], body: bytes, resource: dict[str, Any], star
         dataclasses.replace(issue, place=found.get(issue.expression[0])) if issue.expression else issue
         for issue in issues
     )
-
-
-def _asked(invocation: Invocation) -> Asked:
-    asked = Asked()
-    for name, value in invocation.params:
-        if name not in RENDERING:
-            _set(asked, name, value)
-    body = decode(invocation.body) if invocation.body else None
-    if body is None or body.get("resourceType") != "Parameters" or invocation.type == "Parameters":
-        asked.resource = body
-        return asked
-    problems = check({key: value for key, value in body.items() if key != "parameter"}, "Parameters")
-    parameters = body.get("parameter", [])
-    if problems or not isinstance(parameters, list) or not all(isinstance(part, dict) for part in parameters):
-        raise invalid("the Parameters resource is not valid", code="structure", expression=("Parameters",))
-    for number, part in enumerate(parameters):
-        _take(asked, part, number)
-    return asked
-
-
-def _take(asked: Asked, part: dict[str, Any], number: int) -> None:
-    name = part.get("name")
-    if name == "resource" and isinstance(part.get("resource"), dict):
-        asked.resource, asked.start = part["resource"], ("parameter", number, "resource")
-        return
-    values = [value for key, value in part.items() if key in ("valueCode", "valueUri", "valueCanonical", "valueString")]
-    if len(values) != 1 or not isinstance(values[0], str):
-        raise invalid(f"the parameter {str(name)[:64]} has no value", code="value", expression=("Parameters",))
-    _set(asked, str(name), values[0])
-
-
-def _set(asked: Asked, name: str, value: str) -> None:
-    if name == "mode":
-        asked.mode = value
-    elif name == "profile":
-        asked.profiles = (*asked.profiles, value)
-        if len(asked.profiles) > PROFILES:
-            raise invalid(f"$validate takes at most {PROFILES} profiles", code="too-costly", expression=("profile",))
-    else:
-        raise invalid(f"$validate does not take the parameter {name[:64]}", code="value", expression=("Parameters",))

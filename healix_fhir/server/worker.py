@@ -21,6 +21,7 @@ from healix_fhir.kernel.consume import BATCH, drain
 from healix_fhir.kernel.database import Row, open_pool, transaction
 from healix_fhir.kernel.outbox import CHANNEL
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.operation.publishing import publish
 from healix_fhir.operation.reindex import renew
 from healix_fhir.server.composition import SCHEDULES, consumers, delivery, errands, post, tasks
 from healix_fhir.server.parameter_watch import watching
@@ -76,6 +77,7 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
         thread.start()
     renewed = transaction(pool, renew)
     transaction(pool, tell_of_restart)
+    transaction(pool, lambda: publish((settings.fhir_base,)))
     transaction(pool, lambda: declare(read(settings.dicom_attributes)))
     if renewed is not None:
         log.warning("the search index is not whole and is written anew", run=renewed.id, total=renewed.total)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.operation.invocation import Invocation, Outcome
 from healix_fhir.operation.registry import find
@@ -10,5 +12,7 @@ from smart_auth.access import AccessContext
 
 async def run(name: str, interactions: Interactions, access: AccessContext, invocation: Invocation) -> bytes:
     """The JSON of the resource that the operation `name` (without `$`) answers with."""
-    result = await find(name, invocation).run(interactions, access, invocation)
+    operation = find(name, invocation)
+    called = msgspec.structs.replace(invocation, given=operation.read(invocation))
+    result = await operation.run(interactions, access, called)
     return result.body if isinstance(result, Outcome) else result

@@ -36,6 +36,7 @@ def rows() -> list[Feature]:
         *interactions.formats(),
         *search.features(),
         *interactions.operations(),
+        *interactions.parameters_of_operations(),
     ]
 
 

@@ -13,7 +13,8 @@ from starlette.routing import BaseRoute, Match, Route
 from healix_fhir.api.address import Address
 from healix_fhir.api.negotiation import FHIR_TYPES, PATCH_TYPES, answer_format, body_type
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.registry import OPERATIONS, find
+from healix_fhir.operation.operation import Operation
+from healix_fhir.operation.registry import OPERATIONS, ROWS, find
 from healix_fhir.server.features.feature import Feature, ask
 
 INTERACTIONS = (
@@ -74,12 +75,29 @@ def _address(routes: Sequence[BaseRoute], url: str) -> Address:
 def operations() -> Iterator[Feature]:
     """A row for each operation that R4 defines or this server has."""
     for name in sorted({*DEFINED, *OPERATIONS}):
-        levels = OPERATIONS[name].levels if name in OPERATIONS else {"system"}
-        level = next(level for level in ("system", "type", "instance") if level in levels)
-        called = Invocation(type=None if level == "system" else "Patient", id="1" if level == "instance" else None)
-        path = {"system": "", "type": "Patient/", "instance": "Patient/1/"}[level]
-        request = ("POST", f"{path}${name}")
-        yield ask("Operations", f"${name}", request, partial(find, name, called))
+        called = _call(OPERATIONS[name][0]) if name in OPERATIONS else Invocation()
+        yield ask("Operations", f"${name}", ("POST", _address_of(name, called)), partial(find, name, called))
+
+
+def parameters_of_operations() -> Iterator[Feature]:
+    """A row for each parameter of each operation that this server has."""
+    for operation in sorted(ROWS, key=lambda row: row.definition.id):
+        called = _call(operation)
+        for parameter in operation.definition.inputs:
+            name = f"{operation.definition.id} {parameter}"
+            request = ("POST", f"{_address_of(operation.name, called)}?{parameter}=1")
+            yield ask("Parameters of operations", name, request, partial(operation.declared.parameter, parameter))
+
+
+def _call(operation: Operation) -> Invocation:
+    """A call of an operation on one of its levels."""
+    level = next(level for level in ("system", "type", "instance") if level in operation.levels)
+    type_name = "Patient" if operation.types is None else min(operation.types)
+    return Invocation(type=None if level == "system" else type_name, id="1" if level == "instance" else None)
+
+
+def _address_of(name: str, called: Invocation) -> str:
+    return "/".join(filter(None, (called.type, called.id, f"${name}")))
 
 
 def formats() -> Iterator[Feature]:

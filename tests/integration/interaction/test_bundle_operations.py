@@ -81,7 +81,7 @@ def test_a_batch_validates_what_is_stored(pool: Pool, database_url: str) -> None
         (entry("POST", "Patient/p/$validate", patient(id="p")), "$validate on the instance level"),
         (entry("POST", "$reindex"), "$reindex is not supported in a transaction"),
         (entry("GET", "Patient/p/$everything"), "$everything is not supported"),
-        (entry("POST", "$fhirpath", {"resourceType": "Parameters"}), "there is no expression"),
+        (entry("POST", "$fhirpath", {"resourceType": "Parameters"}), "needs the parameter 'expression'"),
         (entry("GET", "$fhirpath"), "is not called by GET"),
         (entry("GET", "Patient/p/x/$validate"), "is not called by"),
         (entry("POST", "metadata", patient()), "metadata is not for POST"),

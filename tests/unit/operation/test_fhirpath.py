@@ -111,18 +111,18 @@ def test_strict_refuses_what_cannot_be() -> None:
 @pytest.mark.parametrize(
     ("body", "params", "category", "reason"),
     [
-        (None, [], Category.INVALID, "Parameters"),
-        (patient(), [], Category.INVALID, "Parameters"),
+        (None, [], Category.INVALID, "'expression'"),
+        (patient(), [], Category.INVALID, "'expression'"),
         ({"resourceType": "Parameters", "parameter": [1]}, [], Category.INVALID, "not valid"),
         ({"resourceType": "Parameters", "wrong": 1}, [], Category.INVALID, "not valid"),
         (asked("1", patient(), debug=True), [], Category.INVALID, "debug"),
-        (asked("1", patient()), [("expression", "1")], Category.INVALID, "expression"),
-        ({"resourceType": "Parameters"}, [], Category.INVALID, "no expression"),
+        (asked("1", patient()), [("expression", "1")], Category.INVALID, "'expression' may stand once"),
+        ({"resourceType": "Parameters"}, [], Category.INVALID, "needs the parameter 'expression'"),
         (
             {"resourceType": "Parameters", "parameter": [{"name": "expression", "valueString": "1"}]},
             [],
             Category.INVALID,
-            "no resource",
+            "needs the parameter 'resource'",
         ),
         (asked("name.", patient()), [], Category.INVALID, "character 6"),
         (asked("name.single().nope()", patient()), [], Category.INVALID, "nope()"),

@@ -12,7 +12,7 @@ from healix_fhir.operation.registry import OPERATIONS, find, offered
 @pytest.mark.parametrize("level", [Invocation(type="Patient"), Invocation(type="Patient", id="p")])
 def test_validate_is_found_on_its_levels(level: Invocation) -> None:
     """$validate is called on a type and on an instance."""
-    assert find("validate", level) is OPERATIONS["validate"]
+    assert find("validate", level) is OPERATIONS["validate"][0]
 
 
 @pytest.mark.parametrize(
