@@ -1,4 +1,6 @@
-"""The clauses of PS3.18 (2024d) that a DICOMweb origin server is measured by: chapters 8, 9, 10.4 to 10.6 and 11."""
+"""The clauses of PS3.18 (2024d) that a DICOMweb origin server is measured by: chapters 8, 9, 10.4 to 10.6, 11
+and 13.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +49,7 @@ CLAUSES = {
     "10.6.1": "requests to search",
     "10.6.2": "what searching does",
     "10.6.3": "responses to search",
+    "11.1.2": "parameters of every address of the worklist",
     "11.1.3": "workitems as payload",
     "11.4": "Create Workitem",
     "11.4.3": "responses to it",
@@ -62,7 +65,10 @@ CLAUSES = {
     "11.11": "Unsubscribe",
     "11.12": "Suspend Global Subscription",
     "11.13": "Workitem Event Reports",
+    "13.4": "Storage Commitment: Request",
+    "13.5": "Storage Commitment: Result Check",
     "F.2": "DICOM JSON model",
     "H": "capabilities description",
     "I.2": "store instances response module",
+    "J": "storage commitment request and response modules",
 }

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from starlette.requests import Request
 
+from dicomweb.commitment.asked import WORD as COMMITMENT
 from dicomweb.study.concerned import concerned
 from dicomweb.workitem.concerned import whose_item
 from dicomweb.workitem.rows import TYPE
@@ -63,6 +64,8 @@ def denials(access: AccessContext, error: HealixError, name: str, request: Reque
 
 
 def _word(name: str, method: str, last: str) -> tuple[str, str]:
+    if name == "commitment":
+        return COMMITMENT, "E"
     if method == "POST":
         return STOW, "C"
     if method == "DELETE":

@@ -1,6 +1,6 @@
 """The addresses of DICOMweb.
 
-Spec: PS3.18 Tables 10.3-1, 10.4.1-1 to 10.4.1-5, 10.5.1-1, 10.6.1-1 and 11.3-1, 8.9 and 9 (2024d)
+Spec: PS3.18 Tables 10.3-1, 10.4.1-1 to 10.4.1-5, 10.5.1-1, 10.6.1-1 and 11.3-1, 8.9, 9 and 13 (2024d)
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from dicomweb.api import bulkdata, qido, stow, wado, workitems
+from dicomweb.api import bulkdata, commitments, qido, stow, wado, workitems
 from dicomweb.api import workitem_subscriptions as subscriptions
 from dicomweb.api.channel import Channel, Channels
 from dicomweb.api.delete import delete
@@ -25,6 +25,7 @@ SERIES = STUDY + "/series/{series}"
 WORKITEM = "/dicomweb/workitems/{workitem}"
 SUBSCRIBER = "/dicomweb/subscribers/{aetitle}"
 INSTANCE = SERIES + "/instances/{instance}"
+COMMITMENT = {"GET": commitments.check, "POST": commitments.ask}
 COUNTED = (
     ("/dicomweb/studies", Level.STUDY),
     ("/dicomweb/series", Level.SERIES),
@@ -116,6 +117,7 @@ def services(edge: Edge) -> list[BaseRoute]:
         Route(WORKITEM + "/subscribers/{aetitle}", Address("ups.subscribers", edge, subscriptions.ITEM)),
         Route(SUBSCRIBER, Address("ups.channel", edge, {"GET": subscriptions.upgrade})),
         Route(WORKITEM, Address("ups.workitem", edge, {"GET": workitems.one, "POST": workitems.change})),
+        Route("/dicomweb/commitment-requests/{transaction}", Address("commitment", edge, COMMITMENT)),
         Route("/dicomweb/wado", Address("wado.uri", edge, {"GET": _wado_uri})),
         Route(INSTANCE + "/bulkdata/{path:path}", Address("wado.bulkdata", edge, {"GET": bulkdata.bulk})),
     ]

@@ -14,9 +14,9 @@ from starlette.responses import Response
 
 from dicomweb.api.accept import DICOM_XML, model_type
 from dicomweb.api.edge import Edge, Handler, refusal
+from dicomweb.api.model_body import data_set
 from dicomweb.api.related import PRIVATE, objects
 from dicomweb.api.unsupported import supported
-from dicomweb.api.workitem_body import data_set
 from dicomweb.dicomjson.xml import native_model
 from dicomweb.workitem.cancel import request_cancellation
 from dicomweb.workitem.change_state import change_state

@@ -1,6 +1,6 @@
-"""The action information of a request for storage commitment: its transaction and the instances that it names.
+"""A request for storage commitment: its transaction and the instances that it names.
 
-Spec: PS3.4 J.3.2 (2024d), PS3.3 C.14 (2024d)
+Spec: PS3.4 J.3.2, PS3.3 C.14, PS3.18 J.1 (2024d)
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import msgspec
 import zstandard
 
 from dicomweb.dicomjson.inflate import inflate
+from dicomweb.dicomjson.reading import DataSet
 from dicomweb.dicomjson.syntax import syntax
 from dicomweb.dicomjson.walker import walk
 from dicomweb.uid import check_uid
@@ -20,7 +21,7 @@ LONGEST = 16 << 20
 """Bytes of action information that are read; a reference takes about 120."""
 MOST = 100_000
 """Instances of one request."""
-TRANSACTION_UID, REFERENCED_SOP = "00081195", "00081199"
+TRANSACTION_UID, REFERENCED_SOP, REFERENCED_STUDY = "00081195", "00081199", "00081110"
 LEVEL = 3
 
 
@@ -68,22 +69,30 @@ def read(data_set: bytes, transfer_syntax: str) -> Request:
         information = _READ(header.metadata)
     except msgspec.ValidationError as error:
         raise invalid("an element of the action information is of a wrong kind", code="structure") from error
+    return Request(_uid(information.transaction, "TransactionUID"), _references(information))
+
+
+def named(data_set: DataSet) -> tuple[Reference, ...]:
+    """The references in a data set that came over HTTP, whose transaction is in the address. Raises Invalid, TooLarge.
+
+    Spec: PS3.18 J.1 (2024d)
+    """
+    if REFERENCED_STUDY in data_set:
+        raise invalid("name the instances in ReferencedSOPSequence, not by study", code="not-supported")
+    return _references(msgspec.convert(data_set, _Information))
+
+
+def _references(information: _Information) -> tuple[Reference, ...]:
     items = information.referenced.values
     if not items:
         raise invalid("ReferencedSOPSequence names no instance", code="required")
     if len(items) > MOST:
         raise too_large(f"at most {MOST} instances may be named in one request")
-    return Request(
-        _uid(information.transaction, "TransactionUID"),
-        tuple(
-            dict.fromkeys(
-                Reference(
-                    _uid(item.sop_class, "ReferencedSOPClassUID"), _uid(item.sop_instance, "ReferencedSOPInstanceUID")
-                )
-                for item in items
-            )
-        ),
+    found = (
+        Reference(_uid(item.sop_class, "ReferencedSOPClassUID"), _uid(item.sop_instance, "ReferencedSOPInstanceUID"))
+        for item in items
     )
+    return tuple(dict.fromkeys(found))
 
 
 def _uid(found: _Uid, keyword: str) -> str:

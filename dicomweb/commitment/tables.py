@@ -12,7 +12,9 @@ commitment = Table(
     metadata,
     Column("pk", BigInteger, Identity(always=True), primary_key=True),
     Column("transaction_uid", C, nullable=False),
-    Column("aet", C, nullable=False),  # who asked, and who is told
+    Column(
+        "aet", C, nullable=False
+    ),  # who asked, and is told: a peer, or over HTTP as dicomweb/commitment/at_once.py has it
     Column("digest", LargeBinary, nullable=False),  # xxh3-128 of the references
     Column("count", Integer, nullable=False),
     Column("list", LargeBinary, nullable=False),  # zstd: the references, see dicomweb/commitment/references.py

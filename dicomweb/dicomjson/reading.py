@@ -63,8 +63,8 @@ PROSE = frozenset({"LT", "ST", "UT", "UR"})
 """VRs of one text, in which spaces at the beginning count."""
 
 
-def read(body: bytes) -> DataSet:
-    """The one data set of a body: an object, or an array that holds one. Raises Invalid, TooLarge."""
+def read(body: bytes, most: int = MEMBER_LIMIT) -> DataSet:
+    """The one data set of a body, of `most` elements: an object, or an array of one. Raises Invalid, TooLarge."""
     try:
         found = _decoder.decode(body.decode())
     except UnicodeDecodeError:
@@ -79,15 +79,15 @@ def read(body: bytes) -> DataSet:
         found = found[0]
     if not isinstance(found, dict):
         raise invalid("the body must hold one data set", code="structure")
-    return checked(found)
+    return checked(found, most)
 
 
-def read_native(document: bytes) -> DataSet:
-    """The data set of a document of the Native DICOM Model. Raises Invalid, TooLarge.
+def read_native(document: bytes, most: int = MEMBER_LIMIT) -> DataSet:
+    """The data set of `most` elements of a document of the Native DICOM Model. Raises Invalid, TooLarge.
 
     Spec: PS3.19 A.1 (2024d)
     """
-    return checked(as_json(read_xml.read([document])))
+    return checked(as_json(read_xml.read([document])), most)
 
 
 def as_json(members: Members) -> dict[str, Any]:

@@ -23,9 +23,10 @@ SERVICES = {
     "10.4": "Retrieve (WADO-RS)",
     "10.5": "Store (STOW-RS)",
     "10.6": "Search (QIDO-RS)",
-    "10.7": "Delete",
+    "": "Delete (not in the standard)",
     "11": "Worklist (UPS-RS)",
     "8.10": "Worklist (UPS-RS)",
+    "13": "Storage commitment",
     "9": "URI service (WADO-URI)",
 }
 """What people call the services, by the beginning of the clause."""

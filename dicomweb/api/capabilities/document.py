@@ -54,7 +54,8 @@ def _method(method: str, asked: Transaction) -> Element:
         Element("response", {"status": " ".join(map(str, asked.refused))}, [_body(JSON)]),
     ]
     request = Element("request", {}, list(_request(asked)))
-    doc = Element("doc", {"title": f"{asked.name}: PS3.18 {asked.clause}"})
+    clause = f"PS3.18 {asked.clause}" if asked.clause else "not in PS3.18"
+    doc = Element("doc", {"title": f"{asked.name}: {clause}"})
     return Element("method", {"name": method, "id": asked.id}, [doc, request, *answers])
 
 

@@ -14,7 +14,7 @@ NONE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A transaction of the standard: `name` as Table H-1 has it, `clause` of PS3.18.
+    """A transaction of the standard: `name` as Table H-1 has it, `clause` of PS3.18, none for what it does not have.
 
     `takes` and `gives` are the media types of request and answer, the default first. `parameters` are those of the
     query with the values that there are, none where they are free. `done` are the statuses of success, `refused`

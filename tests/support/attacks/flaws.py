@@ -52,6 +52,7 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
     "dicomweb.study.reject": (imaging,),
     "dicomweb.study.store": (imaging,),
     "dicomweb.study.rows": (imaging,),
+    "dicomweb.commitment.judge": (imaging,),
     "dicomweb.workitem.rows": (worklist,),
     **dict.fromkeys((*SEARCH, " ".join(SEARCH)), (searching, custom, bundles, writing)),
 }
@@ -69,7 +70,6 @@ ASIDE: Mapping[str, str] = {
     "dicomweb.procedure.scheduled.search": STEPS,
     "dicomweb.procedure.performed.rows": STEPS,
     "dicomweb.procedure.performed.create": STEPS,
-    "dicomweb.commitment.judge": "is for peers over DIMSE, whose access is to every study",
     "dicomweb.study.pages": "is for DIMSE peers; tests/integration/study/test_pages.py holds it",
     "dicomweb.dimse.pushing": "is for the operator's commands, whose access is to every study",
     "dicomweb.routing.outgoing": "is for the operator's routes, whose access is to every study",

@@ -22,6 +22,8 @@ from tests.support.stow import HEADERS, body, content_type, file_of, metadata, p
 
 JSON = "application/dicom+json"
 BASIC_TEXT = "1.2.840.10008.5.1.4.1.1.88.11"
+CT = "1.2.840.10008.5.1.4.1.1.2"
+COMMITMENT = "/dicomweb/commitment-requests/<instance>"
 STUDY = "/dicomweb/studies/<study>"
 SERIES = f"{STUDY}/series/<series>"
 INSTANCE = f"{SERIES}/instances/<instance>"
@@ -90,6 +92,10 @@ def imaging() -> Iterator[Attack]:
     yield Attack("GET", INSTANCE, headers={"Accept": rewritten}, note="in another transfer syntax")
     for path in ("7FE00010", "00109999", "00420011"):
         yield Attack("GET", f"{INSTANCE}/bulkdata/{path}")
+    named = {"00081150": {"vr": "UI", "Value": [CT]}, "00081155": {"vr": "UI", "Value": ["<instance>"]}}
+    asked = {"00081199": {"vr": "SQ", "Value": [named]}}
+    yield Attack("POST", COMMITMENT, asked, {"Content-Type": JSON}, changes=True, note="is it safe")
+    yield Attack("GET", COMMITMENT, beside="it names a request that the caller made, and is answered as the first time")
     yield _stow("/dicomweb/studies", "a new instance of the study", new=True)
     yield _stow(STUDY, "a new instance of the study, by its address", new=True)
     yield _stow("/dicomweb/studies", "the instance again", new=False)
