@@ -30,7 +30,7 @@ MATCHED = {
 def services() -> str:
     """The section on DICOMweb."""
     rows = [
-        (one.name, f"`{method} {address}`", one.clause or "–", "<br>".join(one.takes), "<br>".join(one.gives[:6]))
+        (one.name, f"`{method} {address}`", one.clause or "-", "<br>".join(one.takes), "<br>".join(one.gives[:6]))
         for (method, address), one in transactions().items()
     ]
     return "\n".join(
