@@ -1,5 +1,5 @@
 """The CapabilityStatement, made from what runs: the registered interactions, the search parameters that are read, the
-operations that are registered.
+operations that are registered, the implementation guides that are installed.
 
 Spec: FHIR R4, hl7.org/fhir/R4/capabilitystatement.html, hl7.org/fhir/R4/http.html#capabilities
 """
@@ -23,7 +23,7 @@ from healix_fhir.search.params.indexed import is_indexed
 from healix_fhir.search.wholeness import lacking, not_whole
 
 BUILT = "2026-11-29"
-"""The date of this release: the statement changes with the program, and with custom search parameters."""
+"""The date of this release: the statement changes with the program, with search parameters and installed packages."""
 
 INTERACTIONS = (
     "read",
@@ -68,6 +68,7 @@ def capabilities(
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
         "patchFormat": list(PATCH_FORMATS),
+        **({"implementationGuide": list(guides)} if (guides := current().guides.named) else {}),
         "rest": [
             {
                 "mode": "server",
@@ -111,6 +112,7 @@ def _resource(type_name: str, operations: Sequence[Offered], delete_several: boo
     shown = {
         "type": type_name,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type_name}",
+        **({"supportedProfile": list(profiles)} if (profiles := current().guides.profiles.get(type_name)) else {}),
         "interaction": [{"code": code} for code in INTERACTIONS],
         "versioning": "versioned",
         "readHistory": True,

@@ -1,4 +1,5 @@
-"""The search parameters that clients have defined, and how far the index is whole: what this process knows of both.
+"""The search parameters that clients have defined, how far the index is whole, and which implementation guides are
+installed: what this process knows of them.
 
 A process holds one value and exchanges it as a whole (see server/parameter_watch). What is made from the parameters is
 remembered by `derived` until then. Whoever works with the old value meanwhile fills the old memory, which nobody looks
@@ -43,6 +44,17 @@ def is_custom(id_: int) -> bool:
     return id_ >= FIRST
 
 
+@dataclass(frozen=True, slots=True)
+class Guides:
+    """The canonicals of the installed guides, and those of their profiles by resource type."""
+
+    named: tuple[str, ...] = ()
+    profiles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+NO_GUIDES = Guides()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Custom:
     """The parameters by resource type and code: those that can be searched by, and those not yet in all index rows.
@@ -56,6 +68,7 @@ class Custom:
     indexed: int | None = None
     searchable: Mapping[str, ByCode] = field(default_factory=dict)
     pending: Mapping[str, ByCode] = field(default_factory=dict)
+    guides: Guides = NO_GUIDES
 
 
 NONE = Custom()

@@ -2,7 +2,8 @@
 
 Only `active` ones define something; a draft or a retired one is stored and has no effect. `Resource` and
 `DomainResource` stand for every type. What limits a search (`multipleOr`, `comparator`, `modifier`, `chain`) is left to
-the client: this server allows of every parameter all that its type allows.
+the client: this server allows of every parameter all that its type allows. One that says again what FHIR's own of the
+same code says, as most of those of implementation guides do, is taken and defines nothing: FHIR's own answers for it.
 
 Spec: FHIR R4, hl7.org/fhir/R4/searchparameter.html
 """
@@ -46,7 +47,8 @@ def defined(resource: dict[str, Any]) -> tuple[Defined, ...]:
     found: list[Defined] = []
     for base in () if issues else _types(resource["base"]):
         try:
-            found.append(Defined(base, _parameter(resource, base)))
+            if not _repeats(resource, base):
+                found.append(Defined(base, _parameter(resource, base)))
         except HealixError as error:
             issues += error.issues
             if len(issues) >= ISSUES:
@@ -77,13 +79,14 @@ def _gaps(resource: dict[str, Any]) -> Iterator[Issue]:
 def _problems(resource: dict[str, Any]) -> Iterator[Issue]:
     """What is wrong with the elements by themselves."""
     code, type_ = resource["code"], resource["type"]
-    if not CODE.fullmatch(code):
+    own = [standard_parameters(base).get(code) for base in _types(resource["base"])]
+    if not CODE.fullmatch(code) and None in own:
         yield _issue(
             "code", f"the code '{code[:100]}' must have letters, digits, '-' and '_', with a letter first, 64 at most"
         )
     if type_ == "special":
         yield _issue("type", "special parameters are those of which FHIR says in words what they do; they are built in")
-    if resource.get("url", "").startswith(OWN):
+    if resource["url"].startswith(OWN) and any(known is None or known.url != resource["url"] for known in own):
         yield _issue("url", f"what lies below {OWN} is defined by FHIR")
     if resource.get("modifierExtension"):
         yield _issue("modifierExtension", "modifier extensions of a SearchParameter are not supported")
@@ -107,6 +110,21 @@ def _component_problems(components: list[Any], type_: str, bases: list[str]) -> 
         yield _issue("component", f"a composite parameter needs 2 to {COMPONENTS} components")
     if any(len(part["expression"]) > LENGTH for part in components):
         yield _issue("component.expression", f"the expression has more than {LENGTH} characters", "too-long")
+
+
+def _repeats(resource: dict[str, Any], base: str) -> bool:
+    """Whether FHIR's own parameter of the code is meant: it is derived from that, or says the same."""
+    standard = standard_parameters(base).get(resource["code"])
+    if standard is None or standard.type != resource["type"]:
+        return False
+    if standard.url in (resource.get("derivedFrom"), resource["url"]):
+        return True
+    if standard.components:
+        return False
+    if standard.expression == resource["expression"]:
+        return True
+    expression = _expression(resource["expression"], resource["base"], base)
+    return set(_compiled(expression, base, "expression")) == set(compile_branches(standard.expression, base))
 
 
 def _parameter(resource: dict[str, Any], base: str) -> SearchParameter:

@@ -28,6 +28,7 @@ from healix_fhir.kernel.database import Statement, Work, metadata
 from healix_fhir.model.custom import Custom
 from healix_fhir.model.definitions import TYPE_NAME, standard_parameters
 from healix_fhir.model.search_parameter import SearchParameter
+from healix_fhir.store.guides import guides
 from healix_fhir.store.reindexing import UNDER_WAY, indexed_version
 
 CHANNEL = "healix_parameters"
@@ -113,7 +114,7 @@ def load() -> Work[Custom]:
         parameter = row.parameter
         (searchable if row.searchable else pending).setdefault(TYPE_NAME[row.type], {})[parameter.code] = parameter
     _hold_back(searchable, pending)
-    return Custom(number, moment, version, searchable, pending)
+    return Custom(number, moment, version, searchable, pending, (yield from guides()))
 
 
 def _hold_back(searchable: ByType, pending: ByType) -> None:

@@ -1,4 +1,4 @@
-"""Installed FHIR packages: put in, listed, and looked up by the url of a definition.
+"""Installed FHIR packages: put in, taken out, listed, and looked up by the url of a definition.
 
 Spec: FHIR R4, hl7.org/fhir/R4/packages.html
 """
@@ -14,6 +14,8 @@ import zstandard
 from healix_fhir.kernel import arrays
 from healix_fhir.kernel.audit import OPERATOR, AuditRow, record
 from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.errors import not_found
+from healix_fhir.store.custom_parameters import changed
 
 LEVEL = 9
 
@@ -86,7 +88,17 @@ def install(package: PackageFile) -> Work[str]:
     )
     action = "U" if rows else "C"
     yield record([AuditRow(OPERATOR, action, "package", entity=f"{package.name}#{package.version}")])
+    yield from changed()
     return "replaced" if rows else "installed"
+
+
+def remove(name: str, version: str) -> Work[None]:
+    """Take a package and its definitions out. Raises NotFound for one that is not installed."""
+    rows = yield Statement("DELETE FROM package WHERE name = %s AND version = %s RETURNING name", (name, version))
+    if not rows:
+        raise not_found(f"the package {name[:100]}#{version[:100]} is not installed")
+    yield record([AuditRow(OPERATOR, "D", "package", entity=f"{name}#{version}")])
+    yield from changed()
 
 
 def listed() -> Work[list[Installed]]:

@@ -73,6 +73,7 @@ RUNS = (
     Run("keys rotate", (("U", "signing-key", None),)),
     Run("package install <package>", (("C", "package", "example.guide#1.0.0"),)),
     Run("package list", (("R", "command", None),)),
+    Run("package remove example.guide 1.0.0", (("D", "package", "example.guide#1.0.0"),)),
     Run("peer add CT1 --host ct.example --port 104 --from 10.0.0.0/24", (("U", "peer", "CT1"),)),
     Run("peer list", (("R", "command", None),)),
     Run("peer remove CT1", (("D", "peer", "CT1"),)),

@@ -1,7 +1,7 @@
 """Reads a FHIR package: a gzipped tar with `package/package.json` and one JSON file for each resource beside it.
 
 Nothing is unpacked to disk. A package may come from anywhere, so that its sizes are capped while it is read, names that
-leave the package are refused, and files that are no conformance resources are counted and left.
+leave the package are refused, and files that are no conformance resources are counted and left, or kept as examples.
 
 Spec: FHIR R4, hl7.org/fhir/R4/packages.html; FHIR NPM Package Specification
 """
@@ -14,7 +14,7 @@ import io
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,6 +32,7 @@ UNPACKED = 2048 * MB
 ONE_FILE = 64 * MB
 MEMBERS = 200_000
 FOLDER = "package"
+EXAMPLES = ("package/example", "package/examples")
 MANIFEST = "package.json"
 INDEX = ".index.json"
 FHIR = ("4.0.1", "4.0.0", "4.0")
@@ -54,15 +55,17 @@ class Contents:
     """What was in the file: the package, how many JSON files in its folder are no definitions, and what is broken.
 
     `refused` are definitions that are no valid R4 resources, by file with the first issue; they are left out.
+    `examples` are the other resources with an id, by file, their JSON under zstd.
     """
 
     package: PackageFile
     others: int
     refused: dict[str, str]
+    examples: dict[str, bytes]
 
 
-def read_package(path: Path, advance: Callable[[int], None]) -> Contents:
-    """Read the package file `path`; `advance` is told how many bytes were read.
+def read_package(path: Path, advance: Callable[[int], None], *, examples: bool = False) -> Contents:
+    """Read the package file `path`, with its `examples` or without; `advance` is told how many bytes were read.
 
     Raises NotFound, TooLarge, or Invalid for what is no FHIR package of R4.
     """
@@ -73,30 +76,37 @@ def read_package(path: Path, advance: Callable[[int], None]) -> Contents:
     with path.open("rb") as file:
         raw = _Counted(file, advance)
         try:
-            contents = _contents(path, raw)
+            contents = _contents(path, raw, examples)
             while raw.read(MB):
                 pass  # what stands behind the archive is part of its digest
         except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
             raise invalid(f"{path} is no gzipped tar file: {error}") from error
     package = msgspec.structs.replace(contents.package, digest=raw.digest.digest())
-    return Contents(package, contents.others, contents.refused)
+    return replace(contents, package=package)
 
 
-def _contents(path: Path, raw: _Counted) -> Contents:
+def _contents(path: Path, raw: _Counted, examples: bool) -> Contents:
     """What is in the archive; a file is compressed again as soon as it is read, so that one at a time is held."""
     manifest: Json | None = None
     definitions: dict[tuple[str, str, str], Packaged] = {}
-    others, refused = 0, {}
-    for name, content in _files(raw):
+    others, refused, shown = 0, {}, {}
+    for place, content in _files(raw, (FOLDER, *EXAMPLES) if examples else (FOLDER,)):
+        name = place.name
         try:
             resource = decode(content)
         except HealixError as error:
             raise invalid(f"{path}: {name} cannot be read: {error.message}") from error
-        if name == MANIFEST:
+        if name == INDEX:
+            continue
+        if str(place.parent) != FOLDER:
+            shown[name] = zstandard.compress(encode(resource), LEVEL)
+        elif name == MANIFEST:
             manifest = resource
-        elif name != INDEX:
+        else:
             found = _definition(resource)
             others += found is None
+            if found is None and examples and "id" in resource:
+                shown[name] = zstandard.compress(encode(resource), LEVEL)
             if found is not None:
                 issues = validate(resource, found.type)
                 if issues:
@@ -104,11 +114,11 @@ def _contents(path: Path, raw: _Counted) -> Contents:
                 else:
                     definitions[found.type, found.url, found.version] = found
     name, version, dependencies = _about(path, manifest)
-    return Contents(PackageFile(name, version, b"", dependencies, tuple(definitions.values())), others, refused)
+    return Contents(PackageFile(name, version, b"", dependencies, tuple(definitions.values())), others, refused, shown)
 
 
-def _files(raw: _Counted) -> Iterator[tuple[str, bytes]]:
-    """The JSON files directly in the package's folder."""
+def _files(raw: _Counted, folders: tuple[str, ...]) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """The JSON files directly in these folders."""
     stream = _Limited(gzip.GzipFile(fileobj=raw))
     with tarfile.open(fileobj=io.BufferedReader(stream, MB), mode="r|") as archive:
         for number, member in enumerate(archive):
@@ -117,13 +127,13 @@ def _files(raw: _Counted) -> Iterator[tuple[str, bytes]]:
             place = PurePosixPath(member.name)
             if place.is_absolute() or ".." in place.parts:
                 raise invalid(f"the package holds a path outside of itself: {member.name[:100]}")
-            if not member.isfile() or place.parent != PurePosixPath(FOLDER) or place.suffix != ".json":
+            if not member.isfile() or str(place.parent) not in folders or place.suffix != ".json":
                 continue
             if member.size > ONE_FILE:
                 raise too_large(f"{member.name[:100]} is larger than {ONE_FILE // MB} MB")
             content = archive.extractfile(member)
             assert content is not None
-            yield place.name, content.read()
+            yield place, content.read()
 
 
 def _about(path: Path, manifest: Json | None) -> tuple[str, str, tuple[str, ...]]:

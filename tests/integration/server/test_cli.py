@@ -42,10 +42,13 @@ BUNDLE = {
 }
 
 
-def command(server: Served, *arguments: str, stdin: str = "") -> dict[str, Any]:
+STRICT = {"Prefer": "handling=strict"}
+
+
+def command(server: Served, *arguments: str, stdin: str = "", exits: int = 0) -> dict[str, Any]:
     """The JSON object that a command answers on stdout."""
     done = healix(server.data_dir, *arguments, stdin=stdin)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == exits, done.stderr
     answer = json.loads(done.stdout)
     assert isinstance(answer, dict)
     return answer
@@ -125,6 +128,7 @@ def test_package(served: Served, tmp_path: Path) -> None:
         "version": "1.0.0",
         "outcome": "installed",
         "definitions": {"StructureDefinition": 1},
+        "resources": 0,
         "refused": {},
         "other_files": 0,
         "dependencies": [],
@@ -138,6 +142,70 @@ def test_package(served: Served, tmp_path: Path) -> None:
         outcome = client.get(url, params={"profile": body["url"]}).json()
         (missing,) = [issue for issue in outcome["issue"] if issue["severity"] == "error"]
         assert missing["expression"] == ["Patient.photo"]
+
+
+GUIDE = {
+    "resourceType": "ImplementationGuide",
+    "id": "guide",
+    "url": "http://example.org/guide",
+    "version": "3.0.0",
+    "name": "Guide",
+    "status": "active",
+    "packageId": "example.guide",
+    "fhirVersion": ["4.0.1"],
+}
+"""What a package says of itself."""
+
+
+def _parameter(code: str, expression: str) -> dict[str, Any]:
+    return {
+        "resourceType": "SearchParameter",
+        "id": f"guide-{code}",
+        "url": f"http://example.org/guide/SearchParameter/{code}",
+        "name": code,
+        "status": "active",
+        "description": "For a test.",
+        "code": code,
+        "base": ["Patient"],
+        "type": "token",
+        "expression": expression,
+    }
+
+
+@pytest.mark.spec("FHIR R4 capabilitystatement-definitions.html#CapabilityStatement.implementationGuide")
+def test_guide(served: Served, tmp_path: Path) -> None:
+    """A published guide is named by the running server, its definitions are read, its parameters searched by, its
+    examples there; removed, it is no longer named.
+    """
+    body = profile("Patient", {"id": "Patient.photo", "min": 1}, name="guided", version="3.0.0") | {"id": "guided"}
+    files = [GUIDE, body, _parameter("marital", "Patient.maritalStatus"), _parameter("active", "Patient.active")]
+    married = {"coding": [{"system": "urn:guide", "code": "M"}]}
+    shown = ("package/example/a.json", {"resourceType": "Patient", "id": "guide-ada", "maritalStatus": married})
+    wrong = ("package/example/b.json", {"resourceType": "Patient", "id": "guide-bob", "gender": "x"})
+    inside = [(f"package/{number}.json", each) for number, each in enumerate(files)]
+    manifest = {"name": "other.guide", "version": "3.0.0", "fhirVersions": ["4.0.1"]}
+    path = str(archive(tmp_path / "guide.tgz", *inside, shown, wrong, manifest=manifest))
+    made = command(served, "package", "install", path, "--publish", "--examples", exits=1)
+    assert (made["resources"], list(made["refused"])) == (5, ["b.json"])
+    token = command(served, "token", "create", "--scope", "system/*.cruds")["access_token"]
+    with served.client(token) as client:
+        statement = client.get("/fhir/metadata").json()
+        assert statement["implementationGuide"] == ["http://example.org/guide|3.0.0"]
+        (patient,) = [one for one in statement["rest"][0]["resource"] if one["type"] == "Patient"]
+        assert body["url"] in patient["supportedProfile"]
+        read = client.get("/fhir/StructureDefinition", params={"url": body["url"]}).json()
+        assert [entry["resource"]["id"] for entry in read["entry"]] == ["guided"]
+        query = {"marital": "urn:guide|M", "_elements": "id"}
+        deadline = time.monotonic() + 30
+        while (found := client.get("/fhir/Patient", params=query, headers=STRICT)).status_code != 200:
+            assert time.monotonic() < deadline, found.text
+            time.sleep(0.2)
+        assert [entry["resource"]["id"] for entry in found.json()["entry"]] == ["guide-ada"]
+        command(served, "package", "remove", "other.guide", "3.0.0")
+        deadline = time.monotonic() + 10
+        while "implementationGuide" in client.get("/fhir/metadata").json():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         sent = '{"resourceType": "Patient",\n "gender": "odd"}'
         headers = {"Content-Type": "application/fhir+json"}
         (issue, *_) = client.post("/fhir/Patient/$validate", content=sent, headers=headers).json()["issue"]
@@ -190,6 +258,7 @@ def test_migrate(served: Served) -> None:
         (("user", "create", "admin", "--role", "admin", "--password-stdin"), "there is already an account 'admin'"),
         (("package", "install", "/nowhere/at/all.tgz"), "there is no file /nowhere/at/all.tgz"),
         (("package", "install", __file__), "is no gzipped tar file"),
+        (("package", "remove", "no.guide", "1.0.0"), "the package no.guide#1.0.0 is not installed"),
         (("peer", "add", "A" * 17, "--host", "h", "--port", "104"), "an AE title has 1 to 16"),
         (("peer", "add", "A", "--host", "h", "--port", "104", "--from", "10.0.0.1/8"), "no address and no network"),
         (("peer", "add", "A", "--host", "h", "--port", "104", "--rights", "all"), "rights are echo, store"),

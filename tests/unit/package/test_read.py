@@ -56,6 +56,25 @@ def test_definitions_are_taken(tmp_path: Path) -> None:
     assert (found.others, found.refused) == (1, {})
     assert sum(sizes) == path.stat().st_size
     assert len(package.digest) == 32
+    assert found.examples == {}
+
+
+def test_examples_are_taken_when_asked_for(tmp_path: Path) -> None:
+    """Those of the example folders, and what has an id beside the definitions; no index."""
+    adas = [{"resourceType": "Patient", "id": f"ada-{number}"} for number in range(3)]
+    path = archive(
+        tmp_path / "p.tgz",
+        ("package/a.json", PROFILE),
+        ("package/other.json", {"some": "thing"}),
+        ("package/p0.json", adas[0]),
+        ("package/example/p1.json", adas[1]),
+        ("package/examples/p2.json", adas[2]),
+        ("package/example/.index.json", {"files": []}),
+        ("package/openapi/p3.json", adas[0]),
+    )
+    found = read_package(path, lambda _size: None, examples=True)
+    assert [decode(zstandard.decompress(body)) for body in found.examples.values()] == adas
+    assert [one.url for one in found.package.definitions] == [PROFILE["url"]]
 
 
 def test_definitions_that_are_no_r4_are_left_out(tmp_path: Path) -> None:

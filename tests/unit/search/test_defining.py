@@ -59,6 +59,29 @@ def test_an_active_one_defines_a_parameter_for_each_base(elements: dict[str, Any
     assert {one.base: one.parameter.expression for one in defined(parameter(**elements))} == expressions
 
 
+@pytest.mark.spec("FHIR R4 searchparameter-definitions.html#SearchParameter.derivedFrom")
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"code": "name", "type": "string", "expression": "Patient.name"},
+        {"base": ["Location"], "code": "name", "type": "string", "expression": "Location.name",
+         "derivedFrom": SP + "Location-name"},
+        {"code": "_id", "expression": "Resource.id"},
+        {"code": "_lastUpdated", "type": "date", "expression": "Resource.meta.lastUpdated"},
+        {"code": "active", "expression": "Patient.active", "url": SP + "Patient-active"},
+    ],
+)  # fmt: skip
+def test_what_says_again_what_fhir_says_defines_nothing(elements: dict[str, Any]) -> None:
+    """As the parameters of implementation guides do, which must not be refused for it."""
+    assert defined(parameter(**elements)) == ()
+
+
+def test_beside_what_fhir_says_it_may_say_more() -> None:
+    """Of several bases, those that have no such parameter get one."""
+    both = parameter(base=["Patient", "Person"], code="active", expression="Patient.active | Person.active")
+    assert [one.base for one in defined(both)] == ["Person"]
+
+
 @pytest.mark.parametrize("status", ["draft", "retired", "unknown"])
 def test_others_define_nothing(status: str) -> None:
     """Not even what is wrong with them matters."""
@@ -69,7 +92,9 @@ def test_others_define_nothing(status: str) -> None:
 @pytest.mark.parametrize(
     ("element", "elements"),
     [
-        ("code", {"code": "name", "type": "string", "expression": "Patient.name"}),
+        ("code", {"code": "name", "type": "string", "expression": "Patient.contact.name"}),
+        ("code", {"code": "birthdate", "expression": "Patient.birthDate"}),
+        ("code", {"code": "_id", "expression": "Patient.identifier"}),
         ("code", {"code": "_tried"}),
         ("code", {"code": "a:b"}),
         ("code", {"code": "x" * 65}),
