@@ -1,8 +1,8 @@
 """Distil the official FHIR 4.0.1 definitions into the data files of this package.
 
 `python -m healix_fhir.model.distill SOURCE_DIR` reads the Bundles `profiles-types`, `profiles-resources`,
-`profiles-others`, `extension-definitions`, `search-parameters`, `valuesets`, `v3-codesystems`, `v2-tables` and
-`compartments` (`.json` or `.json.gz`) in SOURCE_DIR and writes `healix_fhir/model/data`. The output is the same bytes
+`profiles-others`, `extension-definitions`, `search-parameters`, `valuesets`, `v3-codesystems`, `v2-tables`,
+`conceptmaps` and `compartments` (`.json` or `.json.gz`) in SOURCE_DIR and writes `healix_fhir/model/data`. The output is the same bytes
 for the same input. What the files hold is described in healix_fhir/model/definitions.py and
 healix_fhir/model/profile/official.py, which read them.
 
@@ -67,7 +67,7 @@ def distill(source: Path, output: Path) -> None:
     _write(output / "codes.json.gz", codes)
     profiles = [*_resources(source, "profiles-others"), *_resources(source, "extension-definitions")]
     _write(output / "structures.json.gz", distilled([*definitions, *profiles]))
-    _write(output / "terminology.json.gz", terminology(vocabulary))
+    _write(output / "terminology.json.gz", terminology([*vocabulary, *_resources(source, "conceptmaps")]))
     _write(output / "search.json.gz", search_parameters(_resources(source, "search-parameters")))
     _write(output / "compartments.json.gz", compartments(_resources(source, "compartments")))
     _write(output / "operations.json.gz", operations(found["profiles-resources"]))

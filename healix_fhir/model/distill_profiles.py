@@ -1,8 +1,7 @@
-"""StructureDefinitions, ValueSets and CodeSystems without their prose, for healix_fhir/model/distill.
+"""StructureDefinitions and terminology resources without their prose, for healix_fhir/model/distill.
 
 Of a StructureDefinition the differential is kept, from which healix_fhir/model/profile/snapshot makes the snapshot; of
-a CodeSystem the codes and their hierarchy; of a ValueSet the composition. A concept is its code, or
-`[code, [child, ...]]`, children by property `child` among them; inside a value set it is its code.
+CodeSystems, ValueSets and ConceptMaps what terminology services read: codes with displays, definitions and properties.
 
 Where a profile of R4 writes a choice by one of its types (`valueQuantity`), its published snapshot closes the choice to
 that type, which the differential does not say; it is added there.
@@ -16,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from healix_fhir.model.profile.compact import STRUCTURE, element, value_set
+from healix_fhir.model.profile.compact import STRUCTURE, element
 from healix_fhir.model.profile.element_tree import ElementNode, flatten
 from healix_fhir.model.profile.snapshot import generate
 
@@ -36,8 +35,16 @@ CORRECTIONS: Json = {
 Spec: FHIR R4, hl7.org/fhir/R4/researchstudy.html
 """
 
-FHIR = "4.0.1"
-SYSTEM = ("url", "content", "caseSensitive", "supplements")
+TERMINOLOGY = frozenset(
+    {
+        "resourceType", "url", "version", "name", "title", "status", "date", "copyright", "contained",
+        "caseSensitive", "valueSet", "hierarchyMeaning", "compositional", "versionNeeded", "content", "supplements",
+        "count", "filter", "property", "concept",
+        "immutable", "compose", "expansion",
+        "sourceUri", "sourceCanonical", "targetUri", "targetCanonical", "group",
+    }
+)  # fmt: skip
+"""What of terminology resources is kept: how they are found, and what they say of codes."""
 
 
 def distilled(definitions: Iterable[Json]) -> Json:
@@ -77,14 +84,20 @@ def with_snapshots(definitions: Sequence[Json]) -> list[Json]:
 
 
 def terminology(definitions: Iterable[Json]) -> Json:
-    """The ValueSets and CodeSystems by url."""
-    found: Json = {}
-    for definition in definitions:
-        if definition["resourceType"] == "ValueSet" and "url" in definition:
-            found[definition["url"]] = _value_set(definition)
-        elif definition["resourceType"] == "CodeSystem" and "url" in definition:
-            found[definition["url"]] = _code_system(definition)
+    """The CodeSystems, ValueSets and ConceptMaps by url."""
+    found: Json = {
+        definition["url"]: {name: _plain(value) for name, value in definition.items() if name in TERMINOLOGY}
+        for definition in definitions
+        if definition["resourceType"] in ("CodeSystem", "ValueSet", "ConceptMap") and "url" in definition
+    }
     return dict(sorted(found.items()))
+
+
+def _plain(value: Any) -> Any:
+    """A value without extensions, inside and beside primitives."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items() if k != "extension" and not k.startswith("_")}
+    return [_plain(one) for one in value] if isinstance(value, list) else value
 
 
 def _with_closed_choices(definition: Json) -> Iterable[Json]:
@@ -100,30 +113,3 @@ def _with_closed_choices(definition: Json) -> Iterable[Json]:
         and element["id"] not in known
     ]
     return [written[0], *closed, *written[1:]]
-
-
-def _value_set(definition: Json) -> Json:
-    return {"resourceType": "ValueSet", "url": definition["url"], **_version(definition), **value_set(definition)}
-
-
-def _code_system(definition: Json) -> Json:
-    kept = {
-        "resourceType": "CodeSystem",
-        **_version(definition),
-        **{name: definition[name] for name in SYSTEM if name in definition},
-    }
-    if "concept" in definition:
-        kept["concept"] = [_concept(concept) for concept in definition["concept"]]
-    return kept
-
-
-def _concept(concept: Json) -> Any:
-    children = [_concept(child) for child in concept.get("concept", ())]
-    children += [entry["valueCode"] for entry in concept.get("property", ()) if entry["code"] == "child"]
-    return [concept["code"], children] if children else concept["code"]
-
-
-def _version(definition: Json) -> Json:
-    """The version where it is not that of FHIR."""
-    version = definition.get("version", FHIR)
-    return {} if version == FHIR else {"version": version}

@@ -18,6 +18,7 @@ from healix_fhir.store import custom_parameters, reindexing
 from healix_fhir.store import package_tables as packages
 from healix_fhir.store import tables as store
 from healix_fhir.subscription import tables as subscription
+from healix_fhir.terminology import tables as terminology
 from smart_auth import tables as access
 
 ROOMS = (
@@ -27,6 +28,7 @@ ROOMS = (
     mail,
     store,
     packages,
+    terminology,
     reindexing,
     custom_parameters,
     access,

@@ -85,11 +85,9 @@ class CodeSystem:
 
 
 def _read(concept: Any) -> tuple[str, Iterable[Any], list[tuple[str, str]]]:
-    """Code, children and properties of a concept: as the resource has it, or as our data has it."""
+    """Code, children and properties of a concept; a child named by a property is a code."""
     if isinstance(concept, str):
         return concept, (), []
-    if isinstance(concept, list):
-        return concept[0], concept[1], []
     properties = []
     for entry in concept.get("property", ()):
         value = next((v for k, v in entry.items() if k.startswith("value")), None)

@@ -1,4 +1,4 @@
-"""R4's own StructureDefinitions, ValueSets and CodeSystems, from the data of this package.
+"""R4's own StructureDefinitions, ValueSets, CodeSystems and ConceptMaps, from the data of this package.
 
 Decoded one by one, on first use.
 
@@ -7,15 +7,18 @@ Spec: FHIR R4, hl7.org/fhir/R4/downloads.html (4.0.1)
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from typing import Any
 
 import msgspec
 
-from healix_fhir.model.data_files import read
+from healix_fhir.model.data_files import DIRECTORY, read
+from healix_fhir.model.profile.compact import compact
 from healix_fhir.model.profile.definition import Definition
 
 VERSION = "4.0.1"
+TERMINOLOGY = "terminology.json.gz"
 NAMESPACE = "http://hl7.org/fhir/"
 
 
@@ -26,11 +29,31 @@ def official(url: str) -> Definition | None:
     if raw is not None:
         body: dict[str, Any] = {"resourceType": "StructureDefinition", **msgspec.json.decode(raw)}
         return Definition(url, VERSION, body, official=True)
+    found = whole(url)
+    return Definition(url, found.get("version", VERSION), compact(found), official=True) if found is not None else None
+
+
+def whole(url: str) -> dict[str, Any] | None:
+    """The CodeSystem, ValueSet or ConceptMap of R4 with this url (without version), with displays and properties."""
     raw = _terminology().get(url)
-    if raw is None:
-        return None
-    body = msgspec.json.decode(raw)
-    return Definition(url, body.get("version", VERSION), body, official=True)
+    return msgspec.json.decode(raw) if raw is not None else None
+
+
+@cache
+def terminology(kind: str) -> tuple[str, ...]:
+    """The urls of R4's own CodeSystems, ValueSets or ConceptMaps."""
+    kinds = {url: msgspec.json.decode(raw, type=_Kind).resourceType for url, raw in _terminology().items()}
+    return tuple(url for url, found in kinds.items() if found == kind)
+
+
+@cache
+def edition() -> str:
+    """Tells this terminology from that of other versions of the package."""
+    return hashlib.sha256((DIRECTORY / TERMINOLOGY).read_bytes()).hexdigest()[:16]
+
+
+class _Kind(msgspec.Struct):
+    resourceType: str
 
 
 @cache
@@ -40,4 +63,4 @@ def _structures() -> dict[str, msgspec.Raw]:
 
 @cache
 def _terminology() -> dict[str, msgspec.Raw]:
-    return msgspec.json.decode(read("terminology.json.gz"), type=dict[str, msgspec.Raw])
+    return msgspec.json.decode(read(TERMINOLOGY), type=dict[str, msgspec.Raw])
