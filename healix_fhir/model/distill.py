@@ -2,8 +2,8 @@
 
 `python -m healix_fhir.model.distill SOURCE_DIR` reads the Bundles `profiles-types`, `profiles-resources`,
 `profiles-others`, `extension-definitions`, `search-parameters`, `valuesets`, `v3-codesystems`, `v2-tables`,
-`conceptmaps` and `compartments` (`.json` or `.json.gz`) in SOURCE_DIR and writes `healix_fhir/model/data`. The output is the same bytes
-for the same input. What the files hold is described in healix_fhir/model/definitions.py and
+`conceptmaps` and `compartments` (`.json` or `.json.gz`) in SOURCE_DIR and writes `healix_fhir/model/data`. The output
+is the same bytes for the same input. What the files hold is described in healix_fhir/model/definitions.py and
 healix_fhir/model/profile/official.py, which read them.
 
 Spec: FHIR R4, hl7.org/fhir/R4/downloads.html

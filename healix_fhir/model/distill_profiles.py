@@ -84,13 +84,19 @@ def with_snapshots(definitions: Sequence[Json]) -> list[Json]:
 
 
 def terminology(definitions: Iterable[Json]) -> Json:
-    """The CodeSystems, ValueSets and ConceptMaps by url."""
+    """The CodeSystems, ValueSets and ConceptMaps by url, by `url|version` where a url has several versions."""
     found: Json = {
-        definition["url"]: {name: _plain(value) for name, value in definition.items() if name in TERMINOLOGY}
+        definition["url"]: _named({name: _plain(value) for name, value in definition.items() if name in TERMINOLOGY})
         for definition in definitions
         if definition["resourceType"] in ("CodeSystem", "ValueSet", "ConceptMap") and "url" in definition
     }
     return dict(sorted(found.items()))
+
+
+def _named(definition: Json) -> Json:
+    """The version of some tables of HL7 v2 stands in their url, and nowhere else."""
+    url, _, version = definition["url"].partition("|")
+    return definition | ({"url": url, "version": version} if version else {})
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/terminology-service.html#system, hl7.org/fhir/R4/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ from healix_fhir.model.definitions import TYPE_ID, search_parameters
 from healix_fhir.model.json import decode_stored
 from healix_fhir.model.profile.definition import precedence, split
 from healix_fhir.model.profile.library import FIXED
-from healix_fhir.model.profile.official import edition, whole
+from healix_fhir.model.profile.official import edition, versions
 from healix_fhir.search import tokens
 from healix_fhir.terminology.fill import Origin, fill
 from healix_fhir.terminology.resource import contents
@@ -113,8 +113,7 @@ def _rows(ask: Callable[[], Statement], official: Sequence[str]) -> Work[list[Sy
         known = [System(*row[:12]) for row in rows if row[0] is not None]
         new = [_brought(*row[12:]) for row in rows if row[0] is None]
         there = {system.url for system in known if system.source == DEFINITIONS}
-        own = ((url, whole(url)) for url in official if url not in there)
-        new += [(body, Origin(DEFINITIONS, edition())) for _, body in own if _is_code_system(body)]
+        new += [(body, Origin(DEFINITIONS, edition())) for url in official if url not in there for body in _own(url)]
         if not new:
             return known
         for body, origin in new:
@@ -122,8 +121,9 @@ def _rows(ask: Callable[[], Statement], official: Sequence[str]) -> Work[list[Sy
     return known
 
 
-def _is_code_system(body: Mapping[str, Any] | None) -> bool:
-    return body is not None and body["resourceType"] == CODE_SYSTEM
+def _own(url: str) -> list[dict[str, Any]]:
+    """The CodeSystems of R4's definitions with this url: as a rule one or none."""
+    return [body for body in versions(url) if body["resourceType"] == CODE_SYSTEM]
 
 
 def _brought(resource: int | None, definition: int | None, stamp: str, body: bytes) -> tuple[dict[str, Any], Origin]:

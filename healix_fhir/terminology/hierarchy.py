@@ -4,7 +4,7 @@ Concepts are numbered depth first. What is found below a concept for the first t
 below it too, but was numbered before, is a range for each piece that hangs together. In a tree every concept has one
 range; in SNOMED CT, where half of the concepts have several parents, a handful.
 
-Spec: R. Agrawal et al., Efficient management of transitive relationships in large data and knowledge bases (SIGMOD 1989)
+After R. Agrawal et al., Efficient management of transitive relationships in large databases (SIGMOD 1989).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/codesystem.html#hierarchy, hl7.org/fhir/R4/codesy
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from healix_fhir.terminology.content import Contents, Designation, Entry, Heading, Property
@@ -57,7 +57,7 @@ class _Reader:
         self._properties: dict[str, list[Property]] = {}
 
     def read(self, concepts: Iterable[Json]) -> None:
-        open_ = [(None, iter(concepts))]
+        open_: list[tuple[str | None, Iterator[Json]]] = [(None, iter(concepts))]
         while open_:
             parent, rest = open_[-1]
             concept = next(rest, None)

@@ -39,10 +39,23 @@ def whole(url: str) -> dict[str, Any] | None:
     return msgspec.json.decode(raw) if raw is not None else None
 
 
+def versions(url: str) -> list[dict[str, Any]]:
+    """The CodeSystems, ValueSets or ConceptMaps of R4 with this url, several of some tables of HL7 v2."""
+    return [found for name in _names().get(url, ()) if (found := whole(name)) is not None]
+
+
+@cache
+def _names() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in _terminology():
+        found.setdefault(name.partition("|")[0], []).append(name)
+    return found
+
+
 @cache
 def terminology(kind: str) -> tuple[str, ...]:
-    """The urls of R4's own CodeSystems, ValueSets or ConceptMaps."""
-    kinds = {url: msgspec.json.decode(raw, type=_Kind).resourceType for url, raw in _terminology().items()}
+    """The urls of R4's own CodeSystems, ValueSets or ConceptMaps; with `|version` where a url has several."""
+    kinds = {url: msgspec.json.decode(raw, type=_Kind).kind for url, raw in _terminology().items()}
     return tuple(url for url, found in kinds.items() if found == kind)
 
 
@@ -53,7 +66,9 @@ def edition() -> str:
 
 
 class _Kind(msgspec.Struct):
-    resourceType: str
+    """What kind of resource it is."""
+
+    kind: str = msgspec.field(name="resourceType")
 
 
 @cache
