@@ -25,10 +25,11 @@ STEP = 1 << 20
 class Budget:
     """The state of the counts; `checkpoint` is the position at which they are looked at next."""
 
-    __slots__ = ("_bulk", "_inline_end", "_members", "checkpoint", "text")
+    __slots__ = ("_bulk", "_inline_end", "_members", "_most", "checkpoint", "text")
 
-    def __init__(self, start: int) -> None:
+    def __init__(self, start: int, most: int = MEMBER_LIMIT) -> None:
         self._inline_end = start + INLINE_TOTAL
+        self._most = most
         self._members = 0
         self._bulk = 0
         self.text = 0
@@ -51,8 +52,8 @@ class Budget:
     def add(self, members: int) -> None:
         """Count elements or items. Raises TooLarge."""
         self._members += members
-        if self._members > MEMBER_LIMIT:
-            raise too_large(f"the data set has more than {MEMBER_LIMIT} elements")
+        if self._members > self._most:
+            raise too_large(f"the data set has more than {self._most} elements")
 
     def skip(self, length: int) -> None:
         """An element of bulk data is passed over: its bytes cost nothing. Raises TooLarge."""

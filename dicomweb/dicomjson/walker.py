@@ -13,7 +13,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from dicomweb.dicomjson import charset, dictionary, values
-from dicomweb.dicomjson.budget import Budget
+from dicomweb.dicomjson.budget import MEMBER_LIMIT, Budget
 from dicomweb.dicomjson.elements import (
     ITEM,
     ITEM_DELIMITER,
@@ -52,12 +52,15 @@ class Place(NamedTuple):
     codec: str = "latin_1"
 
 
-def walk(buffer: Buffer, start: int, end: int, syntax: Syntax, wanted: frozenset[int]) -> Header:
-    """Read the data set in `buffer[start:end]` (already inflated); `wanted` are the tags kept as attributes.
+def walk(
+    buffer: Buffer, start: int, end: int, syntax: Syntax, wanted: frozenset[int], most: int = MEMBER_LIMIT
+) -> Header:
+    """Read the data set in `buffer[start:end]` (already inflated), of at most `most` elements and items; `wanted` are
+    the tags kept as attributes.
 
     Raises Invalid for what breaks the encoding (truncated, wrong order, missing delimiters), TooLarge past the limits.
     """
-    walker = Walker(buffer, syntax, Budget(start))
+    walker = Walker(buffer, syntax, Budget(start, most))
     out: list[bytes] = []
     walker.data_set(start, end, out, Place(), wanted)
     return Header(walker.attributes, b"{" + b",".join(out) + b"}", walker.bulk, walker.pixel, walker.character_set)

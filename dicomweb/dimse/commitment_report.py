@@ -18,6 +18,7 @@ from dicomweb.commitment.asked import Commitment, find
 from dicomweb.commitment.judge import Judged, judge, look
 from dicomweb.commitment.references import Reference
 from dicomweb.dicomjson.implicit import sequence, title, uid, unsigned_short
+from dicomweb.dimse import peers
 from dicomweb.dimse.admission import OPENED
 from dicomweb.dimse.associate import OUR_TITLE, Roles
 from dicomweb.dimse.calling import calling, succeeded
@@ -26,7 +27,7 @@ from dicomweb.dimse.commit import WELL_KNOWN
 from dicomweb.dimse.contexts import COMMITMENT
 from dicomweb.dimse.peers import Right
 from dicomweb.errand.queue import Errand, Kind
-from dicomweb.errand.work import WORDS, Done, Performer
+from dicomweb.errand.work import WORDS, Done, Performer, RefusedError
 from healix_fhir.kernel.audit import AuditRow, Origin
 from healix_fhir.kernel.database import Row, run
 from smart_auth.access import AccessContext
@@ -42,6 +43,9 @@ def reporter(archive: Archive, stop: Event) -> Performer:
         asked = run(connection, find(int(errand.about)))
         if asked is None:
             return Done()
+        peer = run(connection, peers.find(errand.receiver))
+        if peer is not None and Right.COMMIT not in peer.rights:
+            raise RefusedError(f"{errand.receiver} has no right to {Right.COMMIT} any more", final=True)
         access = AccessContext(OPENED[Right.COMMIT], Origin(client=errand.receiver))
         with calling(connection, errand.receiver, COMMITMENT, stop, roles=Roles(scu=False, scp=True)) as association:
             judged = judge(archive, asked, *run(connection, look(access, asked)))

@@ -45,10 +45,10 @@ class Door:
             raise ConnectionAbortedError from error
 
 
-def listen(host: str, port: int, *, share: bool = False) -> socket.socket:
-    """A listening socket; with `share`, other processes of this server may listen on the same port."""
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. One process has a port: what a peer may have at once is counted in it (presence.py)."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=BACKLOG, reuse_port=share)
+    listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     listener.setblocking(False)
     return listener
 

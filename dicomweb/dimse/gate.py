@@ -19,7 +19,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import TypeAlias
 
 import structlog
@@ -53,6 +53,39 @@ class Visitor:
     received: bytearray = field(default_factory=bytearray)
 
 
+class Bell:
+    """What the threads of associations wake the gate with: a pipe, which one that outlives the gate must not reach
+    into, as its number may be that of another file by then.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        self._lock = Lock()
+        self._closed = False
+
+    def fileno(self) -> int:
+        """What is waited at."""
+        return self._read
+
+    def ring(self) -> None:
+        """Wake who waits."""
+        with self._lock, suppress(BlockingIOError):
+            if not self._closed:
+                os.write(self._write, b"!")
+
+    def hear(self) -> None:
+        """Take what rang."""
+        os.read(self._read, 4096)
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        with self._lock:
+            self._closed = True
+            os.close(self._read)
+            os.close(self._write)
+
+
 class Gate:
     """Accepts connections at `doors` and hands whole association requests to `serve`; `refused` hears of others."""
 
@@ -66,14 +99,13 @@ class Gate:
         self._held = 0
         self._associations: dict[socket.socket, str] = {}
         self._ended: deque[socket.socket] = deque()
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_write, False)
+        self._bell = Bell()
 
     def run(self, stop: Event) -> None:
         """Serve until `stop` is set, then give messages under way their time and close everything."""
         for door in self._doors:
             self._selector.register(door.listener, selectors.EVENT_READ, door)
-        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._selector.register(self._bell, selectors.EVENT_READ)
         while not stop.is_set():
             self._turn()
         for door in self._doors:
@@ -93,15 +125,14 @@ class Gate:
         for visitor in list(self._visitors):
             self._drop(visitor)
         self._selector.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self._bell.close()
 
     def _turn(self) -> None:
         for key, _ in self._selector.select(TICK):
             if isinstance(key.data, Door):
                 self._accept(key.data)
-            elif key.fileobj == self._wake_read:
-                os.read(self._wake_read, 4096)
+            elif key.fileobj is self._bell:
+                self._bell.hear()
             elif key.data in self._visitors:
                 self._hear(key.data)
         while self._ended:
@@ -209,8 +240,7 @@ class Gate:
             self._serve(connection, body, address)
         finally:
             self._ended.append(connection)
-            with suppress(OSError):
-                os.write(self._wake_write, b"!")
+            self._bell.ring()
 
     def _end(self, connection: socket.socket) -> None:
         address = self._associations.pop(connection)

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from dicomweb.dicomjson import encode
+from dicomweb.dicomjson.budget import MEMBER_LIMIT
 from dicomweb.dicomjson.elements import ITEM, LONG
 from dicomweb.dicomjson.encode import LISTS, PLAIN, SHORT_LONGEST, SINGLE
 from dicomweb.dicomjson.model import Member, Members, refused
@@ -47,9 +48,10 @@ class Identifier:
 
 @dataclass(slots=True)
 class Gathering:
-    """The data set of a message as it comes, of `most` bytes; what is too long is not kept."""
+    """The data set of a message as it comes, of `most` bytes and `elements`; what is too long is not kept."""
 
     most: int = LIMIT
+    elements: int = MEMBER_LIMIT
     _data: bytearray = field(default_factory=bytearray)
     _size: int = 0
 
@@ -63,12 +65,15 @@ class Gathering:
         """All of it, read. Raises TooLarge, and Invalid for what is no data set."""
         if self._size > self.most:
             raise too_large(f"an identifier has at most {self.most >> 20} MB")
-        return parse(bytes(self._data), TransferSyntaxUID)
+        return parse(bytes(self._data), TransferSyntaxUID, self.elements)
 
 
-def parse(data: bytes, TransferSyntaxUID: str) -> Identifier:  # noqa: N803 - a DICOM keyword
-    """A data set in one of `SYNTAXES`. Raises Invalid for what is none, TooLarge for a value that is bulk data."""
-    header = walk(data, 0, len(data), NATIVE[TransferSyntaxUID], frozenset())
+def parse(data: bytes, TransferSyntaxUID: str, most: int = MEMBER_LIMIT) -> Identifier:  # noqa: N803 - a DICOM keyword
+    """A data set in one of `SYNTAXES`, of at most `most` elements and items.
+
+    Raises Invalid for what is none, TooLarge for more, and for a value that is bulk data.
+    """
+    header = walk(data, 0, len(data), NATIVE[TransferSyntaxUID], frozenset(), most)
     if header.bulk:
         raise too_large(f"{next(iter(header.bulk))}: its value is too long for an identifier")
     return Identifier(read(header.metadata), header.character_set)

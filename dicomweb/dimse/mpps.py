@@ -126,7 +126,7 @@ class MppsOperation:
         self._command = command
         self._context = context
         self._service = service
-        self._gathering = Gathering(LONGEST)
+        self._gathering = Gathering(LONGEST, MOST_ELEMENTS)
 
     def write(self, data: memoryview) -> None:
         """Keep the piece."""

@@ -1,6 +1,7 @@
 """Which callers have an association at this moment: what a peer's own limit is measured by.
 
-Counted in this process, by AE title. What one address may have, whatever it calls itself, is up to the gate.
+Counted in this process, by AE title: one process serves a port, and where several machines serve one clinic each has
+its own limit. What one address may have, whatever it calls itself, is up to the gate.
 """
 
 from __future__ import annotations

@@ -182,11 +182,10 @@ def _ports(settings: Settings) -> dict[int, Callable[[], ssl.SSLContext] | None]
     return {settings.dimse_port: None} | ({settings.dimse_tls_port: tls} if tls is not None else {})
 
 
-def run(settings: Settings, stop: Event, *, share_port: bool = False) -> None:
+def run(settings: Settings, stop: Event) -> None:
     """Serve on the settings' host and DIMSE ports until `stop` is set; messages under way get time to end.
 
-    `share_port` lets several such processes listen on them. Raises Unavailable when a port is taken, Invalid when the
-    settings of TLS cannot be.
+    Raises Unavailable when a port is taken, Invalid when the settings of TLS cannot be.
     """
     associations = settings.dimse_max_associations
     limits = Limits(
@@ -200,14 +199,14 @@ def run(settings: Settings, stop: Event, *, share_port: bool = False) -> None:
         open_pool(settings.database_url, size=POOL_SIZE, seconds=settings.statement_seconds) as pool,
         Refusals(pool) as refusals,
     ):
-        doors = [_door(listening, settings.host, port, tls, share=share_port) for port, tls in _ports(settings).items()]
+        doors = [_door(listening, settings.host, port, tls) for port, tls in _ports(settings).items()]
         gate(doors, make(settings, pool, limits, refusals, stop)).run(stop)
 
 
-def _door(listening: ExitStack, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None, *, share: bool) -> Door:
+def _door(listening: ExitStack, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None) -> Door:
     """A door that is open until `listening` ends."""
     try:
-        listener = listening.enter_context(listen(host, port, share=share))
+        listener = listening.enter_context(listen(host, port))
     except OSError as error:
         raise HealixError(Category.UNAVAILABLE, f"cannot listen on {host}:{port}: {error.strerror}") from error
     log.info("listening", host=host, port=port, aet=OUR_TITLE, tls=tls is not None)

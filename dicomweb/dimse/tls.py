@@ -65,23 +65,28 @@ def renewing(settings: Settings) -> Callable[[], ssl.SSLContext] | None:
 
     Files that cannot be used then leave the last ones in force. Raises Invalid for those of now.
     """
+    stamps = _stamps(settings)
     now = acceptor_context(settings)
-    return None if now is None else Renewing(settings, now)
+    return None if now is None else Renewing(settings, now, stamps)
 
 
 @dataclass(slots=True)
 class Renewing:
-    """The context of the port for TLS, `last` being the one that was good."""
+    """The context of the port for TLS, `last` being the one that was good, and the `stamps` those last read."""
 
     settings: Settings
     last: ssl.SSLContext
+    stamps: Stamps
 
     def __call__(self) -> ssl.SSLContext:
-        """That of this moment."""
-        try:
-            self.last = _accepting(self.settings, _stamps(self.settings)) or self.last
-        except HealixError as error:
-            log.warning("the changed files for TLS are not used", reason=error.message)
+        """That of this moment; files are read once, whether they are good or not."""
+        stamps = _stamps(self.settings)
+        if stamps != self.stamps:
+            self.stamps = stamps
+            try:
+                self.last = acceptor_context(self.settings) or self.last
+            except HealixError as error:
+                log.warning("the changed files for TLS are not used", reason=error.message)
         return self.last
 
 
@@ -91,14 +96,8 @@ def our_context() -> ssl.SSLContext:
     return _requesting(settings, _stamps(settings))
 
 
-Stamps: TypeAlias = tuple[tuple[int, int] | None, ...]
-"""Of each file when it was changed, and its size."""
-
-
-@lru_cache(maxsize=1)
-def _accepting(settings: Settings, stamps: Stamps) -> ssl.SSLContext | None:
-    del stamps
-    return acceptor_context(settings)
+Stamps: TypeAlias = tuple[tuple[int, int, int] | None, ...]
+"""Of each file when it was changed, also in who may read it, and its size."""
 
 
 @lru_cache(maxsize=1)
@@ -112,12 +111,12 @@ def _stamps(settings: Settings) -> Stamps:
     return tuple(_stamp(Path(file).expanduser()) for file in files)
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> tuple[int, int, int] | None:
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 def _context(protocol: int) -> ssl.SSLContext:

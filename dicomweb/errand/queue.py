@@ -21,7 +21,6 @@ from healix_fhir.kernel import arrays
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Row, Statement, Work
 from healix_fhir.kernel.errors import not_found
-from healix_fhir.kernel.outbox import CHANNEL
 
 FIRST_PAUSE = 10.0
 LONGEST_PAUSE = 3600.0
@@ -32,6 +31,8 @@ KEPT = "30 days"
 sent again.
 """
 LISTED = 1000
+CHANNEL = "healix_errands"
+"""Where it is announced that there is something to do."""
 
 
 class Kind(StrEnum):
@@ -43,6 +44,10 @@ class Kind(StrEnum):
     PULL = "pull"
     SEND = "send"
     PRIORS = "priors"
+
+
+SHORT = frozenset({Kind.COMMITMENT, Kind.NOTICE})
+"""What takes a moment wherever it goes. It is done beside what takes long, also at the same receiver."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -89,17 +94,20 @@ _LISTED = """seq, kind, receiver, about, rule, attempts, asked,
   greatest(due, (SELECT a.until FROM errand_away a WHERE a.receiver = errand.receiver)), ended, given_up, reason"""
 """The columns of `Listed`."""
 
+_FIRST = f"CASE WHEN errand.kind = '{Kind.PRIORS}' AND errand.ended IS NOT NULL THEN 0 ELSE errand.after END"
+"""Where an errand that is asked for again begins: the places of instances stay, those of what a peer has do not."""
+
 _ASK = f"""
 WITH asked AS (
-  INSERT INTO errand AS e (kind, receiver, about, rule, due)
+  INSERT INTO errand (kind, receiver, about, rule, due)
   SELECT x.kind, x.receiver, x.about, x.rule, now() + make_interval(secs => x.wait)
   FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::float8[]) AS x (kind, receiver, about, rule, wait)
   ON CONFLICT (kind, receiver, about, rule) DO UPDATE SET
-    times = e.times + 1, due = excluded.due,
-    asked = CASE WHEN e.ended IS NULL THEN e.asked ELSE now() END,
-    attempts = CASE WHEN e.ended IS NULL THEN e.attempts ELSE 0 END,
-    reason = CASE WHEN e.ended IS NULL THEN e.reason END, ended = NULL, given_up = false
-  WHERE e.ended IS NULL OR e.ended < now() - make_interval(secs => %s))
+    times = errand.times + 1, due = excluded.due, after = {_FIRST},
+    asked = CASE WHEN errand.ended IS NULL THEN errand.asked ELSE now() END,
+    attempts = CASE WHEN errand.ended IS NULL THEN errand.attempts ELSE 0 END,
+    reason = CASE WHEN errand.ended IS NULL THEN errand.reason END, ended = NULL, given_up = false
+  WHERE errand.ended IS NULL OR errand.ended < now() - make_interval(secs => %s))
 SELECT pg_notify('{CHANNEL}', '')"""
 
 
@@ -146,15 +154,18 @@ WITH RECURSIVE known AS (
   SELECT (SELECT e.receiver FROM errand e WHERE e.ended IS NULL AND e.receiver > k.receiver ORDER BY e.receiver LIMIT 1)
   FROM known k WHERE k.receiver IS NOT NULL)
 SELECT k.receiver FROM known k
-CROSS JOIN LATERAL (
-  SELECT e.due FROM errand e WHERE e.receiver = k.receiver AND e.ended IS NULL ORDER BY e.due LIMIT 1) first
-WHERE first.due <= now() AND NOT EXISTS (SELECT FROM errand_away a WHERE a.receiver = k.receiver AND a.until > now())"""
+WHERE k.receiver IS NOT NULL AND EXISTS (
+    SELECT FROM unnest(%s::text[]) x (kind) CROSS JOIN LATERAL (
+      SELECT FROM errand e
+      WHERE e.receiver = k.receiver AND e.kind = x.kind COLLATE "C" AND e.ended IS NULL AND e.due <= now()
+      ORDER BY e.due, e.seq LIMIT 1) first)
+  AND NOT EXISTS (SELECT FROM errand_away a WHERE a.receiver = k.receiver AND a.until > now())"""
 """Goes from receiver to receiver in an index, however many errands each has."""
 
 
-def receivers() -> Work[list[str]]:
-    """Whose errands are due and who is not known to be away, by name."""
-    rows = yield Statement(_RECEIVERS)
+def receivers(kinds: Sequence[Kind]) -> Work[list[str]]:
+    """Whose errands of these kinds are due and who is not known to be away, by name."""
+    rows = yield Statement(_RECEIVERS, ([kind.value for kind in kinds],))
     return [receiver for (receiver,) in rows]
 
 
@@ -167,9 +178,9 @@ CROSS JOIN LATERAL (
 ORDER BY k.place LIMIT 1"""
 
 
-def next_of(receiver: str) -> Work[Errand | None]:
-    """The errand to do next at a receiver. The caller holds the receiver's lock."""
-    rows = yield Statement(_NEXT, ([kind.value for kind in Kind], receiver))
+def next_of(receiver: str, kinds: Sequence[Kind]) -> Work[Errand | None]:
+    """The errand to do next at a receiver, by the order of the kinds. The caller holds the receiver's lock."""
+    rows = yield Statement(_NEXT, ([kind.value for kind in kinds], receiver))
     return Errand(rows[0][0], Kind(rows[0][1]), *rows[0][2:]) if rows else None
 
 
@@ -299,8 +310,8 @@ def _one(rows: Sequence[Row]) -> Listed:
 def retry(seq: int) -> Work[Listed]:
     """Do an errand now, whatever became of it. Raises NotFound."""
     rows = yield Statement(
-        f"""UPDATE errand SET times = times + 1, asked = now(), due = now(), attempts = 0, ended = NULL,
-                   given_up = false, reason = NULL WHERE seq = %s RETURNING {_LISTED}""",
+        f"""UPDATE errand SET times = times + 1, after = {_FIRST}, asked = now(), due = now(), attempts = 0,
+                   ended = NULL, given_up = false, reason = NULL WHERE seq = %s RETURNING {_LISTED}""",
         (seq,),
     )
     found = _one(rows)

@@ -1,7 +1,8 @@
 """The step of the job worker that does one errand.
 
-A receiver is served by one worker at a time, under a lock of the worker's session: that of a worker that was killed is
-free at once, and its errand is done by another. What an errand does at the other system is outside of any transaction.
+A receiver is served by one worker at a time, or two where one has what is short for it, under a lock of the worker's
+session: that of a worker that was killed is free at once, and its errand is done by another. What an errand does at the
+other system is outside of any transaction.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import structlog
 from psycopg import Connection
 
 from dicomweb.errand import queue
-from dicomweb.errand.queue import Errand, Kind, Listed
+from dicomweb.errand.queue import SHORT, Errand, Kind, Listed
 from healix_fhir.kernel.audit import AuditRow, Origin
 from healix_fhir.kernel.database import Row, Statement, one, run
 from healix_fhir.kernel.hashing import key64
@@ -73,15 +74,17 @@ WORDS: Mapping[Kind, str] = {
 
 
 def worker(performers: Mapping[Kind, Performer]) -> Callable[[Connection[Row]], int]:
-    """The step; it returns how many errands it did: one, or none when nothing is due."""
+    """The step for errands of these kinds; it returns how many it did: one, or none when nothing is due."""
+    kinds = [kind for kind in Kind if kind in performers]
+    short = SHORT.issuperset(kinds)
     served = [""]  # the receiver that was served last: each has its turn
 
     def step(connection: Connection[Row]) -> int:
-        found = sorted(run(connection, queue.receivers()))
+        found = sorted(run(connection, queue.receivers(kinds)))
         turn = bisect(found, served[0])
         for receiver in found[turn:] + found[:turn]:
-            with alone(connection, receiver) as is_ours:
-                errand = run(connection, queue.next_of(receiver)) if is_ours else None
+            with alone(connection, receiver, short=short) as is_ours:
+                errand = run(connection, queue.next_of(receiver, kinds)) if is_ours else None
                 if errand is not None:
                     served[0] = receiver
                     perform(connection, errand, performers[errand.kind])
@@ -92,9 +95,11 @@ def worker(performers: Mapping[Kind, Performer]) -> Callable[[Connection[Row]], 
 
 
 @contextmanager
-def alone(connection: Connection[Row], receiver: str) -> Iterator[bool]:
-    """Whether this session is the one that serves a receiver while the block lasts."""
-    lock = key64(f"errands of {receiver}")
+def alone(connection: Connection[Row], receiver: str, *, short: bool = False) -> Iterator[bool]:
+    """Whether this session is the one that serves a receiver, with its short errands or the others, while the block
+    lasts.
+    """
+    lock = key64(f"{'short errands' if short else 'errands'} of {receiver}")
     is_ours = bool(run(connection, one(Statement("SELECT pg_try_advisory_lock(%s)", (lock,))))[0][0])
     try:
         yield is_ours

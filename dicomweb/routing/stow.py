@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from dicomweb.archive.blobs import Archive
+from dicomweb.archive.blobs import Archive, is_whole
 from dicomweb.errand.work import AwayError, RefusedError
 from dicomweb.routing.outgoing import Outgoing
 from dicomweb.routing.rules import Route
+from dicomweb.status import Reason
 from healix_fhir.kernel.endpoint import Endpoint, check_endpoint, resolve
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.pinned import pinned
@@ -33,6 +34,10 @@ SLOWEST = 256 << 10
 LONGEST_ANSWER = 8 << 20
 OUT_OF_RESOURCES = 0xA700
 FAILED_SOP, FAILURE_REASON, SOP_INSTANCE = "00081198", "00081197", "00081155"
+
+
+class UnreadableError(Exception):
+    """A file cannot be read in the middle of a request, which ends with it."""
 
 
 def authority(url: str) -> str:
@@ -61,10 +66,31 @@ def packets(instances: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
 
 
 def store(archive: Archive, route: Route, group: Sequence[Outgoing], own: str) -> dict[str, int]:
-    """Send a group with one request; the reasons of those that were refused, by SOP Instance UID.
+    """Send a group with one request; the reasons of those that were refused, or are lost, by SOP Instance UID.
 
     Raises AwayError where they may be taken later, RefusedError.
     """
+    left, lost = list(group), dict[str, int]()
+    while left:
+        try:
+            return lost | _store(archive, route, left, own)
+        except UnreadableError as error:
+            gone = [one for one in left if not _is_whole(archive, one)]
+            if not gone:
+                raise RefusedError("the archive of this server cannot be read") from error
+            lost |= {one.instance.instance: Reason.PROCESSING_FAILURE for one in gone}
+            left = [one for one in left if one not in gone]
+    return lost
+
+
+def _is_whole(archive: Archive, one: Outgoing) -> bool:
+    try:
+        return is_whole(archive, one.instance.key, one.instance.size)
+    except HealixError as error:
+        raise RefusedError(error.message) from error
+
+
+def _store(archive: Archive, route: Route, group: Sequence[Outgoing], own: str) -> dict[str, int]:
     try:
         endpoint = check_endpoint(route.url or "", allow_private=route.allow_private)
         address = resolve(endpoint.host, endpoint.port, allow_private=route.allow_private)
@@ -111,7 +137,7 @@ def _exchange(
     def body() -> Iterator[bytes]:
         for one in group:
             yield head
-            yield from _whole(archive, one)
+            yield from _file(archive, one)
             yield b"\r\n"
         yield tail
 
@@ -123,12 +149,12 @@ def _exchange(
         return answer.status, answer.read(LONGEST_ANSWER)
 
 
-def _whole(archive: Archive, one: Outgoing) -> Iterator[bytes]:
-    """The file of an instance. Raises RefusedError when it cannot be read: the receiver is there for others."""
+def _file(archive: Archive, one: Outgoing) -> Iterator[bytes]:
+    """The file of an instance. Raises UnreadableError."""
     try:
         yield from archive.stream(one.instance.key, 0, one.instance.size)
     except HealixError as error:
-        raise RefusedError("the archive of this server cannot be read") from error
+        raise UnreadableError from error
 
 
 class _Value(msgspec.Struct):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from threading import Event
+from typing import TypeAlias
 
 import psycopg
 import structlog
@@ -62,6 +63,9 @@ from smart_auth.account import answered, asked, tickets
 
 log = structlog.get_logger("worker")
 
+Step: TypeAlias = Callable[[Connection[Row]], int]
+"""Does some of what there is to do, over a connection of its own; how much."""
+
 SCHEDULES = {
     "archive.sweep": "17 * * * *",
     "access.sweep": "47 * * * *",
@@ -108,18 +112,21 @@ def post(settings: Settings) -> Callable[[Connection[Row]], int]:
     return mailer(transport_of(settings), tickets.renew)
 
 
-def errands(settings: Settings, pool: ConnectionPool[Connection[Row]], stop: Event) -> Callable[[Connection[Row]], int]:
-    """The step that does one errand at another system; setting `stop` ends its waits."""
+def errands(settings: Settings, pool: ConnectionPool[Connection[Row]], stop: Event) -> tuple[Step, Step]:
+    """The steps that do one errand at another system: those that are short, and the others; `stop` ends their waits."""
     archive = open_archive(settings)
-    return worker(
-        {
-            Kind.COMMITMENT: reporter(archive, stop),
-            Kind.NOTICE: notifier(stop),
-            Kind.PRIORS: fetcher(stop),
-            Kind.PUSH: pusher(archive, pool, stop),
-            Kind.PULL: puller(stop),
-            Kind.SEND: forwarder(to_peer(archive, pool, stop), to_url(archive, authority(settings.root))),
-        }
+    performers = {
+        Kind.COMMITMENT: reporter(archive, stop),
+        Kind.NOTICE: notifier(stop),
+        Kind.PRIORS: fetcher(stop),
+        Kind.PUSH: pusher(archive, pool, stop),
+        Kind.PULL: puller(stop),
+        Kind.SEND: forwarder(to_peer(archive, pool, stop), to_url(archive, authority(settings.root))),
+    }
+    long = performers.keys() - errand_queue.SHORT
+    return (
+        worker({kind: performers[kind] for kind in errand_queue.SHORT}),
+        worker({kind: performers[kind] for kind in long}),
     )
 
 

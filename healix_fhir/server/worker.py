@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable
 
 import psycopg
 import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from dicomweb.errand.queue import CHANNEL as ERRANDS
 from dicomweb.index.further import read
 from dicomweb.study.indexing import declare
 from dicomweb.workitem.retention import tell_of_restart
@@ -19,11 +19,11 @@ from healix_fhir.kernel import jobs
 from healix_fhir.kernel.audit_sealing import Sealing
 from healix_fhir.kernel.consume import BATCH, drain
 from healix_fhir.kernel.database import Row, open_pool, transaction
-from healix_fhir.kernel.outbox import CHANNEL
+from healix_fhir.kernel.outbox import CHANNEL as OUTBOX
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.operation.publishing import publish
 from healix_fhir.operation.reindex import renew
-from healix_fhir.server.composition import SCHEDULES, consumers, delivery, errands, post, tasks
+from healix_fhir.server.composition import SCHEDULES, Step, consumers, delivery, errands, post, tasks
 from healix_fhir.server.parameter_watch import watching
 from healix_fhir.server.processes import end_with_parent, using_database
 
@@ -37,6 +37,10 @@ transaction for each few, and the time for them from the writers.
 AWAY = 2.0
 AT_ONCE = 3
 """Errands that are done at once, each at another system."""
+SHORT_AT_ONCE = 2
+"""Reports and notices that are told at once beside those: who waits for one does not wait for a study to be sent."""
+PUT_OFF = 1.0
+"""Seconds between looks at errands: all are announced, but for those that waited for their time."""
 log = structlog.get_logger("worker")
 
 
@@ -62,16 +66,21 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
     send = post(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     seal = Sealing(settings.data_dir)
-    do_errand = errands(settings, pool, halt)
+    do_short, do_long = errands(settings, pool, halt)
+    events = (
+        ("outbox", lambda connection: drain(connection, handle) == BATCH),
+        ("delivery", deliver),
+        ("mail", send),
+        ("audit", seal),
+    )
+    calls = (
+        *((f"short-errands-{number}", do_short) for number in range(SHORT_AT_ONCE)),
+        *((f"errands-{number}", do_long) for number in range(AT_ONCE)),
+    )
     threads = [
-        threading.Thread(target=_repeat, args=(settings.database_url, step, halt), name=name)
-        for name, step in (
-            ("outbox", lambda connection: drain(connection, handle) == BATCH),
-            ("delivery", deliver),
-            ("mail", send),
-            ("audit", seal),
-            *((f"errands-{number}", do_errand) for number in range(AT_ONCE)),
-        )
+        threading.Thread(target=_repeat, args=(settings.database_url, step, halt, channel, idle), name=name)
+        for channel, idle, steps in ((OUTBOX, IDLE, events), (ERRANDS, PUT_OFF, calls))
+        for name, step in steps
     ]
     for thread in threads:
         thread.start()
@@ -104,16 +113,18 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
         thread.join()
 
 
-def _repeat(url: str, step: Callable[[Connection[Row]], int], halt: threading.Event) -> None:
-    """Call `step` as long as it finds work, and again when an event is announced; connect again when cut off."""
+def _repeat(url: str, step: Step, halt: threading.Event, channel: str, idle: float) -> None:
+    """Call `step` as long as it finds work, and again when some is announced on `channel`, or after `idle` seconds;
+    connect again when cut off.
+    """
     while not halt.is_set():
         try:
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("SET synchronous_commit = off")  # what a crash undoes comes back from the outbox
-                connection.execute(f"LISTEN {CHANNEL}")
+                connection.execute(f"LISTEN {channel}")
                 while not halt.is_set():
                     if not step(connection):
-                        for _ in connection.notifies(timeout=IDLE, stop_after=1):
+                        for _ in connection.notifies(timeout=idle, stop_after=1):
                             pass
         except psycopg.OperationalError:
             log.warning("the database is away", thread=threading.current_thread().name)

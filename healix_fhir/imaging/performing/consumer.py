@@ -23,6 +23,7 @@ from healix_fhir.imaging.patients import Key, match
 from healix_fhir.imaging.performing.moves import moved
 from healix_fhir.imaging.performing.procedure import procedure
 from healix_fhir.imaging.scheduling.consumer import Found, read
+from healix_fhir.imaging.whose import of_one_patient
 from healix_fhir.imaging.workitems import known_patient
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel.database import Statement, Work
@@ -134,24 +135,15 @@ def _owners(steps: Sequence[Step]) -> Work[dict[str, str]]:
 
 
 def _around(found: Found, request: str) -> list[tuple[str, str]]:
-    """An order, and what plans it, as far as that is of the same patient: who may write an order may name anything."""
+    """An order, and what plans it, as far as that is of the same patient."""
     order = found.orders.get(request)
     if order is None:
         return []
     visit = found.known.get(order.get("encounter", {}).get("reference", ""), {})
     around = [*found.tasks.get(request, ()), *found.appointments.get(request, ())]
     around += [visit] if visit.get("resourceType") == "Encounter" else []
-    whose = _patients(order)
-    theirs = (one for one in around if not _patients(one) or whose & _patients(one))
-    return [("ServiceRequest", request), *((one["resourceType"], one["id"]) for one in theirs)]
-
-
-def _patients(resource: Json) -> set[str]:
-    """The Patients whom a resource is about."""
-    named = [resource.get("subject"), resource.get("for")]
-    named += [one.get("actor") for one in resource.get("participant", ())]
-    found = ((one or {}).get("reference", "") for one in named)
-    return {reference for reference in found if reference.startswith("Patient/")}
+    own = (one for one in around if of_one_patient(order, one))
+    return [("ServiceRequest", request), *((one["resourceType"], one["id"]) for one in own)]
 
 
 def _held(steps: Sequence[Step], found: Found) -> Work[dict[tuple[str, str], Json]]:

@@ -40,6 +40,7 @@ from healix_fhir.imaging.scheduling.values import (
     person_name,
     said,
 )
+from healix_fhir.imaging.whose import of_one_patient
 from healix_fhir.kernel.clock import instant, now
 
 Json = Mapping[str, Any]
@@ -59,7 +60,10 @@ ENDED = frozenset({"cancelled", "rejected", "failed", "entered-in-error", "nosho
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An order with its surroundings: `tasks` and `appointments` refer to it; `known` are resources by `Type/id`."""
+    """An order with its surroundings: `tasks` and `appointments` refer to it; `known` are resources by `Type/id`.
+
+    What is of another patient says nothing of it.
+    """
 
     body: Json
     tasks: Sequence[Json] = ()
@@ -71,9 +75,20 @@ class Order:
         return self.known.get((reference or {}).get("reference", ""), {})
 
     @property
+    def plans(self) -> list[Json]:
+        """The Appointments and Tasks of its patient."""
+        return [one for one in (*self.appointments, *self.tasks) if of_one_patient(self.body, one)]
+
+    @property
     def coming(self) -> list[Json]:
-        """The Tasks and Appointments that plan it."""
-        return [one for one in (*self.appointments, *self.tasks) if one.get("status") not in ENDED]
+        """Those that plan it still."""
+        return [one for one in self.plans if one.get("status") not in ENDED]
+
+    @property
+    def visit(self) -> Json:
+        """The Encounter that it is made in."""
+        found = self.resource(self.body.get("encounter"))
+        return found if of_one_patient(self.body, found) else {}
 
     def performers(self) -> Iterator[Json]:
         """References to who and what performs it, the nearest in time first."""
@@ -92,11 +107,11 @@ def state(order: Order) -> State:
     found = STATES.get(body.get("status", ""), State.CANCELED)
     if found is not State.SCHEDULED:
         return found
-    if any(one.get("status") == "ready" for one in order.tasks):
+    statuses = {one.get("status") for one in order.plans}
+    if "ready" in statuses:
         return State.READY
-    arrived = any(one.get("status") in ("arrived", "checked-in") for one in order.appointments)
-    visit = order.resource(body.get("encounter")).get("status") in ("arrived", "triaged", "in-progress")
-    return State.ARRIVED if arrived or visit else State.SCHEDULED
+    visiting = order.visit.get("status") in ("arrived", "triaged", "in-progress")
+    return State.ARRIVED if visiting or statuses & {"arrived", "checked-in"} else State.SCHEDULED
 
 
 def item(order: Order, zone: tzinfo | None = None) -> DataSet:
@@ -106,7 +121,7 @@ def item(order: Order, zone: tzinfo | None = None) -> DataSet:
     procedure = said(body.get("code"))
     attributes = {
         **_patient(order),
-        **_visit(order.resource(body.get("encounter"))),
+        **_visit(order.visit),
         **_request(order),
         "RequestedProcedureDescription": cut(procedure, 64),
         "RequestedProcedureCodeSequence": _codes(body.get("code"))[:1],

@@ -146,6 +146,19 @@ def test_report_that_is_never_taken_is_given_up_and_audited(house: House) -> Non
     assert house.store.sql("SELECT outcome FROM audit_event WHERE subtype = 'commitment-report'") == [(8,)]
 
 
+def test_peer_that_has_lost_the_right_is_told_nothing(house: House) -> None:
+    """What a peer may be told is what it may when it is told; a report that it may not have is given up, audited."""
+    house.ask((CT, STORED))
+    transaction(house.store.pool, lambda: peers.add("CT1", "127.0.0.1", house.listening, [Right.STORE]))
+    with modality(house.listening) as told:
+        house.work()
+    assert told == []
+    ((_, ended, reason),) = house.errands()
+    assert ended
+    assert "commit" in reason
+    assert house.store.sql("SELECT outcome FROM audit_event WHERE subtype = 'commitment-report'") == [(8,)]
+
+
 def test_peer_that_is_forgotten_is_not_called(house: House) -> None:
     """Where a peer is no longer known the report waits for it to be known again."""
     house.ask((CT, STORED))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from tempfile import TemporaryFile
+from threading import Event, Thread
 
 import psutil
 
+from dicomweb.dimse.door import Door, listen
+from dicomweb.dimse.gate import Gate
 from dicomweb.dimse.limits import Limits
 from tests.integration.dimse.conftest import Server, serving
 from tests.support.dimse import ECHO, Peer, p_data, request, store
@@ -149,3 +155,35 @@ def test_stop_does_not_wait_for_ever() -> None:
         server.thread.join(5)
         assert not server.thread.is_alive()
         assert server.kept.cancelled == [b"ab"]
+
+
+def test_association_that_outlives_the_gate_writes_nowhere() -> None:
+    """What ends after the gate is closed does not reach into a file that has been opened meanwhile."""
+    begun, go_on, ended = Event(), Event(), Event()
+
+    def serve(*_: object) -> None:
+        begun.set()
+        go_on.wait(10)
+
+    class Telling(Gate):
+        def _associate(self, connection: socket.socket, body: bytes, address: str) -> None:
+            super()._associate(connection, body, address)
+            connection.close()
+            ended.set()
+
+    door = Door(listen("127.0.0.1", 0))
+    stop = Event()
+    gate = Telling([door], serve, replace(LIMITS, drain=0.1), lambda *_: None)
+    thread = Thread(target=gate.run, args=(stop,))
+    thread.start()
+    with Peer(int(door.listener.getsockname()[1])) as peer:
+        peer.send(request())
+        assert begun.wait(5)
+        stop.set()
+        thread.join(5)
+        assert not thread.is_alive()
+        with ExitStack() as files:
+            opened = [files.enter_context(TemporaryFile()) for _ in range(20)]
+            go_on.set()
+            assert ended.wait(5)
+            assert [file.seek(0, os.SEEK_END) for file in opened] == [0] * 20

@@ -402,6 +402,48 @@ def test_answers_of_a_web_server(
     assert house.errands() == [(0, True, reason)]
 
 
+@pytest.mark.parametrize("left", [None, 200], ids=["gone", "cut short"])
+def test_lost_files_hold_up_no_others_on_their_way_to_a_web_server(house: House, left: int | None) -> None:
+    """Images whose files are not there any more, or not whole, are named, and the others go."""
+    with origin() as server:
+        house.route(url=server.url, allow_private=True)
+        house.come(1, 2, 3)
+        rows = house.store.sql("SELECT blob FROM instance WHERE instance_uid <> %s", uid(1, 1, 2))
+        for (blob,) in rows:
+            path = house.store.archive.path(blob)
+            assert path is not None
+            if left is None:
+                path.unlink()
+            else:
+                path.write_bytes(path.read_bytes()[:left])
+        house.work()
+        ((_, _, body),) = server.requests[-1:]
+    assert body.count(b"DICM") == 1
+    ((attempts, ended, reason),) = house.errands()
+    assert (attempts, ended) == (0, True)
+    assert reason.startswith("2 instances were refused, the first with 0110H")
+    assert [(row[2], row[4].partition(" to ")[0]) for row in house.trail()] == [(0, uid(1, 1, 2)), (4, "2 instances")]
+
+
+def test_archive_that_is_away_is_no_matter_of_the_web_server(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this server cannot read now is sent later."""
+
+    def away(*_: object) -> Iterator[bytes]:
+        raise HealixError(Category.UNAVAILABLE, "the archive is away")
+
+    with origin() as server:
+        house.route(url=server.url, allow_private=True)
+        house.come(1)
+        with monkeypatch.context() as patched:
+            patched.setattr(house.store.archive, "stream", away)
+            house.work()
+        assert house.errands() == [(1, False, "the archive of this server cannot be read")]
+        assert house.store.sql("SELECT receiver FROM errand_away") == []
+        house.hurry()
+        house.work()
+    assert house.errands() == [(0, True, None)]
+
+
 def test_web_server_in_a_private_network_needs_the_operators_word(house: House) -> None:
     """An address that leads into a private network is not called unless the route says that it may be."""
     with origin() as server:

@@ -21,6 +21,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
+from structlog.testing import capture_logs
 
 from dicomweb.dimse import calling, peers
 from dicomweb.dimse.door import Door, listen
@@ -262,6 +263,21 @@ def test_a_certificate_is_renewed_without_an_end(clinic: Clinic, pool: Pool, tmp
         for content in (clinic.server.read_bytes(), b"half of it"):
             own.write_bytes(content)
             assert echo(ports.tls, device(clinic)) < 1
+
+
+def test_broken_certificates_are_read_and_told_of_once(clinic: Clinic, tmp_path: Path) -> None:
+    """Not at each connection: whoever calls often does not cost more while an operator mends the files."""
+    own = tmp_path / "own.pem"
+    own.write_bytes(clinic.server.read_bytes())
+    current = renewing(replace(configured(clinic, tmp_path / "data"), dimse_tls_certificate=str(own)))
+    assert current is not None
+    good = current()
+    own.write_bytes(b"half of it")
+    with capture_logs() as told:
+        assert [current() for _ in range(3)] == [good] * 3
+    assert [entry["log_level"] for entry in told] == ["warning"]
+    own.write_bytes(clinic.server.read_bytes())
+    assert current() is not good
 
 
 def test_who_is_gone_before_it_is_greeted_drives_nobody_out(clinic: Clinic, tmp_path: Path) -> None:

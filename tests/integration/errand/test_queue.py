@@ -14,6 +14,8 @@ from dicomweb.errand.queue import FIRST_PAUSE, LONGEST_PAUSE, Errand, Kind, Want
 from dicomweb.errand.work import AwayError, Done, RefusedError, StoppedError, worker
 from healix_fhir.kernel.audit import AuditRow, Origin
 from healix_fhir.kernel.database import Row, one, run
+from healix_fhir.kernel.outbox import Event as Happened
+from healix_fhir.kernel.outbox import publish
 from healix_fhir.kernel.placeholders import posed
 
 Step = Callable[[Connection[Row]], int]
@@ -84,6 +86,22 @@ def test_errand_that_is_asked_for_again_goes_on_from_where_it_was(connection: Co
     ask(connection, WANTED)
     assert step(connection) == 1
     assert [one.after for one in seen] == [0, 7]
+
+
+@pytest.mark.parametrize("again", ["asked", "retried"])
+def test_priors_that_are_asked_for_again_begin_at_the_first(connection: Connection[Row], again: str) -> None:
+    """How far it was counts in a list that the peer may meanwhile have another of."""
+    seen: list[Errand] = []
+    step = doing(seen, Done(2, again=0), RefusedError("no", final=True), Done())
+    wanted = Wanted(Kind.PRIORS, "PACS", "4711\\", "all")
+    ask(connection, wanted)
+    assert [step(connection), step(connection), step(connection)] == [1, 1, 0]
+    if again == "asked":
+        ask(connection, wanted)
+    else:
+        run(connection, queue.retry(seen[0].seq))
+    step(connection)
+    assert [one.after for one in seen] == [0, 2, 0]
 
 
 def test_errand_that_was_just_done_may_rest(connection: Connection[Row]) -> None:
@@ -300,7 +318,7 @@ def test_the_next_errand_of_many_is_found_in_an_index(connection: Connection[Row
            SELECT 'send', 'PEER' || n % 3, n::text, now() - interval '1 hour' FROM generate_series(1, 60000) n"""
     )
     connection.execute("ANALYZE errand")
-    for work in (queue.receivers, lambda: queue.next_of("PEER1")):
+    for work in (lambda: queue.receivers(list(Kind)), lambda: queue.next_of("PEER1", list(Kind))):
         statement = next(work())
         sql, params = posed(statement.sql, statement.params)
         with RawCursor(connection) as cursor:
@@ -317,6 +335,51 @@ def test_commitments_go_first(connection: Connection[Row]) -> None:
     while step(connection):
         pass
     assert [one.kind for one in seen] == list(Kind)
+
+
+def test_short_errands_have_a_place_of_their_own(database_url: str, connection: Connection[Row]) -> None:
+    """Who waits for a report or a notice has it while long errands are done, also at the same receiver."""
+    begun, go_on = Event(), Event()
+
+    def pull(_: Connection[Row], __: Errand) -> Done:
+        begun.set()
+        go_on.wait(10)
+        return Done()
+
+    def long() -> None:
+        with psycopg.connect(database_url, autocommit=True) as other:
+            worker({Kind.PULL: pull})(other)
+
+    seen: list[Errand] = []
+
+    def tell(_: Connection[Row], errand: Errand) -> Done:
+        seen.append(errand)
+        return Done()
+
+    short = worker({Kind.COMMITMENT: tell, Kind.NOTICE: tell})
+    ask(connection, *(Wanted(kind, "PACS", "1") for kind in (Kind.PULL, Kind.NOTICE, Kind.COMMITMENT)))
+    thread = Thread(target=long)
+    thread.start()
+    try:
+        assert begun.wait(10)
+        assert [short(connection), short(connection), short(connection)] == [1, 1, 0]
+    finally:
+        go_on.set()
+        thread.join(10)
+    assert [one.kind for one in seen] == [Kind.COMMITMENT, Kind.NOTICE]
+
+
+def test_errands_are_announced_to_who_does_them(database_url: str, connection: Connection[Row]) -> None:
+    """Whoever does errands is woken by them, and by nothing else that happens."""
+    with psycopg.connect(database_url, autocommit=True) as waiting:
+        waiting.execute(f"LISTEN {queue.CHANNEL}")
+        run(connection, one(publish([Happened("resource", {})])))
+        assert list(waiting.notifies(timeout=0.2)) == []
+        ask(connection, WANTED)
+        (seq,) = [listed.seq for listed in run(connection, queue.waiting(everything=True))]
+        run(connection, queue.retry(seq))
+        run(connection, queue.begin(WANTED))
+        assert len(list(waiting.notifies(timeout=5, stop_after=3))) == 3
 
 
 def test_stopping_leaves_an_errand_as_it_is(connection: Connection[Row]) -> None:

@@ -182,3 +182,17 @@ def test_values_that_a_representation_cannot_have(vr: str, values: list[Any]) ->
     """What cannot be encoded is refused by name, in any character set."""
     with pytest.raises(HealixError, match="00100040"):
         write({0x00100040: Member(vr, values)}, EXPLICIT, ("ISO_IR 192",))
+
+
+def test_what_has_too_many_elements_is_not_read_to_its_end() -> None:
+    """Who sends millions is refused where the limit is passed, before what comes after is looked at."""
+    item = pack("<HHL", 0xFFFE, 0xE000, 8) + pack("<HH2sH", 0x0008, 0x0050, b"SH", 0)
+    items = item * 1000
+    data = pack("<HH2sHL", 0x0040, 0x0340, b"SQ", 0, len(items)) + items
+    for content, most, category in ((data, 500, Category.TOO_LARGE), (data + b"???", 500, Category.TOO_LARGE),
+                                    (data + b"???", 5000, Category.INVALID)):  # fmt: skip
+        gathering = Gathering(elements=most)
+        gathering.write(memoryview(content))
+        with pytest.raises(HealixError) as raised:
+            gathering.identifier(EXPLICIT)
+        assert raised.value.category is category

@@ -101,6 +101,41 @@ def test_patients_who_have_come_are_told() -> None:
     assert state(around(order(), appointments=[arrived], tasks=[ready])) == "READY"
 
 
+def test_nothing_of_another_patient_is_told_of_an_order() -> None:
+    """Whatever visit it names, and whatever names it: neither numbers, nor places, nor times, nor that they came."""
+    other = {"reference": "Patient/q"}
+    visit = {
+        "resourceType": "Encounter",
+        "id": "e",
+        "status": "in-progress",
+        "identifier": [identifier("VN", "V-9")],
+        "location": [{"location": {"display": "Ward 9"}}],
+    }
+    booked = {"resourceType": "Appointment", "id": "a", "status": "arrived", "start": "2026-03-03T09:00:00Z"}
+    ready = {"resourceType": "Task", "id": "t", "status": "ready"}
+    body = order(encounter={"reference": "Encounter/e"})
+    theirs = around(
+        body,
+        visit | {"subject": other},
+        appointments=[booked | {"participant": [{"actor": other}]}],
+        tasks=[ready | {"for": other}],
+    )
+    assert state(theirs) == "SCHEDULED"
+    found = attributes(item(theirs))
+    assert (found["AdmissionID"], found["CurrentPatientLocation"]) == ("", "")
+    assert found["ScheduledProcedureStepStartDate"] == "20260301"
+    own = around(
+        body,
+        visit | {"subject": {"reference": "Patient/p"}},
+        appointments=[booked | {"participant": [{"actor": other}, {"actor": {"reference": "Patient/p"}}]}],
+        tasks=[ready | {"for": {"reference": "Patient/p"}}],
+    )
+    assert state(own) == "READY"
+    found = attributes(item(own))
+    assert (found["AdmissionID"], found["CurrentPatientLocation"]) == ("V-9", "Ward 9")
+    assert found["ScheduledProcedureStepStartDate"] == "20260303"
+
+
 def test_an_order_as_worklist_item() -> None:
     """With the identifiers that it has; those that it has not are the server's to make."""
     doctor = {"resourceType": "Practitioner", "id": "d", "name": [{"family": "House", "given": ["Gregory"]}]}
