@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import msgspec
@@ -40,6 +41,9 @@ from smart_auth.scope import Permission
 
 Place = tuple[Any, ...]
 """Where a match stands in its order."""
+Order = Sequence[tuple[str, bool]]
+"""Columns, and which descend."""
+NEVER_NULL = frozenset({"s.pk", "e.pk", "i.pk"})
 
 PATIENT = tuple(
     BY_KEYWORD[keyword]
@@ -65,18 +69,23 @@ def page(access: AccessContext, query: Query, after: Place | None = None) -> Wor
 
     One statement. Raises Forbidden when `access` may not search at all, Invalid for a malformed key.
     """
-    where = all_of([condition(access, query), *_beyond(ORDERED[query.level], after)])
+    which = condition(access, query)
     yield from indexed(query)
     place = [column for column, _ in ORDERED[query.level]]
     inner = ", ".join(f"{column} AS o{number}" for number, column in enumerate(place))
     outer = ", ".join(f"p.o{number}" for number in range(len(place)))
+    matches = _in_turn(
+        f"SELECT s.pat, {ALIAS[query.level]}.pk, {inner}, {query.columns.inner} FROM {FROM[query.level]}",
+        f" ORDER BY {ORDER[query.level]}",
+        [all_of([which, *part]) for part in _following(ORDERED[query.level], after)],
+        query.limit,
+    )
     found = Fragment(
         f"SELECT {outer}, {query.columns.outer},"
         f" {METADATA[query.level] if reads_metadata(query) else 'NULL'} AS metadata,"
         " (SELECT k.id FROM patient_key k WHERE k.pat = p.pat) AS patient, row_number() OVER () AS place"
-        f" FROM (SELECT s.pat, {ALIAS[query.level]}.pk, {inner}, {query.columns.inner} FROM {FROM[query.level]}"
-        f" WHERE {where.sql} ORDER BY {ORDER[query.level]} LIMIT %s) p",
-        (*where.params, query.limit),
+        f" FROM ({matches.sql}) p",
+        matches.params,
     )
     about = Fragment(PATIENTS, (asked(query), query.limit))
     rows = yield audited(found, about, trail_row(access, query), prepare=False if query.keys else None)
@@ -90,24 +99,27 @@ def patients(access: AccessContext, query: Query, after: Place | None = None) ->
 
     In order of their PatientID and its issuer, with the numbers of what there is of each. Audited; raises as `page`.
     """
-    where = all_of([condition(access, query), *_beyond(_WHO, after)])
+    which = condition(access, query)
     yield from indexed(query)
     seen = access.represented("ImagingStudy", Permission.SEARCH, "t.pat", "t.imaging_study")
     columns = ["s.study_uid", *map(selected, PATIENT), *(column for column, _ in _WHO)]
     numbered = ", ".join(f"{column} AS c{number}" for number, column in enumerate(columns))
+    named = _in_turn(
+        "SELECT s.patient_id, s.patient_id_issuer, max(s.pk) AS pk FROM study s",
+        " GROUP BY s.patient_id, s.patient_id_issuer ORDER BY s.patient_id, s.patient_id_issuer",
+        [all_of([which, *part]) for part in _following(_WHO, after)],
+        query.limit,
+    )
     found = Fragment(
         f"SELECT {_names(len(columns))}, {METADATA[Level.STUDY] if reads_metadata(query) else 'NULL'} AS metadata,"
         " p.studies, p.series, p.instances, p.patient, row_number() OVER (ORDER BY p.patient_id, p.issuer) AS place"
         f" FROM (SELECT k.id AS patient, s.pk, {numbered}, n.*, g.patient_id, g.patient_id_issuer AS issuer"
-        " FROM (SELECT s.patient_id, s.patient_id_issuer, max(s.pk) AS pk"
-        f" FROM study s WHERE {where.sql} GROUP BY s.patient_id, s.patient_id_issuer"
-        " ORDER BY s.patient_id, s.patient_id_issuer LIMIT %s) g"
-        " JOIN study s ON s.pk = g.pk LEFT JOIN patient_key k ON k.pat = s.pat"
+        f" FROM ({named.sql}) g JOIN study s ON s.pk = g.pk LEFT JOIN patient_key k ON k.pat = s.pat"
         " CROSS JOIN LATERAL (SELECT count(*) AS studies, sum(t.series_count)::bigint AS series,"
         " sum(t.instance_count)::bigint AS instances FROM study t WHERE"
         " (t.patient_id = s.patient_id OR (t.patient_id IS NULL AND s.patient_id IS NULL))"
         f" AND t.patient_id_issuer IS NOT DISTINCT FROM s.patient_id_issuer AND {seen.sql}) n) p",
-        (*where.params, query.limit, *seen.params),
+        (*named.params, *seen.params),
     )
     about = Fragment(PATIENTS, (asked(query), query.limit))
     row = AuditRow(access.origin, "E", "query-patient", query=asked(query))
@@ -130,10 +142,40 @@ def _names(count: int) -> str:
     return ", ".join(f"p.c{number}" for number in range(count))
 
 
-def _beyond(ordered: Sequence[tuple[str, bool]], place: Place | None) -> list[Fragment]:
-    """What follows a place in an order in which NULL is the last value of each column."""
+def _in_turn(select: str, ordered: str, parts: Sequence[Fragment], limit: int) -> Fragment:
+    """The rows of `select` where one condition holds, then those where the next one does, at most so many; `ordered`
+    is what comes after the condition.
+    """
+    arms = [f"({select} WHERE {part.sql}{ordered} LIMIT %s)" for part in parts]
+    params = [param for part in parts for param in (*part.params, limit)]
+    return Fragment(f"SELECT * FROM ({' UNION ALL '.join(arms)}) u LIMIT %s", (*params, limit))
+
+
+def _following(ordered: Order, place: Place | None) -> list[list[Fragment]]:
+    """The conditions of what follows a place in an order in which NULL is the last value of each column.
+
+    In two parts, what has a value in the first column before what has none, as each is a range of an index: a page
+    begins where the last one ended, instead of passing over all that came before.
+    """
     if place is None:
-        return []
+        return [[]]
+    none = Fragment(f"{ordered[0][0]} IS NULL")
+    if place[0] is None:
+        return [[none, _beyond(ordered[1:], place[1:])]]
+    return [[_bound(ordered, place), _beyond(ordered, place)], [none]]
+
+
+def _bound(ordered: Order, place: Place) -> Fragment:
+    """The range of the index: of its first column, and of a key that follows in the same direction."""
+    descends = ordered[0][1]
+    further = takewhile(lambda one: one[0] in NEVER_NULL and one[1] is descends, ordered[1:])
+    columns = [ordered[0][0], *(column for column, _ in further)]
+    marks = ", ".join(["%s"] * len(columns))
+    return Fragment(f"({', '.join(columns)}) {'<=' if descends else '>='} ({marks})", place[: len(columns)])
+
+
+def _beyond(ordered: Order, place: Place) -> Fragment:
+    """Exactly what follows the place."""
     arms: list[Fragment] = []
     same: list[Fragment] = []
     for (column, descends), value in zip(ordered, place, strict=True):
@@ -143,4 +185,4 @@ def _beyond(ordered: Sequence[tuple[str, bool]], place: Place | None) -> list[Fr
         beyond = Fragment(f"({column} {'<' if descends else '>'} %s OR {column} IS NULL)", (value,))
         arms.append(all_of([*same, beyond]))
         same.append(Fragment(f"{column} = %s", (value,)))
-    return [any_of(arms)]
+    return any_of(arms)

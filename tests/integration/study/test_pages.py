@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from psycopg import RawCursor
 
 from dicomweb.study.pages import page, patients
 from dicomweb.study.query import Level, Query
+from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.placeholders import posed
 from tests.support.dicom import data_set, part10, uid
+from tests.support.studies_at_scale import fill
 from tests.support.study import SYSTEM, Store, caller
 
 STUDIES, SERIES, INSTANCES = "00201200", "00201202", "00201204"
@@ -66,3 +72,69 @@ def test_searching_needs_the_scope(store: Store, own: int) -> None:
         with pytest.raises(HealixError) as caught:
             store.run(work)
         assert caught.value.category is Category.FORBIDDEN
+
+
+DAYS = ("20240102", "20240101", "20240101", "20240101", None, None)
+WHO = (("P2", None), ("P1", "A"), ("P1", "B"), ("P1", None), (None, "A"), (None, None))
+"""PatientID and issuer of the studies."""
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4])
+def test_pages_neither_repeat_nor_miss(store: Store, limit: int) -> None:
+    """Pages of any size hold each match once in the usual order, also those that lack what they are ordered by."""
+    store.add(*(part10(data_set(number)) for number in range(1, 7)))
+    for number, (day, who) in enumerate(zip(DAYS, WHO, strict=True), 1):
+        store.sql(
+            "UPDATE study SET study_date = %s, patient_id = %s, patient_id_issuer = %s WHERE study_uid = %s",
+            day, *who, uid(number),
+        )  # fmt: skip
+    studies = [json.loads(one)["0020000D"]["Value"][0] for one in pages(store, page, limit)]
+    assert studies == [uid(number) for number in (1, 4, 3, 2, 6, 5)]
+    assert [named(one) for one in pages(store, patients, limit)] == [WHO[at] for at in (1, 2, 3, 0, 4, 5)]
+
+
+def pages(store: Store, search: Callable[..., Any], limit: int) -> list[bytes]:
+    """All matches, page by page."""
+    found: list[bytes] = []
+    after = None
+    while True:
+        one = store.run(search(SYSTEM, Query(Level.STUDY, limit=limit), after))
+        found += one.objects
+        after = one.last
+        if after is None:
+            return found
+
+
+def named(one: bytes) -> tuple[str | None, ...]:
+    """PatientID and issuer."""
+    found: dict[str, Any] = json.loads(one)
+    return tuple(found.get(tag, {}).get("Value", [None])[0] for tag in ("00100020", "00100021"))
+
+
+@pytest.mark.parametrize("search", [page, patients])
+def test_a_page_far_behind_costs_what_the_first_costs(store: Store, search: Callable[..., Work[Any]]) -> None:
+    """No page passes over those before it: a peer that asks for everything gets it in a time that grows with it."""
+    place: tuple[Any, ...]
+    with store.pool.connection() as connection:
+        fill(connection, studies=5000)
+        (far,) = connection.execute("SELECT study_date, pk FROM study ORDER BY 1 DESC, 2 DESC OFFSET 2500").fetchmany(1)
+        place = far if search is page else ("MRN0002500", None)
+        costs = []
+        for after in (None, place):
+            statement = list(taken(search(SYSTEM, Query(Level.STUDY, limit=50), after)))[-1]
+            sql, params = posed(statement.sql, statement.params)
+            with RawCursor(connection) as cursor:
+                plan = cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql.decode()}", params).fetchone()
+            assert plan is not None
+            costs.append(plan[0][0]["Plan"]["Shared Hit Blocks"] + plan[0][0]["Plan"]["Shared Read Blocks"])
+    first, last = costs
+    assert last < 1.5 * first, costs
+
+
+def taken(work: Work[Any]) -> Iterator[Statement]:
+    """The statements of a use case, none of which finds anything."""
+    with suppress(StopIteration, IndexError, ValueError):
+        statement = next(work)
+        while True:
+            yield statement
+            statement = work.send([])

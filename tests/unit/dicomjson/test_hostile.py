@@ -109,9 +109,8 @@ def test_many_small_elements_are_limited(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("length", ["defined", "undefined", "unknown"])
-def test_elements_and_items_are_limited(monkeypatch: pytest.MonkeyPatch, length: str) -> None:
+def test_elements_and_items_are_limited(length: str) -> None:
     """Countless empty items and elements are TooLarge, however they are wrapped."""
-    monkeypatch.setattr(budget, "MEMBER_LIMIT", 500)
     items = (ITEM + bytes(4)) * 300
     elements = b"".join(short(0x00290010 + n, b"LO", b"") for n in range(250))
     sequence = {
@@ -119,8 +118,11 @@ def test_elements_and_items_are_limited(monkeypatch: pytest.MonkeyPatch, length:
         "defined": SEQUENCE + pack("<L", len(items)) + items,
         "unknown": b"\x08\x00\x40\x11UN\0\0" + pack("<L", len(items)) + items,
     }[length]
-    walker.walk(sequence, 0, len(sequence), EXPLICIT, frozenset())
-    assert refusal(sequence + elements) is Category.TOO_LARGE
+    walker.walk(sequence, 0, len(sequence), EXPLICIT, frozenset(), 500)
+    whole = sequence + elements
+    with pytest.raises(HealixError) as raised:
+        walker.walk(whole, 0, len(whole), EXPLICIT, frozenset(), 500)
+    assert raised.value.category is Category.TOO_LARGE
 
 
 def test_text_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
