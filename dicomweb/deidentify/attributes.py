@@ -4,7 +4,7 @@ What the table does not name is kept, with these exceptions, as it may say more 
 the standard does not define, and bytes where it has none, are removed; what is no number is replaced where one must be;
 names of persons are replaced; dates and times are treated like those of the table; UIDs that the standard does not
 define are replaced, so that references stay whole; and a text or code that has a name or an identifier of the object in
-it is replaced, also where an option would retain it.
+it is replaced, also where an option would retain it. Of a colour profile its colours stay.
 
 Spec: PS3.15 E.1.1 and E.3 (2026c)
 """
@@ -23,6 +23,7 @@ from dicomweb.deidentify.dummies import dummy
 from dicomweb.deidentify.keys import Keys
 from dicomweb.deidentify.options import Option, Profile
 from dicomweb.deidentify.private import safe_elements
+from dicomweb.deidentify.stream import icc
 from dicomweb.deidentify.subject import Subject
 from dicomweb.deidentify.words import cleaned
 
@@ -42,6 +43,7 @@ NAMES_OF_KINDS = ("ClassUID", "TransferSyntaxUID", "CodingSchemeUID", "ContextUI
 """How the keywords end of UIDs that say what something is."""
 PATIENT_NAME, PATIENT_ID = 0x00100010, 0x00100020
 CHARACTERISTICS, SIGNATURE_PARAMETERS = 0x00080300, 0x4FFE0001
+ICC_PROFILE = 0x00282000
 OVERLAY_DATA, OVERLAY_TYPE, REGION_OF_INTEREST = 0x3000, 0x0040, "R"
 UNREADABLE = (ValueError, TypeError, LookupError, NotImplementedError, OverflowError)
 """What the library raises for a value that is not of its representation."""
@@ -111,6 +113,9 @@ class Cleaner:
             if element.VR == "SQ":
                 self._sequence(ds, element, action)
                 return
+            if tag == ICC_PROFILE:
+                self._profile_of_colours(ds, element)
+                return
             doing = _ACTIONS[self._resolved(element, action)]
             doing(self, ds, element)
         except UNREADABLE:
@@ -145,6 +150,15 @@ class Cleaner:
                 self.clean(item, root=False)
             if action is not None:
                 self._count("cleaned", element.keyword)
+
+    def _profile_of_colours(self, ds: Dataset, element: DataElement) -> None:
+        """What the table has no row for, and has texts in it. What is no profile says nothing of colours."""
+        profile = icc.cleaned(bytes(element.value or b""))
+        if profile is None:
+            self._drop(ds, element.tag)
+        else:
+            element.value = profile
+            self._count("cleaned", element.keyword)
 
     def _empty(self, ds: Dataset, element: DataElement) -> None:
         if element.tag in (PATIENT_NAME, PATIENT_ID):  # by which viewers tell patients apart

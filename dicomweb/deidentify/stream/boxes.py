@@ -1,6 +1,7 @@
 """Files in boxes: JP2 and JPEG XL with Exif, XML, UUIDs and labels beside the picture.
 
-Boxes that no decoder needs become free space of the same size. The codestream of a JP2 file is looked through as such.
+Boxes that no decoder needs become free space of the same size. The codestream of a JP2 file is looked through as such,
+and of a colour profile its colours stay.
 
 Spec: ISO/IEC 15444-1 I, ISO/IEC 15444-2 M (free space), ISO/IEC 18181-2 4 and 9
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from struct import unpack_from
 
+from dicomweb.deidentify.stream import icc
 from dicomweb.deidentify.stream.jpeg2000 import START, Jpeg2000
 from dicomweb.deidentify.stream.refusal import emptied, unseen
 
@@ -24,6 +26,8 @@ Not `jbrd`, from which the JPEG file can be made again that a picture was: it ha
 HEADERS = frozenset({b"jp2h", b"jpch", b"jplh", b"cgrp"})
 """Boxes of boxes that describe the picture."""
 CODESTREAM, DEEPEST = b"jp2c", 4
+COLOURS, PROFILE, BY_PROFILE = b"colr", 3, (2, 3)
+"""The box of colours, where in it a profile begins, and the methods that say that there is one."""
 OF_HEADER = frozenset({b"ihdr", b"bpcc", b"colr", b"pclr", b"cmap", b"cdef", b"res "})
 
 
@@ -61,6 +65,10 @@ def _described(made: bytearray, start: int, end: int, depth: int) -> None:
             _described(made, begin, stop, depth + 1)
         elif kind not in OF_HEADER:
             freed(made, at, begin, stop)
+        elif kind == COLOURS and stop > begin and made[begin] in BY_PROFILE:
+            if (profile := icc.cleaned(bytes(made[begin + PROFILE : stop]))) is None:
+                raise unseen()
+            made[begin + PROFILE : stop] = profile
 
 
 def _codestream(made: bytearray, start: int, end: int) -> None:

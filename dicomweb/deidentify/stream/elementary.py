@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dicomweb.deidentify.stream.refusal import unseen
-from dicomweb.deidentify.stream.units import LARGEST, USER_DATA, is_supplemental, supplemental, user_data
+from dicomweb.deidentify.stream.units import LARGEST, is_supplemental, is_told, supplemental, told
 from dicomweb.deidentify.stream.whole import PIECE, Change, Whole
 
 CODE = b"\0\0\1"
@@ -18,14 +18,14 @@ OVERLAP = 3
 def changes(stream: Whole, *, mpeg_2: bool, hevc: bool) -> Iterator[Change]:
     """What is to be changed, in order. Raises Unprocessable where a unit that would be looked through is too large."""
     for at, kind in _units(stream):
-        if not (kind[0] == USER_DATA if mpeg_2 else is_supplemental(kind, hevc=hevc)):
+        if not (is_told(kind[0]) if mpeg_2 else is_supplemental(kind, hevc=hevc)):
             continue
         unit = stream.read(at, LARGEST)
         end = unit.find(CODE)
         if end < 0 and at + len(unit) < stream.length:
             raise unseen()
         whole = unit if end < 0 else unit[:end]
-        yield from user_data(whole, at) if mpeg_2 else supplemental(whole, at, hevc=hevc)
+        yield from told(whole, at) if mpeg_2 else supplemental(whole, at, hevc=hevc)
 
 
 def _units(stream: Whole) -> Iterator[tuple[int, bytes]]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from struct import error as BrokenStruct  # noqa: N812 - what it means here
 from struct import unpack_from
 
+from dicomweb.deidentify.stream import icc
 from dicomweb.deidentify.stream.refusal import refused, unseen
 from dicomweb.deidentify.stream.samples import Tables, Track, samples
 from dicomweb.deidentify.stream.units import LARGEST, is_supplemental, supplemental
@@ -138,10 +139,19 @@ class _Mp4:
             inside = content[at + 8 - begin : at + length - begin]
             if kind == b"avcC":
                 self.tables.describe(inside[4] % 4 + 1, hevc=False)
+            elif kind == b"colr" and inside[:4] in (b"prof", b"rICC"):
+                yield from _profile(inside[4:], at + 12)
             elif kind == b"hvcC":
                 self.tables.describe(inside[21] % 4 + 1, hevc=True)
                 yield from _settings(inside, at + 8)
             at += length
+
+
+def _profile(content: bytes, place: int) -> Iterator[Change]:
+    """A colour profile, of which its colours stay. Spec: ISO/IEC 14496-12 12.1.5"""
+    if (profile := icc.cleaned(content)) is None:
+        raise unseen()
+    yield Change(place, len(profile), profile)
 
 
 def _freed(at: int, begin: int, stop: int) -> Iterator[Change]:

@@ -139,6 +139,29 @@ def test_supplemental_information_of_bare_streams(number: str, head: bytes) -> N
     assert after[len(unit) :] == picture
 
 
+@pytest.mark.parametrize(
+    ("number", "head", "clock", "after"), [("102", b"\x06", b"\1", b"\3"), ("107", b"\x4e\x01", b"\x88", b"\4")]
+)
+def test_times_of_the_day_in_bare_streams(number: str, head: bytes, clock: bytes, after: bytes) -> None:
+    """Information with the time at which a picture was taken becomes one of another kind, which says nothing."""
+    picture = b"\0\0\1" + (b"\x65" if number == "102" else b"\x26\x01") + b"pictured"
+    unit = b"\0\0\0\1" + head + b"\6\1\x84"
+    timed = clock + b"\x09" + b"\x12\x34\x56\0\0\3\1\x78\x9a\xbc" + b"\6\1\x84\x80"
+    silent = after + b"\x09" + b"\xff" * 10 + b"\6\1\x84\x80"
+    assert cleaned(unit + timed + picture, number) == unit + silent + picture
+
+
+@pytest.mark.parametrize("flags", [0x00, 0x40, 0x60])
+def test_times_of_groups_of_pictures(flags: int) -> None:
+    """A group of MPEG-2 pictures begins at midnight; whether it is closed or broken stays, and the marker too."""
+    content = (SUPPORT / "videos/mpeg2.m2v").read_bytes()
+    at = content.index(b"\0\0\1\xb8") + 4
+    time = (17 << 26 | 42 << 20 | 1 << 19 | 33 << 13 | 24 << 7 | flags).to_bytes(4, "big")
+    after = cleaned(content[:at] + time + content[at + 4 :], "100")
+    assert after[at : at + 4] == (1 << 19 | flags).to_bytes(4, "big")
+    assert after[:at] + after[at + 4 : at + 400] == content[:at] + content[at + 4 : at + 400]
+
+
 @pytest.mark.parametrize("name", REAL)
 def test_a_video_that_is_cut_off_or_damaged_is_made_or_refused(name: str) -> None:
     """Never anything else, wherever it ends and whichever of its bytes are wrong."""
