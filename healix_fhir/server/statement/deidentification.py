@@ -17,9 +17,9 @@ Level Confidentiality Profile (PS3.15 E.2, edition {EDITION}) with the options t
 Recognizable Visual Features (`{FACES}`) is refused. UIDs, pseudonyms and shifts of dates are
 keyed hashes of what they replace, the same in all objects of a project; nothing maps them back. An image that may have
 text in its pixels is refused unless a rule of the project says where, or that there is none. What compressed frames and
-videos say beside their pictures is overwritten where it stands, and of colour profiles the colours stay; what cannot be looked through is refused, and so is
-sound unless the project keeps what may be burned in. A value that an option retains is replaced where a name or
-identifier of the object is in it."""
+videos say beside their pictures is overwritten where it stands, and of colour profiles the colours stay; what cannot be
+looked through is refused, and so is sound unless the project keeps what may be burned in. A value that an option
+retains is replaced where a name or identifier of the object is in it."""
 CONDITIONAL = """A conditional action is decided by the Type of the attribute in the IOD, at the root of an object.
 Where that is not known, and in items, it is this one:"""
 
