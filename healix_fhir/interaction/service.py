@@ -85,7 +85,7 @@ class Interactions:
         """The current version. NotFound when there is none that the caller may see, Gone when it is deleted."""
         ask = read(access, type_name, id_)
         if type_name == AUDIT_EVENT:
-            trail = (await self._finder()).trail
+            trail = (await self.finder()).trail
             return await self._run(lambda: trail.read(access, id_))
         return await self._reader.read(ask.access, ask.type, ask.id)
 
@@ -188,7 +188,7 @@ class Interactions:
         strict: bool = False,
     ) -> Page:
         """The versions of one resource, of a type (without id), or of everything (without type), newest first."""
-        historian = Historian(self.bases[0], (await self._finder()).signer)
+        historian = Historian(self.bases[0], (await self.finder()).signer)
         return await self._run(lambda: historian.history(access, type_name, id_, params, strict=strict))
 
     async def search(
@@ -200,8 +200,8 @@ class Interactions:
         strict: bool = False,
     ) -> Page:
         """Search a type (by its name), a compartment or everything."""
-        finder = await self._finder()
-        return await self._search(lambda: finder.search(access, searched, params, strict=strict))
+        finder = await self.finder()
+        return await self.timed(lambda: finder.search(access, searched, params, strict=strict))
 
     async def bundle(
         self,
@@ -232,14 +232,14 @@ class Interactions:
         """The CapabilityStatement for a server at `root` (without `/fhir`); see `operation.registry.offered`."""
         return capabilities(root, operations, delete_several=self.writing.delete_several, oauth_uris=self._oauth_uris)
 
-    async def _search(self, make: Callable[[], Work[T]]) -> T:
+    async def timed(self, make: Callable[[], Work[T]], *, aside: bool = False) -> T:
         """Run what may take long however little it asks for; Unavailable when its time is over.
 
-        Cancelling also stops the statement in the database.
+        Cancelling also stops the statement in the database. With `aside` as `kernel.database.atransaction`.
         """
         try:
             async with asyncio.timeout(self.search_seconds):
-                return await self._run(make)
+                return await atransaction(self.pool, make, aside=aside)
         except TimeoutError as error:
             raise HealixError(
                 Category.UNAVAILABLE,
@@ -250,7 +250,8 @@ class Interactions:
     async def _run(self, make: Callable[[], Work[T]]) -> T:
         return await atransaction(self.pool, make)
 
-    async def _finder(self) -> Finder:
+    async def finder(self) -> Finder:
+        """The searches, with what seals their links."""
         if self._found is None:
             self._found = Finder(self.bases, await self._run(lambda: server_key("search page")))
         return self._found
@@ -259,7 +260,7 @@ class Interactions:
         self, access: AccessContext, body: bytes, parcel: Parcel, manner: Manner, call: Call | None
     ) -> Page:
         called = await self._called(access, parcel, call)
-        finder, parcels = await self._finder(), openings(parcel, body, self.bases)
+        finder, parcels = await self.finder(), openings(parcel, body, self.bases)
         page, committed = await self.writing.reviewed(
             access,
             lambda review: atransaction(
@@ -299,8 +300,8 @@ class Interactions:
                 return answer.resource(entry, await call(self, access, entry, "batch"))
         if not entry.writes:
             async with room:
-                finder = await self._finder()
-                return await self._search(lambda: answer.get(access, entry, finder, manner))
+                finder = await self.finder()
+                return await self.timed(lambda: answer.get(access, entry, finder, manner))
         targets = settle(entry, ())
         assert not isinstance(targets, Match)
         changes = [change_of(access, entry, target, self.bases) for target in targets]

@@ -16,7 +16,7 @@ from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import aat_once, one
 from healix_fhir.kernel.errors import unsupported
-from healix_fhir.operation import break_glass, fhirpath, reindex, validate
+from healix_fhir.operation import break_glass, everything, fhirpath, lastn, reindex, validate
 from healix_fhir.operation.invocation import Invocation, Outcome
 from healix_fhir.operation.operation import Operation
 from smart_auth.access import AccessContext
@@ -28,12 +28,22 @@ INSTANCE = frozenset({"instance"})
 ROWS: tuple[Operation, ...] = (
     Operation(break_glass.BREAK_GLASS, break_glass.break_glass, changes=True),
     Operation(break_glass.END_BREAK_GLASS, break_glass.end_break_glass, changes=True),
+    *(
+        Operation(
+            definition,
+            everything.everything,
+            within={"batch": definition.levels},
+            refused=frozenset({"_offset"} & definition.inputs.keys()),
+        )
+        for definition in (everything.OF_ENCOUNTER, everything.OF_GROUP, everything.OF_PATIENT)
+    ),
     Operation(
         fhirpath.FHIRPATH,
         fhirpath.fhirpath,
         within={"batch": SYSTEM, "transaction": SYSTEM},
         as_sent=frozenset({"resource"}),
     ),
+    Operation(lastn.LASTN, lastn.lastn, within={"batch": TYPE}, searches=True),
     Operation(reindex.REINDEX, reindex.reindex, changes=True, by=frozenset({"GET", "POST", "DELETE"})),
     Operation(
         validate.VALIDATE,

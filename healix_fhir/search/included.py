@@ -105,7 +105,7 @@ def included_statement(access: AccessContext, includes: Sequence[Include], page:
     One more than the limit is read, to tell whether any are left out. None when the caller may see none of it. It is
     prepared: each step is a probe of an index, whatever the values, and planning it anew took a fifth of its time.
     """
-    access = structs.replace(access, origin=Origin(access.origin.client, access.origin.account)).sweeping()
+    access = _unasked(access).sweeping()
     if _visible(access) == NOTHING:
         return None
     last = not any(one.iterate for one in includes)
@@ -147,7 +147,7 @@ def _arm(access: AccessContext, includes: Sequence[Include], way: Way, *, last: 
     if bare:
         condition = all_of([Fragment(way.condition), followed])
         return Fragment(f"SELECT x.pk, {LAST} FROM index_reference x WHERE {condition.sql}", condition.params)
-    url = Fragment("u.param = ANY(%s)", (_url_parameters(),)) if way.by_url else EVERYTHING
+    url = Fragment("u.param = ANY(%s)", (url_parameters(),)) if way.by_url else EVERYTHING
     condition = all_of([Fragment(way.condition), url, followed, _visible(access)])
     columns = f"r.pk, {LAST}" if last else FOUND
     return Fragment(f"SELECT {columns} FROM {way.tables} WHERE {condition.sql}", condition.params)
@@ -181,6 +181,16 @@ def _targets(include: Include, alias: str) -> Fragment:
     return of_types(alias, [TYPE_ID[name] for name in include.targets]) if include.targets else EVERYTHING
 
 
+def any_visible(access: AccessContext) -> Fragment:
+    """The access predicate of the resource `r`, whatever type it is of."""
+    return _visible(_unasked(access))
+
+
+def _unasked(access: AccessContext) -> AccessContext:
+    """The same for all requests of a token."""
+    return structs.replace(access, origin=Origin(access.origin.client, access.origin.account))
+
+
 @lru_cache(maxsize=1024)
 def _visible(access: AccessContext) -> Fragment:
     """The access predicate of the resource `r`, whatever type it is of: the same for all requests of a token."""
@@ -197,5 +207,6 @@ def _visible(access: AccessContext) -> Fragment:
 
 
 @cache
-def _url_parameters() -> list[int]:
+def url_parameters() -> list[int]:
+    """The parameters whose rows hold the canonical URLs of resources themselves."""
     return [parameter for name in TYPES if (parameter := url_parameter(name)) is not None]

@@ -80,7 +80,7 @@ def test_a_batch_validates_what_is_stored(pool: Pool, database_url: str) -> None
         (entry("GET", "Patient/p/$validate"), "$validate on the instance level"),
         (entry("POST", "Patient/p/$validate", patient(id="p")), "$validate on the instance level"),
         (entry("POST", "$reindex"), "$reindex is not supported in a transaction"),
-        (entry("GET", "Patient/p/$everything"), "$everything is not supported"),
+        (entry("GET", "Patient/p/$everything"), "$everything is not supported in a transaction"),
         (entry("POST", "$fhirpath", {"resourceType": "Parameters"}), "needs the parameter 'expression'"),
         (entry("GET", "$fhirpath"), "is not called by GET"),
         (entry("GET", "Patient/p/x/$validate"), "is not called by"),

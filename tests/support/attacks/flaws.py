@@ -54,7 +54,7 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
     "dicomweb.study.rows": (imaging,),
     "dicomweb.commitment.judge": (imaging,),
     "dicomweb.workitem.rows": (worklist,),
-    **dict.fromkeys((*SEARCH, " ".join(SEARCH)), (searching, custom, bundles, writing)),
+    **dict.fromkeys((*SEARCH, " ".join(SEARCH)), (searching, custom, bundles, writing, operating)),
 }
 """By module or modules, the tables of attacks in which some notice."""
 

@@ -57,5 +57,33 @@ def operating() -> Iterator[Attack]:
     others = tuple(one for one in CALLERS if one not in ("clinician", "denied clinician"))
     yield replace(glass, callers=others, beside="a clinician may; to all others it is refused before it looks")
     yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
-    for name in ("everything", "export", "graphql", "lastn", "stats", "match", "meta", "document", "summary"):
+    yield from everything()
+    yield from lastn()
+    for name in ("export", "graphql", "stats", "match", "meta", "document", "summary"):
         yield Attack("GET", f"/fhir/Patient/<patient>/${name}", beside="it is not offered; drop this when it is")
+
+
+def everything() -> Iterator[Attack]:
+    """$everything of what is hidden, and of what has nothing to do with it."""
+    yield Attack("GET", "/fhir/Patient/<patient>/$everything")
+    yield Attack("POST", "/fhir/Patient/<patient>/$everything", parameters(_count={"valueInteger": 2}))
+    yield Attack("GET", "/fhir/Patient/<patient>/$everything?_type=Observation&start=2000&_since=2000-01-01T00:00:00Z")
+    yield Attack("GET", "/fhir/Encounter/<encounter>/$everything")
+    yield Attack("POST", "/fhir/Encounter/<encounter>/$everything")
+    yield Attack("GET", "/fhir/Group/<group>/$everything")
+    yield Attack("POST", "/fhir/Group/<group>/$everything")
+    yield Attack("GET", "/fhir/Patient/$everything?_count=1000&_type=Condition,Encounter", note="of all patients")
+    yield Attack("POST", "/fhir/Patient/$everything", parameters(_type={"valueCode": "Condition"}))
+    referred = "Encounter,Basic,Procedure,Specimen,Device,ServiceRequest"
+    yield Attack("GET", f"/fhir/Patient/own/$everything?_type={referred}", note="what the caller's own refers to",
+                 beside="what is of another patient is left out whoever sees it")  # fmt: skip
+
+
+def lastn() -> Iterator[Attack]:
+    """$lastn by what names the hidden."""
+    path = "/fhir/Observation/$lastn"
+    yield Attack("GET", f"{path}?patient=<patient>&category=vital-signs")
+    yield Attack("GET", f"{path}?subject=Patient/<patient>&code=<code>&max=3")
+    yield Attack("GET", f"{path}?subject:identifier=urn:attacks|<mrn>&code=8867-4")
+    yield Attack("GET", f"{path}?patient.family=<family>&code=8867-4")
+    yield Attack("POST", path, parameters(patient={"valueString": "<patient>"}, code={"valueString": "<code>"}))

@@ -122,7 +122,7 @@ def test_if_match_that_is_no_version_is_refused(tag: str) -> None:
     ("method", "url", "headers"),
     [
         ("PUT", "/fhir/Patient/1", {"If-None-Match": 'W/"1"'}),
-        ("GET", "/fhir/Patient/1/$everything", {}),
+        ("GET", "/fhir/Questionnaire/1/$populate", {}),
         ("POST", "/fhir/$export", {}),
     ],
 )

@@ -89,7 +89,7 @@ EVERY = [
     ("PATCH", "/fhir/Patient/1"),
     ("GET", "/fhir/Patient/1/_history"),
     ("GET", "/fhir/Patient/1/_history/1"),
-    ("GET", "/fhir/Patient/1/$everything"),
+    ("GET", "/fhir/Questionnaire/1/$populate"),
     ("GET", "/fhir/Patient/1/Observation"),
     ("GET", "/fhir/Patient"),
     ("POST", "/fhir/Patient"),

@@ -19,7 +19,9 @@ def test_validate_is_found_on_its_levels(level: Invocation) -> None:
     ("name", "invocation", "category"),
     [
         ("expand", Invocation(type="ValueSet"), Category.UNSUPPORTED),
-        ("everything", Invocation(type="Patient", id="p"), Category.UNSUPPORTED),
+        ("populate", Invocation(type="Questionnaire", id="p"), Category.UNSUPPORTED),
+        ("everything", Invocation(type="Observation", id="p"), Category.UNSUPPORTED),
+        ("everything", Invocation(type="Encounter"), Category.UNSUPPORTED),
         ("validate", Invocation(), Category.UNSUPPORTED),
         ("validate", Invocation(type="Spaceship"), Category.NOT_FOUND),
         ("validate", Invocation(type="Patient", id="a_b"), Category.NOT_FOUND),
