@@ -16,7 +16,17 @@ from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import aat_once, one
 from healix_fhir.kernel.errors import unsupported
-from healix_fhir.operation import break_glass, everything, fhirpath, lastn, reindex, validate
+from healix_fhir.operation import (
+    break_glass,
+    everything,
+    fhirpath,
+    lastn,
+    lookup,
+    reindex,
+    subsumes,
+    validate,
+    validate_in_system,
+)
 from healix_fhir.operation.invocation import Invocation, Outcome
 from healix_fhir.operation.operation import Operation
 from smart_auth.access import AccessContext
@@ -44,6 +54,9 @@ ROWS: tuple[Operation, ...] = (
         as_sent=frozenset({"resource"}),
     ),
     Operation(lastn.LASTN, lastn.lastn, within={"batch": TYPE}, searches=True),
+    Operation(lookup.LOOKUP, lookup.lookup, within={"batch": TYPE}),
+    Operation(subsumes.SUBSUMES, subsumes.subsumes, within={"batch": TYPE | INSTANCE}),
+    Operation(validate_in_system.VALIDATE_CODE, validate_in_system.validate_code, within={"batch": TYPE | INSTANCE}),
     Operation(reindex.REINDEX, reindex.reindex, changes=True, by=frozenset({"GET", "POST", "DELETE"})),
     Operation(
         validate.VALIDATE,

@@ -104,16 +104,16 @@ def parents(system: System, n: int) -> Work[list[Concept]]:
     return (yield from _beside(system, n, "e.parent = c.n AND e.n = %s"))
 
 
-def children(system: System, n: int) -> Work[list[Concept]]:
-    """The concepts directly below one."""
-    return (yield from _beside(system, n, "e.n = c.n AND e.parent = %s"))
+def children(system: System, n: int, most: int | None = None) -> Work[list[Concept]]:
+    """The concepts directly below one, the first `most`."""
+    return (yield from _beside(system, n, "e.n = c.n AND e.parent = %s", most))
 
 
-def _beside(system: System, n: int, condition: str) -> Work[list[Concept]]:
+def _beside(system: System, n: int, condition: str, most: int | None = None) -> Work[list[Concept]]:
     rows = yield Statement(
         f"""SELECT {COLUMNS} FROM concept_parent e JOIN concept c ON c.system = e.system
-            WHERE e.system = %s AND {condition} ORDER BY c.n""",
-        (system.id, n),
+            WHERE e.system = %s AND {condition} ORDER BY c.n LIMIT %s""",
+        (system.id, n, most),
     )
     return [Concept(*row) for row in rows]
 

@@ -22,6 +22,10 @@ class Designation(msgspec.Struct, frozen=True, array_like=True):
     use_code: str | None = None
     use_display: str | None = None
 
+    def speaks(self, wanted: str) -> bool:
+        """Whether it serves those who want a language: `de-AT` serves `de`. Spec: RFC 4647 3.3.1"""
+        return f"{(self.language or '').lower()}-".startswith(f"{wanted.lower()}-")
+
 
 class Property(msgspec.Struct, frozen=True, array_like=True):
     """A property with its value as text; `type` is that of `value[x]`: code, Coding, string, integer, ..."""

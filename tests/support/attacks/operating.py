@@ -47,6 +47,7 @@ def operating() -> Iterator[Attack]:
     ):
         asked = parameters(expression={"valueString": expression}, resource=referring)
         yield Attack("POST", "/fhir/$fhirpath", asked, beside=SENT, note=expression)
+    yield from _on_code_systems()
     yield Attack("GET", "/fhir/$reindex", beside="it is refused to all who do not see everything")
     yield Attack("POST", "/fhir/$reindex", parameters(type={"valueCode": "Observation"}),
                  beside="it is refused to all who do not see everything")  # fmt: skip
@@ -87,3 +88,22 @@ def lastn() -> Iterator[Attack]:
     yield Attack("GET", f"{path}?subject:identifier=urn:attacks|<mrn>&code=8867-4")
     yield Attack("GET", f"{path}?patient.family=<family>&code=8867-4")
     yield Attack("POST", path, parameters(patient={"valueString": "<patient>"}, code={"valueString": "<code>"}))
+
+
+def _on_code_systems() -> Iterator[Attack]:
+    shared = "code systems are of no patient"
+    gender = "http://hl7.org/fhir/administrative-gender"
+    code, system = {"valueCode": "male"}, {"valueUri": gender}
+    pair = {"codeA": code, "codeB": code}
+    calls = {
+        "lookup": (f"system={gender}&code=male", parameters(code=code, system=system)),
+        "subsumes": (f"system={gender}&codeA=male&codeB=male", parameters(system=system, **pair)),
+        "validate-code": (f"url={gender}&code=male", parameters(url=system, code=code)),
+    }
+    for name, (query, sent) in calls.items():
+        yield Attack("GET", f"/fhir/CodeSystem/${name}?{query}", beside=shared)
+        yield Attack("POST", f"/fhir/CodeSystem/${name}", sent, beside=shared)
+        if name != "lookup":
+            on_one = f"/fhir/CodeSystem/<patient>/${name}?{query.partition('&')[2]}"
+            yield Attack("GET", on_one, beside=shared)
+            yield Attack("POST", f"/fhir/CodeSystem/<patient>/${name}", sent, beside=shared)
