@@ -38,8 +38,8 @@ MOST = 10_000
 LOOKUP = changed(
     standard("CodeSystem-lookup"),
     "Definitions are used as they are now. Without `property` everything is answered, but of more than"
-    f" {FEW} children none; asked for, at most {MOST} are. Of a system with a grammar (UCUM, languages) no more is known"
-    " than that a code is one.",
+    f" {FEW} children none; asked for, at most {MOST} are. Of a system with a grammar (UCUM, languages) no more is"
+    " known than that a code is one.",
 )
 STATED = ("name", "version", "display", "definition", "designation", "parent", "child", "inactive", "url", "system")
 """Properties that every code system has; others are its own."""
