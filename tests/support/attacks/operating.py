@@ -92,13 +92,13 @@ def lastn() -> Iterator[Attack]:
 
 def _on_code_systems() -> Iterator[Attack]:
     shared = "code systems are of no patient"
-    gender = "http://hl7.org/fhir/administrative-gender"
-    code, system = {"valueCode": "male"}, {"valueUri": gender}
+    units = "http://unitsofmeasure.org"  # others are put into the tables by the first who asks, with more statements
+    code, system = {"valueCode": "mg"}, {"valueUri": units}
     pair = {"codeA": code, "codeB": code}
     calls = {
-        "lookup": (f"system={gender}&code=male", parameters(code=code, system=system)),
-        "subsumes": (f"system={gender}&codeA=male&codeB=male", parameters(system=system, **pair)),
-        "validate-code": (f"url={gender}&code=male", parameters(url=system, code=code)),
+        "lookup": (f"system={units}&code=mg", parameters(code=code, system=system)),
+        "subsumes": (f"system={units}&codeA=mg&codeB=mg", parameters(system=system, **pair)),
+        "validate-code": (f"url={units}&code=mg", parameters(url=system, code=code)),
     }
     for name, (query, sent) in calls.items():
         yield Attack("GET", f"/fhir/CodeSystem/${name}?{query}", beside=shared)
