@@ -16,30 +16,47 @@ from dicomweb.dimse.query_retrieve import QUERY_RETRIEVE_LEVEL, Entity
 from healix_fhir.kernel.errors import invalid
 
 LEVELS = {"study": Entity.STUDY, "series": Entity.SERIES, "image": Entity.IMAGE}
-TOLD: Mapping[Entity, Sequence[str]] = {
-    Entity.STUDY: (
+WORKLIST = "worklist"
+"""What is asked for like a level, and is a service of its own."""
+STEP = "ScheduledProcedureStepSequence"
+TOLD: Mapping[str, Sequence[str]] = {
+    "study": (
         "StudyInstanceUID", "PatientID", "PatientName", "PatientBirthDate", "StudyDate", "StudyTime",
         "StudyDescription", "AccessionNumber", "ModalitiesInStudy", "NumberOfStudyRelatedInstances",
     ),
-    Entity.SERIES: (
+    "series": (
         "StudyInstanceUID", "SeriesInstanceUID", "Modality", "SeriesNumber", "SeriesDescription",
         "NumberOfSeriesRelatedInstances",
     ),
-    Entity.IMAGE: ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "InstanceNumber"),
+    "image": ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "InstanceNumber"),
+    WORKLIST: (
+        "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyInstanceUID",
+        "RequestedProcedureID", "RequestedProcedureDescription", "ReferringPhysicianName",
+        *(f"{STEP}.{keyword}" for keyword in (
+            "ScheduledStationAETitle", "ScheduledProcedureStepStartDate", "ScheduledProcedureStepStartTime", "Modality",
+            "ScheduledPerformingPhysicianName", "ScheduledProcedureStepDescription", "ScheduledProcedureStepID",
+        )),
+    ),
 }  # fmt: skip
 """What is always asked for."""
 
 
 def question(level: str, keys: Sequence[str]) -> Members:
-    """The identifier for keys `KEYWORD=VALUE`, or `KEYWORD` for what is only to be told. Raises Invalid."""
-    if level not in LEVELS:
-        raise invalid(f"the level is one of {', '.join(LEVELS)}")
-    entity = LEVELS[level]
-    found: Members = {QUERY_RETRIEVE_LEVEL: Member("CS", [entity.value])}
-    for key in (*TOLD[entity], *keys):
-        keyword, _, value = key.partition("=")
+    """The identifier for keys `KEYWORD=VALUE`, or `KEYWORD` for what is only to be told. Raises Invalid.
+
+    Those of the item of a sequence are `SEQUENCE.KEYWORD`.
+    """
+    if level not in TOLD:
+        raise invalid(f"the level is one of {', '.join(TOLD)}")
+    found: Members = {} if level == WORKLIST else {QUERY_RETRIEVE_LEVEL: Member("CS", [LEVELS[level].value])}
+    for key in (*TOLD[level], *keys):
+        path, _, value = key.partition("=")
+        *sequences, keyword = path.split(".")
+        holder = found
+        for name in sequences:
+            holder = holder.setdefault(_sequence(name.strip()), Member("SQ", [{}])).values[0]
         tag, vr = _element(keyword.strip())
-        found[tag] = Member(vr, value.split("\\") if value else ())
+        holder[tag] = Member(vr, value.split("\\") if value else ())
     return found
 
 
@@ -55,6 +72,13 @@ def told(members: Members) -> dict[str, Any]:
 def _told(member: Member) -> Any:
     values = [told(value) if member.vr == "SQ" else value for value in member.values]
     return values if len(values) > 1 or member.vr == "SQ" else (values or [None])[0]
+
+
+def _sequence(keyword: str) -> int:
+    tag = dictionary.tag(keyword)
+    if not tag or dictionary.public(tag) != "SQ":
+        raise invalid(f"'{keyword[:64]}' is no keyword of a sequence")
+    return tag
 
 
 def _element(keyword: str) -> tuple[int, str]:

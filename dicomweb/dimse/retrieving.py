@@ -1,6 +1,6 @@
-"""The Query/Retrieve service as its SCU: what a peer has, and having it sent here.
+"""The Query/Retrieve service as its SCU: what a peer has, and having it sent here; and what is on a peer's worklist.
 
-Spec: PS3.4 C.4.1.2, C.4.2.2 and C.4.3.2 (2024d)
+Spec: PS3.4 C.4.1.2, C.4.2.2 and K.4.1.2 (2024d)
 """
 
 from __future__ import annotations
@@ -58,13 +58,19 @@ def keys(entity: Entity, uids: Sequence[str]) -> Members:
 
 
 def found(
-    remote: Remote, identifier: Members, *, most: int, priority: int = MEDIUM, stop: Event | None = None
+    remote: Remote,
+    identifier: Members,
+    *,
+    most: int,
+    sop_class: str = FIND,
+    priority: int = MEDIUM,
+    stop: Event | None = None,
 ) -> Iterator[Members]:
     """The matches that a peer has, at most so many. Raises PeerError, and Unprocessable for what it refuses."""
-    with associate(remote, [(FIND, SYNTAXES)], stop=stop) as requestor:
-        context = requestor.needed(FIND)
+    with associate(remote, [(sop_class, SYNTAXES)], stop=stop) as requestor:
+        context = requestor.needed(sop_class)
         request: Command = {
-            Element.AffectedSOPClassUID: FIND,
+            Element.AffectedSOPClassUID: sop_class,
             Element.CommandField: CommandField.C_FIND_RQ,
             Element.Priority: priority,
         }

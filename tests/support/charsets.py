@@ -6,7 +6,11 @@ Spec: PS3.3 C.12.1.1.2 (2024d)
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 from tests.support.dicom import data_set, part10, with_pixels
+from tests.support.tools import require_tool
 
 STUDY = 7_000
 
@@ -66,3 +70,18 @@ def _file(number: int, terms: str | list[str], name: str, text: str) -> bytes:
     item.clear()
     item.ScheduledProcedureStepDescription = text
     return part10(ds)
+
+
+UNKNOWN = {"ISO 2022 IR 87": "iso2022_jp"}
+"""What the C library of Debian, with which dcmdump converts, does not know, and Python's name of it."""
+
+
+def dumped(path: Path, terms: str | list[str]) -> str:
+    """What dcmdump shows of a file that it finds no fault with, as text.
+
+    Where it cannot convert, it shows the bytes of the values as they are.
+    """
+    codecs = [codec for term, codec in UNKNOWN.items() if term in terms]
+    arguments = [require_tool("dcmdump"), *([] if codecs else ["+U8"]), str(path)]
+    shown = subprocess.run(arguments, capture_output=True, timeout=60, check=True).stdout
+    return shown.decode(codecs[0] if codecs else "utf-8", errors="replace")

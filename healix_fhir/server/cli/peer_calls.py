@@ -57,19 +57,24 @@ def echo_command(aet: Aet, data_dir: DataDir = None) -> None:
 def find_command(
     aet: Aet,
     keys: Annotated[list[str] | None, typer.Argument(help="KEYWORD=VALUE to match, or KEYWORD to be told.")] = None,
-    level: Annotated[str, typer.Option(help="study, series or image.")] = "study",
+    level: Annotated[str, typer.Option(help="study, series, image or worklist.")] = "study",
     most: Annotated[int, typer.Option(help="The most matches.", min=1, max=100_000)] = 1000,
     data_dir: DataDir = None,
 ) -> None:
-    """List what a peer has (C-FIND, Study Root)."""
-    from dicomweb.dimse.asking import question, told
-    from dicomweb.dimse.retrieving import found
+    """List what a peer has (C-FIND, Study Root), or has on its modality worklist; keys of a procedure step are
+    ScheduledProcedureStepSequence.KEYWORD=VALUE.
+    """
+    from dicomweb.dimse.asking import WORKLIST, question, told
+    from dicomweb.dimse.contexts import MODALITY_WORKLIST
+    from dicomweb.dimse.retrieving import FIND, found
 
     with database(data_dir) as (_, pool):
         identifier = question(level, keys or ())
         remote = _remote(pool, aet)
         recorded(pool, "E", " ".join(["peer find", *(keys or ())]), aet)
-        answer({"peer": aet, "matches": [told(one) for one in found(remote, identifier, most=most)]})
+        sop_class = MODALITY_WORKLIST if level == WORKLIST else FIND
+        matches = found(remote, identifier, most=most, sop_class=sop_class)
+        answer({"peer": aet, "matches": [told(one) for one in matches]})
 
 
 @app.command("push")

@@ -11,7 +11,7 @@ import inspect
 
 from dicomweb.dimse import retrieving
 from dicomweb.dimse.associate import APPLICATION_CONTEXT, IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION, Reject
-from dicomweb.dimse.contexts import SERVICES, TRANSFER_SYNTAXES, VERIFICATION
+from dicomweb.dimse.contexts import MODALITY_WORKLIST, SERVICES, TRANSFER_SYNTAXES, VERIFICATION
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.outgoing import FALLBACK
 from dicomweb.dimse.peers import UNKNOWN_CALLER, Right
@@ -194,6 +194,7 @@ def _requested() -> str:
                 ("Verification", VERIFICATION, "SCU", "`healix peer echo`"),
                 ("Storage", f"{len(STORAGE_CLASSES)} classes, see above, and private ones", "SCU", "C-MOVE, push"),
                 (name(retrieving.FIND), retrieving.FIND, "SCU", "`healix peer find`"),
+                (name(MODALITY_WORKLIST), MODALITY_WORKLIST, "SCU", "`healix peer find --level worklist`"),
                 (name(retrieving.MOVE), retrieving.MOVE, "SCU", "`healix peer pull`"),
             ),
         ),

@@ -20,7 +20,7 @@ from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.peers import Right
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.settings import Settings
-from tests.support.charsets import TEXTS, charset_files
+from tests.support.charsets import TEXTS, charset_files, dumped
 from tests.support.dicom import data_set, part10, uid
 from tests.support.dimse import EXPLICIT, IMPLICIT, Peer, command, p_data, pdu, proposal, request_body
 from tests.support.dimse_service import CALLER, serving_dimse
@@ -317,3 +317,22 @@ def test_findscu(archive: Archive, tmp_path: Path) -> None:
     subprocess.run([tool, *options, *keys], check=True, timeout=60, capture_output=True)
     found = [dcmread(path, force=True) for path in sorted(tmp_path.glob("rsp*.dcm"))]
     assert [one.StudyInstanceUID for one in found] == [uid(3), uid(2), uid(1)]
+
+
+@pytest.mark.spec("PS3.4 C.4.1.1.3.2 (2024d)")
+@pytest.mark.parametrize("script", [script for script in TEXTS if script != "chinese, extended"])
+def test_dcmdump_reads_what_findscu_got(archive: Archive, tmp_path: Path, script: str) -> None:
+    """Answers in each character set are read by the tools of dcmtk as they were meant."""
+    terms, name, text = TEXTS[script]
+    archive.store.add(*(file for one, file in charset_files() if one == f"charsets/{script}"))
+    patient = f"CS{list(TEXTS).index(script)}"
+    told = terms if isinstance(terms, str) else "\\".join(terms)
+    returned = [f"SpecificCharacterSet={told}", "PatientName", "StudyDescription"]
+    keys = ["QueryRetrieveLevel=STUDY", f"PatientID={patient}", "StudyInstanceUID", *returned]
+    target = ["-S", "-X", "-od", str(tmp_path), "-aet", CALLER, "-aec", "HEALIX", "127.0.0.1", str(archive.port)]
+    asked = [part for key in keys for part in ("-k", key)]
+    subprocess.run([require_tool("findscu"), *target, *asked], check=True, timeout=60, capture_output=True)
+    (answer,) = tmp_path.glob("rsp*.dcm")
+    shown = dumped(answer, terms)
+    assert (name if "ISO 2022 IR 13" not in terms else name.partition("=")[2]) in shown
+    assert text in shown

@@ -85,12 +85,24 @@ def test_refused_queries_are_told(status: int) -> None:
         ("study", "PatientIdentity=1", "no keyword"),
         ("study", "PixelData=1", "no keyword"),
         ("study", "ReferencedStudySequence=1", "no keyword"),
+        ("worklist", "PatientID.Modality=CT", "no keyword of a sequence"),
+        ("worklist", "ScheduledProcedureStepSequence.Modalities=CT", "no keyword"),
     ],
 )
 def test_what_cannot_be_asked(level: str, key: str, said: str) -> None:
     """An unknown level, an unknown keyword and what is not matched by text are refused by name."""
     with pytest.raises(HealixError, match=said):
         question(level, [key])
+
+
+@pytest.mark.spec("PS3.4 K.4.1.2 (2024d)")
+def test_keys_of_a_worklist() -> None:
+    """They have no level, and those of the step are in one item, with a value or to be told."""
+    asked = question("worklist", ["PatientID=1", "ScheduledProcedureStepSequence.Modality=CT"])
+    assert 0x00080052 not in asked
+    assert asked[0x00100020].values == ["1"]
+    (step,) = asked[0x00400100].values
+    assert (step[0x00080060].values, step[0x00400009].values) == (["CT"], ())
 
 
 def test_verification() -> None:

@@ -1,4 +1,6 @@
-"""Orthanc as the other archive: it finds and pulls from Healix, pushes to it, and is asked and sent to by it."""
+"""Orthanc as the other archive: it finds and pulls from Healix, pushes to it, and is asked and sent to by it; and the
+worklist of each as the other asks for it.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,15 @@ from typing import Any
 
 import httpx
 import pytest
+from pydicom import Dataset
 
-from tests.support.dicom import ct, data_set, rle, uid, with_pixels
+from tests.support.dicom import ct, data_set, part10, rle, uid, with_pixels
 from tests.support.plain import NO_TLS
 from tests.support.serve import Served, free_ports, healix, serving, wait_until
 from tests.support.tools import require_tool
 
+WORKLISTS = Path("/usr/share/orthanc/plugins/libModalityWorklists.so")
+"""The plugin that comes with Orthanc: it serves the files of a folder."""
 OURS, THEIRS = 1, 2
 """The studies that each has at the start."""
 
@@ -74,7 +79,9 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
     """Both, each with a study of its own."""
     program = require_tool("Orthanc")
     directory = tmp_path_factory.mktemp("orthanc")
-    (directory / "images").mkdir()
+    for name in ("images", "worklists"):
+        (directory / name).mkdir()
+    (directory / "worklists" / "one.wl").write_bytes(scheduled())
     for number in range(1, 4):
         (directory / "images" / f"{number}.dcm").write_bytes(ct(OURS, 1, number, size=32))
     (directory / "images" / "rle.dcm").write_bytes(rle(with_pixels(data_set(OURS, 2, 1))))
@@ -87,7 +94,8 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
             "DicomPort": port,
             "HttpPort": http_port,
             "AuthenticationEnabled": False,
-            "Plugins": [],
+            "Plugins": [str(WORKLISTS)] if WORKLISTS.exists() else [],
+            "Worklists": {"Enable": True, "Database": str(directory / "worklists")},
             "DicomModalities": {"healix": ["HEALIX", "127.0.0.1", ours.dimse_port]},
         }
         (directory / "orthanc.json").write_text(json.dumps(configuration))
@@ -107,6 +115,19 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
         finally:
             process.terminate()
             process.wait(20)
+
+
+def scheduled() -> bytes:
+    """A worklist item as Orthanc's plugin reads it."""
+    step = Dataset()
+    step.Modality, step.ScheduledStationAETitle = "MR", "MR1"
+    step.ScheduledProcedureStepStartDate, step.ScheduledProcedureStepStartTime = "20310301", "083000"
+    step.ScheduledProcedureStepID, step.ScheduledProcedureStepDescription = "SPS1", "Schädel"
+    found = data_set(9, PatientName="Müller^Änne", PatientID="P9", AccessionNumber="A9")
+    found.SpecificCharacterSet = "ISO_IR 100"
+    found.RequestedProcedureID = "RP1"
+    found.ScheduledProcedureStepSequence = [step]
+    return part10(found)
 
 
 def answers(archive: Archive) -> bool:
@@ -173,3 +194,31 @@ def test_healix_pulls(two: Two) -> None:
     told = two.command("peer", "pull", "ORTHANC", "--study", uid(THEIRS))
     assert (told["state"], told["received"], told["failed"]) == ("done", 3, 0)
     assert two.instances(THEIRS) == two.theirs.instances(THEIRS)
+
+
+@pytest.mark.spec("PS3.4 K.4.1")
+@pytest.mark.skipif(not WORKLISTS.exists(), reason="Orthanc has come without its worklist plugin")
+@pytest.mark.parametrize(("modality", "names"), [("MR", ["Müller^Änne"]), ("CT", [])])
+def test_healix_asks_for_the_worklist(two: Two, modality: str, names: list[str]) -> None:
+    """Healix finds what is on Orthanc's worklist, by keys of the patient and of the step, in its character set."""
+    key = f"ScheduledProcedureStepSequence.Modality={modality}"
+    found = two.command("peer", "find", "ORTHANC", "--level", "worklist", "PatientID=P9", key)["matches"]
+    assert [one["PatientName"] for one in found] == names
+    for one in found:
+        (step,) = one["ScheduledProcedureStepSequence"]
+        assert (one["AccessionNumber"], step["ScheduledProcedureStepDescription"]) == ("A9", "Schädel")
+
+
+@pytest.mark.spec("PS3.4 K.4.1")
+def test_orthanc_asks_for_the_worklist(two: Two) -> None:
+    """Orthanc finds what is on Healix's worklist, by keys of the patient and of the step."""
+    about = ["--patient-id", "P7", "--name", "Müller^Änne", "--at", "2031-03-01T08:30", "--description", "Schädel"]
+    step = two.command("worklist", "add", "--modality", "CT", *about)["step"]
+    two.command("worklist", "add", "--modality", "MR", *about)
+    wanted = {"Modality": "CT", "ScheduledProcedureStepID": "", "ScheduledProcedureStepDescription": ""}
+    query = {"PatientID": "P7", "PatientName": "", "ScheduledProcedureStepSequence": [wanted]}
+    (found,) = two.theirs.ask("/modalities/healix/find-worklist", query)
+    assert found["PatientName"] == "Müller^Änne"
+    assert found["ScheduledProcedureStepSequence"] == [
+        {"Modality": "CT", "ScheduledProcedureStepDescription": "Schädel", "ScheduledProcedureStepID": step}
+    ]
