@@ -22,8 +22,8 @@ class Known:
     """What is there already, and, as the group is decided, what it adds.
 
     `studies`: (PatientID, issuer) by study; `series`: study by series; `instances`: (series, SOP class, digest) by
-    instance, `fresh` those of the group itself; `closed`: studies that the caller may not store into; `held`: those
-    under legal hold; `rejected`: the code of a rejection note by instance.
+    instance, `fresh` those of the group itself; `closed`: studies that the caller may not store into; `taken`: series
+    and instances in such ones; `held`: studies under legal hold; `rejected`: the code of a rejection note by instance.
     """
 
     studies: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -31,6 +31,7 @@ class Known:
     instances: dict[str, tuple[str, str, bytes]] = field(default_factory=dict)
     fresh: set[str] = field(default_factory=set)
     closed: frozenset[str] = frozenset()
+    taken: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
     rejected: dict[str, str] = field(default_factory=dict)
 
@@ -73,7 +74,7 @@ def _makes_room(received: Received, present: tuple[str, str, bytes], known: Know
 
 
 def _refusal(received: Received, known: Known) -> tuple[Reason, str] | None:
-    if received.study in known.closed:
+    if received.study in known.closed or not known.taken.isdisjoint((received.series, received.sop_instance)):
         return Reason.NOT_AUTHORIZED, "the token does not allow to store for this patient"
     if known.studies.get(received.study, (key := identity(received))) != key:
         return Reason.DATA_SET_DOES_NOT_MATCH, "PatientID or its issuer differ from those of the study"

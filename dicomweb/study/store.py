@@ -146,11 +146,11 @@ _KNOWN = """
 SELECT 1, s.study_uid, s.patient_id, s.patient_id_issuer, NULL::bytea, k.id, {allowed_s}
 FROM study s LEFT JOIN patient_key k ON k.pat = s.pat WHERE s.study_uid = ANY(%s)
 UNION ALL
-SELECT 2, e.series_uid, s.study_uid, NULL, NULL, NULL, NULL
+SELECT 2, e.series_uid, s.study_uid, NULL, NULL, NULL, {allowed_s}
 FROM series e JOIN study s ON s.pk = e.study_pk WHERE e.series_uid = ANY(%s)
 UNION ALL
-SELECT 3, i.instance_uid, e.series_uid, i.sop_class_uid, i.digest, NULL, NULL
-FROM instance i JOIN series e ON e.pk = i.series_pk WHERE i.instance_uid = ANY(%s)
+SELECT 3, i.instance_uid, e.series_uid, i.sop_class_uid, i.digest, NULL, {allowed_s}
+FROM instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk WHERE i.instance_uid = ANY(%s)
 UNION ALL
 SELECT 4, n.study_uid, NULL, NULL, NULL, k.id, {allowed_p}
 FROM unnest(%s::text[], %s::text[], %s::text[]) AS n (study_uid, patient_id, issuer)
@@ -159,30 +159,38 @@ LEFT JOIN patient_key k ON k.pat = p.pat
 UNION ALL
 SELECT 5, h.study_uid, NULL, NULL, NULL, NULL, NULL FROM study_hold h WHERE h.study_uid = ANY(%s)
 UNION ALL
-SELECT 6, r.instance_uid, r.code, NULL, NULL, NULL, NULL FROM rejected_instance r WHERE r.instance_uid = ANY(%s)"""
+SELECT 6, r.instance_uid, r.code, NULL, NULL, NULL,
+  (SELECT bool_or({allowed_d}) FROM deleted_instance d WHERE d.instance_uid = r.instance_uid)
+FROM rejected_instance r WHERE r.instance_uid = ANY(%s)"""
 
 
 def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Known, dict[str, str | None]]]:
     """What is there, and the logical id of each study's patient, where that is known already.
 
     A study is closed to a caller unless its patient, known or to be, is in a compartment that the caller may create in.
+    What has a UID in another study, or had it before it was rejected, is taken then.
     """
     present = access.represented("ImagingStudy", Permission.CREATE, "s.pat", "s.imaging_study")
     future = access.compartments("ImagingStudy", Permission.CREATE, "p.pat") if access.project is None else EVERYTHING
+    past = access.represented("ImagingStudy", Permission.CREATE, "d.pat", "d.imaging_study")
+    whole = access.sees_all("ImagingStudy", Permission.CREATE)
     firsts = by_study(received)
     identities = [identity(one) for one in firsts.values()]
     rows = yield Statement(
-        _KNOWN.format(allowed_s=present.sql, allowed_p=future.sql),
+        _KNOWN.format(allowed_s=present.sql, allowed_p=future.sql, allowed_d=past.sql),
         (
             *present.params,
             list(firsts),
+            *present.params,
             [one.series for one in received],
+            *present.params,
             [one.sop_instance for one in received],
             *future.params,
             list(firsts),
             [key for key, _ in identities],
             [issuer for _, issuer in identities],
             list(firsts),
+            *past.params,
             [one.sop_instance for one in received],
         ),
     )
@@ -190,7 +198,9 @@ def _known(access: AccessContext, received: Sequence[Received]) -> Work[tuple[Kn
     patients: dict[str, str | None] = {}
     allowed: dict[str, bool] = {}
     for kind, uid, first, second, digest, patient, permitted in sorted(rows, key=lambda row: -row[0]):
-        if kind == 1:
+        if kind in (2, 3, 6) and not (whole if permitted is None else permitted):
+            known.taken.add(uid)
+        elif kind == 1:
             known.studies[uid] = (first or "", second or "")
         elif kind == 2:
             known.series[uid] = first

@@ -22,7 +22,7 @@ from tests.support.dimse_service import serving_dimse
 from tests.support.live_server import live_server
 from tests.support.query_recorder import query_recorder
 from tests.support.stow import HEADERS, body
-from tests.support.study import SYSTEM, Store
+from tests.support.study import SYSTEM, Store, caller
 
 Pool = ConnectionPool[Connection[Row]]
 KEEP, REPLACE = Duplicates.KEEP, Duplicates.REPLACE
@@ -116,3 +116,56 @@ def test_both_doors(
             peer.associate()
             peer.send(p_data(3, 3, c_store(uid(1, 1, 1))) + p_data(3, 2, bare(image(description="third"))))
             assert peer.answer()[0] == (caution or 0)
+
+
+OWN = 7
+OWNER = caller("patient/ImagingStudy.crus", pat=OWN)
+
+
+@pytest.fixture
+def shared(store: Store) -> Store:
+    """A store with two images of another patient, one of them rejected, that knows the caller's patient too."""
+    for pat, mrn in ((OWN, "own"), (8, "other")):
+        store.sql("INSERT INTO patient_key (pat, id) OVERRIDING SYSTEM VALUE VALUES (%s, %s)", pat, mrn)
+        store.sql("INSERT INTO study_patient (patient_id, issuer, pat) VALUES (%s, '', %s)", mrn, pat)
+    store.add(*(own(study=1, series=1, instance=n, patient="other") for n in (1, 2)))
+    store.sql("INSERT INTO rejected_instance (instance_uid, code, note) VALUES (%s, '113001', '')", uid(1, 1, 3))
+    return store
+
+
+def own(*, study: int, series: int, instance: int, patient: str = "own") -> bytes:
+    """An image of a patient with UIDs that are chosen freely."""
+    uids = {"SeriesInstanceUID": uid(series, series), "SOPInstanceUID": uid(1, 1, instance)}
+    return part10(with_pixels(data_set(study, series, instance, PatientID=patient, **uids)))
+
+
+@pytest.mark.spec("PS3.18 10.5.3")
+@pytest.mark.parametrize("duplicates", list(Duplicates))
+@pytest.mark.parametrize(
+    "forged",
+    [
+        own(study=1, series=9, instance=9),
+        own(study=9, series=1, instance=9),
+        own(study=9, series=9, instance=1),
+        own(study=9, series=9, instance=3),
+        own(study=9, series=9, instance=9, patient="other"),
+        own(study=9, series=9, instance=9, patient="nobody"),
+    ],
+    ids=["study", "series", "instance", "rejected", "patient", "nobody"],
+)
+def test_whose_a_uid_is_and_what_has_it_is_not_told(shared: Store, duplicates: Duplicates, forged: bytes) -> None:
+    """An object with a UID in a study that its sender may not store into is refused in the same words, whatever has the
+    UID and whatever happens to duplicates: those of an object of another patient.
+    """
+    (outcome,) = shared.add(forged, access=OWNER, duplicates=duplicates)
+    assert (outcome.status, outcome.reason) == (Disposition.REFUSED, Reason.NOT_AUTHORIZED)
+    assert outcome.message == "the token does not allow to store for this patient"
+
+
+def test_own_duplicates_are_told(shared: Store) -> None:
+    """Who may store into a study is told of what it has."""
+    mine = own(study=2, series=2, instance=5)
+    assert [shared.add(mine, access=OWNER)[0].status for _ in range(2)] == [Disposition.STORED, Disposition.DUPLICATE]
+    other = part10(with_pixels(data_set(2, 2, 5, PatientID="own", SeriesDescription="other",
+                                        SeriesInstanceUID=uid(2, 2), SOPInstanceUID=uid(1, 1, 5))))  # fmt: skip
+    assert shared.add(other, access=OWNER)[0].reason is Reason.DUPLICATE_INSTANCE
