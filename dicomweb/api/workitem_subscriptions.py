@@ -16,7 +16,7 @@ from dicomweb.api.related import PRIVATE
 from dicomweb.api.unsupported import supported
 from dicomweb.api.workitems import telling, warned
 from dicomweb.workitem.matching import is_searchable
-from dicomweb.workitem.reports import WORKLIST
+from dicomweb.workitem.reports import FILTERED, WORKLIST
 from dicomweb.workitem.rows import visible
 from dicomweb.workitem.status import WARNINGS, Failure, RefusedError, Success
 from dicomweb.workitem.subscribe import subscribe, subscribe_globally
@@ -27,8 +27,6 @@ from healix_fhir.kernel.errors import invalid
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
-FILTERED = f"{WORKLIST}.1"
-"""The instance that filtered global subscriptions name."""
 NEXT_PAIR = re.compile(r",(?=[A-Za-z0-9.]+=)")
 
 

@@ -17,6 +17,7 @@ from dicomweb.dimse.identifier import SYNTAXES
 from dicomweb.dimse.peers import Right
 from dicomweb.dimse.query_retrieve import FIND, GET, MOVE
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
+from dicomweb.dimse.ups import OPERATIONS, SEARCHED
 from dicomweb.uid import is_uid
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.kernel.settings import PREFIX
@@ -81,13 +82,17 @@ SERVICES: Mapping[str, Right] = {
     MPPS: Right.MPPS,
     MPPS_RETRIEVE: Right.MPPS,
     **dict.fromkeys(GET, Right.GET),
+    **dict.fromkeys(OPERATIONS, Right.UPS),
 }
 """The right that a peer needs for a SOP class."""
 
 
-EXTENDED: Mapping[str, bytes] = {**query_retrieve.EXTENDED, MODALITY_WORKLIST: b"\1\1\1\0"}
-"""What we can of the application information of each SOP class that has some; of the worklist fuzzy names, not the
-adjustment to time zones. Spec: PS3.4 K.5.1 (2024d)"""
+EXTENDED: Mapping[str, bytes] = {
+    **query_retrieve.EXTENDED,
+    **dict.fromkeys((MODALITY_WORKLIST, *SEARCHED), b"\1\1\1\0"),
+}
+"""What we can of the application information of each SOP class that has some; of the worklists fuzzy names, not the
+adjustment to time zones. Spec: PS3.4 K.5.1 and CC.4 (2024d)"""
 
 STORAGE_INFORMATION = bytes((2, 0, 3, 0, 0, 0))
 """What we say of every storage class to who asks: all attributes are kept (level 2, full), to the bit, signatures

@@ -43,12 +43,16 @@ from dicomweb.dimse.peers import Right
 from dicomweb.dimse.refusals import ABORTED, ASSOCIATE, Refusals
 from dicomweb.dimse.store import SERVICE, StoreService
 from dicomweb.dimse.tls import renewing
+from dicomweb.dimse.ups import OPERATIONS
 from dicomweb.dimse.wire import ClosedError, Wire, wire_of
+from dicomweb.dimse.workitem import WorkitemService
+from dicomweb.dimse.workitem_find import workitem_query_service
 from dicomweb.dimse.worklist import worklist_service
 from dicomweb.index.further import read
 from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
 from dicomweb.study.store import attempt, deposit
+from dicomweb.workitem.create import PatientFinder
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, at_once, one, open_pool, transaction
 from healix_fhir.kernel.errors import Category, HealixError
@@ -73,6 +77,7 @@ class Scp:
     limits: Limits
     refusals: Refusals
     stop: Event
+    find_patient: PatientFinder
 
     def serve(self, connection: socket.socket, body: bytes, address: str) -> None:
         """One association, from the body of its A-ASSOCIATE-RQ to its end. Does not raise."""
@@ -106,22 +111,28 @@ class Scp:
     def _converse(self, wire: Wire, request: Request, caller: Caller) -> None:
         agreed = negotiate(request, caller.rights, self.services)
         wire.write(accept(request, agreed, self.limits.pdu))
-        archive, most = self.receiver.archive, self.limits.instances
-        services: dict[CommandField, Service] = {
-            CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
-            CommandField.C_STORE_RQ: StoreService(caller, self._storage, self.receiver, self.commit, self._audit),
-            CommandField.N_ACTION_RQ: CommitService(caller, self.pool, self._audit),
-            CommandField.C_MOVE_RQ: move(caller, self.pool, archive, self._audit, most, self.stop),
-            CommandField.C_GET_RQ: get(caller, self.pool, archive, self._audit, most),
-            CommandField.C_FIND_RQ: by_class(
-                {MODALITY_WORKLIST: worklist_service(caller, self.pool, self._audit)},
-                find_service(caller, self._search(), self._audit),
-            ),
-            **dict.fromkeys(MPPS_OPERATIONS, MppsService(caller, self.pool, self._audit)),
-        }
         aborted = partial(self.refusals.refused, caller.access.origin, ABORTED)
         transfer = DataTransfer(wire, request.maximum)
-        Association(transfer, agreed.accepted, services, self.limits, aborted).run()
+        Association(transfer, agreed.accepted, self._services(caller), self.limits, aborted).run()
+
+    def _services(self, caller: Caller) -> dict[CommandField, Service]:
+        archive, most = self.receiver.archive, self.limits.instances
+        workitems = WorkitemService(caller, self.pool, self.find_patient, self._audit)
+        of_workitems = dict.fromkeys(OPERATIONS, workitems)
+        worklists: dict[str, Service] = {
+            MODALITY_WORKLIST: worklist_service(caller, self.pool, self._audit),
+            **dict.fromkeys(OPERATIONS, workitem_query_service(caller, self.pool, self.limits.matches, self._audit)),
+        }
+        steps = MppsService(caller, self.pool, self._audit)
+        return {
+            CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
+            CommandField.C_STORE_RQ: StoreService(caller, self._storage, self.receiver, self.commit, self._audit),
+            CommandField.N_ACTION_RQ: by_class(of_workitems, CommitService(caller, self.pool, self._audit)),
+            CommandField.C_MOVE_RQ: move(caller, self.pool, archive, self._audit, most, self.stop),
+            CommandField.C_GET_RQ: get(caller, self.pool, archive, self._audit, most),
+            CommandField.C_FIND_RQ: by_class(worklists, find_service(caller, self._search(), self._audit)),
+            **dict.fromkeys(MPPS_OPERATIONS, by_class(of_workitems, steps)),
+        }
 
     def _search(self) -> Search:
         run = partial(at_once, self.pool)
@@ -140,9 +151,16 @@ class Scp:
 
 
 def make(
-    settings: Settings, pool: ConnectionPool[Connection[Row]], limits: Limits, refusals: Refusals, stop: Event
+    settings: Settings,
+    pool: ConnectionPool[Connection[Row]],
+    limits: Limits,
+    refusals: Refusals,
+    stop: Event,
+    find_patient: PatientFinder,
 ) -> Scp:
-    """The service over the database of `pool` and the archive of the settings."""
+    """The service over the database of `pool` and the archive of the settings; `find_patient` knows whom a PatientID
+    means.
+    """
     archive = open_archive(settings)
     duplicates = Duplicates(settings.duplicates)
 
@@ -163,6 +181,7 @@ def make(
         limits=limits,
         refusals=refusals,
         stop=stop,
+        find_patient=find_patient,
     )
 
 
@@ -182,7 +201,7 @@ def _ports(settings: Settings) -> dict[int, Callable[[], ssl.SSLContext] | None]
     return {settings.dimse_port: None} | ({settings.dimse_tls_port: tls} if tls is not None else {})
 
 
-def run(settings: Settings, stop: Event) -> None:
+def run(settings: Settings, stop: Event, find_patient: PatientFinder) -> None:
     """Serve on the settings' host and DIMSE ports until `stop` is set; messages under way get time to end.
 
     Raises Unavailable when a port is taken, Invalid when the settings of TLS cannot be.
@@ -200,7 +219,7 @@ def run(settings: Settings, stop: Event) -> None:
         Refusals(pool) as refusals,
     ):
         doors = [_door(listening, settings.host, port, tls) for port, tls in _ports(settings).items()]
-        gate(doors, make(settings, pool, limits, refusals, stop)).run(stop)
+        gate(doors, make(settings, pool, limits, refusals, stop, find_patient)).run(stop)
 
 
 def _door(listening: ExitStack, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None) -> Door:

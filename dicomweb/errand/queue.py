@@ -38,6 +38,7 @@ CHANNEL = "healix_errands"
 class Kind(StrEnum):
     """What is to be done. Those that come first here are done first."""
 
+    EVENT = "event"
     COMMITMENT = "commitment"
     NOTICE = "notice"
     PUSH = "push"
@@ -46,7 +47,7 @@ class Kind(StrEnum):
     PRIORS = "priors"
 
 
-SHORT = frozenset({Kind.COMMITMENT, Kind.NOTICE})
+SHORT = frozenset({Kind.EVENT, Kind.COMMITMENT, Kind.NOTICE})
 """What takes a moment wherever it goes. It is done beside what takes long, also at the same receiver."""
 
 

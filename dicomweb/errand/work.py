@@ -63,6 +63,7 @@ RefusedError and StoppedError.
 """
 
 WORDS: Mapping[Kind, str] = {
+    Kind.EVENT: "workitem-event",
     Kind.COMMITMENT: "commitment-report",
     Kind.NOTICE: "availability-notice",
     Kind.PUSH: "push",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from dicomweb.workitem.called import call
 from dicomweb.workitem.reports import Report
 from healix_fhir.kernel import arrays
 from healix_fhir.kernel.database import Statement, Work
@@ -57,6 +58,7 @@ def announce(receivers: Sequence[str], told: Sequence[tuple[int | None, Report]]
             arrays.bytea(msgspec.json.encode(report.content) for _, report in told), CHANNEL, named(receivers),
         ),
     )  # fmt: skip
+    yield from call(receivers)
 
 
 def tell(pk: int, reports: Sequence[Report]) -> Work[None]:

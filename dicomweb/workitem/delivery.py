@@ -8,7 +8,7 @@ Spec: PS3.18 8.10.4 and 8.10.5 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,16 +23,31 @@ from smart_auth.scope import Permission
 
 AT_ONCE = 100
 """Events that are read together."""
-MESSAGE_ID = "00000110"
+MESSAGE_ID, AFFECTED, EVENT_TYPE_ID = "00000110", "00001000", "00001002"
 MESSAGES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One event: its number, and its report as DICOM JSON."""
+    """One event: its number, and its report as DICOM JSON; `item` is the workitem, and `patient` whose it is."""
 
     seq: int
     report: bytes
+    item: str | None = None
+    patient: str | None = None
+
+    @property
+    def type(self) -> int:
+        """Its Event Type ID."""
+        return int(self._named(EVENT_TYPE_ID))
+
+    @property
+    def about(self) -> str:
+        """The instance that it is about, which may be the server itself."""
+        return str(self._named(AFFECTED))
+
+    def _named(self, tag: str) -> Any:
+        return msgspec.json.decode(self.report)[tag]["Value"][0]
 
 
 def opened(access: AccessContext, aet: str) -> Work[int]:
@@ -42,8 +57,8 @@ def opened(access: AccessContext, aet: str) -> Work[int]:
     return seen
 
 
-def pending(access: AccessContext, aet: str, after: int) -> Work[list[Told]]:
-    """The next events for a title; what the token does not open is passed over. One statement where there are none."""
+def unheard(access: AccessContext, aet: str, after: int) -> Work[list[Told]]:
+    """The next events for a title; what the access does not open is passed over. One statement."""
     condition = visible(access, Permission.READ)
     rows = yield Statement(
         "SELECT e.seq, e.report, w.uid, k.id FROM workitem_event e LEFT JOIN workitem w ON w.pk = e.workitem"
@@ -52,13 +67,23 @@ def pending(access: AccessContext, aet: str, after: int) -> Work[list[Told]]:
         " ORDER BY e.seq LIMIT %s",
         (after, aet, *condition.params, AT_ONCE),
     )
-    shown = dict.fromkeys((uid, patient) for _, _, uid, patient in rows if uid is not None)
-    if shown:
-        origin = access.origin
-        yield record(
-            [AuditRow(origin, "R", "workitem-event", patient=one, entity=uid, query=aet) for uid, one in shown]
-        )
-    return [Told(seq, _numbered(report, seq)) for seq, report, _, _ in rows]
+    return [Told(seq, _numbered(report, seq), uid, patient) for seq, report, uid, patient in rows]
+
+
+def shown(access: AccessContext, aet: str, events: Sequence[Told]) -> list[AuditRow]:
+    """What the trail says of events that a title is told: a row for each item."""
+    items = dict.fromkeys((one.item, one.patient) for one in events if one.item is not None)
+    return [
+        AuditRow(access.origin, "R", "workitem-event", patient=patient, entity=uid, query=aet) for uid, patient in items
+    ]
+
+
+def pending(access: AccessContext, aet: str, after: int) -> Work[list[Told]]:
+    """The next events for a title, audited as told. One statement where there are none."""
+    events = yield from unheard(access, aet, after)
+    if rows := shown(access, aet, events):
+        yield record(rows)
+    return events
 
 
 def told(aet: str, seq: int) -> Statement:

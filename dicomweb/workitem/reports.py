@@ -20,6 +20,9 @@ WORKLIST = "1.2.840.10008.5.1.4.34.5"
 CANCELLATION = ("00741238", "0074100E", "0074100A", "0074100C")
 """What a request for cancellation may tell: why, the reason as a code, and whom to talk to."""
 
+FILTERED = f"{WORKLIST}.1"
+"""The instance that filtered global subscriptions name."""
+
 TOLD = ("00741004", "00741006", "00741008")
 """The parts of Progress Information of which a change is reported."""
 

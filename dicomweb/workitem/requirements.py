@@ -52,7 +52,7 @@ def created(uid: str, given: DataSet) -> tuple[DataSet, bool]:
     for row in ATTRIBUTES:
         member = dataset.get(row.tag)
         if row.create is Create.VALUE and not values(member):
-            raise _required(row.keyword)
+            raise _required(row.keyword, is_there=member is not None)
         if row.create is Create.EMPTY and values(member):
             raise invalid(f"{row.keyword} of a new workitem must be empty", code="business-rule")
         if member is None and row.create in (Create.PRESENT, Create.EMPTY):
@@ -84,7 +84,7 @@ def changed(present: DataSet, given: DataSet) -> DataSet:
                 raise invalid(f"{row.keyword} cannot be changed", code="business-rule")
             del changes[tag]
         elif row.set is Set.VALUE and not values(member) and values(present.get(tag)):
-            raise _required(row.keyword)
+            raise _required(row.keyword, is_there=True)
     _enumerated(changes)
     return present | changes
 
@@ -149,5 +149,6 @@ def _enumerated(dataset: DataSet) -> None:
             raise invalid(f"{BY_TAG[tag].keyword} must be one of {', '.join(sorted(allowed))}", code="value")
 
 
-def _required(keyword: str) -> HealixError:
-    return invalid(f"{keyword} must have a value", code="required")
+def _required(keyword: str, *, is_there: bool) -> HealixError:
+    status = Failure.MISSING_VALUE if is_there else Failure.MISSING_ATTRIBUTE
+    return RefusedError(status, f"{keyword} must have a value", code="required")

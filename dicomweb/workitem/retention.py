@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dicomweb.workitem.announce import announce, in_order
+from dicomweb.workitem.called import WAITING
 from dicomweb.workitem.reports import restarted
 from healix_fhir.kernel.database import Statement, Work
 
@@ -20,7 +21,9 @@ def sweep(days: int) -> Work[int]:
 
     That an item was there stays known, so that it is answered as gone and its UID is not used again.
     """
-    yield Statement("DELETE FROM workitem_event WHERE made < now() - %s::interval", (EVENTS_KEPT,))
+    yield Statement(
+        f"DELETE FROM workitem_event e WHERE e.made < now() - %s::interval AND NOT {WAITING}", (EVENTS_KEPT,)
+    )
     if not days:
         return 0
     rows = yield Statement(

@@ -15,7 +15,7 @@ from dicomweb.workitem.attributes import RETURNED
 from dicomweb.workitem.matching import Path, conditions, path_of
 from dicomweb.workitem.rows import visible
 from healix_fhir.kernel.audit import AuditRow, record
-from healix_fhir.kernel.database import Fragment, Statement, Work
+from healix_fhir.kernel.database import Fragment, Row, Statement, Work
 from healix_fhir.kernel.errors import invalid
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
@@ -90,28 +90,58 @@ def _whole(name: str, value: str) -> int:
     return int(value)
 
 
+Place = tuple[str, int]
+"""Where a match stands in the list: when the step is to begin, and its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some matches as whole data sets, and the place of the last one if more may follow."""
+
+    objects: list[bytes]
+    last: Place | None
+
+
 def search(access: AccessContext, query: Query) -> Work[Matches]:
     """Run a search as far as `access` may see, in the order in which the steps are to begin.
 
     One statement, and one for the audit rows of each patient shown.
     """
-    parts = [visible(access, Permission.SEARCH), *query.conditions]
-    rows = yield Statement(
-        "SELECT k.id, w.dataset FROM workitem w LEFT JOIN patient_key k ON k.pat = w.pat"
+    rows = yield _matching(access, query, query.limit + 1)
+    shown = rows[: query.limit]
+    yield _audited(access, query, shown)
+    returned = RETURNED | {path.tags[0] for path, _ in query.keys} | {path.tags[0] for path in query.include}
+    objects = [bytes(row[1]) if query.every else _part(row[1], returned) for row in shown]
+    return Matches(objects, more=len(rows) > query.limit)
+
+
+def page(access: AccessContext, query: Query, after: Place | None = None) -> Work[Page]:
+    """The matches that follow a place, at most the limit of `query`; those of C-FIND, which have no end."""
+    beyond = [] if after is None else [Fragment("(w.scheduled, w.pk) > (%s, %s)", after)]
+    rows = yield _matching(access, query, query.limit, *beyond)
+    if rows or after is None:
+        yield _audited(access, query, rows)
+    last = tuple(rows[-1][2:]) if len(rows) == query.limit else None
+    return Page([bytes(row[1]) for row in rows], last)
+
+
+def _matching(access: AccessContext, query: Query, limit: int, *beyond: Fragment) -> Statement:
+    parts = [visible(access, Permission.SEARCH), *query.conditions, *beyond]
+    return Statement(
+        "SELECT k.id, w.dataset, w.scheduled, w.pk FROM workitem w LEFT JOIN patient_key k ON k.pat = w.pat"
         f" WHERE w.dataset IS NOT NULL AND {' AND '.join(part.sql for part in parts)}"
         " ORDER BY w.scheduled, w.pk LIMIT %s OFFSET %s",
-        (*(param for part in parts for param in part.params), query.limit + 1, query.offset),
+        (*(param for part in parts for param in part.params), limit, query.offset),
         prepare=False,
     )
-    shown = rows[: query.limit]
+
+
+def _audited(access: AccessContext, query: Query, shown: Sequence[Row]) -> Statement:
     asked = "&".join(f"{path.name}={value}" for path, value in query.keys).replace("\0", "")
-    patients = dict.fromkeys(patient for patient, _ in shown if patient is not None)
-    yield record(
+    patients = dict.fromkeys(row[0] for row in shown if row[0] is not None)
+    return record(
         [AuditRow(access.origin, "E", "query-workitem", patient=one, query=asked) for one in patients or (None,)]
     )
-    returned = RETURNED | {path.tags[0] for path, _ in query.keys} | {path.tags[0] for path in query.include}
-    objects = [bytes(dataset) if query.every else _part(dataset, returned) for _, dataset in shown]
-    return Matches(objects, more=len(rows) > query.limit)
 
 
 def _part(dataset: bytes, returned: frozenset[str]) -> bytes:

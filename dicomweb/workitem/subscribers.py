@@ -1,5 +1,5 @@
-"""AE titles as subscribers. A title belongs to the app and person that use it first; who sees the whole worklist may
-subscribe any title, as systems do on behalf of others.
+"""AE titles as subscribers. That of a known peer belongs to the peer, another one to the app and person that use it
+first; who sees the whole worklist may subscribe any title, as systems do on behalf of others.
 
 Spec: PS3.4 CC.2.3.2 (2024d)
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from dicomweb.workitem.called import PEER
 from dicomweb.workitem.rows import TYPE, visible
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, forbidden, invalid
@@ -47,11 +48,13 @@ def take(access: AccessContext, aet: str) -> Work[int]:
            made AS (
              INSERT INTO workitem_subscriber (aet, client, account)
              SELECT %(aet)s, %(client)s, %(account)s FROM mine WHERE mine.titles < %(most)s
-             ON CONFLICT (aet) DO NOTHING RETURNING seen)
-           SELECT seen, TRUE FROM made
-           UNION ALL
-           SELECT s.seen, s.client IS NOT DISTINCT FROM %(client)s AND s.account IS NOT DISTINCT FROM %(account)s
-           FROM workitem_subscriber s WHERE s.aet = %(aet)s""",
+             ON CONFLICT (aet) DO NOTHING RETURNING seen),
+           used AS (
+             SELECT seen, TRUE AS own FROM made
+             UNION ALL
+             SELECT s.seen, s.client IS NOT DISTINCT FROM %(client)s AND s.account IS NOT DISTINCT FROM %(account)s
+             FROM workitem_subscriber s WHERE s.aet = %(aet)s)
+           SELECT seen, own AND NOT EXISTS (SELECT FROM dimse_peer p WHERE p.aet = %(aet)s) FROM used""",
         {"aet": aet, "client": origin.client, "account": origin.account, "most": MOST_TITLES},
     )
     if not rows:
@@ -77,3 +80,12 @@ def known(access: AccessContext, aet: str) -> Work[bool]:
     if rows and not rows[0][0] and not sees_all(access):
         raise forbidden("the AE title belongs to another subscriber")
     return bool(rows)
+
+
+def can_be_told(access: AccessContext, aet: str) -> Work[bool]:
+    """Whether there is a way to a title: a peer that may use the worklist, or one that has subscribed before."""
+    visible(access, Permission.READ)
+    rows = yield Statement(
+        f"SELECT EXISTS (SELECT {PEER}) OR EXISTS (SELECT FROM workitem_subscriber s WHERE s.aet = %s)", ([aet], aet)
+    )
+    return bool(rows[0][0])

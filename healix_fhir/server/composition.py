@@ -20,6 +20,7 @@ from dicomweb.dimse.forwarding import to_peer
 from dicomweb.dimse.notice import notifier
 from dicomweb.dimse.pulling import puller
 from dicomweb.dimse.pushing import pusher
+from dicomweb.dimse.workitem_report import teller
 from dicomweb.errand import queue as errand_queue
 from dicomweb.errand.queue import Kind
 from dicomweb.errand.work import worker
@@ -116,6 +117,7 @@ def errands(settings: Settings, pool: ConnectionPool[Connection[Row]], stop: Eve
     """The steps that do one errand at another system: those that are short, and the others; `stop` ends their waits."""
     archive = open_archive(settings)
     performers = {
+        Kind.EVENT: teller(stop),
         Kind.COMMITMENT: reporter(archive, stop),
         Kind.NOTICE: notifier(stop),
         Kind.PRIORS: fetcher(stop),

@@ -16,6 +16,7 @@ from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.refusals import Refusals
 from dicomweb.dimse.scp import gate, make
 from dicomweb.dimse.tls import renewing
+from healix_fhir.imaging.workitems import find_patient
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.settings import Settings
 
@@ -47,7 +48,7 @@ def serving_ports(settings: Settings, pool: ConnectionPool[Connection[Row]], lim
     doors = [Door(listen("127.0.0.1", 0)), *([Door(listen("127.0.0.1", 0), context)] if context else [])]
     ports = [int(door.listener.getsockname()[1]) for door in doors]
     with Refusals(pool) as refusals:
-        door = gate(doors, make(settings, pool, limits, refusals, stop))
+        door = gate(doors, make(settings, pool, limits, refusals, stop, find_patient))
         thread = Thread(target=door.run, args=(stop,), name="dimse")
         thread.start()
         try:

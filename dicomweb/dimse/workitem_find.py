@@ -1,0 +1,121 @@
+"""C-FIND of workitems: in the contexts of the Pull, Watch and Query classes, by the search that UPS-RS makes too.
+
+Spec: PS3.4 CC.2.8 and Table CC.2.5-3 (2024d)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from dicomweb.dicomjson.model import Member, Members
+from dicomweb.dimse.admission import Caller
+from dicomweb.dimse.associate import Context
+from dicomweb.dimse.identifier import Identifier, known, text
+from dicomweb.dimse.query import Found, QueryService, Question, narrowed
+from dicomweb.dimse.ups import SEARCHED
+from dicomweb.workitem.keys import UNMATCHED
+from dicomweb.workitem.matching import Path, path_of
+from dicomweb.workitem.search import Place, Query, page
+from healix_fhir.kernel.audit import AuditRow
+from healix_fhir.kernel.database import Row, transaction
+from healix_fhir.kernel.errors import Category, HealixError
+from smart_auth.access import AccessContext
+
+WORD = "query-workitem"
+FUZZY = 2
+"""The byte of the application information that asks for fuzzy names. Spec: PS3.4 Table K.5.1-1 (2024d)"""
+PAGE = 500
+NO_KEYS = frozenset({0x00080005, 0x00080201})
+"""Specific Character Set and Timezone Offset From UTC say something of the query, and are matched with nothing."""
+IDENTITY = {0x00080016: "UI", 0x00080018: "UI"}
+"""SOP Class UID and SOP Instance UID are in every answer: without them nothing can be done with the item."""
+
+Pool = ConnectionPool[Connection[Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an identifier asks for: the matches of `keys`, with the attributes `returned`."""
+
+    keys: tuple[tuple[Path, str], ...]
+    returned: tuple[int, ...]
+    unsupported: bool
+
+
+def workitem_query_service(caller: Caller, pool: Pool, most: int, audit: Callable[[AuditRow], None]) -> QueryService:
+    """The search of workitems for one caller."""
+
+    def ask(identifier: Identifier, context: Context) -> Question:
+        asked = asked_for(identifier.members)
+        fuzzy = context.extended[FUZZY : FUZZY + 1] == b"\1"
+        query = Query(asked.keys, fuzzy=fuzzy, limit=PAGE)
+        assert isinstance(query.conditions, list)  # malformed values are refused here
+        return Question(_pages(caller.access, pool, query, identifier.members, asked), asked.unsupported)
+
+    return QueryService(caller, WORD, SEARCHED, most, ask, audit)
+
+
+def asked_for(members: Members) -> Asked:
+    """The keys of an identifier. Raises Unprocessable for a sequence with several items."""
+    keys: list[tuple[Path, str]] = []
+    returned: list[int] = []
+    unsupported = False
+    for tag, member in members.items():
+        if tag in NO_KEYS:
+            continue
+        if _path((tag,)) is None:
+            unsupported = True
+            continue
+        returned.append(tag)
+        for tags, wanted in _leaves((tag,), member):
+            path = _path(tags)
+            if path is not None and (not wanted or path.vr not in UNMATCHED):
+                keys.append((path, wanted))
+            else:
+                unsupported = True
+    return Asked(tuple(keys), tuple(sorted({*returned, *IDENTITY})), unsupported)
+
+
+def _leaves(tags: tuple[int, ...], member: Member) -> Iterator[tuple[tuple[int, ...], str]]:
+    """The attributes of a key, each with what is asked of it; nothing where it is only to be returned."""
+    if member.vr != "SQ":
+        yield tags, text(member) if member.octets is None else member.octets.hex()
+        return
+    if len(member.values) > 1:
+        raise HealixError(Category.UNPROCESSABLE, f"the sequence {tags[-1]:08X} has more than one item")
+    for item in member.values:
+        for tag, inner in item.items():
+            yield from _leaves((*tags, tag), inner)
+
+
+def _path(tags: tuple[int, ...]) -> Path | None:
+    try:
+        return path_of(".".join(f"{tag:08X}" for tag in tags))
+    except HealixError:
+        return None
+
+
+def _pages(access: AccessContext, pool: Pool, query: Query, wanted: Members, asked: Asked) -> Iterator[Found]:
+    """The identifiers of the responses."""
+    place: Place | None = None
+    while True:
+        found = transaction(pool, partial(page, access, query, place))
+        yield Found((_answer(known(one), wanted, asked) for one in found.objects), found.last is not None)
+        if found.last is None:
+            return
+        place = found.last
+
+
+def _answer(found: Members, wanted: Members, asked: Asked) -> Members:
+    """What was asked for, empty where there is no value."""
+    answer: Members = {}
+    for tag in asked.returned:
+        empty = wanted[tag].vr if tag in wanted else IDENTITY[tag]
+        member = found.get(tag)
+        answer[tag] = Member(empty) if member is None else narrowed(member, wanted.get(tag))
+    return answer
