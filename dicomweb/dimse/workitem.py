@@ -32,7 +32,7 @@ from dicomweb.workitem.cancel import request_cancellation
 from dicomweb.workitem.change_state import change_state
 from dicomweb.workitem.create import PatientFinder, create
 from dicomweb.workitem.retrieve import retrieve, selected
-from dicomweb.workitem.status import Success
+from dicomweb.workitem.status import Failure, Success
 from dicomweb.workitem.update import update
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Row, Work, transaction
@@ -172,7 +172,7 @@ def _check_data_set(command: Command, field: CommandField, action: object) -> No
             raise NotTakenError(ServiceStatus.MISTYPED_ARGUMENT, "a data set follows")
         return
     if field in (CommandField.N_CREATE_RQ, CommandField.N_SET_RQ):
-        raise NotTakenError(ServiceStatus.MISSING_ATTRIBUTE, "no data set follows")
+        raise NotTakenError(Failure.MISSING_ATTRIBUTE, "no data set follows")
     if field is CommandField.N_ACTION_RQ and action != Action.REQUEST_CANCEL:
         raise NotTakenError(ServiceStatus.INVALID_ARGUMENT_VALUE, "no action information follows")
 

@@ -74,17 +74,17 @@ def asked_for(members: Members) -> Asked:
         returned.append(tag)
         for tags, wanted in _leaves((tag,), member):
             path = _path(tags)
-            if path is not None and (not wanted or path.vr not in UNMATCHED):
+            if path is not None and wanted is not None and (not wanted or path.vr not in UNMATCHED):
                 keys.append((path, wanted))
             else:
                 unsupported = True
     return Asked(tuple(keys), tuple(sorted({*returned, *IDENTITY})), unsupported)
 
 
-def _leaves(tags: tuple[int, ...], member: Member) -> Iterator[tuple[tuple[int, ...], str]]:
-    """The attributes of a key, each with what is asked of it; nothing where it is only to be returned."""
+def _leaves(tags: tuple[int, ...], member: Member) -> Iterator[tuple[tuple[int, ...], str | None]]:
+    """The attributes of a key, each with what is asked of it: empty where it is only to be returned, None for bytes."""
     if member.vr != "SQ":
-        yield tags, text(member) if member.octets is None else member.octets.hex()
+        yield tags, None if member.octets else text(member)
         return
     if len(member.values) > 1:
         raise HealixError(Category.UNPROCESSABLE, f"the sequence {tags[-1]:08X} has more than one item")

@@ -25,7 +25,6 @@ class ServiceStatus(IntEnum):
     INVALID_ARGUMENT_VALUE = 0x0115
     INVALID_SOP_INSTANCE = 0x0117
     NO_SUCH_SOP_CLASS = 0x0118
-    MISSING_ATTRIBUTE = 0x0120
     NO_SUCH_ACTION = 0x0123
     NOT_AUTHORIZED = 0x0124
     UNRECOGNIZED_OPERATION = 0x0211
@@ -36,7 +35,7 @@ class ServiceStatus(IntEnum):
 class NotTakenError(HealixError):
     """A request that is refused for its form, with its status."""
 
-    def __init__(self, status: ServiceStatus, message: str) -> None:
+    def __init__(self, status: ServiceStatus | Failure, message: str) -> None:
         super().__init__(Category.INVALID, message)
         self.status = status
 

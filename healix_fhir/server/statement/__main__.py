@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dicomweb.dicomjson.charset import CODEC
-from healix_fhir.server.statement import deidentification, dimse, errands, procedure, web
+from healix_fhir.server.statement import deidentification, dimse, errands, procedure, web, workitems
 from healix_fhir.server.statement.table import lines, table
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -26,7 +26,8 @@ INTRODUCTION = """For system integrators and operators. A statement of conforman
 products with each other. Terms and abbreviations are those of the standard: AE (application entity), SCP and SCU
 (provider and user of a service), SOP (service-object pair), UID (unique identifier), VR (value representation)."""
 MODEL = """* **DIMSE AE `HEALIX`**: accepts associations of modalities, workstations and archives: receives objects,
-  answers queries and retrievals, tells and hears of procedure steps, commits itself to storage; and calls known peers.
+  answers queries and retrievals, keeps worklists and hears of procedure steps, commits itself to storage; and calls
+  known peers.
 * **DICOMweb origin server**: stores, searches, retrieves and renders objects over HTTP, for viewers and programs with
   an access token.
 * **Study store**: what both share. An object that is acknowledged is durable, found by searches and, a moment later, a
@@ -59,6 +60,7 @@ def page() -> str:
         lines("## Network services", "What is offered over the network, from the tables that run."),
         dimse.services(),
         procedure.services(),
+        workitems.services(),
         errands.commitment(),
         errands.initiated(),
         web.services(),

@@ -13,6 +13,7 @@ from dicomweb.dimse.contexts import COMMITMENT
 from dicomweb.dimse.fetch import MOST_ANSWERS
 from dicomweb.dimse.notice import INSTANCE_AVAILABILITY
 from dicomweb.dimse.retrieving import FIND, MOVE
+from dicomweb.dimse.ups import EVENT
 from dicomweb.errand.queue import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE
 from healix_fhir.server.statement.table import lines, name, table
 
@@ -26,6 +27,7 @@ WHEN = {
 
 
 INITIATED = (
+    (EVENT, "SCP, by role selection", "tells a peer of the workitems that it has subscribed to (N-EVENT-REPORT)"),
     (COMMITMENT, "SCP, by role selection", "tells a peer what became of its request (N-EVENT-REPORT)"),
     (INSTANCE_AVAILABILITY, "SCU", "tells the peer of a route with `--notice` what has come of a study (N-CREATE)"),
     (
