@@ -47,7 +47,7 @@ def teller(stop: Event) -> Performer:
     def tell(connection: Connection[Row], errand: Errand) -> Done:
         peer = run(connection, peers.find(errand.receiver))
         if peer is not None and Right.UPS not in peer.rights:
-            raise RefusedError(f"{errand.receiver} may not use the worklist (right ups)", final=True)
+            raise RefusedError(f"{errand.receiver} has no right to {Right.UPS} any more", final=True)
         access = AccessContext(OPENED[Right.UPS], Origin(client=errand.receiver))
         events = run(connection, unheard(access, errand.receiver, errand.after))
         if not events:

@@ -190,7 +190,7 @@ def test_who_may_no_longer_use_the_worklist_is_told_nothing(ward: Ward) -> None:
     with watching(ward.listening) as watcher:
         assert ward.told(watcher) == []
         ((ended, given_up, reason),) = ward.state()
-        assert (ended, given_up, "right ups" in reason) == (True, True, True)
+        assert (ended, given_up, "right to ups" in reason) == (True, True, True)
         transaction(ward.pool, lambda: peers.remove("WATCHER"))
         ward.scu.claim()
         assert ward.told(watcher) == []
