@@ -168,7 +168,7 @@ def find(hashes: Sequence[bytes]) -> Work[dict[bytes, Found]]:
     found = {}
     for token, scope, client, username, patient, pat, role, seconds, *standing in rows:
         own, fhir_user, linked, narrowed, several, wide, project, project_name = standing
-        origin = Origin(client=client, account=username)
+        origin = Origin(client=client, account=username, token=bytes(token))
         if project is not None:
             access = opened(project, project_name or "", parse(scope), origin)
             found[bytes(token)] = Found(access, seconds)

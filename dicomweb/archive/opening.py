@@ -24,7 +24,7 @@ def open_archive(settings: Settings) -> Archive:
         if settings.blob_local_days:
             raise invalid("HEALIX_BLOB_LOCAL_DAYS is for images that HEALIX_BLOB_URL keeps from then on")
         return LocalArchive(root)
-    from dicomweb.archive.bucket import connect
+    from healix_fhir.kernel.bucket import connect
     from dicomweb.archive.remote import RemoteArchive
     from dicomweb.archive.tiered import TieredArchive
 

@@ -20,7 +20,7 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from dicomweb.archive.blobs import STREAM_CHUNK
-from dicomweb.archive.bucket import brief, refusal
+from healix_fhir.kernel.bucket import brief, refusal
 from dicomweb.archive.spool import incomplete, left_to_the_sweep, unavailable
 from healix_fhir.kernel.errors import HealixError
 

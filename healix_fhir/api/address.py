@@ -66,7 +66,8 @@ class Address:
     `handlers` by method, HEAD is answered like GET; `refused` names what R4 defines here and this server lacks.
     `form`: the body is a form of search parameters. `bodiless`: a body may be missing. `public`: no token is needed,
     and the handler gets an access context that opens nothing. `native`: a Binary is written and read as what it holds.
-    `methods` tells which of the handlers' methods there are for a path, where that is not all of them.
+    `methods` tells which of the handlers' methods there are for a path, where that is not all of them; `later`, for
+    which paths the answer may come later.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Address:
     public: bool = False
     native: bool = False
     methods: Callable[[Mapping[str, str]], Collection[str]] | None = None
+    later: Callable[[Mapping[str, str]], bool] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
@@ -113,7 +115,8 @@ class Address:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         path = scope["path_params"]
         self.handler(method, path)
-        check_preferences(headers)
+        if self.later is None or not self.later(path):
+            check_preferences(headers)
         content_type, body = "", b""
         if method in WITH_BODY:
             content_type, body = await self._body(receive, headers, method, path)

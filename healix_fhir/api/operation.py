@@ -9,11 +9,19 @@ from collections.abc import Collection, Mapping
 
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.negotiation import XML_TYPES
+from healix_fhir.api.prefer import parse_prefer
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.operation import registry
 from healix_fhir.operation.invocation import Invocation
 
 CALLS = ("GET", "POST", "DELETE")
+LATER = ("export", "import")
+"""The operations that are answered later."""
+
+
+def later(path: Mapping[str, str]) -> bool:
+    """Whether the operation of a path is answered later."""
+    return path["operation"] in LATER
 
 
 def methods(path: Mapping[str, str]) -> Collection[str]:
@@ -24,7 +32,17 @@ def methods(path: Mapping[str, str]) -> Collection[str]:
 async def operation(interactions: Interactions, call: Call) -> Answer:
     """`[base]/$name`, `[base]/[type]/$name`, `[base]/[type]/[id]/$name`."""
     as_sent = call.content_type not in XML_TYPES
-    asked = Invocation(tuple(call.params), call.body, call.path.get("type"), call.path.get("id"), as_sent, call.method)
+    prefer = parse_prefer(call.header(b"prefer"))
+    asked = Invocation(
+        tuple(call.params),
+        call.body,
+        call.path.get("type"),
+        call.path.get("id"),
+        as_sent,
+        call.method,
+        asynchronous=prefer.asynchronous,
+        lenient=prefer.lenient,
+    )
     found = registry.find(call.path["operation"], asked)
     result = await registry.run(found, interactions, call.access, asked)
     if isinstance(result, bytes):

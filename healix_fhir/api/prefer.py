@@ -1,7 +1,7 @@
 """What a caller would rather have: the Prefer header.
 
-Preferences that are unknown, or have an unknown value, are ignored, as RFC 7240 asks. `respond-async` is such a one:
-the answer comes at once, unless the caller wants to be told of what is ignored.
+Preferences that are unknown, or have an unknown value, are ignored, as RFC 7240 asks. Where no answer comes later,
+`respond-async` is such a one: the answer comes at once, unless the caller wants to be told of what is ignored.
 
 Spec: RFC 7240 2; FHIR R4, hl7.org/fhir/R4/http.html#ops, hl7.org/fhir/R4/search.html#errors
 """
@@ -22,6 +22,7 @@ class Preference:
 
     returns: Return = Return.REPRESENTATION
     strict: bool = False
+    lenient: bool = False
     asynchronous: bool = False
 
 
@@ -33,4 +34,5 @@ def parse_prefer(header: str | None) -> Preference:
         name, _, value = part.partition(";")[0].partition("=")
         given.setdefault(name.strip().lower(), value.strip().strip('"'))
     returns = {value.lower(): value for value in Return}.get(given.get("return", "").lower(), Return.REPRESENTATION)
-    return Preference(returns, given.get("handling", "").lower() == "strict", "respond-async" in given)
+    handling = given.get("handling", "").lower()
+    return Preference(returns, handling == "strict", handling == "lenient", "respond-async" in given)

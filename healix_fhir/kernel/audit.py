@@ -55,12 +55,16 @@ Index("audit_event_patient", audit_event.c.patient, audit_event.c.seq)
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Who asks, from where, in which request: the part of an audit row that is the same for a whole request."""
+    """Who asks, from where, in which request: the part of an audit row that is the same for a whole request.
+
+    `token` is the hash of the token that it asks with, by which what is done later sees whether that was revoked.
+    """
 
     client: str | None = None
     account: str | None = None
     address: str | None = None
     request: str | None = None
+    token: bytes | None = None
 
 
 OPERATOR = Origin(client="healix-cli")

@@ -25,6 +25,7 @@ DUPLICATES = ("refuse", "keep", "replace")
 CONDITIONAL_DELETES = ("single", "multiple")
 UNKNOWN_CALLERS = ("refuse", "store", "all")
 SECOND_FACTORS = ("none", "staff", "all")
+BULK_LINKS = ("token", "signed")
 PORTS = range(1, 65_536)
 OFFICER = re.compile(r"Practitioner/[A-Za-z0-9\-.]{1,64}")
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 64
@@ -52,6 +53,12 @@ class Settings:
     """The secret of `HEALIX_BLOB_ACCESS_KEY`."""
     blob_local_days: int = 0
     """Days for which images stay in the data directory before they move to `HEALIX_BLOB_URL`; 0: none."""
+    bulk_url: str = ""
+    """Where bulk exports are kept, e.g. `s3://bucket/exports`, apart from images; empty: the data directory."""
+    bulk_hours: int = 24
+    """Hours for which the files of a bulk export can be downloaded."""
+    bulk_links: str = "token"
+    """How they are: with an access `token`, or by `signed` links that need none."""
     check_mb_per_second: int = 20
     """How fast stored images are read again to see whether they are whole, in MB a second."""
     host: str = "127.0.0.1"
@@ -190,9 +197,18 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
     if not SHORTEST_PASSWORD <= settings.password_length <= LONGEST_PASSWORD:
         raise invalid(f"{PREFIX}PASSWORD_LENGTH must be from {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}")
     _check_numbers(settings)
+    _check_bulk(settings)
     _check_proxies(settings)
     _check_zone(settings)
     return settings
+
+
+def _check_bulk(settings: Settings) -> None:
+    if settings.bulk_links not in BULK_LINKS:
+        raise invalid(f"{PREFIX}BULK_LINKS must be one of {', '.join(BULK_LINKS)}")
+    inner, outer = (f"{url.rstrip('/')}/" for url in (settings.bulk_url, settings.blob_url))
+    if settings.blob_url and inner.startswith(outer):
+        raise invalid(f"{PREFIX}BULK_URL must not lie within {PREFIX}BLOB_URL, which is for images alone")
 
 
 def _check_numbers(settings: Settings) -> None:

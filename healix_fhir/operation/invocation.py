@@ -18,7 +18,8 @@ class Invocation(msgspec.Struct, frozen=True):
     """The query's parameters and the body, at the level (`system`, `type`, `instance`) that `type` and `id` tell.
 
     `as_sent`: the body is the text that the caller sent, so that lines and columns mean something to it. `given` are
-    the parameters as the operation declares them, read when it is called.
+    the parameters as the operation declares them, read when it is called. `asynchronous`: the caller wants the answer
+    later (`Prefer: respond-async`); `lenient`: it takes what can be had (`Prefer: handling=lenient`).
     """
 
     params: Sequence[tuple[str, str]] = ()
@@ -28,6 +29,8 @@ class Invocation(msgspec.Struct, frozen=True):
     as_sent: bool = False
     method: str = "POST"
     given: Given = Given()
+    asynchronous: bool = False
+    lenient: bool = False
 
     @property
     def level(self) -> str:

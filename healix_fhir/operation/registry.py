@@ -19,6 +19,7 @@ from healix_fhir.kernel.errors import unsupported
 from healix_fhir.operation import (
     break_glass,
     everything,
+    export,
     fhirpath,
     lastn,
     lookup,
@@ -53,6 +54,9 @@ ROWS: tuple[Operation, ...] = (
         within={"batch": SYSTEM, "transaction": SYSTEM},
         as_sent=frozenset({"resource"}),
     ),
+    Operation(export.OF_SYSTEM, export.export, refused=export.REFUSED),
+    Operation(export.OF_PATIENTS, export.export, refused=export.REFUSED),
+    Operation(export.OF_GROUP, export.export, refused=export.REFUSED),
     Operation(lastn.LASTN, lastn.lastn, within={"batch": TYPE}, searches=True),
     Operation(lookup.LOOKUP, lookup.lookup, within={"batch": TYPE}),
     Operation(subsumes.SUBSUMES, subsumes.subsumes, within={"batch": TYPE | INSTANCE}),

@@ -20,12 +20,16 @@ from dicomweb.study.outcome import Duplicates
 from dicomweb.study.reader import Reader
 from dicomweb.study.receive import Receiver
 from healix_fhir.api import brands
+from healix_fhir.api import bulk as bulk_api
 from healix_fhir.api import routes as fhir_api
 from healix_fhir.api.address import Edge
+from healix_fhir.api.bulk import BulkEdge
+from healix_fhir.bulk.links import KEY, Links
+from healix_fhir.bulk.store import open_store
 from healix_fhir.imaging.workitems import find_patient
 from healix_fhir.interaction.review import demands
 from healix_fhir.interaction.service import Interactions
-from healix_fhir.kernel.database import open_async_pool
+from healix_fhir.kernel.database import atransaction, open_async_pool
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.pages import routes as pages
 from healix_fhir.pages.site import Site
@@ -39,6 +43,7 @@ from healix_fhir.server.parameter_watch import ParameterWatch
 from healix_fhir.server.rooms import Rooms
 from healix_fhir.server.telemetry import Telemetry
 from healix_fhir.server.viewer import files
+from healix_fhir.store.keys import server_key
 from smart_auth.api import routes as oauth_api
 from smart_auth.api import well_known
 from smart_auth.api.bearer import TokenGate
@@ -110,6 +115,7 @@ def create_app(settings: Settings) -> ASGIApp:
             router.use(
                 [
                     *fhir_api.routes(Edge(interactions, gate, settings.max_body_mb << 20)),
+                    *bulk_api.routes(await _bulk(settings, pool, gate)),
                     *images,
                     *sockets,
                     *well_known.routes(provider, [*authorization, *images, *branding], settings.brand),
@@ -130,6 +136,11 @@ def create_app(settings: Settings) -> ASGIApp:
 
     router = Rooms(lifespan=lifespan)
     return Outermost(router, counters, secure=secure, origins=origins)
+
+
+async def _bulk(settings: Settings, pool: Pool, gate: TokenGate) -> BulkEdge:
+    key = await atransaction(pool, lambda: server_key(KEY)) if settings.bulk_links == "signed" else None
+    return BulkEdge(pool, gate, open_store(settings), Links(settings.root, key))
 
 
 def _provider(settings: Settings, pool: Pool, gate: TokenGate, seal: Seal) -> Provider:

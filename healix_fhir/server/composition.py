@@ -40,6 +40,11 @@ from dicomweb.study.relabel.perform import perform
 from dicomweb.study.sweep import sweep
 from dicomweb.study.tiers import move_old
 from dicomweb.workitem import retention
+from healix_fhir.bulk import job as bulk_job
+from healix_fhir.bulk.export import Exporter
+from healix_fhir.bulk.store import open_store
+from healix_fhir.bulk.sweep import SWEEP, clear
+from healix_fhir.bulk.sweep import sweep as sweep_bulk
 from healix_fhir.care import break_glass_notice, memberships, relationships
 from healix_fhir.care.persons import find_person
 from healix_fhir.imaging import bridge, orders, workitems
@@ -76,6 +81,7 @@ SCHEDULES = {
     "worklist.sweep": "22 * * * *",
     "archive.move": "57 * * * *",
     "errands.sweep": "42 * * * *",
+    SWEEP: "32 * * * *",
 }
 """Cron lines by task."""
 
@@ -147,7 +153,26 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         indexing.TASK: lambda: _index(settings),
         indexing.STUDY_TASK: lambda study: _index_study(settings, study),
         relabel.TASK: lambda number: _relabel(settings, number),
+        bulk_job.TASKS[bulk_job.EXPORT]: lambda job: _export(settings, job),
+        bulk_job.CLEAR: lambda job: _clear(settings, job),
+        SWEEP: lambda: _sweep_bulk(settings),
     }
+
+
+def _export(settings: Settings, job: str) -> None:
+    with open_pool(settings.database_url, size=2) as pool:
+        bases = (settings.fhir_base,)
+        Exporter(settings.database_url, pool, open_store(settings), bases, settings.bulk_hours).export(job)
+
+
+def _clear(settings: Settings, job: str) -> None:
+    with open_pool(settings.database_url, size=1) as pool:
+        clear(pool, open_store(settings), job)
+
+
+def _sweep_bulk(settings: Settings) -> None:
+    with open_pool(settings.database_url, size=1) as pool:
+        log.info("bulk jobs swept", removed=sweep_bulk(pool, open_store(settings)))
 
 
 def _index(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from dicomweb.index import tables as study_index
 from dicomweb.procedure import tables as procedure
 from dicomweb.routing import tables as routing
 from dicomweb.workitem import tables as worklist
+from healix_fhir.bulk import tables as bulk
 from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
 from healix_fhir.kernel.mail import queue as mail
@@ -49,6 +50,7 @@ ROOMS = (
     routing,
     journal,
     subscription,
+    bulk,
 )
 """The modules that declare tables; importing them fills `metadata`."""
 

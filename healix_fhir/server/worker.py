@@ -41,6 +41,8 @@ SHORT_AT_ONCE = 2
 """Reports and notices that are told at once beside those: who waits for one does not wait for a study to be sent."""
 PUT_OFF = 1.0
 """Seconds between looks at errands: all are announced, but for those that waited for their time."""
+AT_ONCE_JOBS = 4
+"""Durable jobs that are done at once: short ones do not wait for exports and imports."""
 log = structlog.get_logger("worker")
 
 
@@ -95,7 +97,7 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
         worker = asyncio.create_task(
             app.run_worker_async(
                 install_signal_handlers=False,
-                concurrency=2,
+                concurrency=AT_ONCE_JOBS,
                 update_heartbeat_interval=jobs.HEARTBEAT,
                 stalled_worker_timeout=jobs.STALLED,
                 shutdown_graceful_timeout=20,

@@ -124,7 +124,7 @@ class TokenGate:
 
     def _asked(self, access: AccessContext, address: str | None, request_id: str | None) -> AccessContext:
         origin = access.origin
-        asked = Origin(origin.client, origin.account, address, request_id)
+        asked = Origin(origin.client, origin.account, address, request_id, origin.token)
         several = None if access.several is None else access.several | written()
         return msgspec.structs.replace(access, origin=asked, conditions=self.conditions, several=several)
 

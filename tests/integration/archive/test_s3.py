@@ -13,12 +13,12 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 from structlog.testing import capture_logs
 
-from dicomweb.archive import bucket as connection
 from dicomweb.archive import remote
 from dicomweb.archive.opening import check_archive, open_archive
 from dicomweb.dimse.limits import Limits
 from dicomweb.status import Reason
 from dicomweb.study.sweep import sweep
+from healix_fhir.kernel import bucket as connection
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.settings import Settings

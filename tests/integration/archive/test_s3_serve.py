@@ -12,9 +12,9 @@ import httpx
 import psycopg
 import pytest
 
-from dicomweb.archive import bucket as connection
 from dicomweb.archive.opening import open_archive
 from dicomweb.study.sweep import sweep
+from healix_fhir.kernel import bucket as connection
 from healix_fhir.kernel.database import run
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import open_database

@@ -53,9 +53,12 @@ Spec: Amazon S3 API Reference, Error responses (2006-03-01)
 CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
-def connect(settings: Settings) -> ObjectStore:
-    """The store of `settings.blob_url`; nothing is asked of it yet. Raises Invalid when the settings cannot work."""
-    url = settings.blob_url
+def connect(settings: Settings, url: str = "") -> ObjectStore:
+    """The store of `url`, or of `settings.blob_url`; nothing is asked of it yet.
+
+    Raises Invalid when the settings cannot work.
+    """
+    url = url or settings.blob_url
     scheme = urlsplit(url).scheme
     if scheme not in S3_SCHEMES and (settings.blob_endpoint or settings.blob_region or settings.blob_access_key):
         raise invalid("HEALIX_BLOB_ENDPOINT, _REGION and _ACCESS_KEY are for s3:// in HEALIX_BLOB_URL only")

@@ -1,0 +1,192 @@
+"""An export, done: rows of one state of the database into files, as far as the caller's access lets through.
+
+Stored bytes go out as they are, row by row, so that memory does not grow with what is exported; they are read only
+where parts of resources are wanted. A job that is begun again begins anew: one state stays one state.
+
+Spec: HL7 Bulk Data Access 2.0.0 export.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from psycopg import Connection, RawCursor
+from psycopg_pool import ConnectionPool
+
+from healix_fhir.bulk import job as jobs
+from healix_fhir.bulk.asked import Export
+from healix_fhir.bulk.cohort import cohort
+from healix_fhir.bulk.gathered import Gathered
+from healix_fhir.bulk.job import File, Run
+from healix_fhir.bulk.line import Lines
+from healix_fhir.bulk.output import Series
+from healix_fhir.bulk.pulse import OverError, Pulse
+from healix_fhir.bulk.selection import Selection
+from healix_fhir.bulk.snapshot import snapshot
+from healix_fhir.bulk.store import FileStore
+from healix_fhir.interaction.status import outcome
+from healix_fhir.kernel.database import Fragment, Row, one, run, transaction
+from healix_fhir.kernel.errors import Category, HealixError, Issue
+from healix_fhir.kernel.placeholders import posed
+from healix_fhir.model.json import encode
+from healix_fhir.search.granular import ScopeQueries
+from smart_auth.access import restored
+
+STARTS = 5
+"""A job that has not ended after so many starts never will."""
+BUNDLED = 1000
+"""Deletions in one line."""
+LOOK = 500
+"""Rows between two looks at whether to go on."""
+log = structlog.get_logger("bulk")
+
+
+class Exporter:
+    """Does exports over the database at `url` into `store`, whose files are kept for `hours`.
+
+    `bases` are the server's FHIR base URLs.
+    """
+
+    def __init__(
+        self, url: str, pool: ConnectionPool[Connection[Row]], store: FileStore, bases: tuple[str, ...], hours: int
+    ) -> None:
+        self._url = url
+        self._pool = pool
+        self._store = store
+        self._bases = bases
+        self._hours = hours
+
+    def export(self, id_: str) -> None:
+        """Do the job. Raises what may pass, so that it is begun again."""
+        begun = transaction(self._pool, lambda: jobs.start(id_))
+        if begun is None:
+            return
+        try:
+            self._run(begun)
+        except OverError:
+            self._store.remove(id_)
+        except HealixError as error:
+            if error.category in (Category.UNAVAILABLE, Category.FULL) and begun.number < STARTS:
+                raise
+            log.warning("an export came to nothing", category=error.category.value, detail=error.detail)
+            self._fail(begun, error)
+        except Exception:
+            if begun.number < STARTS:
+                raise
+            log.exception("an export came to nothing")
+            self._fail(
+                begun, HealixError(Category.FAULT, "the export failed; its operator finds the reason in the log")
+            )
+
+    def _fail(self, begun: Run, error: HealixError) -> None:
+        self._store.remove(begun.job.id)
+        transaction(self._pool, lambda: one(jobs.fail(begun, error, self._hours)))
+
+    def _run(self, begun: Run) -> None:
+        if begun.number > STARTS:
+            raise HealixError(Category.FAULT, f"the export was begun {STARTS} times and never came to its end")
+        self._store.remove(begun.job.id)
+        export = msgspec.json.decode(begun.job.asked, type=Export)
+        with snapshot(self._url, self._pool) as (reading, moment), Pulse(self._pool, begun, reading) as pulse:
+            pulse.check()
+            access = transaction(self._pool, lambda: restored(begun.job.access, ScopeQueries(self._bases)))
+            whose = run(reading, cohort(access, export, self._bases, moment))
+            selection = Selection(export, access, whose, self._bases[0])
+            made = _Making(reading, selection, pulse, self._store, f"{begun.job.id}/{begun.number}-").files(
+                (*export.issues, *whose.issues)
+            )
+            pulse.check()
+        if not transaction(self._pool, lambda: jobs.complete(begun, moment, pulse.done, made, self._hours)):
+            raise OverError
+
+
+class _Making:
+    """The files of one run, read over `reading`."""
+
+    def __init__(
+        self, reading: Connection[Row], selection: Selection, pulse: Pulse, store: FileStore, directory: str
+    ) -> None:
+        self._reading = reading
+        self._selection = selection
+        self._pulse = pulse
+        self._store = store
+        self._directory = directory
+        self._lines = Lines(selection.base, selection.export.subset)
+
+    def files(self, issues: Sequence[str]) -> list[File]:
+        """Make them all; `issues` are what is to be told beside."""
+        export = self._selection.export
+        if export.organized or export.associated is not None:
+            made = self._gathered(Gathered(self._reading, self._selection))
+        else:
+            made = [file for name in export.types for file in self._of_type(name, self._selection.rows(name, "t.body"))]
+        return [*made, *self._deleted(), *self._told(issues)]
+
+    def _gathered(self, gathered: Gathered) -> list[File]:
+        export = self._selection.export
+        gathered.gather()
+        if not export.organized:
+            types = (*export.types, *gathered.further)
+            return [file for name in types for file in self._of_type(name, gathered.of_type(name))]
+        with Series(self._store, self._directory, "output", None, "patients") as series:
+            block: str | None = None
+            for id_, body in self._stream(gathered.by_patient()):
+                if id_ != block:
+                    if series.full:
+                        series.end()
+                    series.add(_header(id_), resources=0)
+                    block = id_
+                series.add(self._lines.line(body))
+                self._count("by patient")
+        return series.made
+
+    def _of_type(self, type_name: str, rows: Fragment | None) -> list[File]:
+        if rows is None:
+            return []
+        self._pulse.note = type_name
+        with Series(self._store, self._directory, "output", type_name, type_name) as series:
+            for (body,) in self._stream(rows):
+                if series.full:
+                    series.end()
+                series.add(self._lines.line(body))
+                self._count(type_name)
+        return series.made
+
+    def _count(self, note: str) -> None:
+        self._pulse.done += 1
+        if self._pulse.done % LOOK == 0:
+            self._pulse.note = note
+            self._pulse.check()
+
+    def _deleted(self) -> list[File]:
+        with Series(self._store, self._directory, "deleted", "Bundle", "deleted") as series:
+            for name in self._selection.export.types:
+                rows = self._selection.deleted(name)
+                gone = [id_ for (id_,) in self._stream(rows)] if rows is not None else []
+                for start in range(0, len(gone), BUNDLED):
+                    series.add(_deletions(name, gone[start : start + BUNDLED]))
+        return series.made
+
+    def _told(self, issues: Sequence[str]) -> list[File]:
+        with Series(self._store, self._directory, "error", "OperationOutcome", "errors") as series:
+            for message in issues:
+                series.add(outcome([Issue("not-supported", message, severity="warning")]))
+        return series.made
+
+    def _stream(self, rows: Fragment) -> Iterator[Row]:
+        with RawCursor(self._reading) as cursor:
+            yield from cursor.stream(*posed(rows.sql, rows.params), binary=True)
+
+
+def _header(id_: str) -> bytes:
+    """What begins the block of a patient. Spec: HL7 Bulk Data Access 3.0.0 export.html (organizeOutputBy)"""
+    header = {"name": "header", "valueReference": {"reference": f"Patient/{id_}"}}
+    return encode({"resourceType": "Parameters", "parameter": [header]})
+
+
+def _deletions(type_name: str, ids: Sequence[str]) -> bytes:
+    entries: list[dict[str, Any]] = [{"request": {"method": "DELETE", "url": f"{type_name}/{id_}"}} for id_ in ids]
+    return encode({"resourceType": "Bundle", "type": "transaction", "entry": entries})
