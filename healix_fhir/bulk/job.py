@@ -9,6 +9,7 @@ Spec: HL7 Bulk Data Access 2.0.0 export.html; FHIR R4, hl7.org/fhir/R4/async.htm
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum, StrEnum
@@ -24,6 +25,7 @@ from smart_auth.access import AccessContext
 EXPORT, IMPORT = "export", "import"
 TASKS = {EXPORT: "bulk.export", IMPORT: "bulk.import"}
 CLEAR = "bulk.clear"
+FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 AT_ONCE = 8
 """Jobs of one client that are not done yet; who asks for more waits for one of them."""
 SHORTEST, LONGEST = 1, 30
@@ -140,8 +142,15 @@ def missing() -> HealixError:
     return not_found("there is no such bulk job")
 
 
+def check_form(id_: str) -> None:
+    """Raise NotFound for what cannot be a job's id."""
+    if not FORM.fullmatch(id_):
+        raise missing()
+
+
 def find(access: AccessContext, id_: str) -> Work[Job]:
     """The caller's job. Raises NotFound for any other."""
+    check_form(id_)
     rows = yield Statement(
         f"SELECT {_FIELDS}, moment, expires FROM bulk_job WHERE id = %s AND {_MINE} AND state = ANY(%s)"
         " AND (expires IS NULL OR expires > now())",
@@ -154,6 +163,7 @@ def find(access: AccessContext, id_: str) -> Work[Job]:
 
 def of_file(id_: str, name: str) -> Work[tuple[Job, File]]:
     """A file of a completed job, whoever's; the caller has to see whether it may be had. Raises NotFound."""
+    check_form(id_)
     rows = yield Statement(
         f"SELECT {_FIELDS}, moment, expires FROM bulk_job WHERE id = %s AND state = %s AND expires > now()",
         (id_, State.COMPLETED),

@@ -44,9 +44,8 @@ class Links:
         """Whether a signature is that of the file."""
         if self._key is None or job.expires is None:
             return False
-        return hmac.compare_digest(
-            self._signature(self._key, job.id, name, job.expires), signature.encode("utf-8", "replace").decode()
-        )
+        wanted = self._signature(self._key, job.id, name, job.expires)
+        return hmac.compare_digest(wanted.encode(), signature.encode("utf-8", "surrogateescape"))
 
     @staticmethod
     def _signature(key: bytes, id_: str, name: str, expires: datetime) -> str:

@@ -43,6 +43,7 @@ def snapshot(url: str, pool: ConnectionPool[Connection[Row]]) -> Iterator[tuple[
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         with connection.transaction():
             connection.execute(f"SET LOCAL statement_timeout = '{LONGEST}'")
+            connection.execute("SELECT 1")  # the first query takes the state
             yield connection, asked if begun is None else min(asked, begun.astimezone(UTC))
 
 

@@ -25,6 +25,9 @@ from healix_fhir.search.wholeness import lacking, not_whole
 BUILT = "2026-11-29"
 """The date of this release: the statement changes with the program, with search parameters and installed packages."""
 
+BULK_DATA = "http://hl7.org/fhir/uv/bulkdata/CapabilityStatement/bulk-data"
+"""What a server with $export instantiates. Spec: HL7 Bulk Data Access 2.0.0"""
+
 INTERACTIONS = (
     "read",
     "vread",
@@ -63,6 +66,7 @@ def capabilities(
         "status": "active",
         "date": _changed(),
         "kind": "instance",
+        "instantiates": [BULK_DATA],
         "software": {"name": "Healix", "version": version("healix")},
         "implementation": {"description": "Healix: clinical data and images", "url": f"{root}/fhir"},
         "fhirVersion": "4.0.1",

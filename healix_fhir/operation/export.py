@@ -1,8 +1,8 @@
 """$export: what the caller may see of many resources, as files, done later.
 
 `GET` or `POST [base]/$export`, `[base]/Patient/$export`, `[base]/Group/[id]/$export` with `Prefer: respond-async`
-answers 202 with the address of the job (healix_fhir/api/bulk.py). The job has the scopes and relationships of the token that
-asks. Apps of one patient have nothing to export: their `patient/` scopes open nothing here.
+answers 202 with the address of the job (healix_fhir/api/bulk.py). The job has the scopes and relationships of the
+token that asks. Apps of one patient have nothing to export: their `patient/` scopes open nothing here.
 
 Spec: HL7 Bulk Data Access 2.0.0 export.html#bulk-data-kick-off-request
 """

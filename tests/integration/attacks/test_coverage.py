@@ -10,8 +10,10 @@ from starlette.routing import BaseRoute, Match, Route
 
 from dicomweb.api import routes as dicomweb_api
 from dicomweb.api.edge import Address as ImagingAddress
+from healix_fhir.api import bulk as bulk_api
 from healix_fhir.api import routes as fhir_api
 from healix_fhir.api.address import Address as FhirAddress
+from healix_fhir.api.bulk import BulkAddress
 from healix_fhir.operation.registry import ROWS
 from healix_fhir.search.asked import MODIFIERS
 from healix_fhir.search.controls import CONTROLS, EDGE, REFUSED
@@ -29,7 +31,7 @@ PUBLIC = {"/fhir/metadata", "/dicomweb", "/dicomweb/capabilities"}
 
 def _routes() -> list[Route]:
     edge: object = None
-    found: list[BaseRoute] = [*fhir_api.routes(edge), *dicomweb_api.routes(edge)]  # type: ignore[arg-type]
+    found: list[BaseRoute] = [*fhir_api.routes(edge), *dicomweb_api.routes(edge), *bulk_api.routes(edge)]  # type: ignore[arg-type]
     return [route for route in found if isinstance(route, Route)]
 
 
@@ -40,7 +42,7 @@ def _path(route: Route) -> str:
 
 def _methods(route: Route) -> Iterator[str]:
     address = route.app
-    assert isinstance(address, FhirAddress | ImagingAddress)
+    assert isinstance(address, FhirAddress | ImagingAddress | BulkAddress)
     yield from address.handlers
 
 

@@ -14,15 +14,17 @@ from healix_fhir.kernel.database import run
 from healix_fhir.server.composition import consumers
 from smart_auth.oauth.passwords import hash_password
 from smart_auth.store import create_user, revoke
-from tests.support.bulk import ASYNC, begun, collected, exported, work
+from tests.support.bulk import ASYNC, FHIR, begun, collected, exported, work
 from tests.support.live_server import LiveServer
+from tests.support.ward import to
 
 
 def related(server: LiveServer) -> None:
     """Give the practitioner of the ward an account, and the care relationships that the ward's resources say."""
     with psycopg.connect(server.settings.database_url, autocommit=True) as connection:
         password = hash_password("correct horse battery")
-        run(connection, create_user("gp", role="practitioner", fhir_user="Practitioner/gp", password_hash=password))
+        if connection.execute("SELECT FROM account WHERE username = 'gp'").fetchone() is None:
+            run(connection, create_user("gp", role="practitioner", fhir_user="Practitioner/gp", password_hash=password))
         while drain(connection, consumers(server.settings)):
             pass
 
@@ -82,13 +84,20 @@ def test_relationships_say_what_comes(server: LiveServer) -> None:
         for path in ("$export", "Patient/$export", "Group/pair/$export"):
             found = exported(server, client, f"/fhir/{path}?_type=Patient,Observation").ids()
             assert found == {"Patient": ["ann"], "Observation": ["ann-pulse", "ann-weight", "both"]}
-        hidden = client.post(
-            "/fhir/Patient/$export",
-            json={"resourceType": "Parameters", "parameter": [{"name": "patient", "valueString": "Patient/bob"}]},
-            headers=ASYNC | {"content-type": "application/fhir+json"},
-        )
+        asked = {"resourceType": "Parameters", "parameter": [{"name": "patient", "valueReference": to("Patient/bob")}]}
+        hidden = client.post("/fhir/Patient/$export", json=asked, headers=ASYNC | FHIR)
         assert hidden.status_code == 400
         assert "Patient/bob is no patient of this server" in hidden.text
+
+
+def test_what_comes_along_is_seen(server: LiveServer) -> None:
+    """By patient there are blocks of patients in sight alone, and Provenance in no compartment is for systems."""
+    related(server)
+    query = "_type=Observation&organizeOutputBy=Patient&includeAssociatedData=RelevantProvenanceResources"
+    with server.client("user/*.rs", client="ehr", username="gp") as client:
+        (lines,) = exported(server, client, f"/fhir/Patient/$export?{query}").lines["output"].values()
+    assert lines[0]["parameter"][0]["valueReference"] == to("Patient/ann")
+    assert sorted(one["id"] for one in lines[1:]) == ["ann-pulse", "ann-weight", "both"]
 
 
 def test_jobs_belong_to_their_client(server: LiveServer, client: httpx.Client) -> None:

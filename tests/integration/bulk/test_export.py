@@ -159,7 +159,7 @@ REFUSED = [
     ("Patient/$export?_type=Practitioner", "Practitioner is never in the compartment"),
     ("Patient/$export?_type=Binary", "Binary"),
     ("$export?patient=Patient/ann", "patient"),
-    ("Patient/$export?patient=Patient/ann", "POST"),
+    ("Patient/$export?patient=Patient/ann", "send it in a Parameters resource"),
     ("$export?includeAssociatedData=_all", "includeAssociatedData=_all"),
     ("$export?organizeOutputBy=Group", "organizeOutputBy=Group"),
     ("$export?allowPartialManifests=true", "allowPartialManifests"),

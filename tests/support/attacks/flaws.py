@@ -44,6 +44,7 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
     "healix_fhir.store.commit": (writing, bundles),
     "healix_fhir.store.decide": (writing, bundles),
     "healix_fhir.interaction.trail.trail": (looking,),
+    "healix_fhir.bulk.cohort": (operating,),
     "dicomweb.study.query": (imaging,),
     "dicomweb.study.retrieve": (imaging,),
     "dicomweb.study.reader": (imaging,),
@@ -74,6 +75,8 @@ ASIDE: Mapping[str, str] = {
     "dicomweb.study.pages": "is for DIMSE peers; tests/integration/study/test_pages.py holds it",
     "dicomweb.dimse.pushing": "is for the operator's commands, whose access is to every study",
     "dicomweb.routing.outgoing": "is for the operator's routes, whose access is to every study",
+    "healix_fhir.bulk.selection": "writes files for later; tests/integration/bulk/test_access.py holds it",
+    "healix_fhir.bulk.gathered": "writes files for later; tests/integration/bulk/test_access.py holds it",
     "smart_auth.access": "makes one condition of another",
 }
 """Modules that ask, but show nothing by it."""

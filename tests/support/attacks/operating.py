@@ -60,7 +60,7 @@ def operating() -> Iterator[Attack]:
     yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
     yield from everything()
     yield from lastn()
-    for name in ("export", "graphql", "stats", "match", "meta", "document", "summary"):
+    for name in ("graphql", "stats", "match", "meta", "document", "summary"):
         yield Attack("GET", f"/fhir/Patient/<patient>/${name}", beside="it is not offered; drop this when it is")
 
 

@@ -123,7 +123,7 @@ def test_if_match_that_is_no_version_is_refused(tag: str) -> None:
     [
         ("PUT", "/fhir/Patient/1", {"If-None-Match": 'W/"1"'}),
         ("GET", "/fhir/Questionnaire/1/$populate", {}),
-        ("POST", "/fhir/$export", {}),
+        ("POST", "/fhir/$implements", {}),
     ],
 )
 def test_what_r4_defines_and_the_server_lacks_is_refused_by_name(
