@@ -13,6 +13,14 @@ from tests.support.attacks.searching import searching
 from tests.support.attacks.worklist import worklist
 from tests.support.attacks.writing import writing
 
-RESOURCES: tuple[Attack, ...] = (*looking(), *searching(), *custom(), *writing(), *bundles(), *operating(), *exporting())
+RESOURCES: tuple[Attack, ...] = (
+    *looking(),
+    *searching(),
+    *custom(),
+    *writing(),
+    *bundles(),
+    *operating(),
+    *exporting(),
+)
 IMAGES: tuple[Attack, ...] = (*imaging(), *worklist())
 ATTACKS: tuple[Attack, ...] = (*RESOURCES, *IMAGES)
