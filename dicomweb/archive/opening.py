@@ -24,9 +24,9 @@ def open_archive(settings: Settings) -> Archive:
         if settings.blob_local_days:
             raise invalid("HEALIX_BLOB_LOCAL_DAYS is for images that HEALIX_BLOB_URL keeps from then on")
         return LocalArchive(root)
-    from healix_fhir.kernel.bucket import connect
     from dicomweb.archive.remote import RemoteArchive
     from dicomweb.archive.tiered import TieredArchive
+    from healix_fhir.kernel.bucket import connect
 
     far = RemoteArchive(connect(settings), root)
     return TieredArchive(LocalArchive(root), far) if settings.blob_local_days else far

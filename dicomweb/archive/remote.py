@@ -20,8 +20,8 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from dicomweb.archive.blobs import STREAM_CHUNK
-from healix_fhir.kernel.bucket import brief, refusal
 from dicomweb.archive.spool import incomplete, left_to_the_sweep, unavailable
+from healix_fhir.kernel.bucket import brief, refusal
 from healix_fhir.kernel.errors import HealixError
 
 if TYPE_CHECKING:
