@@ -20,9 +20,10 @@ from psycopg import Connection
 
 from healix_fhir.bulk import export, pulse
 from healix_fhir.bulk import job as jobs
+from healix_fhir.bulk.selection import Selection
 from healix_fhir.bulk.store import LocalStore
 from healix_fhir.bulk.sweep import sweep
-from healix_fhir.kernel.database import Row, open_pool, transaction
+from healix_fhir.kernel.database import Fragment, Row, open_pool, transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from tests.support.bulk import ASYNC, begun, collected, exported, work
 from tests.support.live_server import LiveServer, live_server
@@ -91,14 +92,15 @@ def test_called_off_while_it_is_done(
     """A job that is called off while it is done stops, also where it waits for the database, and leaves nothing."""
     monkeypatch.setattr(pulse, "EVERY", 0.05)
     job = begun(client, "/fhir/$export?_type=Patient")
-    held, real = threading.Event(), export.Selection.rows
+    held, real = threading.Event(), Selection.rows
 
     def slow(self: Any, name: str, columns: str) -> Any:
         held.set()
         found = real(self, name, columns)
-        return type(found)(f"{found.sql} AND pg_sleep(30) IS NOT NULL", found.params)
+        assert found is not None
+        return Fragment(f"{found.sql} AND pg_sleep(30) IS NOT NULL", found.params)
 
-    monkeypatch.setattr(export.Selection, "rows", slow)
+    monkeypatch.setattr(Selection, "rows", slow)
     doing = threading.Thread(target=work, args=(server,))
     doing.start()
     assert held.wait(10)
@@ -218,14 +220,14 @@ def test_an_export_is_one_state(
     server: LiveServer, client: httpx.Client, writer: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is written while an export runs is not in it, of no type, and is told by the next one."""
-    real = export.Selection.rows
+    real = Selection.rows
 
     def between(self: Any, name: str, columns: str) -> Any:
         if name == "Patient":
             put(writer, {"resourceType": "Patient", "id": "late"}, observation("late-pulse", "late", "1"))
         return real(self, name, columns)
 
-    monkeypatch.setattr(export.Selection, "rows", between)
+    monkeypatch.setattr(Selection, "rows", between)
     first = exported(server, client, "/fhir/$export?_type=Patient,Observation")
     assert "late" not in first.ids()["Patient"]
     assert "late-pulse" not in first.ids()["Observation"]
