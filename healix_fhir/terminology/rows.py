@@ -6,6 +6,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/codesystem.html
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -20,6 +21,10 @@ DesignationRow = tuple[int, str | None, str | None, str | None, str | None, str]
 PropertyRow = tuple[int, str, str, str, str | None, str | None]
 
 
+Places: TypeAlias = Sequence[int] | None
+"""Places in the list of entries; None for all."""
+
+
 class Placed(msgspec.Struct, frozen=True):
     """The entries of a code system with their numbers and what is below each; `parents` are places in the list."""
 
@@ -28,35 +33,43 @@ class Placed(msgspec.Struct, frozen=True):
     parents: Sequence[Sequence[int]]
     arrangement: Arrangement
 
-    def concepts(self) -> Iterator[ConceptRow]:
+    def concepts(self, places: Places = None) -> Iterator[ConceptRow]:
         """n, code, key, display, definition, inactive, abstract, below, words."""
-        for entry, number, below in self._each():
+        for entry, number, below in self._each(places):
             yield (
                 number, entry.code, self.heading.key(entry.code), entry.display, entry.definition, entry.inactive,
                 entry.abstract, literal(below), entry.words,
             )  # fmt: skip
 
-    def edges(self) -> Iterator[tuple[int, int]]:
+    def edges(self, places: Places = None) -> Iterator[tuple[int, int]]:
         """n, parent; those that would close a circle too, since they are what was said."""
         numbers = self.arrangement.numbers
-        for place, above in enumerate(self.parents):
-            for parent in above:
+        for place in self._places(places):
+            for parent in self.parents[place]:
                 yield numbers[place], numbers[parent]
 
-    def designations(self) -> Iterator[DesignationRow]:
+    def designations(self, places: Places = None) -> Iterator[DesignationRow]:
         """n, language, use_system, use_code, use_display, value."""
-        for entry, number, _ in self._each():
+        for entry, number, _ in self._each(places):
             for one in entry.designations:
                 yield number, one.language, one.use_system, one.use_code, one.use_display, one.value
 
-    def properties(self) -> Iterator[PropertyRow]:
+    def properties(self, places: Places = None) -> Iterator[PropertyRow]:
         """n, code, type, value, value_system, value_display."""
-        for entry, number, _ in self._each():
+        for entry, number, _ in self._each(places):
             for one in entry.properties:
                 yield number, one.code, one.type, one.value, one.value_system, one.value_display
 
-    def _each(self) -> Iterable[tuple[Entry, int, Ranges]]:
-        return zip(self.entries, self.arrangement.numbers, self.arrangement.below, strict=True)
+    def in_order(self) -> list[int]:
+        """The places by number."""
+        return sorted(range(len(self.entries)), key=self.arrangement.numbers.__getitem__)
+
+    def _each(self, places: Places) -> Iterator[tuple[Entry, int, Ranges]]:
+        numbers, below = self.arrangement.numbers, self.arrangement.below
+        return ((self.entries[place], numbers[place], below[place]) for place in self._places(places))
+
+    def _places(self, places: Places) -> Iterable[int]:
+        return range(len(self.entries)) if places is None else places
 
 
 def placed(contents: Contents, most: int = MOST) -> Placed:

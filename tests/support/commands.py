@@ -72,6 +72,12 @@ RUNS = (
     Run("break-glass end <opening>", (("E", "$end-break-glass", "Patient/ada"),)),
     Run("keys rotate", (("U", "signing-key", None),)),
     Run("package install <package>", (("C", "package", "example.guide#1.0.0"),)),
+    Run(
+        "terminology load <codes> --format csv --system urn:codes --version 1",
+        (("C", "code-system", "urn:codes|1"),),
+    ),
+    Run("terminology list", (("R", "command", None),)),
+    Run("terminology remove urn:codes 1", (("D", "code-system", "urn:codes|1"),)),
     Run("package list", (("R", "command", None),)),
     Run("package remove example.guide 1.0.0", (("D", "package", "example.guide#1.0.0"),)),
     Run("peer add CT1 --host ct.example --port 104 --from 10.0.0.0/24", (("U", "peer", "CT1"),)),

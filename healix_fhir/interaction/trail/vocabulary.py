@@ -77,7 +77,7 @@ SENSES: Mapping[str, Sense] = {
         Sense(ALERT, (ATTRIBUTES,)),
     ),
     **dict.fromkeys(
-        ("client", "peer", "package", "prefetch-rule", "route", "signing-key", "research-project"),
+        ("client", "code-system", "peer", "package", "prefetch-rule", "route", "signing-key", "research-project"),
         Sense(ALERT, (CONFIGURATION,)),
     ),
     **dict.fromkeys(("flood", "page"), Sense(ALERT)),

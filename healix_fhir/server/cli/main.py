@@ -27,6 +27,7 @@ from healix_fhir.server.cli import (
     retention,
     routes,
     studies,
+    terminology,
     viewer,
     worklist,
 )
@@ -57,6 +58,7 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(routes.app, name="route")
 studies.app.add_typer(relabel.app)  # without a name: its commands stand beside those of studies
 app.add_typer(studies.app, name="study")
+app.add_typer(terminology.app, name="terminology")
 app.add_typer(viewer.app, name="viewer")
 app.add_typer(worklist.app, name="worklist")
 app.command("import")(data.import_command)

@@ -40,6 +40,8 @@ def told(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
     entry = {"resource": patient(id="ada"), "request": {"method": "PUT", "url": "Patient/ada"}}
     bundle.write_text(json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [entry]}))
     names = {"folder": str(folder), "study": uid(5), "package": str(archive(directory / "package.tgz"))}
+    names["codes"] = str(directory / "codes.csv")
+    Path(names["codes"]).write_text("code,display\na,A\n")
     names["export"] = str(directory / "export")
     with psycopg.connect(module_database_url, autocommit=True) as connection:
         clinician = AccessContext(parse("user/*.rs"), Origin("ehr", "doc"), practitioner="d")
