@@ -165,7 +165,7 @@ CONCEPTS = SCT.format("Concept_Snapshot")
         ("claml", "icd10.xml", 'code="A01"', 'code="A00"', "icd10.xml, line 20: the class A00 stands here again"),
         ("claml", "icd10.xml", '"A01" kind="category"><SuperClass code="A00-A09"', '"A01"><SuperClass code="Z"', "Z"),
         ("claml", "icd10.xml", 'SYSTEM "ClaML.dtd"', '[<!ENTITY a "b">]', "line 2: entities are not read"),
-        ("rxnorm", "RxNorm_full_01022024/rrf/RXNREL.RRF", "|RO|2|", "|RO|2", "RXNREL.RRF, line 1: a row has 16 values, not 15"),
+        ("rxnorm", "RxNorm_full_01022024/rrf/RXNREL.RRF", "|RO|2|", "|RO|2", "line 1: a row has 16 values, not 15"),
         ("loinc", "LoincTable/Loinc.csv", '"2-6"', '"1-8"', "LoincTable/Loinc.csv, line 3"),
         ("loinc", "LoincTable/Loinc.csv", "LONG_COMMON_NAME", "X", "there is no column LONG_COMMON_NAME"),
         ("snomed", CONCEPTS, "\r\n40\t", "\r\n30\t", "line 5: the concept 30 stands here again"),
