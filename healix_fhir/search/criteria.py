@@ -15,8 +15,17 @@ from healix_fhir.search import tokens
 from healix_fhir.search.asked import Asked
 from healix_fhir.search.criteria_amount import number, quantity
 from healix_fhir.search.dates import interval
-from healix_fhir.search.index_facts import Pointing, frequency, has_identifiers, is_patient_link, main_date, pointing
+from healix_fhir.search.index_facts import (
+    Pointing,
+    frequency,
+    has_codes,
+    has_identifiers,
+    is_patient_link,
+    main_date,
+    pointing,
+)
 from healix_fhir.search.nodes import (
+    Coded,
     Date,
     Id,
     LastUpdated,
@@ -34,6 +43,7 @@ from healix_fhir.search.params.reference import target
 from healix_fhir.search.params.uri import places
 from healix_fhir.search.strings import fold
 from healix_fhir.search.values import split, unescape
+from healix_fhir.terminology.sets import Codes, Either, Filter, Listed, Operator, Selected, Set
 
 PATIENT = TYPE_ID["Patient"]
 APPROXIMATELY = 0.1
@@ -41,7 +51,10 @@ APPROXIMATELY = 0.1
 
 
 def token(asked: Asked, value: str) -> Node:
-    """`code`, `system|code`, `|code` or `system|`; with :of-type, `system|code|value`; with :text a string."""
+    """`code`, `system|code`, `|code` or `system|`; with :of-type, `system|code|value`; with :text a string.
+
+    With :in and :not-in it is a value set; with :above and :below `system|code`, a concept in its code system.
+    """
     param = asked.parameter.id
     if asked.modifier == "text":
         return _text(asked, value)
@@ -52,6 +65,8 @@ def token(asked: Asked, value: str) -> Node:
         if len(parts) != 3 or not all(parts):
             raise asked.bad_value(value, "of the form system|code|value")
         return Token(tokens.of_type(param, *parts))
+    if asked.modifier in MEMBERS:
+        return _coded(asked, MEMBERS[asked.modifier](asked, value))
     if asked.modifier not in ("", "not"):
         raise asked.bad_modifier()
     parts = token_parts(asked, value)
@@ -66,6 +81,37 @@ def token(asked: Asked, value: str) -> Node:
         any_system=len(parts) == 1,
         frequency=how_often,
     )
+
+
+def _coded(asked: Asked, members: str | Set) -> Node:
+    if not has_codes(asked.type_name, asked.parameter):
+        raise asked.bad_modifier()
+    how_often = frequency(asked.parameter.code)
+    return Coded(asked.parameter.id, members, hot=how_often is not None, frequency=how_often or 0)
+
+
+def _value_set(_: Asked, value: str) -> str:
+    return unescape(value)
+
+
+def _related(asked: Asked, value: str) -> Set:
+    """The concept itself, and those below or above it."""
+    parts = token_parts(asked, value)
+    if len(parts) != 2 or not all(parts):
+        raise asked.bad_value(value, "of the form system|code")
+    system, code = parts
+    operator = Operator.IS_A if asked.modifier == "below" else Operator.GENERALIZES
+    itself = Codes(system, None, (Listed(code),))
+    return Either((itself, Selected(system, None, (Filter("concept", operator, code),))))
+
+
+MEMBERS: Mapping[str, Callable[[Asked, str], str | Set]] = {
+    "in": _value_set,
+    "not-in": _value_set,
+    "above": _related,
+    "below": _related,
+}
+"""Modifiers that ask terminology which codes are meant. Spec: FHIR R4, hl7.org/fhir/R4/search.html#token"""
 
 
 def _text(asked: Asked, value: str) -> Node:

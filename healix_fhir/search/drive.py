@@ -11,7 +11,7 @@ with the same limit, since what is cut short anywhere is not whole in the end.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.model.definitions import TYPE_ID
@@ -21,9 +21,10 @@ from healix_fhir.search.fragments import all_of, any_of, of_types, strung, union
 from healix_fhir.search.grams import SIZE
 from healix_fhir.search.links import GATE, same_url, whole
 from healix_fhir.search.lower import lower
-from healix_fhir.search.lower_value import stored_condition, stored_table
+from healix_fhir.search.lower_value import stored_codes, stored_condition, stored_table
 from healix_fhir.search.nodes import (
     And,
+    Coded,
     Containing,
     Id,
     Linked,
@@ -44,6 +45,10 @@ from smart_auth.access import AccessContext
 from smart_auth.care_list import NAME as CARE
 
 MANY = 2000
+FEW = 200
+"""Up to so many codes of a value set are read each in order, whatever is stored."""
+DENSE = 20_000
+"""More rows than this with codes of a value set are found in passing."""
 RESOURCE = Row("r", "r", spans=True, each=True)
 INSIDE = Row("i", "i", spans=True)
 
@@ -61,6 +66,7 @@ class Lists:
     told: set[str] = field(default_factory=set)
     _lists: list[tuple[str, Fragment]] = field(default_factory=list)
     _cut: list[str] = field(default_factory=list)
+    _codes: dict[Coded, str] = field(default_factory=dict)
 
     def add(self, rows: Fragment) -> str:
         """A list of `rows`, cut off where it is not whole; its name."""
@@ -73,6 +79,28 @@ class Lists:
         name = f"list{len(self._lists)}"
         self._lists.append((name, rows))
         return name
+
+    def codes(self, node: Coded) -> str:
+        """The list of the codes that are meant and stand anywhere; its name. Each is made once."""
+        key = replace(node, codes="")
+        if key not in self._codes:
+            self._codes[key] = self.add_bounded(stored_codes(node))
+        return self._codes[key]
+
+    def dense(self, codes: str) -> Fragment:
+        """The condition that so many rows have one of the codes that a page is found soon wherever one looks.
+
+        Only where there are many codes: the newest rows of a few are read code by code in any case.
+        """
+        name = f"{codes}_dense"
+        rows = f"SELECT FROM {codes} k JOIN index_token x ON x.h = k.h AND x.sys = k.sys LIMIT {DENSE + 1}"
+        if all(known != name for known, _ in self._lists):
+            told = (
+                f"SELECT CASE WHEN (SELECT count(*) FROM {codes}) > {FEW}"
+                f" THEN (SELECT count(*) FROM ({rows}) z) > {DENSE} ELSE FALSE END AS yes"
+            )
+            self._lists.append((name, Fragment(told)))
+        return Fragment(f"(SELECT d.yes FROM {name} d)")
 
     @property
     def members(self) -> list[tuple[str, Fragment]]:
@@ -109,7 +137,7 @@ def rank(node: Node) -> int | None:
             return 0
         case Reference():
             return 1
-        case Token(hot=True, frequency=frequency):
+        case Token(hot=True, frequency=frequency) | Coded(hot=True, frequency=frequency):
             return 1 if frequency == 0 else 6
         case String(match=StringMatch.CONTAINS | StringMatch.SUFFIX, folded=folded) if len(folded) >= SIZE:
             return 4
@@ -170,6 +198,8 @@ def _rows(node: Node, types: Sequence[int], lists: Lists) -> Fragment:
             return Fragment(
                 f"SELECT x.pk FROM index_words x WHERE x.{corpus.value} @@ (%s::tsquery && %s::tsquery)", (query, marks)
             )
+        case Coded():
+            return Fragment(f"SELECT x.pk FROM {lists.codes(node)} k JOIN index_token x ON x.h = k.h AND x.sys = k.sys")
         case _:
             condition = _condition(node)
             return Fragment(f"SELECT x.pk FROM {_table(node)} x WHERE {condition.sql}", condition.params)

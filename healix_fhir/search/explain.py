@@ -7,7 +7,7 @@ makes of it. Nothing is searched. Statistics stand behind the plan, so it is for
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -21,6 +21,7 @@ from healix_fhir.search.plan import Arm, Plan
 from healix_fhir.search.query import Query
 from healix_fhir.search.run import reading_of, require, unseal
 from healix_fhir.search.statement import page_statement
+from healix_fhir.search.terms import understood
 from smart_auth.access import AccessContext
 from smart_auth.scope import Context, Permission, contexts
 
@@ -34,6 +35,7 @@ def explain(access: AccessContext, query: Query, *, base: str, signer: Signer) -
     looked_at = (*searched, *ends(query.where))
     if not all(Context.SYSTEM in contexts(access.scopes, name, Permission.SEARCH) for name in looked_at):
         raise forbidden("_explain needs a system scope for everything that is searched, also through chains")
+    query = replace(query, where=(yield from understood(access, query.where, base)))
     reading = reading_of(access, query, unseal(query, base, signer))
     statement = page_statement(reading)
     rows = yield Statement(f"EXPLAIN {statement.sql}", statement.params, prepare=False)

@@ -88,6 +88,7 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
         amounts=_once(rows.amounts),
         positions=_once(rows.positions),
         texts=_once(rows.texts),
+        coded=_once(rows.coded),
         words=full_text(resource, type_name),
         contained=_contained(resource, bases) if "contained" in resource else (),
         labels=labels(meta["security"]) if "security" in (meta := resource.get("meta", NO_META)) else (),

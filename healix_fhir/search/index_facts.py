@@ -8,7 +8,7 @@ from functools import cache
 from healix_fhir.model.definitions import PATIENT_COMPARTMENT, SearchParameter, standard_parameters
 from healix_fhir.model.fhirpath.path import compile_branches
 from healix_fhir.search.params.date import MAIN_DATE
-from healix_fhir.search.params.token import is_hot
+from healix_fhir.search.params.token import CODED, is_hot
 
 COMMONNESS = ("identifier", "code", "component-code")
 """Hot parameters, those of whose tokens fewest resources share first; the others follow."""
@@ -65,3 +65,9 @@ def url_parameter(type_name: str) -> int | None:
 def has_identifiers(type_name: str, parameter: SearchParameter) -> bool:
     """Whether a token parameter has values that are identifiers."""
     return any(branch.type == "Identifier" for branch in compile_branches(parameter.expression, type_name))
+
+
+@cache
+def has_codes(type_name: str, parameter: SearchParameter) -> bool:
+    """Whether a token parameter has values that are codes of code systems."""
+    return any(branch.type in CODED for branch in compile_branches(parameter.expression, type_name))

@@ -16,6 +16,7 @@ from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import encode
 from healix_fhir.search.nodes import (
     And,
+    Coded,
     Date,
     InPatient,
     LastUpdated,
@@ -56,6 +57,7 @@ def contained_rows(item: dict[str, Any], rows: IndexRows) -> ContainedRows:
             amounts=tuple((~row[0], *row[1:]) for row in rows.amounts),
             positions=tuple((-row[0], *row[1:]) for row in rows.positions),
             texts=tuple((-param, folded, ~h) for param, folded, h in rows.texts),
+            coded=rows.coded,
             words=rows.words,
         ),
     )
@@ -72,6 +74,8 @@ def inside(node: Node) -> Node:
             return Not(inside(inner))
         case Token():
             return Token(~node.key)
+        case Coded():
+            return replace(node, inside=True, hot=False)
         case Quantity() | Pair():
             return replace(node, h=~node.h)
         case Reference():

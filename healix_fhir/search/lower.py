@@ -15,6 +15,7 @@ from healix_fhir.search.links import linked, linked_to, referring
 from healix_fhir.search.lower_value import among, lower_value, stored_table
 from healix_fhir.search.nodes import (
     And,
+    Coded,
     Containing,
     Date,
     EachRow,
@@ -45,7 +46,7 @@ def needs_resource(node: Node, *, spans: bool) -> bool:
             return needs_resource(inner, spans=spans)
         case Date(main=True):
             return not spans
-        case Token() | TokenText() | Id() | LastUpdated() | Missing() | OfType() | Referring(url=None):
+        case Token() | Coded() | TokenText() | Id() | LastUpdated() | Missing() | OfType() | Referring(url=None):
             return True
         case _:
             return False

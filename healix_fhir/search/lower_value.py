@@ -13,6 +13,7 @@ from healix_fhir.search.compare import compare, compare_amount, compare_instant
 from healix_fhir.search.fragments import NOTHING, all_of, any_of
 from healix_fhir.search.grams import grams
 from healix_fhir.search.nodes import (
+    Coded,
     Date,
     Id,
     LastUpdated,
@@ -31,6 +32,7 @@ from healix_fhir.search.nodes import (
     Words,
 )
 from healix_fhir.search.positions import within
+from healix_fhir.terminology.membership import Members
 
 NO_END = "NULL::numeric"
 LAST_CHARACTER = "\U0010ffff"
@@ -41,6 +43,8 @@ def lower_value(node: Node, row: Row) -> Fragment:
     match node:
         case Token(key):
             return Fragment(f"{row.resource}.toks @> ARRAY[%s]::bigint[]", (key,))
+        case Coded():
+            return _coded(node, row)
         case TokenText(param, folded):
             known = _starts_with("k", param, folded)
             return Fragment(
@@ -59,6 +63,24 @@ def lower_value(node: Node, row: Row) -> Fragment:
             return Fragment(f"get_bit({row.resource}.present || %s::bytea, %s) = 0", (beyond, number))
         case _:
             raise TypeError(node)
+
+
+def stored_codes(node: Coded) -> Fragment:
+    """The codes that are members and stand anywhere, as rows of `index_code`."""
+    assert isinstance(node.members, Members)  # looked up before anything is planned
+    members = node.members.of_rows("k")
+    return Fragment(
+        f"SELECT k.key, k.h, k.sys FROM index_code k WHERE k.param = %s AND {members.sql}",
+        (node.param, *members.params),
+    )
+
+
+def _coded(node: Coded, row: Row) -> Fragment:
+    key = "~k.key" if node.inside else "k.key"
+    if node.codes:
+        return Fragment(f"{row.resource}.toks && ARRAY(SELECT {key} FROM {node.codes} k)")
+    rows = stored_codes(node)
+    return Fragment(f"{row.resource}.toks && ARRAY(SELECT {key} FROM ({rows.sql}) k)", rows.params)
 
 
 def among(row: Row, nodes: Sequence[Node]) -> Fragment:

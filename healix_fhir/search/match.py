@@ -27,6 +27,7 @@ from healix_fhir.search.limited import short_parts, too_short
 from healix_fhir.search.query import parse
 from healix_fhir.search.run import reading_of
 from healix_fhir.search.statement import page_statement
+from healix_fhir.search.terms import understood
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
@@ -85,7 +86,7 @@ def match_each(asked: Sequence[Asked], *, base: str) -> Work[list[Matches]]:
     statements: dict[int, Statement] = {}
     for number, one in enumerate(asked):
         try:
-            statement = statements[number] = _statement(one, base)
+            statement = statements[number] = yield from _statement(one, base)
         except HealixError as error:
             answers.append(error)
             continue
@@ -101,7 +102,7 @@ def match_each(asked: Sequence[Asked], *, base: str) -> Work[list[Matches]]:
     return answers
 
 
-def _statement(asked: Asked, base: str) -> Statement:
+def _statement(asked: Asked, base: str) -> Work[Statement]:
     """The search of one condition; rows as of `page_statement`."""
     access, condition = asked.access, asked.condition
     access.require(condition.type, Permission.SEARCH)
@@ -116,6 +117,7 @@ def _statement(asked: Asked, base: str) -> Statement:
     short = next(short_parts(query.where), None)
     if short is not None:
         raise too_short(short)
+    query = replace(query, where=(yield from understood(access, query.where, base)))
     return page_statement(replace(reading_of(access, query), limit=asked.limit))
 
 

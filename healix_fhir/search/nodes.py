@@ -13,6 +13,8 @@ from enum import Enum, StrEnum
 from typing import TypeAlias
 
 from healix_fhir.search.circle import Circle
+from healix_fhir.terminology.membership import Members
+from healix_fhir.terminology.sets import Set
 from smart_auth.scope import Permission
 
 
@@ -93,6 +95,23 @@ class Token:
     system: int | None = None
     any_system: bool = True
     frequency: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """The parameter has a code that is one of `members`.
+
+    These are a value set by its canonical or address, or a set, until `search/terms` has looked up what they need.
+    `hot` and `frequency` as of a Token; `inside`: the resource is contained; `codes` is the list of those members that
+    stand anywhere (see search/drive), if there is one.
+    """
+
+    param: int
+    members: str | Set | Members
+    hot: bool = False
+    frequency: int = 0
+    inside: bool = False
+    codes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +317,7 @@ Structure: TypeAlias = (
 )
 Value: TypeAlias = (
     Token
+    | Coded
     | TokenText
     | String
     | Date

@@ -36,7 +36,7 @@ def condition(type_name: str, name: str, value: str, bases: tuple[str, ...]) -> 
     if not all(values):
         raise whole[0].bad_value(value, "a list without empty alternatives")
     matches = either(node for asked in whole for one in values for node in alternatives(read(asked, one)))
-    return Not(matches) if modifier == "not" else matches
+    return Not(matches) if modifier in ("not", "not-in") else matches
 
 
 def read(asked: Asked, value: str) -> Node:

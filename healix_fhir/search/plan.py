@@ -18,10 +18,24 @@ from dataclasses import dataclass, replace
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.search.alias import Phase
 from healix_fhir.search.drive import Lists, best, listed, rank
-from healix_fhir.search.fragments import EVERYTHING, all_of, of_types, union_all
+from healix_fhir.search.fragments import EVERYTHING, all_of, any_of, of_types, union_all
 from healix_fhir.search.granular import implied
 from healix_fhir.search.lower import of_patient
-from healix_fhir.search.nodes import Date, EachRow, Id, InPatient, Linked, LinkedTo, Node, Reference, Token
+from healix_fhir.search.nodes import (
+    And,
+    Coded,
+    Date,
+    EachRow,
+    Id,
+    InPatient,
+    Linked,
+    LinkedTo,
+    Node,
+    Not,
+    Or,
+    Reference,
+    Token,
+)
 from healix_fhir.search.order import By, Order
 from healix_fhir.search.source import (
     Source,
@@ -55,7 +69,8 @@ class Arm:
     """One part of the rows: a source bound by `pin`, of which `filters` hold.
 
     `phase`: with a value of the first sort key (0), without (1), or to be seen row by row. `dated`: the same of the
-    main date. `each`: filters are looked up row by row. `whole`: read only if the lists are whole, or only if not.
+    main date. `each`: filters are looked up row by row. `whole`: read only if the lists are whole, or only if not;
+    `gate` is another condition, on no row, for it to be read.
     """
 
     source: Source
@@ -65,6 +80,7 @@ class Arm:
     dated: Phase = Phase.ANY
     each: bool = False
     whole: bool | None = None
+    gate: Fragment = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +101,7 @@ def plan(found: Sequence[Group], where: Sequence[Node], order: Order, access: Ac
     if not found:
         return Plan(lists)
     visible = visible_of(found)
+    where = tuple(_with_codes(node, lists) for node in where)
     if any(group.bounded for group in found):
         where = (*where, *(implied(found[0].one, access) if _is_one_type(found) else ()), visible)
     if (bounded := _bounded(found, where, order, access, lists)) is not None:
@@ -92,7 +109,7 @@ def plan(found: Sequence[Group], where: Sequence[Node], order: Order, access: Ac
         arm = _listed_arm(name, found, (visible, *rest))
         return Plan(lists, (arm,), (arm,))
     by_date = order.first.by is By.DATE
-    natural = _by_date(found, where, access, dated=dated) if by_date else _walk(found, where, order)
+    natural = _by_date(found, where, access, lists, dated=dated) if by_date else _walk(found, where, order)
     counted = _counted(found, where, access)
     one_patient = all(sees_one_patient(group.one, access) for group in found)
     starts = _start(where, one_patient=False) if by_date and _is_one_type(found) else None
@@ -193,14 +210,42 @@ def _walks(group: Group, order: Order) -> Iterator[tuple[int | None, Source]]:
         yield None if first.nullable else 0, resource_source(group.types)
 
 
-def _by_date(found: Sequence[Group], where: Sequence[Node], access: AccessContext, *, dated: bool) -> tuple[Arm, ...]:
+def _with_codes(node: Node, lists: Lists) -> Node:
+    """The condition, with lists of the codes that value sets in it mean."""
+    match node:
+        case Coded():
+            return replace(node, codes=lists.codes(node))
+        case And(nodes):
+            return And(tuple(_with_codes(one, lists) for one in nodes))
+        case Or(nodes):
+            return Or(tuple(_with_codes(one, lists) for one in nodes))
+        case Not(inner):
+            return Not(_with_codes(inner, lists))
+        case _:
+            return node
+
+
+def _by_date(
+    found: Sequence[Group], where: Sequence[Node], access: AccessContext, lists: Lists, *, dated: bool
+) -> tuple[Arm, ...]:
     """The arms that read in the order of the main date, from the source that bounds the search best."""
     phases = ((0, Phase.DATED), (1, Phase.UNDATED)) if dated else ((1, Phase.UNDATED),)
     if _is_one_type(found):
-        arms = _started(found, where, access)
+        arms = _unless_dense(_started(found, where, access), found, where, lists)
     else:
         arms = [Arm(resource_source(group.types), pin, tuple(where)) for group in found for pin in group.pins]
     return tuple(replace(arm, phase=phase, dated=dated_) for phase, dated_ in phases for arm in arms)
+
+
+def _unless_dense(arms: list[Arm], found: Sequence[Group], where: Sequence[Node], lists: Lists) -> list[Arm]:
+    """Arms that read code by code, and beside them those that read on where codes lie densely."""
+    dense = [lists.dense(arm.source.each) for arm in arms if arm.source.each]
+    if not dense:
+        return arms
+    sparse = any_of(dense)
+    others = _arms((resource_source(found[0].types),), found[0].pins, tuple(where))
+    not_dense = Fragment(f"NOT {sparse.sql}", sparse.params)
+    return [*(replace(arm, gate=not_dense) for arm in arms), *(replace(arm, gate=sparse) for arm in others)]
 
 
 def _counted(found: Sequence[Group], where: Sequence[Node], access: AccessContext) -> tuple[Arm, ...]:
@@ -243,6 +288,8 @@ def _arms(sources: Sequence[Source], pins: Sequence[Fragment], filters: tuple[No
 def _start(where: Sequence[Node], *, one_patient: bool) -> Node | None:
     """The node that gives the rows; None to read the type itself, which a single patient's compartment bounds best."""
     tokens = [node for node in where if token_sources(node)]
+    if one_patient or _patient(where) is not None:  # whose few rows are read sooner than those of many codes
+        tokens = [node for node in tokens if not any(isinstance(one, Coded) for one in alternatives(node))]
     if tokens:
         return min(tokens, key=_frequency)
     references = [node for node in where if reference_sources(node)]
@@ -253,7 +300,7 @@ def _start(where: Sequence[Node], *, one_patient: bool) -> Node | None:
 
 
 def _frequency(node: Node) -> int:
-    return max(token.frequency for token in alternatives(node) if isinstance(token, Token))
+    return max(token.frequency for token in alternatives(node) if isinstance(token, Token | Coded))
 
 
 def _patient(nodes: Sequence[Node]) -> Reference | InPatient | None:

@@ -6,7 +6,7 @@ Only an estimated total that turns out to be large costs one more, for the plann
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
 from healix_fhir.kernel.database import Row, Work
@@ -24,6 +24,7 @@ from healix_fhir.search.plan import ends_soon, plan
 from healix_fhir.search.query import Query
 from healix_fhir.search.result import Hit, SearchResult, Total
 from healix_fhir.search.statement import ROUGHLY, Reading, page_statement
+from healix_fhir.search.terms import understood
 from healix_fhir.search.visible import groups
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
@@ -49,6 +50,7 @@ def search(access: AccessContext, query: Query, *, base: str, signer: Signer) ->
     """
     require(access, query.needed)
     cursor = unseal(query, base, signer)
+    query = replace(query, where=(yield from understood(access, query.where, base)))
     reading = reading_of(access, query, cursor)
     rows = yield from limited(page_statement(reading), query.where)
     total, ceiling = rows[0][:2]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.search.fragments import all_of, of_types
 from healix_fhir.search.lower_value import stored_condition
-from healix_fhir.search.nodes import Node, Or, Reference, Token
+from healix_fhir.search.nodes import Coded, Node, Or, Reference, Token
 from healix_fhir.search.order import Table
 
 ARMS = 8
@@ -23,7 +23,8 @@ class Source:
     """Tables with a condition on them. `whole` tells that `t` is the resource itself.
 
     `repeats`: it may give one resource twice. `spans`: it has d_hi beside d. `types`: the condition is about one type,
-    `y.type`, and is to be asked for each of these. `first`: the first sort key, where the source knows it by itself.
+    `y.type`, and is to be asked for each of these; likewise `each`, a list whose rows the condition
+    has as `y`. `first`: the first sort key, where the source knows it by itself.
     `contained`: `t` is a contained resource.
     """
 
@@ -35,6 +36,7 @@ class Source:
     types: tuple[int, ...] = ()
     first: str = ""
     contained: bool = False
+    each: str = ""
 
 
 def alternatives(node: Node) -> Sequence[Node]:
@@ -89,12 +91,19 @@ def without_source(type_id: int, table: Table) -> Source:
 
 def token_sources(node: Node) -> tuple[Source, ...]:
     """The rows of hot tokens: none if `node` is anything else, or too many alternatives to be read one by one."""
-    tokens = [token for token in alternatives(node) if isinstance(token, Token) and token.hot]
+    tokens = [token for token in alternatives(node) if isinstance(token, Token | Coded) and token.hot]
     if len(tokens) != len(alternatives(node)) or not 0 < len(tokens) <= ARMS:
         return ()
-    return tuple(
-        Source("index_token t", token_condition(token, "t"), whole=False, repeats=token.any_system) for token in tokens
-    )
+    if any(isinstance(token, Coded) and not token.codes for token in tokens):
+        return ()
+    return tuple(map(_token_source, tokens))
+
+
+def _token_source(token: Token | Coded) -> Source:
+    if isinstance(token, Coded):
+        condition = Fragment("t.h = y.h AND t.sys = y.sys")
+        return Source("index_token t", condition, whole=False, repeats=True, each=token.codes)
+    return Source("index_token t", token_condition(token, "t"), whole=False, repeats=token.any_system)
 
 
 def reference_sources(node: Node) -> tuple[Source, ...]:

@@ -196,13 +196,19 @@ def _value(key: Key, row: Row, arm: Arm) -> Fragment:
 
 
 def _each_type(reading: Reading, arm: Arm, rows: Fragment) -> Fragment:
-    """`rows` asked for each type of the source, where it has several."""
-    if not arm.source.types:
+    """`rows` asked for each type of the source, where it has several, or for each row of a list."""
+    if not arm.source.types and not arm.source.each:
         return rows
+    each = (
+        Fragment(f"{arm.source.each} y")
+        if arm.source.each
+        else Fragment("unnest(%s::smallint[]) y(type)", (list(arm.source.types),))
+    )
     return Fragment(
-        f"SELECT {_columns(reading, 'a')} FROM unnest(%s::smallint[]) y(type) CROSS JOIN LATERAL ({rows.sql}) a"
+        f"SELECT {'DISTINCT ' if arm.source.each else ''}{_columns(reading, 'a')}"
+        f" FROM {each.sql} CROSS JOIN LATERAL ({rows.sql}) a"
         f" ORDER BY {reading.keyset.order_by('a', phase=True)} LIMIT %s",
-        (list(arm.source.types), *rows.params, reading.limit),
+        (*each.params, *rows.params, reading.limit),
     )
 
 
@@ -236,7 +242,7 @@ def _source_condition(reading: Reading, arm: Arm) -> Fragment:
     if arm.whole is not None:
         whole = reading.plan.lists.whole
         gate = whole if arm.whole else Fragment(f"NOT {whole.sql}", whole.params)
-    return all_of([gate, arm.source.condition, arm.pin, DATED[arm.dated], ceiling])
+    return all_of([gate, arm.gate, arm.source.condition, arm.pin, DATED[arm.dated], ceiling])
 
 
 def _filters(arm: Arm, access: AccessContext) -> tuple[Fragment, Fragment]:
@@ -279,8 +285,9 @@ def _count_arm(reading: Reading, arm: Arm) -> Fragment:
     condition = all_of([_source_condition(reading, arm), *_filters(arm, reading.access.joining())])
     if condition == NOTHING:
         return NOTHING
+    each = f"{arm.source.each} y CROSS JOIN " if arm.source.each else ""
     return Fragment(
-        f"SELECT {'DISTINCT ' if arm.source.repeats else ''}t.pk FROM {_tables(arm, by_key=False)}"
+        f"SELECT {'DISTINCT ' if arm.source.repeats else ''}t.pk FROM {each}{_tables(arm, by_key=False)}"
         f" WHERE {condition.sql}",
         condition.params,
     )

@@ -13,6 +13,9 @@ AmountRow: TypeAlias = tuple[
 ]
 """(h, sys, lo, hi, unit, base_lo, base_hi, code, label), as the columns of `index_quantity` are named."""
 
+CodeRow: TypeAlias = tuple[int, str, str, int, int | None, int | None]
+"""(param, system, code, key, h, sys), as the columns of `index_code` are named."""
+
 
 class ContainedRows(msgspec.Struct, frozen=True):
     """A contained resource: its id in the container, its type and JSON, and its index rows (search/inside)."""
@@ -53,6 +56,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     `dates`: (param, lo, hi), None for an open end. `references`: (param, target_type, target).
     `amounts`: numbers and quantities. `positions`: (param, latitude, longitude).
     `texts`: (param, folded, h) of what stands beside codes; h is also in `toks`.
+    `coded`: (param, system, code, key, h, sys) of codes, as `index_code` has them; key is also in `toks`.
     `words`: at most one pair, the words of the narrative (None: there is none) and of all texts, as tsvectors' text.
     `contained`: what it contains. `labels`: its security labels, each with `t` where it is restricted, else `f`.
     `rules`: what it permits and denies, where it is a privacy Consent.
@@ -71,6 +75,7 @@ class IndexRows(msgspec.Struct, frozen=True):
     amounts: tuple[AmountRow, ...] = ()
     positions: tuple[tuple[int, float, float], ...] = ()
     texts: tuple[tuple[int, str, int], ...] = ()
+    coded: tuple[CodeRow, ...] = ()
     words: tuple[tuple[str | None, str], ...] = ()
     contained: tuple[ContainedRows, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()

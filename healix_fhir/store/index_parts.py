@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from healix_fhir.kernel.arrays import Array, float8, int2, int4, int8, numeric, text, timestamptz
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.store.index import ConsentRule, IndexRows
-from healix_fhir.store.known_texts import unknown
+from healix_fhir.store.known_texts import unknown, unknown_codes
 from smart_auth.narrowing import CONSENTS, LABELS
 from smart_auth.store import CHANNEL
 
@@ -151,6 +151,18 @@ PARTS = (
      ORDER BY x.param, x.folded ON CONFLICT DO NOTHING""",
         (int4, int4, text, int8),
         unknown,
+        of_resource=False,
+    ),
+    Part(
+        "index_code",
+        # in order, as above
+        """INSERT INTO index_code (param, system, code, key, h, sys)
+     SELECT DISTINCT x.param, x.system, x.code, x.key, x.h, x.sys
+     FROM unnest(%s::int[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[])
+       AS x (n, param, system, code, key, h, sys)
+     ORDER BY x.param, x.system, x.code ON CONFLICT DO NOTHING""",
+        (int4, int4, text, text, int8, int8, int8),
+        unknown_codes,
         of_resource=False,
     ),
 )

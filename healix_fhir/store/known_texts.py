@@ -1,16 +1,17 @@
-"""The texts of codes that this process knows to be stored.
+"""The texts of codes, and the codes themselves, that this process knows to be stored.
 
-The same ones come again and again, and none is ever removed from `index_text`.
+The same ones come again and again, and none is ever removed from `index_text` and `index_code`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from healix_fhir.store.index import IndexRows
+from healix_fhir.store.index import CodeRow, IndexRows
 
 LIMIT = 100_000
 _known: set[tuple[int, str]] = set()
+_known_codes: set[tuple[int, str, str]] = set()
 
 
 def unknown(index: IndexRows) -> tuple[tuple[int, str, int], ...]:
@@ -18,14 +19,23 @@ def unknown(index: IndexRows) -> tuple[tuple[int, str, int], ...]:
     return tuple([row for row in index.texts if row[:2] not in _known])
 
 
+def unknown_codes(index: IndexRows) -> tuple[CodeRow, ...]:
+    """The rows of `index.coded` that have to be written."""
+    return tuple([row for row in index.coded if row[:3] not in _known_codes])
+
+
 def remember(written: Iterable[IndexRows]) -> None:
-    """Keep the texts of resources; only after the transaction that wrote them has committed."""
+    """Keep the texts and codes of resources; only after the transaction that wrote them has committed."""
     if len(_known) > LIMIT:
         _known.clear()
+    if len(_known_codes) > LIMIT:
+        _known_codes.clear()
     for index in written:
         _known.update(row[:2] for row in index.texts)
+        _known_codes.update(row[:3] for row in index.coded)
 
 
 def forget() -> None:
     """Know nothing: for another database."""
     _known.clear()
+    _known_codes.clear()

@@ -228,6 +228,18 @@ index_text = Table(
     comment="every text that stands beside a code somewhere, once for each parameter; of no resource in particular",
 )
 
+index_code = Table(
+    "index_code",
+    metadata,
+    Column("param", Integer, primary_key=True),
+    Column("system", Text(collation="C"), primary_key=True),
+    Column("code", Text(collation="C"), primary_key=True),
+    Column("key", BigInteger, nullable=False),  # its hash in resource.toks
+    Column("h", BigInteger),  # as in index_token, of hot parameters
+    Column("sys", BigInteger),
+    comment="every code of a system that stands somewhere, once for each parameter; of no resource in particular",
+)
+
 index_position = Table(
     "index_position",
     metadata,

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from healix_fhir.search import tokens
 from healix_fhir.search.strings import fold
-from healix_fhir.store.index import AmountRow
+from healix_fhir.store.index import AmountRow, CodeRow
 
 
 class Collector:
@@ -17,6 +17,7 @@ class Collector:
     __slots__ = (
         "amounts",
         "bases",
+        "coded",
         "dates",
         "hot",
         "main",
@@ -38,6 +39,7 @@ class Collector:
         self.references: list[tuple[int, int | None, str]] = []
         self.amounts: list[AmountRow] = []
         self.texts: list[tuple[int, str, int]] = []
+        self.coded: list[CodeRow] = []
         self.positions: list[tuple[int, float, float]] = []
         self.patients: list[tuple[int, str]] = []  # with the rank of the parameter
         self.present = 0
@@ -52,10 +54,11 @@ class Collector:
             self.texts.append((param_id, folded, h))
 
     def codes(self, found: Collector) -> None:
-        """Add what was found of codes, which have tokens and texts only."""
+        """Add what was found of codes, which have tokens, themselves and texts only."""
         self.toks += found.toks
         self.hot += found.hot
         self.texts += found.texts
+        self.coded += found.coded
         self.present |= found.present
 
 

@@ -25,7 +25,7 @@ def is_hot(code: str) -> bool:
 
 def emitter(param_id: int, fhir_type: str, binding: str, *, hot: bool) -> Emit | None:
     """What adds the tokens of values of `fhir_type`; None for a type that has none."""
-    add = _add_hot(param_id) if hot else _add(param_id)
+    add = _adding(param_id, fhir_type, hot=hot)
     if fhir_type == "code":
         return _codes(add, binding)
     if fhir_type in WITH_TEXT:
@@ -35,6 +35,12 @@ def emitter(param_id: int, fhir_type: str, binding: str, *, hot: bool) -> Emit |
 
 
 Add = Callable[[Collector, str | None, str | None], None]
+
+
+def _adding(param_id: int, fhir_type: str, *, hot: bool) -> Add:
+    if fhir_type in CODED:
+        return _add_coded(param_id, hot=hot)
+    return _add_hot(param_id) if hot else _add(param_id)
 
 
 def _add(param_id: int) -> Add:
@@ -50,6 +56,23 @@ def _add_hot(param_id: int) -> Add:
         rows.toks += found
         if code is not None:
             rows.hot.append((found[0], tokens.of_system(system, code) if system else None))
+
+    return add
+
+
+def _add_coded(param_id: int, *, hot: bool) -> Add:
+    """Codes are also known by themselves, so that those of a value set can be looked up (store/tables)."""
+
+    def add(rows: Collector, system: str | None, code: str | None) -> None:
+        found = tokens.ways(param_id, system, code)
+        rows.toks += found
+        if code is None:
+            return
+        of = tokens.of_system(system, code) if system and hot else None
+        if hot:
+            rows.hot.append((found[0], of))
+        if system:
+            rows.coded.append((param_id, system, code, found[1], found[0] if hot else None, of))
 
     return add
 
@@ -134,6 +157,8 @@ def _codes(add: Add, binding: str) -> Emit:
     return emit
 
 
+CODED = frozenset({"CodeableConcept", "Coding", "code"})
+"""The types whose values are codes of code systems."""
 WITH_TEXT: Mapping[str, Callable[[int, Add], Emit]] = {
     "CodeableConcept": _concepts,
     "Coding": _codings,

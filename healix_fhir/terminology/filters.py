@@ -1,0 +1,240 @@
+"""Conditions on concepts as SQL: of one row of `concept`, and as the numbers of all concepts that fulfil them.
+
+`concept.below` has the numbers of a concept and of everything below it, so that what hierarchies ask is set algebra of
+multiranges: no concept is read for it.
+
+Spec: FHIR R4, hl7.org/fhir/R4/valueset-filter-operator.html, hl7.org/fhir/R4/codesystem.html#properties
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from healix_fhir.kernel import arrays
+from healix_fhir.kernel.arrays import Array
+from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of
+from healix_fhir.kernel.database import Fragment
+from healix_fhir.kernel.errors import invalid
+from healix_fhir.terminology.catalog import System
+from healix_fhir.terminology.conditions import (
+    All,
+    Always,
+    Among,
+    Any,
+    Condition,
+    Elsewhere,
+    InUse,
+    Not,
+    Passing,
+    keys,
+)
+from healix_fhir.terminology.patterns import whole
+from healix_fhir.terminology.sets import Codes, Filter, Operator
+
+ITSELF = ("concept", "code")
+"""Names under which a filter means the concept, not one of its properties."""
+HIERARCHY = (Operator.IS_A, Operator.DESCENDENT_OF, Operator.IS_NOT_A, Operator.GENERALIZES)
+SNOMED = "http://snomed.info/sct"
+
+
+def holds(condition: Condition, system: System | None, *, key: str, c: str = "c") -> Fragment:
+    """The condition on the concept with the key `key`, an SQL expression, and its row `c`, which may be null.
+
+    Without a system there is no such row: only lists can be asked.
+    """
+    match condition:
+        case Always(true):
+            return EVERYTHING if true else NOTHING
+        case All(conditions):
+            return all_of(holds(one, system, key=key, c=c) for one in conditions)
+        case Any(conditions):
+            return any_of(holds(one, system, key=key, c=c) for one in conditions)
+        case Not(inner):
+            return _negated(holds(inner, system, key=key, c=c))
+        case Among(codes):
+            folds = system is not None and not system.case_sensitive
+            return Fragment(f"{key} = ANY(%s::text[])", (_keys(codes, folds=folds),))
+        case InUse():
+            return EVERYTHING if system is None else Fragment(f"{c}.inactive IS NOT TRUE")
+        case Passing(found):
+            return NOTHING if system is None else passes(found, system, c)
+        case Elsewhere(other, inner):
+            o = f"{c}o"
+            there = holds(inner, other, key=f"{o}.key", c=o)
+            same = f"{o}.key = {key}" if other.case_sensitive else f"{o}.key = lower({key})"
+            return Fragment(
+                f"EXISTS (SELECT FROM concept {o} WHERE {o}.system = %s AND {same} AND {there.sql})",
+                (other.id, *there.params),
+            )
+
+
+def _negated(condition: Fragment) -> Fragment:
+    if condition in (EVERYTHING, NOTHING):
+        return NOTHING if condition == EVERYTHING else EVERYTHING
+    return Fragment(f"({condition.sql}) IS NOT TRUE", condition.params)
+
+
+@lru_cache(maxsize=256)
+def _keys(codes: Codes, *, folds: bool) -> Array:
+    return arrays.text(keys(codes, folds=folds))
+
+
+def passes(found: Filter, system: System, c: str) -> Fragment:
+    """The condition that the concept `c` passes a filter. Raises Invalid for one that makes no sense."""
+    if found.operator in HIERARCHY:
+        return _hierarchical(found, system, c)
+    if found.operator is Operator.NOT_IN:
+        return _negated(passes(Filter(found.property, Operator.IN, found.value), system, c))
+    if found.operator is Operator.EXISTS:
+        there = _has(found.property, system, c, EVERYTHING)
+        return there if found.value == "true" else _negated(there)
+    return _has(found.property, system, c, _compared(found, system))
+
+
+def _hierarchical(found: Filter, system: System, c: str) -> Fragment:
+    if found.property not in ITSELF:
+        raise invalid(
+            f"the filter {found.operator} is for the concept itself, not for '{found.property[:64]}'",
+            code="not-supported",
+        )
+    key = system.key(found.value)
+    if found.operator is Operator.GENERALIZES:
+        return Fragment(f"{c}.below @> {_anchor('x.n')}", (system.id, key))
+    below = Fragment(f"{c}.n <@ {_anchor('x.below')}", (system.id, key))
+    if found.operator is Operator.IS_NOT_A:
+        return _negated(below)
+    if found.operator is Operator.IS_A:
+        return below
+    return all_of([below, Fragment(f"{c}.key <> %s", (key,))])
+
+
+def _anchor(what: str) -> str:
+    """What the concept `x` with a key has."""
+    return f"(SELECT {what} FROM concept x WHERE x.system = %s AND x.key = %s)"
+
+
+def _compared(found: Filter, system: System) -> Fragment:
+    """How `{v}`, a value, compares."""
+    if found.operator is Operator.REGEX:
+        return Fragment("{v} ~ %s", (whole(found.value),))
+    values = found.value.split(",") if found.operator is Operator.IN else [found.value]
+    values = [value.strip() for value in values]
+    if found.property in (*ITSELF, "parent", "child"):
+        values = [system.key(value) for value in values]
+    return Fragment("{v} = ANY(%s::text[])", (arrays.text(values),))
+
+
+def _has(name: str, system: System, c: str, compared: Fragment) -> Fragment:
+    """The condition that the concept has a value of the property `name` that is `compared`."""
+    if name in ITSELF and not (system.url == SNOMED and "ANY" in compared.sql):
+        return _filled(compared, f"{c}.key" if "ANY" in compared.sql else f"{c}.code")
+    if name in ITSELF:
+        return any_of([_filled(compared, f"{c}.key"), _of_refset(c, compared)])
+    if name in COLUMNS:
+        return _filled(compared, COLUMNS[name].format(c=c))
+    if name in LINKS:
+        value = _filled(compared, "x.key")
+        return Fragment(LINKS[name].format(c=c, value=value.sql), value.params)
+    value = _filled(compared, "p.value")
+    return Fragment(
+        f"EXISTS (SELECT FROM concept_property p WHERE p.system = {c}.system AND p.n = {c}.n AND p.code = %s"
+        f" AND {value.sql})",
+        (name, *value.params),
+    )
+
+
+def _of_refset(c: str, compared: Fragment) -> Fragment:
+    """A reference set of SNOMED CT has the concept. Spec: FHIR R4, hl7.org/fhir/R4/snomedct.html#filters"""
+    value = _filled(compared, "p.value")
+    return Fragment(
+        f"EXISTS (SELECT FROM concept_property p WHERE p.system = {c}.system AND p.n = {c}.n AND p.code = 'refset'"
+        f" AND {value.sql})",
+        value.params,
+    )
+
+
+def _filled(compared: Fragment, value: str) -> Fragment:
+    return Fragment(compared.sql.format(v=value), compared.params)
+
+
+COLUMNS: Mapping[str, str] = {
+    "display": "{c}.display",
+    "definition": "{c}.definition",
+    "inactive": "{c}.inactive::text",
+    "notSelectable": "{c}.abstract::text",
+}
+"""Properties that every concept has."""
+LINKS: Mapping[str, str] = {
+    "parent": (
+        "EXISTS (SELECT FROM concept_parent l JOIN concept x ON x.system = l.system AND x.n = l.parent"
+        " WHERE l.system = {c}.system AND l.n = {c}.n AND {value})"
+    ),
+    "child": (
+        "EXISTS (SELECT FROM concept_parent l JOIN concept x ON x.system = l.system AND x.n = l.n"
+        " WHERE l.system = {c}.system AND l.parent = {c}.n AND {value})"
+    ),
+}
+"""Properties that are the hierarchy."""
+
+
+def spans(condition: Condition, system: System) -> Fragment | None:
+    """The numbers of just the concepts that fulfil the condition, as a multirange; None where concepts must be read."""
+    match condition:
+        case Always(true):
+            return _whole(system) if true else Fragment("'{}'::int4multirange")
+        case All(conditions):
+            return _joined("*", conditions, system)
+        case Any(conditions):
+            return _joined("+", conditions, system)
+        case Not(inner):
+            return _less(_whole(system), spans(inner, system))
+        case Passing(Filter(name, operator, value)) if operator in SPANS and name in ITSELF:
+            return SPANS[operator](system, value)
+        case _:
+            return None
+
+
+def bound(condition: Condition, system: System) -> Fragment | None:
+    """A multirange outside of which the condition holds of nothing, where hierarchies give one."""
+    exact = spans(condition, system)
+    if exact is not None or not isinstance(condition, All):
+        return exact
+    known = [found for found in (spans(one, system) for one in condition.conditions) if found is not None]
+    return _strung("*", known) if known else None
+
+
+def _joined(operator: str, conditions: tuple[Condition, ...], system: System) -> Fragment | None:
+    parts = [spans(one, system) for one in conditions]
+    known = [part for part in parts if part is not None]
+    return _strung(operator, known) if len(known) == len(parts) else None
+
+
+def _strung(operator: str, parts: list[Fragment]) -> Fragment:
+    sql = f" {operator} ".join(part.sql for part in parts)
+    return Fragment(f"({sql})", tuple(param for part in parts for param in part.params))
+
+
+def _whole(system: System) -> Fragment:
+    return Fragment("int4multirange(int4range(1, %s))", (system.count + 1,))
+
+
+def _less(whole_: Fragment, taken: Fragment | None) -> Fragment | None:
+    return None if taken is None else _strung("-", [whole_, taken])
+
+
+def _below(system: System, value: str) -> Fragment:
+    return Fragment(f"coalesce({_anchor('x.below')}, '{{}}'::int4multirange)", (system.id, system.key(value)))
+
+
+def _itself(system: System, value: str) -> Fragment:
+    one = _anchor("int4multirange(int4range(x.n, x.n + 1))")
+    return Fragment(f"coalesce({one}, '{{}}'::int4multirange)", (system.id, system.key(value)))
+
+
+SPANS: Mapping[Operator, Callable[[System, str], Fragment | None]] = {
+    Operator.IS_A: _below,
+    Operator.DESCENDENT_OF: lambda system, value: _less(_below(system, value), _itself(system, value)),
+    Operator.IS_NOT_A: lambda system, value: _less(_whole(system), _below(system, value)),
+}
+"""Filters that are ranges."""

@@ -1,0 +1,136 @@
+"""Value sets with everything that they name put in its place.
+
+A value set that leads back to itself is refused by the way it goes, and so is one that needs too many others.
+
+Spec: FHIR R4, hl7.org/fhir/R4/valueset.html#compositions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from healix_fhir.kernel.database import Work
+from healix_fhir.kernel.errors import invalid
+from healix_fhir.terminology.compose import Composition, composition
+from healix_fhir.terminology.implicit import implicit
+from healix_fhir.terminology.sets import (
+    Active,
+    Both,
+    Codes,
+    Either,
+    Named,
+    Selected,
+    Set,
+    Without,
+    leaves,
+)
+from healix_fhir.terminology.value_sets import find
+from smart_auth.access import AccessContext
+
+DEPTH = 32
+"""So many value sets may lead from one to the next."""
+MOST = 500
+"""So many may be needed for one."""
+LEAVES = 2000
+"""So many parts may one have in the end, those of the value sets that it names included."""
+
+
+def resolved(access: AccessContext, whole: Composition) -> Work[Set]:
+    """The members of a value set. Raises Invalid for what leads back to itself, is too much, or is not known."""
+    known: dict[str, Composition] = {}
+    open_ = _named(whole)
+    while open_:
+        if len(known) + len(open_) > MOST:
+            raise invalid(f"the value set needs more than {MOST} others", code="too-costly")
+        known |= yield from look_up(access, open_)
+        open_ = {name for one in open_ for name in _named(known[one])} - known.keys()
+    return _Putting(known).members(whole, (whole.url,) if whole.url else ())
+
+
+def look_up(access: AccessContext, canonicals: set[str]) -> Work[dict[str, Composition]]:
+    """The compositions of these canonicals. Raises Invalid for one that is not known, to this caller."""
+    found: dict[str, Composition] = {}
+    for canonical in canonicals:
+        url = canonical.partition("|")[0]
+        if (members := implicit(url)) is not None:
+            found[canonical] = Composition(url, "", members, {})
+    missing = sorted(canonicals - found.keys())
+    if missing:
+        sources = yield from find(access, "ValueSet", missing)
+        for canonical, source in sources.items():
+            if source is None:
+                raise invalid(f"the value set {canonical[:200]} is not known", code="not-found")
+            found[canonical] = source.composition
+    return found
+
+
+def _named(whole: Composition) -> set[str]:
+    """The canonicals that a value set, or one that it contains, names."""
+    names = {leaf.canonical for leaf in leaves(whole.members) if isinstance(leaf, Named)}
+    inside = {name for name in names if name.startswith("#")}
+    seen: set[str] = set()
+    while inside:
+        one = inside.pop()
+        seen.add(one)
+        more = {leaf.canonical for leaf in leaves(_contained(whole, one).members) if isinstance(leaf, Named)}
+        names |= more
+        inside |= {name for name in more if name.startswith("#")} - seen
+    return {name for name in names if not name.startswith("#")}
+
+
+def _contained(whole: Composition, fragment: str) -> Composition:
+    if fragment not in whole.contained:
+        raise invalid(f"the value set contains no {fragment[:64]}", code="not-found")
+    found = composition(whole.contained[fragment])
+    return Composition(found.url or f"{whole.url}{fragment}", found.version, found.members, whole.contained)
+
+
+class _Putting:
+    """Puts compositions in the places where they are named."""
+
+    def __init__(self, known: Mapping[str, Composition]) -> None:
+        self._known = known
+        self._done: dict[str, Set] = {}
+        self._sizes: dict[str, int] = {}
+
+    def members(self, whole: Composition, trail: tuple[str, ...]) -> Set:
+        found, size = self._put(whole.members, whole, trail)
+        if size > LEAVES:
+            raise invalid(f"the value set has more than {LEAVES} parts in the end", code="too-costly")
+        return found
+
+    def _put(self, found: Set, whole: Composition, trail: tuple[str, ...]) -> tuple[Set, int]:
+        """What a set is with everything in its place, and of how many parts."""
+        match found:
+            case Named(canonical):
+                return self._of_name(canonical, whole, trail)
+            case Codes() | Selected():
+                return found, 1
+            case Both(several):
+                parts = [self._put(one, whole, trail) for one in several]
+                return Both(tuple(part for part, _ in parts)), sum(size for _, size in parts)
+            case Either(several):
+                parts = [self._put(one, whole, trail) for one in several]
+                return Either(tuple(part for part, _ in parts)), sum(size for _, size in parts)
+            case Without(kept, dropped):
+                (of, many), (less, more) = self._put(kept, whole, trail), self._put(dropped, whole, trail)
+                return Without(of, less), many + more
+            case Active(inner):
+                of, many = self._put(inner, whole, trail)
+                return Active(of), many
+
+    def _of_name(self, canonical: str, whole: Composition, trail: tuple[str, ...]) -> tuple[Set, int]:
+        inside = canonical.startswith("#")
+        if not inside and canonical in self._done:
+            return self._done[canonical], self._sizes[canonical]
+        inner = _contained(whole, canonical) if inside else self._known[canonical]
+        name = inner.url or canonical
+        if name in trail:
+            way = " → ".join([*trail[trail.index(name) :], name])
+            raise invalid(f"the value set leads back to itself: {way[:500]}", code="business-rule")
+        if len(trail) >= DEPTH:
+            raise invalid(f"more than {DEPTH} value sets lead from one to the next", code="too-costly")
+        found, size = self._put(inner.members, inner, (*trail, name))
+        if not inside:
+            self._done[canonical], self._sizes[canonical] = found, size
+        return found, size

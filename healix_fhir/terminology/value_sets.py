@@ -1,0 +1,147 @@
+"""The value sets that a caller may use, by canonical: R4's own, those of installed packages, and written resources.
+
+Of several, in this order: R4's own for urls under http://hl7.org/fhir/ValueSet, which nobody may replace; the latest of
+any package; R4's own; the latest that was written over REST and that the caller may read. A version that is named is
+met, or begins with what is named, up to a dot. Beside them stand the implicit ones (`implicit`).
+
+Compositions are kept as long as what they were read from is the same: it is asked for with every call.
+
+Spec: FHIR R4, hl7.org/fhir/R4/references.html#canonical, hl7.org/fhir/R4/valueset.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, cached_property
+from typing import Any
+
+import zstandard
+
+from healix_fhir.kernel import arrays
+from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.model.definitions import TYPE_ID, search_parameters
+from healix_fhir.model.json import decode_stored
+from healix_fhir.model.profile.definition import precedence, split
+from healix_fhir.model.profile.official import official
+from healix_fhir.search import tokens
+from healix_fhir.terminology.compose import Composition, composition
+from healix_fhir.terminology.kept import Kept
+from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
+
+FIXED = "http://hl7.org/fhir/"
+RETIRED = "retired"
+PACKAGE, RESOURCE = "package", "resource"
+
+
+class Source:
+    """A ValueSet or ConceptMap as it was read, with what has been made of it."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self.body = body
+
+    @property
+    def url(self) -> str:
+        """Its canonical url; empty for none."""
+        return str(self.body.get("url") or "")
+
+    @property
+    def version(self) -> str:
+        """Its business version; empty for none."""
+        return str(self.body.get("version") or "")
+
+    @cached_property
+    def composition(self) -> Composition:
+        """What it consists of. Raises Invalid for what cannot be read."""
+        return composition(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A source with its rank among those of the same url: lower is meant rather."""
+
+    source: Source
+    rank: int
+
+
+Key = tuple[str, int, int, datetime | None]
+_sources: Kept[Key, Source] = Kept(500)
+
+
+def find(access: AccessContext, type_name: str, canonicals: Iterable[str]) -> Work[dict[str, Source | None]]:
+    """The ValueSets or ConceptMaps that canonicals mean to a caller; None for what there is not.
+
+    One statement when what they were read from is known, one more for what is not.
+    """
+    asked = {canonical: split(canonical) for canonical in canonicals}
+    urls = sorted({url for url, _ in asked.values()})
+    by_url: dict[str, list[Found]] = {url: list(_own(url, type_name)) for url in urls}
+    for found in (yield from _others(access, type_name, urls)):
+        if found.source.url in by_url:  # the hash of another may be the same
+            by_url[found.source.url].append(found)
+    return {canonical: _meant(by_url[url], version) for canonical, (url, version) in asked.items()}
+
+
+def _own(url: str, type_name: str) -> Iterator[Found]:
+    source = _official(url)
+    if source is not None and source.body.get("resourceType") == type_name:
+        yield Found(source, 0 if url.startswith(f"{FIXED}{type_name}/") else 2)
+
+
+@cache
+def _official(url: str) -> Source | None:
+    definition = official(url)
+    return None if definition is None else Source({"version": definition.version, **definition.body})
+
+
+def _others(access: AccessContext, type_name: str, urls: Sequence[str]) -> Work[list[Found]]:
+    parameter = search_parameters(type_name)["url"].id
+    visible = access.predicate(type_name, Permission.READ, "r")
+    rows = yield Statement(
+        f"""SELECT '{PACKAGE}', d.pk, 0, p.installed FROM definition d
+            JOIN package p ON (p.name, p.version) = (d.package, d.package_version)
+            WHERE d.type = %s AND d.url = ANY(%s::text[])
+            UNION ALL
+            SELECT '{RESOURCE}', r.pk, r.version, r.updated FROM resource r
+            WHERE r.type = %s AND NOT r.deleted AND r.toks && %s::bigint[] AND {visible.sql}""",
+        (
+            type_name,
+            arrays.text(urls),
+            TYPE_ID[type_name],
+            arrays.int8(tokens.uri(parameter, url) for url in urls),
+            *visible.params,
+        ),
+        prepare=False,
+    )
+    found = yield from _read([(str(source), pk, version, made) for source, pk, version, made in rows])
+    return [Found(source, 1 if kind == PACKAGE else 3) for kind, source in found]
+
+
+def _read(keys: Sequence[Key]) -> Work[list[tuple[str, Source]]]:
+    """The definitions and resources with these keys, read where they are not known."""
+    known = {key: _sources[key] for key in keys if key in _sources}
+    missing = {key[:2]: key for key in keys if key not in known}
+    if missing:
+        rows = yield Statement(
+            f"""SELECT '{PACKAGE}', d.pk, d.body FROM definition d WHERE d.pk = ANY(%s::bigint[])
+                UNION ALL
+                SELECT '{RESOURCE}', r.pk, r.body FROM resource r WHERE r.pk = ANY(%s::bigint[]) AND NOT r.deleted""",
+            tuple(arrays.int8(pk for kind, pk in missing if kind == wanted) for wanted in (PACKAGE, RESOURCE)),
+        )
+        for kind, pk, body in rows:
+            plain = zstandard.decompress(bytes(body)) if kind == PACKAGE else bytes(body)
+            key = missing[kind, pk]
+            known[key] = _sources[key] = Source(decode_stored(plain))
+    return [(key[0], known[key]) for key in keys if key in known]
+
+
+def _meant(found: Sequence[Found], version: str) -> Source | None:
+    if version:
+        found = [one for one in found if f"{one.source.version}.".startswith(f"{version}.")]
+    else:
+        found = [one for one in found if one.source.body.get("status") != RETIRED] or found
+    best = min((one.rank for one in found), default=None)
+    alike = [one.source for one in found if one.rank == best]
+    return max(alike, key=lambda source: precedence(source.version), default=None)
