@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from healix_fhir.interaction.definitions import Definitions
 from healix_fhir.kernel.database import Row, atransaction
 from healix_fhir.kernel.errors import Issue
+from healix_fhir.model.profile.element_tree import ElementNode
 from healix_fhir.model.profile.judge import Extent, judge
 from healix_fhir.model.profile.library import Library, NotLoadedError
 from smart_auth.access import AccessContext
@@ -61,5 +62,14 @@ class Judging:
         async def work() -> tuple[Issue, ...]:
             library = self._definitions.library(access)
             return await asyncio.to_thread(judge, resource, type_name, extent, library)
+
+        return await self.run(work, age=0.0)
+
+    async def tree(self, access: AccessContext, canonical: str) -> ElementNode:
+        """The elements of a StructureDefinition that the caller may know of. Raises Invalid where there is none."""
+
+        async def work() -> ElementNode:
+            library = self._definitions.library(access)
+            return await asyncio.to_thread(lambda: library.tree(library.structure(canonical)))
 
         return await self.run(work, age=0.0)

@@ -27,7 +27,7 @@ from healix_fhir.terminology.sets import (
     Selected,
     Set,
     Without,
-    kept,
+    giving,
 )
 
 
@@ -120,7 +120,7 @@ def canonical(leaf: Codes | Selected) -> str:
 
 def groups(found: Set, systems: Systems) -> list[Group]:
     """The code systems that a set may have members of, in the order in which they are named."""
-    named = [_group(leaf, systems) for leaf in kept(found) if not isinstance(leaf, Named)]
+    named = [_group(leaf, systems) for leaf in giving(found) if not isinstance(leaf, Named)]
     return list(dict.fromkeys(named))
 
 
@@ -170,18 +170,18 @@ def not_at_hand(name: str) -> Exception:
 
 def all_of(conditions: Sequence[Condition]) -> Condition:
     """The conjunction."""
-    kept_ = [one for one in dict.fromkeys(conditions) if one != EVERY]
-    if NONE in kept_:
+    left = [one for one in dict.fromkeys(conditions) if one != EVERY]
+    if NONE in left:
         return NONE
-    return EVERY if not kept_ else kept_[0] if len(kept_) == 1 else All(tuple(kept_))
+    return EVERY if not left else left[0] if len(left) == 1 else All(tuple(left))
 
 
 def any_of(conditions: Sequence[Condition]) -> Condition:
     """The disjunction."""
-    kept_ = [one for one in dict.fromkeys(conditions) if one != NONE]
-    if EVERY in kept_:
+    left = [one for one in dict.fromkeys(conditions) if one != NONE]
+    if EVERY in left:
         return EVERY
-    return NONE if not kept_ else kept_[0] if len(kept_) == 1 else Any(tuple(kept_))
+    return NONE if not left else left[0] if len(left) == 1 else Any(tuple(left))
 
 
 def negated(condition: Condition) -> Condition:
@@ -268,6 +268,6 @@ def keys(codes: Codes, *, folds: bool) -> tuple[str, ...]:
 
 def among(found: Set, group: Group) -> Iterator[Codes]:
     """The lists of a set, of this system, that say what its members are called."""
-    for leaf in kept(found):
+    for leaf in giving(found):
         if isinstance(leaf, Codes) and leaf.system == group.url:
             yield leaf

@@ -7,10 +7,12 @@ Spec: FHIR R4, hl7.org/fhir/R4/valueset.html#compositions
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from healix_fhir.kernel.database import Work
+from healix_fhir.kernel import arrays
+from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import invalid
+from healix_fhir.terminology.catalog import LOADED
 from healix_fhir.terminology.compose import Composition, composition
 from healix_fhir.terminology.implicit import implicit
 from healix_fhir.terminology.sets import (
@@ -24,7 +26,7 @@ from healix_fhir.terminology.sets import (
     Without,
     leaves,
 )
-from healix_fhir.terminology.value_sets import find
+from healix_fhir.terminology.value_sets import Source, find
 from smart_auth.access import AccessContext
 
 DEPTH = 32
@@ -49,19 +51,39 @@ def resolved(access: AccessContext, whole: Composition) -> Work[Set]:
 
 def look_up(access: AccessContext, canonicals: set[str]) -> Work[dict[str, Composition]]:
     """The compositions of these canonicals. Raises Invalid for one that is not known, to this caller."""
-    found: dict[str, Composition] = {}
+    found = yield from sources(access, canonicals)
+    return {canonical: source.composition for canonical, source in found.items()}
+
+
+def sources(access: AccessContext, canonicals: set[str]) -> Work[dict[str, Source]]:
+    """The value sets that canonicals mean, implicit ones too. Raises Invalid for one that is not known."""
+    found: dict[str, Source] = {}
     for canonical in canonicals:
         url = canonical.partition("|")[0]
         if (members := implicit(url)) is not None:
-            found[canonical] = Composition(url, "", members, {})
+            found[canonical] = _implied(url, members)
     missing = sorted(canonicals - found.keys())
     if missing:
-        sources = yield from find(access, "ValueSet", missing)
-        for canonical, source in sources.items():
-            if source is None:
-                raise invalid(f"the value set {canonical[:200]} is not known", code="not-found")
-            found[canonical] = source.composition
+        written = yield from find(access, "ValueSet", missing)
+        found |= {canonical: source for canonical, source in written.items() if source is not None}
+    if missing := sorted(canonicals - found.keys()):
+        found |= yield from _whole_systems(missing)
+    if missing := sorted(canonicals - found.keys()):
+        raise invalid(f"the value set {missing[0][:200]} is not known", code="not-found")
     return found
+
+
+def _implied(url: str, members: Set) -> Source:
+    return Source({"resourceType": "ValueSet", "url": url, "status": "active"}, members)
+
+
+def _whole_systems(canonicals: Sequence[str]) -> Work[dict[str, Source]]:
+    """The value sets of all concepts of loaded code systems, whose urls these have in `CodeSystem.valueSet`."""
+    rows = yield Statement(
+        "SELECT value_set, url FROM code_system WHERE value_set = ANY(%s::text[]) AND ready AND source = %s",
+        (arrays.text(canonicals), LOADED),
+    )
+    return {str(url): _implied(url, Selected(system, None)) for url, system in rows}
 
 
 def _named(whole: Composition) -> set[str]:

@@ -8,7 +8,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/valueset.html#compositions
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -120,16 +120,31 @@ def leaves(found: Set) -> Iterator[Codes | Selected | Named]:
             yield found
 
 
-def kept(found: Set) -> Iterator[Codes | Selected | Named]:
+def giving(found: Set) -> Iterator[Codes | Selected | Named]:
     """The leaves without those that only take away."""
     match found:
         case Both(several) | Either(several):
             for one in several:
-                yield from kept(one)
+                yield from giving(one)
         case Without(inner, _) | Active(inner):
-            yield from kept(inner)
+            yield from giving(inner)
         case Codes() | Selected() | Named():
             yield found
+
+
+def mapped(found: Set, of_leaf: Callable[[Codes | Selected | Named], Set]) -> Set:
+    """The set with other leaves."""
+    match found:
+        case Both(several):
+            return Both(tuple(mapped(one, of_leaf) for one in several))
+        case Either(several):
+            return Either(tuple(mapped(one, of_leaf) for one in several))
+        case Without(kept, dropped):
+            return Without(mapped(kept, of_leaf), mapped(dropped, of_leaf))
+        case Active(inner):
+            return Active(mapped(inner, of_leaf))
+        case Codes() | Selected() | Named():
+            return of_leaf(found)
 
 
 def either(found: list[Set]) -> Set:

@@ -28,6 +28,7 @@ from healix_fhir.model.profile.official import official
 from healix_fhir.search import tokens
 from healix_fhir.terminology.compose import Composition, composition
 from healix_fhir.terminology.kept import Kept
+from healix_fhir.terminology.sets import Set
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
@@ -39,8 +40,9 @@ PACKAGE, RESOURCE = "package", "resource"
 class Source:
     """A ValueSet or ConceptMap as it was read, with what has been made of it."""
 
-    def __init__(self, body: Mapping[str, Any]) -> None:
+    def __init__(self, body: Mapping[str, Any], members: Set | None = None) -> None:
         self.body = body
+        self._members = members
 
     @property
     def url(self) -> str:
@@ -55,6 +57,8 @@ class Source:
     @cached_property
     def composition(self) -> Composition:
         """What it consists of. Raises Invalid for what cannot be read."""
+        if self._members is not None:
+            return Composition(self.url, "", self._members, {})
         return composition(self.body)
 
 
