@@ -19,13 +19,16 @@ from healix_fhir.kernel.errors import unsupported
 from healix_fhir.operation import (
     break_glass,
     everything,
+    expand,
     export,
     fhirpath,
     lastn,
     lookup,
     reindex,
     subsumes,
+    translate,
     validate,
+    validate_code,
     validate_in_system,
 )
 from healix_fhir.operation.invocation import Invocation, Outcome
@@ -62,6 +65,9 @@ ROWS: tuple[Operation, ...] = (
     Operation(subsumes.SUBSUMES, subsumes.subsumes, within={"batch": TYPE | INSTANCE}),
     Operation(validate_in_system.VALIDATE_CODE, validate_in_system.validate_code, within={"batch": TYPE | INSTANCE}),
     Operation(reindex.REINDEX, reindex.reindex, changes=True, by=frozenset({"GET", "POST", "DELETE"})),
+    Operation(expand.EXPAND, expand.expand, within={"batch": TYPE | INSTANCE}),
+    Operation(validate_code.VALIDATE_CODE, validate_code.validate_code, within={"batch": TYPE | INSTANCE}),
+    Operation(translate.TRANSLATE, translate.translate, within={"batch": TYPE | INSTANCE}),
     Operation(
         validate.VALIDATE,
         validate.validate,

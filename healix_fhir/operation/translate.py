@@ -87,7 +87,9 @@ def _maps(access: AccessContext, invocation: Invocation) -> Work[list[Source]]:
         version = given.text("conceptMapVersion")
         return [(yield from _map(access, f"{url}|{version}" if version else url))]
     if not {"source", "target", "targetsystem"} & given.arguments.keys():
-        raise invalid("a map is named by url, or by source, target or targetsystem", code="required", expression=("url",))
+        raise invalid(
+            "a map is named by url, or by source, target or targetsystem", code="required", expression=("url",)
+        )
     maps = yield from find_all(access, MAP)
     return [one for one in maps if _fits(one, given)]
 
@@ -144,7 +146,9 @@ def _unlisted(
             continue
         url = str(group.unmapped.url)
         if url.partition("|")[0] in trail or len(trail) >= DEPTH:
-            raise invalid(f"the concept map leads back to itself: {' → '.join([*trail, url])[:500]}", code="business-rule")
+            raise invalid(
+                f"the concept map leads back to itself: {' → '.join([*trail, url])[:500]}", code="business-rule"
+            )
         further = yield from _map(access, url)
         ways = mapped(further.mapping, concept, other, dependencies, reverse=False)
         found += [(way, further.url) for way in ways]
@@ -196,5 +200,3 @@ def _coding(concept: Concept) -> Json:
         "system": concept.system, "version": concept.version, "code": concept.code, "display": concept.display,
     }  # fmt: skip
     return {name: value for name, value in named.items() if value is not None}
-
-

@@ -18,7 +18,7 @@ from healix_fhir.store.settling import settled
 from healix_fhir.store.write import keys_of
 from smart_auth.patients import patient_keys
 
-VERSION = 4
+VERSION = 5
 """The version of the rows that extraction makes; to be raised, with a migration, when old rows no longer serve."""
 
 BATCH = 500

@@ -112,7 +112,7 @@ def _depending(found: Json) -> Depending:
 def mapped(
     found: Iterable[Group], concept: Concept, other: str | None, given: Sequence[Depending], *, reverse: bool
 ) -> Iterator[Way]:
-    """The mappings of a concept to the code system `other` (None: to any) whose dependencies are among those `given`."""
+    """The mappings of a concept to the code system `other` (None: any) whose dependencies are among those `given`."""
     for group in found:
         here, there = (group.target, group.source) if reverse else (group.source, group.target)
         if (concept.system or here) != here or (other or there) != there:

@@ -48,7 +48,9 @@ def _written(found: Designation) -> Json:
         if value is not None
     }
     return (
-        ({"language": found.language} if found.language else {}) | ({"use": use} if use else {}) | {"value": found.value}
+        ({"language": found.language} if found.language else {})
+        | ({"use": use} if use else {})
+        | {"value": found.value}
     )
 
 

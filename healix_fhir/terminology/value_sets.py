@@ -20,13 +20,16 @@ from typing import Any
 import zstandard
 
 from healix_fhir.kernel import arrays
-from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.conditions import EVERYTHING
+from healix_fhir.kernel.database import Fragment, Statement, Work
+from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.definitions import TYPE_ID, search_parameters
 from healix_fhir.model.json import decode_stored
 from healix_fhir.model.profile.definition import precedence, split
-from healix_fhir.model.profile.official import official
+from healix_fhir.model.profile.official import VERSION, terminology, versions
 from healix_fhir.search import tokens
 from healix_fhir.terminology.compose import Composition, composition
+from healix_fhir.terminology.concept_map import Group, groups
 from healix_fhir.terminology.kept import Kept
 from healix_fhir.terminology.sets import Set
 from smart_auth.access import AccessContext
@@ -35,6 +38,8 @@ from smart_auth.scope import Permission
 FIXED = "http://hl7.org/fhir/"
 RETIRED = "retired"
 PACKAGE, RESOURCE = "package", "resource"
+MOST = 500
+"""So many are looked through where none is named."""
 
 
 class Source:
@@ -53,6 +58,11 @@ class Source:
     def version(self) -> str:
         """Its business version; empty for none."""
         return str(self.body.get("version") or "")
+
+    @cached_property
+    def mapping(self) -> tuple[Group, ...]:
+        """The groups of a ConceptMap."""
+        return groups(self.body)
 
     @cached_property
     def composition(self) -> Composition:
@@ -88,37 +98,49 @@ def find(access: AccessContext, type_name: str, canonicals: Iterable[str]) -> Wo
     return {canonical: _meant(by_url[url], version) for canonical, (url, version) in asked.items()}
 
 
+def find_all(access: AccessContext, type_name: str) -> Work[list[Source]]:
+    """All ConceptMaps that a caller may use, the latest version of each. Raises Invalid where there are too many."""
+    found = [source for url in terminology(type_name) for source in _official(url.partition("|")[0])]
+    found += [one.source for one in (yield from _others(access, type_name, None))]
+    latest: dict[str, Source] = {}
+    for source in sorted(found, key=lambda one: precedence(one.version)):
+        latest[source.url or str(id(source))] = source
+    return list(latest.values())
+
+
 def _own(url: str, type_name: str) -> Iterator[Found]:
-    source = _official(url)
-    if source is not None and source.body.get("resourceType") == type_name:
-        yield Found(source, 0 if url.startswith(f"{FIXED}{type_name}/") else 2)
+    for source in _official(url):
+        if source.body.get("resourceType") == type_name:
+            yield Found(source, 0 if url.startswith(f"{FIXED}{type_name}/") else 2)
 
 
 @cache
-def _official(url: str) -> Source | None:
-    definition = official(url)
-    return None if definition is None else Source({"version": definition.version, **definition.body})
+def _official(url: str) -> tuple[Source, ...]:
+    return tuple(Source({"version": VERSION, **body}) for body in versions(url))
 
 
-def _others(access: AccessContext, type_name: str, urls: Sequence[str]) -> Work[list[Found]]:
+def _others(access: AccessContext, type_name: str, urls: Sequence[str] | None) -> Work[list[Found]]:
+    """What packages and resources have under these urls; all that they have where `urls` is None."""
     parameter = search_parameters(type_name)["url"].id
     visible = access.predicate(type_name, Permission.READ, "r")
+    of_package = EVERYTHING if urls is None else Fragment("d.url = ANY(%s::text[])", (arrays.text(urls),))
+    of_resource = (
+        EVERYTHING
+        if urls is None
+        else Fragment("r.toks && %s::bigint[]", (arrays.int8(tokens.uri(parameter, url) for url in urls),))
+    )
     rows = yield Statement(
         f"""SELECT '{PACKAGE}', d.pk, 0, p.installed FROM definition d
             JOIN package p ON (p.name, p.version) = (d.package, d.package_version)
-            WHERE d.type = %s AND d.url = ANY(%s::text[])
+            WHERE d.type = %s AND {of_package.sql}
             UNION ALL
             SELECT '{RESOURCE}', r.pk, r.version, r.updated FROM resource r
-            WHERE r.type = %s AND NOT r.deleted AND r.toks && %s::bigint[] AND {visible.sql}""",
-        (
-            type_name,
-            arrays.text(urls),
-            TYPE_ID[type_name],
-            arrays.int8(tokens.uri(parameter, url) for url in urls),
-            *visible.params,
-        ),
+            WHERE r.type = %s AND NOT r.deleted AND {of_resource.sql} AND {visible.sql} LIMIT {MOST + 1}""",
+        (type_name, *of_package.params, TYPE_ID[type_name], *of_resource.params, *visible.params),
         prepare=False,
     )
+    if len(rows) > MOST:
+        raise invalid(f"there are more than {MOST} of {type_name}: name the one that is meant", code="too-costly")
     found = yield from _read([(str(source), pk, version, made) for source, pk, version, made in rows])
     return [Found(source, 1 if kind == PACKAGE else 3) for kind, source in found]
 

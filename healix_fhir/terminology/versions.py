@@ -1,6 +1,6 @@
 """Which version of a code system is meant, where a caller has a say in it.
 
-Spec: FHIR R4, hl7.org/fhir/R4/valueset-operation-expand.html (system-version, check-system-version, force-system-version)
+Spec: FHIR R4, hl7.org/fhir/R4/valueset-operation-expand.html (system-version, check- and force-system-version)
 """
 
 from __future__ import annotations
