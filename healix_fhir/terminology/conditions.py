@@ -67,6 +67,11 @@ class Among:
 
 
 @dataclass(frozen=True, slots=True)
+class Exists:
+    """The code system has the code; lists may have others."""
+
+
+@dataclass(frozen=True, slots=True)
 class Passing:
     """The concept passes a filter."""
 
@@ -86,7 +91,7 @@ class Elsewhere:
     condition: Condition
 
 
-Condition: TypeAlias = Always | All | Any | Not | Among | Passing | InUse | Elsewhere
+Condition: TypeAlias = Always | All | Any | Not | Among | Exists | Passing | InUse | Elsewhere
 
 EVERY, NONE = Always(True), Always(False)
 
@@ -155,7 +160,7 @@ def _leaf(leaf: Codes | Selected, group: Group, systems: Systems) -> Condition:
     elif own.system is None:
         raise not_at_hand(canonical(leaf))
     else:
-        condition = all_of([Passing(one) for one in leaf.filters])
+        condition = all_of([Exists(), *(Passing(one) for one in leaf.filters)])
     if own == group or own.system is None:
         return condition
     return Elsewhere(own.system, condition)
@@ -247,7 +252,7 @@ def lists(condition: Condition, code: str) -> bool:
             return not lists(inner, code)
         case InUse():
             return True
-        case Passing() | Elsewhere():
+        case Exists() | Passing() | Elsewhere():
             return False
 
 

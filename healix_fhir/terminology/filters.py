@@ -8,7 +8,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/valueset-filter-operator.html, hl7.org/fhir/R4/co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from healix_fhir.kernel import arrays
@@ -24,6 +24,7 @@ from healix_fhir.terminology.conditions import (
     Any,
     Condition,
     Elsewhere,
+    Exists,
     InUse,
     Not,
     Passing,
@@ -55,6 +56,8 @@ def holds(condition: Condition, system: System | None, *, key: str, c: str = "c"
         case Among(codes):
             folds = system is not None and not system.case_sensitive
             return Fragment(f"{key} = ANY(%s::text[])", (_keys(codes, folds=folds),))
+        case Exists():
+            return NOTHING if system is None else Fragment(f"{c}.n IS NOT NULL")
         case InUse():
             return EVERYTHING if system is None else Fragment(f"{c}.inactive IS NOT TRUE")
         case Passing(found):
@@ -183,8 +186,10 @@ def spans(condition: Condition, system: System) -> Fragment | None:
     match condition:
         case Always(true):
             return _whole(system) if true else Fragment("'{}'::int4multirange")
+        case Exists():
+            return _whole(system)
         case All(conditions):
-            return _joined("*", conditions, system)
+            return _joined("*", [one for one in conditions if one != Exists()], system)
         case Any(conditions):
             return _joined("+", conditions, system)
         case Not(inner):
@@ -200,11 +205,12 @@ def bound(condition: Condition, system: System) -> Fragment | None:
     exact = spans(condition, system)
     if exact is not None or not isinstance(condition, All):
         return exact
-    known = [found for found in (spans(one, system) for one in condition.conditions) if found is not None]
+    each = (spans(one, system) for one in condition.conditions if one != Exists())
+    known = [found for found in each if found is not None]
     return _strung("*", known) if known else None
 
 
-def _joined(operator: str, conditions: tuple[Condition, ...], system: System) -> Fragment | None:
+def _joined(operator: str, conditions: Sequence[Condition], system: System) -> Fragment | None:
     parts = [spans(one, system) for one in conditions]
     known = [part for part in parts if part is not None]
     return _strung(operator, known) if len(known) == len(parts) else None

@@ -19,9 +19,9 @@ from healix_fhir.search.words import words
 from healix_fhir.terminology.catalog import System
 from healix_fhir.terminology.concepts import text_query
 from healix_fhir.terminology.conditions import (
-    EVERY,
     NONE,
     Condition,
+    Exists,
     Group,
     InUse,
     Systems,
@@ -155,7 +155,7 @@ def _listed_arm(
         return
     asked = holds(condition, group.system, key="l.key")
     conditions = all_of([asked, only, _told(narrowed)])
-    if condition == EVERY or conditions == NOTHING:
+    if conditions == NOTHING:
         return
     joined = (
         Fragment("FALSE") if group.system is None else Fragment("c.system = %s AND c.key = l.key", (group.system.id,))
@@ -214,7 +214,7 @@ def _concept_arm(condition: Condition, group: Group, system: System, narrowed: N
     if narrowed.text:
         query = text_query(narrowed.text)
         conditions.append(NOTHING if query is None else Fragment("c.words @@ %s::tsquery", (query,)))
-    within = bound(condition, system) if condition != EVERY else None
+    within = bound(condition, system) if condition != Exists() else None
     tables = "concept c"
     first: tuple[object, ...] = ()
     if within is not None and narrowed.text:
