@@ -61,7 +61,7 @@ async def expand(interactions: Interactions, access: AccessContext, invocation: 
         yield record([AuditRow(access.origin, "E", "$expand", entity=source.url[:200] or None)])
         return answer
 
-    return await interactions.in_time("the expansion", make)
+    return await interactions.timed(make)
 
 
 def _place(given: Given) -> tuple[int, int | None]:

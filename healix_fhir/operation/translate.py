@@ -58,7 +58,7 @@ async def translate(interactions: Interactions, access: AccessContext, invocatio
         yield record([AuditRow(access.origin, "E", "$translate", entity=given.text("url"))])
         return _answer(closest_first(found))
 
-    return await interactions.in_time("the translation", make)
+    return await interactions.timed(make)
 
 
 def _asked(given: Given) -> list[Concept]:

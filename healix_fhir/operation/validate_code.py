@@ -71,7 +71,7 @@ async def validate_code(interactions: Interactions, access: AccessContext, invoc
         yield record([AuditRow(access.origin, "E", "$validate-code", entity=source.url[:200] or None)])
         return _answer(verdict)
 
-    return await interactions.in_time("the check", make)
+    return await interactions.timed(make)
 
 
 def _asked(given: Given) -> list[Asked]:

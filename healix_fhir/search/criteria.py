@@ -87,7 +87,7 @@ def _coded(asked: Asked, members: str | Set) -> Node:
     if not has_codes(asked.type_name, asked.parameter):
         raise asked.bad_modifier()
     how_often = frequency(asked.parameter.code)
-    return Coded(asked.parameter.id, members, hot=how_often is not None, frequency=how_often or 0)
+    return Coded(asked.parameter.id, asked.name, members, hot=how_often is not None, frequency=how_often or 0)
 
 
 def _value_set(_: Asked, value: str) -> str:

@@ -17,7 +17,8 @@ from healix_fhir.search.filter_grammar import Both, Comparison, Either, Filter, 
 from healix_fhir.search.nodes import And, Date, Node, Not, Or, Prefix, String, StringMatch
 from healix_fhir.search.unknown import UnknownParameterError, unknown
 
-TERMINOLOGY = (Operator.SS, Operator.SB, Operator.IN)
+TERMINOLOGY = {Operator.SS: "below", Operator.SB: "above", Operator.IN: "in"}
+"""Operators on codes and the modifiers that ask the same: what is below the value, above it, or in the value set."""
 TEXTS = {Operator.CO: ":contains", Operator.SW: "", Operator.EQ: ":exact", Operator.EW: ":exact"}
 MATCHES = {Operator.EQ: StringMatch.WHOLE, Operator.EW: StringMatch.SUFFIX}
 ORDERED = ("date", "number", "quantity")
@@ -62,13 +63,13 @@ def _test(type_name: str, name: str, operator: Operator, value: str, chains: Cha
     parameter = search_parameters(type_name).get(name)
     if parameter is None:
         raise UnknownParameterError(f"_filter: {unknown(type_name, name)}")
-    if operator in TERMINOLOGY:
-        raise unsupported(f"_filter: the operator {operator} needs terminology, and is not supported")
 
     def ask(name: str, value: str) -> Node:
         return chains.read(type_name, name, value)
 
     escaped = value.replace(",", "\\,")
+    if operator in TERMINOLOGY and parameter.type == "token":
+        return ask(f"{name}:{TERMINOLOGY[operator]}", escaped)
     if operator is Operator.PR:
         if value not in ("true", "false"):
             raise invalid(f"_filter: {name} pr takes true or false, not '{value[:50]}'", code="value")

@@ -102,11 +102,12 @@ class Coded:
     """The parameter has a code that is one of `members`.
 
     These are a value set by its canonical or address, or a set, until `search/terms` has looked up what they need.
-    `hot` and `frequency` as of a Token; `inside`: the resource is contained; `codes` is the list of those members that
-    stand anywhere (see search/drive), if there is one.
+    `asked` is the parameter with its modifier; `hot` and `frequency` are those of a Token. `inside` tells that the
+    resource is contained, `codes` is the list of those members that stand anywhere (see search/drive), if there is one.
     """
 
     param: int
+    asked: str
     members: str | Set | Members
     hot: bool = False
     frequency: int = 0

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from healix_fhir.kernel.database import Statement, Work
-from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode_stored
@@ -33,7 +33,7 @@ def understood(access: AccessContext, where: Sequence[Node], base: str) -> Work[
 
     Raises Invalid for a value set or a code system that is not known to the caller, or cannot be asked.
     """
-    asked = {node.members for one in where for node in _coded(one) if not isinstance(node.members, Members)}
+    asked = {node.members: node for one in where for node in _coded(one) if not isinstance(node.members, Members)}
     if not asked:
         return tuple(where)
     if len(asked) > MOST:
@@ -42,10 +42,21 @@ def understood(access: AccessContext, where: Sequence[Node], base: str) -> Work[
             code="too-costly",
         )
     known: dict[str | Set | Members, Members] = {}
-    for one in asked:
-        found = (yield from _members(access, one, base)) if isinstance(one, str) else one
-        known[one] = Members(found, (yield from systems_of(access, found)))
+    for members, node in asked.items():
+        try:
+            known[members] = yield from _known(access, members, base)
+        except HealixError as error:
+            raise HealixError(error.category, f"{node.asked}: {error.message}", code=error.issues[0].code) from error
     return tuple(_put(node, known) for node in where)
+
+
+def _known(access: AccessContext, members: str | Set | Members, base: str) -> Work[Members]:
+    """Members with the code systems that they are of, of which all that has to be asked is at hand."""
+    assert not isinstance(members, Members)
+    found = (yield from _members(access, members, base)) if isinstance(members, str) else members
+    known = Members(found, (yield from systems_of(access, found)))
+    known.of_rows("k")
+    return known
 
 
 def _members(access: AccessContext, name: str, base: str) -> Work[Set]:

@@ -23,8 +23,9 @@ MADE: Mapping[int, frozenset[str]] = {
     2: frozenset({"_content", "_text"}),
     3: frozenset({"_contained"}),
     4: frozenset(),
+    5: frozenset({":above", ":below", ":in", ":not-in"}),
 }
-"""By version of the index (search/reindex.VERSION): the parameters whose rows it was the first to make so.
+"""By version of the index (search/reindex.VERSION): the parameters and modifiers whose rows it was the first to make.
 
 4 made the rows of Consents and security labels, which no parameter reads.
 """
@@ -61,7 +62,12 @@ def warnings(searched: Searched, params: Iterable[tuple[str, str]]) -> tuple[Iss
 def _asks(codes: frozenset[str], searched: Searched, params: Iterable[tuple[str, str]]) -> bool:
     names = [name for name, _ in params]
     if codes != ALL:
-        return any(name == ANY or codes & set(re.split("[.:]", name)) for name in names)
+        return any(name == ANY or codes & _named(name) for name in names)
     return bool(searched.owner) or any(
         name.startswith(INCLUDES) or (name not in CONTROLS and name.partition(":")[0] not in COLUMNS) for name in names
     )
+
+
+def _named(name: str) -> set[str]:
+    """The codes and the modifiers, with their colons, in the name of a parameter."""
+    return {*re.split("[.:]", name), *re.findall(":[a-z-]+", name)}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.model.profile.code_system import GRAMMARS
 from healix_fhir.terminology.catalog import System
 from healix_fhir.terminology.sets import (
@@ -93,6 +93,8 @@ class Elsewhere:
 
 Condition: TypeAlias = Always | All | Any | Not | Among | Exists | Passing | InUse | Elsewhere
 
+COMPLETE = "complete"
+"""The content of code systems whose concepts are all there. Spec: FHIR R4, CodeSystem.content"""
 EVERY, NONE = Always(True), Always(False)
 
 Systems: TypeAlias = Mapping[str, System | None]
@@ -157,8 +159,8 @@ def _leaf(leaf: Codes | Selected, group: Group, systems: Systems) -> Condition:
     own = _group(leaf, systems)
     if isinstance(leaf, Codes):
         condition: Condition = Among(leaf)
-    elif own.system is None:
-        raise not_at_hand(canonical(leaf))
+    elif own.system is None or own.system.content != COMPLETE:
+        raise not_at_hand(canonical(leaf), own.system)
     else:
         condition = all_of([Exists(), *(Passing(one) for one in leaf.filters)])
     if own == group or own.system is None:
@@ -166,8 +168,10 @@ def _leaf(leaf: Codes | Selected, group: Group, systems: Systems) -> Condition:
     return Elsewhere(own.system, condition)
 
 
-def not_at_hand(name: str) -> Exception:
-    """The refusal of what needs the concepts of a code system that is not here."""
+def not_at_hand(name: str, system: System | None = None) -> HealixError:
+    """The refusal of what needs all concepts of a code system that is not here, or only in part."""
+    if system is not None:
+        return invalid(f"the code system {name[:200]} is not here as a whole: {system.content}", code="not-found")
     if name.partition("|")[0] in GRAMMARS:
         return invalid(f"the codes of {name[:200]} follow from a grammar: they cannot be listed", code="too-costly")
     return invalid(f"the code system {name[:200]} is not known", code="not-found")

@@ -37,6 +37,8 @@ ITSELF = ("concept", "code")
 """Names under which a filter means the concept, not one of its properties."""
 HIERARCHY = (Operator.IS_A, Operator.DESCENDENT_OF, Operator.IS_NOT_A, Operator.GENERALIZES)
 SNOMED = "http://snomed.info/sct"
+REFSET = "refset"
+"""The property that has the reference sets of a concept. Spec: FHIR R4, hl7.org/fhir/R4/snomedct.html#filters"""
 
 
 def holds(condition: Condition, system: System | None, *, key: str, c: str = "c") -> Fragment:
@@ -133,27 +135,31 @@ def _has(name: str, system: System, c: str, compared: Fragment) -> Fragment:
     if name in ITSELF and not (system.url == SNOMED and "ANY" in compared.sql):
         return _filled(compared, f"{c}.key" if "ANY" in compared.sql else f"{c}.code")
     if name in ITSELF:
-        return any_of([_filled(compared, f"{c}.key"), _of_refset(c, compared)])
+        return any_of([_filled(compared, f"{c}.key"), _property(REFSET, c, compared)])
+    if name in _undefined(system):
+        raise invalid(f"the filter '{name[:64]}' of {system.url[:200]} cannot be applied here", code="not-supported")
     if name in COLUMNS:
         return _filled(compared, COLUMNS[name].format(c=c))
     if name in LINKS:
         value = _filled(compared, "x.key")
         return Fragment(LINKS[name].format(c=c, value=value.sql), value.params)
+    return _property(name, c, compared)
+
+
+@lru_cache(maxsize=256)
+def _undefined(system: System) -> frozenset[str]:
+    """The filters that a code system declares and that are none of its properties: what they select only it knows."""
+    about = system.about
+    properties = {one.get("code") for one in about.get("property", ())}
+    return frozenset(one["code"] for one in about.get("filter", ()) if "code" in one) - properties - KNOWN
+
+
+def _property(name: str, c: str, compared: Fragment) -> Fragment:
     value = _filled(compared, "p.value")
     return Fragment(
         f"EXISTS (SELECT FROM concept_property p WHERE p.system = {c}.system AND p.n = {c}.n AND p.code = %s"
         f" AND {value.sql})",
         (name, *value.params),
-    )
-
-
-def _of_refset(c: str, compared: Fragment) -> Fragment:
-    """A reference set of SNOMED CT has the concept. Spec: FHIR R4, hl7.org/fhir/R4/snomedct.html#filters"""
-    value = _filled(compared, "p.value")
-    return Fragment(
-        f"EXISTS (SELECT FROM concept_property p WHERE p.system = {c}.system AND p.n = {c}.n AND p.code = 'refset'"
-        f" AND {value.sql})",
-        value.params,
     )
 
 
@@ -179,6 +185,8 @@ LINKS: Mapping[str, str] = {
     ),
 }
 """Properties that are the hierarchy."""
+KNOWN = frozenset({*ITSELF, *COLUMNS, *LINKS})
+"""Properties of every code system."""
 
 
 def spans(condition: Condition, system: System) -> Fragment | None:

@@ -13,6 +13,7 @@ from healix_fhir.model.profile.code_system import GRAMMARS
 from healix_fhir.terminology import catalog
 from healix_fhir.terminology.catalog import System
 from healix_fhir.terminology.conditions import (
+    COMPLETE,
     NONE,
     Group,
     Systems,
@@ -109,7 +110,7 @@ def _asked(found: Set, systems: Systems, group: Group, code: str, names: Names) 
         (*asked.params, group.system.key(code), group.system.id),
     )
     n, written, display, inactive, abstract, member = rows[0]
-    complete = group.system.content == "complete"
+    complete = group.system.content == COMPLETE
     exists = True if n is not None else (False if complete else None)
     if not member:
         return Judged(None, exists)

@@ -148,8 +148,11 @@ def test_case_counts_where_the_code_system_says_so(clinic: Clinic) -> None:
 @pytest.mark.parametrize(
     ("query", "category"),
     [
-        ("code:in=http://v.test", Category.UNSUPPORTED),
-        ("code:below=http://loinc.org|1-8", Category.UNSUPPORTED),
+        ("code:in=http://v.test", Category.INVALID),
+        ("code:not-in=http://hl7.org/fhir/ValueSet/observation-codes", Category.INVALID),
+        ("code:below=http://loinc.org|1-8", Category.INVALID),
+        ("code:above=1-8", Category.INVALID),
+        ("identifier:in=http://v.test", Category.UNSUPPORTED),
         ("subject:below=Patient/a", Category.UNSUPPORTED),
         ("code:of-type=a|b|c", Category.INVALID),
         ("code:contains=a", Category.INVALID),
@@ -161,7 +164,7 @@ def test_case_counts_where_the_code_system_says_so(clinic: Clinic) -> None:
     ],
 )
 def test_a_modifier_that_cannot_be_answered_is_refused(clinic: Clinic, query: str, category: Category) -> None:
-    """By name where R4 has it and it waits for terminology or a hierarchy; as unknown otherwise."""
+    """By name where R4 has it and it waits for a hierarchy, or terminology is not known; as unknown otherwise."""
     type_name = "ServiceRequest" if query.startswith("instantiates") else "Observation"
     with pytest.raises(HealixError, match=query.partition(":")[0]) as refusal:
         clinic.page(f"{type_name}?{query}", strict=True)

@@ -91,7 +91,7 @@ def make_filter(random: Random, system: System) -> Json:
 
 def passes(system: System, one: Concept, found: Json) -> bool:
     """Whether a concept passes a filter."""
-    op, value = found["op"], found["value"]
+    op, value = str(found["op"]), str(found["value"])
     known = {each.code for each in system.concepts}
     match op:
         case "is-a":

@@ -15,12 +15,31 @@ from tests.support.attacks.writing import note
 
 Json = dict[str, Any]
 SENT = "it works on what is sent with it"
+SHARED = "terminology is of no patient"
 
 
 def parameters(**given: Any) -> Json:
     """A Parameters resource."""
     parts = [{"name": name, **({"resource": v} if "resourceType" in v else v)} for name, v in given.items()]
     return {"resourceType": "Parameters", "parameter": parts}
+
+
+def _on_value_sets() -> Iterator[Attack]:
+    """Operations on value sets and concept maps, which are of no patient."""
+    sets, maps = "/fhir/ValueSet", "/fhir/ConceptMap"
+    genders = "url=http://hl7.org/fhir/ValueSet/administrative-gender"
+    code = "system=http://hl7.org/fhir/administrative-gender&code=<code>"
+    for where in (sets, f"{sets}/<patient>"):
+        url = genders if where == sets else ""
+        yield Attack("GET", f"{where}/$expand?{url}&filter=<display>", beside=SHARED)
+        yield Attack("GET", f"{where}/$validate-code?{url}&{code}", beside=SHARED)
+    uri = {"valueUri": "http://attacks.test/<uri>"}
+    asked = {"code": {"valueCode": "<code>"}, "system": {"valueUri": "urn:attacks"}}
+    yield Attack("POST", f"{sets}/$expand", parameters(url=uri), beside=SHARED)
+    yield Attack("POST", f"{sets}/$validate-code", parameters(url=uri, **asked), beside=SHARED)
+    yield Attack("GET", f"{maps}/$translate?code=<code>&system=urn:attacks&targetsystem=urn:attacks", beside=SHARED)
+    yield Attack("POST", f"{maps}/$translate", parameters(url=uri, **asked), beside=SHARED)
+    yield Attack("GET", f"{maps}/<patient>/$translate?code=<code>&system=urn:attacks", beside=SHARED)
 
 
 def operating() -> Iterator[Attack]:
@@ -48,6 +67,7 @@ def operating() -> Iterator[Attack]:
         asked = parameters(expression={"valueString": expression}, resource=referring)
         yield Attack("POST", "/fhir/$fhirpath", asked, beside=SENT, note=expression)
     yield from _on_code_systems()
+    yield from _on_value_sets()
     yield Attack("GET", "/fhir/$reindex", beside="it is refused to all who do not see everything")
     yield Attack("POST", "/fhir/$reindex", parameters(type={"valueCode": "Observation"}),
                  beside="it is refused to all who do not see everything")  # fmt: skip

@@ -222,7 +222,6 @@ BESIDE: Mapping[str, str] = {
     "Observation?_id=<kind>-own&_include=Observation:has-member&_summary=count": "a count includes nothing",
     "MedicationRequest?medication.code=<inner>": INSIDE,
     "Observation?device.identifier=<inner>": INSIDE,
-    **{BY_MODIFIER["token", name]: UNREAD for name in ("above", "below", "in", "not-in")},
     BY_PARAMETER["_query"]: UNREAD,
     BY_PARAMETER["_cursor"]: "a cursor that is not sealed is refused",
     BY_PARAMETER["_explain"]: "the plan is for those who see everything",

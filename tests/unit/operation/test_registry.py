@@ -18,7 +18,7 @@ def test_validate_is_found_on_its_levels(level: Invocation) -> None:
 @pytest.mark.parametrize(
     ("name", "invocation", "category"),
     [
-        ("expand", Invocation(type="ValueSet"), Category.UNSUPPORTED),
+        ("expand", Invocation(type="Patient"), Category.UNSUPPORTED),
         ("populate", Invocation(type="Questionnaire", id="p"), Category.UNSUPPORTED),
         ("everything", Invocation(type="Observation", id="p"), Category.UNSUPPORTED),
         ("everything", Invocation(type="Encounter"), Category.UNSUPPORTED),

@@ -66,9 +66,10 @@ def test_what_is_no_expression_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "category"),
     [
-        ("code ss x", Category.UNSUPPORTED),
-        ("code sb x", Category.UNSUPPORTED),
-        ("code in http://vs.test", Category.UNSUPPORTED),
+        ("code ss x", Category.INVALID),
+        ("code sb x", Category.INVALID),
+        ("date in http://vs.test", Category.UNSUPPORTED),
+        ("date ss x", Category.UNSUPPORTED),
         ("code co x", Category.UNSUPPORTED),
         ("date co x", Category.UNSUPPORTED),
         ("status pr maybe", Category.INVALID),
@@ -79,7 +80,7 @@ def test_what_is_no_expression_is_refused(text: str) -> None:
     ],
 )
 def test_what_cannot_be_compared_is_refused_by_name(text: str, category: Category) -> None:
-    """Operators that need terminology, or that do not fit the parameter, never become a wider search."""
+    """Operators that do not fit the parameter, or the value, never become a wider search."""
     with pytest.raises(HealixError) as refusal:
         parse("Observation", [("_filter", text)])
     assert refusal.value.category is category

@@ -170,8 +170,7 @@ def test_an_unknown_parameter_is_reported_or_under_strict_handling_refused(name:
     "text",
     [
         "_query=x", "_list=$current-problems",
-        "_filter=code in x", "_filter=code ss x", "_filter=code co x",
-        "code:in=x", "code:not-in=x", "code:above=x", "code:below=x",
+        "_filter=code co x", "identifier:in=x", "identifier:not-in=x", "identifier:above=x|y", "identifier:below=x|y",
         "subject:above=Patient/x", "subject:below=Patient/x",
     ],
 )  # fmt: skip

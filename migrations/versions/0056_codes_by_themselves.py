@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0055"
-down_revision = "0054"
+revision = "0056"
+down_revision = "0055"
 branch_labels = None
 depends_on = None
 
@@ -28,4 +28,8 @@ def upgrade() -> None:
         sa.Column("sys", sa.BigInteger()),
         sa.PrimaryKeyConstraint("param", "system", "code"),
         comment="every code of a system that stands somewhere, once for each parameter; of no resource in particular",
+    )
+    op.execute(
+        """INSERT INTO reindexing (state, version, ceiling, total, ended)
+           SELECT 'finished', 5, 0, 0, now() WHERE NOT EXISTS (SELECT FROM resource)"""
     )
