@@ -67,7 +67,7 @@ class Address:
     `form`: the body is a form of search parameters. `bodiless`: a body may be missing. `public`: no token is needed,
     and the handler gets an access context that opens nothing. `native`: a Binary is written and read as what it holds.
     `methods` tells which of the handlers' methods there are for a path, where that is not all of them; `later`, for
-    which paths the answer may come later.
+    which paths the answer may come later; `media`, which types a body may have there beside FHIR's.
     """
 
     name: str
@@ -80,6 +80,7 @@ class Address:
     native: bool = False
     methods: Callable[[Mapping[str, str]], Collection[str]] | None = None
     later: Callable[[Mapping[str, str]], bool] | None = None
+    media: Callable[[Mapping[str, str]], tuple[str, ...]] = lambda _: ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
@@ -148,7 +149,7 @@ class Address:
         if method != "PATCH" and self._holds_binary(path):
             content = await self._content(receive, headers)
             return FHIR_JSON, await asyncio.to_thread(taken, content, headers, path.get("id"))
-        allowed = (FORM,) if self.form else PATCH_TYPES if method == "PATCH" else FHIR_TYPES
+        allowed = (FORM,) if self.form else PATCH_TYPES if method == "PATCH" else FHIR_TYPES + self.media(path)
         content_type = body_type(header(headers, b"content-type"), allowed)
         body = await self._content(receive, headers)
         return content_type, await json_of_xml(body) if content_type in XML_TYPES else body

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from healix_fhir.api.call import Answer, Call
 from healix_fhir.api.negotiation import XML_TYPES
 from healix_fhir.api.prefer import parse_prefer
+from healix_fhir.interaction.denial import denials
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.operation import registry
 from healix_fhir.operation.invocation import Invocation
@@ -29,6 +30,11 @@ def methods(path: Mapping[str, str]) -> Collection[str]:
     return registry.methods(path["operation"], path.get("type")) or CALLS
 
 
+def media(path: Mapping[str, str]) -> tuple[str, ...]:
+    """The media types that the body of a call may have beside FHIR's."""
+    return registry.media(path["operation"])
+
+
 async def operation(interactions: Interactions, call: Call) -> Answer:
     """`[base]/$name`, `[base]/[type]/$name`, `[base]/[type]/[id]/$name`."""
     as_sent = call.content_type not in XML_TYPES
@@ -42,10 +48,18 @@ async def operation(interactions: Interactions, call: Call) -> Answer:
         call.method,
         asynchronous=prefer.asynchronous,
         lenient=prefer.lenient,
+        content_type=call.content_type,
     )
     found = registry.find(call.path["operation"], asked)
     result = await registry.run(found, interactions, call.access, asked)
     if isinstance(result, bytes):
         return Answer(200, result)
     headers = tuple((name.encode(), value.encode()) for name, value in result.headers)
-    return Answer(result.status, result.body, headers)
+    word, entity = f"${found.name}", "/".join(filter(None, (asked.type, asked.id)))
+    return Answer(
+        result.status,
+        result.body,
+        headers,
+        result.content_type.encode() or None,
+        tuple(denials(call.access, result.refused, word, entity)) if result.refused is not None else (),
+    )

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from healix_fhir.api import history, instance, search, system_level, type_level
 from healix_fhir.api.address import Address, Edge
-from healix_fhir.api.operation import CALLS, later, methods, operation
+from healix_fhir.api.operation import CALLS, later, media, methods, operation
 from healix_fhir.kernel.audit import AUDIT_EVENT
 
 
@@ -71,7 +71,15 @@ def routes(edge: Edge) -> list[BaseRoute]:
     inside = search.of_compartment
     compartment = Address("fhir.compartment", edge, {"POST": inside}, form=True, bodiless=True)
     past = Address("fhir.history", edge, {"GET": history.history})
-    run = Address("fhir.operation", edge, dict.fromkeys(CALLS, operation), bodiless=True, methods=methods, later=later)
+    run = Address(
+        "fhir.operation",
+        edge,
+        dict.fromkeys(CALLS, operation),
+        bodiless=True,
+        methods=methods,
+        later=later,
+        media=media,
+    )
     version = Address("fhir.vread", edge, {"GET": instance.vread}, native=True)
     return [
         Route("/fhir/{type:type}/{id:name}", Address("fhir.instance", edge, one, native=True, methods=_of_type)),

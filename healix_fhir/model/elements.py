@@ -121,6 +121,11 @@ def is_structure(name: str) -> bool:
     return name in _tables()
 
 
+def structures() -> tuple[str, ...]:
+    """The names of all structures."""
+    return tuple(_tables())
+
+
 @cache
 def required_codes(value_set: str) -> Mapping[str, tuple[str, ...]] | None:
     """The codes of a required binding by system; None where they cannot be listed (MIME types, currencies, UCUM)."""

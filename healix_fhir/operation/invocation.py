@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from healix_fhir.interaction.service import Interactions
+from healix_fhir.kernel.errors import HealixError
 from healix_fhir.operation.given import Given
 from smart_auth.access import AccessContext
 
@@ -19,7 +20,8 @@ class Invocation(msgspec.Struct, frozen=True):
 
     `as_sent`: the body is the text that the caller sent, so that lines and columns mean something to it. `given` are
     the parameters as the operation declares them, read when it is called. `asynchronous`: the caller wants the answer
-    later (`Prefer: respond-async`); `lenient`: it takes what can be had (`Prefer: handling=lenient`).
+    later (`Prefer: respond-async`); `lenient`: it takes what can be had (`Prefer: handling=lenient`). `content_type` is
+    the media type of the body.
     """
 
     params: Sequence[tuple[str, str]] = ()
@@ -31,6 +33,7 @@ class Invocation(msgspec.Struct, frozen=True):
     given: Given = Given()
     asynchronous: bool = False
     lenient: bool = False
+    content_type: str = ""
 
     @property
     def level(self) -> str:
@@ -39,11 +42,16 @@ class Invocation(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """An answer that is not just 200: its status, the JSON of its resource, and headers."""
+    """An answer that is not just 200: its status, the JSON of its resource, and headers.
+
+    With a `content_type` the body is no resource, and sent as it is. `refused` is the refusal that the body tells of.
+    """
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = ""
+    refused: HealixError | None = None
 
 
 Run = Callable[[Interactions, AccessContext, Invocation], Awaitable[bytes | Outcome]]

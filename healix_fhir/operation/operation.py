@@ -22,7 +22,8 @@ class Operation(msgspec.Struct, frozen=True):
     It is called with GET and POST where it changes nothing and needs no more than a query can hold, with POST
     otherwise; `by` are its methods where they are others. `within` has the levels on which it may be an entry of a
     `batch`, and of a `transaction`: there only where it tells nothing of resources that the transaction may change.
-    `refused`, `searches` and `as_sent` are those of `reading.Declared`.
+    `refused`, `searches` and `as_sent` are those of `reading.Declared`. With further `media` types of its body it reads
+    address and body itself.
     """
 
     definition: OperationDefinition
@@ -33,6 +34,7 @@ class Operation(msgspec.Struct, frozen=True):
     refused: frozenset[str] = frozenset()
     searches: bool = False
     as_sent: frozenset[str] = frozenset()
+    media: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -74,6 +76,8 @@ class Operation(msgspec.Struct, frozen=True):
 
     def read(self, invocation: Invocation) -> Given:
         """The parameters of a call; raises as `reading.Declared.read` does."""
+        if self.media:
+            return Given()
         return self.declared.read(invocation.params, invocation.body, of_parameters=invocation.type == PARAMETERS)
 
     def published(self) -> OperationDefinition:

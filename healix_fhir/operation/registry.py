@@ -31,6 +31,8 @@ from healix_fhir.operation import (
     validate_code,
     validate_in_system,
 )
+from healix_fhir.operation.graphql import run as run_graphql
+from healix_fhir.operation.graphql.request import MEDIA
 from healix_fhir.operation.invocation import Invocation, Outcome
 from healix_fhir.operation.operation import Operation
 from smart_auth.access import AccessContext
@@ -60,6 +62,7 @@ ROWS: tuple[Operation, ...] = (
     Operation(export.OF_SYSTEM, export.export, refused=export.REFUSED),
     Operation(export.OF_PATIENTS, export.export, refused=export.REFUSED),
     Operation(export.OF_GROUP, export.export, refused=export.REFUSED),
+    Operation(run_graphql.GRAPHQL, run_graphql.graphql, media=(MEDIA,)),
     Operation(lastn.LASTN, lastn.lastn, within={"batch": TYPE}, searches=True),
     Operation(lookup.LOOKUP, lookup.lookup, within={"batch": TYPE}),
     Operation(subsumes.SUBSUMES, subsumes.subsumes, within={"batch": TYPE | INSTANCE}),
@@ -111,6 +114,11 @@ def methods(name: str, type_name: str | None) -> Collection[str]:
     """The methods that call the operation `name` on a type; none where there is no such operation."""
     found = (operation for operation in OPERATIONS.get(name, ()) if operation.is_for(type_name))
     return frozenset().union(*(operation.methods for operation in found))
+
+
+def media(name: str) -> tuple[str, ...]:
+    """The media types that the body of a call of `name` may have beside FHIR's."""
+    return tuple(one for operation in OPERATIONS.get(name, ()) for one in operation.media)
 
 
 async def run(

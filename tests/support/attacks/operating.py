@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.support.attacks.attack import Attack
+from tests.support.attacks.graphql import graphql
 from tests.support.attacks.scene import CALLERS
 from tests.support.attacks.writing import note
 
@@ -78,9 +79,10 @@ def operating() -> Iterator[Attack]:
     others = tuple(one for one in CALLERS if one not in ("clinician", "denied clinician"))
     yield replace(glass, callers=others, beside="a clinician may; to all others it is refused before it looks")
     yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
+    yield from graphql()
     yield from everything()
     yield from lastn()
-    for name in ("graphql", "stats", "match", "meta", "document", "summary"):
+    for name in ("stats", "match", "meta", "document", "summary"):
         yield Attack("GET", f"/fhir/Patient/<patient>/${name}", beside="it is not offered; drop this when it is")
 
 
