@@ -43,7 +43,7 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
     "healix_fhir.store.lock": (writing, bundles),
     "healix_fhir.store.commit": (writing, bundles),
     "healix_fhir.store.decide": (writing, bundles),
-    "healix_fhir.interaction.trail.trail": (looking,),
+    "healix_fhir.interaction.trail.trail": (looking, operating),
     "dicomweb.study.query": (imaging,),
     "dicomweb.study.retrieve": (imaging,),
     "dicomweb.study.reader": (imaging,),
