@@ -18,18 +18,23 @@ from healix_fhir.kernel.database import aat_once, one
 from healix_fhir.kernel.errors import unsupported
 from healix_fhir.operation import (
     break_glass,
+    convert,
+    diff,
     everything,
     expand,
     export,
     fhirpath,
     lastn,
     lookup,
+    meta,
     reindex,
+    stats,
     subsumes,
     translate,
     validate,
     validate_code,
     validate_in_system,
+    versions,
 )
 from healix_fhir.operation.graphql import run as run_graphql
 from healix_fhir.operation.graphql.request import MEDIA
@@ -44,6 +49,8 @@ INSTANCE = frozenset({"instance"})
 ROWS: tuple[Operation, ...] = (
     Operation(break_glass.BREAK_GLASS, break_glass.break_glass, changes=True),
     Operation(break_glass.END_BREAK_GLASS, break_glass.end_break_glass, changes=True),
+    Operation(convert.CONVERT, convert.convert, within={"batch": SYSTEM, "transaction": SYSTEM}),
+    Operation(diff.DIFF, diff.diff, within={"batch": SYSTEM | INSTANCE}),
     *(
         Operation(
             definition,
@@ -71,12 +78,17 @@ ROWS: tuple[Operation, ...] = (
     Operation(expand.EXPAND, expand.expand, within={"batch": TYPE | INSTANCE}),
     Operation(validate_code.VALIDATE_CODE, validate_code.validate_code, within={"batch": TYPE | INSTANCE}),
     Operation(translate.TRANSLATE, translate.translate, within={"batch": TYPE | INSTANCE}),
+    Operation(meta.META, meta.meta, within={"batch": SYSTEM | TYPE | INSTANCE}),
+    Operation(meta.META_ADD, meta.meta_add, changes=True, within={"batch": INSTANCE}),
+    Operation(meta.META_DELETE, meta.meta_delete, changes=True, within={"batch": INSTANCE}),
+    Operation(stats.STATS, stats.stats, within={"batch": TYPE}),
     Operation(
         validate.VALIDATE,
         validate.validate,
         within={"batch": TYPE | INSTANCE, "transaction": TYPE},
         as_sent=frozenset({"resource"}),
     ),
+    Operation(versions.VERSIONS, versions.versions, within={"batch": SYSTEM, "transaction": SYSTEM}),
 )
 """Every operation, one row for each definition: several may have one name, each for its types."""
 

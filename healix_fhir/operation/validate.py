@@ -62,7 +62,8 @@ async def validate(interactions: Interactions, access: AccessContext, invocation
     if resource is None:
         raise invalid("there is no resource to validate", code="required", expression=("resource",))
     issues = await interactions.judging.judge(access, resource, invocation.type, Extent(tuple(given.all("profile"))))
-    issues = (*issues, *_unusable(resource, invocation.type, issues, interactions.bases))
+    if not any(issue.severity in ("error", "fatal") for issue in issues):
+        issues = (*issues, *_unusable(resource, invocation.type, interactions.bases))
     if mode == "update":
         issues = (*_identity(resource, invocation), *issues)
     if resource is sent and invocation.as_sent:
@@ -83,18 +84,26 @@ def _mode(given: Given, invocation: Invocation) -> str:
     return mode
 
 
-def _unusable(
-    resource: dict[str, Any], type_name: str, issues: Sequence[Issue], bases: tuple[str, ...]
-) -> Sequence[Issue]:
-    """Why a SearchParameter or a Consent that is valid cannot be used, and would be refused."""
-    if any(issue.severity in ("error", "fatal") for issue in issues):
-        return ()
+def _unusable(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) -> Sequence[Issue]:
+    """Why a valid SearchParameter or Consent, or one in a Bundle, cannot be used, and would be refused."""
+    if type_name == "Bundle":
+        held = ((n, entry["resource"]) for n, entry in enumerate(resource.get("entry", ())) if "resource" in entry)
+        return [
+            dataclasses.replace(issue, expression=tuple(_inside(number, path) for path in issue.expression))
+            for number, inner in held
+            for issue in _unusable(inner, inner["resourceType"], bases)
+        ]
     try:
         definitions_of(resource, type_name)
         indexed(resource, type_name, bases)
     except HealixError as error:
         return error.issues
     return ()
+
+
+def _inside(number: int, path: str) -> str:
+    """The path of what is in an entry of a Bundle."""
+    return ".".join([f"Bundle.entry[{number}].resource", *path.split(".")[1:]])
 
 
 def _identity(resource: dict[str, Any], invocation: Invocation) -> Sequence[Issue]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from healix_fhir.model.elements import PRIMITIVES
+from healix_fhir.model.elements import OPEN_TYPES, PRIMITIVES
 from healix_fhir.model.fhirpath.evaluate.node import Property, every_property, properties
 from healix_fhir.model.fhirpath.types import is_kind_of
 from healix_fhir.model.patch.fhirpath_operation import Part, refusal
@@ -44,7 +44,7 @@ def content(part: Part, places: Sequence[Property], where: str, depth: int = 0) 
                 return place, Content(part["resource"])
         raise refusal(where, f"'{name}' takes no resource")
     value = _value(part, where)
-    for place in places:
+    for place in sorted(places, key=lambda place: place.type != value.type):  # of a choice its own type, if there is
         if accepts(place.type, value.type):
             return place, Content(part.get(value.key), part.get(value.beside) if place.beside else None)
     wanted = " or ".join(sorted({place.type for place in places})[:5])
@@ -73,14 +73,16 @@ def accepts(wanted: str, given: str) -> bool:
     return is_kind_of(given, wanted)
 
 
+WITH_VALUE = frozenset({*OPEN_TYPES, *PRIMITIVES, "Resource"})
+"""Types that parts hold whole; backbone elements, narratives and extensions are made of parts."""
 TEXTS = frozenset({"canonical", "code", "id", "markdown", "oid", "string", "uri", "url", "uuid"})
 
 
 def _anonymous(parts: Any, places: Sequence[Property], where: str, depth: int) -> tuple[Property, Content]:
     """A value without a data type of its own, made of the parts that are its elements."""
-    place = next((place for place in places if "." in place.structure), None)
+    place = next((place for place in places if place.type not in WITH_VALUE), None)
     if place is None:
-        raise refusal(where, f"'{places[0].name}' is no backbone element: give its value as value[x]")
+        raise refusal(where, f"'{places[0].name}' has a type of Parameters: give its value as value[x]")
     if not isinstance(parts, list) or not parts:
         raise refusal(where, "a value has parts", code="structure")
     made: dict[str, Any] = {}

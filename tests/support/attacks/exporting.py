@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.support.attacks.attack import Attack
-from tests.support.attacks.operating import parameters
+from tests.support.attacks.records import parameters
 
 LATER = {"Prefer": "respond-async"}
 EARLY = "apps of one patient are refused before it looks"

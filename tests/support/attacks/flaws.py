@@ -40,9 +40,9 @@ SEARCH = ("healix_fhir.search.visible", "healix_fhir.search.lower", "healix_fhir
 FLAWS: Mapping[str, tuple[Table, ...]] = {
     "healix_fhir.store.read": (looking, bundles, operating),
     "healix_fhir.store.history": (looking, bundles),
-    "healix_fhir.store.lock": (writing, bundles),
+    "healix_fhir.store.lock": (writing, bundles, operating),
     "healix_fhir.store.commit": (writing, bundles),
-    "healix_fhir.store.decide": (writing, bundles),
+    "healix_fhir.store.decide": (writing, bundles, operating),
     "healix_fhir.interaction.trail.trail": (looking, operating),
     "dicomweb.study.query": (imaging,),
     "dicomweb.study.retrieve": (imaging,),

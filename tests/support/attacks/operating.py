@@ -11,36 +11,12 @@ from typing import Any
 
 from tests.support.attacks.attack import Attack
 from tests.support.attacks.graphql import graphql
+from tests.support.attacks.records import SENT, parameters, records
 from tests.support.attacks.scene import CALLERS
 from tests.support.attacks.writing import note
 
 Json = dict[str, Any]
-SENT = "it works on what is sent with it"
 SHARED = "terminology is of no patient"
-
-
-def parameters(**given: Any) -> Json:
-    """A Parameters resource."""
-    parts = [{"name": name, **({"resource": v} if "resourceType" in v else v)} for name, v in given.items()]
-    return {"resourceType": "Parameters", "parameter": parts}
-
-
-def _on_value_sets() -> Iterator[Attack]:
-    """Operations on value sets and concept maps, which are of no patient."""
-    sets, maps = "/fhir/ValueSet", "/fhir/ConceptMap"
-    genders = "url=http://hl7.org/fhir/ValueSet/administrative-gender"
-    code = "system=http://hl7.org/fhir/administrative-gender&code=<code>"
-    for where in (sets, f"{sets}/<patient>"):
-        url = genders if where == sets else ""
-        yield Attack("GET", f"{where}/$expand?{url}&filter=<display>", beside=SHARED)
-        yield Attack("GET", f"{where}/$validate-code?{url}&{code}", beside=SHARED)
-    uri = {"valueUri": "http://attacks.test/<uri>"}
-    asked = {"code": {"valueCode": "<code>"}, "system": {"valueUri": "urn:attacks"}}
-    yield Attack("POST", f"{sets}/$expand", parameters(url=uri), beside=SHARED)
-    yield Attack("POST", f"{sets}/$validate-code", parameters(url=uri, **asked), beside=SHARED)
-    yield Attack("GET", f"{maps}/$translate?code=<code>&system=urn:attacks&targetsystem=urn:attacks", beside=SHARED)
-    yield Attack("POST", f"{maps}/$translate", parameters(url=uri, **asked), beside=SHARED)
-    yield Attack("GET", f"{maps}/<patient>/$translate?code=<code>&system=urn:attacks", beside=SHARED)
 
 
 def operating() -> Iterator[Attack]:
@@ -80,36 +56,9 @@ def operating() -> Iterator[Attack]:
     yield replace(glass, callers=others, beside="a clinician may; to all others it is refused before it looks")
     yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
     yield from graphql()
-    yield from everything()
-    yield from lastn()
-    for name in ("stats", "match", "meta", "document", "summary"):
+    yield from records()
+    for name in ("match", "document", "summary"):
         yield Attack("GET", f"/fhir/Patient/<patient>/${name}", beside="it is not offered; drop this when it is")
-
-
-def everything() -> Iterator[Attack]:
-    """$everything of what is hidden, and of what has nothing to do with it."""
-    yield Attack("GET", "/fhir/Patient/<patient>/$everything")
-    yield Attack("POST", "/fhir/Patient/<patient>/$everything", parameters(_count={"valueInteger": 2}))
-    yield Attack("GET", "/fhir/Patient/<patient>/$everything?_type=Observation&start=2000&_since=2000-01-01T00:00:00Z")
-    yield Attack("GET", "/fhir/Encounter/<encounter>/$everything")
-    yield Attack("POST", "/fhir/Encounter/<encounter>/$everything")
-    yield Attack("GET", "/fhir/Group/<group>/$everything")
-    yield Attack("POST", "/fhir/Group/<group>/$everything")
-    yield Attack("GET", "/fhir/Patient/$everything?_count=1000&_type=Condition,Encounter", note="of all patients")
-    yield Attack("POST", "/fhir/Patient/$everything", parameters(_type={"valueCode": "Condition"}))
-    referred = "Encounter,Basic,Procedure,Specimen,Device,ServiceRequest"
-    yield Attack("GET", f"/fhir/Patient/own/$everything?_type={referred}", note="what the caller's own refers to",
-                 beside="what is of another patient is left out whoever sees it")  # fmt: skip
-
-
-def lastn() -> Iterator[Attack]:
-    """$lastn by what names the hidden."""
-    path = "/fhir/Observation/$lastn"
-    yield Attack("GET", f"{path}?patient=<patient>&category=vital-signs")
-    yield Attack("GET", f"{path}?subject=Patient/<patient>&code=<code>&max=3")
-    yield Attack("GET", f"{path}?subject:identifier=urn:attacks|<mrn>&code=8867-4")
-    yield Attack("GET", f"{path}?patient.family=<family>&code=8867-4")
-    yield Attack("POST", path, parameters(patient={"valueString": "<patient>"}, code={"valueString": "<code>"}))
 
 
 def _on_code_systems() -> Iterator[Attack]:
@@ -129,3 +78,21 @@ def _on_code_systems() -> Iterator[Attack]:
             on_one = f"/fhir/CodeSystem/<patient>/${name}?{query.partition('&')[2]}"
             yield Attack("GET", on_one, beside=shared)
             yield Attack("POST", f"/fhir/CodeSystem/<patient>/${name}", sent, beside=shared)
+
+
+def _on_value_sets() -> Iterator[Attack]:
+    """Operations on value sets and concept maps, which are of no patient."""
+    sets, maps = "/fhir/ValueSet", "/fhir/ConceptMap"
+    genders = "url=http://hl7.org/fhir/ValueSet/administrative-gender"
+    code = "system=http://hl7.org/fhir/administrative-gender&code=<code>"
+    for where in (sets, f"{sets}/<patient>"):
+        url = genders if where == sets else ""
+        yield Attack("GET", f"{where}/$expand?{url}&filter=<display>", beside=SHARED)
+        yield Attack("GET", f"{where}/$validate-code?{url}&{code}", beside=SHARED)
+    uri = {"valueUri": "http://attacks.test/<uri>"}
+    asked = {"code": {"valueCode": "<code>"}, "system": {"valueUri": "urn:attacks"}}
+    yield Attack("POST", f"{sets}/$expand", parameters(url=uri), beside=SHARED)
+    yield Attack("POST", f"{sets}/$validate-code", parameters(url=uri, **asked), beside=SHARED)
+    yield Attack("GET", f"{maps}/$translate?code=<code>&system=urn:attacks&targetsystem=urn:attacks", beside=SHARED)
+    yield Attack("POST", f"{maps}/$translate", parameters(url=uri, **asked), beside=SHARED)
+    yield Attack("GET", f"{maps}/<patient>/$translate?code=<code>&system=urn:attacks", beside=SHARED)

@@ -128,3 +128,38 @@ def test_it_needs_the_permission_of_its_mode() -> None:
     with pytest.raises(HealixError) as error:
         validate(patient(), access=reader)
     assert error.value.category is Category.FORBIDDEN
+
+
+@pytest.mark.spec("FHIR R4 resource-operation-validate.html")
+def test_each_entry_of_a_bundle_is_judged() -> None:
+    """By the structure, invariants and profiles of its own resource, and by whether this server could use it."""
+
+    def bundle(*resources: dict[str, Any]) -> dict[str, Any]:
+        entries = [
+            {"fullUrl": f"urn:uuid:c0b4e1f0-5c1a-4d3c-8f5e-00000000000{n}", "resource": one}
+            for n, one in enumerate(resources)
+        ]
+        return {"resourceType": "Bundle", "type": "collection", "entry": entries}
+
+    vital = observation(meta={"profile": [VITAL_SIGNS]}, category=[{"text": "x"}])
+    judged = validate(bundle(patient(contact=[{"gender": "male"}]), vital, patient(active=1)), type_name="Bundle")
+    assert {place for severity, _, places in judged for place in places if severity == "error"} == {
+        "Bundle.entry[0].resource.contact[0]",
+        "Bundle.entry[1].resource.category",
+        "Bundle.entry[2].resource.active",
+    }
+    unusable = {
+        "resourceType": "SearchParameter",
+        "url": "http://x.test/p",
+        "name": "P",
+        "status": "active",
+        "description": "x",
+        "code": "p",
+        "base": ["Patient"],
+        "type": "token",
+        "expression": "Patient.nope(",
+    }
+    judged = validate(bundle(patient(), unusable), type_name="Bundle")
+    errors = [places for severity, _, places in judged if severity == "error"]
+    assert errors
+    assert all(place.startswith("Bundle.entry[1].resource") for places in errors for place in places)

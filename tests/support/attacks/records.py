@@ -1,0 +1,85 @@
+"""Attacks by operations on records: what belongs to a patient, statistics, comparisons, documents.
+
+Spec: FHIR R4, hl7.org/fhir/R4/operationslist.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.support.attacks.attack import Attack
+from tests.support.attacks.writing import note
+
+Json = dict[str, Any]
+SENT = "it works on what is sent with it"
+
+
+def parameters(**given: Any) -> Json:
+    """A Parameters resource."""
+    parts = [{"name": name, **({"resource": v} if "resourceType" in v else v)} for name, v in given.items()]
+    return {"resourceType": "Parameters", "parameter": parts}
+
+
+def records() -> Iterator[Attack]:
+    """All of them."""
+    yield from everything()
+    yield from lastn()
+    yield from stats()
+    yield from meta()
+    yield from diff()
+    yield Attack("POST", "/fhir/$convert", note(encounter={"reference": "Encounter/<encounter>"}), beside=SENT)
+    yield Attack("GET", "/fhir/$versions", beside=SENT)
+    yield Attack("POST", "/fhir/$versions", beside=SENT)
+
+
+def everything() -> Iterator[Attack]:
+    """$everything of what is hidden, and of what has nothing to do with it."""
+    yield Attack("GET", "/fhir/Patient/<patient>/$everything")
+    yield Attack("POST", "/fhir/Patient/<patient>/$everything", parameters(_count={"valueInteger": 2}))
+    yield Attack("GET", "/fhir/Patient/<patient>/$everything?_type=Observation&start=2000&_since=2000-01-01T00:00:00Z")
+    yield Attack("GET", "/fhir/Encounter/<encounter>/$everything")
+    yield Attack("POST", "/fhir/Encounter/<encounter>/$everything")
+    yield Attack("GET", "/fhir/Group/<group>/$everything")
+    yield Attack("POST", "/fhir/Group/<group>/$everything")
+    yield Attack("GET", "/fhir/Patient/$everything?_count=1000&_type=Condition,Encounter", note="of all patients")
+    yield Attack("POST", "/fhir/Patient/$everything", parameters(_type={"valueCode": "Condition"}))
+    referred = "Encounter,Basic,Procedure,Specimen,Device,ServiceRequest"
+    yield Attack("GET", f"/fhir/Patient/own/$everything?_type={referred}", note="what the caller's own refers to",
+                 beside="what is of another patient is left out whoever sees it")  # fmt: skip
+
+
+def lastn() -> Iterator[Attack]:
+    """$lastn by what names the hidden."""
+    path = "/fhir/Observation/$lastn"
+    yield Attack("GET", f"{path}?patient=<patient>&category=vital-signs")
+    yield Attack("GET", f"{path}?subject=Patient/<patient>&code=<code>&max=3")
+    yield Attack("GET", f"{path}?subject:identifier=urn:attacks|<mrn>&code=8867-4")
+    yield Attack("GET", f"{path}?patient.family=<family>&code=8867-4")
+    yield Attack("POST", path, parameters(patient={"valueString": "<patient>"}, code={"valueString": "<code>"}))
+
+
+def meta() -> Iterator[Attack]:
+    """What is in use, and what a hidden resource is marked with."""
+    for method in ("GET", "POST"):
+        for path in ("Patient/<patient>", "Observation/<observation>", "Patient", ""):
+            yield Attack(method, f"/fhir/{path}/$meta".replace("//", "/"))
+    mark = parameters(meta={"valueMeta": {"tag": [{"system": "urn:attacks", "code": "<tag>"}]}})
+    yield Attack("POST", "/fhir/Observation/<measurement>/$meta-add", mark, changes=True)
+    yield Attack("POST", "/fhir/Observation/<measurement>/$meta-delete", mark, changes=True)
+
+
+def diff() -> Iterator[Attack]:
+    """Comparisons with what is hidden."""
+    yield Attack("GET", "/fhir/$diff?from=Patient/own&to=Patient/<patient>")
+    yield Attack("POST", "/fhir/$diff", parameters(**{"from": {"valueUri": "Patient/<patient>"},
+                                                     "to": {"valueUri": "Patient/own"}}))  # fmt: skip
+    yield Attack("GET", "/fhir/Observation/<observation>/$diff?fromVersion=1")
+    yield Attack("POST", "/fhir/Observation/<observation>/$diff")
+
+
+def stats() -> Iterator[Attack]:
+    """Statistics of the hidden."""
+    asked = "/fhir/Observation/$stats?subject=Patient/<patient>&code=8867-4&statistic=total-count&include=true"
+    yield Attack("GET", asked)
+    yield Attack("POST", asked, parameters(limit={"valueInteger": 5}))
