@@ -72,6 +72,14 @@ def is_name(name: str) -> bool:
     return len(parts) <= DEEPEST and ".".join(parts) == name and all(_is_part(part) for part in parts)
 
 
+def is_private_name(name: str) -> bool:
+    """Whether that is the name of an attribute with a private one in it."""
+    parts = _split(name)
+    return is_name(name) and any(
+        PRIVATE.fullmatch(part) or (TAG.fullmatch(part) and is_private(int(part, 16))) for part in parts
+    )
+
+
 def _is_part(part: str) -> bool:
     return bool(PRIVATE.fullmatch(part) or TAG.fullmatch(part)) or part in TAG_OF or bool(dictionary.tag(part))
 

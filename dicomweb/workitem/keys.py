@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from dicomweb.dicomjson.reading import BINARY, GROUPS
 from dicomweb.index.names import fold, words
+from dicomweb.index.naming import is_private
 
 LONGEST = 1024
 """Characters of a value that can be searched; of longer ones the beginning is."""
@@ -42,7 +43,7 @@ def keys(dataset: Mapping[str, Any]) -> list[Key]:
 
 def _keys(dataset: Mapping[str, Any], within: str, item: tuple[int, ...], zone: timezone) -> Iterator[Key]:
     for tag, member in dataset.items():
-        vr, path = member["vr"], f"{within}{tag}"
+        vr, path = member["vr"], f"{within}{part(dataset, tag)}"
         if vr == "SQ":
             for number, inner in enumerate(member.get("Value", ())):
                 yield from _keys(inner or {}, f"{path}.", (*item, number), zone)
@@ -52,6 +53,21 @@ def _keys(dataset: Mapping[str, Any], within: str, item: tuple[int, ...], zone: 
                     yield from (Key(path, item, form[:LONGEST]) for form in forms(vr, value, zone))
                 if value is not None and vr == "PN":
                     yield from (Key(f"{path}{WORDS}", item, word) for word in words("=".join(value.values())))
+
+
+def part(dataset: Mapping[str, Any], tag: str) -> str:
+    """What an attribute of a data set is called in a path: its tag. A private one has that of block 00 and its creator,
+    as the block that a creator reserves is another one in each data set. Spec: PS3.5 7.8.1 (2024d)
+    """
+    if not is_private(int(tag, 16)) or tag[4:6] < "10":
+        return tag
+    creator = dataset.get(f"{tag[:4]}00{tag[4:6]}", {}).get("Value") or [None]
+    return private(tag[:4], tag[6:], creator[0]) if isinstance(creator[0], str) else tag
+
+
+def private(group: str, element: str, creator: str) -> str:
+    """The part of a path that is a private attribute, as `index/naming.py` writes its name."""
+    return f"{group.upper()}xx{element.upper()}[{creator.strip()}]"
 
 
 def zone_of(dataset: Mapping[str, Any]) -> timezone:

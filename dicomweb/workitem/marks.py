@@ -87,5 +87,5 @@ def of_pattern(path: str, runs: Sequence[str]) -> list[int]:
 
 @lru_cache(maxsize=4096)
 def is_text(path: str) -> bool:
-    """Whether the values of an attribute are texts that are marked by their letters."""
-    return dictionary.public(int(path[-8:], 16)) in TEXTS
+    """Whether the values of an attribute are texts that are marked by their letters; private ones may be anything."""
+    return not path.endswith("]") and dictionary.public(int(path[-8:], 16)) in TEXTS

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 
 from dicomweb.dicomjson import dictionary
+from dicomweb.index import naming
 from dicomweb.index.matching import LIST, WILDCARD, pattern
-from dicomweb.index.names import folded, sought
+from dicomweb.index.names import fold, folded, sought
 from dicomweb.uid import check_uid
 from dicomweb.workitem.attributes import START, TRANSACTION_UID
-from dicomweb.workitem.keys import LONGEST, UNMATCHED, WORDS, moments, number
+from dicomweb.workitem.keys import LONGEST, UNMATCHED, WORDS, moments, number, private
 from dicomweb.workitem.marks import of_beginning, of_code, of_pattern, of_value
 from healix_fhir.kernel.conditions import NOTHING, all_of
 from healix_fhir.kernel.database import Fragment
@@ -29,7 +30,6 @@ AFTER_DIGITS = ":"
 """The character after `9`: a time given to the minute ends before it."""
 DEEPEST = 4
 """Attributes in one path: more is no question that anyone has about a workitem."""
-TAG = re.compile(r"[0-9A-Fa-f]{8}")
 DATE = re.compile(r"\d{8}", re.ASCII)
 TIME = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?", re.ASCII)
 NUMBER = re.compile(r"\s*[+-]?(?:\d{1,16}\.?\d{0,16}|\.\d{1,16})(?:[eE][+-]?\d{1,2})?\s*", re.ASCII)
@@ -38,7 +38,7 @@ RANGE = re.compile(r"(?P<low>[\d.]*(?:[+-]\d{4}(?=-|$))?)-(?P<high>[\d.]*(?:[+-]
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """An attribute, by the tags from the outside in."""
+    """An attribute, by the parts of its path from the outside in (see `keys.part`); of a private one `vr` is empty."""
 
     tags: tuple[str, ...]
     vr: str
@@ -50,32 +50,36 @@ class Path:
         return ".".join(self.tags)
 
 
-def path_of(name: str) -> Path:
-    """An attribute that is named by keyword or tag, inside a sequence with dots. Raises Invalid for unknown ones."""
-    parts = name.split(".")
-    tags = tuple(_tag(part, name) for part in parts)
-    if len(tags) > DEEPEST:
-        raise invalid(f"'{name[:64]}' is nested more than {DEEPEST} deep", code="not-supported")
-    vrs = [dictionary.public(int(tag, 16)) or "UN" for tag in tags]
-    if TRANSACTION_UID in tags or any(vr != "SQ" for vr in vrs[:-1]):
+def path_of(name: str, creators: naming.Creators = naming.NONE) -> Path:
+    """An attribute that is named by keyword or tag, inside a sequence with dots; a private one with its creator, or
+    with one of the `creators` of blocks. Raises Invalid for unknown ones.
+    """
+    if not naming.is_name(name) or TRANSACTION in (steps := naming.steps(naming.canonical(name, creators))):
         raise invalid(f"'{name[:64]}' is no attribute that workitems are searched by", code="not-supported")
-    return Path(tags, vrs[-1], name)
+    if len(steps) > DEEPEST:
+        raise invalid(f"'{name[:64]}' is nested more than {DEEPEST} deep", code="not-supported")
+    vrs = ["" if step.creator else dictionary.public(step.tag) for step in steps]
+    if None in vrs or any(vr not in ("SQ", "") for vr in vrs[:-1]):
+        raise invalid(f"'{name[:64]}' is no attribute that workitems are searched by", code="not-supported")
+    return Path(tuple(map(_part, steps)), vrs[-1] or "", name)
+
+
+TRANSACTION = naming.Step(int(TRANSACTION_UID, 16))
+
+
+def _part(step: naming.Step) -> str:
+    return private(step.key[:4], step.key[6:], step.creator) if step.creator else step.key
 
 
 def is_searchable(name: str) -> bool:
-    """Whether workitems are searched by an attribute of that name."""
+    """Whether that names an attribute, be it private, and its creator not told, or what reserves a private block."""
+    if naming.is_creator(name):
+        return True
     try:
         path_of(name)
     except HealixError:
-        return False
+        return naming.is_private_name(name)
     return True
-
-
-def _tag(part: str, name: str) -> str:
-    tag = int(part, 16) if TAG.fullmatch(part) else dictionary.tag(part)
-    if not tag or dictionary.public(tag) is None:
-        raise invalid(f"'{name[:64]}' is no attribute that workitems are searched by", code="not-supported")
-    return f"{tag:08X}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +188,21 @@ def _shared(one: Sequence[str], other: Sequence[str]) -> int:
 def _asked(path: Path, value: str, *, fuzzy: bool) -> Asked:
     if "\0" in value:
         return Asked(NOTHING)
+    if not path.vr:
+        return _private(path, value)
     if path.vr == "PN":
         return _fuzzy(path, value) if fuzzy else _name(path, value)
     return _CONDITIONS.get(path.vr, _text)(path, value)
+
+
+def _private(path: Path, value: str) -> Asked:
+    """A value of which nobody knows what it represents: as a text, a number or a name."""
+    forms = [value[:LONGEST], fold(value)[:LONGEST]]
+    if WILDCARD.search(value):
+        return Asked(Fragment("k.value LIKE ANY(%s)", ([pattern(one) for one in forms],)))
+    if NUMBER.fullmatch(value):
+        forms.append(number(value.strip()))
+    return Asked(Fragment("k.value = ANY(%s)", (forms,)), (tuple({of_value(path.key, one) for one in forms}),))
 
 
 def _text(path: Path, value: str) -> Asked:

@@ -11,7 +11,9 @@ from typing import Any
 
 import msgspec
 
+from dicomweb.index.naming import is_creator
 from dicomweb.workitem.attributes import RETURNED
+from dicomweb.workitem.keys import part
 from dicomweb.workitem.matching import Path, conditions, path_of
 from dicomweb.workitem.rows import visible
 from healix_fhir.kernel.audit import AuditRow, record
@@ -56,12 +58,14 @@ STEERING = frozenset({"limit", "offset", "fuzzymatching", "includefield"})
 
 
 def parse(params: Sequence[tuple[str, str]]) -> Query:
-    """A search from query parameters: attributes by keyword or tag, includefield, limit, offset, fuzzymatching.
+    """A search from query parameters: attributes by keyword or tag, includefield, limit, offset, fuzzymatching. Who
+    names a private attribute by its tag, names the creator of its block as the value of the tag that reserves it.
 
     Raises Invalid for what is malformed or unknown: a key that is ignored would answer with other people's work.
     """
     keys: list[tuple[Path, str]] = []
     include: list[Path] = []
+    creators = {name.upper(): value for name, value in params if is_creator(name)}
     limit, offset, fuzzy, every = LIMIT, 0, False, False
     for name, value in params:
         if name == "limit":
@@ -74,9 +78,9 @@ def parse(params: Sequence[tuple[str, str]]) -> Query:
             fuzzy = value == "true"
         elif name == "includefield":
             every = every or value == "all"
-            include += [path_of(field) for field in value.split(",") if field not in ("", "all")]
-        else:
-            keys.append((path_of(name), value))
+            include += [path_of(field, creators) for field in value.split(",") if field not in ("", "all")]
+        elif not is_creator(name):
+            keys.append((path_of(name, creators), value))
     if len(include) > MOST_FIELDS:
         raise invalid(f"a search may ask for at most {MOST_FIELDS} further fields", code="too-costly")
     query = Query(tuple(keys), tuple(include), every, fuzzy, limit, offset)
@@ -146,4 +150,12 @@ def _audited(access: AccessContext, query: Query, shown: Sequence[Row]) -> State
 
 def _part(dataset: bytes, returned: frozenset[str]) -> bytes:
     members: Mapping[str, Any] = msgspec.json.decode(dataset, type=dict[str, msgspec.Raw])
-    return msgspec.json.encode({tag: member for tag, member in members.items() if tag in returned})
+    tags = returned if not any("[" in one for one in returned) else returned | _private(dataset, returned)
+    return msgspec.json.encode({tag: member for tag, member in members.items() if tag in tags})
+
+
+def _private(dataset: bytes, returned: frozenset[str]) -> frozenset[str]:
+    """The tags of private attributes in an item, and of the elements that reserve their blocks."""
+    members = msgspec.json.decode(dataset)
+    found = [tag for tag in members if part(members, tag) in returned]
+    return frozenset(found) | {f"{tag[:4]}00{tag[4:6]}" for tag in found if int(tag[:4], 16) & 1}

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from dicomweb.dicomjson.reading import DataSet
+from dicomweb.index.naming import is_creator
 from dicomweb.workitem.announce import JOINING, announce, in_order
 from dicomweb.workitem.matching import conditions, path_of
 from dicomweb.workitem.reports import of_creation, state_report
@@ -93,7 +94,9 @@ def _room(aet: str) -> Work[None]:
 
 def filtered(keys: Pairs) -> Fragment:
     """The condition on the rows `w` that matching keys are. Raises Invalid also where none has a value."""
-    found = conditions([(path_of(name), value) for name, value in keys], fuzzy=False)
+    creators = {name.upper(): value for name, value in keys if is_creator(name)}
+    named = [(path_of(name, creators), value) for name, value in keys if not is_creator(name)]
+    found = conditions(named, fuzzy=False)
     if not found:
         raise invalid("a filtered subscription needs a filter: attribute=value", code="required")
     return all_of(found)
