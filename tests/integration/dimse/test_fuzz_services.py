@@ -21,6 +21,7 @@ from dicomweb.dimse.contexts import SERVICES
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.peers import Right
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
+from dicomweb.workitem.attributes import PUSH
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.settings import Settings
 from tests.support.dicom import ct
@@ -45,9 +46,16 @@ FIELDS: Mapping[Right, Sequence[CommandField]] = {
     Right.WORKLIST: (CommandField.C_FIND_RQ,),
     Right.MPPS: (CommandField.N_CREATE_RQ, CommandField.N_SET_RQ, CommandField.N_GET_RQ),
     Right.COMMIT: (CommandField.N_ACTION_RQ,),
-    Right.UPS: (CommandField.N_CREATE_RQ, CommandField.N_SET_RQ, CommandField.N_GET_RQ, CommandField.N_ACTION_RQ),
+    Right.UPS: (
+        CommandField.N_CREATE_RQ,
+        CommandField.N_SET_RQ,
+        CommandField.N_GET_RQ,
+        CommandField.N_ACTION_RQ,
+        CommandField.C_FIND_RQ,
+    ),
 }
 """The operations of each service."""
+INSTANCES = ("1.2.3", "1.2.840.10008.1.20.1.1", "1.2.840.10008.5.1.4.34.5", "1.2.840.10008.5.1.4.34.5.1", "", "../x")
 PENDING = (0xFF00, 0xFF01)
 ANSWERED, THROWN_OUT = "answered", "thrown out"
 
@@ -101,6 +109,23 @@ HONEST: Sequence[bytes] = (
         ScheduledStepAttributesSequence=item(StudyInstanceUID="1.2.3", AccessionNumber="A"),
         PerformedSeriesSequence=[],
     ),
+    written(
+        ScheduledProcedureStepPriority="HIGH",
+        ProcedureStepLabel="Segment",
+        ScheduledProcedureStepStartDateTime="20260101",
+        InputReadinessState="READY",
+        ProcedureStepState="SCHEDULED",
+        PatientID="1",
+        ScheduledStationNameCodeSequence=item(CodeValue="A", CodingSchemeDesignator="99", CodeMeaning="A"),
+    ),
+    written(ProcedureStepState="IN PROGRESS", TransactionUID="1.2.3"),
+    written(ReceivingAE="MODALITY", DeletionLock="TRUE"),
+    written(
+        ReceivingAE="MODALITY",
+        DeletionLock="FALSE",
+        PatientName="A*",
+        ScheduledWorkitemCodeSequence=item(CodeValue="1"),
+    ),
 )
 
 
@@ -148,8 +173,10 @@ SPOILED: Sequence[Callable[[bytes, random.Random], bytes]] = (flipped, cut, stre
 
 def asked(context: int, dice: random.Random) -> bytes:
     """A message in a context: any command, and a data set that some service would understand, spoiled."""
-    uid, instance = CONTEXTS[context], dice.choice(("1.2.3", "1.2.840.10008.1.20.1.1", "", "../x"))
+    uid, instance = CONTEXTS[context], dice.choice(INSTANCES)
     right, known = SERVICES[uid], dice.random() < 0.9
+    if right is Right.UPS and dice.random() < 0.8:  # what N-services name there in any context
+        uid = PUSH
     elements: dict[int, int | str] = {
         0x0002: uid,
         0x0003: uid,
@@ -160,7 +187,7 @@ def asked(context: int, dice: random.Random) -> bytes:
         0x0800: 1,
         0x1000: instance,
         0x1001: instance,
-        0x1008: dice.choice((1, 2, 77)),
+        0x1008: dice.choice((1, 2, 3, 4, 5, 77)),
     }
     for optional in dice.sample(sorted(elements.keys() - {0x0100, 0x0800}), k=dice.choice((0, 0, 0, 1, 2))):
         del elements[optional]

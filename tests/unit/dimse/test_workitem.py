@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import pytest
+from psycopg_pool import ConnectionPool
 
 from dicomweb.dicomjson.model import Member, Members
 from dicomweb.dicomjson.reading import DataSet
+from dicomweb.dimse.admission import OPENED, Caller
 from dicomweb.dimse.command import Command, CommandField, Element
-from dicomweb.dimse.workitem import check
+from dicomweb.dimse.peers import Right
+from dicomweb.dimse.workitem import WorkitemService, check
 from dicomweb.dimse.workitem_find import asked_for
 from dicomweb.dimse.workitem_status import NotTakenError, ServiceStatus, status_of
 from dicomweb.workitem.retrieve import selected
 from dicomweb.workitem.status import Failure, RefusedError, Success
+from healix_fhir.imaging.workitems import find_patient
+from healix_fhir.kernel.audit import AuditRow, Origin
 from healix_fhir.kernel.errors import Category, HealixError, invalid
-from tests.support.exchange import accepted
+from smart_auth.access import AccessContext
+from tests.support.exchange import accepted, answered
 
 PUSH, WATCH, PULL, QUERY = (f"1.2.840.10008.5.1.4.34.6.{number}" for number in (1, 2, 3, 5))
 CREATE, SET, GET, ACTION = (
@@ -125,6 +131,15 @@ def test_a_refusal_is_told_by_its_status(error: HealixError, field: CommandField
 def test_every_kind_of_refusal_is_a_failure(category: Category, field: CommandField) -> None:
     """None is taken for success or a warning."""
     assert status_of(HealixError(category, ""), field) not in (0, 1, 0x0107, 0x0116)
+
+
+def test_without_a_database_the_peer_is_to_try_again() -> None:
+    """0213H, and nothing of what failed inside."""
+    audit: list[AuditRow] = []
+    caller = Caller("CT1", frozenset(), AccessContext(OPENED[Right.UPS], Origin(client="CT1")))
+    service = WorkitemService(caller, ConnectionPool(open=False), find_patient, audit.append)
+    assert answered(service, request(GET), accepted(PULL), None).statuses == [0x0213]
+    assert [(row.subtype, row.outcome, row.entity) for row in audit] == [("workitem-retrieve", 4, UID)]
 
 
 STATE = {"vr": "CS", "Value": ["SCHEDULED"]}
