@@ -25,33 +25,40 @@ from starlette.types import Receive, Scope, Send
 from healix_fhir.api.call import header_map
 from healix_fhir.api.outcome import refusal
 from healix_fhir.bulk import job as jobs
-from healix_fhir.bulk.asked import Export
-from healix_fhir.bulk.job import File, Job, State
+from healix_fhir.bulk.job import UPLOAD, File, Job, State
 from healix_fhir.bulk.links import PATH, Links
 from healix_fhir.bulk.manifest import manifest
 from healix_fhir.bulk.reach import check_covers
 from healix_fhir.bulk.store import FileStore
+from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Work, atransaction
-from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.errors import Category, HealixError, forbidden, too_large
 from healix_fhir.kernel.refusal import as_refusal
 from smart_auth.access import AccessContext
 from smart_auth.challenge import Gate
 from smart_auth.denial import Denial
+from smart_auth.scope import Context, Permission
 
 NO_STORE = {"cache-control": "no-store"}
 FHIR_JSON = "application/fhir+json"
-WORDS = {"bulk.job": "bulk-job", "bulk.file": "bulk-file"}
+WORDS = {"bulk.job": "bulk-job", "bulk.file": "bulk-file", "bulk.upload": "bulk-upload"}
+NDJSON = ("application/fhir+ndjson", "application/ndjson", "application/x-ndjson")
 
 
 @dataclass(frozen=True, slots=True)
 class BulkEdge:
-    """What both addresses share. Files lie in `store`, their links are made by `links`."""
+    """What all addresses share. Files lie in `store`, their links are made by `links`.
+
+    Uploads have up to `most` bytes and are kept for `hours`.
+    """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
     gate: Gate
     store: FileStore
     links: Links
+    most: int = 16 << 30
+    hours: int = 24
 
 
 Handler = Callable[["BulkEdge", Request, AccessContext | None], Awaitable[Response]]
@@ -85,7 +92,7 @@ class BulkAddress:
         except Exception as error:  # noqa: BLE001 - whatever fails is answered
             refused = as_refusal(error, number)
             if access is not None and refused.category in (Category.FORBIDDEN, Category.NOT_FOUND):
-                entity = f"bulk/{request.path_params['job'][:64]}"
+                entity = f"bulk/{request.path_params.get('job', 'uploads')[:64]}"
                 await self.edge.gate.denials.denied(access.origin, [Denial("R", WORDS[self.name], entity)])
             answer = refusal(refused, headers, self._allow())
             response = Response(answer.body, answer.status, NO_STORE, FHIR_JSON)
@@ -105,6 +112,7 @@ class BulkAddress:
 def routes(edge: BulkEdge) -> list[BaseRoute]:
     """The routes of one web process."""
     return [
+        Route(f"{PATH}/uploads", BulkAddress("bulk.upload", edge, {"POST": upload})),
         Route(f"{PATH}/{{job}}", BulkAddress("bulk.job", edge, {"GET": status, "DELETE": cancel})),
         Route(f"{PATH}/{{job}}/{{file}}", BulkAddress("bulk.file", edge, {"GET": download}, signed=True)),
     ]
@@ -136,9 +144,14 @@ def _asked(access: AccessContext, id_: str) -> Work[tuple[Job, list[File], int |
     return job, [], (yield from jobs.polled(job))
 
 
+class _Typed(msgspec.Struct):
+    """What of a job tells the types of which it has resources."""
+
+    types: tuple[str, ...] = ()
+
+
 def _types(job: Job) -> tuple[str, ...]:
-    """The types of which a job has resources."""
-    return msgspec.json.decode(job.asked, type=Export).types
+    return msgspec.json.decode(job.asked, type=_Typed).types
 
 
 async def cancel(edge: BulkEdge, request: Request, access: AccessContext | None) -> Response:
@@ -151,6 +164,34 @@ async def cancel(edge: BulkEdge, request: Request, access: AccessContext | None)
 def _cancel(access: AccessContext, id_: str) -> Work[None]:
     yield from jobs.cancel(access, id_)
     yield record([AuditRow(access.origin, "D", "bulk-job", entity=f"bulk/{id_}")])
+
+
+async def upload(edge: BulkEdge, request: Request, access: AccessContext | None) -> Response:
+    """Take NDJSON, gzip or not, for an import that names its address; of what is cut off nothing is kept.
+
+    Raises Forbidden, UnsupportedMedia, TooLarge.
+    """
+    assert access is not None
+    if not any(one.context is Context.SYSTEM and Permission.UPDATE in one.permissions for one in access.scopes):
+        raise forbidden("an upload takes a token with a scope system/….u, as its import will")
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in NDJSON or request.headers.get("content-encoding", "identity") not in ("identity", "gzip"):
+        raise HealixError(Category.UNSUPPORTED_MEDIA, f"an upload is {NDJSON[0]}, or that in gzip")
+    id_, size = ids.secret(), 0
+    with edge.store.make(f"{id_}/{jobs.UPLOADED}") as sink:
+        async for piece in request.stream():
+            size += len(piece)
+            if size > edge.most:
+                raise too_large(f"an upload has at most {edge.most >> 30} GB (HEALIX_MAX_STORE_GB)")
+            await asyncio.to_thread(sink.write, piece)
+    address = edge.links.status(id_)
+    await atransaction(edge.pool, lambda: _uploaded(edge, access, id_, address, size))
+    return Response(None, 201, NO_STORE | {"location": address})
+
+
+def _uploaded(edge: BulkEdge, access: AccessContext, id_: str, address: str, size: int) -> Work[None]:
+    yield from jobs.uploaded(id_, access, address, size, edge.hours)
+    yield record([AuditRow(access.origin, "C", "bulk-upload", entity=f"bulk/{id_}")])
 
 
 async def download(edge: BulkEdge, request: Request, access: AccessContext | None) -> Response:
@@ -173,6 +214,8 @@ def _opened(
     if access is not None:
         yield from jobs.find(access, id_)
     job, file = yield from jobs.of_file(id_, name)
+    if job.kind == UPLOAD:
+        raise jobs.missing()  # what is uploaded is read by imports alone
     if access is not None:
         only = file.type if file.list == "output" else None
         check_covers(access, job, _types(job) if only is None else [only])

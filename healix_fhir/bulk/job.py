@@ -22,7 +22,9 @@ from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, not_found
 from smart_auth.access import AccessContext
 
-EXPORT, IMPORT = "export", "import"
+EXPORT, IMPORT, UPLOAD = "export", "import", "upload"
+UPLOADED = "upload"
+"""The name of the file of an upload, which is a job that is done when it is there."""
 TASKS = {EXPORT: "bulk.export", IMPORT: "bulk.import"}
 CLEAR = "bulk.clear"
 FORM = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -76,6 +78,7 @@ class Job(msgspec.Struct, frozen=True):
     asked: bytes
     access: Mapping[str, str | None]
     failure: Failure | None = None
+    place: bytes | None = None
     moment: datetime | None = None
     expires: datetime | None = None
 
@@ -91,17 +94,20 @@ class File(msgspec.Struct, frozen=True):
     key: str
 
 
-_FIELDS = "id, kind, request, state, done, note, extract(epoch FROM now() - created)::float8, asked, access, failure"
+_FIELDS = (
+    "id, kind, request, state, done, note, extract(epoch FROM now() - created)::float8, asked, access, failure, place"
+)
 _MINE = "client = %s AND account IS NOT DISTINCT FROM %s"
 
 
 def _job(row: Sequence[Any]) -> Job:
-    *plain, access, failure, moment, expires = row
+    *plain, access, failure, place, moment, expires = row
     return msgspec.convert(
         {
             **dict(zip(("id", "kind", "request", "state", "done", "note", "age", "asked"), plain, strict=True)),
             "access": msgspec.json.decode(access),
             "failure": None if failure is None else msgspec.json.decode(failure),
+            "place": place,
             "moment": moment,
             "expires": expires,
         },
@@ -279,6 +285,30 @@ def complete(run: Run, moment: datetime, done: int, made: Sequence[File], hours:
             ),
         )
     return True
+
+
+def note_place(run: Run, place: bytes) -> Statement:
+    """Note where a run would go on."""
+    return Statement(
+        "UPDATE bulk_job SET place = %s WHERE id = %s AND run = %s AND state = %s",
+        (place, run.job.id, run.number, State.RUNNING),
+    )
+
+
+def uploaded(id_: str, access: AccessContext, request: str, size: int, hours: int) -> Work[None]:
+    """An upload that has come whole, kept for so many hours."""
+    captured = msgspec.json.encode(access.captured())
+    yield Statement(
+        """INSERT INTO bulk_job
+             (id, kind, client, account, token, access, request, asked, state, moment, ended, expires)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, '{}', %s, now(), now(), now() + make_interval(hours => %s))""",
+        (id_, UPLOAD, *whose(access), access.origin.token, captured, request, State.COMPLETED, hours),
+    )
+    yield Statement(
+        """INSERT INTO bulk_file (job, place, name, list, type, count, size, key)
+           VALUES (%s, 1, %s, 'upload', NULL, 0, %s, %s)""",
+        (id_, UPLOADED, size, f"{id_}/{UPLOADED}"),
+    )
 
 
 def fail(run: Run, error: HealixError, hours: int) -> Statement:

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from healix_fhir.bulk.asked import Export
-from healix_fhir.bulk.job import File, Job
+from healix_fhir.bulk.imported import Import, Progress
+from healix_fhir.bulk.job import IMPORT, UPLOAD, File, Job
 from healix_fhir.bulk.links import Links
 from healix_fhir.kernel.clock import instant
 
@@ -19,7 +20,33 @@ LISTS = ("output", "deleted", "error")
 
 
 def manifest(job: Job, files: Sequence[File], links: Links) -> dict[str, Any]:
-    """The manifest of a completed export."""
+    """The manifest of a completed job; of an upload, how large it is."""
+    if job.kind == UPLOAD:
+        return {"size": sum(file.size for file in files)}
+    return _of_import(job, links) if job.kind == IMPORT else _of_export(job, files, links)
+
+
+def _of_import(job: Job, links: Links) -> dict[str, Any]:
+    """What became of each file. Spec: SMART on FHIR, bulk-import (2020 draft), import.md"""
+    assert job.moment is not None
+    assert job.place is not None
+    asked, told = msgspec.json.decode(job.asked, type=Import), msgspec.json.decode(job.place, type=Progress)
+    return {
+        "transactionTime": instant(job.moment),
+        "request": job.request,
+        "requiresAccessToken": not links.signed,
+        "output": [
+            {"type": one.type, "inputUrl": one.url, "count": stored}
+            for one, stored in zip(asked.inputs, told.stored, strict=True)
+        ],
+        "error": [
+            {**_item(job, file, links), "inputUrl": asked.inputs[number].url}
+            for file, number in zip(told.errors, told.of, strict=True)
+        ],
+    }
+
+
+def _of_export(job: Job, files: Sequence[File], links: Links) -> dict[str, Any]:
     assert job.moment is not None
     organized = msgspec.json.decode(job.asked, type=Export).organized
     return {

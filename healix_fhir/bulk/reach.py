@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from healix_fhir.bulk.job import Job
+from healix_fhir.bulk.job import EXPORT, Job
 from healix_fhir.kernel.errors import forbidden
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission, Scope, parse
@@ -18,12 +18,13 @@ from smart_auth.scope import Permission, Scope, parse
 def check_covers(access: AccessContext, job: Job, types: Iterable[str]) -> None:
     """Refuse (Forbidden) a token with less than the job's scopes for any of `types`."""
     asked = parse(job.access["scope"] or "")
+    permission = Permission.SEARCH if job.kind == EXPORT else Permission.UPDATE
     for type_name in types:
         for scope in asked:
-            if scope.names(type_name, Permission.SEARCH) and not _covered(access, scope, type_name):
+            if scope.names(type_name, permission) and not _covered(access, scope, type_name, permission):
                 raise forbidden(f"the token's scope does not cover what was asked for of {type_name}")
 
 
-def _covered(access: AccessContext, scope: Scope, type_name: str) -> bool:
-    wanted = Scope(scope.context, type_name, frozenset({Permission.SEARCH}), scope.query)
+def _covered(access: AccessContext, scope: Scope, type_name: str, permission: Permission) -> bool:
+    wanted = Scope(scope.context, type_name, frozenset({permission}), scope.query)
     return any(one.covers(wanted) for one in access.scopes)

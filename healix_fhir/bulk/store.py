@@ -78,9 +78,11 @@ class LocalStore:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-        except OSError as error:
+        except BaseException as error:
             path.unlink(missing_ok=True)
-            raise unavailable(error) from error
+            if isinstance(error, OSError):
+                raise unavailable(error) from error
+            raise
 
     def read(self, key: str, start: int = 0) -> Iterator[bytes]:
         """The file stays readable for who has begun, also when it is removed."""

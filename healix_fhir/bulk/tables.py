@@ -22,6 +22,7 @@ bulk_job = Table(
     Column("done", BigInteger, nullable=False, server_default=text("0")),  # resources
     Column("note", Text, nullable=False, server_default=text("''")),  # what it is at, for people
     Column("failure", LargeBinary),  # bulk/job.Failure as JSON
+    Column("place", LargeBinary),  # where an import goes on: bulk/imported.Progress as JSON
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("moment", DateTime(timezone=True)),  # the manifest's transactionTime
     Column("ended", DateTime(timezone=True)),

@@ -57,7 +57,7 @@ class Interactions:
 
     `delete_several` lets a conditional delete delete all that it matches; `wanted` is what resources must meet. A
     search is stopped after `search_seconds`. `oauth_uris` are the addresses of the OAuth server by name, `glass` the
-    terms of break-glass.
+    terms of break-glass. Imports may fetch from private networks where it `fetches_private`.
     """
 
     def __init__(
@@ -70,11 +70,13 @@ class Interactions:
         search_seconds: float = SEARCH_SECONDS,
         oauth_uris: Mapping[str, str] = NO_URIS,
         glass: Terms = DEFAULT,
+        fetches_private: bool = False,
     ) -> None:
         self.pool = pool
         self.search_seconds = search_seconds
         self.bases = bases
         self.glass = glass
+        self.fetches_private = fetches_private
         self._oauth_uris = oauth_uris
         self.writing = Writing(pool, bases, wanted, delete_several=delete_several)
         self.judging = self.writing.judging

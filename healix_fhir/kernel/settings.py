@@ -59,6 +59,8 @@ class Settings:
     """Hours for which the files of a bulk export can be downloaded."""
     bulk_links: str = "token"
     """How they are: with an access `token`, or by `signed` links that need none."""
+    bulk_allow_private: bool = False
+    """Whether bulk imports may fetch from addresses of private networks, and without TLS: `true` or `false`."""
     check_mb_per_second: int = 20
     """How fast stored images are read again to see whether they are whole, in MB a second."""
     host: str = "127.0.0.1"

@@ -18,6 +18,7 @@ from healix_fhir.kernel.database import aat_once, one
 from healix_fhir.kernel.errors import unsupported
 from healix_fhir.operation import (
     break_glass,
+    bulk_import,
     convert,
     diff,
     everything,
@@ -66,6 +67,7 @@ ROWS: tuple[Operation, ...] = (
         within={"batch": SYSTEM, "transaction": SYSTEM},
         as_sent=frozenset({"resource"}),
     ),
+    Operation(bulk_import.IMPORT, bulk_import.bulk_import, changes=True),
     Operation(export.OF_SYSTEM, export.export, refused=export.REFUSED),
     Operation(export.OF_PATIENTS, export.export, refused=export.REFUSED),
     Operation(export.OF_GROUP, export.export, refused=export.REFUSED),

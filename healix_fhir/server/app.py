@@ -85,6 +85,7 @@ def create_app(settings: Settings) -> ASGIApp:
             wanted=wanted,
             search_seconds=settings.search_seconds,
             oauth_uris=endpoints,
+            fetches_private=settings.bulk_allow_private,
             glass=Terms(settings.break_glass_hours, settings.break_glass_lifts),
         )
         site = Site(
@@ -140,7 +141,8 @@ def create_app(settings: Settings) -> ASGIApp:
 
 async def _bulk(settings: Settings, pool: Pool, gate: TokenGate) -> BulkEdge:
     key = await atransaction(pool, lambda: server_key(KEY)) if settings.bulk_links == "signed" else None
-    return BulkEdge(pool, gate, open_store(settings), Links(settings.root, key))
+    links = Links(settings.root, key)
+    return BulkEdge(pool, gate, open_store(settings), links, settings.max_store_gb << 30, settings.bulk_hours)
 
 
 def _provider(settings: Settings, pool: Pool, gate: TokenGate, seal: Seal) -> Provider:

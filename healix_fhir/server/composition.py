@@ -60,6 +60,7 @@ from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.search.reindex import reindexed
 from healix_fhir.server.importing import journal
+from healix_fhir.server.importing.bulk import Importer
 from healix_fhir.store.reindexing import TASK
 from healix_fhir.subscription import notify
 from healix_fhir.subscription.deliver import deliverer
@@ -154,6 +155,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         indexing.STUDY_TASK: lambda study: _index_study(settings, study),
         relabel.TASK: lambda number: _relabel(settings, number),
         bulk_job.TASKS[bulk_job.EXPORT]: lambda job: _export(settings, job),
+        bulk_job.TASKS[bulk_job.IMPORT]: lambda job: _import(settings, job),
         bulk_job.CLEAR: lambda job: _clear(settings, job),
         SWEEP: lambda: _sweep_bulk(settings),
     }
@@ -163,6 +165,11 @@ def _export(settings: Settings, job: str) -> None:
     with open_pool(settings.database_url, size=2) as pool:
         bases = (settings.fhir_base,)
         Exporter(settings.database_url, pool, open_store(settings), bases, settings.bulk_hours).export(job)
+
+
+def _import(settings: Settings, job: str) -> None:
+    with open_pool(settings.database_url, size=2) as pool:
+        Importer(settings, pool, open_store(settings)).run(job)
 
 
 def _clear(settings: Settings, job: str) -> None:

@@ -73,6 +73,8 @@ def decide(access: AccessContext, change: Change, old: Old | None, moment: datet
     same = _stored(change, old.version, old.updated).body
     if same == old.body:
         return Same(old)
+    if change.leaves and not old.deleted:
+        return HealixError(Category.CONFLICT, f"{change.type}/{change.id} exists already, with other content")
     if refusal := _refuse_identity(access, change, old):
         return refusal
     if change.patch is not None and len(same) > LARGEST:

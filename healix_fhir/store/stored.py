@@ -64,7 +64,8 @@ class Change(msgspec.Struct, frozen=True):
     A `POST` carries a new id made by the server. A `PATCH` has no resource until `patch` has made it of the current
     version's body, once that is locked. `if_match` is the version that must be current; `if_absent` how the change is
     refused when the resource exists. `seen` is the version on which its caller decided: another one means to decide
-    again. `defines` are the search parameters that a SearchParameter defines.
+    again. `defines` are the search parameters that a SearchParameter defines. With `leaves` a resource that is there
+    with other content is left as it is, and the change refused.
     """
 
     method: Method
@@ -77,6 +78,7 @@ class Change(msgspec.Struct, frozen=True):
     seen: int | None = None
     patch: Callable[[bytes], Patched] | None = None
     defines: tuple[Defined, ...] = ()
+    leaves: bool = False
 
 
 class Committed(msgspec.Struct, frozen=True):

@@ -47,6 +47,7 @@ ACTIVITY = Coding(DCM, "110100", "Application Activity")
 ATTRIBUTES = Coding(DCM, "110137", "User security Attributes Changed")
 CONFIGURATION = Coding(DCM, "110131", "Security Configuration")
 NODE = Coding(DCM, "110126", "Node Authentication")
+IMPORTED = Coding(DCM, "110107", "Import")
 EXPORTED = Coding(DCM, "110106", "Export")
 INTROSPECTION = Coding(IHE_EVENT, "ITI-102", "Introspect Token")
 TOKEN = Coding(IHE_EVENT, "ITI-71", "Get Access Token")
@@ -100,6 +101,7 @@ SENSES: Mapping[str, Sense] = {
     ),
     "C-GET": Sense(TRANSFERRED),
     **dict.fromkeys(("bulk-file", "bulk-job"), Sense(EXPORTED)),
+    "bulk-upload": Sense(IMPORTED),
     **dict.fromkeys(("C-STORE", "C-MOVE", "STOW-RS", "import", "de-identify"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve-rendered", "retrieve-thumbnail"), Sense(TRANSFERRED)),

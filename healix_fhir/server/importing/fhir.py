@@ -31,7 +31,7 @@ class FhirImport:
 
         A bundle may refer to everything before it, so all of that is written first.
         """
-        head = _read_head(body)
+        head = read_head(body)
         if head.resourceType == "Bundle":
             self._lanes.drain()
             self._bundles.take(place, body)
@@ -43,7 +43,7 @@ class FhirImport:
         self._lanes.drain()
 
 
-def _read_head(body: bytes) -> _Head:
+def read_head(body: bytes) -> _Head:
     """Type and id of a resource; empty where it cannot be read, which the writer of the line then says."""
     try:
         return _head.decode(body)

@@ -15,11 +15,23 @@ from typing import Protocol
 from zlib import crc32
 
 from healix_fhir.server.importing.lines import Line, Written
-from healix_fhir.server.importing.report import Place, Report
+from healix_fhir.server.importing.report import Place
 
 GROUP_LINES = 500
 GROUP_BYTES = 1 << 20
 UNDER_WAY = 2
+
+
+class Tally(Protocol):
+    """Takes what became of lines."""
+
+    def count(self, *, resources: int) -> None:
+        """So many were stored."""
+        ...
+
+    def reject(self, place: Place, reasons: Sequence[str]) -> None:
+        """One was not."""
+        ...
 
 
 class Writer(Protocol):
@@ -35,9 +47,9 @@ class Writer(Protocol):
 
 
 class Lanes:
-    """Takes lines and puts what became of them into `report`. As a context it waits for groups under way at its end."""
+    """Takes lines and tells `report` what became of them. As a context it waits for groups under way at its end."""
 
-    def __init__(self, writers: Sequence[Writer], report: Report) -> None:
+    def __init__(self, writers: Sequence[Writer], report: Tally) -> None:
         self._lanes = [_Lane(writer, report) for writer in writers]
 
     def take(self, key: str, place: Place, body: bytes) -> None:
@@ -62,7 +74,7 @@ class Lanes:
 class _Lane:
     """One writer, the group that is gathered for it, and its groups under way, oldest first."""
 
-    def __init__(self, writer: Writer, report: Report) -> None:
+    def __init__(self, writer: Writer, report: Tally) -> None:
         self._writer = writer
         self._report = report
         self._thread = ThreadPoolExecutor(1)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import msgspec
 import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
@@ -16,12 +17,13 @@ from healix_fhir.kernel.database import Row, open_pool, transaction
 from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.json import decode
+from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.server.importing.report import Place, reasons_of
 from healix_fhir.server.importing.reviewing import Reviewing
 from healix_fhir.server.parameter_watch import watching
 from healix_fhir.store.commit import commit_each
 from healix_fhir.store.stored import Change, Committed, Method
-from smart_auth.access import internal
+from smart_auth.access import internal, restored
 from smart_auth.patients import patient_keys, remember
 
 Line = tuple[Place, bytes]
@@ -39,15 +41,42 @@ class Written:
     refused: list[tuple[Place, list[str]]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How lines are taken: in whose name (`AccessContext.captured`; None: the operator's), and what is asked of them.
+
+    They are of `type`, where that is told. Who has no `meta.source` gets `source`. With `leaves` what is stored with
+    other content stays as it is, and the line is refused.
+    """
+
+    captured: Mapping[str, str | None] | None = None
+    type: str | None = None
+    source: str | None = None
+    leaves: bool = False
+
+
+OPERATORS = Manner()
+
+
 class LineWriter:
     """Writes groups of lines over `pool`; keeps nothing from one group to the next."""
 
     def __init__(
-        self, pool: ConnectionPool[Connection[Row]], bases: tuple[str, ...], wanted: Demands = NO_DEMANDS
+        self,
+        pool: ConnectionPool[Connection[Row]],
+        bases: tuple[str, ...],
+        wanted: Demands = NO_DEMANDS,
+        manner: Manner = OPERATORS,
     ) -> None:
         self._pool = pool
         self._bases = bases
-        self._access = internal("import")
+        self._manner = manner
+        captured = manner.captured
+        self._access = (
+            internal("import")
+            if captured is None
+            else transaction(pool, lambda: restored(captured, ScopeQueries(bases)))
+        )
         self._reviewing = Reviewing(pool, wanted)
 
     def write(self, lines: Sequence[Line]) -> Written:
@@ -77,9 +106,15 @@ class LineWriter:
         if not isinstance(type_name, str):
             raise invalid("this is no FHIR resource: it has no resourceType", code="structure")
         known_type(type_name)
+        if self._manner.type not in (None, type_name):
+            raise invalid(f"this is a {type_name}, and not a {self._manner.type}", code="value")
         if not isinstance(id_, str) or not is_logical_id(id_):
             raise invalid(f"a {type_name} needs its id to be imported", code="required")
+        if self._manner.source is not None and isinstance(meta := resource.setdefault("meta", {}), dict):
+            meta.setdefault("source", self._manner.source)
         made = change(Method.PUT, resource, type_name, id_, self._bases)
+        if self._manner.leaves:
+            made = msgspec.structs.replace(made, leaves=True)
         return self._reviewing.with_definitions(lambda: self._reviewing.review(made))
 
     def _commit(self, group: Sequence[Taken], written: Written) -> None:
@@ -115,7 +150,9 @@ class LineWriter:
 
 
 @contextmanager
-def writing(url: str, bases: tuple[str, ...], wanted: Demands) -> Iterator[Callable[[Sequence[Line]], Written]]:
+def writing(
+    url: str, bases: tuple[str, ...], wanted: Demands, manner: Manner = OPERATORS
+) -> Iterator[Callable[[Sequence[Line]], Written]]:
     """What writes lines in a process of its own, with a connection of its own."""
     with open_pool(url, size=1) as pool, watching(url):
-        yield LineWriter(pool, bases, wanted).write
+        yield LineWriter(pool, bases, wanted, manner).write

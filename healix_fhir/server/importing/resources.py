@@ -67,10 +67,10 @@ def _writers(
     bases = (settings.fhir_base,)
     if sum(source.size for source in sources if source.kind is Kind.NDJSON) < SMALL:
         return [LineWriter(pool, bases, wanted)]
-    return [_Elsewhere(Apart(partial(writing, settings.database_url, bases, wanted))) for _ in range(processes)]
+    return [Elsewhere(Apart(partial(writing, settings.database_url, bases, wanted))) for _ in range(processes)]
 
 
-class _Elsewhere:
+class Elsewhere:
     """A `LineWriter` in another process."""
 
     def __init__(self, call: Apart[Sequence[Line], Written]) -> None:

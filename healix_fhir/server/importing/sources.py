@@ -119,14 +119,19 @@ def lines(source: Source, advance: Callable[[int], None], limit: int) -> Iterato
             content = stream.read(limit + 1)
             yield 1, content if len(content) <= limit else None
             return
-        number = 0
-        while line := stream.readline(limit + 1):
-            number += 1
-            if len(line) > limit:
-                _skip_line(stream)
-                yield number, None
-            elif line.strip():
-                yield number, line
+        yield from numbered(stream, limit)
+
+
+def numbered(stream: io.BufferedIOBase, limit: int) -> Iterator[tuple[int, bytes | None]]:
+    """The non-empty lines of a stream with their numbers from 1; None stands for one of more than `limit` bytes."""
+    number = 0
+    while line := stream.readline(limit + 1):
+        number += 1
+        if len(line) > limit:
+            _skip_line(stream)
+            yield number, None
+        elif line.strip():
+            yield number, line
 
 
 def _skip_line(stream: io.BufferedIOBase) -> None:

@@ -1,4 +1,4 @@
-"""Attacks by bulk exports, whose jobs are done later.
+"""Attacks by bulk exports and imports, whose jobs are done later.
 
 Spec: HL7 Bulk Data Access 2.0.0 export.html
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from tests.support.attacks.attack import Attack
 from tests.support.attacks.records import parameters
+from tests.support.attacks.writing import note
 
 LATER = {"Prefer": "respond-async"}
 EARLY = "apps of one patient are refused before it looks"
@@ -27,5 +28,7 @@ def exporting() -> Iterator[Attack]:
     yield Attack("GET", "/fhir/Patient/$export", beside=TOO_EARLY)
     yield Attack("GET", "/fhir/$export?_typeFilter=Observation?code=<code>", beside=TOO_EARLY)
     yield Attack("POST", "/fhir/$export", since, beside=TOO_EARLY)
+    yield Attack("POST", "/fhir/$import", parameters(mode={"valueCode": "initial"}), beside=TOO_EARLY)
+    yield Attack("POST", "/bulk/uploads", note(), beside=THEIRS)
     for method, path in (("GET", "none"), ("DELETE", "none"), ("GET", "none/Patient-1.ndjson")):
         yield Attack(method, f"/bulk/{path}", beside=THEIRS)
