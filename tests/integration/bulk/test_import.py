@@ -17,7 +17,8 @@ import httpx
 import psycopg
 import pytest
 
-from healix_fhir.server.importing import bulk
+from healix_fhir.server.importing.lanes import Lanes
+from healix_fhir.server.importing.report import Place
 from tests.support.bulk import ASYNC, FHIR, work
 from tests.support.files_server import Files, files_server
 from tests.support.live_server import LiveServer, live_server
@@ -339,9 +340,14 @@ def test_a_killed_worker(server: LiveServer, client: httpx.Client) -> None:
             worker.send_signal(signal.SIGKILL)
             worker.wait()
         taken: list[int] = []
-        real = bulk.Lanes.take
+        real = Lanes.take
+
+        def take(self: Lanes, key: str, place: Place, body: bytes) -> None:
+            taken.append(place.line)
+            real(self, key, place, body)
+
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(bulk.Lanes, "take", lambda self, *a: (taken.append(a[1].line), real(self, *a))[1])
+            patch.setattr(Lanes, "take", take)
             work(server)
         assert taken == list(range(1001, 1502))
         manifest = client.get(job).json()
