@@ -40,6 +40,7 @@ from healix_fhir.operation import (
 from healix_fhir.operation.graphql import run as run_graphql
 from healix_fhir.operation.graphql.request import MEDIA
 from healix_fhir.operation.invocation import Invocation, Outcome
+from healix_fhir.operation.matching import match
 from healix_fhir.operation.operation import Operation
 from smart_auth.access import AccessContext
 
@@ -76,6 +77,7 @@ ROWS: tuple[Operation, ...] = (
     Operation(lookup.LOOKUP, lookup.lookup, within={"batch": TYPE}),
     Operation(subsumes.SUBSUMES, subsumes.subsumes, within={"batch": TYPE | INSTANCE}),
     Operation(validate_in_system.VALIDATE_CODE, validate_in_system.validate_code, within={"batch": TYPE | INSTANCE}),
+    Operation(match.MATCH, match.match, within={"batch": TYPE}),
     Operation(reindex.REINDEX, reindex.reindex, changes=True, by=frozenset({"GET", "POST", "DELETE"})),
     Operation(expand.EXPAND, expand.expand, within={"batch": TYPE | INSTANCE}),
     Operation(validate_code.VALIDATE_CODE, validate_code.validate_code, within={"batch": TYPE | INSTANCE}),

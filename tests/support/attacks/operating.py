@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.support.attacks.attack import Attack
+from tests.support.attacks.duplicates import duplicates
 from tests.support.attacks.graphql import graphql
 from tests.support.attacks.records import SENT, parameters, records
 from tests.support.attacks.scene import CALLERS
@@ -56,8 +57,9 @@ def operating() -> Iterator[Attack]:
     yield replace(glass, callers=others, beside="a clinician may; to all others it is refused before it looks")
     yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
     yield from graphql()
+    yield from duplicates()
     yield from records()
-    for name in ("match", "document", "summary"):
+    for name in ("document", "summary"):
         yield Attack("GET", f"/fhir/Patient/<patient>/${name}", beside="it is not offered; drop this when it is")
 
 

@@ -1,0 +1,26 @@
+"""Attacks by what looks for one patient twice.
+
+Spec: FHIR R4, hl7.org/fhir/R4/patient-operation-match.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.support.attacks.attack import Attack
+
+TOLD: tuple[dict[str, Any], ...] = (
+    {"identifier": [{"system": "urn:attacks", "value": "<mrn>"}]},
+    {"name": [{"family": "<family>", "given": ["<given>"]}]},
+    {"birthDate": "<date>"},
+    {"telecom": [{"system": "phone", "value": "<phone>"}]},
+)
+
+
+def duplicates() -> Iterator[Attack]:
+    """Descriptions of the hidden patient."""
+    for told in TOLD:
+        part = {"name": "resource", "resource": {"resourceType": "Patient"} | told}
+        asked = {"resourceType": "Parameters", "parameter": [part]}
+        yield Attack("POST", "/fhir/Patient/$match", asked, note=next(iter(told)))
