@@ -41,6 +41,8 @@ from healix_fhir.operation.graphql import run as run_graphql
 from healix_fhir.operation.graphql.request import MEDIA
 from healix_fhir.operation.invocation import Invocation, Outcome
 from healix_fhir.operation.matching import match
+from healix_fhir.operation.measurement.ingest import INGEST_MEASUREMENTS, ingest
+from healix_fhir.operation.measurement.reading import CSV, NDJSON
 from healix_fhir.operation.operation import Operation
 from smart_auth.access import AccessContext
 
@@ -73,6 +75,7 @@ ROWS: tuple[Operation, ...] = (
     Operation(export.OF_PATIENTS, export.export, refused=export.REFUSED),
     Operation(export.OF_GROUP, export.export, refused=export.REFUSED),
     Operation(run_graphql.GRAPHQL, run_graphql.graphql, media=(MEDIA,)),
+    Operation(INGEST_MEASUREMENTS, ingest, changes=True, media=(NDJSON, CSV)),
     Operation(lastn.LASTN, lastn.lastn, within={"batch": TYPE}, searches=True),
     Operation(lookup.LOOKUP, lookup.lookup, within={"batch": TYPE}),
     Operation(subsumes.SUBSUMES, subsumes.subsumes, within={"batch": TYPE | INSTANCE}),

@@ -75,7 +75,7 @@ def test_from_definition_to_search(
 @pytest.mark.parametrize("way", ["create", "update", "patch", "batch", "transaction"])
 def test_what_cannot_be_used_is_refused_on_every_way(server: LiveServer, way: str) -> None:
     """With 422, the element and the reason; nothing is stored."""
-    draft = PARAMETER | {"status": "draft", "code": "birthdate", "type": "date", "expression": "Patient.birthDate"}
+    draft = PARAMETER | {"status": "draft", "code": "birthdate", "type": "date", "expression": "Patient.deceased"}
     bad = draft | {"status": "active"}
     with server.client("system/*.cruds") as client:
         client.put("/fhir/SearchParameter/marital", json=draft)

@@ -5,7 +5,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/operations.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,13 @@ from tests.support.attacks.writing import note
 
 Json = dict[str, Any]
 SHARED = "terminology is of no patient"
+
+
+def measured(reading: Mapping[str, str]) -> Json:
+    """The Parameters of $ingest-measurements with a reading."""
+    types = {"device": "String", "metric": "Code", "time": "DateTime", "value": "String"}
+    parts = [{"name": name, f"value{types[name]}": value} for name, value in reading.items()]
+    return {"resourceType": "Parameters", "parameter": [{"name": "measurement", "part": parts}]}
 
 
 def operating() -> Iterator[Attack]:
@@ -46,6 +53,9 @@ def operating() -> Iterator[Attack]:
         yield Attack("POST", "/fhir/$fhirpath", asked, beside=SENT, note=expression)
     yield from _on_code_systems()
     yield from _on_value_sets()
+    for device in ("<device>", "Device/<device>", "urn:attacks|<mrn>"):
+        reading = {"device": device, "metric": "heart-rate", "time": "2020-01-02T03:04:05Z", "value": "60"}
+        yield Attack("POST", "/fhir/$ingest-measurements", measured(reading), changes=True, note=device)
     yield Attack("GET", "/fhir/$reindex", beside="it is refused to all who do not see everything")
     yield Attack("POST", "/fhir/$reindex", parameters(type={"valueCode": "Observation"}),
                  beside="it is refused to all who do not see everything")  # fmt: skip
