@@ -18,6 +18,7 @@ from dicomweb.dimse.associate import Context
 from dicomweb.dimse.identifier import Identifier, known, text
 from dicomweb.dimse.query import Found, QueryService, Question, narrowed
 from dicomweb.dimse.ups import SEARCHED
+from dicomweb.index.naming import canonical, is_creator, is_private
 from dicomweb.workitem.keys import UNMATCHED
 from dicomweb.workitem.matching import Path, path_of
 from dicomweb.workitem.search import Place, Query, page
@@ -65,15 +66,12 @@ def asked_for(members: Members) -> Asked:
     keys: list[tuple[Path, str]] = []
     returned: list[int] = []
     unsupported = False
-    for tag, member in members.items():
-        if tag in NO_KEYS:
-            continue
-        if _path((tag,)) is None:
+    for tag, name in _named(members, ""):
+        if _path(name) is None:
             unsupported = True
             continue
         returned.append(tag)
-        for tags, wanted in _leaves((tag,), member):
-            path = _path(tags)
+        for path, wanted in _leaves(name, members[tag]):
             if path is not None and wanted is not None and (not wanted or path.vr not in UNMATCHED):
                 keys.append((path, wanted))
             else:
@@ -81,21 +79,33 @@ def asked_for(members: Members) -> Asked:
     return Asked(tuple(keys), tuple(sorted({*returned, *IDENTITY})), unsupported)
 
 
-def _leaves(tags: tuple[int, ...], member: Member) -> Iterator[tuple[tuple[int, ...], str | None]]:
+def _named(members: Members, within: str) -> Iterator[tuple[int, str]]:
+    """The attributes of a data set, each with its name below `within`; empty where it is private, and nobody's."""
+    creators = {f"{tag:08X}": text(member) for tag, member in members.items() if is_creator(f"{tag:08X}")}
+    for tag in members:
+        if tag in NO_KEYS or f"{tag:08X}" in creators:
+            continue
+        try:
+            yield tag, f"{within}{canonical(f'{tag:08X}', creators)}"
+        except HealixError:
+            yield tag, ""
+
+
+def _leaves(name: str, member: Member) -> Iterator[tuple[Path | None, str | None]]:
     """The attributes of a key, each with what is asked of it: empty where it is only to be returned, None for bytes."""
     if member.vr != "SQ":
-        yield tags, None if member.octets else text(member)
+        yield _path(name), None if member.octets else text(member)
         return
     if len(member.values) > 1:
-        raise HealixError(Category.UNPROCESSABLE, f"the sequence {tags[-1]:08X} has more than one item")
+        raise HealixError(Category.UNPROCESSABLE, f"the sequence {name} has more than one item")
     for item in member.values:
-        for tag, inner in item.items():
-            yield from _leaves((*tags, tag), inner)
+        for tag, inner in _named(item, f"{name}."):
+            yield from _leaves(inner, item[tag])
 
 
-def _path(tags: tuple[int, ...]) -> Path | None:
+def _path(name: str) -> Path | None:
     try:
-        return path_of(".".join(f"{tag:08X}" for tag in tags))
+        return path_of(name)
     except HealixError:
         return None
 
@@ -112,10 +122,28 @@ def _pages(access: AccessContext, pool: Pool, query: Query, wanted: Members, ask
 
 
 def _answer(found: Members, wanted: Members, asked: Asked) -> Members:
-    """What was asked for, empty where there is no value."""
+    """What was asked for, empty where there is no value; what is private in the block of the request."""
     answer: Members = {}
     for tag in asked.returned:
         empty = wanted[tag].vr if tag in wanted else IDENTITY[tag]
         member = found.get(tag)
+        if is_private(tag):
+            answer[_reserving(tag)] = wanted[_reserving(tag)]
+            member = _same(found, tag, text(wanted[_reserving(tag)]))
         answer[tag] = Member(empty) if member is None else narrowed(member, wanted.get(tag))
     return answer
+
+
+def _same(found: Members, tag: int, creator: str) -> Member | None:
+    """The private attribute of that creator, whatever block it has. Spec: PS3.5 7.8.1 (2024d)"""
+    for one in found:
+        if one & 0xFFFF00FF == tag & 0xFFFF00FF and one & 0xF000:
+            maker = found.get(_reserving(one))
+            if maker is not None and text(maker).strip() == creator.strip():
+                return found[one]
+    return None
+
+
+def _reserving(tag: int) -> int:
+    """The tag of the element that reserves the block of a private attribute."""
+    return tag & 0xFFFF0000 | tag >> 8 & 0xFF

@@ -116,10 +116,11 @@ def services() -> str:
         f" creates an item is not subscribed by that. Items are removed `HEALIX_WORKITEM_DAYS` ({days}) after their end"
         " unless a subscriber locks them.",
         table(("status", "operations", "when"), _statuses()),
-        f"C-FIND matches every attribute, also inside sequences to a depth of {DEEPEST}, with at most {MOST_KEYS} keys"
-        " that have a value: as Table CC.2.5-3 and PS3.4 C.2.2.2 say, fuzzy names where that is agreed on, no"
-        " adjustment to time zones. An answer has the keys of the request, SOP Class and Instance UID, in the character"
-        " set of the request where that can say it. Priorities are not heeded. Statuses are those of other queries.",
+        "C-FIND matches every attribute, private ones of a creator in whatever block, also inside sequences to a depth"
+        f" of {DEEPEST}, with at most {MOST_KEYS} keys that have a value: as Table CC.2.5-3 and PS3.4 C.2.2.2 say,"
+        " fuzzy names where that is agreed on, no adjustment to time zones. An answer has the keys of the request,"
+        " SOP Class and Instance UID, in the character set of the request where that can say it."
+        " Priorities are not heeded. Statuses are those of other queries.",
         f"Subscribers are told by N-EVENT-REPORT in a context of the {name(EVENT)} ({EVENT}), on an association that"
         " this server opens to the known peer of that AE title, proposing itself as SCP by role selection, in Implicit"
         " VR Little Endian; never on an association of the peer, in which that class is not accepted. They are told"

@@ -110,6 +110,23 @@ def test_keys_that_cannot_be_matched(scu: Scu, keys: Members | Dataset, status: 
     assert scu.find(keys)[0] == ([status] if status == 0xA900 else [status] * 3 + [0])
 
 
+@pytest.mark.spec("PS3.5 7.8.1")
+def test_private_attributes_are_matched_whatever_their_block(scu: Scu) -> None:
+    """And returned in the block of the request; those of another creator are others."""
+    scu.syntaxes = [ExplicitVRLittleEndian]
+    given = Dataset.from_json(workitem())
+    given.private_block(0x0009, "OTHER", create=True).add_new(0x01, "LO", "not this")
+    given.private_block(0x0009, "ACME", create=True).add_new(0x01, "LO", "Lung, left")
+    scu.create(given, f"{ITEM}.9")
+    for creator, value, found in (("ACME", "Lung*", [9]), ("OTHER", "Lung*", []), ("NOBODY", "Lung*", [])):
+        keys = Dataset()
+        keys.private_block(0x0009, creator, create=True).add_new(0x01, "LO", value)
+        statuses, matches = scu.find(keys)
+        assert numbers(matches) == found
+        assert statuses == [0xFF00] * len(found) + [0]
+        assert [one.private_block(0x0009, "ACME")[0x01].value for one in matches] == ["Lung, left"] * len(found)
+
+
 @pytest.mark.parametrize(("extended", "found"), [(b"", []), (b"\1\0\1", [2])])
 def test_fuzzy_names_when_negotiated(scu: Scu, extended: bytes, found: list[int]) -> None:
     """A name is found by how its words begin, if that was agreed on."""
@@ -153,4 +170,4 @@ def test_searches_are_on_record(scu: Scu, pool: Pool) -> None:
     scu.find(wrong(0x00404005, "DT", "tomorrow"))
     assert sql(
         pool, "SELECT action, outcome, client, query FROM audit_event WHERE subtype = 'query-workitem' ORDER BY seq"
-    ) == [("E", 0, "MODALITY", "00100020=mrn-2&00741204="), ("E", 4, "MODALITY", None)]
+    ) == [("E", 0, "MODALITY", "PatientID=mrn-2&ProcedureStepLabel="), ("E", 4, "MODALITY", None)]

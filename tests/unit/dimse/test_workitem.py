@@ -178,12 +178,17 @@ def sequence(*items: Members) -> Member:
             False,
         ),
         ({0x00081195: Member("UI", ["1.2"])}, {}, True),
-        ({0x00090010: Member("LO", ["X"])}, {}, True),
-        ({0x00404025: sequence({0x00090010: Member("LO", ["X"])})}, {}, True),
+        ({0x00091001: Member("LO", ["X"])}, {}, True),
+        ({0x00404025: sequence({0x00091001: Member("LO", ["X"])})}, {}, True),
+        (
+            {0x00090011: Member("LO", ["ACME"]), 0x00091101: Member("LO", ["X"])},
+            {"0009xx01[ACME]": "X"},
+            False,
+        ),
         ({0x7FE00010: Member("OW", octets=b"ab")}, {}, True),
         ({0x0040A160: Member("UT", ["text"])}, {}, True),
     ],
-    ids=["value", "returned", "sequence", "the lock", "private", "private inside", "binary", "long text"],
+    ids=["value", "returned", "sequence", "the lock", "nobody's", "nobody's inside", "private", "binary", "long text"],
 )
 def test_keys_of_an_identifier(members: Members, keys: dict[str, str], unsupported: bool) -> None:
     """Each is matched and returned; what cannot be is told."""
