@@ -76,7 +76,7 @@ def _answers(files: Distribution, found: Gathered) -> None:
             if row["AnswerStringId"]:
                 answer = found.obtain(row["AnswerStringId"])
                 answer.display = row["DisplayText"]
-                answer.has("answer-list", listed.code, "code")
+                answer.has("LIST", listed.code, "code")
     for name in files.find(ANSWERED):
         for _, row in files.table(name, "LoincNumber", "AnswerListId"):
             if (concept := found.get(row["LoincNumber"])) is not None:

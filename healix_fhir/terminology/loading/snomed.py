@@ -1,7 +1,7 @@
 """SNOMED CT from the snapshot of a release in RF2.
 
 Relationships of inferred form are read: is-a gives the hierarchy, every attribute is a property of the concept's code;
-groups of attributes are not kept. Members of simple reference sets have the property `memberOf`.
+groups of attributes are not kept. Members of simple reference sets have the property `refset`.
 
 Spec: SNOMED CT Release File Specifications, 4.2; FHIR R4, hl7.org/fhir/R4/snomedct.html
 """
@@ -104,7 +104,7 @@ def _relate(files: Distribution, found: Gathered) -> None:
             concept.has(row[7], row[5].lstrip('#"').rstrip('"'), "decimal" if row[5].startswith("#") else "string")
     for row in _active(files, SIMPLE):
         if (concept := found.get(row[5])) is not None:
-            concept.has("memberOf", row[4], "code")
+            concept.has("refset", row[4], "code")
 
 
 def _active(files: Distribution, pattern: str) -> Iterator[list[str]]:

@@ -122,6 +122,7 @@ def test_loinc(tmp_path: Path) -> None:
     assert found["2-6"].inactive
     assert (found["LP1-1"].display, found["LP1-1"].parents) == ("Stuff shown", ("LP0-0",))
     assert (found["LA1-1"].display, found["LL1-1"].display) == ("Yes", "Yes or no")
+    assert found["LA1-1"].properties == (Property("LIST", "code", "LL1-1"),)
     assert not read("loinc", tmp_path, MINE).heading.case_sensitive
 
 
@@ -138,7 +139,7 @@ def test_snomed(tmp_path: Path) -> None:
     fever = found["30"]
     assert (fever.display, fever.definition, fever.parents) == ("Fever", "A high temperature.", ("20", "40"))
     assert [one.value for one in fever.designations] == ["Fever (finding)", "Pyrexia", "Fever"]
-    assert {("363698007", "code", "40"), ("99", "decimal", "38.5"), ("memberOf", "code", "700"),
+    assert {("363698007", "code", "40"), ("99", "decimal", "38.5"), ("refset", "code", "700"),
             ("sufficientlyDefined", "boolean", "true")} <= {
         (one.code, one.type, one.value) for one in fever.properties}  # fmt: skip
     assert (found["20"].display, found["40"].display) == ("Finding (finding)", None)
