@@ -19,7 +19,7 @@ from healix_fhir.operation.entry import run_entry
 async def capabilities(interactions: Interactions, call: Call) -> Answer:
     """`GET [base]/metadata`."""
     strict = parse_prefer(call.header(b"prefer")).strict
-    return Answer(200, statement.capabilities(interactions, call.params, strict=strict))
+    return Answer(200, await statement.capabilities(interactions, call.params, strict=strict))
 
 
 async def transact(interactions: Interactions, call: Call) -> Answer:

@@ -28,7 +28,7 @@ async def run_entry(interactions: Interactions, access: AccessContext, wanted: W
     if wanted.path == METADATA:
         if wanted.method not in ("GET", "HEAD"):
             raise HealixError(Category.NOT_ALLOWED, f"metadata is not for {wanted.method}")
-        return capabilities(interactions, wanted.params)
+        return await capabilities(interactions, wanted.params)
     found, asked = called(wanted, kind)
     result = await run(found, interactions, access, asked)
     return result.body if isinstance(result, Outcome) else result

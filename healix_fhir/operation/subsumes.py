@@ -5,6 +5,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/codesystem-operation-subsumes.html
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from healix_fhir.interaction.service import Interactions
@@ -22,6 +23,14 @@ from smart_auth.access import AccessContext
 
 SUBSUMES = standard("CodeSystem-subsumes")
 Json = dict[str, Any]
+
+OUTCOMES: Mapping[tuple[bool, bool], str] = {
+    (True, True): "equivalent",
+    (True, False): "subsumes",
+    (False, True): "subsumed-by",
+    (False, False): "not-subsumed",
+}
+"""By whether A is B or above it, and whether B is A or above it. Spec: concept-subsumption-outcome"""
 
 
 async def subsumes(interactions: Interactions, access: AccessContext, invocation: Invocation) -> bytes:
@@ -58,13 +67,8 @@ def _coding(given: Given, letter: str) -> Json:
 
 
 def _outcome(system: System, a: str, b: str) -> Work[str]:
-    found = yield from concepts.look_up(system, {a, b})
-    for code in (a, b):
-        if code not in found:
-            raise unknown(system, code)
-    first, second = found[a].n, found[b].n
-    if first == second:
-        return "equivalent"
-    if (yield from concepts.subsumes(system, first, second)):
-        return "subsumes"
-    return "subsumed-by" if (yield from concepts.subsumes(system, second, first)) else "not-subsumed"
+    compared = yield from concepts.compare(system, a, b)
+    if compared is None:
+        found = yield from concepts.look_up(system, {a, b})
+        raise unknown(system, a if a not in found else b)
+    return OUTCOMES[compared]

@@ -8,12 +8,9 @@ from __future__ import annotations
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError, invalid, not_found
 from healix_fhir.terminology import catalog
-from healix_fhir.terminology.catalog import CODE_SYSTEM, System
+from healix_fhir.terminology.catalog import ABSENT, CODE_SYSTEM, System
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
-
-ABSENT = frozenset({"not-present", "supplement"})
-"""The values of CodeSystem.content without concepts of its own that could be asked for."""
 
 
 def required(access: AccessContext) -> None:

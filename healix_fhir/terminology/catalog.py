@@ -38,6 +38,8 @@ LOADED, PACKAGE, DEFINITIONS, RESOURCE = "loaded", "package", "definitions", "re
 PREFERRED = (LOADED, PACKAGE, DEFINITIONS, RESOURCE)
 RETIRED = "retired"
 TRIES = 3
+ABSENT = frozenset({"not-present", "supplement"})
+"""The values of CodeSystem.content without concepts of its own that could be asked for."""
 
 
 class System(msgspec.Struct, frozen=True):
@@ -69,6 +71,25 @@ class System(msgspec.Struct, frozen=True):
     def key(self, code: str) -> str:
         """A code as codes of this system are compared."""
         return code if self.case_sensitive else code.lower()
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A code system that there is for everybody; `hierarchical` if its codes stand above each other."""
+
+    url: str
+    version: str
+    hierarchical: bool
+
+
+def installed() -> Work[list[Named]]:
+    """The code systems that an operator has loaded, or installed with a package."""
+    rows = yield Statement(
+        f"""SELECT url, version, hierarchy IS NOT NULL FROM code_system WHERE source = '{LOADED}' AND ready
+            UNION ALL
+            SELECT d.url, d.version, c.hierarchy IS NOT NULL
+            FROM definition d LEFT JOIN code_system c ON c.definition = d.pk WHERE d.type = '{CODE_SYSTEM}'"""
+    )
+    return [Named(*row) for row in rows]
 
 
 def find(access: AccessContext, canonical: str) -> Work[System]:

@@ -70,6 +70,16 @@ def subsumes(system: System, n: int, other: int) -> Work[bool]:
     return bool(rows[0][0])
 
 
+def compare(system: System, a: str, b: str) -> Work[tuple[bool, bool] | None]:
+    """Whether `a` is `b` or stands above it, and the other way round; None where one of them does not exist."""
+    rows = yield Statement(
+        """SELECT a.below @> b.n, b.below @> a.n FROM concept a, concept b
+           WHERE a.system = %s AND a.key = %s AND b.system = a.system AND b.key = %s""",
+        (system.id, system.key(a), system.key(b)),
+    )
+    return (rows[0][0], rows[0][1]) if rows else None
+
+
 def designations(system: System, numbers: Iterable[int]) -> Work[dict[int, list[Designation]]]:
     """The designations of concepts by number."""
     rows = yield Statement(

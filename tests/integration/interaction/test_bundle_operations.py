@@ -85,7 +85,7 @@ def test_a_batch_validates_what_is_stored(pool: Pool, database_url: str) -> None
         (entry("GET", "$fhirpath"), "is not called by GET"),
         (entry("GET", "Patient/p/x/$validate"), "is not called by"),
         (entry("POST", "metadata", patient()), "metadata is not for POST"),
-        (entry("GET", "metadata?mode=terminology"), "mode terminology is not supported"),
+        (entry("GET", "metadata?mode=short"), "mode short is not supported"),
     ],
 )
 def test_what_cannot_run_in_a_transaction_refuses_it(
