@@ -13,6 +13,7 @@ import msgspec
 
 from healix_fhir.kernel import arrays
 from healix_fhir.kernel.database import Statement
+from healix_fhir.terminology.hierarchy import literal
 from healix_fhir.terminology.rows import Placed
 
 
@@ -62,6 +63,8 @@ def heading_params(placed: Placed, origin: Origin) -> Sequence[Any]:
         heading.case_sensitive,
         heading.text("hierarchyMeaning"),
         len(placed.entries),
+        literal(placed.inactive()),
+        literal(placed.abstract()),
         heading.text("valueSet"),
         msgspec.json.encode(heading.about),
         origin.stamp,
@@ -80,9 +83,9 @@ def _columns(columns: Sequence[Sequence[Any]]) -> list[arrays.Array]:
 
 
 HEADING = """INSERT INTO code_system (source, url, version, name, title, content, case_sensitive, hierarchy, count,
-       value_set, about, stamp, definition, resource, ready)
-     VALUES (%s::text, %s::text, %s::text, %s::text, %s::text, %s::text, %s::boolean, %s::text, %s::int, %s::text,
-             %s::bytea, %s::text, %s::bigint, %s::bigint, {ready})"""
+       inactive, abstract, value_set, about, stamp, definition, resource, ready)
+     VALUES (%s::text, %s::text, %s::text, %s::text, %s::text, %s::text, %s::boolean, %s::text, %s::int,
+             %s::int4multirange, %s::int4multirange, %s::text, %s::bytea, %s::text, %s::bigint, %s::bigint, {ready})"""
 
 _FILL = f"""
 WITH gone AS (DELETE FROM code_system WHERE resource = %s::bigint AND stamp <> %s::text),

@@ -60,6 +60,14 @@ class Placed(msgspec.Struct, frozen=True):
             for one in entry.properties:
                 yield number, one.code, one.type, one.value, one.value_system, one.value_display
 
+    def inactive(self) -> Ranges:
+        """The numbers of inactive concepts."""
+        return _ranges(number for entry, number, _ in self._each(None) if entry.inactive)
+
+    def abstract(self) -> Ranges:
+        """The numbers of abstract concepts."""
+        return _ranges(number for entry, number, _ in self._each(None) if entry.abstract)
+
     def in_order(self) -> list[int]:
         """The places by number."""
         return sorted(range(len(self.entries)), key=self.arrangement.numbers.__getitem__)
@@ -70,6 +78,16 @@ class Placed(msgspec.Struct, frozen=True):
 
     def _places(self, places: Places) -> Iterable[int]:
         return range(len(self.entries)) if places is None else places
+
+
+def _ranges(numbers: Iterable[int]) -> Ranges:
+    found: list[int] = []
+    for number in sorted(numbers):
+        if found and found[-1] == number:
+            found[-1] += 1
+        else:
+            found += (number, number + 1)
+    return tuple(found)
 
 
 def placed(contents: Contents, most: int = MOST) -> Placed:

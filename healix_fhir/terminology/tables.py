@@ -44,6 +44,8 @@ code_system = Table(
     Column("case_sensitive", Boolean, nullable=False),
     Column("hierarchy", C),  # CodeSystem.hierarchyMeaning
     Column("count", Integer, nullable=False),
+    Column("inactive", INT4MULTIRANGE, nullable=False, server_default=text("'{}'")),  # numbers of inactive concepts
+    Column("abstract", INT4MULTIRANGE, nullable=False, server_default=text("'{}'")),  # numbers of abstract concepts
     Column("value_set", C),  # CodeSystem.valueSet
     Column("about", LargeBinary, nullable=False),  # JSON: the CodeSystem without its concepts
     Column("stamp", C, nullable=False),  # what of its source it was made from

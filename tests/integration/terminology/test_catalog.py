@@ -166,3 +166,18 @@ def test_concepts_and_what_is_beside_them(pool: Pool) -> None:
     assert (designation.value, designation.language) == ("Karmesin", "de")
     (hex_,) = do(pool, lambda: concepts.properties(system, [n], ["hex"]))[n]
     assert (hex_.value, do(pool, lambda: concepts.properties(system, [n], ["other"]))) == ("DC143C", {})
+
+
+def test_numbers_of_what_is_not_to_be_used(pool: Pool) -> None:
+    """A code system has the numbers of its inactive and of its abstract concepts."""
+    gone, shut = [{"code": "inactive", "valueBoolean": True}], [{"code": "notSelectable", "valueBoolean": True}]
+    put(
+        pool,
+        colours(concept=[
+            {"code": "a", "property": gone}, {"code": "b", "property": gone}, {"code": "c", "property": shut},
+            {"code": "d", "property": gone}]),
+        "c",
+    )  # fmt: skip
+    system = find(pool, COLOURS)
+    found = rows(pool, "SELECT inactive::text, abstract::text FROM code_system WHERE id = %s", system.id)
+    assert found == [("{[1,3),[4,5)}", "{[3,4)}")]
