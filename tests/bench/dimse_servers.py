@@ -50,12 +50,12 @@ def _running(command: list[str], aet: str, port: int, environment: dict[str, str
 
 
 @contextmanager
-def healix(data_dir: Path) -> Iterator[Target]:
-    """`healix dimse` on its embedded database, open to every caller."""
+def healix(data_dir: Path, *, url: str = "") -> Iterator[Target]:
+    """`healix dimse` on the database of `url`, else its embedded one, open to every caller."""
     port = free_port()
     command = [sys.executable, "-m", "healix_fhir.server.cli.main", "dimse"]
     options = ["--data-dir", str(data_dir), "--dimse-port", str(port)]
-    environment = ENVIRONMENT | {"HEALIX_DIMSE_UNKNOWN_CALLERS": "all"}
+    environment = ENVIRONMENT | {"HEALIX_DIMSE_UNKNOWN_CALLERS": "all", **({"HEALIX_DATABASE_URL": url} if url else {})}
     with _running([*command, *options], "HEALIX", port, environment) as target:
         yield target
 
@@ -73,6 +73,7 @@ def orthanc(data_dir: Path, *, knows: Mapping[str, int] | None = None) -> Iterat
         "DicomAet": "ORTHANC",
         "DicomAlwaysAllowGet": True,
         "Plugins": [],
+        "DicomAlwaysAllowFind": True,
         "DicomAlwaysAllowMove": True,
         "DicomModalities": {aet: [aet, "127.0.0.1", port] for aet, port in (knows or {}).items()},
     }
