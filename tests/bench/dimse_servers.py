@@ -64,7 +64,7 @@ def healix(data_dir: Path, *, url: str = "") -> Iterator[Target]:
 def orthanc(data_dir: Path, *, knows: Mapping[str, int] | None = None) -> Iterator[Target]:
     """Orthanc with its defaults, so with fsync, on its own SQLite. It `knows` modalities of this machine by port."""
     port = free_port()
-    data_dir.mkdir(parents=True)
+    data_dir.mkdir(parents=True, exist_ok=True)
     configuration = {
         "StorageDirectory": str(data_dir / "storage"),
         "IndexDirectory": str(data_dir / "storage"),
