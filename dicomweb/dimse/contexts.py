@@ -112,6 +112,11 @@ def with_further(classes: str) -> Mapping[str, Right]:
     return {**dict.fromkeys(further, Right.STORE), **SERVICES}
 
 
+def storage_classes(classes: str) -> frozenset[str]:
+    """The SOP classes of what may be stored, those of the setting among them. Raises Invalid as `with_further`."""
+    return frozenset(uid for uid, right in with_further(classes).items() if right is Right.STORE)
+
+
 def negotiate(request: Request, rights: Collection[Right], services: Mapping[str, Right] = SERVICES) -> Agreement:
     """The answer to each proposed context, role selection and extended negotiation.
 

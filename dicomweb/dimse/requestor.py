@@ -206,7 +206,10 @@ class Requestor:
 
     def response(self, message_id: int) -> Response:
         """The next response to a request. Raises PeerError when something else comes."""
-        message = self.receive()
+        return self.answered(self.receive(), message_id)
+
+    def answered(self, message: Message, message_id: int) -> Response:
+        """A message as a response to a request. Raises PeerError when it is something else."""
         if not message.is_response or message.command.get(Element.MessageIDBeingRespondedTo) != message_id:
             raise self._confused("something else than a response to what was asked")
         if Element.Status not in message.command:

@@ -28,7 +28,7 @@ MOST_LATE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """How far a C-MOVE is: its status, the counts of sub-operations, and at the end those that failed."""
+    """How far a C-MOVE or C-GET is: its status, the counts of sub-operations, and at the end those that failed."""
 
     status: int
     remaining: int
@@ -112,11 +112,11 @@ def moved(
         message_id = requestor.request(context, request, [write(identifier, context.transfer_syntax)])
         cancelled = False
         while (response := requestor.response(message_id)).is_pending:
-            yield _moved(response)
+            yield counted(response)
             if not cancelled and leave_off():
                 requestor.cancel(context, message_id)
                 cancelled = True
-        last = _moved(response)
+        last = counted(response)
         if last.status not in ENDS and not last.total:
             raise refused(remote, response)
         yield last
@@ -132,7 +132,9 @@ def refused(remote: Remote, response: Response) -> HealixError:
     return HealixError(Category.UNPROCESSABLE, said)
 
 
-def _moved(response: Response) -> Moved:
+def counted(response: Response) -> Moved:
+    """How far it is, by a response to C-MOVE or C-GET."""
+
     def number(element: Element) -> int:
         return int(response.command.get(element, 0))
 

@@ -19,7 +19,6 @@ import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from dicomweb.archive.opening import open_archive
 from dicomweb.dimse.admission import Call, Caller, House, Rejection, admit
 from dicomweb.dimse.associate import OUR_TITLE, Reject, Request, accept, decode, reject
 from dicomweb.dimse.association import Association
@@ -40,18 +39,16 @@ from dicomweb.dimse.mpps import MppsService
 from dicomweb.dimse.operation import Service, by_class
 from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
 from dicomweb.dimse.peers import Right
+from dicomweb.dimse.reception import reception
 from dicomweb.dimse.refusals import ABORTED, ASSOCIATE, Refusals
-from dicomweb.dimse.store import SERVICE, StoreService
+from dicomweb.dimse.store import StoreService
 from dicomweb.dimse.tls import renewing
 from dicomweb.dimse.ups import OPERATIONS
 from dicomweb.dimse.wire import ClosedError, Wire, wire_of
 from dicomweb.dimse.workitem import WorkitemService
 from dicomweb.dimse.workitem_find import workitem_query_service
 from dicomweb.dimse.worklist import worklist_service
-from dicomweb.index.further import read
-from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
-from dicomweb.study.store import attempt, deposit
 from dicomweb.workitem.create import PatientFinder
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, at_once, one, open_pool, transaction
@@ -161,21 +158,11 @@ def make(
     """The service over the database of `pool` and the archive of the settings; `find_patient` knows whom a PatientID
     means.
     """
-    archive = open_archive(settings)
-    duplicates = Duplicates(settings.duplicates)
-
+    taken = reception(settings, pool, most=limits.data_set)
     return Scp(
         pool=pool,
-        receiver=Receiver(
-            archive,
-            max_object=limits.data_set,
-            catalogue=read(settings.dicom_attributes),
-            compares=settings.compare_sop_classes,
-        ),
-        commit=GroupCommit(
-            lambda access, group: attempt(pool, archive, access, group, SERVICE, duplicates),
-            lambda access, group: deposit(pool, archive, access, group, SERVICE, duplicates),
-        ),
+        receiver=taken.receiver,
+        commit=taken.commit,
         house=House(OUR_TITLE, settings.dimse_unknown_callers),
         services=with_further(settings.dimse_storage_classes),
         limits=limits,

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     NOTICE = "notice"
     PUSH = "push"
     PULL = "pull"
+    GET = "get"
     SEND = "send"
     PRIORS = "priors"
 

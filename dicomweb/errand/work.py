@@ -68,6 +68,7 @@ WORDS: Mapping[Kind, str] = {
     Kind.NOTICE: "availability-notice",
     Kind.PUSH: "push",
     Kind.PULL: "pull",
+    Kind.GET: "pull",
     Kind.SEND: "forward",
     Kind.PRIORS: "prefetch",
 }

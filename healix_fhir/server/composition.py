@@ -15,11 +15,13 @@ from dicomweb.archive.opening import open_archive
 from dicomweb.archive.tiered import TieredArchive
 from dicomweb.commitment import asked as commitments
 from dicomweb.dimse.commitment_report import reporter
+from dicomweb.dimse.contexts import storage_classes
 from dicomweb.dimse.fetch import fetcher
 from dicomweb.dimse.forwarding import to_peer
 from dicomweb.dimse.notice import notifier
-from dicomweb.dimse.pulling import puller
+from dicomweb.dimse.pulling import getter, puller
 from dicomweb.dimse.pushing import pusher
+from dicomweb.dimse.reception import reception
 from dicomweb.dimse.workitem_report import teller
 from dicomweb.errand import queue as errand_queue
 from dicomweb.errand.queue import Kind
@@ -130,6 +132,7 @@ def errands(settings: Settings, pool: ConnectionPool[Connection[Row]], stop: Eve
         Kind.PRIORS: fetcher(stop),
         Kind.PUSH: pusher(archive, pool, stop),
         Kind.PULL: puller(stop),
+        Kind.GET: getter(reception(settings, pool), storage_classes(settings.dimse_storage_classes), pool, stop),
         Kind.SEND: forwarder(to_peer(archive, pool, stop), to_url(archive, authority(settings.root))),
     }
     long = performers.keys() - errand_queue.SHORT

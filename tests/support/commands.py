@@ -88,6 +88,7 @@ RUNS = (
     Run("peer find ARCHIVE PatientID=4711", (("E", "command", "ARCHIVE"),)),
     Run("peer push ARCHIVE --study <study> --later", (("E", "command", "<study>"),), keeps={"errand": "pushed"}),
     Run("peer pull ARCHIVE --study <study> --later", (("E", "command", "<study>"),)),
+    Run("peer pull ARCHIVE --study <study> --method get --later", (("E", "command", "<study>"),)),
     Run("route add away --url https://pacs.example/dicomweb --modality CT", (("U", "route", None),)),
     Run("route list", (("R", "command", None),)),
     Run("route remove away", (("D", "route", None),)),

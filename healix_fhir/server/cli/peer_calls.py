@@ -120,20 +120,27 @@ def pull_command(
     study: Study,
     series: Series = None,
     instance: Instance = None,
+    method: Annotated[str, typer.Option(help="move or get.")] = "move",
     later: Later = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Have a peer send a study to this server (C-MOVE to HEALIX), which has to run; exits with 1 when anything failed.
+    """Have a peer send a study to this server; exits with 1 when anything failed. Ctrl-C cancels.
 
-    The peer has to know this server. Ctrl-C cancels. What the peer cannot send now is asked for again by the running
-    server (`healix errand list`).
+    With `move` the peer sends it to HEALIX (C-MOVE), which has to run, and which the peer has to know; with `get` over
+    the association of this command (C-GET). What the peer cannot send now is asked for again by the running server
+    (`healix errand list`).
     """
-    from dicomweb.dimse.pulling import puller
+    from dicomweb.dimse.contexts import storage_classes
+    from dicomweb.dimse.pulling import getter, puller
     from dicomweb.dimse.pushing import wanted
+    from dicomweb.dimse.reception import reception
     from dicomweb.dimse.retrieving import Moved
     from dicomweb.errand.queue import Kind
 
-    with database(data_dir) as (_, pool):
+    kinds = {"move": Kind.PULL, "get": Kind.GET}
+    with database(data_dir) as (settings, pool):
+        if method not in kinds:
+            raise invalid("the method is move or get")
         _remote(pool, aet)
         uids = _uids(study, series, instance)
         recorded(pool, "E", " ".join(["peer pull", aet, *uids]), study)
@@ -145,8 +152,13 @@ def pull_command(
             last = now
 
         with progress("Receiving", None) as advance, _interruptible() as interrupted:
-            work = puller(Event(), heard=heard, leave_off=interrupted.is_set)
-            ended = _done(pool, wanted(Kind.PULL, aet, uids), None if later else work, interrupted)
+            stop, leave_off = Event(), interrupted.is_set
+            if method == "get":
+                classes = storage_classes(settings.dimse_storage_classes)
+                work = getter(reception(settings, pool), classes, pool, stop, heard=heard, leave_off=leave_off)
+            else:
+                work = puller(stop, heard=heard, leave_off=leave_off)
+            ended = _done(pool, wanted(kinds[method], aet, uids), None if later else work, interrupted)
         counts = {"received": last.completed + last.warning, "warnings": last.warning, "failed": last.failed}
         _finish(ended, counts, later=later)
 

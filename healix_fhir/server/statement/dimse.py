@@ -9,7 +9,7 @@ import ast
 import dataclasses
 import inspect
 
-from dicomweb.dimse import retrieving
+from dicomweb.dimse import getting, retrieving
 from dicomweb.dimse.associate import APPLICATION_CONTEXT, IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION, Reject
 from dicomweb.dimse.contexts import MODALITY_WORKLIST, SERVICES, TRANSFER_SYNTAXES, VERIFICATION
 from dicomweb.dimse.limits import Limits
@@ -196,10 +196,14 @@ def _requested() -> str:
                 (name(retrieving.FIND), retrieving.FIND, "SCU", "`healix peer find`"),
                 (name(MODALITY_WORKLIST), MODALITY_WORKLIST, "SCU", "`healix peer find --level worklist`"),
                 (name(retrieving.MOVE), retrieving.MOVE, "SCU", "`healix peer pull`"),
+                (name(getting.GET), getting.GET, "SCU", "`healix peer pull --method get`"),
+                ("Storage", f"{len(STORAGE_CLASSES)} classes, see above, and private ones", "SCP", "C-GET"),
             ),
         ),
         "For each SOP class of what is sent there is a context for each transfer syntax that it is stored in, alone,"
         f" and one for {' and '.join(name(uid) for uid in FALLBACK)}; at most {MOST_CONTEXTS} on one association."
+        " For C-GET there is one for each SOP class of storage, with the transfer syntaxes in use, over as many"
+        " associations as it needs."
         " Queries and retrievals are hierarchical, in Explicit or Implicit VR Little Endian. One operation at a time is"
         f" outstanding, of medium priority. The longest PDU is {LONGEST_PDU} bytes. The peer is waited for"
         f" {patience.connect:g} s to connect, {patience.associate:g} s to answer the request for the association,"

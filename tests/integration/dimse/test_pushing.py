@@ -11,11 +11,12 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 from pydicom import Dataset
 
-from dicomweb.dimse import peers, pushing
+from dicomweb.dimse import peers, pulling, pushing
 from dicomweb.dimse.pulling import puller
 from dicomweb.dimse.push import Sent
 from dicomweb.dimse.pushing import pusher, size, wanted
 from dicomweb.dimse.requestor import Remote
+from dicomweb.dimse.retrieving import Moved
 from dicomweb.errand import queue
 from dicomweb.errand.queue import Kind, Listed
 from dicomweb.errand.work import Performer, alone, through
@@ -185,3 +186,11 @@ def test_a_pull_that_the_peer_refuses_waits(store: Store) -> None:
         waiting = done(store, Kind.PULL, archive.remote, [uid(1)], puller(Event()))
     assert waiting.ended is None
     assert "A801H" in str(waiting.reason)
+
+
+def test_a_pull_that_ends_before_it_has_sent_all_waits(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that leaves off with a failure has not sent what it counts as remaining."""
+    monkeypatch.setattr(pulling, "moved", lambda *_, **__: iter([Moved(0xA702, 2, 1, 0, 0)]))
+    waiting = done(store, Kind.PULL, local(free_port(), "ARCHIVE"), [uid(1)], puller(Event()))
+    assert waiting.ended is None
+    assert "A702H" in str(waiting.reason)

@@ -92,6 +92,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
             "IndexDirectory": str(directory / "storage"),
             "DicomAet": "ORTHANC",
             "DicomPort": port,
+            "DicomAlwaysAllowGet": True,
             "HttpPort": http_port,
             "AuthenticationEnabled": False,
             "Plugins": [str(WORKLISTS)] if WORKLISTS.exists() else [],
@@ -186,6 +187,16 @@ def test_healix_pushes(two: Two, tmp_path: Path) -> None:
     told = two.command("peer", "push", "ORTHANC", "--study", uid(4))
     assert (told["state"], told["sent"], told["failed"]) == ("done", 1, 0)
     assert two.theirs.instances(4) == {uid(4, 1, 1)}
+
+
+@pytest.mark.spec("PS3.4 C.4.3")
+def test_healix_gets(two: Two) -> None:
+    """Healix has Orthanc send a study back over the association on which it asks, and has every instance then."""
+    for number in range(1, 3):
+        two.theirs.ask("/instances", ct(5, 1, number, size=32))
+    told = two.command("peer", "pull", "ORTHANC", "--study", uid(5), "--method", "get")
+    assert (told["state"], told["received"], told["failed"]) == ("done", 2, 0)
+    assert two.instances(5) == two.theirs.instances(5)
 
 
 @pytest.mark.spec("PS3.4 C.4.2")

@@ -172,7 +172,7 @@ CONFIGURATION = """
 
 @pytest.mark.spec("PS3.4 C.4")
 def test_qrscp(sent: Served, tmp_path: Path) -> None:
-    """It is sent a study, asked for it, and has another one moved here."""
+    """It is sent a study and asked for it; another one it moves here, and gives back."""
     (port,) = free_ports(1)
     (tmp_path / "instances").mkdir()
     (tmp_path / "qrscp.ini").write_text(CONFIGURATION.format(port=port, healix=sent.dimse_port))
@@ -187,6 +187,7 @@ def test_qrscp(sent: Served, tmp_path: Path) -> None:
         found = command(sent, "peer", "find", "QRSCP", f"PatientID={PATIENT}")["matches"]
         assert {one["StudyInstanceUID"] for one in found} == {uid(STUDY), uid(STUDY + 1)}
         told = command(sent, "peer", "pull", "QRSCP", "--study", uid(STUDY + 1))
-    assert (told["received"], told["failed"]) == (1, 0)
+        again = command(sent, "peer", "pull", "QRSCP", "--study", uid(STUDY + 1), "--method", "get")
+    assert [(one["received"], one["failed"]) for one in (told, again)] == [(1, 0)] * 2
     with sent.client(sent.demo_token) as client:
         assert len(client.get("/dicomweb/instances", params={"StudyInstanceUID": uid(STUDY + 1)}).json()) == 1
