@@ -19,10 +19,11 @@ from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.json import encode
 from healix_fhir.model.operation_definition import standard
+from healix_fhir.operation.as_of import check_date
 from healix_fhir.operation.declaring import changed
 from healix_fhir.operation.given import Given
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.value_set import check_date, context_of, source_of
+from healix_fhir.operation.value_set import context_of, source_of
 from healix_fhir.terminology.conditions import groups
 from healix_fhir.terminology.displays import called, chosen, display
 from healix_fhir.terminology.members import Arm, Member, Names, Narrowed, arms, count, page
@@ -31,6 +32,7 @@ from healix_fhir.terminology.resolve import resolved
 from healix_fhir.terminology.value_sets import Source
 from healix_fhir.terminology.versions import by_system, check, versioned, without_systems
 from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
 
 Json = dict[str, Any]
 
@@ -49,6 +51,7 @@ LEFT_OUT = ("expansion", "text", "contained", "meta")
 
 async def expand(interactions: Interactions, access: AccessContext, invocation: Invocation) -> bytes:
     """The ValueSet with its expansion. Raises Invalid for what is not known, cannot be listed, or is too costly."""
+    access.require("ValueSet", Permission.READ)
     given = invocation.given
     check_date(given)
     offset, limit = _place(given)

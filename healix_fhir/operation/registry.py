@@ -19,6 +19,7 @@ from healix_fhir.kernel.errors import unsupported
 from healix_fhir.operation import (
     break_glass,
     bulk_import,
+    closure,
     convert,
     diff,
     everything,
@@ -82,6 +83,7 @@ ROWS: tuple[Operation, ...] = (
     Operation(validate_in_system.VALIDATE_CODE, validate_in_system.validate_code, within={"batch": TYPE | INSTANCE}),
     Operation(match.MATCH, match.match, within={"batch": TYPE}),
     Operation(reindex.REINDEX, reindex.reindex, changes=True, by=frozenset({"GET", "POST", "DELETE"})),
+    Operation(closure.CLOSURE, closure.closure, changes=True),
     Operation(expand.EXPAND, expand.expand, within={"batch": TYPE | INSTANCE}),
     Operation(validate_code.VALIDATE_CODE, validate_code.validate_code, within={"batch": TYPE | INSTANCE}),
     Operation(translate.TRANSLATE, translate.translate, within={"batch": TYPE | INSTANCE}),

@@ -30,6 +30,7 @@ from healix_fhir.terminology.concept_map import (
 )
 from healix_fhir.terminology.value_sets import Source, find, find_all
 from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
 
 Json = dict[str, Any]
 
@@ -45,6 +46,7 @@ TRANSLATE = changed(
 
 async def translate(interactions: Interactions, access: AccessContext, invocation: Invocation) -> bytes:
     """The Parameters with the matches, the closest first. Raises Invalid, or NotFound for a map that is not there."""
+    access.require(MAP, Permission.READ)
     given = invocation.given
     concepts = _asked(given)
     if len([name for name in ("url", "conceptMap") if name in given]) + (invocation.id is not None) > 1:

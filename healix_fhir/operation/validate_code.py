@@ -15,10 +15,11 @@ from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.json import encode
 from healix_fhir.model.operation_definition import standard
+from healix_fhir.operation.as_of import check_date
 from healix_fhir.operation.declaring import changed
 from healix_fhir.operation.given import Given
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.value_set import check_date, context_of, source_of
+from healix_fhir.operation.value_set import context_of, source_of
 from healix_fhir.terminology.conditions import Systems
 from healix_fhir.terminology.displays import called, display
 from healix_fhir.terminology.members import Member
@@ -26,6 +27,7 @@ from healix_fhir.terminology.membership import judge, systems_of
 from healix_fhir.terminology.resolve import resolved
 from healix_fhir.terminology.sets import Set
 from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
 
 Json = dict[str, Any]
 
@@ -58,6 +60,7 @@ class Verdict:
 
 async def validate_code(interactions: Interactions, access: AccessContext, invocation: Invocation) -> bytes:
     """The Parameters with the result. Raises Invalid for a call that asks for no code, or what is not known."""
+    access.require("ValueSet", Permission.READ)
     given = invocation.given
     check_date(given)
     asked = _asked(given)

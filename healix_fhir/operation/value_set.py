@@ -5,17 +5,13 @@ Spec: FHIR R4, hl7.org/fhir/R4/valueset-operation-expand.html, hl7.org/fhir/R4/v
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from healix_fhir.interaction.service import Interactions
-from healix_fhir.kernel import clock
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.json import decode_stored
 from healix_fhir.operation.context import bound_to
 from healix_fhir.operation.given import Given
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.search.dates import interval
 from healix_fhir.store.read import read
 from healix_fhir.terminology.resolve import sources
 from healix_fhir.terminology.value_sets import Source
@@ -47,16 +43,3 @@ def source_of(access: AccessContext, invocation: Invocation, context: str | None
     version = given.text("valueSetVersion")
     canonical = f"{url}|{version}" if version and "|" not in url else url
     return (yield from sources(access, {canonical}))[canonical]
-
-
-def check_date(given: Given) -> None:
-    """Refuse (Invalid) another date than the present: definitions are used as they are now."""
-    text = given.text("date")
-    if text is None:
-        return
-    covered = interval(text)
-    now = clock.now()
-    margin = timedelta(days=1)  # where the caller's day has begun or not ended
-    lo, hi = covered or (None, None)
-    if covered is None or (lo is not None and lo > now + margin) or (hi is not None and hi < now - margin):
-        raise invalid("date: definitions are used as they are now, not as of another date", code="not-supported")

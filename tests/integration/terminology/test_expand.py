@@ -12,7 +12,6 @@ from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode, encode
 from healix_fhir.operation.expand import MOST
 from healix_fhir.operation.invocation import Invocation
-from smart_auth.access import AccessContext
 from tests.support.fhir_server import SYSTEM, Pool, put, rows, serve, with_scope
 from tests.support.operation import run
 
@@ -299,11 +298,17 @@ def test_grammars_are_not_listed(database_url: str, pool: Pool, url: str) -> Non
     assert refused(database_url, f"url={url}").issues[0].code == "too-costly"
 
 
-def test_who_may_not_read_value_sets_uses_those_that_are_installed(database_url: str, pool: Pool) -> None:
-    """A written one is answered like one that is not there, by url as by id; R4's own are for everyone."""
+def test_who_may_not_read_value_sets(database_url: str, pool: Pool) -> None:
+    """One that is hidden is answered like one that is not there, by url as by id; R4's own are for all who may read."""
     put(pool, value_set({"system": COLOURS, "concept": [{"code": "x"}]}), "v")
-    outsider: AccessContext = with_scope("system/Patient.rs")
-    assert codes(expand(database_url, f"url={GENDERS}", access=outsider)) == ["male", "female", "other", "unknown"]
-    hidden, missing = (refused(database_url, f"url={one}", access=outsider) for one in (SET, f"{SET}/none"))
+    some = with_scope("system/ValueSet.rs?status=retired")
+    assert codes(expand(database_url, f"url={GENDERS}", access=some)) == ["male", "female", "other", "unknown"]
+    hidden, missing = (refused(database_url, f"url={one}", access=some) for one in (SET, f"{SET}/none"))
     assert hidden.message == missing.message.removesuffix("/none is not known") + " is not known"
-    assert refused(database_url, "", id="v", access=outsider).category is Category.FORBIDDEN
+    hidden, missing = (refused(database_url, "", id=one, access=some) for one in ("v", "w"))
+    assert (hidden.category, hidden.message[:-16]) == (missing.category, missing.message[:-16])
+    for call in ({"id": "v"}, {}):
+        outside = refused(
+            database_url, "" if call else f"url={GENDERS}", access=with_scope("system/Patient.rs"), **call
+        )
+        assert outside.category is Category.FORBIDDEN

@@ -184,9 +184,12 @@ def test_what_a_map_does_not_list(database_url: str, pool: Pool) -> None:
 
 
 def test_hidden_maps_are_not_there(database_url: str, pool: Pool) -> None:
-    """Who may not read ConceptMaps is answered as if there were none."""
+    """Who may see none of the written maps is answered as if there were none; without a scope for any, refused."""
     put(pool, concept_map(group(A, B, x=[target("1", "equal")]), sourceUri=A), "m")
-    outsider = with_scope("system/Patient.r")
-    assert translate(database_url, f"source={A}&system={A}&code=x", access=outsider) == (False, [])
+    some = with_scope("system/ConceptMap.r?status=retired")
+    assert translate(database_url, f"source={A}&system={A}&code=x", access=some) == (False, [])
     with pytest.raises(HealixError, match=r"map is not known"):
-        translate(database_url, f"url={MAP}&system={A}&code=x", access=outsider)
+        translate(database_url, f"url={MAP}&system={A}&code=x", access=some)
+    with pytest.raises(HealixError) as caught:
+        translate(database_url, f"url={MAP}&system={A}&code=x", access=with_scope("system/Patient.r"))
+    assert caught.value.category is Category.FORBIDDEN

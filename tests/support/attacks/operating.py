@@ -106,5 +106,7 @@ def _on_value_sets() -> Iterator[Attack]:
     yield Attack("POST", f"{sets}/$expand", parameters(url=uri), beside=SHARED)
     yield Attack("POST", f"{sets}/$validate-code", parameters(url=uri, **asked), beside=SHARED)
     yield Attack("GET", f"{maps}/$translate?code=<code>&system=urn:attacks&targetsystem=urn:attacks", beside=SHARED)
+    coding = {"valueCoding": {"system": "http://hl7.org/fhir/administrative-gender", "code": "<code>"}}
+    yield Attack("POST", "/fhir/$closure", parameters(name={"valueString": "<uri>"}, concept=coding), beside=SHARED)
     yield Attack("POST", f"{maps}/$translate", parameters(url=uri, **asked), beside=SHARED)
     yield Attack("GET", f"{maps}/<patient>/$translate?code=<code>&system=urn:attacks", beside=SHARED)
