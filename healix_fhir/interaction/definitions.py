@@ -4,7 +4,7 @@ There are two libraries: of what is installed, and of what is installed or writt
 StructureDefinitions, ValueSets and CodeSystems get the first, so that nothing they may not see decides or tells.
 
 Both are filled as urls are asked for, a definition together with all that it names. They are dropped when the
-database's `generation` has changed: a package came, or one of those resources was written.
+database's `generation` has changed: a package came, a code system was loaded, or such a resource was written.
 
 Spec: FHIR R4, hl7.org/fhir/R4/conformance-module.html
 """
@@ -21,11 +21,12 @@ from healix_fhir.model.definitions import TYPE_ID, search_parameters
 from healix_fhir.model.json import decode_stored
 from healix_fhir.model.profile.compact import compact
 from healix_fhir.model.profile.definition import Definition, Package
-from healix_fhir.model.profile.library import Library
+from healix_fhir.model.profile.library import Library, Question
 from healix_fhir.model.profile.links import links
 from healix_fhir.search import tokens
 from healix_fhir.store.packages import Found, look_up
-from smart_auth.access import EVERYTHING, AccessContext
+from healix_fhir.terminology.answers import answers
+from smart_auth.access import EVERYTHING, AccessContext, internal
 from smart_auth.scope import Permission
 
 TYPES = ("StructureDefinition", "ValueSet", "CodeSystem")
@@ -33,6 +34,9 @@ CAPACITY = 20_000
 """Urls that a library holds before it begins anew."""
 AT_ONCE = 5_000
 """Definitions that one may need, with all that they name."""
+
+NOBODY, EVERYBODY = AccessContext(frozenset()), internal("definitions")
+"""Who sees nothing that was written over REST, and who sees all of it."""
 
 Generation = tuple[Any, ...]
 
@@ -61,13 +65,17 @@ class Definitions:
             self._generation = rows[0]
             self._installed, self._all = Library(), Library()
 
-    def load(self, library: Library, urls: Iterable[str]) -> Work[None]:
-        """Put what there is under `urls` into `library`, and what that names. Raises TooLarge when it is too much.
+    def load(self, library: Library, urls: Iterable[str], questions: Iterable[Question] = ()) -> Work[None]:
+        """Put what there is under `urls` into `library`, and what that names, and the answers of terminology.
+
+        Raises TooLarge when it is too much.
 
         A library that was dropped meanwhile is left as it is: who asks again, asks the one in its place.
         """
         current = library in (self._installed, self._all)
         pending, count = library.unknown(urls) if current else set(), 0
+        if current and (asked := library.unanswered(questions)):
+            library.put_answers((yield from answers(NOBODY if library is self._installed else EVERYBODY, asked)))
         while pending:
             count += len(pending)
             if count > AT_ONCE:
@@ -84,6 +92,7 @@ class Definitions:
 
 _GENERATION = """
     SELECT (SELECT count(*) FROM package), (SELECT coalesce(max(pk), 0) FROM definition),
+           (SELECT coalesce(max(id), 0) FROM code_system WHERE source = 'loaded' AND ready),
            count(*), coalesce(sum(version), 0)
     FROM resource WHERE type = ANY(%s::smallint[])"""
 """Differs whenever a definition was made, changed or deleted: every change of a resource adds 1 to the sum."""

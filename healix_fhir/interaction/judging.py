@@ -20,7 +20,7 @@ from healix_fhir.kernel.database import Row, atransaction
 from healix_fhir.kernel.errors import Issue
 from healix_fhir.model.profile.element_tree import ElementNode
 from healix_fhir.model.profile.judge import Extent, judge
-from healix_fhir.model.profile.library import Library, NotLoadedError
+from healix_fhir.model.profile.library import Library, NotLoadedError, Question
 from smart_auth.access import AccessContext
 
 T = TypeVar("T")
@@ -47,12 +47,12 @@ class Judging:
             try:
                 return await work()
             except NotLoadedError as missing:
-                library, urls = missing.library, missing.urls
-            await self._load(library, urls)
+                library, urls, questions = missing.library, missing.urls, missing.questions
+            await self._load(library, urls, questions)
 
-    async def _load(self, library: Library, urls: frozenset[str]) -> None:
+    async def _load(self, library: Library, urls: frozenset[str], questions: frozenset[Question]) -> None:
         async with self._loading:
-            await atransaction(self._pool, lambda: self._definitions.load(library, urls), aside=True)
+            await atransaction(self._pool, lambda: self._definitions.load(library, urls, questions), aside=True)
 
     async def judge(
         self, access: AccessContext, resource: dict[str, Any], type_name: str, extent: Extent

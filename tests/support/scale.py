@@ -38,7 +38,11 @@ token AS (
   SELECT t.h, t.sys, s.pat, s.d, s.d_hi, s.pk FROM stored s
   CROSS JOIN LATERAL (VALUES (s.toks[1], %(loinc)s::bigint), (s.toks[3], %(category_system)s::bigint),
                              (CASE WHEN s.pk %% 10000 = 0 THEN %(rare)s::bigint END, %(loinc)s::bigint)) t (h, sys)
-  WHERE t.h IS NOT NULL)
+  WHERE t.h IS NOT NULL),
+code AS (
+  INSERT INTO index_code (param, system, code, key, h, sys)
+  SELECT %(code)s, %(loinc_url)s, c.name, c.key, c.h, %(loinc)s
+  FROM unnest(%(names)s::text[], %(in_system)s::bigint[], %(h)s::bigint[]) c (name, key, h))
 INSERT INTO index_reference (param, target_type, target, pat, d, pk)
 SELECT x.param, %(patient)s, k.id, s.pat, s.d, s.pk FROM stored s JOIN patient_key k ON k.pat = s.pat
 CROSS JOIN unnest(%(links)s::int[]) x (param) WHERE x.param <> %(performer)s OR s.pk / %(patients)s %% 10 = 0"""
@@ -77,6 +81,9 @@ def fill(clinic: Clinic, *, patients: int, observations: int) -> None:
         "performer": known["performer"].id,
         "h": [tokens.any_system(code, name) for name in CODES],
         "in_system": [tokens.in_system(code, LOINC, name) for name in CODES],
+        "code": code,
+        "names": list(CODES),
+        "loinc_url": LOINC,
         "rare": tokens.any_system(code, RARE),
         "category": tokens.any_system(category, "vital-signs"),
         "loinc": tokens.of_system(LOINC, ""),

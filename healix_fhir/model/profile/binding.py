@@ -13,7 +13,7 @@ from typing import Any
 
 from healix_fhir.model.fhirpath.evaluate.node import Node
 from healix_fhir.model.problems import Problem
-from healix_fhir.model.profile.answer import any_of
+from healix_fhir.model.profile.answer import Answer, any_of
 from healix_fhir.model.profile.definition import Definition, split
 from healix_fhir.model.profile.inspection import NONE, Check, Inspection, problem
 from healix_fhir.model.profile.library import Library
@@ -57,17 +57,33 @@ def _check(
                 return problem(node, "code-invalid", f"needs a code of the value set {url}")
             return NONE
         members = _members(canonical, near, inspection.library)
-        if members is None:
-            return problem(node, UNCHECKED, f"the value set {canonical} is not known", "information")
-        answer = any_of(members.contains(system, code) for system, code in found)
+        answer = any_of(members.contains(system, code) for system, code in found) if members is not None else None
+        if answer is None:
+            answer = _of_terminology(canonical, members, found, inspection)
         if answer:
             return NONE
-        if answer is None:
+        if members is None and answer is None:
+            return problem(node, UNCHECKED, f"the value set {canonical} is not known", "information")
+        if members is not None and answer is None:
             return problem(node, UNCHECKED, _gap(url, members), "information")
         shown = ", ".join(f"{system or ''}#{code}" for system, code in found)[:200]
         return problem(node, "code-invalid", f"{shown} is not in the value set {url}", severity)
 
     return check
+
+
+def _of_terminology(canonical: str, members: ValueSet | None, found: Sequence[Code], inspection: Inspection) -> Answer:
+    """What terminology answers, which has code systems that are no definitions; until it is asked, yes."""
+    if canonical.startswith("#"):
+        return None
+    exact = canonical if members is None else members.canonical
+    unknown = [code for code in found if members is None or members.contains(*code) is None]
+    questions = [(exact, system, code) for system, code in unknown]
+    missing = inspection.library.unanswered(questions)
+    if missing:
+        inspection.questions.update(missing)
+        return True
+    return any_of(map(inspection.library.answer, questions))
 
 
 def _members(canonical: str, near: Definition, library: Library) -> ValueSet | None:

@@ -18,7 +18,7 @@ from healix_fhir.model.fhirpath.evaluate.resolve import resolve
 from healix_fhir.model.fhirpath.evaluate.scope import Environment, Evaluation
 from healix_fhir.model.literals import CONDITIONAL, REST
 from healix_fhir.model.problems import Problem
-from healix_fhir.model.profile.library import Library
+from healix_fhir.model.profile.library import Library, Question
 
 TOO_COSTLY = "too-costly"
 CORE = "http://hl7.org/fhir/StructureDefinition/"
@@ -30,6 +30,7 @@ class Inspection:
     written together with the one that is judged, by Type/id.
 
     `environment` is what FHIRPath asks; `depth` is how many profiles led from one to the next; `until` is when it ends.
+    `questions` are those that terminology has to answer before the judgement can be made.
     """
 
     library: Library
@@ -38,6 +39,7 @@ class Inspection:
     depth: int = 0
     until: float = math.inf
     around: Mapping[str, Node] = field(default_factory=dict)
+    questions: set[Question] = field(default_factory=set)
 
     def check_time(self) -> None:
         """Raise TooLarge when the judgement has taken longer than it may: definitions come from callers as well."""

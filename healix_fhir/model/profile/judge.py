@@ -21,7 +21,7 @@ from healix_fhir.model.profile.definition import Definition, split
 from healix_fhir.model.profile.environment import environment
 from healix_fhir.model.profile.extension import judge_extension
 from healix_fhir.model.profile.inspection import CORE, TOO_COSTLY, Inspection
-from healix_fhir.model.profile.library import Library
+from healix_fhir.model.profile.library import Library, NotLoadedError
 from healix_fhir.model.profile.survey import Survey, declared, entries, survey
 from healix_fhir.model.validate import validate
 
@@ -74,6 +74,8 @@ def judge(
                     raise
                 message = f"the definition of the extension cannot be used: {error.message}"
                 problems.add([Problem(extension.location, "processing", message)])
+    if inspection.questions:
+        raise NotLoadedError(library, (), inspection.questions)
     return tuple(sorted(_merged(issues, problems.found), key=lambda issue: SEVERITIES.index(issue.severity)))[:LIMIT]
 
 

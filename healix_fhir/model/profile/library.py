@@ -2,7 +2,8 @@
 
 R4's own definitions are always there. Others are put in as they are asked for: `find` raises `NotLoadedError` for a url
 that nobody has looked up yet; who drives the validation looks it up, puts in what there is, and begins again. So
-validation itself is plain functions, and a warm library asks no database.
+validation itself is plain functions, and a warm library asks no database. Likewise with what
+only terminology can answer: whether a code is in a value set of a loaded code system.
 
 Precedence, for a canonical without a version: R4's own for urls under http://hl7.org/fhir/StructureDefinition, ValueSet
 and CodeSystem, which nobody may replace; the package of the definition that refers to it; the packages that this one
@@ -15,9 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from threading import RLock
-from typing import Any
+from typing import Any, TypeAlias
 
 from healix_fhir.kernel.errors import invalid
+from healix_fhir.model.profile.answer import Answer
 from healix_fhir.model.profile.definition import Definition, precedence, split
 from healix_fhir.model.profile.element_tree import ElementNode, from_snapshot
 from healix_fhir.model.profile.official import official
@@ -30,13 +32,20 @@ CHAIN = 40
 """How many definitions may be based on each other."""
 
 
-class NotLoadedError(Exception):
-    """These urls have not been looked up yet for `library`."""
+Question: TypeAlias = tuple[str, str | None, str]
+"""Whether a value set, by its canonical, has a code of a system; None for whichever system it has the code from."""
+ANSWERS = 50_000
+"""Answers that a library holds before it begins anew."""
 
-    def __init__(self, library: Library, urls: Iterable[str]) -> None:
+
+class NotLoadedError(Exception):
+    """These urls have not been looked up yet for `library`, these questions not been answered."""
+
+    def __init__(self, library: Library, urls: Iterable[str], questions: Iterable[Question] = ()) -> None:
         super().__init__("definitions are not loaded yet")
         self.library = library
         self.urls = frozenset(urls)
+        self.questions = frozenset(questions)
 
 
 class Library:
@@ -48,6 +57,7 @@ class Library:
         self._trees: dict[Definition, ElementNode] = {}
         self._making: set[Definition] = set()
         self._lock = RLock()  # judgements of large resources run in threads
+        self._answers: dict[Question, Answer] = {}
         self.compiled: dict[Any, Any] = {}
         """What others have made of the definitions; kept as long as they are."""
 
@@ -58,6 +68,20 @@ class Library:
         """Say what there is for some urls; nothing is an answer too."""
         for url, definitions in found.items():
             self._known[url] = tuple(sorted(definitions, key=lambda d: precedence(d.version), reverse=True))
+
+    def put_answers(self, answers: Mapping[Question, Answer]) -> None:
+        """Say what terminology answers; that it is not known is an answer too."""
+        if len(self._answers) > ANSWERS:
+            self._answers.clear()
+        self._answers |= answers
+
+    def unanswered(self, questions: Iterable[Question]) -> set[Question]:
+        """Those of `questions` that would have to be asked."""
+        return set() if self._closed else {question for question in questions if question not in self._answers}
+
+    def answer(self, question: Question) -> Answer:
+        """What terminology answers; None where that is not known."""
+        return self._answers.get(question)
 
     def unknown(self, urls: Iterable[str]) -> set[str]:
         """Those of `urls` that would have to be looked up."""

@@ -42,6 +42,7 @@ class ValueSet:
 
     def __init__(self, definition: Definition, library: Library) -> None:
         self.url = definition.url
+        self.canonical = f"{definition.url}|{definition.version}" if definition.version else definition.url
         self.gaps: set[str] = set()
         self._library = library
         self._near = definition

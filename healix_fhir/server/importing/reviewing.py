@@ -31,6 +31,6 @@ class Reviewing:
             try:
                 return work()
             except NotLoadedError as missing:
-                library, urls = missing.library, missing.urls
+                library, urls, questions = missing.library, missing.urls, missing.questions
             transaction(self._pool, self._definitions.refresh)
-            transaction(self._pool, lambda: self._definitions.load(library, urls))  # noqa: B023 - done here
+            transaction(self._pool, lambda: self._definitions.load(library, urls, questions))  # noqa: B023 - done here

@@ -125,6 +125,10 @@ def scene(database_url: str, directory: Path, tokens: Mapping[str, str]) -> Iter
         yield Scene(server, database_url, callers, everything, statements, look)
 
 
+ASKED = ("administrative-gender", "condition-clinical", "condition-ver-status")
+"""Value sets that attacks ask for."""
+
+
 def seeded(database_url: str, directory: Path) -> dict[str, str]:
     """Fill a database with the hidden patient's data and the caller's own: the tokens of all callers."""
     with live_server(database_url, directory) as server:
@@ -138,6 +142,8 @@ def seeded(database_url: str, directory: Path) -> dict[str, str]:
         _images(made, present, directory)
         _workitem(made, present)
         made.work()
+        for name in ASKED:  # whoever asks first puts their code systems into tables, with more statements
+            made.everything.get("/fhir/ValueSet/$expand", params={"url": f"http://hl7.org/fhir/ValueSet/{name}"})
         copies(database_url, directory, "trial", [present["study"]])
         return everything | _tokens(made)
 
