@@ -47,7 +47,7 @@ from smart_auth.care_list import NAME as CARE
 MANY = 2000
 FEW = 200
 """Up to so many codes of a value set are read each in order, whatever is stored."""
-DENSE = 20_000
+DENSE = 10_000
 """More rows than this with codes of a value set are found in passing."""
 RESOURCE = Row("r", "r", spans=True, each=True)
 INSIDE = Row("i", "i", spans=True)
@@ -93,7 +93,9 @@ class Lists:
         Only where there are many codes: the newest rows of a few are read code by code in any case.
         """
         name = f"{codes}_dense"
-        rows = f"SELECT FROM {codes} k JOIN index_token x ON x.h = k.h AND x.sys = k.sys LIMIT {DENSE + 1}"
+        few = f"LIMIT {DENSE + 1}"  # inside, so that PostgreSQL looks codes up and reads no table whole
+        of_code = f"SELECT FROM index_token x WHERE x.h = k.h AND x.sys = k.sys {few}"
+        rows = f"SELECT FROM {codes} k CROSS JOIN LATERAL ({of_code}) x {few}"
         if all(known != name for known, _ in self._lists):
             told = (
                 f"SELECT CASE WHEN (SELECT count(*) FROM {codes}) > {FEW}"

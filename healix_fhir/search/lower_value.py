@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.search.alias import Phase, Row
 from healix_fhir.search.compare import compare, compare_amount, compare_instant
-from healix_fhir.search.fragments import NOTHING, all_of, any_of
+from healix_fhir.search.fragments import NOTHING, all_of, any_of, strung
 from healix_fhir.search.grams import grams
 from healix_fhir.search.nodes import (
     Coded,
@@ -68,18 +68,23 @@ def lower_value(node: Node, row: Row) -> Fragment:
 def stored_codes(node: Coded) -> Fragment:
     """The codes that are members and stand anywhere, as rows of `index_code`."""
     assert isinstance(node.members, Members)  # looked up before anything is planned
-    members = node.members.of_rows("k")
-    return Fragment(
-        f"SELECT k.key, k.h, k.sys FROM index_code k WHERE k.param = %s AND {members.sql}",
-        (node.param, *members.params),
-    )
+    select = "SELECT k.key, k.h, k.sys FROM index_code k WHERE k.param = %s AND "
+    rows = [Fragment(select + one.sql, (node.param, *one.params)) for one in node.members.of_rows("k")]
+    return strung(" UNION ", rows or [Fragment(f"{select}FALSE", (node.param,))])
 
 
 def _coded(node: Coded, row: Row) -> Fragment:
+    """One of the resource's hashes is that of a member.
+
+    Of a hot parameter each one is looked up in a hash table of the list, which may be long: to compare arrays takes
+    the product of their lengths for each row. IS TRUE keeps PostgreSQL from reading the list anew for every row. Of
+    other parameters no index but that of the whole array finds resources.
+    """
     key = "~k.key" if node.inside else "k.key"
-    if node.codes:
-        return Fragment(f"{row.resource}.toks && ARRAY(SELECT {key} FROM {node.codes} k)")
-    rows = stored_codes(node)
+    rows = stored_codes(node) if not node.codes else Fragment(f"SELECT c.key FROM {node.codes} c")
+    if node.codes and node.hot:
+        found = f"(h IN (SELECT k.key FROM {node.codes} k)) IS TRUE"
+        return Fragment(f"EXISTS (SELECT FROM unnest({row.resource}.toks) h WHERE {found})")
     return Fragment(f"{row.resource}.toks && ARRAY(SELECT {key} FROM ({rows.sql}) k)", rows.params)
 
 

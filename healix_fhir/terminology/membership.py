@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from healix_fhir.kernel.conditions import NOTHING, all_of, any_of
+from healix_fhir.kernel.conditions import all_of
 from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.model.profile.code_system import GRAMMARS
 from healix_fhir.terminology import catalog
@@ -15,6 +15,8 @@ from healix_fhir.terminology.catalog import System
 from healix_fhir.terminology.conditions import (
     COMPLETE,
     NONE,
+    Any,
+    Condition,
     Group,
     Systems,
     canonical,
@@ -46,13 +48,14 @@ class Members:
     set: Set
     systems: Systems
 
-    def of_rows(self, alias: str) -> Fragment:
-        """The condition that the code of a row, which has `system` and `code`, is a member.
+    def of_rows(self, alias: str) -> list[Fragment]:
+        """Conditions, one of which holds of each row whose code, with its `system`, is a member.
 
-        Raises Invalid where the set needs a code system that is not at hand.
+        By themselves each is a join with concepts, or with none; together they would be asked row by row. Raises
+        Invalid where the set needs a code system that is not at hand.
         """
         found = groups(self.set, self.systems)
-        return any_of(_of_group(self.set, self.systems, group, alias) for group in found)
+        return [one for group in found for one in _of_group(self.set, self.systems, group, alias)]
 
 
 def systems_of(access: AccessContext, found: Set) -> Work[dict[str, System | None]]:
@@ -139,10 +142,15 @@ def by_grammar(found: Set, system: str, code: str) -> bool:
             raise AssertionError(name)
 
 
-def _of_group(found: Set, systems: Systems, group: Group, alias: str) -> Fragment:
+def _of_group(found: Set, systems: Systems, group: Group, alias: str) -> list[Fragment]:
     condition = restricted(found, group, systems)
     if condition == NONE:
-        return NOTHING
+        return []
+    parts = condition.conditions if isinstance(condition, Any) else (condition,)
+    return [_of_part(part, group, alias) for part in parts]
+
+
+def _of_part(condition: Condition, group: Group, alias: str) -> Fragment:
     of = Fragment(f"{alias}.system = %s", (group.url,))
     key = f"lower({alias}.code)" if group.folds else f"{alias}.code"
     asked = holds(condition, group.system, key=key)

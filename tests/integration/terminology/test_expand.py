@@ -307,7 +307,8 @@ def test_who_may_not_read_value_sets(database_url: str, pool: Pool) -> None:
     assert hidden.message == missing.message.removesuffix("/none is not known") + " is not known"
     hidden, missing = (refused(database_url, "", id=one, access=some) for one in ("v", "w"))
     assert (hidden.category, hidden.message[:-16]) == (missing.category, missing.message[:-16])
-    for call in ({"id": "v"}, {}):
+    calls: tuple[Json, ...] = ({"id": "v"}, {})
+    for call in calls:
         outside = refused(
             database_url, "" if call else f"url={GENDERS}", access=with_scope("system/Patient.rs"), **call
         )
