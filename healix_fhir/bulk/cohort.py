@@ -25,7 +25,7 @@ from healix_fhir.search.fragments import EVERYTHING
 from healix_fhir.search.params.reference import target
 from healix_fhir.store.read import gone, missing
 from smart_auth.access import AccessContext
-from smart_auth.scope import Permission
+from smart_auth.scope import Permission, Scope
 
 PATIENT = TYPE_ID["Patient"]
 
@@ -88,8 +88,9 @@ def cohort(access: AccessContext, export: Export, bases: tuple[str, ...], moment
     keys: tuple[int, ...] | None = None
     members: list[str] | None = None
     if export.group is not None:
-        members, issues = yield from _members(access, export.group, bases, moment)
-        keys = tuple((yield from _visible(access, members)).values())
+        finding = _finding(access)
+        members, issues = yield from _members(finding, export.group, bases, moment)
+        keys = tuple((yield from _visible(finding, members)).values())
     if export.patients:
         seen = yield from _visible(access, export.patients)
         strange = [one for one in export.patients if one not in seen or (members is not None and one not in members)]
@@ -102,6 +103,21 @@ def cohort(access: AccessContext, export: Export, bases: tuple[str, ...], moment
             )
         keys = tuple(seen.values())
     return Cohort(keys, export.level == "system", bool(export.patients), tuple(issues))
+
+
+def _finding(access: AccessContext) -> AccessContext:
+    """The access to find a group's members by: clients ask for scopes on what they export, and on no Group.
+
+    Where no scope is about Groups or Patients, those count whom a scope of the same contexts on them would open. Nothing
+    of them is shown: what comes out has the predicate of its own type.
+    """
+    contexts = {one.context for one in access.scopes}
+    needed = {"Group": Permission.READ, "Patient": Permission.SEARCH}
+    lacking = {
+        name: one for name, one in needed.items() if not any(scope.type in (name, "*") for scope in access.scopes)
+    }
+    scopes = {Scope(context, name, frozenset({one})) for context in contexts for name, one in lacking.items()}
+    return msgspec.structs.replace(access, scopes=access.scopes | scopes)
 
 
 def _visible(access: AccessContext, ids: Sequence[str]) -> Work[dict[str, int]]:

@@ -77,6 +77,17 @@ def test_scopes_say_what_comes(server: LiveServer, scope: str, expected: dict[st
         assert exported(server, client, "/fhir/$export").ids() == expected
 
 
+def test_groups_without_a_scope_on_groups(server: LiveServer) -> None:
+    """A token with scopes on what it exports alone exports a Group's; one whose scope on Groups does not open it, none."""
+    with server.client("system/Observation.rs", client="narrow") as client:
+        found = exported(server, client, "/fhir/Group/pair/$export?_type=Observation").ids()
+        assert found == {"Observation": ["ann-pulse", "ann-weight", "bob-pulse", "both"]}
+        asked = {"resourceType": "Parameters", "parameter": [{"name": "patient", "valueReference": to("Patient/ann")}]}
+        assert client.post("/fhir/Patient/$export", json=asked, headers=ASYNC | FHIR).status_code == 403
+    with server.client("system/Observation.rs system/Group.r?type=animal", client="narrow") as client:
+        assert client.get("/fhir/Group/pair/$export?_type=Observation", headers=ASYNC).status_code == 404
+
+
 def test_relationships_say_what_comes(server: LiveServer) -> None:
     """An export in the name of a practitioner has the patients in that person's care, at every level."""
     related(server)
