@@ -108,14 +108,12 @@ def cohort(access: AccessContext, export: Export, bases: tuple[str, ...], moment
 def _finding(access: AccessContext) -> AccessContext:
     """The access to find a group's members by: clients ask for scopes on what they export, and on no Group.
 
-    Where no scope is about Groups or Patients, those count whom a scope of the same contexts on them would open. Nothing
-    of them is shown: what comes out has the predicate of its own type.
+    Where no scope is about Groups or Patients, those count whom a scope of the same contexts on them would open.
+    Nothing of them is shown: what comes out has the predicate of its own type.
     """
-    contexts = {one.context for one in access.scopes}
+    contexts, named = {one.context for one in access.scopes}, {one.type for one in access.scopes}
     needed = {"Group": Permission.READ, "Patient": Permission.SEARCH}
-    lacking = {
-        name: one for name, one in needed.items() if not any(scope.type in (name, "*") for scope in access.scopes)
-    }
+    lacking = {name: one for name, one in needed.items() if not {name, "*"} & named}
     scopes = {Scope(context, name, frozenset({one})) for context in contexts for name, one in lacking.items()}
     return msgspec.structs.replace(access, scopes=access.scopes | scopes)
 

@@ -78,7 +78,7 @@ def test_scopes_say_what_comes(server: LiveServer, scope: str, expected: dict[st
 
 
 def test_groups_without_a_scope_on_groups(server: LiveServer) -> None:
-    """A token with scopes on what it exports alone exports a Group's; one whose scope on Groups does not open it, none."""
+    """A token with scopes on what it exports alone exports a Group's; none where a scope on Groups does not open it."""
     with server.client("system/Observation.rs", client="narrow") as client:
         found = exported(server, client, "/fhir/Group/pair/$export?_type=Observation").ids()
         assert found == {"Observation": ["ann-pulse", "ann-weight", "bob-pulse", "both"]}
