@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from healix_fhir.interaction import documents
 from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.definitions import TYPE_ID
@@ -21,6 +22,7 @@ from healix_fhir.store.index import IndexRows
 from healix_fhir.store.stored import Change, Method
 
 CONSENT = "Consent"
+BUNDLE = "Bundle"
 
 
 def known_type(type_name: str) -> None:
@@ -78,6 +80,8 @@ def change(
         raise HealixError(
             Category.UNPROCESSABLE, "the resource is tagged SUBSETTED: a part of it must not replace the whole"
         )
+    if type_name == BUNDLE:
+        documents.check(resource)
     rows = indexed(resource, type_name, bases)
     return Change(method, type_name, id_, resource, rows, if_match, defines=definitions_of(resource, type_name))
 

@@ -22,6 +22,7 @@ from healix_fhir.operation import (
     closure,
     convert,
     diff,
+    document,
     everything,
     expand,
     export,
@@ -32,6 +33,7 @@ from healix_fhir.operation import (
     reindex,
     stats,
     subsumes,
+    summary,
     translate,
     validate,
     validate_code,
@@ -54,6 +56,8 @@ INSTANCE = frozenset({"instance"})
 ROWS: tuple[Operation, ...] = (
     Operation(break_glass.BREAK_GLASS, break_glass.break_glass, changes=True),
     Operation(break_glass.END_BREAK_GLASS, break_glass.end_break_glass, changes=True),
+    Operation(document.DOCUMENT, document.document, within={"batch": TYPE | INSTANCE}, refused=frozenset({"graph"})),
+    Operation(summary.SUMMARY, summary.summary, within={"batch": TYPE | INSTANCE}, refused=frozenset({"graph"})),
     Operation(convert.CONVERT, convert.convert, within={"batch": SYSTEM, "transaction": SYSTEM}),
     Operation(diff.DIFF, diff.diff, within={"batch": SYSTEM | INSTANCE}),
     *(

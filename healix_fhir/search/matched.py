@@ -38,13 +38,16 @@ def conditions(type_name: str, params: Sequence[tuple[str, str]], operation: str
     return parse(type_name, params, strict=True, base=base)
 
 
-def matched(access: AccessContext, query: Query, most: int) -> Work[list[Matched]]:
-    """The matches that the caller may see. Raises Forbidden, or TooLarge when there are more than `most`."""
+def matched(access: AccessContext, query: Query, most: int, *, cut: bool = False) -> Work[list[Matched]]:
+    """The matches that the caller may see. Raises Forbidden, or TooLarge when there are more than `most`.
+
+    With `cut` the newest of more are given instead.
+    """
     require(access, query.needed)
     rows = yield from _rows(access, query, most + 1)
-    if len(rows) > most:
+    if len(rows) > most and not cut:
         raise too_large(f"more than {most} resources match: narrow the search")
-    return [Matched(*row) for row in rows]
+    return [Matched(*row) for row in rows[:most]]
 
 
 def _rows(access: AccessContext, query: Query, limit: int) -> Work[list[Row]]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from healix_fhir.kernel.errors import Category, HealixError, forbidden
-from healix_fhir.model.json import decode
+from healix_fhir.model.json import decode, decode_stored
 from healix_fhir.store.body import stamp
 from healix_fhir.store.lock import PERMISSION, Old
 from healix_fhir.store.read import gone, missing
@@ -75,7 +75,7 @@ def decide(access: AccessContext, change: Change, old: Old | None, moment: datet
         return Same(old)
     if change.leaves and not old.deleted:
         return HealixError(Category.CONFLICT, f"{change.type}/{change.id} exists already, with other content")
-    if refusal := _refuse_identity(access, change, old):
+    if refusal := _refuse_identity(access, change, old) or _refuse_document(change, old):
         return refusal
     if change.patch is not None and len(same) > LARGEST:
         message = f"the patch makes {change.type}/{change.id} larger than {LARGEST} bytes"
@@ -108,6 +108,13 @@ def _refuse_identity(access: AccessContext, change: Change, old: Old) -> HealixE
     if all(change.resource.get(name) == before.get(name) for name in IDENTITY):
         return None
     return forbidden("the token does not allow to change the identifiers and links of a Patient; system scopes do")
+
+
+def _refuse_document(change: Change, old: Old) -> HealixError | None:
+    """Keep a document as it is: it says what was attested. Spec: FHIR R4, hl7.org/fhir/R4/documents.html"""
+    if change.type != "Bundle" or old.deleted or decode_stored(old.body).get("type") != "document":
+        return None
+    return HealixError(Category.CONFLICT, f"Bundle/{change.id} is a document, which does not change: store a new one")
 
 
 def _stored(change: Change, version: int, updated: datetime) -> Stored:

@@ -69,8 +69,6 @@ def operating() -> Iterator[Attack]:
     yield from graphql()
     yield from duplicates()
     yield from records()
-    for name in ("document", "summary"):
-        yield Attack("GET", f"/fhir/Patient/<patient>/${name}", beside="it is not offered; drop this when it is")
 
 
 def _on_code_systems() -> Iterator[Attack]:

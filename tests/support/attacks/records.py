@@ -28,6 +28,7 @@ def records() -> Iterator[Attack]:
     yield from stats()
     yield from meta()
     yield from diff()
+    yield from documents()
     yield Attack("POST", "/fhir/$convert", note(encounter={"reference": "Encounter/<encounter>"}), beside=SENT)
     yield Attack("GET", "/fhir/$versions", beside=SENT)
     yield Attack("POST", "/fhir/$versions", beside=SENT)
@@ -83,3 +84,17 @@ def stats() -> Iterator[Attack]:
     asked = "/fhir/Observation/$stats?subject=Patient/<patient>&code=8867-4&statistic=total-count&include=true"
     yield Attack("GET", asked)
     yield Attack("POST", asked, parameters(limit={"valueInteger": 5}))
+
+
+def documents() -> Iterator[Attack]:
+    """Documents of what is hidden, and of the caller's own that refers to it."""
+    compositions = "/fhir/Composition"
+    yield Attack("GET", f"{compositions}/<composition>/$document")
+    yield Attack("POST", f"{compositions}/<composition>/$document", parameters(persist={"valueBoolean": True}))
+    yield Attack("GET", f"{compositions}/$document?id=Composition/<composition>")
+    yield Attack("POST", f"{compositions}/$document", parameters(id={"valueUri": "Composition/<composition>"}))
+    yield Attack("GET", f"{compositions}/<kind>-own/$document", note="the caller's own, which refers to it")
+    yield Attack("GET", "/fhir/Patient/<patient>/$summary")
+    yield Attack("POST", "/fhir/Patient/<patient>/$summary")
+    yield Attack("GET", "/fhir/Patient/$summary?identifier=urn:attacks|<mrn>")
+    yield Attack("POST", "/fhir/Patient/$summary", parameters(identifier={"valueString": "urn:attacks|<mrn>"}))
