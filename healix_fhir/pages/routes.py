@@ -11,7 +11,18 @@ from starlette.routing import BaseRoute, Route
 from healix_fhir.interaction.status import STATUS
 from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.refusal import as_refusal
-from healix_fhir.pages import apps, dicomweb, emergency, home, launch, leaving, login, passkey_login, second_step
+from healix_fhir.pages import (
+    apps,
+    dicomweb,
+    emergency,
+    home,
+    launch,
+    leaving,
+    login,
+    openapi,
+    passkey_login,
+    second_step,
+)
 from healix_fhir.pages.account import invite, looked, register, reset, sessions, settings
 from healix_fhir.pages.admin.addresses import SENT, SHOWN
 from healix_fhir.pages.authorize import decision, encounter, patient, start
@@ -37,7 +48,7 @@ ASSETS = {
 
 def routes(site: Site) -> list[BaseRoute]:
     """Everything below `/account` and `/admin`, the authorization endpoint, the server's front door, and what it tells
-    people of its DICOMweb service.
+    people of its DICOMweb and FHIR services.
     """
     return [
         Route("/", _front),
@@ -64,6 +75,8 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(f"{ONWARD}/encounter", _answering(site, encounter.submit), methods=["POST"]),
         Route(STYLE, style),
         Route(dicomweb.ADDRESS, _answering(site, dicomweb.show)),
+        Route(openapi.ADDRESS, _answering(site, openapi.show)),
+        Route(openapi.DOCUMENT, _answering(site, openapi.download)),
         Route(f"{ONWARD}/decision", _answering(site, decision.submit), methods=["POST"]),
         *(Route(path, _answering(site, handler)) for path, handler in SHOWN.items()),
         *(Route(path, _answering(site, handler), methods=["POST"]) for path, handler in SENT.items()),

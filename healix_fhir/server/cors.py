@@ -6,11 +6,18 @@ Spec: Fetch Standard, fetch.spec.whatwg.org/#http-cors-protocol; SMART App Launc
 
 from __future__ import annotations
 
-OPEN = ("/fhir", "/dicomweb", "/.well-known/", "/oauth/")
+OPEN = ("/fhir", "/dicomweb", "/.well-known/", "/oauth/", "/openapi.json")
 PAGES = ("/oauth/authorize", "/oauth/logout")
 """Paths that other origins may read, but for those that people see. Pages with sessions are none of them."""
 
-PUBLIC = ("/.well-known/", "/fhir/.well-known/", "/fhir/metadata", "/dicomweb/capabilities", "/oauth/style.json")
+PUBLIC = (
+    "/.well-known/",
+    "/fhir/.well-known/",
+    "/fhir/metadata",
+    "/dicomweb/capabilities",
+    "/oauth/style.json",
+    "/openapi.json",
+)
 """Paths that every origin may read: what is there is for everyone."""
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"

@@ -54,7 +54,7 @@ SILENT: Mapping[str, str] = {
             "/account/login/passkey", "/account/login/setup/authenticator", "/account/login/setup/passkey",
             "/account/security/authenticator", "/account/security/passkey", "/account/register",
             "/account/register/confirm", "/account/reset", "/account/logout", "/oauth/logout", "/oauth/style.json",
-            "/dicomweb",
+            "/dicomweb", "/openapi", "/openapi.json",
             "/admin", "/admin/", "/admin/studies/retention", "/admin/users/new", "/admin/clients/new",
             "/admin/peers/new",
             "/account/assets/healix.css",

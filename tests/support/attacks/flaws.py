@@ -87,7 +87,7 @@ ASIDE: Mapping[str, str] = {
 @contextmanager
 def planted(flaw: str) -> Iterator[None]:
     """Open what the modules of a flaw ask for to everyone whose scope names the type."""
-    _forget()
+    forget()
     try:
         with ExitStack() as stack:
             for name, opened in ASKED.items():
@@ -95,10 +95,11 @@ def planted(flaw: str) -> Iterator[None]:
                 stack.enter_context(patch.object(AccessContext, name, _flawed(real, opened, frozenset(flaw.split()))))
             yield
     finally:
-        _forget()
+        forget()
 
 
-def _forget() -> None:
+def forget() -> None:
+    """Drop the conditions that are remembered for each access."""
     included._visible.cache_clear()
     included._seen_from.cache_clear()
 

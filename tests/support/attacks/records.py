@@ -43,8 +43,8 @@ def everything() -> Iterator[Attack]:
     yield Attack("POST", "/fhir/Encounter/<encounter>/$everything")
     yield Attack("GET", "/fhir/Group/<group>/$everything")
     yield Attack("POST", "/fhir/Group/<group>/$everything")
-    yield Attack("GET", "/fhir/Patient/$everything?_count=1000&_type=Condition,Encounter", note="of all patients")
-    yield Attack("POST", "/fhir/Patient/$everything", parameters(_type={"valueCode": "Condition"}))
+    yield Attack("GET", "/fhir/Patient/$everything?_type=Patient", note="of all patients")
+    yield Attack("POST", "/fhir/Patient/$everything", parameters(_type={"valueCode": "Patient"}))
     referred = "Encounter,Basic,Procedure,Specimen,Device,ServiceRequest"
     yield Attack("GET", f"/fhir/Patient/own/$everything?_type={referred}", note="what the caller's own refers to",
                  beside="what is of another patient is left out whoever sees it")  # fmt: skip
