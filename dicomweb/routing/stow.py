@@ -32,6 +32,8 @@ ANSWER = 120.0
 SLOWEST = 256 << 10
 """Bytes a second that a request must make."""
 LONGEST_ANSWER = 8 << 20
+TAKEN, LATER = (200, 202, 409), (429, 500, 502, 503, 504, 507)
+"""Statuses whose answers say what became of each instance, and those after which all are sent again later."""
 OUT_OF_RESOURCES = 0xA700
 FAILED_SOP, FAILURE_REASON, SOP_INSTANCE = "00081198", "00081197", "00081155"
 
@@ -103,9 +105,9 @@ def _store(archive: Archive, route: Route, group: Sequence[Outgoing], own: str) 
         raise AwayError("the server did not answer in time") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise AwayError("the server cannot be reached") from error
-    if status in (429, 500, 502, 503, 504, 507):
+    if status in LATER:
         raise AwayError(f"the server answers with the status {status}")
-    if status not in (200, 202, 409):
+    if status not in TAKEN:
         raise RefusedError(f"the server answers with the status {status}")
     refused = _refused(body)
     if status == 409 and not refused:

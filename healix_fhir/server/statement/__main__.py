@@ -1,7 +1,8 @@
 """`python -m healix_fhir.server.statement`: write the DICOM conformance statement, and what limits DIMSE peers.
 
 docs/reference/dicom-conformance.md follows the template of PS3.2 Annex N: overview, introduction, implementation model,
-network services, media, transfer syntaxes, character sets, security. A test fails when it is not current.
+network services, configuration, media, transfer syntaxes, character sets, security. A test fails when it is not
+current.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dicomweb.dicomjson.charset import CODEC
-from healix_fhir.server.statement import deidentification, dimse, errands, procedure, web, workitems
+from healix_fhir.server.statement import configuration, deidentification, dimse, errands, procedure, web, workitems
 from healix_fhir.server.statement.table import lines, table
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
@@ -31,7 +32,15 @@ MODEL = """* **DIMSE AE `HEALIX`**: accepts associations of modalities, workstat
 * **DICOMweb origin server**: stores, searches, retrieves and renders objects over HTTP, for viewers and programs with
   an access token.
 * **Study store**: what both share. An object that is acknowledged is durable, found by searches and, a moment later, a
-  FHIR `ImagingStudy`."""
+  FHIR `ImagingStudy`.
+
+### Sequencing of real-world activities
+
+A modality asks for its worklist, tells that it has begun (N-CREATE), sends its images, tells that it is done (N-SET)
+and asks whether they are safe (N-ACTION). No step needs the one before: images without an order are stored, and a step
+without images is recorded. What has come is found at once; other systems are told, and images sent on, by errands
+afterwards. A viewer searches for studies, retrieves their metadata and then their frames; a program takes a workitem,
+retrieves what it names, stores its result and completes the workitem."""
 MEDIA = """`healix study export` writes a file-set with a DICOMDIR to a folder or a ZIP file, for no media profile.
 `healix import` reads folders of files."""
 SECURITY = """* HTTP: SMART on FHIR 2.2 access tokens (RFC 6750). The scopes of `ImagingStudy` govern: `r` retrieve,
@@ -64,6 +73,8 @@ def page() -> str:
         errands.commitment(),
         errands.initiated(),
         web.services(),
+        configuration.failures(),
+        configuration.configuration(),
         lines("## Media services", MEDIA),
         web.syntaxes(),
         lines(

@@ -5,10 +5,6 @@ Spec: PS3.2 Annex N, network services (2024d)
 
 from __future__ import annotations
 
-import ast
-import dataclasses
-import inspect
-
 from dicomweb.dimse import getting, retrieving
 from dicomweb.dimse.associate import APPLICATION_CONTEXT, IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION, Reject
 from dicomweb.dimse.contexts import MODALITY_WORKLIST, SERVICES, TRANSFER_SYNTAXES, VERIFICATION
@@ -23,6 +19,7 @@ from dicomweb.dimse.suboperations import RetrieveStatus
 from dicomweb.status import FIND_STATUS, REASON, SUCCESS, WHEN, Caution, Reason
 from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.server.statement.explained import documented
 from healix_fhir.server.statement.table import lines, name, table
 
 
@@ -232,15 +229,5 @@ def _when(reason: Reason) -> str:
     return ", ".join(category.name.lower().replace("_", " ") for category, one in REASON.items() if one is reason)
 
 
-def _limits() -> list[tuple[str, float, str]]:
-    """Name, default and meaning of each limit; the meaning stands below it in the class."""
-    (tree,) = ast.parse(inspect.getsource(Limits)).body
-    assert isinstance(tree, ast.ClassDef)
-    texts = [
-        ast.literal_eval(node.value)
-        for node in tree.body[1:]
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    ]
-    fields = dataclasses.fields(Limits)
-    assert len(texts) == len(fields), "every limit is explained"
-    return [(one.name, one.default, text) for one, text in zip(fields, texts, strict=True)]  # type: ignore[misc]
+def _limits() -> list[tuple[str, object, str]]:
+    return documented(Limits)

@@ -12,6 +12,7 @@ from dicomweb.api.multipart import PART_LIMIT
 from dicomweb.dicomjson.syntax import NATIVE
 from dicomweb.index.attributes import BY_KEYWORD, Matching
 from dicomweb.pixel.syntaxes import COMPRESSED, LARGEST, WRITTEN
+from dicomweb.routing.stow import HOPS, LATER, TAKEN, WEIGHT
 from dicomweb.status import WHEN, Reason
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.statement.table import lines, name, table
@@ -37,8 +38,8 @@ def services() -> str:
         [
             lines(
                 "### DICOM web services",
-                f"The origin server is at `{BASE}`; it is no user agent. What each method takes and gives is also told"
-                f" by the running server (`OPTIONS {BASE}`, `GET {BASE}/capabilities`; PS3.18 8.9). Of the media types"
+                f"The origin server is at `{BASE}`; as user agent this server stores, see below. What each method"
+                f" takes and gives is also told by the running server (`OPTIONS {BASE}`, `GET {BASE}/capabilities`; PS3.18 8.9). Of the media types"
                 " of an answer the first six are listed, the default first.",
                 table(("transaction", "method and address", "PS3.18", "takes", "gives"), rows),
             ),
@@ -60,7 +61,30 @@ def services() -> str:
                     ),
                 ),
             ),
+            _agent(),
         ]
+    )
+
+
+def _agent() -> str:
+    """What is sent to other servers. Spec: PS3.2 N.7.3.3.2, the Store Transaction as user agent (2024d)"""
+    return lines(
+        "#### As user agent",
+        "`healix route` sends what comes in to another origin server by Store Instances (PS3.18 10.5): instances as"
+        f" they are stored, as `application/dicom` in `multipart/related`, up to {WEIGHT >> 20} MB a request, with a bearer"
+        f" token where one is set; never to a server that they came through (`Via`), nor through more than {HOPS}. TLS"
+        " with a valid certificate, and no address of a private network, unless the route allows it.",
+        table(
+            ("status", "behavior"),
+            [
+                (
+                    ", ".join(map(str, TAKEN)),
+                    "each instance is done or refused as the answer says; with A7xxH all are sent again later",
+                ),
+                (", ".join(map(str, LATER)), "sent again later"),
+                ("any other", "refused for good, and named by `healix errand list`"),
+            ],
+        ),
     )
 
 
