@@ -72,6 +72,6 @@ def test_it_says_what_is_sent_to_other_servers() -> None:
 
 @pytest.mark.spec("PS3.2 N.6 (2024d)")
 def test_it_names_the_settings_of_dimse() -> None:
-    """Every setting of the DIMSE process, with its default."""
+    """Every setting of the DIMSE process."""
     names = [one.name for one in fields(Settings) if one.name.startswith("dimse_")]
-    assert [name for name in names if f"`HEALIX_{name.upper()}` | `{getattr(Settings(), name)}`" not in page()] == []
+    assert [name for name in names if f"\n| `HEALIX_{name.upper()}` | `" not in page()] == []

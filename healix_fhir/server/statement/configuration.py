@@ -48,9 +48,13 @@ def configuration() -> str:
         " configured by LDAP. All else is set by environment variables, of which these matter here:",
         table(
             ("variable", "default", "meaning"),
-            ((f"`HEALIX_{one.upper()}`", f"`{explained[one][0]}`", explained[one][1]) for one in SETTINGS),
+            ((f"`HEALIX_{one.upper()}`", f"`{_shown(explained[one][0])}`", explained[one][1]) for one in SETTINGS),
         ),
     )
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def failures() -> str:

@@ -39,8 +39,8 @@ def services() -> str:
             lines(
                 "### DICOM web services",
                 f"The origin server is at `{BASE}`; as user agent this server stores, see below. What each method"
-                f" takes and gives is also told by the running server (`OPTIONS {BASE}`, `GET {BASE}/capabilities`; PS3.18 8.9). Of the media types"
-                " of an answer the first six are listed, the default first.",
+                f" takes and gives is also told by the running server (`OPTIONS {BASE}`, `GET {BASE}/capabilities`;"
+                " PS3.18 8.9). Of the media types of an answer the first six are listed, the default first.",
                 table(("transaction", "method and address", "PS3.18", "takes", "gives"), rows),
             ),
             lines(
@@ -71,8 +71,8 @@ def _agent() -> str:
     return lines(
         "#### As user agent",
         "`healix route` sends what comes in to another origin server by Store Instances (PS3.18 10.5): instances as"
-        f" they are stored, as `application/dicom` in `multipart/related`, up to {WEIGHT >> 20} MB a request, with a bearer"
-        f" token where one is set; never to a server that they came through (`Via`), nor through more than {HOPS}. TLS"
+        f" they are stored, as `application/dicom` in `multipart/related`, up to {WEIGHT >> 20} MB a request, with a"
+        f" bearer token where one is set; never to a server that they came through (`Via`), nor through more than {HOPS}. TLS"
         " with a valid certificate, and no address of a private network, unless the route allows it.",
         table(
             ("status", "behavior"),
