@@ -72,7 +72,8 @@ def _agent() -> str:
         "#### As user agent",
         "`healix route` sends what comes in to another origin server by Store Instances (PS3.18 10.5): instances as"
         f" they are stored, as `application/dicom` in `multipart/related`, up to {WEIGHT >> 20} MB a request, with a"
-        f" bearer token where one is set; never to a server that they came through (`Via`), nor through more than {HOPS}."
+        " bearer token where one is set; never to a server that they came through (`Via`), nor through more than"
+        f" {HOPS}."
         " TLS with a valid certificate, and no address of a private network, unless the route allows it.",
         table(
             ("status", "behavior"),
