@@ -46,6 +46,7 @@ from healix_fhir.operation.invocation import Invocation, Outcome
 from healix_fhir.operation.matching import match
 from healix_fhir.operation.measurement.ingest import INGEST_MEASUREMENTS, ingest
 from healix_fhir.operation.measurement.reading import CSV, NDJSON
+from healix_fhir.operation.merging import merge, undo
 from healix_fhir.operation.operation import Operation
 from smart_auth.access import AccessContext
 
@@ -86,6 +87,8 @@ ROWS: tuple[Operation, ...] = (
     Operation(subsumes.SUBSUMES, subsumes.subsumes, within={"batch": TYPE | INSTANCE}),
     Operation(validate_in_system.VALIDATE_CODE, validate_in_system.validate_code, within={"batch": TYPE | INSTANCE}),
     Operation(match.MATCH, match.match, within={"batch": TYPE}),
+    Operation(merge.MERGE, merge.merge, changes=True),
+    Operation(undo.UNDO, undo.undo_merge, changes=True),
     Operation(reindex.REINDEX, reindex.reindex, changes=True, by=frozenset({"GET", "POST", "DELETE"})),
     Operation(closure.CLOSURE, closure.closure, changes=True),
     Operation(expand.EXPAND, expand.expand, within={"batch": TYPE | INSTANCE}),

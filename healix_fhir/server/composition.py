@@ -49,7 +49,7 @@ from healix_fhir.bulk.sweep import SWEEP, clear
 from healix_fhir.bulk.sweep import sweep as sweep_bulk
 from healix_fhir.care import break_glass_notice, memberships, relationships
 from healix_fhir.care.persons import find_person
-from healix_fhir.imaging import bridge, orders, workitems
+from healix_fhir.imaging import bridge, orders, unmerged, workitems
 from healix_fhir.imaging.performing import consumer as performing
 from healix_fhir.imaging.scheduling import consumer as scheduling
 from healix_fhir.kernel import clock
@@ -60,6 +60,7 @@ from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.kernel.mail.delivery import mailer
 from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.operation.merging.undo import TOPIC as MERGE_UNDONE
 from healix_fhir.search.reindex import reindexed
 from healix_fhir.server.importing import journal
 from healix_fhir.server.importing.bulk import Importer
@@ -104,6 +105,7 @@ def consumers(settings: Settings) -> Consumers:
             performing.patients,
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
+        MERGE_UNDONE: (unmerged.consumer,),
         memberships.TOPIC: (relationships.consumer(bases), memberships.consumer(bases)),
         PERFORMED_TOPIC: (performing.consumer(bases, settings.zone),),
         TOPIC: (bridge.studies(bases, (settings.data_dir / "viewer" / "index.html").is_file), arrived, priors.arrived),

@@ -24,3 +24,10 @@ def duplicates() -> Iterator[Attack]:
         part = {"name": "resource", "resource": {"resourceType": "Patient"} | told}
         asked = {"resourceType": "Parameters", "parameter": [part]}
         yield Attack("POST", "/fhir/Patient/$match", asked, note=next(iter(told)))
+    for name in ("merge", "undo-merge"):
+        for source, into in (("<patient>", "own"), ("own", "<patient>")):
+            named = {"source-patient": source, "target-patient": into}
+            parts = [{"name": one, "valueReference": {"reference": f"Patient/{id_}"}} for one, id_ in named.items()]
+            asked = {"resourceType": "Parameters", "parameter": parts}
+            yield Attack("POST", f"/fhir/Patient/${name}", asked, note=source,
+                         beside="it is refused to all who do not see everything")  # fmt: skip
