@@ -127,7 +127,8 @@ def _known(access: AccessContext, invocation: Invocation, asked: Sequence[Asked]
     if invocation.id is None and url is not None and url in GRAMMARS:
         return Known(url, None, named.of_grammar(url, codes))
     system = yield from system_meant(access, invocation.id, url, version)
-    found = yield from named.of_system(system, codes)
+    designated = "displayLanguage" in given or any(one.display is not None for one in asked)
+    found = yield from named.of_system(system, codes, designated=designated)
     return Known(system.url, system.version, found, system.content == "complete")
 
 

@@ -180,7 +180,6 @@ def _by_url(access: AccessContext, urls: Sequence[str]) -> Statement:
     return Statement(
         _BY_URL.format(condition=condition.sql),
         (listed, edition(), listed, TYPE_ID[CODE_SYSTEM], hashes, *condition.params),
-        prepare=False,
     )
 
 

@@ -40,10 +40,11 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def of_system(system: System, codes: Collection[str]) -> Work[dict[str, Named]]:
-    """Those of the codes that are in a code system of the tables."""
+def of_system(system: System, codes: Collection[str], *, designated: bool = True) -> Work[dict[str, Named]]:
+    """Those of the codes that are in a code system of the tables; with their designations where these are needed."""
     found = yield from concepts.look_up(system, codes)
-    names = yield from concepts.designations(system, [one.n for one in found.values()])
+    numbers = [one.n for one in found.values()] if designated else []
+    names = (yield from concepts.designations(system, numbers)) if numbers else {}
     return {
         code: Named(one.code, one.display, one.inactive, one.abstract, tuple(names.get(one.n, ())))
         for code, one in found.items()
