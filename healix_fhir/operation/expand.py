@@ -38,10 +38,13 @@ Json = dict[str, Any]
 
 MOST = 5000
 """Members of one answer."""
+BEYOND = 1000
+"""Members that are counted beyond those that are asked for, where counting means reading them."""
 EXPAND = changed(
     standard("ValueSet-expand"),
     f"An answer has at most {MOST} members: a larger expansion is asked for by count and offset. It is flat, whatever"
-    " excludeNested says; no code system here has post-coordinated codes. Definitions are used as they are now.",
+    " excludeNested says; its total is left out where many codes would have to be read to count them. No code system"
+    " here has post-coordinated codes. Definitions are used as they are now.",
 )
 DIRECTIONS = ("incoming", "outgoing")
 ABOUT = ("id", "url", "version", "name", "title", "status", "experimental", "language")
@@ -96,12 +99,15 @@ def _expanded(access: AccessContext, source: Source, given: Given, offset: int, 
     check(groups(found, systems), by_system("check-system-version", given.all("check-system-version")))
     narrowed = Narrowed(given.text("filter") or "", given.flag("activeOnly"), given.flag("excludeNotForUI"))
     parts = arms(found, systems, narrowed)
-    counts = yield from count(parts)
+    most = offset + (MOST if limit is None else limit) + BEYOND
+    counts = yield from count(parts, most)
     total = sum(counts)
+    exact = not any(part.costly and size >= most for part, size in zip(parts, counts, strict=True))
     if limit is None:
         if total - offset > MOST:
+            many = f"{total}" if exact else f"{total} or more"
             raise invalid(
-                f"the expansion has {total} members: ask for up to {MOST} at once by count and offset",
+                f"the expansion has {many} members: ask for up to {MOST} at once by count and offset",
                 code="too-costly",
                 expression=("count",),
             )
@@ -112,7 +118,7 @@ def _expanded(access: AccessContext, source: Source, given: Given, offset: int, 
     expansion: Json = {
         "identifier": f"urn:uuid:{uuid.uuid4()}",
         "timestamp": clock.instant(clock.now()),
-        "total": total,
+        **({"total": total} if exact else {}),
         "offset": offset,
         "parameter": [*_asked(given), *_used(parts, counts)],
     }

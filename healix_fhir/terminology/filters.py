@@ -106,12 +106,16 @@ def _hierarchical(found: Filter, system: System, c: str) -> Fragment:
     key = system.key(found.value)
     if found.operator is Operator.GENERALIZES:
         return Fragment(f"{c}.below @> {_anchor('x.n')}", (system.id, key))
-    below = Fragment(f"{c}.n <@ {_anchor('x.below')}", (system.id, key))
+    below = Fragment(f"{c}.n <@ {_anchor(BELOW)}", (system.id, key))
     if found.operator is Operator.IS_NOT_A:
         return _negated(below)
     if found.operator is Operator.IS_A:
         return below
     return all_of([below, Fragment(f"{c}.key <> %s", (key,))])
+
+
+BELOW = "(ARRAY[x.below])[1]"
+"""What is below a concept, taken out of its row: there it would be unpacked for each row that it is compared with."""
 
 
 def _anchor(what: str) -> str:
@@ -196,6 +200,8 @@ def spans(condition: Condition, system: System) -> Fragment | None:
             return _whole(system) if true else Fragment("'{}'::int4multirange")
         case Exists():
             return _whole(system)
+        case InUse():
+            return _less(_whole(system), marked("inactive", system))
         case All(conditions):
             return _joined("*", [one for one in conditions if one != Exists()], system)
         case Any(conditions):
@@ -206,6 +212,16 @@ def spans(condition: Condition, system: System) -> Fragment | None:
             return SPANS[operator](system, value)
         case _:
             return None
+
+
+def marked(mark: str, system: System) -> Fragment:
+    """The numbers of the concepts that are `inactive`, or `abstract`."""
+    return Fragment(f"(SELECT s.{mark} FROM code_system s WHERE s.id = %s)", (system.id,))
+
+
+def without(found: Fragment, taken: Fragment) -> Fragment:
+    """The numbers that are in one multirange and not in another."""
+    return _strung("-", [found, taken])
 
 
 def bound(condition: Condition, system: System) -> Fragment | None:
@@ -234,11 +250,11 @@ def _whole(system: System) -> Fragment:
 
 
 def _less(whole_: Fragment, taken: Fragment | None) -> Fragment | None:
-    return None if taken is None else _strung("-", [whole_, taken])
+    return None if taken is None else without(whole_, taken)
 
 
 def _below(system: System, value: str) -> Fragment:
-    return Fragment(f"coalesce({_anchor('x.below')}, '{{}}'::int4multirange)", (system.id, system.key(value)))
+    return Fragment(f"coalesce({_anchor(BELOW)}, '{{}}'::int4multirange)", (system.id, system.key(value)))
 
 
 def _itself(system: System, value: str) -> Fragment:

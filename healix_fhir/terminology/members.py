@@ -32,7 +32,7 @@ from healix_fhir.terminology.conditions import (
     restricted,
 )
 from healix_fhir.terminology.conditions import all_of as every
-from healix_fhir.terminology.filters import bound, holds, spans
+from healix_fhir.terminology.filters import bound, holds, marked, spans, without
 from healix_fhir.terminology.sets import Codes, Listed, Set
 
 COLUMNS = "c.n, c.code, c.display, c.inactive, c.abstract"
@@ -62,12 +62,22 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """The members of one code system: `count` is their number, `rows` is a SELECT that ends before OFFSET and LIMIT."""
+    """The members of one code system: `count` is their number, `rows` is a SELECT that ends before OFFSET and LIMIT.
+
+    Of a `costly` arm every member must be read to be counted; `count` is then a SELECT of them all.
+    """
 
     group: Group
     count: Fragment
     rows: Fragment
     ranges: Fragment | None = None
+    costly: bool = False
+
+    def counted(self, most: int) -> Fragment:
+        """The number of members; of a costly arm up to `most`."""
+        if not self.costly:
+            return self.count
+        return Fragment(f"SELECT count(*) FROM ({self.count.sql} LIMIT %s) l", (*self.count.params, most))
 
     def page(self, number: int, offset: int, limit: int) -> Fragment:
         """The rows from `offset` on, with the arm's number and their place."""
@@ -84,11 +94,12 @@ def arms(found: Set, systems: Systems, narrowed: Narrowed) -> list[Arm]:
     return [arm for group in groups(found, systems) for arm in _of_group(found, group, systems, narrowed)]
 
 
-def count(found: Sequence[Arm]) -> Work[list[int]]:
-    """How many members each arm has."""
+def count(found: Sequence[Arm], most: int) -> Work[list[int]]:
+    """How many members each arm has; `most` for a costly one that has as many or more."""
     if not found:
         return []
-    numbers = strung(", ", [Fragment(f"({arm.count.sql})", arm.count.params) for arm in found])
+    each = [arm.counted(most) for arm in found]
+    numbers = strung(", ", [Fragment(f"({one.sql})", one.params) for one in each])
     rows = yield Statement(f"SELECT {numbers.sql}", numbers.params, prepare=False)
     return [int(number) for number in rows[0]]
 
@@ -203,18 +214,20 @@ def _hit(concept: Listed, text: str) -> bool:
 def _concept_arm(condition: Condition, group: Group, system: System, narrowed: Narrowed) -> Arm:
     """The members among the concepts of a system."""
     exact = spans(condition, system)
-    if exact is not None and not narrowed.text and not narrowed.selectable:
+    if exact is not None and narrowed.selectable:
+        exact = without(exact, marked("abstract", system))
+    if exact is not None and not narrowed.text:
         counted = Fragment(
             f"SELECT coalesce(sum(upper(s.r) - lower(s.r)), 0) FROM unnest({exact.sql}) s (r)", exact.params
         )
         return Arm(group, counted, EVERYTHING, exact)
     conditions = [Fragment("c.system = %s", (system.id,))]
-    if narrowed.selectable:
+    if narrowed.selectable and exact is None:
         conditions.append(Fragment("NOT c.abstract"))
     if narrowed.text:
         query = text_query(narrowed.text)
         conditions.append(NOTHING if query is None else Fragment("c.words @@ %s::tsquery", (query,)))
-    within = bound(condition, system) if condition != Exists() else None
+    within = _within(condition, system, exact, narrowed)
     tables = "concept c"
     first: tuple[object, ...] = ()
     if within is not None and narrowed.text:
@@ -228,9 +241,17 @@ def _concept_arm(condition: Condition, group: Group, system: System, narrowed: N
     params = (*first, *where.params)
     return Arm(
         group,
-        Fragment(f"SELECT count(*) FROM {tables} WHERE {where.sql}", params),
+        Fragment(f"SELECT FROM {tables} WHERE {where.sql}", params),
         Fragment(f"SELECT {COLUMNS}, c.n AS place FROM {tables} WHERE {where.sql} ORDER BY c.n", params),
+        costly=True,
     )
+
+
+def _within(condition: Condition, system: System, exact: Fragment | None, narrowed: Narrowed) -> Fragment | None:
+    """Where to look for the members, or what they are; None for everywhere."""
+    if exact is not None:
+        return None if condition == Exists() and not narrowed.selectable else exact
+    return bound(condition, system)
 
 
 def _by_ranges(arm: Arm, ranges: Fragment, number: int, offset: int, limit: int) -> Fragment:

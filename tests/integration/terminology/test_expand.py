@@ -129,6 +129,33 @@ def test_what_a_call_may_ask_for(database_url: str, pool: Pool, query: str, want
             assert found["expansion"]["total"] == 4
 
 
+@pytest.mark.spec("FHIR R4 valueset-operation-expand.html#notes")
+@pytest.mark.parametrize(
+    ("query", "total"),
+    [
+        ("", 5),
+        ("activeOnly=true", 4),
+        ("filter=c&activeOnly=true", 4),
+        ("filter=c", None),
+        ("filter=c&offset=4", 5),
+        ("filter=c4", 1),
+        ("filter=none", 0),
+    ],
+)
+def test_a_total_that_is_dear(
+    database_url: str, pool: Pool, monkeypatch: pytest.MonkeyPatch, query: str, total: int | None
+) -> None:
+    """Members that must be read to be counted are counted up to some beyond the page; then no total is told."""
+    monkeypatch.setattr("healix_fhir.operation.expand.BEYOND", 4)
+    gone = [{"code": "inactive", "valueBoolean": True}]
+    listed = [{"code": f"c{n}", **({"property": gone} if n == 2 else {})} for n in range(5)]
+    put(pool, colours(concept=listed), "c")
+    put(pool, value_set({"system": COLOURS}), "v")
+    found = expand(database_url, f"url={SET}&count=1&{query}")
+    assert found["expansion"].get("total") == total
+    assert len(codes(found)) == (1 if total != 0 else 0)
+
+
 @pytest.mark.spec("FHIR R4 valueset-operation-expand.html")
 @pytest.mark.parametrize(
     ("query", "display", "values"),
