@@ -28,6 +28,10 @@ def clinic(module_database_url: str) -> Iterator[Clinic]:
         yield Clinic(opened)
 
 
+ALL = 1_000_000
+"""More members than there are."""
+
+
 def settled(clinic: Clinic, random: Random) -> World:
     """A world with an Observation for each code, stored."""
     world = make_world(random, f"http://{next(WORLDS)}.test")
@@ -60,7 +64,7 @@ def expanded(url: str, size: int, narrowed: Narrowed) -> Work[tuple[int, list[Co
     """The total and the members in pages of a size."""
     found, systems = yield from known(url)
     parts = arms(found, systems, narrowed)
-    counts = yield from count(parts)
+    counts = yield from count(parts, ALL)
     listed: list[Code] = []
     for offset in range(0, sum(counts) + 1, size):
         members = yield from page(parts, counts, offset, size, Names(found))
