@@ -99,11 +99,8 @@ class Importer:
                 self._fetch(begun, asked.inputs[number], number, pulse)
                 progress.fetched = number + 1
                 self._note(begun, progress)
-            for number in range(progress.input, count):
-                pulse.note = f"file {number + 1} of {count}"
-                _File(self._settings, self._store, begun, asked, number, progress, pulse).write(
-                    lambda: self._note(begun, progress)
-                )
+            files = _Files(self._settings, self._store, begun, asked, progress, pulse)
+            files.write(lambda: self._note(begun, progress))
             pulse.check()
         if sum(progress.stored) >= MANY:
             transaction(self._pool, lambda: one(Statement(ANALYZE)))
@@ -142,51 +139,58 @@ def _key(begun: Run, source: Input, number: int) -> str:
     return f"{begun.job.id}/input-{number}" if source.upload is None else f"{source.upload}/{jobs.UPLOADED}"
 
 
-class _File:
-    """One file of an import on its way: the tally of its lines, whose refusals go into files of their own."""
+class _Files:
+    """The files of an import on their way: the tally of their lines, whose refusals go into files of their own."""
 
     def __init__(
-        self,
-        settings: Settings,
-        store: FileStore,
-        begun: Run,
-        asked: Import,
-        number: int,
-        progress: Progress,
-        pulse: Pulse,
+        self, settings: Settings, store: FileStore, begun: Run, asked: Import, progress: Progress, pulse: Pulse
     ) -> None:
         self._settings = settings
         self._store = store
         self._begun = begun
         self._asked = asked
-        self._number = number
+        self._number = progress.input
         self._progress = progress
         self._pulse = pulse
         self._errors = self._series(0)
 
     def write(self, note: Callable[[], None]) -> None:
-        """Write the lines that are left, calling `note` at each place from which it could go on."""
-        source, progress = self._asked.inputs[self._number], self._progress
-        first = progress.line if progress.input == self._number else 0
+        """Write what is left of them, calling `note` at each place from which it could go on.
+
+        The same processes write all of them: to start takes one as long as to write some thousand lines.
+        """
+        with Lanes(self._writers(), self) as lanes:
+            for number in range(self._progress.input, len(self._asked.inputs)):
+                self._number = number
+                self._pulse.note = f"file {number + 1} of {len(self._asked.inputs)}"
+                self._errors = self._series(0)
+                self._write(lanes, self._asked.inputs[number], note)
+
+    def _write(self, lanes: Lanes, source: Input, note: Callable[[], None]) -> None:
+        first = self._progress.line if self._progress.input == self._number else 0
         before, lines = self._told, 0
-        with Lanes(self._writers(source), self) as lanes:
-            for last, line in self._lines(source):
-                if last <= first:
-                    continue
-                lines += 1
-                place = Place(source.url, last)
-                if line is None:
-                    self.reject(place, [f"larger than {self._settings.max_body_mb} MB (HEALIX_MAX_BODY_MB)"])
-                else:
-                    head = read_head(line)
-                    lanes.take(f"{head.resourceType}/{head.id}", place, line)
-                if lines % STEP == 0:
-                    lanes.drain()
-                    self._at(self._number, last, note)
-            lanes.drain()
+        for last, line in self._lines(source):
+            if last <= first:
+                continue
+            lines += 1
+            self._take(lanes, source, Place(source.url, last), line)
+            if lines % STEP == 0:
+                lanes.drain()
+                self._at(self._number, last, note)
+        lanes.drain()
         if self._told - before != lines:
             raise HealixError(Category.FAULT, "the import lost count of its lines", detail=f"{self._told} of {lines}")
         self._at(self._number + 1, 0, note)
+
+    def _take(self, lanes: Lanes, source: Input, place: Place, line: bytes | None) -> None:
+        """Hand a line on, unless it is too long or says that it is of another type; what it is not, its writer says."""
+        head = read_head(line) if line is not None else None
+        if line is None or head is None:
+            self.reject(place, [f"larger than {self._settings.max_body_mb} MB (HEALIX_MAX_BODY_MB)"])
+        elif head.resourceType not in ("", source.type):
+            self.reject(place, [f"this is a {head.resourceType[:64]}, and not a {source.type}"])
+        else:
+            lanes.take(f"{head.resourceType}/{head.id}", place, line)
 
     @property
     def _told(self) -> int:
@@ -217,9 +221,9 @@ class _File:
         stem = f"errors-{self._number + 1}-{self._begun.number}-{line}"
         return Series(self._store, f"{self._begun.job.id}/", "error", "OperationOutcome", stem)
 
-    def _writers(self, source: Input) -> list[Elsewhere]:
+    def _writers(self) -> list[Elsewhere]:
         asked = self._asked
-        manner = Manner(self._begun.job.access, source.type, asked.source, asked.mode == Mode.INITIAL)
+        manner = Manner(self._begun.job.access, asked.source, asked.mode == Mode.INITIAL)
         wanted, settings = demands(self._settings.validate_profiles), self._settings
         opened = partial(writing, settings.database_url, (settings.fhir_base,), wanted, manner)
         return [Elsewhere(Apart(opened)) for _ in range(PROCESSES)]

@@ -43,14 +43,13 @@ class Written:
 
 @dataclass(frozen=True)
 class Manner:
-    """How lines are taken: in whose name (`AccessContext.captured`; None: the operator's), and what is asked of them.
+    """How lines are taken: in whose name (`AccessContext.captured`; None: the operator's).
 
-    They are of `type`, where that is told. Who has no `meta.source` gets `source`. With `leaves` what is stored with
-    other content stays as it is, and the line is refused.
+    Who has no `meta.source` gets `source`. With `leaves` what is stored with other content stays as it is, and the line
+    is refused.
     """
 
     captured: Mapping[str, str | None] | None = None
-    type: str | None = None
     source: str | None = None
     leaves: bool = False
 
@@ -106,8 +105,6 @@ class LineWriter:
         if not isinstance(type_name, str):
             raise invalid("this is no FHIR resource: it has no resourceType", code="structure")
         known_type(type_name)
-        if self._manner.type not in (None, type_name):
-            raise invalid(f"this is a {type_name}, and not a {self._manner.type}", code="value")
         if not isinstance(id_, str) or not is_logical_id(id_):
             raise invalid(f"a {type_name} needs its id to be imported", code="required")
         if self._manner.source is not None and isinstance(meta := resource.setdefault("meta", {}), dict):
