@@ -19,7 +19,7 @@ from healix_fhir.interaction.result import Page
 from healix_fhir.interaction.search import Finder
 from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.kernel.database import Work
-from healix_fhir.kernel.errors import HealixError, too_large
+from healix_fhir.kernel.errors import Category, HealixError, too_large
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.definitions import TYPE_NAME, search_parameters
 from healix_fhir.model.fhirpath.path import compile_path
@@ -145,17 +145,33 @@ class Execution:
                 yield from self._page(one, ((code, f"{one.type}/{one.id}"),))
             return
         for start in range(0, len(sought), OWNERS):
-            yield from self._lists(sought[start : start + OWNERS], code)
+            together = sought[start : start + OWNERS]
+            try:
+                yield from self._lists(together, code)
+            except HealixError as error:
+                if error.category is not Category.TOO_LARGE or not self._singly(together):
+                    raise
+                for one in together:
+                    yield from self._list(one, ((code, f"{one.type}/{one.id}"),))
 
-    def _list(self, one: Sought) -> Work[None]:
+    def _singly(self, sought: Sequence[Sought]) -> bool:
+        """Whether each list may have a search of its own: the first of each are wanted, and there are few."""
+        field = sought[0].spot.field
+        _, count = _extent(field)
+        return count is not None and field.matching is None and 1 < len(sought) <= LOOKUPS - self._searches
+
+    def _list(self, one: Sought, further: Sequence[tuple[str, str]] = ()) -> Work[None]:
         field = one.spot.field
         offset, count = _extent(field)
         upto = None if count is None or field.matching is not None else offset + count
-        found = yield from self._all(field, (), upto)
+        found = yield from self._all(field, further, upto)
         self._put_list(one, found)
 
     def _lists(self, sought: Sequence[Sought], code: str) -> Work[None]:
-        """The lists of several resources by one search; what it finds goes where it refers to."""
+        """The lists of several resources by one search; what it finds goes where it refers to.
+
+        Raises TooLarge before anything is put into the answer.
+        """
         field = sought[0].spot.field
         names = list(dict.fromkeys(f"{one.type}/{one.id}" for one in sought))
         found = yield from self._all(field, ((code, ",".join(names)),), None)

@@ -18,6 +18,7 @@ from psycopg import Connection
 from healix_fhir.care.relationships import handle
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.database import Row, open_pool
+from healix_fhir.operation.graphql import execute
 from tests.support.databases import Databases
 from tests.support.live_server import LiveServer, live_server
 from tests.support.query_recorder import query_recorder
@@ -228,6 +229,16 @@ def test_statements_hang_on_the_query(callers: dict[str, httpx.Client]) -> None:
             ask(callers["all"], query % found.replace("8867_4", '"8867-4"'))
         counts.append(len(statements))
     assert counts[0] == counts[1]
+
+
+def test_the_first_of_many(callers: dict[str, httpx.Client], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all that refers to several resources is too much for a list, the first of each are still found."""
+    monkeypatch.setattr(execute, "MOST", 3)
+    query = '{ PatientList { id ObservationList(_reference: patient, _sort: "_id"%s) { id } } }'
+    found = {one["id"]: one["ObservationList"] for one in ask(callers["all"], query % ", _count: 2")["PatientList"]}
+    assert found == {"a": [{"id": "a-other"}, {"id": "a0"}], "b": [{"id": "b0"}]}
+    status, message = refused(callers["all"], query % "")
+    assert (status, "more than 3" in message) == (413, True)
 
 
 @pytest.mark.parametrize(
