@@ -219,7 +219,7 @@ def _opened(
     if access is not None:
         only = file.type if file.list == "output" else None
         check_covers(access, job, _types(job) if only is None else [only])
-    elif not links.opens(job, name, signature):
+    elif not links.is_signed(job, name, signature):
         raise jobs.missing()
     yield record([AuditRow(access.origin if access else stranger, "R", "bulk-file", entity=f"bulk/{id_}/{name}")])
     return file

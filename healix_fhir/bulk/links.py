@@ -40,7 +40,7 @@ class Links:
             return address
         return f"{address}?signature={self._signature(self._key, job.id, name, job.expires)}"
 
-    def opens(self, job: Job, name: str, signature: str) -> bool:
+    def is_signed(self, job: Job, name: str, signature: str) -> bool:
         """Whether a signature is that of the file."""
         if self._key is None or job.expires is None:
             return False

@@ -56,6 +56,8 @@ FLAWS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
 CLOSED: Mapping[str, Mapping[str, str]] = {
     "narrow service": {
         "/AuditEvent": "a scope on the audit trail has no query",
+        "AuditEventConnection": "a scope on the audit trail has no query",
+        "/fhir/Patient/$everything": "its first page is that of one patient, whom the service sees as well",
         "POST /dicomweb/studies": "storing is refused by name to scopes with a query",
         "DELETE /dicomweb/studies": "deleting is refused by name to scopes with a query",
         "/fhir/Patient/$everything": "a page is of one patient, and those that other attacks have made come first",
@@ -64,6 +66,7 @@ CLOSED: Mapping[str, Mapping[str, str]] = {
     },
     "denied clinician": {
         "/AuditEvent": "the audit trail is closed to clinicians",
+        "AuditEventConnection": "the audit trail is closed to clinicians",
         "/fhir/Subscription/": "a Subscription is in no compartment",
     },
 }

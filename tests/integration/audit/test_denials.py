@@ -151,7 +151,7 @@ def _addresses() -> list[tuple[str, str]]:
 PARTS = {
     "type": "Observation", "id": "x", "operation": "validate", "version": "1", "other": "Condition", "rest": "x",
     "study": "1.2.3", "series": "1.2.3.1", "instance": "1.2.3.1.1", "frames": "1", "path": "7FE00010",
-    "workitem": "1.2.3", "aetitle": "WATCH",
+    "workitem": "1.2.3", "aetitle": "WATCH", "transaction": "1.2.3",
 }  # fmt: skip
 OBJECT = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3.1&objectUID=1.2.3.1.1"
 NO_OPERATION = {("DELETE", f"/fhir/{path}${{operation}}") for path in ("", "{type}/", "{type}/{id}/")} | {

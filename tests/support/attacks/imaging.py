@@ -95,7 +95,7 @@ def imaging() -> Iterator[Attack]:
     named = {"00081150": {"vr": "UI", "Value": [CT]}, "00081155": {"vr": "UI", "Value": ["<instance>"]}}
     asked = {"00081199": {"vr": "SQ", "Value": [named]}}
     yield Attack("POST", COMMITMENT, asked, {"Content-Type": JSON}, changes=True, note="is it safe")
-    yield Attack("GET", COMMITMENT, beside="it names a request that the caller made, and is answered as the first time")
+    yield Attack("GET", COMMITMENT, note="of a request that the caller may have made")
     yield _stow("/dicomweb/studies", "a new instance of the study", new=True)
     yield _stow(STUDY, "a new instance of the study, by its address", new=True)
     yield _stow("/dicomweb/studies", "the instance again", new=False)
