@@ -13,8 +13,8 @@ from tests.support.attacks.attack import Attack
 TOLD: tuple[dict[str, Any], ...] = (
     {"identifier": [{"system": "urn:attacks", "value": "<mrn>"}]},
     {"name": [{"family": "<family>", "given": ["<given>"]}]},
-    {"birthDate": "<date>"},
-    {"telecom": [{"system": "phone", "value": "<phone>"}]},
+    {"birthDate": "<date>", "name": [{"family": "<family>"}]},
+    {"telecom": [{"system": "phone", "value": "<phone>"}], "name": [{"family": "<family>", "given": ["<given>"]}]},
 )
 
 
