@@ -57,7 +57,6 @@ CLOSED: Mapping[str, Mapping[str, str]] = {
     "narrow service": {
         "/AuditEvent": "a scope on the audit trail has no query",
         "AuditEventConnection": "a scope on the audit trail has no query",
-        "/fhir/Patient/$everything": "its first page is that of one patient, whom the service sees as well",
         "POST /dicomweb/studies": "storing is refused by name to scopes with a query",
         "DELETE /dicomweb/studies": "deleting is refused by name to scopes with a query",
         "/fhir/Patient/$everything": "a page is of one patient, and those that other attacks have made come first",
