@@ -30,6 +30,7 @@ from healix_fhir.operation import (
     lastn,
     lookup,
     meta,
+    process_message,
     reindex,
     stats,
     subsumes,
@@ -89,6 +90,9 @@ ROWS: tuple[Operation, ...] = (
     Operation(match.MATCH, match.match, within={"batch": TYPE}),
     Operation(merge.MERGE, merge.merge, changes=True),
     Operation(undo.UNDO, undo.undo_merge, changes=True),
+    Operation(
+        process_message.PROCESS_MESSAGE, process_message.process_message, changes=True, refused=process_message.REFUSED
+    ),
     Operation(reindex.REINDEX, reindex.reindex, changes=True, by=frozenset({"GET", "POST", "DELETE"})),
     Operation(closure.CLOSURE, closure.closure, changes=True),
     Operation(expand.EXPAND, expand.expand, within={"batch": TYPE | INSTANCE}),

@@ -29,6 +29,7 @@ def records() -> Iterator[Attack]:
     yield from meta()
     yield from diff()
     yield from documents()
+    yield message()
     yield Attack("POST", "/fhir/$convert", note(encounter={"reference": "Encounter/<encounter>"}), beside=SENT)
     yield Attack("GET", "/fhir/$versions", beside=SENT)
     yield Attack("POST", "/fhir/$versions", beside=SENT)
@@ -98,3 +99,27 @@ def documents() -> Iterator[Attack]:
     yield Attack("POST", "/fhir/Patient/<patient>/$summary")
     yield Attack("GET", "/fhir/Patient/$summary?identifier=urn:attacks|<mrn>")
     yield Attack("POST", "/fhir/Patient/$summary", parameters(identifier={"valueString": "urn:attacks|<mrn>"}))
+
+
+def message() -> Attack:
+    """A message about what is hidden."""
+    urls = [f"urn:uuid:5b0c6a1e-8f0e-4b54-9d4e-00000000000{n}" for n in range(2)]
+    header = {
+        "resourceType": "MessageHeader",
+        "id": "<observation>",
+        "eventCoding": {
+            "system": "http://terminology.hl7.org/CodeSystem/message-events",
+            "code": "observation-provide",
+        },
+        "source": {"endpoint": "http://lab.test/fhir"},
+        "focus": [{"reference": urls[1]}],
+    }
+    about = note(subject={"reference": "Patient/<patient>"})
+    entries = [{"fullUrl": url, "resource": one} for url, one in zip(urls, (header, about), strict=True)]
+    sent = {"resourceType": "Bundle", "type": "message", "entry": entries}
+    return Attack(
+        "POST",
+        "/fhir/$process-message",
+        sent,
+        beside="it is for who writes every MessageHeader, refused before it looks",
+    )
