@@ -13,6 +13,11 @@ import msgspec
 from healix_fhir.search.words import words
 
 
+def speaks(language: str, wanted: str) -> bool:
+    """Whether a text in `language` serves those who want `wanted`: `de-AT` serves `de`. Spec: RFC 4647 3.3.1"""
+    return f"{language.lower()}-".startswith(f"{wanted.lower()}-")
+
+
 class Designation(msgspec.Struct, frozen=True, array_like=True):
     """A further name. Spec: FHIR R4, hl7.org/fhir/R4/codesystem-definitions.html#CodeSystem.concept.designation"""
 
@@ -23,8 +28,8 @@ class Designation(msgspec.Struct, frozen=True, array_like=True):
     use_display: str | None = None
 
     def speaks(self, wanted: str) -> bool:
-        """Whether it serves those who want a language: `de-AT` serves `de`. Spec: RFC 4647 3.3.1"""
-        return f"{(self.language or '').lower()}-".startswith(f"{wanted.lower()}-")
+        """Whether it serves those who want a language."""
+        return speaks(self.language or "", wanted)
 
 
 class Property(msgspec.Struct, frozen=True, array_like=True):

@@ -12,7 +12,7 @@ from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.terminology.catalog import System
 from healix_fhir.terminology.concepts import designations
-from healix_fhir.terminology.content import Designation
+from healix_fhir.terminology.content import Designation, speaks
 from healix_fhir.terminology.members import Member
 
 Json = dict[str, Any]
@@ -62,11 +62,6 @@ def display(member: Member, designated: Iterable[Json], language: str | None) ->
                 return str(one["value"])
     own = member.listed.display if member.listed is not None else None
     return own or member.display
-
-
-def speaks(language: str, wanted: str) -> bool:
-    """Whether a text in `language` serves those who want `wanted`: `de-AT` serves `de`. Spec: RFC 4647 3.3.1"""
-    return f"{language.lower()}-".startswith(f"{wanted.lower()}-")
 
 
 def chosen(designated: Iterable[Json], tokens: Sequence[str]) -> list[Json]:
