@@ -9,6 +9,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/valueset-filter-operator.html, hl7.org/fhir/R4/co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from healix_fhir.kernel import arrays
@@ -37,6 +38,8 @@ ITSELF = ("concept", "code")
 """Names under which a filter means the concept, not one of its properties."""
 HIERARCHY = (Operator.IS_A, Operator.DESCENDENT_OF, Operator.IS_NOT_A, Operator.GENERALIZES)
 SNOMED = "http://snomed.info/sct"
+INDEXED = 200
+"""So many characters of a value of a property are in the index of values."""
 REFSET = "refset"
 """The property that has the reference sets of a concept. Spec: FHIR R4, hl7.org/fhir/R4/snomedct.html#filters"""
 
@@ -92,7 +95,7 @@ def passes(found: Filter, system: System, c: str) -> Fragment:
     if found.operator is Operator.NOT_IN:
         return _negated(passes(Filter(found.property, Operator.IN, found.value), system, c))
     if found.operator is Operator.EXISTS:
-        there = _has(found.property, system, c, EVERYTHING)
+        there = _has(found.property, system, c, Compared(EVERYTHING))
         return there if found.value == "true" else _negated(there)
     return _has(found.property, system, c, _compared(found, system))
 
@@ -123,29 +126,42 @@ def _anchor(what: str) -> str:
     return f"(SELECT {what} FROM concept x WHERE x.system = %s AND x.key = %s)"
 
 
-def _compared(found: Filter, system: System) -> Fragment:
-    """How `{v}`, a value, compares."""
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How `{v}`, a value, compares; where it is one of several, `beginning` has how these begin, as the index does."""
+
+    condition: Fragment
+    beginning: Array | None = None
+
+    def of(self, value: str) -> Fragment:
+        """The condition on `value`, an SQL expression."""
+        return Fragment(self.condition.sql.format(v=value), self.condition.params)
+
+
+def _compared(found: Filter, system: System) -> Compared:
     if found.operator is Operator.REGEX:
-        return Fragment("{v} ~ %s", (whole(found.value),))
+        return Compared(Fragment("{v} ~ %s", (whole(found.value),)))
     values = found.value.split(",") if found.operator is Operator.IN else [found.value]
     values = [value.strip() for value in values]
     if found.property in (*ITSELF, "parent", "child"):
         values = [system.key(value) for value in values]
-    return Fragment("{v} = ANY(%s::text[])", (arrays.text(values),))
+    equal = Fragment("{v} = ANY(%s::text[])", (arrays.text(values),))
+    return Compared(equal, arrays.text(value[:INDEXED] for value in values))
 
 
-def _has(name: str, system: System, c: str, compared: Fragment) -> Fragment:
+def _has(name: str, system: System, c: str, compared: Compared) -> Fragment:
     """The condition that the concept has a value of the property `name` that is `compared`."""
-    if name in ITSELF and not (system.url == SNOMED and "ANY" in compared.sql):
-        return _filled(compared, f"{c}.key" if "ANY" in compared.sql else f"{c}.code")
     if name in ITSELF:
-        return any_of([_filled(compared, f"{c}.key"), _property(REFSET, c, compared)])
+        if compared.beginning is None:
+            return compared.of(f"{c}.code")
+        itself = compared.of(f"{c}.key")
+        return any_of([itself, _property(REFSET, c, compared)]) if system.url == SNOMED else itself
     if name in _undefined(system):
         raise invalid(f"the filter '{name[:64]}' of {system.url[:200]} cannot be applied here", code="not-supported")
     if name in COLUMNS:
-        return _filled(compared, COLUMNS[name].format(c=c))
+        return compared.of(COLUMNS[name].format(c=c))
     if name in LINKS:
-        value = _filled(compared, "x.key")
+        value = compared.of("x.key")
         return Fragment(LINKS[name].format(c=c, value=value.sql), value.params)
     return _property(name, c, compared)
 
@@ -158,17 +174,16 @@ def _undefined(system: System) -> frozenset[str]:
     return frozenset(one["code"] for one in about.get("filter", ()) if "code" in one) - properties - KNOWN
 
 
-def _property(name: str, c: str, compared: Fragment) -> Fragment:
-    value = _filled(compared, "p.value")
+def _property(name: str, c: str, compared: Compared) -> Fragment:
+    value = compared.of("p.value")
+    if compared.beginning is not None:
+        begins = Fragment(f"left(p.value, {INDEXED}) = ANY(%s::text[])", (compared.beginning,))
+        value = all_of([begins, value])
     return Fragment(
         f"EXISTS (SELECT FROM concept_property p WHERE p.system = {c}.system AND p.n = {c}.n AND p.code = %s"
         f" AND {value.sql})",
         (name, *value.params),
     )
-
-
-def _filled(compared: Fragment, value: str) -> Fragment:
-    return Fragment(compared.sql.format(v=value), compared.params)
 
 
 COLUMNS: Mapping[str, str] = {

@@ -8,11 +8,16 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from healix_fhir.kernel.database import one
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode, encode
 from healix_fhir.operation.expand import MOST
 from healix_fhir.operation.invocation import Invocation
-from tests.support.fhir_server import SYSTEM, Pool, put, rows, serve, with_scope
+from healix_fhir.terminology.catalog import LOADED
+from healix_fhir.terminology.fill import Origin, fill
+from healix_fhir.terminology.resource import contents
+from healix_fhir.terminology.rows import placed
+from tests.support.fhir_server import SYSTEM, Pool, do, put, rows, serve, with_scope
 from tests.support.operation import run
 
 Json = dict[str, Any]
@@ -340,3 +345,41 @@ def test_who_may_not_read_value_sets(database_url: str, pool: Pool) -> None:
             database_url, "" if call else f"url={GENDERS}", access=with_scope("system/Patient.rs"), **call
         )
         assert outside.category is Category.FORBIDDEN
+
+
+EXAMPLES = "http://hl7.org/fhir/ValueSet"
+
+
+@pytest.mark.spec("FHIR R4 valueset.html#compositions")
+@pytest.mark.parametrize(
+    ("url", "total", "first"),
+    [
+        (f"{EXAMPLES}/example-extensional", 4, "14647-2"),
+        (f"{EXAMPLES}/yesnodontknow", 3, None),
+        (f"{EXAMPLES}/observation-status", 8, "registered"),
+        ("http://terminology.hl7.org/ValueSet/v3-ActEncounterCode", 11, "AMB"),
+        ("http://terminology.hl7.org/ValueSet/v3-ServiceDeliveryLocationRoleType", 127, None),
+        (f"{EXAMPLES}/patient-contactrelationship", 11, "BP"),
+        (f"{EXAMPLES}/example-filter", None, "the filter 'acme-plasma'"),
+        (f"{EXAMPLES}/example-intensional", None, "the code system http://loinc.org is not known"),
+    ],
+)
+def test_examples_of_the_definitions(
+    database_url: str, pool: Pool, url: str, total: int | None, first: str | None
+) -> None:
+    """R4's own by lists, hierarchies, imports and exclusions; one that cannot be known is refused by name."""
+    if total is None:
+        assert str(first) in refused(database_url, f"url={url}").message
+        return
+    found = expand(database_url, f"url={url}&count=1")
+    assert found["expansion"]["total"] == total
+    assert first is None or codes(found) == [first]
+
+
+def test_all_of_a_loaded_code_system(database_url: str, pool: Pool) -> None:
+    """The value set of all concepts that a loaded code system names is there without a resource."""
+    url = f"{COLOURS}/all"
+    assert "is not known" in refused(database_url, f"url={url}").message
+    do(pool, lambda: one(fill(placed(contents(colours())), Origin(LOADED, "x"))))
+    found = expand(database_url, f"url={url}")
+    assert (found["url"], codes(found)) == (url, ["warm", "red", "crimson", "blue"])
