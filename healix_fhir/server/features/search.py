@@ -20,6 +20,7 @@ from healix_fhir.search.query import parse
 from healix_fhir.search.searched import Searched, everything, one_type, within
 from healix_fhir.server.features.feature import Feature, ask
 
+CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
 NEAR = "51.5|-0.1|10|km"
 EXAMPLES = {
     "composite": ("Observation", "code-value-quantity", "http://loinc.org|8867-4$gt60"),
@@ -39,8 +40,10 @@ SPECIAL = {
     ("reference", "identifier"): ("Observation", "subject", "http://example.org|1"),
     ("reference", "above"): ("Location", "partof", "Location/1"),
     ("reference", "below"): ("Location", "partof", "Location/1"),
-    ("token", "in"): ("Observation", "code", "http://example.org/vs"),
-    ("token", "not-in"): ("Observation", "code", "http://example.org/vs"),
+    ("token", "above"): ("Condition", "clinical-status", f"{CLINICAL}|recurrence"),
+    ("token", "below"): ("Condition", "clinical-status", f"{CLINICAL}|active"),
+    ("token", "in"): ("Observation", "status", "http://hl7.org/fhir/ValueSet/observation-status"),
+    ("token", "not-in"): ("Observation", "status", "http://hl7.org/fhir/ValueSet/observation-status"),
 }
 """Where a modifier needs another example."""
 
