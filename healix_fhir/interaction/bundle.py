@@ -50,12 +50,12 @@ def open_bundle(body: bytes, bases: tuple[str, ...]) -> Parcel:
     if bare:
         raise at_entry(bare[0], invalid("the entry has no request", code="required"))
     check(bundle, "Bundle")
-    if bundle["type"] not in KINDS:
-        raise invalid(f"a Bundle of type {bundle['type']} cannot be run; send a batch or transaction", code="value")
+    kind = bundle.get("type")  # an extension may stand in its place
+    if kind not in KINDS:
+        raise invalid(f"a Bundle of type {kind} cannot be run; send a batch or transaction", code="value")
     asked = _within_limits(
         _read(n, entry, resource, bases) for n, (entry, resource) in enumerate(zip(entries, resources, strict=True))
     )
-    kind: str = bundle["type"]
     return Parcel(kind, tuple(_independent(tuple(asked)) if kind == "batch" else asked))
 
 

@@ -15,7 +15,7 @@ DOCUMENT = "document"
 
 def check(bundle: dict[str, Any]) -> None:
     """Raise Unprocessable with every issue for a valid Bundle of type document that is none."""
-    issues = tuple(_issues(bundle)) if bundle["type"] == DOCUMENT else ()
+    issues = tuple(_issues(bundle)) if bundle.get("type") == DOCUMENT else ()
     if issues:
         raise HealixError(Category.UNPROCESSABLE, issues[0].message, issues=issues)
 

@@ -46,7 +46,9 @@ def figure(code: str, series: Series) -> Decimal | None:
 def short(number: Decimal) -> Decimal:
     """A number as it is shown: no longer than it is exact, without an exponent."""
     rounded = Context(prec=PRECISION).plus(number).normalize()
-    return rounded.quantize(WHOLE) if rounded == rounded.to_integral_value() else rounded
+    if rounded != rounded.to_integral_value():
+        return rounded
+    return rounded.quantize(WHOLE, context=Context(prec=max(1, rounded.adjusted() + 1)))
 
 
 def quantile(values: list[Decimal], share: Decimal) -> Decimal:

@@ -116,15 +116,16 @@ def group_names(heads: Sequence[Head]) -> Iterator[Hashable]:
             name = higher
         return name
 
-    for head in heads:
-        first, *others = _names(head)
+    named = [_names(head) or [number] for number, head in enumerate(heads)]
+    for first, *others in named:
         for other in others:
             above[top(other)] = top(first)
-    for head in heads:
-        yield top(_names(head)[0])
+    for first, *_ in named:
+        yield top(first)
 
 
 def _names(head: Head) -> list[Hashable]:
-    """The codes of an observation, each for its subject."""
+    """The codes of an observation, or its text, each for its subject; one that has neither is in no group."""
     whose = head.subject.reference
-    return [(whose, one.system, one.code) for one in head.code.coding] or [(whose, head.code.text)]
+    codes: list[Hashable] = [(whose, one.system, one.code) for one in head.code.coding if one.code]
+    return codes or ([(whose, head.code.text)] if head.code.text else [])

@@ -62,19 +62,34 @@ async def process_message(interactions: Interactions, access: AccessContext, inv
     try:
         await interactions.bundle(access, encode(_transaction(message, header, id_)))
     except HealixError as error:
-        if error.category is not Category.PRECONDITION_FAILED:
+        if error.category is not Category.PRECONDITION_FAILED or not await _came_before(interactions, access, id_):
             raise
     return encode(_response(interactions.bases[0], header, id_))
+
+
+async def _came_before(interactions: Interactions, access: AccessContext, id_: str) -> bool:
+    """Whether the message is stored already; a condition in it that fails is refused in the same way."""
+    try:
+        await interactions.read(access, HEADER, id_)
+    except HealixError:
+        return False
+    return True
 
 
 def _header(message: Json) -> Json:
     entries = message.get("entry", [])
     first: Any = entries[0].get("resource", {}) if entries else {}
-    if message["type"] != "message" or first.get("resourceType") != HEADER or "id" not in first:
+    if message.get("type") != "message" or first.get("resourceType") != HEADER or "id" not in first:
         raise HealixError(
             Category.UNPROCESSABLE,
             "a message is a Bundle of type message that begins with a MessageHeader with an id",
             expression=("Bundle.entry[0].resource",),
+        )
+    if "endpoint" not in first.get("source", {}):
+        raise HealixError(
+            Category.UNPROCESSABLE,
+            "a MessageHeader tells the endpoint that it comes from",
+            expression=("Bundle.entry[0].resource.source.endpoint",),
         )
     for number, entry in enumerate(entries):
         if "resource" not in entry or "fullUrl" not in entry:

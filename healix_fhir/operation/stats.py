@@ -118,7 +118,7 @@ def _measured(access: AccessContext, asked: Asked, base: str) -> Work[tuple[list
     tokens = ",".join(
         f"{_escaped(system)}|{_escaped(code)}" if system else _escaped(code) for system, code in asked.codes
     )
-    common = [("subject", asked.subject), ("status:not", "entered-in-error"), *asked.date]
+    common = [("subject", _escaped(asked.subject)), ("status:not", "entered-in-error"), *asked.date]
     of_code = conditions(OBSERVATION, [*common, ("combo-code", tokens)], "$stats", base)
     of_panel = conditions(OBSERVATION, [*common, ("_has:Observation:has-member:code", tokens)], "$stats", base)
     found = yield from matched(access, of_code, MOST)

@@ -23,7 +23,7 @@ from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode_stored
-from healix_fhir.operation.measurement.observation import is_doubtful, marks_of, observation
+from healix_fhir.operation.measurement.observation import Json, is_doubtful, marks_of, observation
 from healix_fhir.operation.measurement.reading import Reading, Refused
 from healix_fhir.search.match import Asked, match_each
 from healix_fhir.store.commit import commit_each
@@ -35,6 +35,10 @@ from smart_auth.scope import Permission
 OBSERVATION, DEVICE = "Observation", "Device"
 PATIENT = re.compile(r"(?:.*/)?Patient/([A-Za-z0-9\-.]{1,64})")
 BY_ID = re.compile(r"(?:Device/)?([A-Za-z0-9\-.]{1,64})")
+KEPT = ("final", "preliminary")
+"""The status in which readings are kept; people give them others."""
+MAY_DIFFER = {"meta", "interpretation"}
+"""Elements that the Observation of a reading may have or not, by its value."""
 ANOTHER_RECORD = "there is a reading of this device and time in another patient's record"
 
 
@@ -126,16 +130,18 @@ def keep(
     """
     kept = Kept()
     there = yield from _there([member.id for member in group])
+    may_change = access.allows(OBSERVATION, Permission.UPDATE)
     made: list[tuple[Reading, Change]] = []
     for id_, reading, source in group:
-        if there.get(id_) not in (None, source.patient):
+        resource = observation(reading, source.patient, source.device)
+        old = there.get(id_)
+        if old is not None and old.patient not in (None, source.patient):
             kept.refused.append(Refused(reading.number, ANOTHER_RECORD))
-        elif id_ in there and not access.allows(OBSERVATION, Permission.UPDATE):
+        elif old is not None and not (may_change and old.is_as_ingested(resource)):
             kept.known += 1
         else:
             try:
-                method = Method.PUT if id_ in there else Method.POST
-                resource = observation(reading, source.patient, source.device)
+                method = Method.PUT if old is not None else Method.POST
                 made.append((reading, review(change(method, resource, OBSERVATION, id_, bases))))
             except HealixError as error:
                 kept.refused.append(Refused(reading.number, error.message))
@@ -162,11 +168,26 @@ def id_of(key: bytes, reading: Reading, device: str) -> str:
     return f"m-{blake2b(text_.encode(), key=key, digest_size=16).hexdigest()}"
 
 
-def _there(ids: Sequence[str]) -> Work[dict[str, str | None]]:
-    """Of these Observations those that are there, or were, with the patients in whose records they are."""
+class Old(NamedTuple):
+    """The Observation of a reading that is there, or was, and in whose record."""
+
+    patient: str | None
+    body: bytes
+
+    def is_as_ingested(self, new: Json) -> bool:
+        """Whether nobody has touched it: what people have corrected, noted or deleted, no device undoes."""
+        if not self.body:
+            return False
+        was = decode_stored(self.body)
+        profile = was.get("meta", {}).keys() <= {"versionId", "lastUpdated", "profile"}
+        return profile and was.get("status") in KEPT and was.keys() - MAY_DIFFER - {"id"} == new.keys() - MAY_DIFFER
+
+
+def _there(ids: Sequence[str]) -> Work[dict[str, Old]]:
+    """Of these Observations those that are there, or were."""
     rows = yield Statement(
-        """SELECT r.id, k.id FROM resource r LEFT JOIN patient_key k ON k.pat = r.pat
+        """SELECT r.id, k.id, r.body FROM resource r LEFT JOIN patient_key k ON k.pat = r.pat
            WHERE r.type = %s AND r.id = ANY(%s::text[])""",
         (TYPE_ID[OBSERVATION], text(ids)),
     )
-    return dict(rows)
+    return {id_: Old(patient, bytes(body)) for id_, patient, body in rows}

@@ -192,3 +192,31 @@ def test_other_operations_take_no_table(clinic: LiveServer) -> None:
     """A media type of one operation's own is none of another's."""
     with clinic.client(SYSTEM) as client:
         assert client.post("/fhir/$fhirpath", content=b"x", headers=CSV).status_code == 415
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [{"op": "replace", "path": "/status", "value": "entered-in-error"}],
+        [{"op": "replace", "path": "/status", "value": "corrected"},
+         {"op": "replace", "path": "/valueQuantity/value", "value": 65}],
+        [{"op": "add", "path": "/note", "value": [{"text": "worn on the ankle"}]}],
+        None,
+    ],
+)  # fmt: skip
+def test_what_people_did_to_a_reading_stays(clinic: LiveServer, steps: list[dict[str, Any]] | None) -> None:
+    """A correction, a note or a deletion is not undone by the device's next upload, whatever that says."""
+    with clinic.client(SYSTEM) as client:
+        client.post(URL, json=[line()])
+        (entry,) = client.get("/fhir/Observation").json()["entry"]
+        path = f"/fhir/Observation/{entry['resource']['id']}"
+        if steps is None:
+            client.delete(path)
+        else:
+            patched = client.patch(path, json=steps, headers={"Content-Type": "application/json-patch+json"})
+            assert patched.status_code == 200, patched.text
+        before = client.get(path).text
+        for value in (60, 61):
+            assert told(client.post(URL, json=[line(value=value)])) == counts(1, known=1)
+        assert client.get(path).text.replace("\n", "") == before.replace("\n", "") or steps is None
+        assert client.get(path).status_code == (410 if steps is None else 200)

@@ -131,3 +131,11 @@ def test_another_patients_record_is_as_good_as_not_there(server: LiveServer) -> 
         found = client.get("/fhir/Patient").json()["entry"]
         assert [entry["resource"]["id"] for entry in found] == ["p1"]
         assert client.put("/fhir/Patient/p2", content=encode(patient(id="p2")), headers=FHIR).status_code == 403
+
+
+def test_a_bundle_whose_type_is_an_extension(server: LiveServer) -> None:
+    """Is valid, and can be kept, but not run."""
+    bundle = {"resourceType": "Bundle", "_type": {"extension": [{"url": "urn:x", "valueString": "y"}]}}
+    with server.client("system/*.cruds") as client:
+        assert client.post("/fhir", json=bundle).status_code == 400
+        assert client.post("/fhir/Bundle", json=bundle).status_code == 201

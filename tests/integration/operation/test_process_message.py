@@ -121,3 +121,24 @@ def test_who_may_not_write_sends_no_message(database_url: str, pool: Pool) -> No
             send(database_url, message(), access=access)
         assert refused.value.category is Category.FORBIDDEN
     assert rows(pool, COUNT) == [(1,)]
+
+
+def test_a_condition_that_fails_is_no_repetition(database_url: str, pool: Pool) -> None:
+    """Where several resources have the number, the sender is told; nothing is stored, and nothing said to be."""
+    put(pool, patient(), "p")
+    for id_ in ("o1", "o2"):
+        put(pool, observation("Patient/p", encounter={"display": "x"}, identifier=NUMBER), id_)
+    for _ in range(2):
+        with pytest.raises(HealixError) as refused:
+            send(database_url, message())
+        assert refused.value.category is Category.PRECONDITION_FAILED
+    assert rows(pool, COUNT) == [(3,)]
+
+
+def test_a_source_without_an_endpoint(database_url: str) -> None:
+    """Is refused by name, though an extension may stand in its place."""
+    sent = message()
+    sent["entry"][0]["resource"]["source"] = {"_endpoint": {"extension": [{"url": "urn:x", "valueString": "y"}]}}
+    with pytest.raises(HealixError) as refused:
+        send(database_url, sent)
+    assert refused.value.category is Category.UNPROCESSABLE

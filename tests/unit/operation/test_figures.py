@@ -65,3 +65,11 @@ def test_the_codes_are_those_of_r4() -> None:
     """All 21 of the value set."""
     assert len(CODES) == 21
     assert len(set(CODES)) == 21
+
+
+@pytest.mark.parametrize("size", ["1e30", "4.2e22", "-7e60"])
+def test_large_numbers(size: str) -> None:
+    """As base units make of small amounts of substance."""
+    series = [Measurement(Decimal(size)), Measurement(Decimal(size) * 3)]
+    assert figure("average", series) == Decimal(size) * 2
+    assert "E" not in str(figure("variance", series))

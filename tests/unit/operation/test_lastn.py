@@ -56,3 +56,13 @@ def test_the_newest_of_each_and_those_of_the_same_time() -> None:
     assert [one.id for one in newest(found, 1)] == ["a1", "b1", "other", "n1"]
     assert [one.id for one in newest(found, 2)] == ["a1", "a2", "b1", "a3", "other", "n1", "n2"]
     assert newest([], 3) == []
+
+
+def test_what_has_no_code_joins_nothing() -> None:
+    """A coding without a code makes no two observations one, nor do two that have neither code nor text."""
+    said = {"display": "only words"}
+    codes = [{"coding": [{"system": "s", "code": one}, said]} for one in ("a", "b")] + [{"coding": [said]}] * 2
+    found = [
+        Matched(T[8 - n], str(n), encode({"resourceType": "Observation", "code": code})) for n, code in enumerate(codes)
+    ]
+    assert [one.id for one in newest(found, 1)] == ["0", "1", "2", "3"]
