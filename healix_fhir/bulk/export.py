@@ -24,7 +24,7 @@ from healix_fhir.bulk.job import File, Run
 from healix_fhir.bulk.line import Lines
 from healix_fhir.bulk.output import Series
 from healix_fhir.bulk.pulse import OverError, Pulse
-from healix_fhir.bulk.selection import Selection
+from healix_fhir.bulk.selection import Selection, searches
 from healix_fhir.bulk.snapshot import snapshot
 from healix_fhir.bulk.store import FileStore
 from healix_fhir.interaction.status import outcome
@@ -90,11 +90,13 @@ class Exporter:
             raise HealixError(Category.FAULT, f"the export was begun {STARTS} times and never came to its end")
         self._store.remove(begun.job.id)
         export = msgspec.json.decode(begun.job.asked, type=Export)
+        access = transaction(self._pool, lambda: restored(begun.job.access, ScopeQueries(self._bases)))
+        # Before the state is taken: what is looked up may put code systems into the tables, which it has to have.
+        filtered = transaction(self._pool, lambda: searches(access, export, self._bases[0]))
         with snapshot(self._url, self._pool) as (reading, moment), Pulse(self._pool, begun, reading) as pulse:
             pulse.check()
-            access = transaction(self._pool, lambda: restored(begun.job.access, ScopeQueries(self._bases)))
             whose = run(reading, cohort(access, export, self._bases, moment))
-            selection = Selection(export, access, whose, self._bases[0])
+            selection = Selection(export, access, whose, self._bases[0], filtered)
             made = _Making(reading, selection, pulse, self._store, f"{begun.job.id}/{begun.number}-").files(
                 (*export.issues, *whose.issues)
             )

@@ -8,16 +8,21 @@ Spec: HL7 Bulk Data Access 2.0.0 export.html#query-parameters
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import msgspec
 
 from healix_fhir.bulk.asked import Export
 from healix_fhir.bulk.cohort import Cohort
 from healix_fhir.bulk.type_filter import query_of
-from healix_fhir.kernel.database import Fragment
+from healix_fhir.kernel.database import Fragment, Work
 from healix_fhir.model.definitions import TYPE_ID, search_parameters
 from healix_fhir.search.fragments import EVERYTHING, NOTHING, all_of, strung
+from healix_fhir.search.query import Query
 from healix_fhir.search.run import reading_of
 from healix_fhir.search.statement import matches
+from healix_fhir.search.terms import understood
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
@@ -28,17 +33,28 @@ TARGETS = (
 )
 
 
+def searches(access: AccessContext, export: Export, base: str) -> Work[dict[str, Query]]:
+    """By type what its filters search. Raises Invalid for a value set or code system that the caller does not know."""
+    found: dict[str, Query] = {}
+    for name in export.types:
+        query = query_of(name, export.filters, base)
+        if query is not None:
+            found[name] = replace(query, where=(yield from understood(access, query.where, base)))
+    return found
+
+
 class Selection(msgspec.Struct, frozen=True):
-    """What an export takes, for a caller, on a server whose FHIR base URL is `base`."""
+    """What an export takes, for a caller, on a server whose FHIR base URL is `base`; `filtered` are `searches`."""
 
     export: Export
     access: AccessContext
     cohort: Cohort
     base: str
+    filtered: Mapping[str, Query]
 
     def rows(self, type_name: str, columns: str) -> Fragment | None:
         """The query for the rows (alias `t`) of a type, each once; None where there can be none."""
-        asked = query_of(type_name, self.export.filters, self.base)
+        asked = self.filtered.get(type_name)
         if asked is not None:
             reading = reading_of(self.access, asked)
             found = matches(reading)

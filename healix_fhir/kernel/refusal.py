@@ -9,13 +9,15 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from healix_fhir.kernel.errors import Category, HealixError
 
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
+LIMITS = "54"
+"""The SQLSTATE class of program limits that are exceeded: psycopg takes them for operational errors."""
 RETRY_AFTER = 5
 log = structlog.get_logger("edge")
 
 
 def as_refusal(error: Exception, request: str) -> HealixError:
     """`error` itself when it is a refusal, Unavailable when the database is away or too slow, Full when it has no room,
-    else Fault.
+    Unprocessable when it cannot hold a value, else Fault.
 
     The last ones are logged with the id of their request; a caller learns nothing but that id.
     """
@@ -31,6 +33,9 @@ def as_refusal(error: Exception, request: str) -> HealixError:
     if isinstance(error, psycopg.errors.DiskFull):
         log.error("the database has no room", request=request)
         return HealixError(Category.FULL, "the server's database is full; its operator has to make room")
+    if isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith(LIMITS):
+        log.warning("the database cannot hold a value", request=request, sqlstate=error.sqlstate)
+        return HealixError(Category.UNPROCESSABLE, "it has a value that the database cannot hold", code="too-long")
     if isinstance(error, AWAY):
         log.error("the database is away", request=request, error=type(error).__name__)
         return HealixError(

@@ -18,6 +18,7 @@ from healix_fhir.bulk.asked import FORMATS, PROVENANCE, Export, read_export
 from healix_fhir.bulk.cohort import cohort
 from healix_fhir.bulk.job import EXPORT
 from healix_fhir.bulk.links import Links
+from healix_fhir.bulk.selection import searches
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.interaction.status import outcome
 from healix_fhir.kernel import clock
@@ -96,6 +97,7 @@ def _pairs(given: Given) -> list[tuple[str, str]]:
 
 def _begin(access: AccessContext, asked: Export, request: str, bases: tuple[str, ...]) -> Work[str]:
     yield from cohort(access, asked, bases, clock.now())
+    yield from searches(access, asked, bases[0])
     id_ = yield from jobs.begin(EXPORT, access, request, asked)
     yield record([AuditRow(access.origin, "E", "$export", entity=f"bulk/{id_}", query=request[:2000])])
     return id_

@@ -87,7 +87,7 @@ def _check(query: Query, access: AccessContext) -> None:
 
 
 def _page(access: AccessContext, query: Query, most: int, params: str, base: str) -> Work[Page]:
-    found = yield from matched(access, query, MOST)
+    found = yield from matched(access, query, MOST, base)
     last = newest(found, most)
     row = AuditRow(access.origin, "E", "$lastn", patient=access.patient, entity=OBSERVATION, query=params)
     yield audit_shown(row, [(OBSERVATION, one.id) for one in last])

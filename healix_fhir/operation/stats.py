@@ -121,8 +121,8 @@ def _measured(access: AccessContext, asked: Asked, base: str) -> Work[tuple[list
     common = [("subject", _escaped(asked.subject)), ("status:not", "entered-in-error"), *asked.date]
     of_code = conditions(OBSERVATION, [*common, ("combo-code", tokens)], "$stats", base)
     of_panel = conditions(OBSERVATION, [*common, ("_has:Observation:has-member:code", tokens)], "$stats", base)
-    found = yield from matched(access, of_code, MOST)
-    members = yield from matched(access, of_panel, MOST)
+    found = yield from matched(access, of_code, MOST, base)
+    members = yield from matched(access, of_panel, MOST, base)
     known = {one.id for one in found}
     members = [one for one in members if one.id not in known]
     row = AuditRow(access.origin, "E", "$stats", patient=access.patient, entity=OBSERVATION, query=f"code={tokens}")

@@ -90,8 +90,9 @@ async def _identified(interactions: Interactions, access: AccessContext, identif
     """The id of the one patient with an identifier."""
     if identifier is None:
         raise invalid("$summary needs the parameter 'identifier'", code="required", expression=("identifier",))
-    query = conditions("Patient", [("identifier", identifier)], "$summary", interactions.bases[0])
-    found = await interactions.timed(lambda: matched(access, query, 2, cut=True))
+    base = interactions.bases[0]
+    query = conditions("Patient", [("identifier", identifier)], "$summary", base)
+    found = await interactions.timed(lambda: matched(access, query, 2, base, cut=True))
     if not found:
         raise missing("Patient", identifier[:64])
     if len(found) > 1:
@@ -115,7 +116,7 @@ def _filled(access: AccessContext, patient: str, base: str) -> Work[list[Filled]
 
 def _entries(access: AccessContext, wanted: Wanted, patient: str, base: str) -> Work[list[Stored]]:
     query = conditions(wanted.type, [("patient", f"Patient/{patient}"), *wanted.params], "$summary", base)
-    found = yield from matched(access, query, LOOKED_AT if wanted.newest else ENTRIES, cut=True)
+    found = yield from matched(access, query, LOOKED_AT if wanted.newest else ENTRIES, base, cut=True)
     last = newest(found, 1) if wanted.newest else found
     return [Stored(wanted.type, one.id, 0, clock.now(), one.body) for one in last[:ENTRIES]]
 

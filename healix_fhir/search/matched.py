@@ -6,6 +6,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/search.html
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -17,6 +18,7 @@ from healix_fhir.search.limited import limited
 from healix_fhir.search.query import Query, parse
 from healix_fhir.search.run import reading_of, require
 from healix_fhir.search.statement import matches
+from healix_fhir.search.terms import understood
 from smart_auth.access import AccessContext
 
 
@@ -38,12 +40,13 @@ def conditions(type_name: str, params: Sequence[tuple[str, str]], operation: str
     return parse(type_name, params, strict=True, base=base)
 
 
-def matched(access: AccessContext, query: Query, most: int, *, cut: bool = False) -> Work[list[Matched]]:
+def matched(access: AccessContext, query: Query, most: int, base: str, *, cut: bool = False) -> Work[list[Matched]]:
     """The matches that the caller may see. Raises Forbidden, or TooLarge when there are more than `most`.
 
     With `cut` the newest of more are given instead.
     """
     require(access, query.needed)
+    query = replace(query, where=(yield from understood(access, query.where, base)))
     rows = yield from _rows(access, query, most + 1)
     if len(rows) > most and not cut:
         raise too_large(f"more than {most} resources match: narrow the search")

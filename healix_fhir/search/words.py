@@ -62,14 +62,14 @@ def _vector(texts: tuple[str, ...], mark: str) -> str:
         literal += [f"{word}:{n}" for n, word in enumerate(found, place + 1)]
         place += len(found) + 1
     if place > ROOM // (4 * LONGEST):
-        literal = _fitting(literal)
+        literal = fitting(literal)
     return " ".join([*literal, mark]) if literal else ""
 
 
 _alike = lru_cache(maxsize=4096)(_vector)
 
 
-def _fitting(literal: list[str]) -> list[str]:
+def fitting(literal: list[str]) -> list[str]:
     """The words for which there is room."""
     room = ROOM
     for n, word in enumerate(literal):

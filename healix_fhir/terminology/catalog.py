@@ -12,14 +12,16 @@ Spec: FHIR R4, hl7.org/fhir/R4/terminology-service.html#system, hl7.org/fhir/R4/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 import zstandard
 
 from healix_fhir.kernel import arrays
-from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.database import Row, Statement, Work
 from healix_fhir.kernel.errors import not_found
 from healix_fhir.model.definitions import TYPE_ID, search_parameters
 from healix_fhir.model.json import decode_stored
@@ -28,6 +30,7 @@ from healix_fhir.model.profile.library import FIXED
 from healix_fhir.model.profile.official import edition, versions
 from healix_fhir.search import tokens
 from healix_fhir.terminology.fill import Origin, fill
+from healix_fhir.terminology.kept import Kept
 from healix_fhir.terminology.resource import contents
 from healix_fhir.terminology.rows import placed
 from smart_auth.access import AccessContext
@@ -102,56 +105,141 @@ def find(access: AccessContext, canonical: str) -> Work[System]:
 
 
 def find_each(access: AccessContext, canonicals: Iterable[str]) -> Work[dict[str, System | None]]:
-    """The code systems that are meant, None where there is none; one statement once they are in the tables."""
+    """The code systems that are meant, None where there is none; one statement once they are in the tables.
+
+    Only what is meant is put there: one that cannot be does not stand in the way of others of its url.
+    """
     wanted = list(dict.fromkeys(canonicals))
     urls = list(dict.fromkeys(split(canonical)[0] for canonical in wanted))
-    rows = yield from _rows(lambda: _by_url(access, urls), urls)
-    by_url: dict[str, list[System]] = {url: [] for url in urls}
-    for system in rows:
-        if system.url in by_url and not (system.source == RESOURCE and system.about.get("status") == RETIRED):
-            by_url[system.url].append(system)
-    return {canonical: _chosen(canonical, by_url[split(canonical)[0]]) for canonical in wanted}
+    for _ in range(TRIES):
+        meant = yield from _meant(access, wanted, urls)
+        new = {one for one in meant.values() if one is not None and one.system is None}
+        if not new:
+            break
+        for one in new:
+            yield from _put(one)
+    return {canonical: one.system if one is not None else None for canonical, one in meant.items()}
 
 
 def of_resource(access: AccessContext, id_: str) -> Work[System]:
     """The code system of a CodeSystem resource. Raises NotFound where there is none that the caller may see."""
     condition = access.predicate(CODE_SYSTEM, Permission.READ, "r")
     statement = Statement(
-        f"""SELECT {_COLUMNS}, r.pk, NULL::bigint, r.pk || '/' || r.version, CASE WHEN c.id IS NULL THEN r.body END
+        f"""SELECT {_COLUMNS}, '{RESOURCE}', r.pk, NULL::text, NULL::text, r.pk || '/' || r.version, r.updated
             {_OF_RESOURCE} AND r.id = %s COLLATE "C" AND {condition.sql}""",
         (TYPE_ID[CODE_SYSTEM], id_, *condition.params),
     )
-    rows = yield from _rows(lambda: statement, ())
-    if not rows:
-        raise not_found(f"{CODE_SYSTEM}/{id_[:64]} does not exist")
-    return rows[0]
-
-
-def _rows(ask: Callable[[], Statement], official: Sequence[str]) -> Work[list[System]]:
-    """What a statement finds; what is not in the tables yet is put there, and asked for again."""
     for _ in range(TRIES):
-        rows = yield ask()
-        known = [System(*row[:12]) for row in rows if row[0] is not None]
-        new = [_brought(*row[12:]) for row in rows if row[0] is None]
-        there = {system.url for system in known if system.source == DEFINITIONS}
-        new += [(body, Origin(DEFINITIONS, edition())) for url in official if url not in there for body in _own(url)]
-        if not new:
-            return known
-        for body, origin in new:
-            yield fill(placed(contents(body)), origin)
-    return known
+        rows = yield statement
+        if not rows:
+            break
+        found = _candidate(rows[0])
+        if found.system is not None:
+            return found.system
+        yield from _put(found)
+    raise not_found(f"{CODE_SYSTEM}/{id_[:64]} does not exist")
 
 
-def _own(url: str) -> list[dict[str, Any]]:
-    """The CodeSystems of R4's definitions with this url: as a rule one or none."""
+class _Candidate(msgspec.Struct, frozen=True):
+    """A code system that may be meant; `system` None: it is not in the tables yet. `pk` is that of what it is from."""
+
+    source: str
+    pk: int
+    url: str
+    version: str
+    stamp: str
+    written: datetime | None = None
+    system: System | None = None
+
+    @property
+    def key(self) -> tuple[str, datetime | None]:
+        """What is the same as long as a resource is."""
+        return self.stamp, self.written
+
+
+_headings: Kept[tuple[str, datetime | None], tuple[str, str, str]] = Kept(500)
+"""By key the url, version and status of written CodeSystems that nobody has needed in the tables."""
+
+
+def _meant(access: AccessContext, wanted: Sequence[str], urls: Sequence[str]) -> Work[dict[str, _Candidate | None]]:
+    """What each canonical means. Resources that are not in the tables are looked at where nothing goes before them."""
+    rows = yield _by_url(access, urls)
+    found = [_candidate(row) for row in rows]
+    there = {(one.url, one.version) for one in found if one.source == DEFINITIONS}
+    found += [
+        _Candidate(DEFINITIONS, 0, url, version, edition())
+        for url in urls
+        for version in _own(url)
+        if (url, version) not in there
+    ]
+    closed = [one for one in found if one.source == RESOURCE and one.system is None]
+    found = [one for one in found if one not in closed and not _is_retired(one)]
+    meant = {canonical: _chosen(canonical, found) for canonical in wanted}
+    if closed and any(one is None or one.source == RESOURCE for one in meant.values()):
+        found += yield from _opened(closed)
+        meant = {canonical: _chosen(canonical, found) for canonical in wanted}
+    return meant
+
+
+def _candidate(row: Row) -> _Candidate:
+    system = System(*row[:12]) if row[0] is not None else None
+    source, pk, url, version, stamp, written = row[12:]
+    if system is not None:
+        return _Candidate(source, pk, system.url, system.version, stamp, written, system)
+    return _Candidate(source, pk, url or "", version or "", stamp, written)
+
+
+def _is_retired(one: _Candidate) -> bool:
+    return one.source == RESOURCE and one.system is not None and one.system.about.get("status") == RETIRED
+
+
+def _opened(closed: Sequence[_Candidate]) -> Work[list[_Candidate]]:
+    """Resources that are not in the tables, with their headings; without those that are retired."""
+    known = {one.key: _headings[one.key] for one in closed if one.key in _headings}
+    for one in closed:
+        if one.key not in known and (body := (yield from _body(one))) is not None:
+            heading = (str(body.get("url", "")), str(body.get("version", "")), str(body.get("status", "")))
+            known[one.key] = _headings[one.key] = heading
+    return [
+        _Candidate(one.source, one.pk, url, version, one.stamp, one.written)
+        for one in closed
+        if one.key in known
+        for url, version, status in [known[one.key]]
+        if status != RETIRED
+    ]
+
+
+def _put(one: _Candidate) -> Work[None]:
+    """Put a code system into the tables, unless what it is from has changed."""
+    body = yield from _body(one)
+    if body is not None:
+        definition = one.pk if one.source == PACKAGE else None
+        resource = one.pk if one.source == RESOURCE else None
+        yield fill(placed(contents(body)), Origin(one.source, one.stamp, definition=definition, resource=resource))
+
+
+def _body(one: _Candidate) -> Work[dict[str, Any] | None]:
+    """The CodeSystem that a code system is made from; None where it is not there any more."""
+    if one.source == DEFINITIONS:
+        return next((body for body in _written(one.url) if str(body.get("version", "")) == one.version), None)
+    if one.source == PACKAGE:
+        rows = yield Statement("SELECT body FROM definition WHERE pk = %s", (one.pk,))
+        return decode_stored(zstandard.decompress(rows[0][0])) if rows else None
+    rows = yield Statement(
+        "SELECT body FROM resource WHERE pk = %s AND pk || '/' || version = %s AND NOT deleted", (one.pk, one.stamp)
+    )
+    return decode_stored(rows[0][0]) if rows else None
+
+
+def _written(url: str) -> list[dict[str, Any]]:
+    """The CodeSystems of R4's definitions with this url: as a rule one or none, several of some tables of HL7 v2."""
     return [body for body in versions(url) if body["resourceType"] == CODE_SYSTEM]
 
 
-def _brought(resource: int | None, definition: int | None, stamp: str, body: bytes) -> tuple[dict[str, Any], Origin]:
-    """A CodeSystem that is not in the tables, with what it is made from."""
-    if definition is not None:
-        return decode_stored(zstandard.decompress(body)), Origin(PACKAGE, stamp, definition=definition)
-    return decode_stored(body), Origin(RESOURCE, stamp, resource=resource)
+@lru_cache(maxsize=4096)
+def _own(url: str) -> tuple[str, ...]:
+    """The versions of R4's own CodeSystems with this url."""
+    return tuple(str(body.get("version", "")) for body in _written(url))
 
 
 _COLUMNS = """c.id, c.source, c.url, c.version, c.name, c.title, c.content, c.case_sensitive, c.hierarchy, c.count,
@@ -160,15 +248,15 @@ _OF_RESOURCE = """
 FROM resource r LEFT JOIN code_system c ON c.resource = r.pk AND c.stamp = r.pk || '/' || r.version
 WHERE r.type = %s AND NOT r.deleted"""
 _BY_URL = f"""
-SELECT {_COLUMNS}, NULL::bigint, NULL::bigint, NULL::text, NULL::bytea
+SELECT {_COLUMNS}, c.source, c.id::bigint, NULL::text, NULL::text, c.stamp, NULL::timestamptz
 FROM code_system c
 WHERE c.url = ANY(%s::text[]) AND c.ready AND (c.source = '{LOADED}' OR c.source = '{DEFINITIONS}' AND c.stamp = %s)
 UNION ALL
-SELECT {_COLUMNS}, NULL, d.pk, d.pk::text, CASE WHEN c.id IS NULL THEN d.body END
+SELECT {_COLUMNS}, '{PACKAGE}', d.pk, d.url, d.version, d.pk::text, NULL
 FROM definition d LEFT JOIN code_system c ON c.definition = d.pk
 WHERE d.url = ANY(%s::text[]) AND d.type = '{CODE_SYSTEM}'
 UNION ALL
-SELECT {_COLUMNS}, r.pk, NULL, r.pk || '/' || r.version, CASE WHEN c.id IS NULL THEN r.body END {_OF_RESOURCE}
+SELECT {_COLUMNS}, '{RESOURCE}', r.pk, NULL, NULL, r.pk || '/' || r.version, r.updated {_OF_RESOURCE}
   AND r.toks && %s::bigint[] AND {{condition}}"""
 
 
@@ -183,19 +271,24 @@ def _by_url(access: AccessContext, urls: Sequence[str]) -> Statement:
     )
 
 
-def _chosen(canonical: str, systems: Sequence[System]) -> System | None:
+def _chosen(canonical: str, found: Iterable[_Candidate]) -> _Candidate | None:
     """The one that is meant by its source and version."""
     url, version = split(canonical)
-    fits = [one for one in systems if not version or one.version == version or one.version.startswith(_parts(version))]
-    fixed = url.startswith(FIXED) and any(one.source == DEFINITIONS for one in systems)
-    if fixed:
-        fits = [one for one in fits if one.source == DEFINITIONS]
-    best = min((PREFERRED.index(one.source) for one in fits), default=0)
+    named = [one for one in found if one.url == url]
+    meant = [one for one in named if not version or fits(one.version, version)]
+    if url.startswith(FIXED) and any(one.source == DEFINITIONS for one in named):
+        meant = [one for one in meant if one.source == DEFINITIONS]
+    best = min((PREFERRED.index(one.source) for one in meant), default=0)
     return max(
-        (one for one in fits if PREFERRED.index(one.source) == best),
-        key=lambda one: (precedence(one.version), one.id),
+        (one for one in meant if PREFERRED.index(one.source) == best),
+        key=lambda one: (precedence(one.version), one.pk),
         default=None,
     )
+
+
+def fits(version: str, named: str) -> bool:
+    """Whether a version is meant by what is named: itself, or how it begins."""
+    return version == named or version.startswith(_parts(named))
 
 
 def _parts(version: str) -> tuple[str, str]:

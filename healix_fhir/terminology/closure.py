@@ -61,6 +61,8 @@ TABLES = 100
 """Closure tables of one owner."""
 CONCEPTS = 10_000
 """Concepts of one table."""
+PAIRS = 200_000
+"""Pairs of one table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +107,22 @@ def since(id_: int, version: int) -> Work[list[Pair]]:
 def add(id_: int, version: int, added: Collection[tuple[System, Concept]]) -> Work[tuple[int, list[Pair]]]:
     """Put concepts into a table: its version, a new one where any is new, and the pairs that this brings.
 
-    Concepts are compared in the version of the code system in which they were added. Raises Invalid when it is full.
+    Concepts are compared in the version of the code system in which they were added, those of one that was written anew
+    in what it is now. Raises Invalid when it is full.
     """
+    yield Statement(_ANEW, (id_, arrays.int4({system.id for system, _ in added})))
     new = yield from _put(id_, added)
     if not new:
         return version, []
     rows = yield Statement("SELECT count(*) FROM closure_concept WHERE closure = %s", (id_,))
     if rows[0][0] > CONCEPTS:
         raise invalid(f"a closure table has at most {CONCEPTS} concepts", code="too-costly", expression=("concept",))
+    rows = yield Statement("SELECT count(*) FROM closure_pair WHERE closure = %s", (id_,))
+    room = PAIRS - rows[0][0]
     yield Statement("UPDATE closure SET version = %s WHERE id = %s", (version + 1, id_))
-    yield Statement(_PAIRS, (*_columns(new), id_, id_, id_, version + 1), prepare=False)
+    made = yield Statement(_PAIRS, (*_columns(new), id_, id_, id_, version + 1, room + 1), prepare=False)
+    if made[0][0] > room:
+        raise invalid(f"a closure table has at most {PAIRS} pairs", code="too-costly", expression=("concept",))
     return version + 1, (yield from since(id_, version))
 
 
@@ -124,11 +132,21 @@ WITH new AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::int[], %s::int[]) 
      SELECT a.system, a.code, b.code AS above
      FROM new a JOIN closure_concept b ON b.closure = %s AND b.code_system = a.code_system AND b.n <> a.n
      JOIN concept c ON c.system = b.code_system AND c.n = b.n AND c.below @> a.n
-     UNION
+     UNION ALL
      SELECT a.system, a.code, b.code
      FROM new b JOIN concept c ON c.system = b.code_system AND c.n = b.n
-     JOIN closure_concept a ON a.closure = %s AND a.code_system = b.code_system AND a.n <> b.n AND c.below @> a.n)
-INSERT INTO closure_pair (closure, version, system, code, above) SELECT %s, %s, p.* FROM pairs p"""
+     JOIN closure_concept a ON a.closure = %s AND a.code_system = b.code_system AND a.n <> b.n AND c.below @> a.n
+     WHERE NOT EXISTS (SELECT FROM new x WHERE x.system = a.system AND x.code = a.code)),
+   made AS (
+     INSERT INTO closure_pair (closure, version, system, code, above)
+     SELECT %s, %s, p.* FROM pairs p LIMIT %s RETURNING 1)
+SELECT count(*) FROM made"""
+_ANEW = """
+UPDATE closure_concept k SET code_system = s.id, n = c.n FROM code_system s JOIN concept c ON c.system = s.id
+WHERE k.closure = %s AND s.id = ANY(%s::int[]) AND k.system = s.url
+  AND c.key = CASE WHEN s.case_sensitive THEN k.code ELSE lower(k.code) END
+  AND NOT EXISTS (SELECT FROM code_system o WHERE o.id = k.code_system)"""
+"""Concepts whose code system is gone, since its resource was written anew, are those of what it is now."""
 
 New = tuple[str, str, int, int]
 """System, code, the id of the code system and the number of the concept there."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from healix_fhir.search.words import words
+from healix_fhir.search.words import fitting, words
 
 
 def speaks(language: str, wanted: str) -> bool:
@@ -58,7 +58,7 @@ class Entry(msgspec.Struct, frozen=True):
     def words(self) -> str:
         """The words that find the concept, as PostgreSQL writes a tsvector without places."""
         texts = [self.code, self.display or "", *(one.value for one in self.designations)]
-        return " ".join(sorted({word for text in texts for word in words(text)}))
+        return " ".join(fitting(sorted({word for text in texts for word in words(text)})))
 
 
 class Heading(msgspec.Struct, frozen=True):

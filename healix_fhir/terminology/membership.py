@@ -95,7 +95,7 @@ def judge(found: Set, systems: Systems, system: str | None, version: str | None,
 
 
 def _meant(group: Group, version: str | None) -> bool:
-    return not version or group.shown_version in (None, version)
+    return not version or group.shown_version is None or catalog.fits(group.shown_version, version)
 
 
 def _as_listed(names: Names, group: Group, code: str) -> Member:

@@ -112,14 +112,10 @@ class _Putting:
 
     def __init__(self, known: Mapping[str, Composition]) -> None:
         self._known = known
-        self._done: dict[str, Set] = {}
-        self._sizes: dict[str, int] = {}
+        self._done: dict[tuple[int, str], tuple[Set, int]] = {}
 
     def members(self, whole: Composition, trail: tuple[str, ...]) -> Set:
-        found, size = self._put(whole.members, whole, trail)
-        if size > LEAVES:
-            raise invalid(f"the value set has more than {LEAVES} parts in the end", code="too-costly")
-        return found
+        return self._put(whole.members, whole, trail)[0]
 
     def _put(self, found: Set, whole: Composition, trail: tuple[str, ...]) -> tuple[Set, int]:
         """What a set is with everything in its place, and of how many parts."""
@@ -129,22 +125,35 @@ class _Putting:
             case Codes() | Selected():
                 return found, 1
             case Both(several):
-                parts = [self._put(one, whole, trail) for one in several]
-                return Both(tuple(part for part, _ in parts)), sum(size for _, size in parts)
+                parts, size = self._each(several, whole, trail)
+                return Both(parts), size
             case Either(several):
-                parts = [self._put(one, whole, trail) for one in several]
-                return Either(tuple(part for part, _ in parts)), sum(size for _, size in parts)
+                parts, size = self._each(several, whole, trail)
+                return Either(parts), size
             case Without(kept, dropped):
-                (of, many), (less, more) = self._put(kept, whole, trail), self._put(dropped, whole, trail)
-                return Without(of, less), many + more
+                (of, less), size = self._each((kept, dropped), whole, trail)
+                return Without(of, less), size
             case Active(inner):
                 of, many = self._put(inner, whole, trail)
                 return Active(of), many
 
+    def _each(self, several: Sequence[Set], whole: Composition, trail: tuple[str, ...]) -> tuple[tuple[Set, ...], int]:
+        """Several sets, and how many parts they have together; what is empty counts too."""
+        parts: list[Set] = []
+        sum_ = 0
+        for one in several:
+            part, size = self._put(one, whole, trail)
+            parts.append(part)
+            sum_ += size
+            if sum_ > LEAVES:
+                raise invalid(f"the value set has more than {LEAVES} parts in the end", code="too-costly")
+        return tuple(parts), max(sum_, 1)
+
     def _of_name(self, canonical: str, whole: Composition, trail: tuple[str, ...]) -> tuple[Set, int]:
         inside = canonical.startswith("#")
-        if not inside and canonical in self._done:
-            return self._done[canonical], self._sizes[canonical]
+        key = (id(whole.contained) if inside else 0, canonical)  # what contains it lives as long as this
+        if key in self._done:
+            return self._done[key]
         inner = _contained(whole, canonical) if inside else self._known[canonical]
         name = inner.url or canonical
         if name in trail:
@@ -152,7 +161,5 @@ class _Putting:
             raise invalid(f"the value set leads back to itself: {way[:500]}", code="business-rule")
         if len(trail) >= DEPTH:
             raise invalid(f"more than {DEPTH} value sets lead from one to the next", code="too-costly")
-        found, size = self._put(inner.members, inner, (*trail, name))
-        if not inside:
-            self._done[canonical], self._sizes[canonical] = found, size
-        return found, size
+        self._done[key] = self._put(inner.members, inner, (*trail, name))
+        return self._done[key]

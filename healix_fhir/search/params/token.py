@@ -15,6 +15,9 @@ from healix_fhir.terminology.code_systems import implied_systems
 HOT = frozenset({"category", "code", "component-code", "identifier"})
 """Parameters, by code, whose tokens also stand in `index_token`: asked for often, together with patient and date."""
 
+ROOM = 2000
+"""Bytes of a code with its system that are stored as they are; a row of PostgreSQL's b-trees takes 2704."""
+
 BOOLEAN_SYSTEM = "http://hl7.org/fhir/special-values"
 
 
@@ -71,10 +74,17 @@ def _add_coded(param_id: int, *, hot: bool) -> Add:
         of = tokens.of_system(system, code) if system and hot else None
         if hot:
             rows.hot.append((found[0], of))
-        if system:
+        if system and _fits(system, code):
             rows.coded.append((param_id, system, code, found[1], found[0] if hot else None, of))
 
     return add
+
+
+def _fits(system: str, code: str) -> bool:
+    """Whether a code can stand in an index: what is longer is found by its hash alone."""
+    if len(system) + len(code) <= ROOM // 4:  # bytes of a character at most
+        return True
+    return len(system.encode()) + len(code.encode()) <= ROOM
 
 
 def _codings(param_id: int, add: Add) -> Emit:

@@ -46,6 +46,9 @@ def test_attachments(server: LiveServer, client: httpx.Client) -> None:
     assert document["description"] == 'says "url":"Binary/letter" itself'
 
 
+STATUS = "http://hl7.org/fhir/ValueSet/observation-status"
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
@@ -63,6 +66,8 @@ def test_attachments(server: LiveServer, client: httpx.Client) -> None:
          {"Observation": ["ann-weight", "cis-pulse"], "Patient": ["ann", "bob", "cis"]}),
         ("$export?_typeFilter=Observation%3Fcode%3D29463-7,1&_typeFilter=Patient%3Fgender%3Dmale&_type=Observation,Patient",
          {"Observation": ["ann-weight", "both"], "Patient": ["bob"]}),
+        (f"$export?_type=Observation&_typeFilter=Observation%3Fcode%3D29463-7%26status:in%3D{STATUS}",
+         {"Observation": ["ann-weight"]}),
         ("Group/pair/$export?_type=Observation&_typeFilter=Observation%3Fpatient.gender%3Dfemale",
          {"Observation": ["ann-pulse", "ann-weight", "both"]}),
         ("Group/pair/$export?_type=Observation&_typeFilter=Observation%3Fstatus%3Dpreliminary", {}),
@@ -173,6 +178,7 @@ REFUSED = [
     ("$export?_typeFilter=Observation?_count=1", "_count"),
     ("$export?_typeFilter=Observation?date=never", "date"),
     ("$export?_typeFilter=Observation?code:nothing=1", "nothing"),
+    ("$export?_typeFilter=Observation?code:in=http://example.org/none", "http://example.org/none is not known"),
     ("$export?_typeFilter=" + ",".join(["Observation?code=1"] * 51), "50 searches"),
     ("$export?_typeFilter=Observation?code=" + ",".join(["1"] * 3000), "2000 values"),
 ]

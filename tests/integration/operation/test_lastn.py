@@ -73,6 +73,7 @@ def test_a_caller_bound_to_one_patient_needs_to_name_none(database_url: str, poo
         ([("patient", "p"), ("code", "x"), ("max", "0")], Category.INVALID, "'max'"),
         ([("patient", "p"), ("code", "x"), ("max", "1"), ("max", "2")], Category.INVALID, "'max'"),
         ([("patient", "p"), ("code", "x"), ("nope", "1")], Category.INVALID, "nope"),
+        ([("patient", "p"), ("code:in", "http://example.org/none")], Category.INVALID, "http://example.org/none"),
         ([("patient", "p"), ("code", "x"), ("_sort", "date")], Category.INVALID, "'_sort'"),
         ([("patient", "p"), ("code", "x"), ("_include", "*")], Category.INVALID, "'_include'"),
     ],

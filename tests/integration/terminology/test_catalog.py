@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from psycopg.errors import ProgramLimitExceeded
 
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.profile.official import terminology, whole
@@ -181,3 +182,15 @@ def test_numbers_of_what_is_not_to_be_used(pool: Pool) -> None:
     system = find(pool, COLOURS)
     found = rows(pool, "SELECT inactive::text, abstract::text FROM code_system WHERE id = %s", system.id)
     assert found == [("{[1,3),[4,5)}", "{[3,4)}")]
+
+
+def test_what_cannot_be_read_stands_in_nobodys_way(pool: Pool) -> None:
+    """Of several with one url only the one that is meant is put into the tables; another may never fit there."""
+    long = "".join(f"{n:06}" for n in range(1000))  # longer than an index takes
+    put(pool, colours(long, version="9"), "c")
+    put(pool, colours("red", version="10"), "d")
+    assert codes(pool, find(pool, COLOURS)) == ["red"]
+    do(pool, lambda: packages.install(package(colours("green", version="1"))))
+    assert codes(pool, find(pool, COLOURS)) == ["green"]
+    with pytest.raises(ProgramLimitExceeded):
+        find(pool, f"{COLOURS}|9")

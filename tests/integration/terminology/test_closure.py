@@ -60,6 +60,17 @@ def test_a_closure_table_grows(database_url: str, pool: Pool) -> None:
     assert pairs(call(database_url, "mine", "red", "crimson")) == {("crimson", "red")}
 
 
+def test_a_code_system_that_is_written_anew(database_url: str, pool: Pool) -> None:
+    """Concepts that were added before are those of what it is now: they stand above and below new ones."""
+    put(pool, colours(), "c")
+    call(database_url, "mine")
+    call(database_url, "mine", "red")
+    put(pool, colours(title="Colours"), "c")
+    assert pairs(call(database_url, "mine", "crimson", "warm")) == {
+        ("crimson", "red"), ("crimson", "warm"), ("red", "warm"),
+    }  # fmt: skip
+
+
 def test_a_closure_table_is_its_clients(database_url: str, pool: Pool) -> None:
     """Another client, and another user of the same, has none of this name."""
     put(pool, colours(), "c")
@@ -107,6 +118,11 @@ def test_tables_and_callers_have_limits(database_url: str, pool: Pool, monkeypat
     with pytest.raises(HealixError, match="at most 2 concepts"):
         call(database_url, "one", "red", "blue", "warm")
     assert call(database_url, "one", "red", "blue")["version"] == "1"
+    monkeypatch.setattr("healix_fhir.terminology.closure.CONCEPTS", 9)
+    monkeypatch.setattr("healix_fhir.terminology.closure.PAIRS", 2)
+    with pytest.raises(HealixError, match="at most 2 pairs"):
+        call(database_url, "one", "crimson", "warm")
+    assert pairs(call(database_url, "one", "warm")) == {("red", "warm")}
     with pytest.raises(HealixError) as caught:
         call(database_url, "one", access=with_scope("system/ConceptMap.cruds"))
     assert caught.value.category is Category.FORBIDDEN

@@ -49,6 +49,7 @@ def validate(url: str, query: str = "", *parts: Json, **call: Any) -> Json:
         (f"{RED}&display=Rot&displayLanguage=de", True, "Rot", ""),
         (f"{RED}&display=Green", False, "Red", "is not called 'Green'"),
         (f"{RED}&systemVersion=1.1", True, "Red", ""),
+        (f"{RED}&systemVersion=1", True, "Red", ""),
         (f"{RED}&systemVersion=7", False, None, "not in the value set"),
         (f"{URL}&code=red", True, "Red", ""),
         (f"{URL}&system={COLOURS}&code=blue", False, None, "not in the value set"),
