@@ -36,17 +36,17 @@ async def ask(edge: Edge, request: Request, access: AccessContext) -> Response:
     asking(access, uid, ())
     asked = asking(access, uid, await aside(_references, await body(request, LONGEST)))
     judged = await _judged(edge, access, asked)
-    await atransaction(edge.pool, lambda: keep(access, asked, judged))
-    return _answer(judged, kind, f"{edge.base}/commitment-requests/{uid}")
+    await atransaction(edge.pool, lambda: keep(access, asked, judged), aside=True)
+    return await aside(_answer, judged, kind, f"{edge.base}/commitment-requests/{uid}")
 
 
 async def check(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET /commitment-requests/{transaction}`."""
     uid, kind = _asked(request)
-    asked = await atransaction(edge.pool, lambda: known(access, uid))
+    asked = await atransaction(edge.pool, lambda: known(access, uid), aside=True)
     judged = await _judged(edge, access, asked)
-    await atransaction(edge.pool, lambda: again(access, asked, judged))
-    return _answer(judged, kind, f"{edge.base}/commitment-requests/{uid}")
+    await atransaction(edge.pool, lambda: again(access, asked, judged), aside=True)
+    return await aside(_answer, judged, kind, f"{edge.base}/commitment-requests/{uid}")
 
 
 def _asked(request: Request) -> tuple[str, str]:
@@ -60,7 +60,7 @@ def _references(sent: Body) -> tuple[Reference, ...]:
 
 
 async def _judged(edge: Edge, access: AccessContext, asked: Commitment) -> Judged:
-    found, patients = await atransaction(edge.pool, lambda: look(access, asked))
+    found, patients = await atransaction(edge.pool, lambda: look(access, asked), aside=True)
     return await aside(judge, edge.archive, asked, found, patients)
 
 

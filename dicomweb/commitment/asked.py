@@ -1,7 +1,8 @@
 """Asking this server to take responsibility for instances: kept, and answered later by an errand.
 
-A Transaction UID is used once. Who repeats a request word for word has not heard the answer: it is one request, told
-again. Other references under a UID that is in use are a request of their own, all of whose instances fail (0131H).
+A Transaction UID is used once among peers; what is asked over HTTP (at_once.py) counts for itself. Who repeats a
+request word for word has not heard the answer: it is one request, told again. Other references under a UID that is in
+use are a request of their own, all of whose instances fail (0131H).
 
 Spec: PS3.4 J.3.2 (2024d)
 """
@@ -28,7 +29,8 @@ WITH same AS (
        SELECT pk FROM commitment WHERE transaction_uid = %s AND aet = %s AND digest = %s ORDER BY pk LIMIT 1),
      made AS (
        INSERT INTO commitment (transaction_uid, aet, digest, count, list, is_duplicate)
-       SELECT %s, %s, %s, %s, %s, EXISTS (SELECT FROM commitment WHERE transaction_uid = %s)
+       SELECT %s, %s, %s, %s, %s, EXISTS (
+         SELECT FROM commitment WHERE transaction_uid = %s AND strpos(aet, E'\\\\') = 0)
        WHERE NOT EXISTS (SELECT FROM same) RETURNING pk)
 SELECT pk FROM same UNION ALL SELECT pk FROM made"""
 

@@ -23,6 +23,8 @@ from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
 USED = "the Transaction UID is in use"
+MOST_KEPT = 1000
+"""Requests of one app and person that are kept at once."""
 
 
 def asking(access: AccessContext, uid: str, references: Sequence[Reference]) -> Commitment:
@@ -32,22 +34,32 @@ def asking(access: AccessContext, uid: str, references: Sequence[Reference]) -> 
 
 
 def keep(access: AccessContext, asked: Commitment, judged: Judged) -> Work[None]:
-    """Keep a request that was judged, and put on record what is told. Raises Conflict for a used Transaction UID."""
+    """Keep a request that was judged, and put on record what is told. Raises Conflict for a used Transaction UID, Busy
+    for one more than are kept of one owner.
+    """
     owner = _owner(access)
     yield Statement(
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"commitment {asked.transaction_uid} {owner}",)
     )
     rows = yield Statement(
+        """SELECT (SELECT count(*) FROM commitment WHERE aet = %(owner)s),
+                  EXISTS (SELECT FROM commitment WHERE transaction_uid = %(uid)s AND aet = %(owner)s)""",
+        {"uid": asked.transaction_uid, "owner": owner},
+    )
+    count, is_used = rows[0]
+    if is_used:
+        raise HealixError(Category.CONFLICT, USED)
+    if count >= MOST_KEPT:
+        message = f"an app may have at most {MOST_KEPT} requests for storage commitment"
+        raise HealixError(Category.BUSY, message, retry_after=3600)
+    yield Statement(
         """INSERT INTO commitment (transaction_uid, aet, digest, count, list, is_duplicate)
-           SELECT %s, %s, %s, %s, %s, FALSE
-           WHERE NOT EXISTS (SELECT FROM commitment WHERE transaction_uid = %s AND aet = %s) RETURNING pk""",
+           VALUES (%s, %s, %s, %s, %s, FALSE)""",
         (
             asked.transaction_uid, owner, xxh3_128(repr(asked.references).encode()).digest(), len(asked.references),
-            pack(asked.references), asked.transaction_uid, owner,
+            pack(asked.references),
         ),
     )  # fmt: skip
-    if not rows:
-        raise HealixError(Category.CONFLICT, USED)
     yield _told(access, asked, judged)
 
 

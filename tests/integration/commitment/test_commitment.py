@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dicomweb.commitment import asked
+from dicomweb.commitment import asked, at_once
 from dicomweb.commitment.asked import Commitment, find, request
 from dicomweb.commitment.judge import FailureReason, Judged, judge, look
 from dicomweb.commitment.references import Reference, Request
@@ -155,6 +155,33 @@ def test_transaction_uid_is_used_once(store: Store, changes: dict[str, object]) 
     assert {reason for _, reason in judged(store).failed} == {FailureReason.DUPLICATE_TRANSACTION_UID}
     assert judged(store).committed == ()
     assert [one.is_duplicate for one in kept(store)] == [False, True]
+
+
+@pytest.mark.spec("PS3.4 J.3.2")
+def test_requests_over_http_use_no_transaction_uid_of_peers(store: Store) -> None:
+    """Whoever knows a modality's Transaction UID cannot make its request fail."""
+    store.add(part10(data_set()))
+    references = (Reference(CT, uid(1, 1, 1)),)
+    app = at_once.asking(MODALITY, TRANSACTION, references)
+    store.run(at_once.keep(MODALITY, app, judge(store.archive, app, *store.run(look(MODALITY, app)))))
+    ask(store, uid(1, 1, 1))
+    assert judged(store).committed == [*references]
+
+
+def test_an_app_has_so_many_requests(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One more is refused as busy; another app has room of its own."""
+    monkeypatch.setattr(at_once, "MOST_KEPT", 1)
+
+    def keep(number: int, client: str) -> None:
+        access = AccessContext(MODALITY.scopes, Origin(client=client))
+        app = at_once.asking(access, uid(number), (Reference(CT, uid(1)),))
+        store.run(at_once.keep(access, app, judge(store.archive, app, *store.run(look(access, app)))))
+
+    keep(1, "one")
+    with pytest.raises(HealixError) as raised:
+        keep(2, "one")
+    assert raised.value.category is Category.BUSY
+    keep(2, "other")
 
 
 def test_patients_of_what_is_told_are_known(store: Store) -> None:
