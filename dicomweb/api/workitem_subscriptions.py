@@ -27,7 +27,8 @@ from healix_fhir.kernel.errors import invalid
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
-NEXT_PAIR = re.compile(r",(?=[A-Za-z0-9.]+=)")
+NEXT_PAIR = re.compile(r",(?=[A-Za-z0-9.]+(?:\[[^\[\]\\]{1,64}\])?=)")
+"""Before the next name of a filter, be it that of a private attribute with its creator."""
 
 
 def channel_of(base: str, aet: str) -> str:

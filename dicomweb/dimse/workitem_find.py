@@ -30,7 +30,8 @@ from smart_auth.access import AccessContext
 WORD = "query-workitem"
 FUZZY = 2
 """The byte of the application information that asks for fuzzy names. Spec: PS3.4 Table K.5.1-1 (2024d)"""
-PAGE = 500
+PAGE = 50
+"""Items that are read at once, each with a data set of some MB at most."""
 NO_KEYS = frozenset({0x00080005, 0x00080201})
 """Specific Character Set and Timezone Offset From UTC say something of the query, and are matched with nothing."""
 IDENTITY = {0x00080016: "UI", 0x00080018: "UI"}

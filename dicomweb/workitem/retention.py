@@ -17,7 +17,8 @@ AT_ONCE = 1000
 
 
 def sweep(days: int) -> Work[int]:
-    """Remove what has ended `days` ago and is locked by no subscriber (0: nothing); how many of them.
+    """Remove what has ended `days` ago, is locked by no subscriber and of which all peers were told (0: nothing); how
+    many of them.
 
     That an item was there stays known, so that it is answered as gone and its UID is not used again.
     """
@@ -27,14 +28,15 @@ def sweep(days: int) -> Work[int]:
     if not days:
         return 0
     rows = yield Statement(
-        """WITH over AS MATERIALIZED (
+        f"""WITH over AS MATERIALIZED (
              SELECT w.pk FROM workitem w
              WHERE w.state IN ('COMPLETED', 'CANCELED') AND w.dataset IS NOT NULL
                AND w.updated < now() - make_interval(days => %s)
                AND NOT EXISTS (SELECT FROM workitem_subscription s WHERE s.workitem = w.pk AND s.locked)
+               AND NOT EXISTS (SELECT FROM workitem_event e WHERE e.workitem = w.pk AND {WAITING})
              ORDER BY w.pk LIMIT %s FOR NO KEY UPDATE OF w SKIP LOCKED),
            emptied AS (
-             UPDATE workitem SET dataset = NULL, transaction_uid = NULL, patient_id = '', issuer = '', marks = '{}'
+             UPDATE workitem SET dataset = NULL, transaction_uid = NULL, patient_id = '', issuer = '', marks = '{{}}'
              WHERE pk IN (SELECT pk FROM over)),
            keys AS (DELETE FROM workitem_key WHERE workitem IN (SELECT pk FROM over)),
            subscriptions AS (DELETE FROM workitem_subscription WHERE workitem IN (SELECT pk FROM over)),

@@ -50,7 +50,7 @@ def subscribe(access: AccessContext, uid: str, aet: str, *, lock: bool) -> Work[
 
 _JOIN = """
 WITH joined AS MATERIALIZED (
-       SELECT w.pk, w.uid, w.dataset FROM workitem w
+       SELECT w.pk, w.uid, CASE WHEN %s THEN w.dataset END AS dataset FROM workitem w
        WHERE w.dataset IS NOT NULL AND {condition}
          AND NOT EXISTS (SELECT FROM workitem_subscription s WHERE s.workitem = w.pk AND s.aet = %s)
        ORDER BY w.pk FOR NO KEY UPDATE OF w),
@@ -77,7 +77,9 @@ def subscribe_globally(access: AccessContext, aet: str, *, lock: bool, keys: Pai
         (granted, None if keys is None else msgspec.json.encode(list(keys)), aet),
     )
     condition = all_of([seen, asked])
-    rows = yield Statement(_JOIN.format(condition=condition.sql), (*condition.params, aet, aet, granted), prepare=False)
+    rows = yield Statement(
+        _JOIN.format(condition=condition.sql), (granted, *condition.params, aet, aet, granted), prepare=False
+    )
     named = None if keys is None else "&".join(f"{name}={value}" for name, value in keys).replace("\0", "")
     yield record([AuditRow(access.origin, "C", "workitem-subscribe", entity=aet, query=named)])
     if granted:

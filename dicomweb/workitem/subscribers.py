@@ -74,7 +74,8 @@ def known(access: AccessContext, aet: str) -> Work[bool]:
     origin = access.origin
     rows = yield Statement(
         """SELECT s.client IS NOT DISTINCT FROM %s AND s.account IS NOT DISTINCT FROM %s
-           FROM workitem_subscriber s WHERE s.aet = %s FOR UPDATE""",
+             AND NOT EXISTS (SELECT FROM dimse_peer p WHERE p.aet = s.aet)
+           FROM workitem_subscriber s WHERE s.aet = %s FOR UPDATE OF s""",
         (origin.client, origin.account, aet),
     )
     if rows and not rows[0][0] and not sees_all(access):

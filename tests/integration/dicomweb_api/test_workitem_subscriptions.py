@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import msgspec
 import psycopg
 import pytest
 
@@ -140,6 +141,14 @@ def test_a_filtered_subscription_is_to_what_matches(worklist: Worklist, query: s
     assert worklist.states() == {1: False, 3: False}
 
 
+def test_a_private_attribute_is_named_with_its_creator_in_a_list(worklist: Worklist) -> None:
+    """The comma before it parts the filter."""
+    query = "?filter=InputReadinessState=READY,0011xx01[ACME]=7"
+    assert worklist.subscribe(FILTERED, query=query).status_code == 201
+    ((kept,),) = worklist.sql("SELECT filter FROM workitem_subscriber")
+    assert [name for name, _ in msgspec.json.decode(kept)] == ["InputReadinessState", "0011xx01[ACME]"]
+
+
 @pytest.mark.parametrize(
     ("uid", "query"),
     [
@@ -251,6 +260,33 @@ def test_a_title_belongs_to_whom_it_was_used_by_first(worklist: Worklist) -> Non
         assert locking.headers["warning"] == '299 Healix "Deletion Lock not granted."'
     assert worklist.subscribe(f"{ROOT}.1", "THEIRS", "?deletionlock=true").status_code == 201
     assert worklist.states("THEIRS") == {1: True}
+
+
+def test_the_title_of_a_peer_is_the_peers(worklist: Worklist) -> None:
+    """Who used it before can no longer end its subscriptions."""
+    worklist.add(1)
+    with worklist.server.client("patient/Task.rs", patient="own", client="app") as app:
+        worklist.sql("UPDATE workitem SET pat = (SELECT pat FROM patient_key WHERE id = 'own')")
+        path = f"/dicomweb/workitems/{ROOT}.1/subscribers/STATION"
+        assert app.post(path).status_code == 201
+        worklist.sql("INSERT INTO dimse_peer (aet, host, port) VALUES ('STATION', '127.0.0.1', 104)")
+        assert app.delete(path).status_code == 403
+    assert worklist.states("STATION") == {1: False}
+    assert worklist.unsubscribe(f"{ROOT}.1", "STATION") == 200
+
+
+@pytest.mark.spec("PS3.4 CC.2.4.3")
+def test_what_a_peer_has_still_to_be_told_of_is_kept(worklist: Worklist) -> None:
+    """An item that has ended long ago, too."""
+    worklist.sql("INSERT INTO dimse_peer (aet, host, port) VALUES ('STATION', '127.0.0.1', 1)")
+    worklist.add(1)
+    assert worklist.subscribe(f"{ROOT}.1", "STATION").status_code == 201
+    worklist.finish(1)
+    worklist.sql("UPDATE workitem SET updated = now() - interval '31 days'")
+    with psycopg.connect(worklist.server.settings.database_url, autocommit=True) as connection:
+        assert run(connection, sweep(30)) == 0
+        worklist.sql("UPDATE errand SET ended = now()")
+        assert run(connection, sweep(30)) == 1
 
 
 @pytest.mark.spec("PS3.4 CC.2.1.3")
