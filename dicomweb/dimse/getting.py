@@ -22,6 +22,8 @@ from dicomweb.dimse.propose import MOST_CONTEXTS
 from dicomweb.dimse.requestor import Failure, Message, PeerError, Remote, Requestor, associate
 from dicomweb.dimse.retrieving import ENDS, MEDIUM, Moved, counted, refused
 from dicomweb.dimse.suboperations import RetrieveStatus
+from dicomweb.status import SUCCESS, Caution
+from healix_fhir.kernel.errors import Category, HealixError
 
 GET = "1.2.840.10008.5.1.4.1.2.2.3"
 """Study Root Query/Retrieve Information Model - GET."""
@@ -52,23 +54,34 @@ def got(
 ) -> Iterator[Moved]:
     """Have a peer send back what an identifier names, in objects of these classes; how far it is, until the last.
 
-    `leave_off` is asked after each response, and cancels. Raises PeerError, and Unprocessable for what is refused.
+    Some peers refuse what they cannot send over an association, or find nothing: it is over when all classes have been
+    asked for, or all has come. `leave_off` is asked after each response, and cancels. Raises PeerError, and
+    Unprocessable for what is refused, and where nothing comes.
     """
-    last = Moved(RetrieveStatus.SUCCESS, 0, 0, 0, 0)
+    last: Moved | None = None
+    refusal = HealixError(Category.UNPROCESSABLE, f"{remote} sends nothing")
     for start in range(0, len(classes), CLASSES):
-        for now in _over_one(remote, identifier, classes[start : start + CLASSES], store, leave_off, stop):
-            if not now.is_last and not start:
-                yield now
-        last = _together(last, now) if start else now
-        if not last.failed or last.status == RetrieveStatus.CANCELLED:
+        try:
+            for now in _over_one(remote, identifier, classes[start : start + CLASSES], store, leave_off, stop):
+                if not now.is_last and not start:
+                    yield now
+        except PeerError:
+            raise
+        except HealixError as error:
+            refusal = error
+            continue
+        last = now if last is None else _together(last, now)
+        if last.status == RetrieveStatus.CANCELLED or (last.completed + last.warning and not last.failed):
             break
+    if last is None or (not last.total and last.status != RetrieveStatus.CANCELLED):
+        raise refusal
     yield last
 
 
 def _together(before: Moved, now: Moved) -> Moved:
     """What has come of all after another association, on which nothing could come that had come already."""
     completed, warning = before.completed + now.completed, before.warning + now.warning
-    failed = max(0, before.total - completed - warning)
+    failed = max(0, max(before.total, now.total) - completed - warning)
     if now.status == RetrieveStatus.CANCELLED:
         return replace(now, completed=completed, warning=warning)
     status = RetrieveStatus.WARNING if failed else RetrieveStatus.SUCCESS
@@ -93,14 +106,16 @@ def _over_one(
             Element.Priority: MEDIUM,
         }
         message_id = requestor.request(context, request, [write(identifier, context.transfer_syntax)])
-        cancelled = False
+        cancelled, came = False, 0
         while True:
             message = requestor.receive()
             if not message.is_response:
-                _stored(requestor, message, store)
+                came += _stored(requestor, message, store)
                 continue
             response = requestor.answered(message, message_id)
             now = counted(response)
+            if now.is_last and not now.total:  # peers need not count
+                now = replace(now, completed=came)
             if now.is_last and now.status not in ENDS and not now.total:
                 raise refused(remote, response)
             yield now
@@ -111,8 +126,8 @@ def _over_one(
                 cancelled = True
 
 
-def _stored(requestor: Requestor, message: Message, store: Service) -> None:
-    """Take one object in, and answer."""
+def _stored(requestor: Requestor, message: Message, store: Service) -> bool:
+    """Take one object in, and answer; whether it is stored."""
     if message.command[Element.CommandField] != CommandField.C_STORE_RQ:
         raise PeerError(Failure.CONFUSED, f"{requestor.remote} asks for something else than storage", transient=False)
     operation = store(message.command, message.context)
@@ -122,15 +137,18 @@ def _stored(requestor: Requestor, message: Message, store: Service) -> None:
     except BaseException:
         operation.cancel()
         raise
-    operation.finish(Suboperation(requestor, message.context))
+    exchange = Suboperation(requestor, message.context)
+    operation.finish(exchange)
+    return exchange.is_done
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Suboperation:
-    """The exchange that a request of the peer began, within ours."""
+    """The exchange that a request of the peer began, within ours; `is_done` after an answer that is no failure."""
 
     requestor: Requestor
     context: Context
+    is_done: bool = False
 
     @property
     def contexts(self) -> Mapping[int, Context]:
@@ -139,6 +157,8 @@ class Suboperation:
 
     def respond(self, command: Command, data_set: bytes | None = None) -> None:
         """Send it in the context of the request."""
+        status = int(command[Element.Status])
+        self.is_done = status in (SUCCESS, *Caution)
         self.requestor.send(self.context, command, None if data_set is None else (data_set,))
 
     def is_cancelled(self) -> bool:

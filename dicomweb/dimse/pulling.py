@@ -1,8 +1,8 @@
 """The errand of a pull: a study, a series or an instance that a peer is asked to send here.
 
 By C-MOVE to ourselves, or by C-GET over our own association, from a peer that cannot call this server. What arrives is
-stored and audited as everything that the peer sends. A pull that failed in part is asked for again as a whole: what is
-here already is not stored twice.
+stored and audited as everything that the peer sends; over our own association nothing else than what was asked for. A
+pull that failed in part is asked for again as a whole: what is here already is not stored twice.
 
 Spec: PS3.4 C.4.2 and C.4.3 (2024d)
 """
@@ -32,9 +32,10 @@ from dicomweb.dimse.store import StoreService
 from dicomweb.dimse.suboperations import RetrieveStatus
 from dicomweb.errand.queue import Errand
 from dicomweb.errand.work import WORDS, Done, Performer, RefusedError, StoppedError
+from dicomweb.study.receive import SERIES, SOP_INSTANCE, STUDY, Received
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, one, transaction
-from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.errors import HealixError, forbidden
 from smart_auth.access import AccessContext
 
 Retrieve: TypeAlias = Callable[[Remote, Members], Iterator[Moved]]
@@ -64,10 +65,21 @@ def getter(
     def get(to: Remote, named: Members) -> Iterator[Moved]:
         access = AccessContext(OPENED[Right.STORE], Origin(client=to.aet))
         caller = Caller(to.aet, frozenset({Right.STORE}), access)
-        store = StoreService(caller, classes, reception.receiver, reception.commit, audit)
+        store = StoreService(caller, classes, reception.receiver, reception.commit, audit, _only(named))
         return got(to, named, sorted(classes), store, leave_off=leave_off, stop=stop)
 
     return _pulling(get, heard)
+
+
+def _only(named: Members) -> Callable[[Received], None]:
+    """Refuses what is of another study, series or instance than an identifier names."""
+    uids = [named[tag].values[0] for tag in (STUDY, SERIES, SOP_INSTANCE) if tag in named]
+
+    def check(received: Received) -> None:
+        if [received.study, received.series, received.sop_instance][: len(uids)] != uids:
+            raise forbidden("the object is not of what was asked for")
+
+    return check
 
 
 def _pulling(retrieve: Retrieve, heard: Heard) -> Performer:

@@ -6,6 +6,7 @@ Spec: PS3.4 B.2 (2024d), PS3.7 9.1.1 (2024d)
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 import psycopg
 import structlog
@@ -17,7 +18,7 @@ from dicomweb.dimse.exchange import Exchange
 from dicomweb.dimse.group_commit import GroupCommit
 from dicomweb.dimse.operation import Answer, Operation, Status
 from dicomweb.status import SUCCESS, Reason, reason
-from dicomweb.study.receive import FileMeta, Incoming, Receiver
+from dicomweb.study.receive import FileMeta, Incoming, Received, Receiver
 from dicomweb.study.store import Disposition
 from dicomweb.uid import is_uid
 from healix_fhir.kernel.audit import AuditRow
@@ -29,7 +30,10 @@ SERVICE = "C-STORE"
 
 
 class StoreService:
-    """The storage of objects of `classes` for one caller. `audit` records what never reaches the study store."""
+    """The storage of objects of `classes` for one caller. `audit` records what never reaches the study store.
+
+    `check` raises HealixError for an object that is not to be stored.
+    """
 
     def __init__(
         self,
@@ -38,12 +42,14 @@ class StoreService:
         receiver: Receiver,
         commit: GroupCommit,
         audit: Callable[[AuditRow], None],
+        check: Callable[[Received], None] = lambda _: None,
     ) -> None:
         self._caller = caller
         self._classes = classes
         self._receiver = receiver
         self._commit = commit
         self._audit = audit
+        self._check = check
 
     def __call__(self, command: Command, context: Context) -> Operation:
         """Begin to receive, or refuse before the data set is read."""
@@ -66,7 +72,7 @@ class StoreService:
     def complete(self, command: Command, incoming: Incoming) -> Command:
         """The response when the whole data set has arrived. Raises HealixError when it is refused."""
         try:
-            outcome = self._commit.store(self._caller.access, incoming.finish)
+            outcome = self._commit.store(self._caller.access, partial(incoming.finish, self._check))
         except psycopg.Error as error:
             raise HealixError(Category.UNAVAILABLE, "the database is not available", detail=str(error)) from error
         if outcome.status is Disposition.REFUSED:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xxhash import xxh3_128
@@ -149,8 +149,8 @@ class Incoming:
         elif len(self._head) > META_LIMIT:
             raise invalid("the File Meta Information has no end")
 
-    def finish(self) -> Received:
-        """End of the object: parse it and bring it to the disk.
+    def finish(self, check: Callable[[Received], None] = lambda _: None) -> Received:
+        """End of the object: parse it and bring it to the disk, unless `check` raises HealixError.
 
         Raises Invalid (cannot be understood, truncated), Unprocessable (does not match its File Meta),
         UnsupportedMedia (a transfer syntax that cannot be parsed), TooLarge (a bomb), Unavailable; nothing is left
@@ -158,6 +158,7 @@ class Incoming:
         """
         try:
             received = self._parse()
+            check(received)
             self._spool.flush()
             self._archive.keep(self._spool.path, self._spool.descriptor, received.key)
         except BaseException:

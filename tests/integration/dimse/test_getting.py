@@ -49,16 +49,23 @@ def image(sop_class: str, number: int) -> Dataset:
 
 
 @contextmanager
-def giving(images: Sequence[Dataset], *, refuse: int | None = None) -> Iterator[Remote]:
-    """An archive of pynetdicom that gives these images back, or answers with a status."""
+def giving(images: Sequence[Dataset], *, refuse: int | None = None, without: str | None = None) -> Iterator[Remote]:
+    """An archive of pynetdicom that gives these images back, or answers with a status: to all, or who does not take
+    the class `without`.
+    """
     ae = AE("ARCHIVE")
     ae.add_supported_context(GET, [IMPLICIT])
     for sop_class in (CT, MR):
         ae.add_supported_context(sop_class, [EXPLICIT], scu_role=True, scp_role=True)
 
     def get(event: Happening) -> Iterator[object]:
-        yield len(images) or 1
-        if refuse:
+        if without and not any(one.abstract_syntax == without for one in event.assoc.accepted_contexts):
+            yield 1 if refuse else 0
+            if refuse:
+                yield refuse, None
+            return
+        yield len(images) or (1 if refuse else 0)
+        if refuse and not without:
             yield refuse, None
             return
         for one in images:
@@ -117,6 +124,37 @@ def test_classes_that_find_no_place_come_on_another_association(
         ended = pulled(store, tmp_path, remote)
     assert (ended.ended is not None, ended.reason) == (True, None)
     assert stored(store) == [uid(1, 1, 1), uid(1, 1, 2)]
+
+
+@pytest.mark.parametrize("refuse", [0xA900, None], ids=["refuses", "finds nothing"])
+def test_a_refusal_for_some_classes_is_not_the_last_word(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuse: int | None
+) -> None:
+    """A peer that refuses, or finds nothing, where the class of an object is not offered is asked with the others."""
+    monkeypatch.setattr(getting, "CLASSES", 1)
+    with giving([image(MR, 2)], refuse=refuse, without=MR) as remote:
+        ended = pulled(store, tmp_path, remote)
+    assert (ended.ended is not None, ended.reason) == (True, None)
+    assert stored(store) == [uid(1, 1, 2)]
+
+
+def test_nothing_is_no_success(store: Store, tmp_path: Path) -> None:
+    """Where a peer has none of it that is told, and it is asked again later."""
+    with giving([]) as remote:
+        waiting = pulled(store, tmp_path, remote)
+    assert (waiting.ended, (waiting.reason or "").rpartition(" sends ")[2]) == (None, "nothing")
+
+
+def test_what_was_not_asked_for_is_refused(store: Store, tmp_path: Path) -> None:
+    """An object of another study is not stored, and counts as failed."""
+    other = image(CT, 2)
+    other.StudyInstanceUID = uid(2)
+    with giving([image(CT, 1), other]) as remote:
+        waiting = pulled(store, tmp_path, remote)
+    assert waiting.reason == "1 of 2 instances were not sent"
+    assert stored(store) == [uid(1, 1, 1)]
+    refused = store.sql("SELECT entity FROM audit_event WHERE subtype = 'C-STORE' AND outcome = 4")
+    assert set(refused) == {(uid(1, 1, 2),)}
 
 
 def test_what_does_not_come_is_asked_for_again(store: Store, tmp_path: Path) -> None:
