@@ -1,7 +1,8 @@
 """Request bodies that come compressed, unpacked while they come.
 
 What is compressed may be a thousand times as large as what was sent: a body is refused once it has unpacked to more
-than `inflate.bound` allows for what came of it, or to more than a request may have.
+than `inflate.bound` allows for what came of it, or to more than a request may have. It may also be of nothing but
+empty frames: more than a request may have is not read either.
 
 Spec: RFC 9110 8.4, RFC 1952 2.2 (members that follow each other), RFC 8878 3.1 and RFC 9659 (a window of 8 MB at most)
 """
@@ -21,6 +22,8 @@ GZIP = zlib.MAX_WBITS | 16
 WINDOW = 8 << 20
 SLICE = 1 << 10
 """Bytes that zstd takes at once: they unpack to 32 MB at most, 128 kB for every four."""
+SLACK = 1 << 20
+"""Bytes that a compressed body may be longer than what is in it, beside a sixty-fourth."""
 
 
 class Fed(Protocol):
@@ -55,6 +58,8 @@ class Unpacked:
     def feed(self, chunk: bytes | memoryview) -> None:
         """The next bytes. Raises Invalid for what is not compressed so, TooLarge, and what is raised onward."""
         self._came += len(chunk)
+        if self._came > self._most + self._most // 64 + SLACK:
+            raise too_large("the compressed body is longer than what a request may have")
         for piece in self._unpack(bytes(chunk)):
             self._made += len(piece)
             if self._made > min(self._most, bound(self._came)):

@@ -45,7 +45,8 @@ def move(
     """C-MOVE for one caller, of at most so many instances at once; setting `stop` ends every wait."""
 
     def way(command: Command) -> Away:
-        destination = str(command.get(Element.MoveDestination, "")).strip()
+        # what is no AE title is no peer's either, and no text of the trail has a NUL
+        destination = str(command.get(Element.MoveDestination, "")).strip().replace("\0", "\\")
         return Away(destination, Originator(caller.aet, int(command.get(Element.MessageID, 0))), pool, stop)
 
     return Retrieval("C-MOVE", MOVE, way, caller, pool, archive, audit, most)

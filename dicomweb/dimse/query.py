@@ -135,7 +135,7 @@ def _available(pages: Iterator[Found]) -> Iterator[Found]:
 
 def narrowed(member: Member, wanted: Member | None) -> Member:
     """A sequence with those attributes of its items that were asked for, all where none is named."""
-    if member.vr != "SQ" or wanted is None or not wanted.values or not wanted.values[0]:
+    if member.vr != "SQ" or wanted is None or wanted.vr != "SQ" or not wanted.values or not wanted.values[0]:
         return member
     inner: Members = wanted.values[0]
     return Member(

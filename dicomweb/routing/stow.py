@@ -109,12 +109,12 @@ def _store(archive: Archive, route: Route, group: Sequence[Outgoing], own: str) 
         raise AwayError(f"the server answers with the status {status}")
     if status not in TAKEN:
         raise RefusedError(f"the server answers with the status {status}")
-    refused = _refused(body)
-    if status == 409 and not refused:
+    failed = refused(body)
+    if status == 409 and not failed:
         raise RefusedError("the server answers with the status 409")
-    if any(reason & 0xFF00 == OUT_OF_RESOURCES for reason in refused.values()):
+    if any(reason & 0xFF00 == OUT_OF_RESOURCES for reason in failed.values()):
         raise AwayError("the server is out of resources")
-    return refused
+    return failed
 
 
 def _exchange(
@@ -176,16 +176,21 @@ class _Answer(msgspec.Struct):
     failed: _Failures = msgspec.field(name=FAILED_SOP, default_factory=_Failures)
 
 
-def _refused(body: bytes) -> dict[str, int]:
-    """The failed instances of a response. Spec: PS3.18 Table I.1-1 (2024d)"""
+def refused(body: bytes) -> dict[str, int]:
+    """The failed instances of a response, 0 for a reason that is not told. Raises RefusedError.
+
+    Spec: PS3.18 Table I.1-1 (2024d)
+    """
     if not body:
         return {}
     try:
         found = msgspec.json.decode(body, type=_Answer)
     except msgspec.DecodeError as error:
         raise RefusedError("the server's answer is not that of STOW-RS") from error
-    return {
-        str(one.instance.values[0]): one.reason.values[0] if isinstance(one.reason.values[0], int) else 0
-        for one in found.failed.values
-        if one.instance.values and one.reason.values
-    }
+    failed = dict[str, int]()
+    for one in found.failed.values:
+        if not one.instance.values:
+            raise RefusedError("the server does not say which instances failed")
+        reason = one.reason.values[0] if one.reason.values else 0
+        failed[str(one.instance.values[0])] = reason if isinstance(reason, int) else 0
+    return failed

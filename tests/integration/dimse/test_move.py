@@ -21,14 +21,17 @@ from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from dicomweb.dimse import peers
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.peers import Right
+from dicomweb.dimse.query_retrieve import Entity
 from dicomweb.dimse.requestor import Remote
+from dicomweb.dimse.retrieving import keys, moved
 from healix_fhir.kernel.database import Row
+from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.settings import Settings
 from tests.bench.dimse_servers import free_port
 from tests.support.dicom import ct, data_set, rle, uid, with_pixels
 from tests.support.dimse import EXPLICIT, IMPLICIT
 from tests.support.dimse_service import serving_dimse
-from tests.support.storage_peers import receiving
+from tests.support.storage_peers import local, receiving
 from tests.support.study import Store, open_store
 from tests.support.tools import require_tool
 
@@ -237,6 +240,15 @@ def test_an_unknown_destination(service: Service, destination: str) -> None:
     assert found.statuses == [0xA801]
     message = f"to {destination}: the move destination is no known peer"
     assert service.trail("retrieve", "C-MOVE") == [("C-MOVE", 4, "MODALITY", None, message)]
+
+
+def test_a_destination_with_a_nul_is_unknown_and_on_record(service: Service) -> None:
+    """The trail has no text for a NUL, and has the request all the same."""
+    asked = moved(local(service.port), keys(Entity.STUDY, [uid(1)]), "NO\0BODY")
+    with pytest.raises(HealixError, match="A801H"):
+        list(asked)
+    message = "to NO\\BODY: the move destination is no known peer"
+    assert service.trail("C-MOVE") == [("C-MOVE", 4, "MODALITY", None, message)]
 
 
 def test_a_destination_that_is_away(service: Service) -> None:

@@ -88,6 +88,17 @@ def test_what_a_request_may_have_is_counted_unpacked(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PACK)
+def test_a_body_of_nothing_has_an_end(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty members and frames unpack to nothing however many come: they are too large in the end."""
+    monkeypatch.setattr(decoding, "SLACK", 1000)
+    empty = PACK[name](b"")
+    assert unpack(name, empty * 5, most=500).size == 0
+    with pytest.raises(HealixError) as caught:
+        unpack(name, empty * 1000, most=500)
+    assert caught.value.category is Category.TOO_LARGE
+
+
+@pytest.mark.parametrize("name", PACK)
 def test_what_is_not_compressed_so_is_refused(name: str) -> None:
     """Plain bytes under the name of a coding are Invalid."""
     with pytest.raises(HealixError) as caught:

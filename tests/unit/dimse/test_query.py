@@ -10,7 +10,7 @@ import pytest
 from dicomweb.dicomjson.model import Member, Members
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.command import Command, CommandField, Element
-from dicomweb.dimse.query import Found, QueryService, Question
+from dicomweb.dimse.query import Found, QueryService, Question, narrowed
 from healix_fhir.kernel.audit import AuditRow, Origin
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 from smart_auth.access import AccessContext
@@ -122,3 +122,21 @@ def test_what_is_no_query_is_refused(command: Command, data: bytes | None, statu
     assert searched.heard(command, data).statuses == [status]
     assert searched.read == 0
     assert len(searched.audit) == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tags"),
+    [
+        (None, [1, 2]),
+        (Member("SQ"), [1, 2]),
+        (Member("SQ", [{}]), [1, 2]),
+        (Member("SQ", [{1: Member("LO")}]), [1]),
+        (Member("US", [5]), [1, 2]),
+        (Member("LO", ["text"]), [1, 2]),
+    ],
+    ids=["not named", "no item", "empty item", "one attribute", "a number", "a text"],
+)
+def test_sequences_are_narrowed_to_what_was_asked_for(wanted: Member | None, tags: list[int]) -> None:
+    """A key that is sent under another VR than that of a sequence asks for all of it."""
+    found = narrowed(Member("SQ", [{1: Member("LO", ["a"]), 2: Member("LO", ["b"])}]), wanted)
+    assert [list(item) for item in found.values] == [tags]
