@@ -48,6 +48,12 @@ def opened(source: str, target: str) -> Work[int | None]:
     return int(rows[0][0]) if rows else None
 
 
+def onward(patient: str) -> Work[str | None]:
+    """The Patient that this one was merged into, by a merge that is not undone."""
+    rows = yield Statement("SELECT target FROM patient_merge WHERE source = %s AND undone IS NULL", (patient,))
+    return str(rows[0][0]) if rows else None
+
+
 def begin(source: str, target: str) -> Work[int]:
     """Note a merge; its number."""
     known = yield from opened(source, target)

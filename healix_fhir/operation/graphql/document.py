@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import graphql as core
@@ -47,11 +48,20 @@ DIRECTIVES = (
 )
 """Spec: FHIR R4, hl7.org/fhir/R4/graphql.html#flattening"""
 
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise core.GraphQLError("Float cannot represent non numeric value")
+    return value
+
+
+_FLOAT = core.GraphQLScalarType("decimal", parse_value=_number)
+_FLOAT.name = "Float"  # graphql-core keeps the name to its own, which refuses the decimals of our JSON
 _SCALARS = [core.GraphQLScalarType(name) for name in sorted({*PRIMITIVES, *TEXTS})]
 _SCHEMA = core.GraphQLSchema(
     core.GraphQLObjectType("Query", {"id": core.GraphQLField(core.GraphQLID)}),
     directives=DIRECTIVES,
-    types=[core.GraphQLInt, core.GraphQLFloat, core.GraphQLBoolean, *_SCALARS],
+    types=[core.GraphQLInt, _FLOAT, core.GraphQLBoolean, *_SCALARS],
 )
 """What variables may be, and the directives; nothing of resources."""
 _RULES = (

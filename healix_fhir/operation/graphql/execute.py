@@ -203,10 +203,11 @@ class Execution:
 
     def _page(self, one: Sought, further: Sequence[tuple[str, str]]) -> Work[None]:
         field = one.spot.field
-        asked = pages.asked(field, [*further, *searched(field)], counted=self._counts(field))
+        signer = self._finder.signer
+        asked = pages.asked(field, [*further, *searched(field)], signer, counted=self._counts(field))
         page = yield from self._search(field.place.type, asked.params)
         shown = [body for body in _bodies(page) if self._walk.matches(field, body)]
-        pages.put(self._walk, self._compiler, one.spot, pages.facts(asked, page), shown)
+        pages.put(self._walk, self._compiler, one.spot, pages.facts(asked, page, signer), shown)
 
     def _counts(self, field: Field) -> bool:
         """Whether the number of all matches is asked for."""

@@ -33,13 +33,14 @@ from healix_fhir.operation.graphql.graph import (
     structure_of,
     type_name,
 )
+from healix_fhir.operation.graphql.output import length
 from healix_fhir.operation.graphql.selection import CURSORS, NARROWING
 
 Json = dict[str, Any]
 NUMBERS = {"boolean": "Boolean", "integer": "Int", "unsignedInt": "Int", "positiveInt": "Int", "decimal": "Float"}
 SCALARS = ("Boolean", "Float", "ID", "Int", "String", *sorted(PRIMITIVES - NUMBERS.keys() - {"string", "id"}))
-MOST = 1_000_000
-"""Values of the schema in one answer: types lead to types, and what is asked of them grows with each level."""
+MOST = 32_000_000
+"""Characters of the schema in one answer: types lead to types, and what is asked of them grows with each level."""
 TEXTUAL = ("_filter", "_text", "_content", "_list", "fhirpath")
 
 
@@ -222,16 +223,22 @@ class Projection:
         self._fragments = fragments
         self._level = level
         self._known: dict[tuple[int, int], tuple[Json, int]] = {}
+        self._size = 0
 
     def of(self, node: language.FieldNode, name: str | None) -> Json | None:
         """The answer of `__schema`, or with a `name` of `__type`."""
         found = schema(self._level) if name is None else by_name(self._level).get(name)
         if node.selection_set is None:
             raise wrong(node, f"'{node.name.value}' is no value: select what is wanted of it")
-        return None if found is None else self._object(found, node.selection_set)[0]
+        if found is None:
+            return None
+        made, size = self._object(found, node.selection_set)
+        self._size += size
+        _check(self._size)
+        return made
 
     def _object(self, value: Json, selections: language.SelectionSetNode) -> tuple[Json, int]:
-        """What is selected of a part, and how many values that is."""
+        """What is selected of a part, and how many characters that is, roughly."""
         key = (id(value), id(selections))
         if key not in self._known:
             if set(value) == {"kind", "name", "ofType"} and value["name"] is not None:
@@ -240,23 +247,23 @@ class Projection:
             size = 1
             for field in self._fields(selections):
                 inner, count = self._value(value, field)
-                made[field.alias.value if field.alias else field.name.value] = inner
-                size += count
-            if size > MOST:
-                raise too_large(f"$graphql: what is asked of the schema has more than {MOST} values; ask for less")
+                key_ = field.alias.value if field.alias else field.name.value
+                made[key_] = inner
+                size += len(key_) + count
+            _check(size)
             self._known[key] = made, size
         return self._known[key]
 
     def _value(self, value: Json, field: language.FieldNode) -> tuple[Any, int]:
         name = field.name.value
         if name == "__typename":
-            return _meta(value), 1
+            return (meta := _meta(value)), len(meta)
         if name not in value:
             raise wrong(field, f"the schema has no field '{name[:64]}' here")
         inner = value[name]
         parts = inner if isinstance(inner, list) else [inner]
         if not any(isinstance(one, dict) for one in parts):
-            return inner, 1
+            return inner, sum(map(length, parts))
         if field.selection_set is None:
             raise wrong(field, f"'{name}' is no value: select what is wanted of it")
         found = [self._object(one, field.selection_set) for one in parts]
@@ -271,6 +278,11 @@ class Projection:
                 yield from self._fields(self._fragments[one.name.value].selection_set)
             elif isinstance(one, language.InlineFragmentNode):
                 yield from self._fields(one.selection_set)
+
+
+def _check(size: int) -> None:
+    if size > MOST:
+        raise too_large(f"$graphql: what is asked of the schema has more than {MOST} characters; ask for less")
 
 
 def _meta(value: Json) -> str:

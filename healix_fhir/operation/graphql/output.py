@@ -7,6 +7,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/graphql.html#flattening
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from healix_fhir.kernel.errors import too_large
@@ -15,21 +16,33 @@ from healix_fhir.operation.graphql.selection import Field
 
 MOST = 200_000
 """Values in one answer."""
+LONGEST = 32_000_000
+"""Characters of its names and values: each may be asked for under many names."""
 
 
 class Size:
-    """How many values there are already."""
+    """How many values there are already, and how long they are."""
 
-    __slots__ = ("_count",)
+    __slots__ = ("_count", "_length")
 
     def __init__(self) -> None:
-        self._count = 0
+        self._count = self._length = 0
 
-    def grow(self) -> None:
-        """One more. Raises TooLarge."""
+    def grow(self, key: str, value: Any) -> None:
+        """One value more, with its name. Raises TooLarge."""
         self._count += 1
+        self._length += len(key) + length(value)
         if self._count > MOST:
             raise too_large(f"$graphql: an answer has at most {MOST} values; ask for less at once")
+        if self._length > LONGEST:
+            raise too_large(f"$graphql: an answer has at most {LONGEST} characters; ask for less at once")
+
+
+def length(value: Any) -> int:
+    """How many characters a value is written with, roughly; what an object holds is counted by itself."""
+    if isinstance(value, str):
+        return len(value)
+    return len(str(value)) if isinstance(value, Decimal) else 1
 
 
 class Entry:
@@ -66,7 +79,7 @@ class Record:
         entry = self.entry(field, key, type_, listed=listed)
         if entry.values and not entry.listed:
             raise wrong(field.node, f"'{key}' has several values and is single: filter, or take the @first")
-        self._size.grow()
+        self._size.grow(key, value)
         entry.values.append(value)
 
     def inner(self) -> Record:

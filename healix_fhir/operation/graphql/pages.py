@@ -1,15 +1,13 @@
 """Connections: a page of a search with the ways to the other pages.
 
 A cursor holds the query of the page that it leads to, as the links of a searchset do, and how many matches come before
-it. It opens nothing: what is found depends on who asks with it.
+it, sealed for its type. It opens nothing: what is found depends on who asks with it.
 
 Spec: FHIR R4, hl7.org/fhir/R4/graphql.html#searching
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -17,6 +15,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from healix_fhir.interaction.result import Page
+from healix_fhir.kernel.errors import HealixError
 from healix_fhir.operation.graphql import values
 from healix_fhir.operation.graphql.document import wrong
 from healix_fhir.operation.graphql.graph import CONNECTION, EDGE, Kind, type_name
@@ -24,16 +23,10 @@ from healix_fhir.operation.graphql.output import Record
 from healix_fhir.operation.graphql.selection import CURSORS, Compiler, Field
 from healix_fhir.operation.graphql.walk import Spot, Walk
 from healix_fhir.search.controls import DEFAULT_COUNT, MOST
+from healix_fhir.search.keyset import Place
+from healix_fhir.search.page import Cursor, Signer
 
 LINKS = ("first", "previous", "next", "last")
-
-
-class At(msgspec.Struct, frozen=True, array_like=True):
-    """What a cursor says: the type searched, how many matches come before, and the query."""
-
-    type: str
-    offset: int
-    query: str
 
 
 class AskedPage(msgspec.Struct, frozen=True):
@@ -45,7 +38,7 @@ class AskedPage(msgspec.Struct, frozen=True):
     params: Sequence[tuple[str, str]]
 
 
-def asked(field: Field, params: Sequence[tuple[str, str]], *, counted: bool) -> AskedPage:
+def asked(field: Field, params: Sequence[tuple[str, str]], signer: Signer, *, counted: bool) -> AskedPage:
     """The page that a field asks for. Raises Invalid for a cursor that is none, or stands beside other arguments."""
     name = next((name for name in CURSORS if name in field.given), None)
     if name is None:
@@ -55,20 +48,21 @@ def asked(field: Field, params: Sequence[tuple[str, str]], *, counted: bool) -> 
         return AskedPage(field.place.type, 0, size, [*params, *total, ("_count", str(size))])
     if len(field.given) > 1:
         raise wrong(field.node, f"'{name}' says what is searched for: no other argument stands beside it")
-    at = _opened(field, name)
-    query = parse_qsl(at.query, keep_blank_values=True, max_num_fields=100)
+    offset, told = _opened(field, name, signer)
+    query = parse_qsl(told, keep_blank_values=True)
     size = next((int(value) for key, value in query if key == "_count" and value.isdecimal()), DEFAULT_COUNT)
-    return AskedPage(at.type, at.offset, size, query)
+    return AskedPage(field.place.type, offset, size, query)
 
 
-def facts(page: AskedPage, found: Page) -> Mapping[str, Any]:
+def facts(page: AskedPage, found: Page, signer: Signer) -> Mapping[str, Any]:
     """What is told of a page: of the last one nobody knows where it begins."""
     places = {
         "first": 0,
         "previous": max(page.offset - page.size, 0),
         "next": page.offset + page.size,
     }
-    cursors = {name: _sealed(At(page.type, places[name], found.links[name])) for name in places if name in found.links}
+    links = {name: found.links[name] for name in places if name in found.links}
+    cursors = {name: _sealed(signer, page.type, places[name], query) for name, query in links.items()}
     total = {} if found.total is None else {"count": found.total}
     return {"offset": page.offset, "pagesize": page.size} | total | cursors
 
@@ -108,16 +102,15 @@ def _inner(spot: Spot, type_: str) -> Record:
     return inner
 
 
-def _sealed(at: At) -> str:
-    return base64.urlsafe_b64encode(msgspec.msgpack.encode(at)).rstrip(b"=").decode()
+def _sealed(signer: Signer, type_: str, offset: int, query: str) -> str:
+    return signer.seal(Cursor(offset, False, Place(0, (query,), 0)), f"$graphql {type_}")
 
 
-def _opened(field: Field, name: str) -> At:
-    text = values.text(field.given, name) or ""
+def _opened(field: Field, name: str, signer: Signer) -> tuple[int, str]:
+    """How many matches come before the page that a cursor leads to, and its query."""
     try:
-        at = msgspec.msgpack.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=At)
-    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
-        raise wrong(field.given[name][0], f"'{name}' is no cursor of this server") from error
-    if at.type != field.place.type or at.offset < 0:
-        raise wrong(field.given[name][0], f"'{name}' is no cursor of {field.name}")
-    return at
+        cursor = signer.unseal(values.text(field.given, name) or "", f"$graphql {field.place.type}")
+    except HealixError as error:
+        raise wrong(field.given[name][0], f"'{name}' is no cursor of {field.name} of this server") from error
+    query = cursor.place.keys[0] if cursor.place else None
+    return cursor.ceiling, query or ""

@@ -29,6 +29,9 @@ PROBABLE, POSSIBLE = 0.9, 0.1
 DIGITS = 7
 """The last digits of a telephone number, which tell one from others however it is written."""
 
+WORDS, LONGEST = 20, 100
+"""Words of family or given names that are compared, each with each, and how much of them."""
+
 
 class Grade(StrEnum):
     """Spec: FHIR R4, hl7.org/fhir/R4/extension-match-grade.html"""
@@ -82,18 +85,18 @@ def likeness(asked: Json, known: Json) -> Likeness:
 def _identifiers(asked: Json, known: Json) -> Part:
     """One in common speaks for it; another value in the same system against it, since a system gives one to each."""
     ours, theirs = _pairs(asked), _pairs(known)
-    if ours & theirs:
-        return Part(14, agrees=True)
+    if ours & (theirs | _pairs(known, old=True)):
+        return Part(14, agrees=True)  # also with the number of a record that was merged
     if {system for system, _ in ours} & {system for system, _ in theirs}:
         return Part(-3, agrees=False)
     return NOTHING
 
 
-def _pairs(patient: Json) -> set[tuple[str, str]]:
+def _pairs(patient: Json, *, old: bool = False) -> set[tuple[str, str]]:
     return {
         (one.get("system", ""), one["value"].strip().casefold())
         for one in patient.get("identifier", ())
-        if isinstance(one.get("value"), str) and one.get("use") != "old"
+        if isinstance(one.get("value"), str) and (one.get("use") == "old") is old
     }
 
 
@@ -147,8 +150,10 @@ def _names(patient: Json, key: str) -> list[str]:
         values = name.get(key, ())
         for value in [values] if isinstance(values, str) else values:
             if isinstance(value, str):
-                whole = folded(value)
+                whole = folded(value[:LONGEST])[:LONGEST]
                 found |= dict.fromkeys(word for word in (whole, *re.split(r"[\s-]+", whole)) if word)
+            if len(found) >= WORDS:
+                return list(found)[:WORDS]
     return list(found)
 
 

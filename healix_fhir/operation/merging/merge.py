@@ -12,23 +12,22 @@ from typing import Any
 import msgspec
 
 from healix_fhir.interaction.accept import change
+from healix_fhir.interaction.review import Review
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.audit import AuditRow, record
-from healix_fhir.kernel.database import Statement, Work, atransaction
-from healix_fhir.kernel.hashing import key64
+from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.model.json import decode, encode
 from healix_fhir.model.operation_definition import MANY
 from healix_fhir.operation.declaring import into, out, own
 from healix_fhir.operation.given import Given
 from healix_fhir.operation.invocation import Invocation
 from healix_fhir.operation.merging.moving import MOST, moved
-from healix_fhir.operation.merging.records import PATIENT, Json, held, joined, named, permit, replaced, stated
+from healix_fhir.operation.merging.records import PATIENT, Json, alone, held, joined, named, permit, replaced, stated
 from healix_fhir.store import merges
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext
 
-LOCK = key64("patient merge")
 WHO = (
     into("source-patient", "Reference", "The Patient that is merged, and stays as replaced"),
     into("source-patient-identifier", "Identifier", "Identifiers that only that Patient has", most=MANY),
@@ -71,34 +70,39 @@ class Seen(Exception):  # noqa: N818 - it ends a preview, and is no error
 
 
 async def merge(interactions: Interactions, access: AccessContext, invocation: Invocation) -> bytes:
-    """The Parameters with the outcome. Raises Forbidden, Invalid, NotFound, Unprocessable, TooLarge."""
+    """The Parameters with the outcome. Raises Forbidden, Invalid, NotFound, Unprocessable, TooLarge, Busy."""
     permit(access, "merge")
     given, bases = invocation.given, interactions.bases
     preview = given.flag("preview")
 
-    def work() -> Work[Done]:
-        done = yield from _merged(access, given, bases)
+    def work(review: Review) -> Work[Done]:
+        done = yield from _merged(access, given, bases, review)
         if preview:
             raise Seen(done)
         return done
 
     try:
-        done = await atransaction(interactions.pool, work, aside=True)
+        done = await interactions.writing.reviewed(
+            access, lambda review: atransaction(interactions.pool, lambda: work(review), aside=True)
+        )
     except Seen as seen:
         done = seen.done
     said = "would be moved" if preview else "moved"
     return answer(invocation, f"{done.moved} resources {said} to {PATIENT}/{done.result['id']}", done.result)
 
 
-def _merged(access: AccessContext, given: Given, bases: tuple[str, ...]) -> Work[Done]:
-    yield Statement("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+def _merged(access: AccessContext, given: Given, bases: tuple[str, ...], review: Review) -> Work[Done]:
+    yield from alone()
     source_id = yield from named(given, "source", bases)
     into_id = yield from named(given, "target", bases)
     source, target = yield from held(source_id, into_id)
     wanted = given.json("result-patient")
-    result = joined(source, target) if wanted is None else stated(wanted, source_id, into_id)
+    if wanted is None:
+        result = _put(joined(source, target), bases)
+    else:
+        result = review(_put(stated(wanted, source_id, into_id), bases))
     number = yield from merges.begin(source_id, into_id)
-    both = [_put(replaced(source, into_id), bases), _put(result, bases)]
+    both = [_put(replaced(source, into_id), bases), result]
     done = yield from commit(access, both)
     yield merges.note(number, done)
     stays = done[1].stored

@@ -10,6 +10,7 @@ from typing import Any
 
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, forbidden, invalid
+from healix_fhir.kernel.hashing import key64
 from healix_fhir.model.definitions import TYPE_ID, TYPES, search_parameters
 from healix_fhir.model.json import decode_stored
 from healix_fhir.operation.given import Given
@@ -21,6 +22,9 @@ from smart_auth.scope import Permission
 
 Json = dict[str, Any]
 PATIENT = "Patient"
+LOCK = key64("patient merge")
+WAIT = 5
+"""Seconds after which to come again while another merge is made."""
 
 
 def permit(access: AccessContext, operation: str) -> None:
@@ -28,6 +32,16 @@ def permit(access: AccessContext, operation: str) -> None:
     needed = (Permission.READ, Permission.UPDATE)
     if not all(access.sees_all(type_, one) for type_ in TYPES for one in needed):
         raise forbidden(f"${operation} is for tokens with a scope that opens everything: system/*.ru or more")
+
+
+def alone() -> Work[None]:
+    """Keep other merges out until the transaction ends. Raises Busy while there is one.
+
+    To wait for it would be to hold a connection.
+    """
+    ((mine,),) = yield Statement("SELECT pg_try_advisory_xact_lock(%s)", (LOCK,))
+    if not mine:
+        raise HealixError(Category.BUSY, "Patients are being merged just now; try again later", retry_after=WAIT)
 
 
 def named(given: Given, role: str, bases: tuple[str, ...]) -> Work[str]:

@@ -25,9 +25,9 @@ from healix_fhir.model.references import references
 from healix_fhir.operation.declaring import own
 from healix_fhir.operation.given import Given
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.merging.merge import LOCK, TOLD, WHO, answer
+from healix_fhir.operation.merging.merge import TOLD, WHO, answer
 from healix_fhir.operation.merging.moving import GROUP, pointed
-from healix_fhir.operation.merging.records import PATIENT, Json, named, parted, permit, refused, unlinked
+from healix_fhir.operation.merging.records import PATIENT, Json, alone, named, parted, permit, refused, unlinked
 from healix_fhir.search.params.reference import target
 from healix_fhir.store import merges
 from healix_fhir.store.body import unpack
@@ -71,12 +71,13 @@ async def undo_merge(interactions: Interactions, access: AccessContext, invocati
 
 
 def _undone(access: AccessContext, given: Given, bases: tuple[str, ...]) -> Work[tuple[int, list[str]]]:
-    yield Statement("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+    yield from alone()
     source = yield from named(given, "source", bases)
     pair = Pair(source, (yield from named(given, "target", bases)), bases)
     number = yield from merges.opened(pair.source, pair.target)
     if number is None:
         raise refused(f"{PATIENT}/{pair.source} was not merged into {PATIENT}/{pair.target} by $merge")
+    yield from _possible(pair)
     known = yield from _source_before(number, pair)
     count, after = 0, (0, "")
     left: list[str] = []
@@ -95,6 +96,19 @@ def _undone(access: AccessContext, given: Given, bases: tuple[str, ...]) -> Work
     patients = (pair.source, pair.target)
     yield record([AuditRow(access.origin, "E", "$undo-merge", patient=x, entity=entity, query=query) for x in patients])
     return count, left
+
+
+def _possible(pair: Pair) -> Work[None]:
+    """Refuse (Unprocessable) what would leave the data of the merged Patient with another one for good."""
+    onward = yield from merges.onward(pair.target)
+    if onward is not None:
+        raise refused(f"{PATIENT}/{pair.target} was merged into {PATIENT}/{onward} since: undo that merge first")
+    there = yield Statement(
+        "SELECT 1 FROM resource WHERE type = %s AND id = %s AND NOT deleted FOR UPDATE",
+        (TYPE_ID[PATIENT], pair.source),
+    )
+    if not there:
+        raise refused(f"{PATIENT}/{pair.source} is deleted: what it had goes back to it only when it is there again")
 
 
 def _source_before(number: int, pair: Pair) -> Work[Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from graphql import build_client_schema, get_introspection_query, validate_schema
 from hypothesis import HealthCheck, given, settings
@@ -26,6 +28,10 @@ from tests.support.search import Clinic
 
 Json = dict[str, Any]
 LOINC = "http://loinc.org"
+FORGED = (
+    base64.urlsafe_b64encode(msgspec.msgpack.encode(["Patient", 2**63, "_count=" + "9" * 5000])).rstrip(b"=").decode()
+)
+"""A cursor that this server did not make."""
 
 
 def patient(id_: str, family: str, **more: Any) -> Json:
@@ -299,6 +305,7 @@ def _last(connection: Connection[Row]) -> int:
         ("{ PatientList(nothing: 1) { id } }", "", "takes no argument 'nothing'"),
         ("{ PatientList(_cursor: x) { id } }", "", "takes no argument '_cursor'"),
         ('{ PatientConnection(_cursor: "x") { count } }', "", "no cursor"),
+        (f'{{ PatientConnection(_cursor: "{FORGED}") {{ count }} }}', "", "no cursor"),
         ('{ PatientConnection(_cursor: "x", name: y) { count } }', "", "no other argument"),
         ("{ PatientList(birthdate: x) { id } }", "", "birthdate"),
         ("{ Patient(id: a) { ObservationList { id } } }", "", "takes _reference"),

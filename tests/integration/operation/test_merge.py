@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import psycopg
 import pytest
 
 from healix_fhir.care.relationships import consumer
+from healix_fhir.interaction.review import demands
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.consume import drain
+from healix_fhir.kernel.database import open_async_pool
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode, encode
 from healix_fhir.operation.invocation import Invocation
 from healix_fhir.operation.merging import moving
+from healix_fhir.operation.merging.records import LOCK
+from healix_fhir.store.commit import commit
+from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext
-from tests.support.fhir_server import BASE, SYSTEM, Pool, of_patient, put, rows, serve, with_scope
+from tests.support.fhir_server import BASE, SYSTEM, Pool, do, of_patient, put, rows, serve, with_scope
 from tests.support.operation import run
 
 MRN = "urn:mrn"
@@ -232,6 +238,65 @@ def test_merged_once(pool: Pool, database_url: str) -> None:
     assert "1 resources moved" in call(database_url, "merge")["outcome"]["issue"][0]["diagnostics"]
     call(database_url, "undo-merge")
     assert {stored(pool)[f"Observation/{one}"]["subject"]["reference"] for one in ("late", "of-a")} == {"Patient/a"}
+
+
+def test_undone_in_turn(pool: Pool, database_url: str) -> None:
+    """While the target is merged itself nothing is undone, since its data would stay with the third for good."""
+    put(pool, patient("c", "3"), "c")
+    call(database_url, "merge")
+    call(database_url, "merge", source="b", target="c")
+    with pytest.raises(HealixError, match="undo that merge first") as refused:
+        call(database_url, "undo-merge")
+    assert refused.value.category is Category.UNPROCESSABLE
+    call(database_url, "undo-merge", source="b", target="c")
+    call(database_url, "undo-merge")
+    subjects = {name: stored(pool)[f"Observation/of-{name}"]["subject"] for name in "ab"}
+    assert subjects == {"a": to("a"), "b": to("b")}
+
+
+def test_nothing_goes_back_to_who_is_deleted(pool: Pool, database_url: str) -> None:
+    """While the merged Patient is deleted the merge is not undone."""
+    call(database_url, "merge")
+    do(pool, lambda: commit(SYSTEM, [Change(Method.DELETE, "Patient", "a")]))
+    before = stored(pool)
+    with pytest.raises(HealixError, match="Patient/a is deleted") as refused:
+        call(database_url, "undo-merge")
+    assert (refused.value.category, stored(pool)) == (Category.UNPROCESSABLE, before)
+
+
+@pytest.mark.parametrize("name", ["merge", "undo-merge"])
+def test_one_at_a_time(pool: Pool, database_url: str, name: str) -> None:
+    """While one merges another is told to come again, and holds no connection."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        with pytest.raises(HealixError) as refused:
+            call(database_url, name)
+    assert (refused.value.category, "Retry-After" in refused.value.waiting) == (Category.BUSY, True)
+
+
+def test_a_result_is_reviewed(pool: Pool, database_url: str) -> None:
+    """What a caller says that the target is to be must meet what the operator demands of every write."""
+    contact = [{"gender": "male"}]  # pat-1: a name, telecom, address or organization
+    result = patient("b", "2", contact=contact, link=[{"other": to("a"), "type": "replaces"}])
+    parts = [
+        {"name": "source-patient", "valueReference": to("a")},
+        {"name": "target-patient", "valueReference": to("b")},
+        {"name": "result-patient", "resource": result},
+    ]
+    body = encode({"resourceType": "Parameters", "parameter": parts})
+
+    async def use() -> None:
+        opened = await open_async_pool(database_url, size=4)
+        try:
+            server = Interactions(opened, (BASE,), wanted=demands("base"))
+            await run("merge", server, SYSTEM, Invocation(body=body, type="Patient"))
+        finally:
+            await opened.close()
+
+    before = stored(pool)
+    with pytest.raises(HealixError, match="pat-1") as refused:
+        asyncio.run(use())
+    assert (refused.value.category, stored(pool)) == (Category.UNPROCESSABLE, before)
 
 
 @pytest.mark.parametrize("name", ["merge", "undo-merge"])

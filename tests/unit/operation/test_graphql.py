@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from graphql import language
 
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import encode
-from healix_fhir.operation.graphql import introspection
+from healix_fhir.operation.graphql import introspection, output
 from healix_fhir.operation.graphql.document import DEPTH, FIELDS, document
 from healix_fhir.operation.graphql.introspection import Projection
 from healix_fhir.operation.graphql.output import Record, Size
@@ -202,6 +204,41 @@ def test_a_dear_expression_is_stopped() -> None:
     dear = "repeat(children()).select(%resource.descendants().select(%resource.descendants())).exists()"
     with pytest.raises(HealixError) as refused:
         answer(f'{{ name(fhirpath: "{dear}") {{ family }} }}')
+    assert refused.value.category is Category.TOO_LARGE
+
+
+@pytest.mark.parametrize("query", ["".join(f" x{n}: implicitRules" for n in range(40)), "x" * 90_000 + ": language"])
+def test_an_answer_is_of_bounded_length(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long value under many names, and names that are long themselves, are refused before they are written."""
+    monkeypatch.setattr(output, "LONGEST", 80_000)
+    monkeypatch.setitem(PATIENT, "implicitRules", "u" * 4_000)
+    monkeypatch.setitem(PATIENT, "language", "en")
+    with pytest.raises(HealixError, match="characters") as refused:
+        answer(f"{{ {query} }}")
+    assert refused.value.category is Category.TOO_LARGE
+    assert answer("{ implicitRules language }")["language"] == "en"
+
+
+@pytest.mark.parametrize("value", [Decimal("1.50"), 2])
+def test_variables_may_be_floats(value: Decimal | int) -> None:
+    """A number of JSON is a Float and keeps its digits; a text is none."""
+    query = "query($x: Float) { telecom(rank: $x) { value } }"
+    assert document(Asked(query, {"x": value})).variables == {"x": value}
+    for wrong in ("1.5", True):
+        with pytest.raises(HealixError, match="Float"):
+            document(Asked(query, {"x": wrong}))
+
+
+def test_the_schema_is_of_bounded_length_under_several_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of the schema is measured together."""
+    monkeypatch.setattr(introspection, "MOST", 600_000)
+    inner = "{ types { name fields { name } } }"
+    found = document(Asked(f"{{ a: __schema {inner} b: __schema {inner} c: __schema {inner} }}"))
+    projection = Projection(found.fragments, "Patient")
+    nodes = [node for node in found.operation.selection_set.selections if isinstance(node, language.FieldNode)]
+    assert all(projection.of(node, None) for node in nodes[:2])
+    with pytest.raises(HealixError, match="characters") as refused:
+        projection.of(nodes[2], None)
     assert refused.value.category is Category.TOO_LARGE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -86,6 +87,24 @@ def test_only_certain_matches() -> None:
     assert graded(asked, [other, ADA], only_certain=True, count=None) == []
     assert len(graded(asked, [other, ADA], only_certain=False, count=None)) == 2
     assert len(graded(asked, [other, ADA], only_certain=False, count=1)) == 1
+
+
+def test_the_number_of_a_merged_record_is_the_persons() -> None:
+    """The number that a record got of a merged one agrees, though another is in use, and contradicts nothing."""
+    merged = ADA | {"identifier": [{"system": MRN, "value": "A2"}, NUMBER[0] | {"use": "old"}]}
+    assert likeness(described(identifier=NUMBER, birthDate=BORN), merged).grade is Grade.CERTAIN
+    other = described(identifier=[{"system": MRN, "value": "B2"}], birthDate=BORN)
+    retired = ADA | {"identifier": [NUMBER[0] | {"use": "old"}]}
+    assert likeness(other, retired).score == likeness(described(birthDate=BORN), ADA).score
+
+
+def test_names_without_end_cost_little() -> None:
+    """Only so many words are compared, and so much of them."""
+    asked = described(name=[{"family": f"{n}" + "x" * 2_000, "given": ["y" * 20_000] * 5} for n in range(300)])
+    other = described(name=[{"family": f"{n}" + "z" * 2_000, "given": ["v" * 20_000] * 5} for n in range(300)])
+    start = time.monotonic()
+    likeness(asked, other)
+    assert time.monotonic() - start < 1
 
 
 PARAMETERS = {"identifier", "birthdate", "phonetic", "given", "family", "telecom"}
