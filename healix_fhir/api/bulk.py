@@ -29,7 +29,7 @@ from healix_fhir.bulk.job import UPLOAD, File, Job, State
 from healix_fhir.bulk.links import PATH, Links
 from healix_fhir.bulk.manifest import manifest
 from healix_fhir.bulk.reach import check_covers
-from healix_fhir.bulk.store import FileStore
+from healix_fhir.bulk.store import FileStore, making
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Work, atransaction
@@ -178,7 +178,7 @@ async def upload(edge: BulkEdge, request: Request, access: AccessContext | None)
     if kind not in NDJSON or request.headers.get("content-encoding", "identity") not in ("identity", "gzip"):
         raise HealixError(Category.UNSUPPORTED_MEDIA, f"an upload is {NDJSON[0]}, or that in gzip")
     id_, size = ids.secret(), 0
-    with edge.store.make(f"{id_}/{jobs.UPLOADED}") as sink:
+    async with making(edge.store, f"{id_}/{jobs.UPLOADED}") as sink:
         async for piece in request.stream():
             size += len(piece)
             if size > edge.most:
@@ -219,7 +219,7 @@ def _opened(
     if access is not None:
         only = file.type if file.list == "output" else None
         check_covers(access, job, _types(job) if only is None else [only])
-    elif not links.is_signed(job, name, signature):
+    elif not links.is_signed(job, name, signature) or (yield from jobs.revoked(id_)):
         raise jobs.missing()
     yield record([AuditRow(access.origin if access else stranger, "R", "bulk-file", entity=f"bulk/{id_}/{name}")])
     return file

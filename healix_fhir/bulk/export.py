@@ -28,7 +28,7 @@ from healix_fhir.bulk.selection import Selection, searches
 from healix_fhir.bulk.snapshot import snapshot
 from healix_fhir.bulk.store import FileStore
 from healix_fhir.interaction.status import outcome
-from healix_fhir.kernel.database import Fragment, Row, one, run, transaction
+from healix_fhir.kernel.database import Fragment, Row, run, transaction
 from healix_fhir.kernel.errors import Category, HealixError, Issue
 from healix_fhir.kernel.placeholders import posed
 from healix_fhir.model.json import encode
@@ -67,7 +67,7 @@ class Exporter:
         try:
             self._run(begun)
         except OverError:
-            self._store.remove(id_)
+            self._remove(begun, _prefix(begun.number))
         except HealixError as error:
             if error.category in (Category.UNAVAILABLE, Category.FULL) and begun.number < STARTS:
                 raise
@@ -82,13 +82,21 @@ class Exporter:
             )
 
     def _fail(self, begun: Run, error: HealixError) -> None:
-        self._store.remove(begun.job.id)
-        transaction(self._pool, lambda: one(jobs.fail(begun, error, self._hours)))
+        failed = transaction(self._pool, lambda: jobs.fail(begun, error, self._hours))
+        self._remove(begun, "" if failed else _prefix(begun.number))
+
+    def _remove(self, begun: Run, prefix: str) -> None:
+        """Remove what a run that is over has written; where the store is away, the sweep does so later."""
+        try:
+            self._store.remove(begun.job.id, prefix)
+        except HealixError as error:
+            log.warning("files of an export are left to the sweep", detail=error.detail)
 
     def _run(self, begun: Run) -> None:
         if begun.number > STARTS:
             raise HealixError(Category.FAULT, f"the export was begun {STARTS} times and never came to its end")
-        self._store.remove(begun.job.id)
+        for earlier in range(1, begun.number):
+            self._store.remove(begun.job.id, _prefix(earlier))
         export = msgspec.json.decode(begun.job.asked, type=Export)
         access = transaction(self._pool, lambda: restored(begun.job.access, ScopeQueries(self._bases)))
         # Before the state is taken: what is looked up may put code systems into the tables, which it has to have.
@@ -97,12 +105,17 @@ class Exporter:
             pulse.check()
             whose = run(reading, cohort(access, export, self._bases, moment))
             selection = Selection(export, access, whose, self._bases[0], filtered)
-            made = _Making(reading, selection, pulse, self._store, f"{begun.job.id}/{begun.number}-").files(
+            made = _Making(reading, selection, pulse, self._store, f"{begun.job.id}/{_prefix(begun.number)}").files(
                 (*export.issues, *whose.issues)
             )
             pulse.check()
         if not transaction(self._pool, lambda: jobs.complete(begun, moment, pulse.done, made, self._hours)):
             raise OverError
+
+
+def _prefix(number: int) -> str:
+    """What the names of the files of a run begin with: one that was thought dead removes no other's."""
+    return f"{number}-"
 
 
 class _Making:

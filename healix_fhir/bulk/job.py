@@ -98,6 +98,10 @@ _FIELDS = (
     "id, kind, request, state, done, note, extract(epoch FROM now() - created)::float8, asked, access, failure, place"
 )
 _MINE = "client = %s AND account IS NOT DISTINCT FROM %s"
+_REVOKED = """(EXISTS (SELECT FROM access_token t WHERE t.hash = j.token AND t.revoked)
+  OR EXISTS (SELECT FROM account a WHERE a.username = j.account AND a.disabled)
+  OR EXISTS (SELECT FROM client c WHERE c.id = j.client COLLATE "C" AND c.disabled))"""
+"""Whether who asked for a job `j` may not ask any more: its token is revoked, its client or account closed."""
 
 
 def _job(row: Sequence[Any]) -> Job:
@@ -180,6 +184,12 @@ def of_file(id_: str, name: str) -> Work[tuple[Job, File]]:
     return _job(rows[0]), found[name]
 
 
+def revoked(id_: str) -> Work[bool]:
+    """Whether who asked for the job may not ask any more."""
+    rows = yield Statement(f"SELECT 1 FROM bulk_job j WHERE id = %s AND {_REVOKED}", (id_,))
+    return bool(rows)
+
+
 def files(id_: str) -> Work[list[File]]:
     """The files of a job in the order of its manifest."""
     rows = yield Statement(
@@ -246,10 +256,8 @@ def beat(run: Run, done: int, note: str) -> Work[Standing]:
     A token that has only expired ends nothing: those of backend services live five minutes, and jobs may take longer.
     """
     rows = yield Statement(
-        """UPDATE bulk_job j SET done = %s, note = %s WHERE id = %s AND run = %s AND state = %s
-           RETURNING EXISTS (SELECT FROM access_token t WHERE t.hash = j.token AND t.revoked)
-             OR EXISTS (SELECT FROM account a WHERE a.username = j.account AND a.disabled)
-             OR EXISTS (SELECT FROM client c WHERE c.id = j.client COLLATE "C" AND c.disabled)""",
+        f"""UPDATE bulk_job j SET done = %s, note = %s WHERE id = %s AND run = %s AND state = %s
+            RETURNING {_REVOKED}""",
         (done, note, run.job.id, run.number, State.RUNNING),
     )
     if not rows:
@@ -311,13 +319,16 @@ def uploaded(id_: str, access: AccessContext, request: str, size: int, hours: in
     )
 
 
-def fail(run: Run, error: HealixError, hours: int) -> Statement:
-    """End a run that came to nothing; its client is told why for so many hours."""
-    return Statement(
+def fail(run: Run, error: HealixError, hours: int) -> Work[bool]:
+    """End a run that came to nothing; its client is told why for so many hours. False where the job was called off, or
+    begun anew elsewhere.
+    """
+    rows = yield Statement(
         """UPDATE bulk_job SET state = %s, failure = %s, note = '', ended = now(),
-             expires = now() + make_interval(hours => %s) WHERE id = %s AND run = %s AND state = %s""",
+             expires = now() + make_interval(hours => %s) WHERE id = %s AND run = %s AND state = %s RETURNING 1""",
         (State.FAILED, msgspec.json.encode(Failure.of(error)), hours, run.job.id, run.number, State.RUNNING),
     )
+    return bool(rows)
 
 
 def forget(id_: str) -> Work[None]:
@@ -327,8 +338,19 @@ def forget(id_: str) -> Work[None]:
 
 
 def over() -> Work[list[str]]:
-    """The jobs whose files are to go: their time is over, or they were called off."""
-    rows = yield Statement("SELECT id FROM bulk_job WHERE expires <= now() LIMIT 1000")
+    """The jobs whose files are to go: their time is over, or they were called off.
+
+    An upload stays while an import that names it is under way.
+    """
+    rows = yield Statement(
+        """SELECT id FROM bulk_job j WHERE expires <= now() AND NOT EXISTS (
+             SELECT FROM bulk_job i
+             WHERE j.kind = %s AND i.kind = %s AND i.client = j.client AND i.state = ANY(%s)
+               AND convert_from(i.asked, 'UTF8')::jsonb -> 'inputs'
+                 @> jsonb_build_array(jsonb_build_object('upload', j.id)))
+           LIMIT 1000""",
+        (UPLOAD, IMPORT, UNDER_WAY),
+    )
     return [row[0] for row in rows]
 
 

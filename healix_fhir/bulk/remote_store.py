@@ -49,11 +49,11 @@ class RemoteStore:
         except (BaseError, OSError) as error:
             raise unavailable(error) from error
 
-    def remove(self, job: str) -> None:
-        """List and delete."""
+    def remove(self, job: str, prefix: str = "") -> None:
+        """List and delete; what is listed is a directory, whatever the prefix."""
         try:
             for batch in obstore.list(self._store, f"{job}/", chunk_size=LISTED):
-                obstore.delete(self._store, [one["path"] for one in batch])
+                obstore.delete(self._store, [one["path"] for one in batch if one["path"].startswith(f"{job}/{prefix}")])
         except (BaseError, OSError) as error:
             raise unavailable(error) from error
 

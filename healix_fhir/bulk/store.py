@@ -5,12 +5,13 @@ A file's key is `job/name`; both are made here, neither is a name from outside. 
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -37,8 +38,8 @@ class FileStore(Protocol):
     def read(self, key: str, start: int = 0) -> Iterator[bytes]:
         """The bytes from `start` in pieces of at most `PIECE`."""
 
-    def remove(self, job: str) -> None:
-        """Remove all files of a job; where there are none, that is no error."""
+    def remove(self, job: str, prefix: str = "") -> None:
+        """Remove the files of a job whose names begin so; where there are none, that is no error."""
 
     def jobs(self, age: float) -> Iterator[str]:
         """The jobs that have files none of which is younger than `age` seconds."""
@@ -60,6 +61,19 @@ def unavailable(error: Exception) -> HealixError:
         return HealixError(Category.FULL, "there is no room for the files of bulk jobs", detail=repr(error))
     message = "the files of bulk jobs cannot be reached; try again later"
     return HealixError(Category.UNAVAILABLE, message, detail=repr(error)[:500], retry_after=30)
+
+
+@asynccontextmanager
+async def making(store: FileStore, key: str) -> AsyncIterator[Sink]:
+    """`FileStore.make` for an event loop: to begin and to end a file may wait for the disk or the network."""
+    file = store.make(key)
+    sink = await asyncio.to_thread(file.__enter__)
+    try:
+        yield sink
+    except BaseException as error:
+        await asyncio.shield(asyncio.to_thread(file.__exit__, type(error), error, error.__traceback__))
+        raise
+    await asyncio.to_thread(file.__exit__, None, None, None)
 
 
 class LocalStore:
@@ -94,9 +108,16 @@ class LocalStore:
         except OSError as error:
             raise unavailable(error) from error
 
-    def remove(self, job: str) -> None:
-        """Remove the directory."""
-        shutil.rmtree(self._root / job, ignore_errors=True)
+    def remove(self, job: str, prefix: str = "") -> None:
+        """Remove the directory, or files in it: it stays then, another run may be about to write there."""
+        if not prefix:
+            shutil.rmtree(self._root / job, ignore_errors=True)
+            return
+        try:
+            for path in (self._root / job).glob(f"{prefix}*"):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise unavailable(error) from error
 
     def jobs(self, age: float) -> Iterator[str]:
         """The directories by the time of their last change."""

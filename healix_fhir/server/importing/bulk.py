@@ -47,6 +47,8 @@ STARTS = 5
 PROCESSES = 2
 MANY = 10_000
 """Resources after which the database's statistics are made anew: plans are chosen by them."""
+LISTED = 100_000
+"""Refused lines of a job that are told one by one; of further ones their number is told."""
 GZIP = b"\x1f\x8b"
 log = structlog.get_logger("bulk")
 
@@ -67,7 +69,7 @@ class Importer:
         try:
             self._run(begun)
         except OverError:
-            self._store.remove(id_)
+            return  # what another run goes on with is not removed; of a job that was called off its task clears all
         except HealixError as error:
             if error.category in (Category.UNAVAILABLE, Category.FULL) and begun.number < STARTS:
                 raise
@@ -82,7 +84,7 @@ class Importer:
             )
 
     def _fail(self, begun: Run, error: HealixError) -> None:
-        transaction(self._pool, lambda: one(jobs.fail(begun, error, self._settings.bulk_hours)))
+        transaction(self._pool, lambda: jobs.fail(begun, error, self._settings.bulk_hours))
 
     def _run(self, begun: Run) -> None:
         if begun.number > STARTS:
@@ -180,6 +182,7 @@ class _Files:
         lanes.drain()
         if self._told - before != lines:
             raise HealixError(Category.FAULT, "the import lost count of its lines", detail=f"{self._told} of {lines}")
+        self._tell_unlisted()
         self._at(self._number + 1, 0, note)
 
     def _take(self, lanes: Lanes, source: Input, place: Place, line: bytes | None) -> None:
@@ -205,8 +208,21 @@ class _Files:
     def reject(self, place: Place, reasons: Sequence[str]) -> None:
         """One was not."""
         self._progress.refused[self._number] += 1
+        if self._unlisted:
+            return
         issues = [Issue("processing", f"line {place.line}: {reason}") for reason in reasons]
         self._errors.add(outcome(issues))
+
+    @property
+    def _unlisted(self) -> int:
+        """How many refused lines of the file are past those that the job lists."""
+        before = sum(self._progress.refused[: self._number])
+        return max(0, before + self._progress.refused[self._number] - max(before, LISTED))
+
+    def _tell_unlisted(self) -> None:
+        if unlisted := self._unlisted:
+            message = f"{unlisted} further lines were refused: an import lists {LISTED} of them at most"
+            self._errors.add(outcome([Issue("processing", message)]))
 
     def _at(self, file: int, line: int, note: Callable[[], None]) -> None:
         """Note a place; what was refused until then lies in files that have ended."""
@@ -232,7 +248,7 @@ class _Files:
         plain = io.BufferedReader(_Pieces(self._store.read(_key(self._begun, source, self._number))))
         stream: io.BufferedIOBase = gzip.GzipFile(fileobj=plain) if plain.peek(2)[:2] == GZIP else plain
         try:
-            yield from numbered(stream, self._settings.max_body_mb * MB)
+            yield from numbered(stream, self._settings.max_body_mb * MB, self._pulse.check)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             message = f"{source.url[:200]} is not a whole gzip file"
             raise HealixError(Category.UNPROCESSABLE, message, code="structure") from error

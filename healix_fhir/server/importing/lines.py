@@ -12,8 +12,9 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from healix_fhir.interaction.accept import change, known_type
+from healix_fhir.interaction.denial import denials
 from healix_fhir.interaction.review import NO_DEMANDS, Demands
-from healix_fhir.kernel.database import Row, open_pool, transaction
+from healix_fhir.kernel.database import Row, Work, open_pool, transaction
 from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.json import decode
@@ -21,9 +22,10 @@ from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.server.importing.report import Place, reasons_of
 from healix_fhir.server.importing.reviewing import Reviewing
 from healix_fhir.server.parameter_watch import watching
-from healix_fhir.store.commit import commit_each
+from healix_fhir.store.commit import INTERACTION, Member, commit_each
 from healix_fhir.store.stored import Change, Committed, Method
 from smart_auth.access import internal, restored
+from smart_auth.denial import record_denials
 from smart_auth.patients import patient_keys, remember
 
 Line = tuple[Place, bytes]
@@ -31,6 +33,9 @@ Taken = tuple[Place, Change]
 
 UNHOLDABLE = frozenset({"22", "23", "54"})
 """Classes of SQLSTATE that speak of the values: data exception, integrity violation, program limit exceeded."""
+
+DENIALS = 64
+"""Denials that one statement records."""
 
 
 @dataclass
@@ -143,7 +148,21 @@ class LineWriter:
         patients = list(dict.fromkeys(id_ for made in changes for id_ in made.rows.patients))
         remember(transaction(self._pool, lambda: patient_keys(patients)))
         members = [(self._access, made) for made in changes]
-        return transaction(self._pool, lambda: commit_each(members))
+        return transaction(self._pool, lambda: self._committed(members))
+
+    def _committed(self, members: Sequence[Member]) -> Work[list[Committed | HealixError]]:
+        """Make the changes; what the client may not write is on record as where it asks for one alone."""
+        outcomes = yield from commit_each(members)
+        if self._manner.captured is not None:
+            denied = [
+                (access.origin, denial)
+                for (access, made), refusal in zip(members, outcomes, strict=True)
+                if isinstance(refusal, HealixError)
+                for denial in denials(access, refusal, INTERACTION[made.method], f"{made.type}/{made.id}")
+            ]
+            for start in range(0, len(denied), DENIALS):
+                yield record_denials(denied[start : start + DENIALS])
+        return outcomes
 
 
 @contextmanager

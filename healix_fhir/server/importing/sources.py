@@ -15,6 +15,8 @@ from healix_fhir.kernel.errors import not_found
 
 PREAMBLE = 128
 CHUNK = 1 << 20
+LOOK = 1000
+"""Lines between two looks at whether to go on."""
 DICOMDIR = "DICOMDIR"
 """The file that names the others of a medium (PS3.10 8.6); what it says of them they say themselves."""
 NEITHER = "neither FHIR JSON or NDJSON nor DICOM"
@@ -122,22 +124,29 @@ def lines(source: Source, advance: Callable[[int], None], limit: int) -> Iterato
         yield from numbered(stream, limit)
 
 
-def numbered(stream: io.BufferedIOBase, limit: int) -> Iterator[tuple[int, bytes | None]]:
-    """The non-empty lines of a stream with their numbers from 1; None stands for one of more than `limit` bytes."""
+def numbered(
+    stream: io.BufferedIOBase, limit: int, check: Callable[[], None] = lambda: None
+) -> Iterator[tuple[int, bytes | None]]:
+    """The non-empty lines of a stream with their numbers from 1; None stands for one of more than `limit` bytes.
+
+    `check` is called now and then, also where all lines are empty or one has no end; it may raise.
+    """
     number = 0
     while line := stream.readline(limit + 1):
         number += 1
+        if number % LOOK == 0:
+            check()
         if len(line) > limit:
-            _skip_line(stream)
+            _skip_line(stream, check)
             yield number, None
         elif line.strip():
             yield number, line
 
 
-def _skip_line(stream: io.BufferedIOBase) -> None:
+def _skip_line(stream: io.BufferedIOBase, check: Callable[[], None]) -> None:
     """Read to the end of a line, piece by piece."""
     while (piece := stream.readline(CHUNK)) and not piece.endswith(b"\n"):
-        pass
+        check()
 
 
 class _Counted(io.RawIOBase):

@@ -17,8 +17,16 @@ import httpx
 import psycopg
 import pytest
 
+from healix_fhir.bulk import pulse
+from healix_fhir.bulk.job import Standing
+from healix_fhir.bulk.store import LocalStore
+from healix_fhir.bulk.sweep import sweep
+from healix_fhir.kernel.database import open_pool
+from healix_fhir.server.importing import bulk
 from healix_fhir.server.importing.lanes import Lanes
 from healix_fhir.server.importing.report import Place
+from healix_fhir.server.importing.sources import LOOK
+from smart_auth.denial import REFUSED
 from tests.support.bulk import ASYNC, FHIR, work
 from tests.support.files_server import Files, files_server
 from tests.support.live_server import LiveServer, live_server
@@ -227,7 +235,7 @@ def test_scopes(server: LiveServer, scope: str, patient: str | None, status: int
 
 
 def test_in_the_name_of_the_client(server: LiveServer, client: httpx.Client) -> None:
-    """What an import stores is on record under the client; a scope with a query lets no new ids in."""
+    """An import is on record under its client: what it stores, and ids that a scope with a query does not let in."""
     imported(server, client, ("Patient", uploaded(client, lines({"resourceType": "Patient", "id": "recorded"}))))
     with psycopg.connect(server.settings.database_url) as connection:
         rows = connection.execute(
@@ -239,6 +247,11 @@ def test_in_the_name_of_the_client(server: LiveServer, client: httpx.Client) -> 
         manifest = imported(server, narrow, ("Patient", upload))
         assert counts(manifest) == [0]
         assert "does not allow" in messages(narrow, manifest)[0]
+    with psycopg.connect(server.settings.database_url) as connection:
+        rows = connection.execute(
+            "SELECT client, action, subtype, outcome FROM audit_event WHERE entity = 'Patient/foreign'"
+        ).fetchall()
+    assert rows == [("loader", "U", "update", REFUSED)]
 
 
 @pytest.mark.parametrize(("path", "named"), [("/missing", "404"), ("/moved", "302")], ids=["missing", "redirected"])
@@ -354,3 +367,63 @@ def test_a_killed_worker(server: LiveServer, client: httpx.Client) -> None:
         assert (counts(manifest), len(messages(client, manifest))) == ([1500], 1)
         stored = look.execute("SELECT count(*), max(version) FROM resource WHERE id LIKE 'many-%'").fetchone()
     assert stored == (1500, 1)
+
+
+def test_refusals_of_the_start_that_followed(
+    server: LiveServer, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that was thought dead removes nothing of the one that followed it."""
+    job = begun(client, ("Patient", uploaded(client, lines({"resourceType": "Patient"}))))
+    real = bulk._Files.write
+
+    def late(self: Any, note: Any) -> None:
+        monkeypatch.setattr(bulk._Files, "write", real)
+        work(server)
+        real(self, note)
+
+    monkeypatch.setattr(bulk._Files, "write", late)
+    work(server)
+    assert len(messages(client, client.get(job).json())) == 1
+
+
+def test_blank_lines_are_called_off(server: LiveServer, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import of which no line is stored stops when it is called off, and does not read to the end."""
+    monkeypatch.setattr(pulse, "EVERY", 0.01)
+    job = begun(client, ("Patient", uploaded(client, b"\n" * 2 * LOOK)))
+    real, ends = bulk._Files.write, []
+
+    def late(self: Any, note: Any) -> None:
+        assert client.delete(job).status_code == 202
+        wait_until(lambda: self._pulse._standing is Standing.OVER, "the pulse")
+        real(self, note)
+
+    monkeypatch.setattr(bulk._Files, "write", late)
+    monkeypatch.setattr(bulk._Files, "_at", lambda *arguments: ends.append(arguments))
+    work(server)
+    assert ends == []
+
+
+def test_many_refusals(server: LiveServer, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of refused lines the first are told one by one, then their number for each file."""
+    monkeypatch.setattr(bulk, "LISTED", 3)
+    first, second = (uploaded(client, lines(*[observation("x", "y", "1")] * count)) for count in (2, 5))
+    manifest = imported(server, client, ("Patient", first), ("Patient", second))
+    told = messages(client, manifest)
+    assert [one.partition(":")[0] for one in told] == ["line 1", "line 2", "line 1", "4 further lines were refused"]
+
+
+def test_an_upload_expires_under_its_import(server: LiveServer, client: httpx.Client) -> None:
+    """The sweep leaves an upload that an import under way names, and takes it when that has ended."""
+    upload = uploaded(client, lines({"resourceType": "Patient", "id": "expiring"}))
+    id_ = upload.rpartition("/")[2]
+    directory = server.settings.data_dir / "bulk" / id_
+    job = begun(client, ("Patient", upload))
+    with psycopg.connect(server.settings.database_url, autocommit=True) as look:
+        look.execute("UPDATE bulk_job SET expires = now() WHERE id = %s", (id_,))
+    with open_pool(server.settings.database_url, size=1) as pool:
+        sweep(pool, LocalStore(server.settings.data_dir / "bulk"))
+        assert directory.exists()
+        work(server)
+        assert counts(client.get(job).json()) == [1]
+        sweep(pool, LocalStore(server.settings.data_dir / "bulk"))
+    assert not directory.exists()

@@ -194,7 +194,7 @@ def _away(*_: object) -> Any:
 
 @pytest.mark.spec("Bulk Data Access 2.0.0 export.html#response---complete-status")
 def test_signed_links(database_url: str, tmp_path: Path) -> None:
-    """Links that are signed by setting open their file without a token, and nothing else, until they expire."""
+    """Links signed by setting open their file alone, without a token, until they expire or the job is revoked."""
     with live_server(database_url, tmp_path, bulk_links="signed") as server:
         with server.client("system/*.cruds", client="registry") as writer:
             fill(writer)
@@ -212,6 +212,11 @@ def test_signed_links(database_url: str, tmp_path: Path) -> None:
             assert anyone.get(httpx.URL(patients).copy_with(params={})).status_code == 401
             assert anyone.get(job, params={"signature": signature}).status_code == 401
             with psycopg.connect(database_url, autocommit=True) as look:
+                revoke = "UPDATE access_token SET revoked = %s WHERE client = 'analytics'"
+                look.execute(revoke, (True,))
+                assert anyone.get(patients).status_code == 404
+                look.execute(revoke, (False,))
+                assert anyone.get(patients).status_code == 200
                 look.execute("UPDATE bulk_job SET expires = now() + interval '1 minute'")
                 assert anyone.get(patients).status_code == 404
 
@@ -287,3 +292,32 @@ def test_a_worker_that_was_thought_dead(server: LiveServer, client: httpx.Client
         done = collected(client, job)
         assert transaction(pool, lambda: jobs.beat(first, 7, "late")) is jobs.Standing.OVER
         assert done.manifest["transactionTime"]
+
+
+def test_files_of_the_start_that_followed(
+    server: LiveServer, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that was thought dead removes what it wrote when it hears of it, and nothing of the one that followed."""
+    job = begun(client, "/fhir/$export?_type=Patient")
+    real = Selection.rows
+
+    def late(self: Any, name: str, columns: str) -> Any:
+        monkeypatch.setattr(Selection, "rows", real)
+        work(server)
+        return real(self, name, columns)
+
+    monkeypatch.setattr(Selection, "rows", late)
+    work(server)
+    assert collected(client, job).ids() == {"Patient": ["ann", "bob", "cis"]}
+    assert [path.name for path in files(server, job)] == ["2-Patient-1.ndjson"]
+
+
+def test_a_failure_while_the_store_is_away(
+    server: LiveServer, client: httpx.Client, look: Connection[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that comes to nothing is told so also while its files cannot be removed."""
+    job = begun(client, "/fhir/$export?_type=Patient")
+    look.execute("UPDATE bulk_job SET run = %s WHERE id = %s", (export.STARTS, job.rpartition("/")[2]))
+    monkeypatch.setattr(LocalStore, "remove", _away)
+    work(server)
+    assert state(look, job) == "failed"
