@@ -383,7 +383,8 @@ def test_refusals_of_the_start_that_followed(
 
     monkeypatch.setattr(bulk._Files, "write", late)
     work(server)
-    assert len(messages(client, client.get(job).json())) == 1
+    (told,) = messages(client, client.get(job).json())
+    assert told.startswith("line 1: ")
 
 
 def test_blank_lines_are_called_off(server: LiveServer, client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
