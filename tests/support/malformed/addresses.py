@@ -41,7 +41,7 @@ def address(chance: Random) -> Sent:
         lambda: Sent(
             "GET", f"Patient/{KNOWN}?_elements={chance.choice(['', ',', 'nothing', 'Nobody.x', 'a.b.c', '%00'])}"
         ),
-        lambda: Sent("GET", f"metadata?mode={chance.choice(['terminology', '', 'x', '%00'])}"),
+        lambda: Sent("GET", f"metadata?mode={chance.choice(['summary', '', 'x', '%00'])}"),
         lambda: Sent("PUT", f"Patient/{junk}", encode(patient(id="a")), {"content-type": JSON}),
         lambda: Sent(
             "GET",
