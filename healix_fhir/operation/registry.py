@@ -41,7 +41,7 @@ from healix_fhir.operation import (
     validate_in_system,
     versions,
 )
-from healix_fhir.operation.graphql import run as run_graphql
+from healix_fhir.operation.graphql.call import GRAPHQL, graphql
 from healix_fhir.operation.graphql.request import MEDIA
 from healix_fhir.operation.invocation import Invocation, Outcome
 from healix_fhir.operation.matching import match
@@ -81,7 +81,7 @@ ROWS: tuple[Operation, ...] = (
     Operation(export.OF_SYSTEM, export.export, refused=export.REFUSED),
     Operation(export.OF_PATIENTS, export.export, refused=export.REFUSED),
     Operation(export.OF_GROUP, export.export, refused=export.REFUSED),
-    Operation(run_graphql.GRAPHQL, run_graphql.graphql, media=(MEDIA,)),
+    Operation(GRAPHQL, graphql, media=(MEDIA,)),
     Operation(INGEST_MEASUREMENTS, ingest, changes=True, media=(NDJSON, CSV)),
     Operation(lastn.LASTN, lastn.lastn, within={"batch": TYPE}, searches=True),
     Operation(lookup.LOOKUP, lookup.lookup, within={"batch": TYPE}),

@@ -25,6 +25,7 @@ from healix_fhir.model.definitions import TYPE_NAME, search_parameters
 from healix_fhir.model.fhirpath.path import compile_path
 from healix_fhir.model.json import decode_stored
 from healix_fhir.operation.graphql import pages, values
+from healix_fhir.operation.graphql.call import LOOKUPS, RESOURCES
 from healix_fhir.operation.graphql.document import Document, wrong
 from healix_fhir.operation.graphql.graph import QUERY, Kind, criteria
 from healix_fhir.operation.graphql.output import Record, Size
@@ -38,10 +39,6 @@ from smart_auth.scope import Permission
 
 COMMA = re.compile(r"(?<!\\),")
 """A comma that would part two values: here a list does that."""
-RESOURCES = 5_000
-"""Resources that one request reads and finds."""
-LOOKUPS = 20
-"""Searches of one request."""
 OWNERS = 500
 """Resources whose referring ones are found by one search."""
 

@@ -20,11 +20,9 @@ from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.model.json import encode
-from healix_fhir.model.operation_definition import standard
-from healix_fhir.operation.declaring import changed
 from healix_fhir.operation.graphql import values
 from healix_fhir.operation.graphql.document import Document, document, wrong
-from healix_fhir.operation.graphql.execute import LOOKUPS, RESOURCES, Execution
+from healix_fhir.operation.graphql.execute import Execution
 from healix_fhir.operation.graphql.introspection import Projection
 from healix_fhir.operation.graphql.request import asked
 from healix_fhir.operation.graphql.selection import Compiler
@@ -34,13 +32,6 @@ from smart_auth.access import AccessContext
 JSON = "application/json; charset=utf-8"
 SCHEMA = ("__schema", "__type")
 MOST_ABOUT = 5
-GRAPHQL = changed(
-    standard("Resource-graphql"),
-    f"Also on the type level: the same as on the system level, for that type. `variables` and `operationName` are taken"
-    f" as GraphQL over HTTP has them. A query takes at most {LOOKUPS} searches and finds at most {RESOURCES} resources;"
-    " nothing is changed by it.",
-    levels=("system", "type", "instance"),
-)
 
 
 async def graphql(interactions: Interactions, access: AccessContext, invocation: Invocation) -> Outcome:

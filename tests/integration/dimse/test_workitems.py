@@ -281,6 +281,8 @@ def test_a_deletion_lock_keeps_an_item_until_it_is_released(station: Station) ->
     station.sql("UPDATE workitem SET updated = now() - interval '9 days'")
     assert transaction(station.pool, lambda: sweep(1)) == 0
     assert station.act(UNSUBSCRIBE, receiver()) == 0
+    assert transaction(station.pool, lambda: sweep(1)) == 0  # the peer has still to be told of its end
+    station.sql("UPDATE errand SET ended = now()")
     assert transaction(station.pool, lambda: sweep(1)) == 1
     assert station.get()[0] == 0xC307
 

@@ -14,3 +14,13 @@ def test_a_command_loads_what_it_needs() -> None:
     loaded = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout.split()
     assert "healix_fhir.server.cli.main" in loaded
     assert [name for name in HEAVY if name in loaded] == []
+
+
+WEB = "import sys, healix_fhir.server.app; print(*sys.modules)"
+
+
+def test_a_web_process_loads_what_every_server_needs() -> None:
+    """What only the caller of one operation needs is loaded with its first call."""
+    loaded = subprocess.run([sys.executable, "-c", WEB], capture_output=True, text=True, check=True).stdout.split()
+    assert "healix_fhir.operation.registry" in loaded
+    assert [name for name in ("graphql", "pyarrow", "pandas") if name in loaded] == []
