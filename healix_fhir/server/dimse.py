@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 
 from healix_fhir.kernel.settings import Settings
-from healix_fhir.server.processes import end_with_parent, using_database
+from healix_fhir.server.processes import end_with_parent, stop_on_signals, using_database
 
 
 def run(settings: Settings, *, parent: int | None) -> None:
@@ -15,8 +14,7 @@ def run(settings: Settings, *, parent: int | None) -> None:
     from healix_fhir.imaging.workitems import find_patient
 
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    stop_on_signals(stop)
     end_with_parent(parent)
     with using_database(settings, child=parent is not None) as connected:
         scp.run(connected, stop, find_patient)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import dataclasses
 import os
 import signal
@@ -171,6 +172,20 @@ class Supervisor:
         ]
         child.process = subprocess.Popen(command, env=self._environment, pass_fds=(*child.inherit, self._life))
         child.started = time.monotonic()
+
+
+def stop_on_signals(stopped: threading.Event) -> None:
+    """Set `stopped` on SIGTERM and on Ctrl-C.
+
+    A thread sets it: a handler runs in the main thread, which may just then hold the lock of the event that it waits
+    for, and would wait for itself.
+    """
+
+    def ask(*_: object) -> None:
+        _thread.start_new_thread(stopped.set, ())
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
 
 
 def end_with_parent(descriptor: int | None) -> None:

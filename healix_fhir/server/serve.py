@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import sys
 import threading
 import time
@@ -16,7 +15,7 @@ from dicomweb.dimse.tls import acceptor_context
 from healix_fhir.interaction.review import demands
 from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
-from healix_fhir.server.processes import Child, Supervisor, listen, open_database
+from healix_fhir.server.processes import Child, Supervisor, listen, open_database, stop_on_signals
 from smart_auth.oauth.limits import changed_rules
 
 READY = 60.0
@@ -25,8 +24,7 @@ READY = 60.0
 def serve(settings: Settings, *, demo: bool) -> None:
     """Start every part, print where it answers, and run until SIGTERM or Ctrl-C; then drain and return."""
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    stop_on_signals(stopped)
     listener = listen(settings.host, settings.port)
     _check(settings)
     with open_database(settings) as url:
