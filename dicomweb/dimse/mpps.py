@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
-import msgspec
-import psycopg
 import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from dicomweb.dicomjson.reading import DataSet, as_json, checked
+from dicomweb.dicomjson.reading import DataSet
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, CommandField, Element, has_data_set, response
 from dicomweb.dimse.contexts import MPPS, MPPS_RETRIEVE
-from dicomweb.dimse.exchange import Exchange
-from dicomweb.dimse.identifier import Gathering, known, write
+from dicomweb.dimse.identifier import Gathering
+from dicomweb.dimse.normalized import NormalizedOperation, durably
 from dicomweb.dimse.operation import Answer, Operation, Status
 from dicomweb.procedure.performed.change import change
 from dicomweb.procedure.performed.create import create
@@ -31,11 +28,10 @@ from dicomweb.procedure.scheduled.identifiers import made_uid
 from dicomweb.status import SUCCESS
 from dicomweb.uid import is_uid
 from healix_fhir.kernel.audit import AuditRow
-from healix_fhir.kernel.database import Row, Work, transaction
+from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.errors import Category, HealixError
 
 log = structlog.get_logger("dimse")
-Result = TypeVar("Result")
 
 LONGEST, MOST_ELEMENTS = 16 << 20, 400_000
 """Bytes and elements of what a step is created or set with: it names each of its images, of which there may be many
@@ -82,7 +78,7 @@ class MppsService:
         if has_data_set(command) is (field is CommandField.N_GET_RQ):
             word = "a data set follows" if has_data_set(command) else "no data set follows"
             return Answer(self.refused(command, RefusedError(Failure.MISSING_ATTRIBUTE, word)))
-        return MppsOperation(command, context, self)
+        return NormalizedOperation(command, context, self, Gathering(LONGEST, MOST_ELEMENTS))
 
     def perform(self, command: Command, given: DataSet) -> tuple[Command, DataSet | None]:
         """The response, and what is retrieved. Raises HealixError."""
@@ -92,12 +88,13 @@ class MppsService:
         if field is CommandField.N_CREATE_RQ:
             uid = str(command.get(Element.AffectedSOPInstanceUID) or made_uid())
             command = {**command, Element.AffectedSOPInstanceUID: uid}
-            self._run(lambda: create(access, uid, given))
+            durably(self.pool, lambda: create(access, uid, given))
         elif field is CommandField.N_SET_RQ:
-            self._run(lambda: change(access, uid, given))
+            durably(self.pool, lambda: change(access, uid, given))
         else:
             tags = str(command.get(Element.AttributeIdentifierList, "")).split("\\")
-            return response(command, SUCCESS), self._run(lambda: retrieve(access, uid, [tag for tag in tags if tag]))
+            found = durably(self.pool, lambda: retrieve(access, uid, [tag for tag in tags if tag]))
+            return response(command, SUCCESS), found
         return response(command, SUCCESS), None
 
     def refused(self, command: Command, error: HealixError) -> Command:
@@ -111,40 +108,3 @@ class MppsService:
         if isinstance(error, RefusedError) and error.error_id is not None:
             return {**answer, Element.ErrorID: error.error_id}
         return answer
-
-    def _run(self, work: Callable[[], Work[Result]]) -> Result:
-        try:
-            return transaction(self.pool, work)
-        except psycopg.Error as error:
-            raise HealixError(Category.UNAVAILABLE, "the database is not available", detail=str(error)) from error
-
-
-class MppsOperation:
-    """One operation under way."""
-
-    def __init__(self, command: Command, context: Context, service: MppsService) -> None:
-        self._command = command
-        self._context = context
-        self._service = service
-        self._gathering = Gathering(LONGEST, MOST_ELEMENTS)
-
-    def write(self, data: memoryview) -> None:
-        """Keep the piece."""
-        self._gathering.write(data)
-
-    def finish(self, exchange: Exchange) -> None:
-        """Do it, durably, then answer."""
-        syntax = self._context.transfer_syntax
-        try:
-            given = {}
-            if has_data_set(self._command):
-                given = checked(as_json(self._gathering.identifier(syntax).members), MOST_ELEMENTS)
-            answer, found = self._service.perform(self._command, given)
-            data_set = None if found is None else write(known(msgspec.json.encode(found)), syntax)
-        except HealixError as error:
-            exchange.respond(self._service.refused(self._command, error))
-            return
-        exchange.respond(answer, data_set)
-
-    def cancel(self) -> None:
-        """Nothing is held."""

@@ -7,20 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
-import msgspec
-import psycopg
 import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from dicomweb.dicomjson.reading import DataSet, as_json, checked
+from dicomweb.dicomjson.reading import DataSet
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, CommandField, Element, has_data_set, response
-from dicomweb.dimse.exchange import Exchange
-from dicomweb.dimse.identifier import Gathering, known, write
+from dicomweb.dimse.identifier import Gathering
+from dicomweb.dimse.normalized import NormalizedOperation, durably
 from dicomweb.dimse.operation import Answer, Operation
 from dicomweb.dimse.speech import UTF_8
 from dicomweb.dimse.ups import ACTIONS, OPERATIONS, Action
@@ -35,12 +32,11 @@ from dicomweb.workitem.retrieve import retrieve, selected
 from dicomweb.workitem.status import Failure, Success
 from dicomweb.workitem.update import update
 from healix_fhir.kernel.audit import AuditRow
-from healix_fhir.kernel.database import Row, Work, transaction
-from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.database import Row, Work
+from healix_fhir.kernel.errors import HealixError
 from smart_auth.access import AccessContext
 
 log = structlog.get_logger("dimse")
-Result = TypeVar("Result")
 
 LONGEST = 4 << 20
 """Bytes of a data set: as many as UPS-RS takes."""
@@ -81,23 +77,23 @@ class WorkitemService:
             check(command, context)
         except NotTakenError as error:
             return Answer(self.refused(command, error))
-        return WorkitemOperation(command, context, self)
+        return NormalizedOperation(command, context, self, Gathering(LONGEST), (UTF_8,))
 
     def perform(self, command: Command, given: DataSet) -> tuple[Command, DataSet | None]:
         """The response, and what is retrieved. Raises HealixError."""
         field = CommandField(int(command[Element.CommandField]))
         access, uid = self.caller.access, _uid(command)
         if field is CommandField.N_CREATE_RQ:
-            made = self._run(lambda: create(access, uid or None, given, self.find_patient))
+            made = durably(self.pool, lambda: create(access, uid or None, given, self.find_patient))
             return response({**command, Element.AffectedSOPInstanceUID: made.uid}, made.status), None
         if field is CommandField.N_SET_RQ:
-            self._run(lambda: update(access, uid, None, given))
+            durably(self.pool, lambda: update(access, uid, None, given))
             return response(command, Success.DONE), None
         if field is CommandField.N_ACTION_RQ:
             act = ACT[Action(int(command[Element.ActionTypeID]))]
-            return response(command, self._run(lambda: act(access, uid, given))), None
+            return response(command, durably(self.pool, lambda: act(access, uid, given))), None
         tags = str(command.get(Element.AttributeIdentifierList, "")).split("\\")
-        found, status = selected(self._run(lambda: retrieve(access, uid)), [tag for tag in tags if tag])
+        found, status = selected(durably(self.pool, lambda: retrieve(access, uid)), [tag for tag in tags if tag])
         return response(command, status), found
 
     def refused(self, command: Command, error: HealixError) -> Command:
@@ -108,43 +104,6 @@ class WorkitemService:
         log.info("workitem request refused", reason=error.detail or error.message)
         self.audit(AuditRow(self.caller.access.origin, action, word, outcome=4, entity=uid if is_uid(uid) else None))
         return response(command, status_of(error, field), error.message)
-
-    def _run(self, work: Callable[[], Work[Result]]) -> Result:
-        try:
-            return transaction(self.pool, work)
-        except psycopg.Error as error:
-            raise HealixError(Category.UNAVAILABLE, "the database is not available", detail=str(error)) from error
-
-
-class WorkitemOperation:
-    """One operation under way."""
-
-    def __init__(self, command: Command, context: Context, service: WorkitemService) -> None:
-        self._command = command
-        self._context = context
-        self._service = service
-        self._gathering = Gathering(LONGEST)
-
-    def write(self, data: memoryview) -> None:
-        """Keep the piece."""
-        self._gathering.write(data)
-
-    def finish(self, exchange: Exchange) -> None:
-        """Do it, durably, then answer."""
-        syntax = self._context.transfer_syntax
-        try:
-            given = {}
-            if has_data_set(self._command):
-                given = checked(as_json(self._gathering.identifier(syntax).members))
-            answer, found = self._service.perform(self._command, given)
-            data_set = None if found is None else write(known(msgspec.json.encode(found)), syntax, (UTF_8,))
-        except HealixError as error:
-            exchange.respond(self._service.refused(self._command, error))
-            return
-        exchange.respond(answer, data_set)
-
-    def cancel(self) -> None:
-        """Nothing is held."""
 
 
 def check(command: Command, context: Context) -> None:

@@ -26,17 +26,16 @@ from healix_fhir.bulk.output import Series
 from healix_fhir.bulk.pulse import OverError, Pulse
 from healix_fhir.bulk.selection import Selection, searches
 from healix_fhir.bulk.snapshot import snapshot
+from healix_fhir.bulk.starts import started
 from healix_fhir.bulk.store import FileStore
 from healix_fhir.interaction.status import outcome
 from healix_fhir.kernel.database import Fragment, Row, run, transaction
-from healix_fhir.kernel.errors import Category, HealixError, Issue
+from healix_fhir.kernel.errors import HealixError, Issue
 from healix_fhir.kernel.placeholders import posed
 from healix_fhir.model.json import encode
 from healix_fhir.search.granular import ScopeQueries
 from smart_auth.access import restored
 
-STARTS = 5
-"""A job that has not ended after so many starts never will."""
 BUNDLED = 1000
 """Deletions in one line."""
 LOOK = 500
@@ -65,21 +64,9 @@ class Exporter:
         if begun is None:
             return
         try:
-            self._run(begun)
+            started(begun, "export", lambda: self._run(begun), lambda error: self._fail(begun, error))
         except OverError:
             self._remove(begun, _prefix(begun.number))
-        except HealixError as error:
-            if error.category in (Category.UNAVAILABLE, Category.FULL) and begun.number < STARTS:
-                raise
-            log.warning("an export came to nothing", category=error.category.value, detail=error.detail)
-            self._fail(begun, error)
-        except Exception:
-            if begun.number < STARTS:
-                raise
-            log.exception("an export came to nothing")
-            self._fail(
-                begun, HealixError(Category.FAULT, "the export failed; its operator finds the reason in the log")
-            )
 
     def _fail(self, begun: Run, error: HealixError) -> None:
         failed = transaction(self._pool, lambda: jobs.fail(begun, error, self._hours))
@@ -93,8 +80,6 @@ class Exporter:
             log.warning("files of an export are left to the sweep", detail=error.detail)
 
     def _run(self, begun: Run) -> None:
-        if begun.number > STARTS:
-            raise HealixError(Category.FAULT, f"the export was begun {STARTS} times and never came to its end")
         for earlier in range(1, begun.number):
             self._store.remove(begun.job.id, _prefix(earlier))
         export = msgspec.json.decode(begun.job.asked, type=Export)

@@ -86,6 +86,16 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
     ]
     for thread in threads:
         thread.start()
+    try:
+        await _jobs(settings, pool, stop)
+    finally:
+        halt.set()
+        for thread in threads:
+            thread.join()
+
+
+async def _jobs(settings: Settings, pool: ConnectionPool[Connection[Row]], stop: asyncio.Event) -> None:
+    """What a start has to do, then durable jobs until `stop` is set."""
     renewed = transaction(pool, renew)
     transaction(pool, tell_of_restart)
     transaction(pool, lambda: publish((settings.fhir_base,)))
@@ -110,9 +120,6 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
             await asyncio.wait({asyncio.ensure_future(stop.wait()), worker}, timeout=jobs.HEARTBEAT)
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=True)
-    halt.set()
-    for thread in threads:
-        thread.join()
 
 
 def _repeat(url: str, step: Step, halt: threading.Event, channel: str, idle: float) -> None:

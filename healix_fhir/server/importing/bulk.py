@@ -26,6 +26,7 @@ from healix_fhir.bulk.imported import Import, Input, Mode, Progress
 from healix_fhir.bulk.job import Run
 from healix_fhir.bulk.output import Series
 from healix_fhir.bulk.pulse import OverError, Pulse
+from healix_fhir.bulk.starts import started
 from healix_fhir.bulk.store import FileStore
 from healix_fhir.interaction.review import demands
 from healix_fhir.interaction.status import outcome
@@ -43,7 +44,6 @@ from healix_fhir.server.importing.resources import MB, Elsewhere
 from healix_fhir.server.importing.sources import numbered
 
 STEP = 20_000
-STARTS = 5
 PROCESSES = 2
 MANY = 10_000
 """Resources after which the database's statistics are made anew: plans are chosen by them."""
@@ -67,28 +67,14 @@ class Importer:
         if begun is None:
             return
         try:
-            self._run(begun)
+            started(begun, "import", lambda: self._run(begun), lambda error: self._fail(begun, error))
         except OverError:
             return  # what another run goes on with is not removed; of a job that was called off its task clears all
-        except HealixError as error:
-            if error.category in (Category.UNAVAILABLE, Category.FULL) and begun.number < STARTS:
-                raise
-            log.warning("an import came to nothing", category=error.category.value, detail=error.detail)
-            self._fail(begun, error)
-        except Exception:
-            if begun.number < STARTS:
-                raise
-            log.exception("an import came to nothing")
-            self._fail(
-                begun, HealixError(Category.FAULT, "the import failed; its operator finds the reason in the log")
-            )
 
     def _fail(self, begun: Run, error: HealixError) -> None:
         transaction(self._pool, lambda: jobs.fail(begun, error, self._settings.bulk_hours))
 
     def _run(self, begun: Run) -> None:
-        if begun.number > STARTS:
-            raise HealixError(Category.FAULT, f"the import was begun {STARTS} times and never came to its end")
         asked = msgspec.json.decode(begun.job.asked, type=Import)
         progress = msgspec.json.decode(begun.job.place, type=Progress) if begun.job.place else Progress()
         count = len(asked.inputs)

@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from healix_fhir.bulk import export, pulse
 from healix_fhir.bulk import job as jobs
+from healix_fhir.bulk import pulse, starts
 from healix_fhir.bulk.selection import Selection
 from healix_fhir.bulk.store import LocalStore
 from healix_fhir.bulk.sweep import sweep
@@ -174,7 +174,7 @@ def test_a_failure_that_passes(
     """A job whose storage is away is begun again, anew; one that never succeeds is told so with a reason."""
     job = begun(client, "/fhir/$export?_type=Patient")
     monkeypatch.setattr(LocalStore, "make", _away)
-    for _ in range(export.STARTS - 1):
+    for _ in range(starts.STARTS - 1):
         with pytest.raises(HealixError):
             work(server)
     assert state(look, job) == "running"
@@ -182,7 +182,7 @@ def test_a_failure_that_passes(
     work(server)
     assert collected(client, job).ids() == {"Patient": ["ann", "bob", "cis"]}
     worse = begun(client, "/fhir/$export?_type=Patient")
-    look.execute("UPDATE bulk_job SET run = %s WHERE id = %s", (export.STARTS, worse.rpartition("/")[2]))
+    look.execute("UPDATE bulk_job SET run = %s WHERE id = %s", (starts.STARTS, worse.rpartition("/")[2]))
     work(server)
     answer = client.get(worse)
     assert (answer.status_code, answer.json()["resourceType"]) == (500, "OperationOutcome")
@@ -317,7 +317,7 @@ def test_a_failure_while_the_store_is_away(
 ) -> None:
     """A job that comes to nothing is told so also while its files cannot be removed."""
     job = begun(client, "/fhir/$export?_type=Patient")
-    look.execute("UPDATE bulk_job SET run = %s WHERE id = %s", (export.STARTS, job.rpartition("/")[2]))
+    look.execute("UPDATE bulk_job SET run = %s WHERE id = %s", (starts.STARTS, job.rpartition("/")[2]))
     monkeypatch.setattr(LocalStore, "remove", _away)
     work(server)
     assert state(look, job) == "failed"

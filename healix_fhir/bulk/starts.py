@@ -1,0 +1,41 @@
+"""One start of a bulk job: what may pass begins it again, so many times; all else is its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from healix_fhir.bulk.job import Run
+from healix_fhir.bulk.pulse import OverError
+from healix_fhir.kernel.errors import Category, HealixError
+
+STARTS = 5
+"""A job that has not ended after so many starts never will."""
+PASSING = frozenset({Category.UNAVAILABLE, Category.FULL})
+log = structlog.get_logger("bulk")
+
+
+def started(begun: Run, kind: str, work: Callable[[], None], fail: Callable[[HealixError], None]) -> None:
+    """Do `work`, the job of a `kind` such as `export`; what ends the job goes to `fail`.
+
+    Raises OverError, and what may pass while the job may be begun again.
+    """
+    if begun.number > STARTS:
+        log.warning("a bulk job never comes to its end", kind=kind, starts=begun.number)
+        fail(HealixError(Category.FAULT, f"the {kind} was begun {STARTS} times and never came to its end"))
+        return
+    try:
+        work()
+    except OverError:
+        raise
+    except HealixError as error:
+        if error.category in PASSING and begun.number < STARTS:
+            raise
+        log.warning("a bulk job came to nothing", kind=kind, category=error.category.value, detail=error.detail)
+        fail(error)
+    except Exception:
+        if begun.number < STARTS:
+            raise
+        log.exception("a bulk job came to nothing", kind=kind)
+        fail(HealixError(Category.FAULT, f"the {kind} failed; its operator finds the reason in the log"))
