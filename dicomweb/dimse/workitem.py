@@ -12,7 +12,7 @@ import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from dicomweb.dicomjson.reading import DataSet
+from dicomweb.dicomjson.reading import MEMBER_LIMIT, DataSet
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, CommandField, Element, has_data_set, response
@@ -39,7 +39,7 @@ from smart_auth.access import AccessContext
 log = structlog.get_logger("dimse")
 
 LONGEST = 4 << 20
-"""Bytes of a data set: as many as UPS-RS takes."""
+"""Bytes of a data set: as many as UPS-RS takes; of elements likewise."""
 WORDS: Mapping[CommandField, tuple[str, str]] = {
     CommandField.N_CREATE_RQ: ("C", "workitem-create"),
     CommandField.N_SET_RQ: ("U", "workitem-update"),
@@ -77,7 +77,7 @@ class WorkitemService:
             check(command, context)
         except NotTakenError as error:
             return Answer(self.refused(command, error))
-        return NormalizedOperation(command, context, self, Gathering(LONGEST), (UTF_8,))
+        return NormalizedOperation(command, context, self, Gathering(LONGEST, MEMBER_LIMIT), (UTF_8,))
 
     def perform(self, command: Command, given: DataSet) -> tuple[Command, DataSet | None]:
         """The response, and what is retrieved. Raises HealixError."""
