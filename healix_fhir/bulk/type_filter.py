@@ -20,6 +20,7 @@ from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.search.controls import CONTROLS, EDGE
 from healix_fhir.search.nodes import And, Node, Or
 from healix_fhir.search.query import PARAMETERS, Query, parse
+from healix_fhir.search.wholeness import check_whole
 
 BETWEEN = re.compile(r",(?=[A-Z][A-Za-z]+\?)")
 MOST = 50
@@ -56,7 +57,7 @@ def _read(text: str, types: Sequence[str], base: str) -> Filter:
         if name.partition(":")[0] in CONTROLS or name in EDGE:
             raise invalid(f"_typeFilter: {name[:64]} does not select resources", code="not-supported")
     try:
-        parse(type_name, params, strict=True, base=base)
+        check_whole(parse(type_name, params, strict=True, base=base).ignored)
     except HealixError as error:
         raise HealixError(error.category, f"_typeFilter: {error.message}", code=error.issues[0].code) from error
     return Filter(type_name, tuple(params))

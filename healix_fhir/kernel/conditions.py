@@ -30,6 +30,15 @@ def any_of(conditions: Iterable[Fragment]) -> Fragment:
     return Fragment(f"({joined.sql})", joined.params)
 
 
+def negate(condition: Fragment) -> Fragment:
+    """What is left over; a condition that is null counts as false."""
+    if condition == EVERYTHING:
+        return NOTHING
+    if condition == NOTHING:
+        return EVERYTHING
+    return Fragment(f"({condition.sql}) IS NOT TRUE", condition.params)
+
+
 def strung(separator: str, pieces: Iterable[Fragment]) -> Fragment:
     """The pieces one after the other, their parameters in the same order."""
     listed = list(pieces)

@@ -23,6 +23,7 @@ from healix_fhir.model.operation_definition import standard
 from healix_fhir.operation.declaring import changed
 from healix_fhir.operation.given import Json
 from healix_fhir.operation.invocation import Invocation
+from healix_fhir.search.values import escape
 from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
 
@@ -131,14 +132,8 @@ def _condition(resource: Json) -> Json:
     identifiers = resource.get("identifier", [])
     for one in identifiers if isinstance(identifiers, list) else [identifiers]:
         if "system" in one and "value" in one:
-            return {"ifNoneExist": urlencode({"identifier": f"{_escaped(one['system'])}|{_escaped(one['value'])}"})}
+            return {"ifNoneExist": urlencode({"identifier": f"{escape(one['system'])}|{escape(one['value'])}"})}
     return {}
-
-
-def _escaped(text: str) -> str:
-    for sign in "\\,|$":
-        text = text.replace(sign, f"\\{sign}")
-    return text
 
 
 def _response(base: str, header: Json, id_: str) -> Json:

@@ -32,6 +32,7 @@ from healix_fhir.operation.figures import CODES, FIGURES, Measurement, figure, r
 from healix_fhir.operation.given import Given, Json
 from healix_fhir.operation.invocation import Invocation
 from healix_fhir.search.matched import Matched, conditions, matched
+from healix_fhir.search.values import escape
 from healix_fhir.store.read import audit_shown
 from smart_auth.access import AccessContext
 
@@ -115,10 +116,8 @@ def _period(given: Given) -> Json:
 
 def _measured(access: AccessContext, asked: Asked, base: str) -> Work[tuple[list[Matched], list[Matched]]]:
     """The observations of the codes, and the members of those that are panels; each once."""
-    tokens = ",".join(
-        f"{_escaped(system)}|{_escaped(code)}" if system else _escaped(code) for system, code in asked.codes
-    )
-    common = [("subject", _escaped(asked.subject)), ("status:not", "entered-in-error"), *asked.date]
+    tokens = ",".join(f"{escape(system)}|{escape(code)}" if system else escape(code) for system, code in asked.codes)
+    common = [("subject", escape(asked.subject)), ("status:not", "entered-in-error"), *asked.date]
     of_code = conditions(OBSERVATION, [*common, ("combo-code", tokens)], "$stats", base)
     of_panel = conditions(OBSERVATION, [*common, ("_has:Observation:has-member:code", tokens)], "$stats", base)
     found = yield from matched(access, of_code, MOST, base)
@@ -128,12 +127,6 @@ def _measured(access: AccessContext, asked: Asked, base: str) -> Work[tuple[list
     row = AuditRow(access.origin, "E", "$stats", patient=access.patient, entity=OBSERVATION, query=f"code={tokens}")
     yield audit_shown(row, [(OBSERVATION, one.id) for one in (*found, *members)])
     return found, members
-
-
-def _escaped(text: str) -> str:
-    for sign in "\\,|$":
-        text = text.replace(sign, f"\\{sign}")
-    return text
 
 
 def _statistics(asked: Asked, found: Sequence[Matched], members: Sequence[Matched]) -> list[Json]:

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of, strung
+from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of, negate, strung
 from healix_fhir.kernel.database import Fragment
 
 __all__ = ["EVERYTHING", "NOTHING", "all_of", "any_of", "negate", "of_types", "strung", "union_all"]
-
-
-def negate(condition: Fragment) -> Fragment:
-    """What is left over; a condition that is null counts as false."""
-    if condition == EVERYTHING:
-        return NOTHING
-    if condition == NOTHING:
-        return EVERYTHING
-    return Fragment(f"({condition.sql}) IS NOT TRUE", condition.params)
 
 
 def union_all(selects: Iterable[Fragment]) -> Fragment:

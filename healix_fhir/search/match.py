@@ -21,18 +21,17 @@ import msgspec
 
 from healix_fhir.kernel.arrays import Array, int8, text, timestamptz
 from healix_fhir.kernel.database import Statement, Work
-from healix_fhir.kernel.errors import Category, HealixError, invalid
+from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.search.controls import CONTROLS, EDGE
 from healix_fhir.search.limited import short_parts, too_short
 from healix_fhir.search.query import parse
 from healix_fhir.search.run import reading_of
 from healix_fhir.search.statement import page_statement
 from healix_fhir.search.terms import understood
+from healix_fhir.search.wholeness import check_whole
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
-RETRY_AFTER = 60
-"""Seconds after which the index may be whole."""
 PLACEHOLDER = re.compile("%%|%s")
 COLUMNS: Mapping[type[Any], tuple[str, Callable[[Iterable[Any]], Array]]] = {
     int: ("bigint", int8),
@@ -110,8 +109,7 @@ def _statement(asked: Asked, base: str) -> Work[Statement]:
         if name.partition(":")[0] in CONTROLS and name not in EDGE:
             raise invalid(f"{name[:64]} chooses no resource: it cannot stand in a condition", code="value")
     query = parse(condition.type, condition.params, strict=True, base=base)
-    if query.ignored:  # nothing but a warning that matches may be missed; what is decided then may be wrong for good
-        raise HealixError(Category.UNAVAILABLE, query.ignored[0].message, code="incomplete", retry_after=RETRY_AFTER)
+    check_whole(query.ignored)
     if not query.where:
         raise invalid("a condition needs at least one search parameter that chooses resources", code="required")
     short = next(short_parts(query.where), None)

@@ -19,6 +19,7 @@ from healix_fhir.search.query import Query, parse
 from healix_fhir.search.run import reading_of, require
 from healix_fhir.search.statement import matches
 from healix_fhir.search.terms import understood
+from healix_fhir.search.wholeness import check_whole
 from smart_auth.access import AccessContext
 
 
@@ -41,11 +42,13 @@ def conditions(type_name: str, params: Sequence[tuple[str, str]], operation: str
 
 
 def matched(access: AccessContext, query: Query, most: int, base: str, *, cut: bool = False) -> Work[list[Matched]]:
-    """The matches that the caller may see. Raises Forbidden, or TooLarge when there are more than `most`.
+    """The matches that the caller may see. Raises Forbidden, TooLarge when there are more than `most`,
+    or Unavailable while the index is not whole.
 
     With `cut` the newest of more are given instead.
     """
     require(access, query.needed)
+    check_whole(query.ignored)
     query = replace(query, where=(yield from understood(access, query.where, base)))
     rows = yield from _rows(access, query, most + 1)
     if len(rows) > most and not cut:

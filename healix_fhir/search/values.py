@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 ESCAPED = re.compile(r"\\([,|$\\])")
+SPECIAL = re.compile(r"([,|$\\])")
 
 
 def split(text: str, separator: str) -> list[str]:
@@ -26,6 +27,11 @@ def split(text: str, separator: str) -> list[str]:
         position += 1
     pieces.append(text[start:])
     return pieces
+
+
+def escape(text: str) -> str:
+    """A text as it stands in a value, with backslashes before what would part it."""
+    return SPECIAL.sub(r"\\\1", text)
 
 
 def unescape(text: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from healix_fhir.kernel.errors import Issue
+from healix_fhir.kernel.errors import Category, HealixError, Issue
 from healix_fhir.model.custom import current
 from healix_fhir.search.controls import CONTROLS
 from healix_fhir.search.params.indexed import COLUMNS
@@ -29,6 +29,8 @@ MADE: Mapping[int, frozenset[str]] = {
 
 4 made the rows of Consents and security labels, which no parameter reads.
 """
+RETRY_AFTER = 60
+"""Seconds after which the index may be whole."""
 INCLUDES = ("_include", "_revinclude")
 ANY = "_filter"
 """A parameter whose value may name every other one."""
@@ -57,6 +59,14 @@ def warnings(searched: Searched, params: Iterable[tuple[str, str]]) -> tuple[Iss
     if not codes or not _asks(codes, searched, params):
         return ()
     return (Issue("incomplete", not_whole(codes), severity="warning"),)
+
+
+def check_whole(ignored: Iterable[Issue]) -> None:
+    """Raise Unavailable where a strict search says that it may miss matches: what is decided or computed by it may be
+    wrong for good.
+    """
+    for issue in ignored:
+        raise HealixError(Category.UNAVAILABLE, issue.message, code="incomplete", retry_after=RETRY_AFTER)
 
 
 def _asks(codes: frozenset[str], searched: Searched, params: Iterable[tuple[str, str]]) -> bool:

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from healix_fhir.kernel import arrays
 from healix_fhir.kernel.arrays import Array
-from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of
+from healix_fhir.kernel.conditions import EVERYTHING, NOTHING, all_of, any_of, negate
 from healix_fhir.kernel.database import Fragment
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.terminology.catalog import System
@@ -57,7 +57,7 @@ def holds(condition: Condition, system: System | None, *, key: str, c: str = "c"
         case Any(conditions):
             return any_of(holds(one, system, key=key, c=c) for one in conditions)
         case Not(inner):
-            return _negated(holds(inner, system, key=key, c=c))
+            return negate(holds(inner, system, key=key, c=c))
         case Among(codes):
             folds = system is not None and not system.case_sensitive
             return Fragment(f"{key} = ANY(%s::text[])", (_keys(codes, folds=folds),))
@@ -77,12 +77,6 @@ def holds(condition: Condition, system: System | None, *, key: str, c: str = "c"
             )
 
 
-def _negated(condition: Fragment) -> Fragment:
-    if condition in (EVERYTHING, NOTHING):
-        return NOTHING if condition == EVERYTHING else EVERYTHING
-    return Fragment(f"({condition.sql}) IS NOT TRUE", condition.params)
-
-
 @lru_cache(maxsize=256)
 def _keys(codes: Codes, *, folds: bool) -> Array:
     return arrays.text(keys(codes, folds=folds))
@@ -93,10 +87,10 @@ def passes(found: Filter, system: System, c: str) -> Fragment:
     if found.operator in HIERARCHY:
         return _hierarchical(found, system, c)
     if found.operator is Operator.NOT_IN:
-        return _negated(passes(Filter(found.property, Operator.IN, found.value), system, c))
+        return negate(passes(Filter(found.property, Operator.IN, found.value), system, c))
     if found.operator is Operator.EXISTS:
         there = _has(found.property, system, c, Compared(EVERYTHING))
-        return there if found.value == "true" else _negated(there)
+        return there if found.value == "true" else negate(there)
     return _has(found.property, system, c, _compared(found, system))
 
 
@@ -111,7 +105,7 @@ def _hierarchical(found: Filter, system: System, c: str) -> Fragment:
         return Fragment(f"{c}.below @> {_anchor('x.n')}", (system.id, key))
     below = Fragment(f"{c}.n <@ {_anchor(BELOW)}", (system.id, key))
     if found.operator is Operator.IS_NOT_A:
-        return _negated(below)
+        return negate(below)
     if found.operator is Operator.IS_A:
         return below
     return all_of([below, Fragment(f"{c}.key <> %s", (key,))])

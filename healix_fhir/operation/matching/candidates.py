@@ -7,7 +7,6 @@ Spec: FHIR R4, hl7.org/fhir/R4/patient-operation-match.html
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,12 +17,12 @@ from healix_fhir.operation.matching.likeness import exchanged
 from healix_fhir.search import run
 from healix_fhir.search.page import Signer
 from healix_fhir.search.query import parse
+from healix_fhir.search.values import escape
 from smart_auth.access import AccessContext
 
 EACH = 100
 """Patients of one way; whoever has more in common with so many is told apart by another."""
 VALUES = 10
-SPECIAL = re.compile(r"([\\,$|])")
 Json = Mapping[str, Any]
 Params = list[tuple[str, str]]
 
@@ -46,27 +45,21 @@ def ways(asked: Json) -> Iterator[Params]:
     if isinstance(born, str):
         days = [day for day in dict.fromkeys((born, exchanged(born))) if PRIMITIVES["date"].valid(day)]
         yield [("birthdate", ",".join(days))]
-    families = [_escaped(name["family"]) for name in _dicts(asked, "name") if isinstance(name.get("family"), str)]
-    given = [
-        _escaped(word) for name in _dicts(asked, "name") for word in name.get("given", ()) if isinstance(word, str)
-    ]
+    families = [escape(name["family"]) for name in _dicts(asked, "name") if isinstance(name.get("family"), str)]
+    given = [escape(word) for name in _dicts(asked, "name") for word in name.get("given", ()) if isinstance(word, str)]
     if families and given:
         yield [("phonetic", ",".join(families[:VALUES])), ("given", ",".join(given[:VALUES]))]
     elif families:
         yield [("family", ",".join(families[:VALUES]))]
-    contacts = [_escaped(one["value"]) for one in _dicts(asked, "telecom") if isinstance(one.get("value"), str)]
+    contacts = [escape(one["value"]) for one in _dicts(asked, "telecom") if isinstance(one.get("value"), str)]
     if contacts:
         yield [("telecom", ",".join(contacts[:VALUES]))]
 
 
 def _token(identifier: Json) -> str:
     system = identifier.get("system")
-    value = _escaped(identifier["value"])
-    return f"{_escaped(system)}|{value}" if isinstance(system, str) else value
-
-
-def _escaped(text: str) -> str:
-    return SPECIAL.sub(r"\\\1", text)
+    value = escape(identifier["value"])
+    return f"{escape(system)}|{value}" if isinstance(system, str) else value
 
 
 def _dicts(patient: Json, key: str) -> list[Json]:

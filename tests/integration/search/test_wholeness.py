@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from healix_fhir.bulk.type_filter import read_filters
 from healix_fhir.interaction.capabilities import capabilities
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.operation.reindex import renew
 from healix_fhir.search.match import Condition, match
+from healix_fhir.search.matched import conditions, matched
 from tests.support.parameters import index, know
 from tests.support.resources import patient
 from tests.support.search import BASE, EVERYONE, Clinic
@@ -55,14 +57,35 @@ def test_nothing_is_decided_on_what_may_be_missed(clinic: Clinic) -> None:
     clinic.run("UPDATE reindexing SET version = 1")
     know(clinic)
 
-    def matched(name: str, value: str) -> list[str]:
+    def found(name: str, value: str) -> list[str]:
         condition = Condition("Patient", ((name, value),))
         return [one.id for one in transaction(clinic.pool, lambda: match(EVERYONE, condition, base=BASE))]
 
-    assert matched("gender", "female") == ["p"]
+    assert found("gender", "female") == ["p"]
     with pytest.raises(HealixError, match="may miss resources") as refused:
-        matched("_content", "byron")
+        found("_content", "byron")
     assert refused.value.category is Category.UNAVAILABLE
     transaction(clinic.pool, renew)
     index(clinic)
-    assert matched("_content", "byron") == ["p"]
+    assert found("_content", "byron") == ["p"]
+
+
+def test_nothing_is_computed_or_exported_from_what_may_be_missed(clinic: Clinic) -> None:
+    """Operations over all matches, and filters of exports, are refused until the index is whole."""
+    clinic.put(patient(id="p"))
+    clinic.run("UPDATE reindexing SET version = 1")
+    know(clinic)
+
+    def all_of(name: str, value: str) -> list[str]:
+        query = conditions("Patient", ((name, value),), "$tried", BASE)
+        return [one.id for one in transaction(clinic.pool, lambda: matched(EVERYONE, query, 10, BASE))]
+
+    assert all_of("gender", "female") == ["p"]
+    for ask in (lambda: all_of("_content", "byron"), lambda: read_filters("Patient?_content=byron", ["Patient"], BASE)):
+        with pytest.raises(HealixError, match="may miss resources") as refused:
+            ask()
+        assert refused.value.category is Category.UNAVAILABLE
+    transaction(clinic.pool, renew)
+    index(clinic)
+    assert all_of("_content", "byron") == ["p"]
+    assert len(read_filters("Patient?_content=byron", ["Patient"], BASE)) == 1
