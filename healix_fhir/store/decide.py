@@ -15,6 +15,8 @@ import msgspec
 from healix_fhir.kernel.errors import Category, HealixError, forbidden
 from healix_fhir.model.json import decode, decode_stored
 from healix_fhir.store.body import stamp
+from healix_fhir.store.lifecycle.step import Step, actor_of
+from healix_fhir.store.lifecycle.table import LIFECYCLES
 from healix_fhir.store.lock import PERMISSION, Old
 from healix_fhir.store.read import gone, missing
 from healix_fhir.store.stored import Change, Method, Stored
@@ -60,6 +62,15 @@ def revise(change: Change, old: Old | None) -> Change | HealixError:
 
 def decide(access: AccessContext, change: Change, old: Old | None, moment: datetime) -> New | Same | HealixError:
     """The version that `change` makes at `moment`, or that it makes none, or why it is refused."""
+    decision = _decide(access, change, old, moment)
+    rule = LIFECYCLES.get(change.type)
+    if rule is None or not isinstance(decision, New):
+        return decision
+    before = decode(old.body) if old is not None and not old.deleted else None
+    return rule(Step(change.type, actor_of(access), before, change.resource, change.operation)) or decision
+
+
+def _decide(access: AccessContext, change: Change, old: Old | None, moment: datetime) -> New | Same | HealixError:
     if change.method is Method.DELETE:
         return _delete(change, old, moment)
     if old is None:

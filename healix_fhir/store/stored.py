@@ -65,7 +65,8 @@ class Change(msgspec.Struct, frozen=True):
     version's body, once that is locked. `if_match` is the version that must be current; `if_absent` how the change is
     refused when the resource exists. `seen` is the version on which its caller decided: another one means to decide
     again. `defines` are the search parameters that a SearchParameter defines. With `leaves` a resource that is there
-    with other content is left as it is, and the change refused.
+    with other content is left as it is, and the change refused. `operation` is the server's own way of making it, for
+    rules by which only that may (`store.lifecycle`).
     """
 
     method: Method
@@ -79,6 +80,7 @@ class Change(msgspec.Struct, frozen=True):
     patch: Callable[[bytes], Patched] | None = None
     defines: tuple[Defined, ...] = ()
     leaves: bool = False
+    operation: str = ""
 
 
 class Committed(msgspec.Struct, frozen=True):

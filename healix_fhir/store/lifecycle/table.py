@@ -1,0 +1,15 @@
+"""The types whose resources have a life by rules, each with its rule.
+
+`store.decide` asks once a new version is decided on, so that a rule holds whatever way a change came: update, patch,
+transaction, import, operation or page. Types without a rule cost one look into this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from healix_fhir.store.lifecycle import medication_request
+from healix_fhir.store.lifecycle.step import Rule
+
+LIFECYCLES: Mapping[str, Rule] = MappingProxyType({"MedicationRequest": medication_request.rule})
