@@ -208,14 +208,16 @@ SELECT DISTINCT s.study_uid FROM study s
 WHERE s.patient_id IN (
         SELECT i ->> 'value' FROM resource r, json_array_elements(convert_from(r.body, 'UTF8')::json -> 'identifier') i
         WHERE r.type = %s AND r.id = ANY(%s) AND NOT r.deleted)
-   OR s.pat IN (SELECT k.pat FROM resource r JOIN patient_key k ON k.id = r.id
-                WHERE r.type = %s AND r.id = ANY(%s) AND (r.deleted OR EXISTS (
+   OR s.pat IN (SELECT k.pat FROM patient_key k LEFT JOIN resource r ON r.type = %s AND r.id = k.id
+                WHERE k.id = ANY(%s) AND (r.pk IS NULL OR r.deleted OR EXISTS (
                   SELECT FROM json_array_elements(convert_from(r.body, 'UTF8')::json -> 'link') l
                   WHERE l ->> 'type' = 'replaced-by')))"""
 
 
 def patients(events: Sequence[Event]) -> Work[None]:
-    """The consumer of resource events: a Patient whom stored studies may concern came, changed, was merged or went."""
+    """The consumer of resource events: a Patient whom stored studies may concern came, changed, was merged or went,
+    for good or not.
+    """
     ids = sorted({event.payload["id"] for event in events if event.payload["type"] == "Patient"})
     if not ids:
         return

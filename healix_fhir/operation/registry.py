@@ -41,6 +41,7 @@ from healix_fhir.operation import (
     validate_in_system,
     versions,
 )
+from healix_fhir.operation.expunging import expunge, purge
 from healix_fhir.operation.graphql.call import GRAPHQL, graphql
 from healix_fhir.operation.graphql.request import MEDIA
 from healix_fhir.operation.invocation import Invocation, Outcome
@@ -95,6 +96,8 @@ ROWS: tuple[Operation, ...] = (
     ),
     Operation(reindex.REINDEX, reindex.reindex, changes=True, by=frozenset({"GET", "POST", "DELETE"})),
     Operation(closure.CLOSURE, closure.closure, changes=True),
+    Operation(expunge.EXPUNGE, expunge.expunge, changes=True),
+    Operation(purge.PURGE, purge.purge, changes=True),
     Operation(expand.EXPAND, expand.expand, within={"batch": TYPE | INSTANCE}),
     Operation(validate_code.VALIDATE_CODE, validate_code.validate_code, within={"batch": TYPE | INSTANCE}),
     Operation(translate.TRANSLATE, translate.translate, within={"batch": TYPE | INSTANCE}),

@@ -50,6 +50,11 @@ def fill(placed: Placed, origin: Origin) -> Statement:
     )
 
 
+def forget(resources: Sequence[int]) -> Statement:
+    """Take out what was made from CodeSystem resources that are there no more, by their surrogate keys."""
+    return Statement("DELETE FROM code_system WHERE resource = ANY(%s::bigint[])", (arrays.int8(resources),))
+
+
 def heading_params(placed: Placed, origin: Origin) -> Sequence[Any]:
     """The bound parameters of `HEADING`."""
     heading = placed.heading

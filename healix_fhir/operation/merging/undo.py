@@ -112,14 +112,16 @@ def _possible(pair: Pair) -> Work[None]:
 
 
 def _source_before(number: int, pair: Pair) -> Work[Json]:
-    """The merged Patient as it was before."""
+    """The merged Patient as it was before. Raises Unprocessable where that version was expunged."""
     rows = yield Statement(
         """SELECT h.body FROM patient_merge_change m
            JOIN resource_history h ON h.type = m.type AND h.id = m.id AND h.version = m.version - 1
            WHERE m.merge = %s AND m.type = %s AND m.id = %s AND NOT h.deleted""",
         (number, TYPE_ID[PATIENT], pair.source),
     )
-    return decode_stored(unpack(rows[0][0])) if rows else {"resourceType": PATIENT, "id": pair.source}
+    if not rows:
+        raise refused(f"what {PATIENT}/{pair.source} was before was expunged: the merge cannot be undone")
+    return decode_stored(unpack(rows[0][0]))
 
 
 def _back(rows: Sequence[Row], pair: Pair, source: Json) -> tuple[list[Change], list[str]]:

@@ -264,6 +264,16 @@ def test_nothing_goes_back_to_who_is_deleted(pool: Pool, database_url: str) -> N
     assert (refused.value.category, stored(pool)) == (Category.UNPROCESSABLE, before)
 
 
+def test_nothing_is_undone_without_the_past(pool: Pool, database_url: str) -> None:
+    """Where what the merged Patient was before has been expunged, the merge is not undone in part."""
+    call(database_url, "merge")
+    rows(pool, "DELETE FROM resource_history WHERE id = 'a' RETURNING id")
+    before = stored(pool)
+    with pytest.raises(HealixError, match="was expunged") as refused:
+        call(database_url, "undo-merge")
+    assert (refused.value.category, stored(pool)) == (Category.UNPROCESSABLE, before)
+
+
 @pytest.mark.parametrize("name", ["merge", "undo-merge"])
 def test_one_at_a_time(pool: Pool, database_url: str, name: str) -> None:
     """While one merges another is told to come again, and holds no connection."""

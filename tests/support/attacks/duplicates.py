@@ -31,3 +31,13 @@ def duplicates() -> Iterator[Attack]:
             asked = {"resourceType": "Parameters", "parameter": parts}
             yield Attack("POST", f"/fhir/Patient/${name}", asked, note=source,
                          beside="it is refused to all who do not see everything")  # fmt: skip
+
+
+def expunging() -> Iterator[Attack]:
+    """Taking out for good what is of the hidden patient, and everything."""
+    refused = "it is refused to all who do not see everything"
+    yield Attack("POST", "/fhir/Patient/<patient>/$purge", beside=refused)
+    flag = {"name": "expungeDeletedResources", "valueBoolean": True}
+    asked = {"resourceType": "Parameters", "parameter": [flag]}
+    for where in ("", "/Observation", "/Observation/<observation>", "/Patient/<patient>"):
+        yield Attack("POST", f"/fhir{where}/$expunge", asked, beside=refused)

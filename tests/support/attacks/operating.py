@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.support.attacks.attack import Attack
-from tests.support.attacks.duplicates import duplicates
+from tests.support.attacks.duplicates import duplicates, expunging
 from tests.support.attacks.graphql import graphql
 from tests.support.attacks.records import SENT, parameters, records
 from tests.support.attacks.scene import CALLERS
@@ -68,6 +68,7 @@ def operating() -> Iterator[Attack]:
     yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
     yield from graphql()
     yield from duplicates()
+    yield from expunging()
     yield from records()
 
 
