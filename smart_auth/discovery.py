@@ -14,6 +14,7 @@ from smart_auth.oauth.authorize.request import PROMPTS, RESPONSE_MODES
 from smart_auth.oauth.authorize.scopes import CATEGORIES, finer
 from smart_auth.oauth.clients import AUTH_METHODS, GRANTS
 from smart_auth.oauth.factors.methods import CLASSES
+from smart_auth.oauth.pairing import GRANT as PAIRING
 from smart_auth.oauth.pkce import METHOD
 from smart_auth.oauth.signing import ALGORITHM
 from smart_auth.scope import OTHER_SCOPES
@@ -168,7 +169,7 @@ def _grants(mounted: Collection[str]) -> dict[str, list[str]]:
         return {"grant_types": [], "code_challenge_methods": []}
     asks = AUTHORIZE in mounted
     return {
-        "grant_types": [one for one in GRANTS if asks or one == "client_credentials"],
+        "grant_types": [*(one for one in GRANTS if asks or one == "client_credentials"), PAIRING],
         "code_challenge_methods": [METHOD] if asks else [],
     }
 

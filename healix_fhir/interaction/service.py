@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, tzinfo
 from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
@@ -57,7 +58,7 @@ class Interactions:
 
     `delete_several` lets a conditional delete delete all that it matches; `wanted` is what resources must meet. A
     search is stopped after `search_seconds`. `oauth_uris` are the addresses of the OAuth server by name, `glass` the
-    terms of break-glass. Imports may fetch from private networks where it `fetches_private`.
+    terms of break-glass. Imports may fetch from private networks where it `fetches_private`. `zone` is the clinic's.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class Interactions:
         oauth_uris: Mapping[str, str] = NO_URIS,
         glass: Terms = DEFAULT,
         fetches_private: bool = False,
+        zone: tzinfo = UTC,
     ) -> None:
         self.pool = pool
+        self.zone = zone
         self.search_seconds = search_seconds
         self.bases = bases
         self.glass = glass

@@ -108,7 +108,7 @@ class Settings:
     compare_sop_classes: bool = False
     """Whether images that lack what their SOP class requires are stored with a warning (B007H): `true` or `false`."""
     time_zone: str = ""
-    """Time zone of the modalities, e.g. `Europe/Vienna`, in which the worklist tells times; empty: as in orders."""
+    """Time zone of the clinic, e.g. `Europe/Vienna`: worklist, days of readings; empty: as in orders, UTC."""
     workitem_days: int = 90
     """Days for which workitems are kept after they have ended; longer those that a subscriber locks; 0: for ever."""
     dicom_attributes: str = ""

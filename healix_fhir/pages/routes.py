@@ -13,6 +13,7 @@ from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.pages import (
     apps,
+    devices,
     dicomweb,
     emergency,
     home,
@@ -67,6 +68,8 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(emergency.ADDRESS, _answering(site, emergency.show)),
         Route(emergency.ADDRESS, _answering(site, emergency.submit), methods=["POST"]),
         Route(f"{emergency.ADDRESS}/end", _answering(site, emergency.finish), methods=["POST"]),
+        Route(devices.ADDRESS, _answering(site, devices.show)),
+        Route(devices.ADDRESS, _answering(site, devices.submit), methods=["POST"]),
         Route("/account/launch", _answering(site, launch.start), methods=["POST"]),
         Route("/oauth/authorize", _answering(site, start.by_get)),
         Route("/oauth/authorize", _answering(site, start.by_post), methods=["POST"]),

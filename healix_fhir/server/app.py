@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC
 from functools import partial
 
 from starlette.routing import Router
@@ -86,6 +87,7 @@ def create_app(settings: Settings) -> ASGIApp:
             search_seconds=settings.search_seconds,
             oauth_uris=endpoints,
             fetches_private=settings.bulk_allow_private,
+            zone=settings.zone or UTC,
             glass=Terms(settings.break_glass_hours, settings.break_glass_lifts),
         )
         site = Site(

@@ -47,7 +47,7 @@ from healix_fhir.bulk.export import Exporter
 from healix_fhir.bulk.store import open_store
 from healix_fhir.bulk.sweep import SWEEP, clear
 from healix_fhir.bulk.sweep import sweep as sweep_bulk
-from healix_fhir.care import break_glass_notice, memberships, relationships
+from healix_fhir.care import break_glass_notice, daily, memberships, relationships
 from healix_fhir.care.persons import find_person
 from healix_fhir.imaging import bridge, orders, unmerged, workitems
 from healix_fhir.imaging.performing import consumer as performing
@@ -103,8 +103,10 @@ def consumers(settings: Settings) -> Consumers:
             scheduling.consumer(bases, settings.zone),
             priors.scheduled,
             performing.patients,
+            daily.marker(settings.zone),
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
+        daily.TOPIC: (daily.consumer(settings.zone, bases),),
         MERGE_UNDONE: (unmerged.consumer,),
         memberships.TOPIC: (relationships.consumer(bases), memberships.consumer(bases)),
         PERFORMED_TOPIC: (performing.consumer(bases, settings.zone),),

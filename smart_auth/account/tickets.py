@@ -26,6 +26,7 @@ class Purpose(Enum):
     RESET = "reset"
     ADDRESS = "address"
     INVITATION = "invitation"
+    PAIRING = "pairing"
 
 
 class Ticket(msgspec.Struct, frozen=True):

@@ -15,13 +15,15 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, aat_once, atransaction
 from healix_fhir.kernel.quota import rate_limit
 from smart_auth.api.edge import NO_STORE, Provider, calling_client, named_client, origin, read_form
+from smart_auth.oauth import pairing
 from smart_auth.oauth.backend import credentials
 from smart_auth.oauth.client_auth import UNKNOWN, Credentials
 from smart_auth.oauth.clients import CODE, CREDENTIALS, GRANTS, REFRESH, Client, still_open
-from smart_auth.oauth.limits import PUBLIC_TOKEN, TOKEN
+from smart_auth.oauth.limits import PAIRING, PUBLIC_TOKEN, TOKEN
 from smart_auth.oauth.redeem import redeem
 from smart_auth.oauth.refresh import owner, refresh
 from smart_auth.oauth.refusal import OAuthError, Reason
+from smart_auth.oauth.throttle import Hit
 from smart_auth.oauth.tokens import TokenAnswer
 
 
@@ -31,6 +33,8 @@ async def token(provider: Provider, request: Request) -> Response:
     grant_type = form.get("grant_type")
     if grant_type is None:
         raise OAuthError(Reason.INVALID_REQUEST, "grant_type is missing")
+    if grant_type == pairing.GRANT:
+        return await _paired(provider, request, form)
     if grant_type not in GRANTS:
         raise OAuthError(Reason.UNSUPPORTED_GRANT_TYPE, f"a grant_type is one of {', '.join(GRANTS)}")
     named = named_client(request, form)
@@ -43,6 +47,20 @@ async def token(provider: Provider, request: Request) -> Response:
     made = await atransaction(provider.pool, lambda: _exchange(grant_type, client, form, provider, asked))
     if isinstance(made, OAuthError):
         raise made
+    return _answer(made, counted)
+
+
+async def _paired(provider: Provider, request: Request, form: Mapping[str, str]) -> Response:
+    """A device's token for a code: no client proves anything here, so that wrong codes of an address are few."""
+    asked = origin(request)
+    counted = await provider.gate.throttle.hit(PAIRING, address=asked.address)
+    made = await atransaction(provider.pool, lambda: pairing.exchange(form, asked, counted))
+    if isinstance(made, OAuthError):
+        raise made
+    return _answer(made, counted)
+
+
+def _answer(made: TokenAnswer, counted: Hit) -> Response:
     headers = NO_STORE | rate_limit(counted.quotas)
     return Response(msgspec.json.encode(made), media_type="application/json", headers=headers)
 

@@ -97,6 +97,12 @@ PUBLIC_REVOKE = (Rule("revoke-public", (By.CLIENT, By.ADDRESS), 3000, MINUTE),)
 CLIENT_GUESS = (Rule("client-guess", ADDRESS, 300, MINUTE),)
 """Wrong secrets, assertions, codes and refresh tokens."""
 
+PAIRING = (Rule("pairing", ADDRESS, 30, 15 * MINUTE, guess=True),)
+"""Codes that pair devices: wrong ones of one address."""
+
+PAIRING_ASKED = (Rule("pairing-asked", PAIR, 20, 15 * MINUTE),)
+"""Such codes that a person asks for."""
+
 CLIENT_REGISTRATION = (Rule("client-registration", ADDRESS, 100, HOUR),)
 OPEN_REGISTRATION = (*CLIENT_REGISTRATION, Rule("open-registration", (), 300, HOUR))
 """With an invitation; and without one, of all callers together."""
@@ -108,7 +114,7 @@ RULES: Mapping[str, Rule] = {
     rule.name: rule
     for rules in (
         LOGIN, SECOND_FACTOR, RESET, RESET_TOKEN, REGISTER, AUTHORIZE, TOKEN, PUBLIC_TOKEN, INTROSPECT, REVOKE,
-        PUBLIC_REVOKE, CLIENT_GUESS, OPEN_REGISTRATION, BEARER,
+        PUBLIC_REVOKE, CLIENT_GUESS, PAIRING, PAIRING_ASKED, OPEN_REGISTRATION, BEARER,
     )
     for rule in rules
 }  # fmt: skip

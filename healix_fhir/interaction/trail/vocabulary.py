@@ -74,7 +74,7 @@ SENSES: Mapping[str, Sense] = {
     "session": Sense(AUTHENTICATION, (Coding(DCM, "110123", "Logout"),)),
     **dict.fromkeys(("register", "reset", "revoke", "userinfo"), Sense(AUTHENTICATION)),
     **dict.fromkeys(
-        ("account", "account-link", "factor", "invitation", "mail-address", "password", "registration"),
+        ("account", "account-link", "factor", "invitation", "mail-address", "pairing-code", "password", "registration"),
         Sense(ALERT, (ATTRIBUTES,)),
     ),
     **dict.fromkeys(

@@ -37,6 +37,10 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
     "/admin/peers/known": ("root", "/admin/peers/known?aet=CT1", [("R", "show-administered", "peer/CT1", None)]),
     "/account/": ("root", "/account/", [("R", "list-break-glass", "Patient/p3", "p3")]),
     "/account/looked": ("ada", "/account/looked", [("E", "search-type", "AuditEvent", "p1")]),
+    "/account/devices": (
+        "ada", "/account/devices",
+        [("E", "search-type", "Patient", "p1"), ("E", "search-type", "Device", "p1")],
+    ),
     "/account/emergency": (
         "dr", "/account/emergency?identifier=3", [("E", "search-type", "Patient", "p3")],
     ),
@@ -106,6 +110,7 @@ def _rows(pool: Pool, sql: str) -> list[tuple[Any, ...]]:
 def _people(pool: Pool) -> None:
     """An administrator, a clinician, a patient with an account, and one whose record was opened in an emergency."""
     clinic = Clinic(pool)
+    clinic.put({"resourceType": "Patient", "id": "p1"})
     clinic.put({"resourceType": "Patient", "id": "p3", "identifier": [{"value": "3"}], "name": [{"family": "Stone"}]})
     account(pool, "root", "admin")
     account(pool, "dr", "practitioner", "Practitioner/d")

@@ -56,6 +56,8 @@ def operating() -> Iterator[Attack]:
     for device in ("<device>", "Device/<device>", "urn:attacks|<mrn>"):
         reading = {"device": device, "metric": "heart-rate", "time": "2020-01-02T03:04:05Z", "value": "60"}
         yield Attack("POST", "/fhir/$ingest-measurements", measured(reading), changes=True, note=device)
+    for operation in ("pairing-code", "unpair"):
+        yield Attack("POST", f"/fhir/Device/<device>/${operation}", changes=True)
     yield Attack("GET", "/fhir/$reindex", beside="it is refused to all who do not see everything")
     yield Attack("POST", "/fhir/$reindex", parameters(type={"valueCode": "Observation"}),
                  beside="it is refused to all who do not see everything")  # fmt: skip

@@ -85,6 +85,8 @@ def stats() -> Iterator[Attack]:
     asked = "/fhir/Observation/$stats?subject=Patient/<patient>&code=8867-4&statistic=total-count&include=true"
     yield Attack("GET", asked)
     yield Attack("POST", asked, parameters(limit={"valueInteger": 5}))
+    yield Attack("GET", "/fhir/Observation/$trends?patient=<patient>&metric=heart-rate")
+    yield Attack("POST", "/fhir/Observation/$trends", parameters(patient={"valueString": "Patient/<patient>"}))
 
 
 def documents() -> Iterator[Attack]:

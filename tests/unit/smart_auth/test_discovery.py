@@ -18,6 +18,7 @@ from smart_auth.discovery import (
     openid_configuration,
     smart_configuration,
 )
+from smart_auth.oauth.pairing import GRANT as PAIRING
 from smart_auth.scope import parse
 
 ROOT = "https://healix.test"
@@ -35,7 +36,12 @@ def test_smart_configuration() -> None:
     document = smart_configuration(ROOT, ALL)
     assert addresses(document) == {name: ROOT + path for name, path in ENDPOINTS.items()}
     assert (document["issuer"], document["code_challenge_methods_supported"]) == (ROOT, ["S256"])
-    assert document["grant_types_supported"] == ["authorization_code", "refresh_token", "client_credentials"]
+    assert document["grant_types_supported"] == [
+        "authorization_code",
+        "refresh_token",
+        "client_credentials",
+        PAIRING,
+    ]
     assert document["token_endpoint_auth_methods_supported"] == [
         "none", "client_secret_basic", "client_secret_post", "private_key_jwt",
     ]  # fmt: skip
@@ -84,7 +90,7 @@ def test_no_endpoint_is_claimed_that_is_not_there(missing: str) -> None:
     document = smart_configuration(ROOT, ALL - {missing})
     assert ROOT + missing not in addresses(document).values()
     if missing == AUTHORIZE:
-        assert document["grant_types_supported"] == ["client_credentials"]
+        assert document["grant_types_supported"] == ["client_credentials", PAIRING]
         assert document["code_challenge_methods_supported"] == []
     if missing in (AUTHORIZE, TOKEN):
         assert not [name for name in document["capabilities"] if name.startswith(("launch", "sso", "context"))]

@@ -1,0 +1,155 @@
+"""Keeps daily summaries of readings true: outbox consumers that compute anew each day of which a reading has changed.
+
+The first, of the topic `resource`, finds out which patient's which day that is, also of readings that are gone or have
+moved, and asks for it `LATER`: readings come in many, and a day is computed once for all of them. The second computes
+what is asked for. Neither is on the path of a write.
+
+A summary has an id made of patient, series and day by a key that only this server has, so that it is stored once, and
+a new version made only where its figures have changed. A day without readings has none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, tzinfo
+from hashlib import blake2b
+
+import msgspec
+
+from healix_fhir.interaction.accept import change
+from healix_fhir.kernel import arrays
+from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.outbox import Event
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.json import decode_stored
+from healix_fhir.operation.measurement.daily import COURSES, day_of, days, reach, summary
+from healix_fhir.operation.measurement.measured import Measured, measured
+from healix_fhir.store.body import unpack
+from healix_fhir.store.commit import commit
+from healix_fhir.store.keys import server_key
+from healix_fhir.store.stored import Change, Method
+from smart_auth.access import internal
+
+OBSERVATION = "Observation"
+TOPIC = "daily-summary"
+LATER = 3
+"""Seconds between a reading and the summary of its day."""
+AT_ONCE = 10
+"""Days whose readings are in memory together."""
+ACCESS = internal("healix-daily-summary")
+Consumer = Callable[[Sequence[Event]], Work[None]]
+
+
+def marker(zone: tzinfo | None) -> Consumer:
+    """The consumer of `resource` that asks for days of `zone` (none: UTC)."""
+    return lambda events: _mark(zone or UTC, events)
+
+
+def consumer(zone: tzinfo | None, bases: tuple[str, ...]) -> Consumer:
+    """The consumer of `TOPIC` that computes days of `zone`."""
+    return lambda events: _compute(zone or UTC, bases, events)
+
+
+def _mark(zone: tzinfo, events: Sequence[Event]) -> Work[None]:
+    told = [event.payload for event in events if event.payload["type"] == OBSERVATION]
+    if not told:
+        return
+    rows = yield _versions([(one["id"], one["version"]) for one in told])
+    found = {
+        (patient, day_of(reading, zone).isoformat())
+        for patient, body, packed in rows
+        for reading in _readings([body if packed is None else unpack(packed)])
+    }
+    if found:
+        yield _later([{"patient": patient, "day": day} for patient, day in sorted(found)])
+
+
+def _versions(told: Sequence[tuple[str, int]]) -> Statement:
+    """Of Observations that have changed: patient and body now, and of the version before each one."""
+    earlier = [(id_, version - 1) for id_, version in told if version > 1]
+    return Statement(
+        """SELECT k.id, r.body, NULL::bytea FROM resource r JOIN patient_key k ON k.pat = r.pat
+           WHERE r.type = %s AND r.id = ANY(%s::text[]) AND NOT r.deleted
+           UNION ALL
+           SELECT k.id, NULL, h.body FROM unnest(%s::text[], %s::int[]) AS x (id, version)
+           JOIN resource_history h ON h.type = %s AND h.id = x.id COLLATE "C" AND h.version = x.version
+           JOIN patient_key k ON k.pat = h.pat WHERE NOT h.deleted""",
+        (
+            TYPE_ID[OBSERVATION],
+            arrays.text(sorted({id_ for id_, _ in told})),
+            arrays.text(id_ for id_, _ in earlier),
+            arrays.int4(version for _, version in earlier),
+            TYPE_ID[OBSERVATION],
+        ),
+        prepare=False,
+    )
+
+
+def _later(payloads: Sequence[dict[str, str]]) -> Statement:
+    return Statement(
+        """INSERT INTO outbox (topic, payload, due)
+           SELECT %s, x, now() + make_interval(secs => %s) FROM unnest(%s::bytea[]) AS x""",
+        (TOPIC, LATER, arrays.bytea(msgspec.json.encode(payload) for payload in payloads)),
+    )
+
+
+def _readings(bodies: Sequence[bytes]) -> Iterator[Measured]:
+    return (one for body in bodies if (one := measured(decode_stored(bytes(body)))) is not None)
+
+
+def _compute(zone: tzinfo, bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
+    asked = sorted({(event.payload["patient"], date.fromisoformat(event.payload["day"])) for event in events})
+    key = yield from server_key("daily summary")
+    for start in range(0, len(asked), AT_ONCE):
+        yield from _summarize(key, asked[start : start + AT_ONCE], zone, bases)
+
+
+def _summarize(key: bytes, asked: Sequence[tuple[str, date]], zone: tzinfo, bases: tuple[str, ...]) -> Work[None]:
+    """Store what these days of patients come to, and delete what there is no reading for any more."""
+    bodies: dict[int, list[bytes]] = defaultdict(list)
+    for n, body in (yield _of_days(asked, zone)):
+        bodies[n].append(body)
+    changes: dict[str, Change] = {}
+    for n, (patient, day) in enumerate(asked, 1):
+        for made in days(_readings(bodies[n]), day, zone):
+            id_ = id_of(key, patient, made.course.name, day)
+            changes[id_] = change(Method.PUT, summary(made, patient, zone), OBSERVATION, id_, bases)
+    possible = {id_of(key, patient, name, day) for patient, day in asked for name in COURSES}
+    there = yield _existing(sorted(possible - changes.keys()))
+    changes |= {id_: Change(Method.DELETE, OBSERVATION, id_) for (id_,) in there}
+    if changes:
+        yield from commit(ACCESS, list(changes.values()))
+
+
+def _of_days(asked: Sequence[tuple[str, date]], zone: tzinfo) -> Statement:
+    """The Observations of patients that begin within what their days reach over, by the number of the day from 1."""
+    spans = [reach(day, zone) for _, day in asked]
+    return Statement(
+        """SELECT x.n, r.body
+           FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS x (patient, low, high, n)
+           JOIN patient_key k ON k.id = x.patient COLLATE "C"
+           JOIN resource r ON r.pat = k.pat AND r.type = %s AND r.d >= x.low AND r.d < x.high
+           WHERE NOT r.deleted""",
+        (
+            arrays.text(patient for patient, _ in asked),
+            arrays.timestamptz(low for low, _ in spans),
+            arrays.timestamptz(high for _, high in spans),
+            TYPE_ID[OBSERVATION],
+        ),
+        prepare=False,
+    )
+
+
+def _existing(ids: Sequence[str]) -> Statement:
+    return Statement(
+        "SELECT id FROM resource WHERE type = %s AND id = ANY(%s::text[]) AND NOT deleted",
+        (TYPE_ID[OBSERVATION], arrays.text(ids)),
+        prepare=False,
+    )
+
+
+def id_of(key: bytes, patient: str, course: str, day: date) -> str:
+    """The id of a summary's Observation."""
+    text = f"{patient}|{course}|{day.isoformat()}"
+    return f"d-{blake2b(text.encode(), key=key, digest_size=16).hexdigest()}"
