@@ -21,6 +21,7 @@ PLANTED = {
     "The black-box checks know nothing": ("conformance/check.py", "healix_fhir.kernel.ids"),
     "FastAPI and Starlette stay": ("healix_fhir/interaction/result.py", "starlette.requests"),
     "pynetdicom stays": ("dicomweb/study/query.py", "pynetdicom"),
+    "Documents are set in one place": ("healix_fhir/pages/render.py", "typst"),
 }
 """The beginning of each contract's name, a file, and an import there that breaks it."""
 
