@@ -44,6 +44,7 @@ from healix_fhir.operation import (
     versions,
 )
 from healix_fhir.operation.expunging import expunge, purge
+from healix_fhir.operation.goal.progress_call import PROGRESS, progress_of
 from healix_fhir.operation.graphql.call import GRAPHQL, graphql
 from healix_fhir.operation.graphql.request import MEDIA
 from healix_fhir.operation.invocation import Invocation, Outcome
@@ -98,6 +99,7 @@ ROWS: tuple[Operation, ...] = (
     Operation(
         process_message.PROCESS_MESSAGE, process_message.process_message, changes=True, refused=process_message.REFUSED
     ),
+    Operation(PROGRESS, progress_of, within={"batch": INSTANCE}),
     Operation(reindex.REINDEX, reindex.reindex, changes=True, by=frozenset({"GET", "POST", "DELETE"})),
     Operation(closure.CLOSURE, closure.closure, changes=True),
     Operation(expunge.EXPUNGE, expunge.expunge, changes=True),

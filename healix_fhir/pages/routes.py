@@ -30,6 +30,9 @@ from healix_fhir.pages.authorize import decision, encounter, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.entering import SECOND, SECURITY, SETUP
 from healix_fhir.pages.form import check_address
+from healix_fhir.pages.goals import edit as goal
+from healix_fhir.pages.goals import overview as goals
+from healix_fhir.pages.goals.whose import ADDRESS as GOALS
 from healix_fhir.pages.render import asset, page
 from healix_fhir.pages.security import authenticator, codes, overview, passkey
 from healix_fhir.pages.site import Site, origin
@@ -71,6 +74,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(devices.ADDRESS, _answering(site, devices.show)),
         Route(devices.ADDRESS, _answering(site, devices.submit), methods=["POST"]),
         Route("/account/launch", _answering(site, launch.start), methods=["POST"]),
+        *_goals(site),
         Route("/oauth/authorize", _answering(site, start.by_get)),
         Route("/oauth/authorize", _answering(site, start.by_post), methods=["POST"]),
         Route(ONWARD, _answering(site, decision.onward)),
@@ -104,6 +108,15 @@ def _accounts(site: Site) -> list[BaseRoute]:
         Route("/account/password", _answering(site, settings.set_password), methods=["POST"]),
         Route("/account/mail", _answering(site, settings.set_mail), methods=["POST"]),
         Route(invite.ADDRESS, _answering(site, invite.make), methods=["POST"]),
+    ]
+
+
+def _goals(site: Site) -> list[BaseRoute]:
+    return [
+        Route(GOALS, _answering(site, goals.show)),
+        Route(f"{GOALS}/edit", _answering(site, goal.show)),
+        Route(f"{GOALS}/edit", _answering(site, goal.submit), methods=["POST"]),
+        Route(f"{GOALS}/status", _answering(site, goal.step), methods=["POST"]),
     ]
 
 

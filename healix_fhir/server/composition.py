@@ -48,6 +48,7 @@ from healix_fhir.bulk.store import open_store
 from healix_fhir.bulk.sweep import SWEEP, clear
 from healix_fhir.bulk.sweep import sweep as sweep_bulk
 from healix_fhir.care import break_glass_notice, daily, memberships, relationships
+from healix_fhir.care.goals import follow as goals
 from healix_fhir.care.persons import find_person
 from healix_fhir.imaging import bridge, orders, unmerged, workitems
 from healix_fhir.imaging.performing import consumer as performing
@@ -86,6 +87,7 @@ SCHEDULES = {
     "archive.move": "57 * * * *",
     "errands.sweep": "42 * * * *",
     SWEEP: "32 * * * *",
+    "goals.follow": "12 */6 * * *",
 }
 """Cron lines by task."""
 
@@ -104,6 +106,7 @@ def consumers(settings: Settings) -> Consumers:
             priors.scheduled,
             performing.patients,
             daily.marker(settings.zone),
+            goals.consumer(bases, settings.zone),
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
         daily.TOPIC: (daily.consumer(settings.zone, bases),),
@@ -165,7 +168,14 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         bulk_job.TASKS[bulk_job.IMPORT]: lambda job: _import(settings, job),
         bulk_job.CLEAR: lambda job: _clear(settings, job),
         SWEEP: lambda: _sweep_bulk(settings),
+        "goals.follow": lambda: _follow_goals(settings),
     }
+
+
+def _follow_goals(settings: Settings) -> None:
+    with open_pool(settings.database_url, size=1) as pool:
+        moved = sum(goals.follow_all(pool, (settings.fhir_base,), settings.zone))
+    log.info("goals looked at", moved=moved)
 
 
 def _export(settings: Settings, job: str) -> None:

@@ -19,6 +19,7 @@ DEEDS = {
     "launch": "started an app",
     "registration": "opened an account",
     "invitation": "made an invitation to an account",
+    "$progress": "looked how far a goal is reached",
     "$break-glass": "opened the record in an emergency",
     "$end-break-glass": "closed the record after an emergency",
     "list-break-glass": "looked at the list of emergencies",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from healix_fhir.store.lifecycle import medication_request
+from healix_fhir.store.lifecycle import goal, medication_request
 from healix_fhir.store.lifecycle.step import Rule
 
-LIFECYCLES: Mapping[str, Rule] = MappingProxyType({"MedicationRequest": medication_request.rule})
+LIFECYCLES: Mapping[str, Rule] = MappingProxyType({"Goal": goal.rule, "MedicationRequest": medication_request.rule})

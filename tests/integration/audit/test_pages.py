@@ -36,6 +36,10 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
     "/admin/peers": ("root", "/admin/peers", [("E", "list-administered", None, None)]),
     "/admin/peers/known": ("root", "/admin/peers/known?aet=CT1", [("R", "show-administered", "peer/CT1", None)]),
     "/account/": ("root", "/account/", [("R", "list-break-glass", "Patient/p3", "p3")]),
+    "/account/goals": (
+        "ada", "/account/goals", [("E", "search-type", "Patient", "p1"), ("E", "search-type", "Goal", "p1")],
+    ),
+    "/account/goals/edit": ("ada", "/account/goals/edit", [("E", "search-type", "Patient", "p1")]),
     "/account/looked": ("ada", "/account/looked", [("E", "search-type", "AuditEvent", "p1")]),
     "/account/devices": (
         "ada", "/account/devices",

@@ -271,6 +271,19 @@ def hidden(name: Mapping[str, str]) -> list[Json]:
             "reasonReference": [{"reference": "Condition/seen", "display": CANARY}],
             "note": note(),
         },
+        "goal": {
+            "resourceType": "Goal",
+            "lifecycleStatus": "active",
+            "description": {"text": CANARY},
+            "subject": subject,
+            "startDate": "1930-01-01",
+            "target": [
+                {
+                    "measure": concept(name["code"]),
+                    "detailQuantity": {"value": int(name["amount"]), "unit": CANARY, "system": UCUM, "code": "/min"},
+                }
+            ],
+        },
         "provenance": {
             "resourceType": "Provenance",
             "target": [{"reference": f"Patient/{name['patient']}"}, {"reference": "Observation/seen"}],

@@ -29,6 +29,7 @@ def records() -> Iterator[Attack]:
     yield from meta()
     yield from diff()
     yield from documents()
+    yield from progress()
     yield message()
     yield Attack("POST", "/fhir/$convert", note(encounter={"reference": "Encounter/<encounter>"}), beside=SENT)
     yield Attack("GET", "/fhir/$versions", beside=SENT)
@@ -87,6 +88,12 @@ def stats() -> Iterator[Attack]:
     yield Attack("POST", asked, parameters(limit={"valueInteger": 5}))
     yield Attack("GET", "/fhir/Observation/$trends?patient=<patient>&metric=heart-rate")
     yield Attack("POST", "/fhir/Observation/$trends", parameters(patient={"valueString": "Patient/<patient>"}))
+
+
+def progress() -> Iterator[Attack]:
+    """How far a hidden goal is reached."""
+    yield Attack("GET", "/fhir/Goal/<goal>/$progress")
+    yield Attack("POST", "/fhir/Goal/<goal>/$progress")
 
 
 def documents() -> Iterator[Attack]:

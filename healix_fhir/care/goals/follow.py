@@ -1,0 +1,188 @@
+"""Moves the achievementStatus of Goals by what was measured.
+
+An outbox consumer of the topic `resource`: Observations move the Goals of their patient that measure what they tell,
+and a Goal that changes is looked at itself. Goals are also looked at on a schedule, since days pass on which nothing is
+measured. Each is locked before it is looked at and judged by what is there then, so that events may come twice, late
+and in any order, to several workers: what holds already makes no version.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import tzinfo
+from typing import Any
+
+import msgspec
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from healix_fhir.care.goals.standing import is_followed, moved, provenance
+from healix_fhir.interaction.accept import change
+from healix_fhir.kernel import clock
+from healix_fhir.kernel.database import Row, Statement, Work, transaction
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.outbox import Event
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.json import decode
+from healix_fhir.operation.goal.achievement import Achievement, achievement
+from healix_fhir.operation.goal.observed import measured, observed
+from healix_fhir.operation.goal.target import Coding, Plan, plan
+from healix_fhir.operation.goal.zone import zone_of
+from healix_fhir.store.commit import commit
+from healix_fhir.store.stored import Change, Method
+from smart_auth.access import internal
+
+Json = dict[str, Any]
+GOAL, OBSERVATION, PATIENT = "Goal", "Observation", "Patient"
+NAME = "goals"
+"""Under this name the server stands in the audit trail."""
+AT_ONCE = 50
+"""Goals of one transaction on the schedule."""
+
+
+class _Code(msgspec.Struct, frozen=True):
+    coding: tuple[dict[str, Any], ...] = ()
+
+
+class _Part(msgspec.Struct, frozen=True):
+    code: _Code = _Code()
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """What of an Observation tells which Goals it may move."""
+
+    code: _Code = _Code()
+    component: tuple[_Part, ...] = ()
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+def consumer(bases: tuple[str, ...], clinic: tzinfo | None) -> Callable[[Sequence[Event]], Work[None]]:
+    """The consumer for a server whose FHIR base URLs are `bases`; `clinic` is the zone where a patient has none."""
+    return lambda events: _handle(events, bases, clinic)
+
+
+def _handle(events: Sequence[Event], bases: tuple[str, ...], clinic: tzinfo | None) -> Work[None]:
+    named: dict[str, list[str]] = {GOAL: [], OBSERVATION: []}
+    for event in events:
+        if (ids := named.get(event.payload["type"])) is not None:
+            ids.append(event.payload["id"])
+    wanted = set(named[GOAL])
+    if named[OBSERVATION]:
+        wanted |= yield from _measuring(named[OBSERVATION])
+    if wanted:
+        yield from follow(wanted, bases, clinic)
+
+
+def _measuring(observations: Sequence[str]) -> Work[set[str]]:
+    """The Goals of the patients of `observations` that measure what one of these tells of its patient."""
+    rows = yield Statement(
+        """WITH whose AS MATERIALIZED (
+             SELECT DISTINCT o.pat FROM unnest(%s::text[]) AS x (id)
+             JOIN resource o ON o.type = %s AND o.id = x.id COLLATE "C")
+           SELECT g.id, g.pat, g.body FROM whose w JOIN resource g ON g.pat = w.pat
+           WHERE g.type = %s AND NOT g.deleted""",
+        (list(observations), TYPE_ID[OBSERVATION], TYPE_ID[GOAL]),
+        prepare=False,
+    )
+    goals = [(id_, pat, goal) for id_, pat, body in rows if is_followed(goal := decode(bytes(body)))]
+    if not goals:
+        return set()
+    told = yield from _told(observations, {pat for _, pat, _ in goals})
+    return {id_ for id_, pat, goal in goals if _is_told_of(goal, told[pat])}
+
+
+def _is_told_of(goal: Json, told: set[Coding | None]) -> bool:
+    return None in told or any(not told.isdisjoint(one.codes) for one in plan(goal).measured)
+
+
+def _told(observations: Sequence[str], patients: Iterable[int]) -> Work[defaultdict[int, set[Coding | None]]]:
+    """The codes of what `observations` tell of each of some patients (keys); None among them where one is deleted:
+    what that told stands in its history, so that any Goal may be concerned.
+    """
+    rows = yield Statement(
+        """SELECT o.pat, o.body FROM unnest(%s::text[]) AS x (id)
+           JOIN resource o ON o.type = %s AND o.id = x.id COLLATE "C" WHERE o.pat = ANY(%s)""",
+        (list(observations), TYPE_ID[OBSERVATION], sorted(patients)),
+        prepare=False,
+    )
+    told: defaultdict[int, set[Coding | None]] = defaultdict(set)
+    for pat, body in rows:
+        told[pat].update(_codes(bytes(body)) if body else (None,))
+    return told
+
+
+def _codes(observation: bytes) -> Iterator[Coding]:
+    head = _head.decode(observation)
+    for code in (head.code, *(part.code for part in head.component)):
+        yield from ((one.get("system", ""), one.get("code", "")) for one in code.coding)
+
+
+def follow(ids: Iterable[str], bases: tuple[str, ...], clinic: tzinfo | None) -> Work[int]:
+    """Look at Goals; how many were moved. While the index is not whole none is: the schedule looks again."""
+    rows = yield Statement(
+        """SELECT g.id, g.version, g.body FROM resource g
+           WHERE g.type = %s AND g.id = ANY(%s) AND NOT g.deleted ORDER BY g.id FOR NO KEY UPDATE""",
+        (TYPE_ID[GOAL], sorted(ids)),
+    )
+    goals = [(id_, version, body) for id_, version, raw in rows if is_followed(body := decode(bytes(raw)))]
+    if not goals:
+        return 0
+    plans = {id_: plan(goal) for id_, _, goal in goals}
+    zones = yield from _zones(plans, clinic)
+    changes: list[Change] = []
+    for id_, version, goal in goals:
+        zone, now = zones[id_], clock.now()
+        try:
+            found = yield from _judged(plans[id_], zone, bases[0])
+        except HealixError as error:
+            if error.category is not Category.UNAVAILABLE:
+                raise
+            return 0
+        made = moved(goal, found, now.astimezone(zone).date()) if found is not None else None
+        if found is not None and made is not None:
+            why = provenance(id_, version + 1, str(plans[id_].patient), found, now)
+            changes.append(change(Method.PUT, made, GOAL, id_, bases, version))
+            changes.append(change(Method.PUT, why, "Provenance", why["id"], bases))
+    if changes:
+        yield from commit(internal(NAME), changes)
+    return len(changes) // 2
+
+
+def _judged(found: Plan, zone: tzinfo, base: str) -> Work[Achievement | None]:
+    """What holds now; None for a Goal of which some target is for people to judge."""
+    if not found.targets or len(found.measured) < len(found.targets):
+        return None
+    matches = yield from observed(internal(NAME), found, zone, base)
+    return achievement(measured(found, matches, zone, clock.now().astimezone(zone).date()))
+
+
+def _zones(plans: Mapping[str, Plan], clinic: tzinfo | None) -> Work[dict[str, tzinfo]]:
+    """The zone of each Goal's patient."""
+    rows = yield Statement(
+        "SELECT p.id, p.body FROM resource p WHERE p.type = %s AND p.id = ANY(%s) AND NOT p.deleted",
+        (TYPE_ID[PATIENT], sorted({one.patient for one in plans.values() if one.patient is not None})),
+    )
+    known = {id_: zone_of(decode(bytes(body)), clinic) for id_, body in rows}
+    elsewhere = zone_of(None, clinic)
+    return {id_: known.get(one.patient or "", elsewhere) for id_, one in plans.items()}
+
+
+def follow_all(pool: ConnectionPool[Connection[Row]], bases: tuple[str, ...], clinic: tzinfo | None) -> Iterator[int]:
+    """Look at every Goal, some in a transaction; yields how many of these were moved."""
+    last = 0
+    while rows := transaction(pool, lambda after=last: _after(after)):  # type: ignore[misc]
+        last = rows[-1][0]
+        ids = [id_ for _, id_ in rows]
+        yield transaction(pool, lambda some=ids: follow(some, bases, clinic))  # type: ignore[misc]
+
+
+def _after(pk: int) -> Work[list[Row]]:
+    return (
+        yield Statement(
+            "SELECT pk, id FROM resource WHERE type = %s AND pk > %s AND NOT deleted ORDER BY pk LIMIT %s",
+            (TYPE_ID[GOAL], pk, AT_ONCE),
+        )
+    )
