@@ -26,7 +26,7 @@ from healix_fhir.operation.invocation import Invocation
 from healix_fhir.operation.value_set import context_of, source_of
 from healix_fhir.terminology.conditions import groups
 from healix_fhir.terminology.displays import called, chosen, display
-from healix_fhir.terminology.members import Arm, Member, Names, Narrowed, arms, count, page
+from healix_fhir.terminology.members import Arm, Counted, Member, Names, Narrowed, arms, count, page
 from healix_fhir.terminology.membership import systems_of
 from healix_fhir.terminology.resolve import resolved
 from healix_fhir.terminology.value_sets import Source
@@ -101,8 +101,8 @@ def _expanded(access: AccessContext, source: Source, given: Given, offset: int, 
     parts = arms(found, systems, narrowed)
     most = offset + (MOST if limit is None else limit) + BEYOND
     counts = yield from count(parts, most)
-    total = sum(counts)
-    exact = not any(part.costly and size >= most for part, size in zip(parts, counts, strict=True))
+    total = sum(one.size for one in counts)
+    exact = not any(one.more for one in counts)
     if limit is None:
         if total - offset > MOST:
             many = f"{total}" if exact else f"{total} or more"
@@ -168,9 +168,9 @@ def _asked(given: Given) -> Iterator[Json]:
             yield {"name": name, key: value}
 
 
-def _used(parts: Sequence[Arm], counts: Sequence[int]) -> Iterator[Json]:
+def _used(parts: Sequence[Arm], counts: Sequence[Counted]) -> Iterator[Json]:
     """The code systems with the versions that were used."""
-    used = {arm.group: None for arm, size in zip(parts, counts, strict=True) if size}
+    used = {arm.group: None for arm, counted in zip(parts, counts, strict=True) if counted.size}
     for group in used:
         shown = group.shown_version
         yield {"name": "version", "valueUri": f"{group.url}|{shown}" if shown else group.url}

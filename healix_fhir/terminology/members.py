@@ -19,7 +19,9 @@ from healix_fhir.search.words import words
 from healix_fhir.terminology.catalog import System
 from healix_fhir.terminology.concepts import text_query
 from healix_fhir.terminology.conditions import (
+    EVERY,
     NONE,
+    All,
     Condition,
     Exists,
     Group,
@@ -64,29 +66,43 @@ class Member:
 class Arm:
     """The members of one code system: `count` is their number, `rows` is a SELECT that ends before OFFSET and LIMIT.
 
-    Of a `costly` arm every member must be read to be counted; `count` is then a SELECT of them all.
+    Where every member must be read to be counted, `numbers` is a SELECT of their numbers in any order instead.
     """
 
     group: Group
-    count: Fragment
-    rows: Fragment
+    count: Fragment = EVERYTHING
+    rows: Fragment = EVERYTHING
     ranges: Fragment | None = None
-    costly: bool = False
+    numbers: Fragment | None = None
 
     def counted(self, most: int) -> Fragment:
-        """The number of members; of a costly arm up to `most`."""
-        if not self.costly:
+        """The number of members, or up to `most` numbers."""
+        if self.numbers is None:
             return self.count
-        return Fragment(f"SELECT count(*) FROM ({self.count.sql} LIMIT %s) l", (*self.count.params, most))
+        return Fragment(
+            f"SELECT coalesce(array_agg(l.n), '{{}}') FROM ({self.numbers.sql} LIMIT %s) l",
+            (*self.numbers.params, most),
+        )
 
-    def page(self, number: int, offset: int, limit: int) -> Fragment:
+    def page(self, counted: Counted, number: int, offset: int, limit: int) -> Fragment:
         """The rows from `offset` on, with the arm's number and their place."""
         if self.ranges is not None:
             return _by_ranges(self, self.ranges, number, offset, limit)
+        if counted.numbers is not None:
+            return _by_numbers(self, counted.numbers[offset : offset + limit], number)
         return Fragment(
             f"SELECT {number} AS arm, m.* FROM ({self.rows.sql} OFFSET %s LIMIT %s) m",
             (*self.rows.params, offset, limit),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many members an arm has, or that it has `more`; which they are in order, where all had to be read."""
+
+    size: int
+    numbers: Sequence[int] | None = None
+    more: bool = False
 
 
 def arms(found: Set, systems: Systems, narrowed: Narrowed) -> list[Arm]:
@@ -94,24 +110,30 @@ def arms(found: Set, systems: Systems, narrowed: Narrowed) -> list[Arm]:
     return [arm for group in groups(found, systems) for arm in _of_group(found, group, systems, narrowed)]
 
 
-def count(found: Sequence[Arm], most: int) -> Work[list[int]]:
-    """How many members each arm has; `most` for a costly one that has as many or more."""
+def count(found: Sequence[Arm], most: int) -> Work[list[Counted]]:
+    """How many members each arm has; of one whose members must be read up to `most`."""
     if not found:
         return []
     each = [arm.counted(most) for arm in found]
     numbers = strung(", ", [Fragment(f"({one.sql})", one.params) for one in each])
     rows = yield Statement(f"SELECT {numbers.sql}", numbers.params, prepare=False)
-    return [int(number) for number in rows[0]]
+    return [_counted(told, most) for told in rows[0]]
 
 
-def page(found: Sequence[Arm], counts: Sequence[int], offset: int, limit: int, names: Names) -> Work[list[Member]]:
+def _counted(told: list[int] | int, most: int) -> Counted:
+    if not isinstance(told, list):
+        return Counted(int(told))
+    return Counted(len(told), sorted(told)) if len(told) < most else Counted(most, more=True)
+
+
+def page(found: Sequence[Arm], counts: Sequence[Counted], offset: int, limit: int, names: Names) -> Work[list[Member]]:
     """The members from `offset` on, `limit` at most."""
     parts = []
-    for number, (arm, size) in enumerate(zip(found, counts, strict=True)):
-        if limit > 0 and offset < size:
-            parts.append(arm.page(number, offset, min(limit, size - offset)))
-            limit -= size - offset
-        offset = max(offset - size, 0)
+    for number, (arm, counted) in enumerate(zip(found, counts, strict=True)):
+        if limit > 0 and offset < counted.size:
+            parts.append(arm.page(counted, number, offset, min(limit, counted.size - offset)))
+            limit -= counted.size - offset
+        offset = max(offset - counted.size, 0)
     if not parts:
         return []
     union = strung(" UNION ALL ", [Fragment(f"({part.sql})", part.params) for part in parts])
@@ -213,45 +235,66 @@ def _hit(concept: Listed, text: str) -> bool:
 
 def _concept_arm(condition: Condition, group: Group, system: System, narrowed: Narrowed) -> Arm:
     """The members among the concepts of a system."""
-    exact = spans(condition, system)
-    if exact is not None and narrowed.selectable:
+    exact = None if narrowed.text else spans(condition, system)
+    if exact is None:
+        return _read_arm(condition, group, system, narrowed)
+    if narrowed.selectable:
         exact = without(exact, marked("abstract", system))
-    if exact is not None and not narrowed.text:
-        counted = Fragment(
-            f"SELECT coalesce(sum(upper(s.r) - lower(s.r)), 0) FROM unnest({exact.sql}) s (r)", exact.params
-        )
-        return Arm(group, counted, EVERYTHING, exact)
-    conditions = [Fragment("c.system = %s", (system.id,))]
-    if narrowed.selectable and exact is None:
-        conditions.append(Fragment("NOT c.abstract"))
+    counted = Fragment(f"SELECT coalesce(sum(upper(s.r) - lower(s.r)), 0) FROM unnest({exact.sql}) s (r)", exact.params)
+    return Arm(group, counted, ranges=exact)
+
+
+def _read_arm(condition: Condition, group: Group, system: System, narrowed: Narrowed) -> Arm:
+    """The members among the concepts of a system, where these must be read to tell.
+
+    They are found in whatever way is fast. Where there are many, a page is read by walking through the concepts in
+    their order, which the planner would not do: it takes a text for rarer than it is.
+    """
+    conditions = [Fragment("NOT c.abstract")] if narrowed.selectable else []
+    placed, told = _apart(condition, system) if narrowed.text else (bound(condition, system), condition)
     if narrowed.text:
         query = text_query(narrowed.text)
         conditions.append(NOTHING if query is None else Fragment("c.words @@ %s::tsquery", (query,)))
-    within = _within(condition, system, exact, narrowed)
-    tables = "concept c"
-    first: tuple[object, ...] = ()
-    if within is not None and narrowed.text:
-        conditions.append(Fragment(f"c.n <@ {within.sql}", within.params))
-    elif within is not None:
-        tables = f"unnest({within.sql}) s (r) JOIN concept c ON c.n >= lower(s.r) AND c.n < upper(s.r)"
-        first = within.params
-    if exact is None:
-        conditions.append(holds(condition, system, key="c.key"))
-    where = all_of(conditions)
-    params = (*first, *where.params)
+    conditions.append(holds(told, system, key="c.key"))
+    own = Fragment("c.system = %s", (system.id,))
+    first = own
+    if placed is not None:
+        # in a SELECT of its own it is computed once, not for each concept
+        within = Fragment(f"c.n <@ (SELECT {placed.sql})", placed.params)
+        begins = Fragment(f"c.n >= (SELECT lower({placed.sql}))", placed.params)
+        first, conditions = all_of([own, begins]), [within, *conditions]
+    where, found = all_of(conditions), all_of([own, *conditions])
+    walk = f"(SELECT c.* FROM concept c WHERE {first.sql} ORDER BY c.n OFFSET 0) c"
     return Arm(
         group,
-        Fragment(f"SELECT FROM {tables} WHERE {where.sql}", params),
-        Fragment(f"SELECT {COLUMNS}, c.n AS place FROM {tables} WHERE {where.sql} ORDER BY c.n", params),
-        costly=True,
+        numbers=Fragment(f"SELECT c.n FROM concept c WHERE {found.sql}", found.params),
+        rows=Fragment(
+            f"SELECT {COLUMNS}, c.n AS place FROM {walk} WHERE {where.sql} ORDER BY c.n",
+            (*first.params, *where.params),
+        ),
     )
 
 
-def _within(condition: Condition, system: System, exact: Fragment | None, narrowed: Narrowed) -> Fragment | None:
-    """Where to look for the members, or what they are; None for everywhere."""
-    if exact is not None:
-        return None if condition == Exists() and not narrowed.selectable else exact
-    return bound(condition, system)
+def _apart(condition: Condition, system: System) -> tuple[Fragment | None, Condition]:
+    """Where to look for what fulfils a condition, and what to ask of it there.
+
+    Whether it is in use, its row tells: as numbers, those in use are thousands of ranges.
+    """
+    parts = list(_parts(condition))
+    placed = every([one for one in parts if one not in (Exists(), InUse())])
+    if placed == EVERY:
+        return None, condition
+    exact = spans(placed, system) is not None
+    return bound(placed, system), every([one for one in parts if one == InUse()]) if exact else condition
+
+
+def _parts(condition: Condition) -> Iterator[Condition]:
+    """The conditions that must all hold."""
+    if isinstance(condition, All):
+        for one in condition.conditions:
+            yield from _parts(one)
+    else:
+        yield condition
 
 
 def _by_ranges(arm: Arm, ranges: Fragment, number: int, offset: int, limit: int) -> Fragment:
@@ -266,4 +309,13 @@ def _by_ranges(arm: Arm, ranges: Fragment, number: int, offset: int, limit: int)
                           AND c.n < least(w.hi, w.lo + %s - w.before)
             WHERE w.before < %s AND w.before + w.hi - w.lo > %s""",
         (*ranges.params, arm.group.system.id, offset, offset + limit, offset + limit, offset),
+    )
+
+
+def _by_numbers(arm: Arm, numbers: Sequence[int], number: int) -> Fragment:
+    """The concepts with some numbers."""
+    assert arm.group.system is not None
+    return Fragment(
+        f"SELECT {number} AS arm, {COLUMNS}, c.n AS place FROM concept c WHERE c.system = %s AND c.n = ANY(%s::int[])",
+        (arm.group.system.id, arrays.int4(numbers)),
     )

@@ -66,10 +66,10 @@ def expanded(url: str, size: int, narrowed: Narrowed) -> Work[tuple[int, list[Co
     parts = arms(found, systems, narrowed)
     counts = yield from count(parts, ALL)
     listed: list[Code] = []
-    for offset in range(0, sum(counts) + 1, size):
+    for offset in range(0, sum(one.size for one in counts) + 1, size):
         members = yield from page(parts, counts, offset, size, Names(found))
         listed += [(member.group.url, member.code) for member in members]
-    return sum(counts), listed
+    return sum(one.size for one in counts), listed
 
 
 def judged(url: str, codes: list[Code]) -> Work[list[Code]]:
