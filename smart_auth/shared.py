@@ -9,6 +9,8 @@ SHARED_TYPES = frozenset(
         # directory
         "Endpoint", "HealthcareService", "InsurancePlan", "Location", "Organization", "OrganizationAffiliation",
         "Practitioner", "PractitionerRole",
+        # calendars: whose they are, when they are open, and that some time is taken; not by whom
+        "Schedule", "Slot",
         # catalogue
         "Medication", "MedicationKnowledge", "Substance", "DeviceDefinition", "CatalogEntry", "ObservationDefinition",
         "SpecimenDefinition",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from healix_fhir.interaction import documents
+from healix_fhir.interaction import calendars, documents
 from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.definitions import TYPE_ID
@@ -87,9 +87,13 @@ def change(
 
 
 def indexed(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) -> IndexRows:
-    """The index rows of a valid resource. Raises Unprocessable for a privacy Consent that could not be kept to."""
+    """The index rows of a valid resource. Raises Unprocessable for a privacy Consent that could not be kept to, and
+    for what would make calendars unreliable.
+    """
     if type_name == CONSENT:
         consent_rules.check(resource, bases)
+    elif type_name in calendars.CHECKS:
+        calendars.CHECKS[type_name](resource)
     return extract(resource, type_name, bases)
 
 

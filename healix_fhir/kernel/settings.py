@@ -29,6 +29,7 @@ BULK_LINKS = ("token", "signed")
 PORTS = range(1, 65_536)
 OFFICER = re.compile(r"Practitioner/[A-Za-z0-9\-.]{1,64}")
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 64
+LONGEST_CALENDAR = 400
 MAY_BE_NONE = frozenset({"blob_local_days"})
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -108,7 +109,9 @@ class Settings:
     compare_sop_classes: bool = False
     """Whether images that lack what their SOP class requires are stored with a warning (B007H): `true` or `false`."""
     time_zone: str = ""
-    """Time zone of the clinic, e.g. `Europe/Vienna`: worklist, days of readings; empty: as in orders, UTC."""
+    """Time zone of the clinic, e.g. `Europe/Vienna`: worklist, readings, opening hours; empty: as in orders, UTC."""
+    calendar_days: int = 60
+    """Days for which slots are made ahead from opening hours."""
     workitem_days: int = 90
     """Days for which workitems are kept after they have ended; longer those that a subscriber locks; 0: for ever."""
     dicom_attributes: str = ""
@@ -152,6 +155,11 @@ class Settings:
     def zone(self) -> ZoneInfo | None:
         """The time zone of the modalities' clocks, where it is told."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
+
+    @property
+    def clock(self) -> ZoneInfo:
+        """The time zone of opening hours that say none, and of the times that people are told."""
+        return self.zone or ZoneInfo("UTC")
 
     @property
     def root(self) -> str:
@@ -198,6 +206,8 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
         raise invalid(f"{PREFIX}PRIVACY_OFFICER must be Practitioner/ID, not '{settings.privacy_officer[:80]}'")
     if not SHORTEST_PASSWORD <= settings.password_length <= LONGEST_PASSWORD:
         raise invalid(f"{PREFIX}PASSWORD_LENGTH must be from {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}")
+    if settings.calendar_days > LONGEST_CALENDAR:
+        raise invalid(f"{PREFIX}CALENDAR_DAYS must be at most {LONGEST_CALENDAR}")
     _check_numbers(settings)
     _check_bulk(settings)
     _check_proxies(settings)

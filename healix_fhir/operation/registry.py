@@ -43,6 +43,11 @@ from healix_fhir.operation import (
     validate_in_system,
     versions,
 )
+from healix_fhir.operation.appointment import book as booking
+from healix_fhir.operation.appointment import cancel as cancelling
+from healix_fhir.operation.appointment import definitions as appointments
+from healix_fhir.operation.appointment import find as finding
+from healix_fhir.operation.appointment import move as moving
 from healix_fhir.operation.expunging import expunge, purge
 from healix_fhir.operation.goal.progress_call import PROGRESS, progress_of
 from healix_fhir.operation.graphql.call import GRAPHQL, graphql
@@ -62,6 +67,12 @@ INSTANCE = frozenset({"instance"})
 ROWS: tuple[Operation, ...] = (
     Operation(break_glass.BREAK_GLASS, break_glass.break_glass, changes=True),
     Operation(break_glass.END_BREAK_GLASS, break_glass.end_break_glass, changes=True),
+    Operation(appointments.FIND, finding.find, within={"batch": TYPE}, refused=appointments.FIND_REFUSED),
+    Operation(appointments.HOLD, booking.hold, changes=True),
+    Operation(appointments.BOOK, booking.book, changes=True),
+    Operation(appointments.RESCHEDULE, moving.reschedule, changes=True),
+    Operation(appointments.CANCEL, cancelling.cancel, changes=True),
+    Operation(appointments.CHECK_IN, moving.check_in, changes=True),
     Operation(document.DOCUMENT, document.document, within={"batch": TYPE | INSTANCE}, refused=frozenset({"graph"})),
     Operation(summary.SUMMARY, summary.summary, within={"batch": TYPE | INSTANCE}, refused=frozenset({"graph"})),
     Operation(convert.CONVERT, convert.convert, within={"batch": SYSTEM, "transaction": SYSTEM}),

@@ -48,6 +48,7 @@ from healix_fhir.bulk.store import open_store
 from healix_fhir.bulk.sweep import SWEEP, clear
 from healix_fhir.bulk.sweep import sweep as sweep_bulk
 from healix_fhir.care import break_glass_notice, daily, memberships, relationships
+from healix_fhir.care.calendar import filling, marking
 from healix_fhir.care.goals import follow as goals
 from healix_fhir.care.persons import find_person
 from healix_fhir.imaging import bridge, orders, unmerged, workitems
@@ -88,6 +89,7 @@ SCHEDULES = {
     "errands.sweep": "42 * * * *",
     SWEEP: "32 * * * *",
     "goals.follow": "12 */6 * * *",
+    filling.ROLL: "12 1 * * *",
 }
 """Cron lines by task."""
 
@@ -107,6 +109,8 @@ def consumers(settings: Settings) -> Consumers:
             performing.patients,
             daily.marker(settings.zone),
             goals.consumer(bases, settings.zone),
+            filling.consumer,
+            marking.consumer(bases),
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
         daily.TOPIC: (daily.consumer(settings.zone, bases),),
@@ -169,6 +173,8 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         bulk_job.CLEAR: lambda job: _clear(settings, job),
         SWEEP: lambda: _sweep_bulk(settings),
         "goals.follow": lambda: _follow_goals(settings),
+        filling.TASK: lambda source: _fill(settings, source),
+        filling.ROLL: lambda: _roll(settings),
     }
 
 
@@ -197,6 +203,19 @@ def _clear(settings: Settings, job: str) -> None:
 def _sweep_bulk(settings: Settings) -> None:
     with open_pool(settings.database_url, size=1) as pool:
         log.info("bulk jobs swept", removed=sweep_bulk(pool, open_store(settings)))
+
+
+def _fill(settings: Settings, source: str) -> None:
+    with open_pool(settings.database_url, size=1) as pool:
+        changed = filling.fill(pool, source, settings.clock, settings.calendar_days, (settings.fhir_base,))
+    log.info("calendar filled", source=source, changed=changed)
+
+
+def _roll(settings: Settings) -> None:
+    with open_pool(settings.database_url, size=1) as pool:
+        found = transaction(pool, filling.sources)
+    for source in found:
+        _fill(settings, source)
 
 
 def _index(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
 from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.server.importing import journal
-from healix_fhir.store import custom_parameters, merges, reindexing
+from healix_fhir.store import custom_parameters, merges, reindexing, taken
 from healix_fhir.store import package_tables as packages
 from healix_fhir.store import tables as store
 from healix_fhir.subscription import tables as subscription
@@ -28,6 +28,7 @@ ROOMS = (
     outbox,
     mail,
     store,
+    taken,
     merges,
     packages,
     terminology,

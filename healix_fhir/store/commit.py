@@ -1,8 +1,8 @@
 """Write changes to resources: versions, history, index, compartments, audit and outbox in the caller's transaction.
 
 The number of statements is fixed whatever the number of changes: new resources take one (and one for patients not met
-before); a group with updates or deletions three; RelatedPersons among them add one, and callers whose scopes are bound
-to patients one for their check.
+before); a group with updates or deletions three; RelatedPersons among them add one, Appointments that have to do with
+slots some (booking.py), and callers whose scopes are bound to patients one for their check.
 Runs in READ COMMITTED; what exists is locked in the order (type, id).
 """
 
@@ -16,8 +16,10 @@ from healix_fhir.kernel import clock
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Fragment, Work
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.model.appointment import TYPE as APPOINTMENT
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode_stored
+from healix_fhir.store.booking import book
 from healix_fhir.store.concerned import concerned
 from healix_fhir.store.decide import New, Same, decide, revise
 from healix_fhir.store.define_parameters import TYPE as SEARCH_PARAMETER
@@ -70,6 +72,8 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
         for n, (access, change) in enumerate(members)
     ]
     yield from _check_compartments(members, decisions)
+    if any(change.type == APPOINTMENT for _, change in members):
+        yield from book(members, decisions)
     keys = yield from patient_keys(_patients(members, decisions))
     if any(change.type == SEARCH_PARAMETER for _, change in members):
         yield from _define(members, decisions)

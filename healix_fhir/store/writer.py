@@ -1,8 +1,8 @@
 """Single writes of one web process: independent changes that arrive together share one transaction (group commit).
 
 Each change is made or refused by itself. When the database refuses the whole group, its members are tried again one by
-one, so that nobody suffers from another's change. New resources alone need no transaction block: one statement writes
-them all.
+one, so that nobody suffers from another's change. New resources alone, of nearly all types, need no transaction block:
+one statement writes them all.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from smart_auth.patients import remember
 LIMIT = 128
 FLIGHTS = 2
 COMPANY = 4
+
+BY_SEVERAL = frozenset({"Appointment", "RelatedPerson"})
+"""Types whose rows are not all that is written with them."""
 
 Outcome = Committed | HealixError | DatabaseError
 
@@ -64,10 +67,14 @@ class Writer:
         return outcomes
 
     async def _transact(self, members: Sequence[Member]) -> Sequence[Committed | HealixError]:
-        if all(change.method is Method.POST and not change.defines for _, change in members):
+        if all(_needs_one_statement(change) for _, change in members):
             async with Lent(self._pool) as connection:
                 return await arun(connection, commit_each(members))
         return await atransaction(self._pool, lambda: commit_each(members))
+
+
+def _needs_one_statement(change: Change) -> bool:
+    return change.method is Method.POST and not change.defines and change.type not in BY_SEVERAL
 
 
 def _rounds(members: Sequence[Member]) -> list[list[int]]:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from healix_fhir.store.lifecycle import goal, medication_request
+from healix_fhir.store.lifecycle import appointment, goal, medication_request
 from healix_fhir.store.lifecycle.step import Rule
 
-LIFECYCLES: Mapping[str, Rule] = MappingProxyType({"Goal": goal.rule, "MedicationRequest": medication_request.rule})
+LIFECYCLES: Mapping[str, Rule] = MappingProxyType(
+    {"Appointment": appointment.rule, "Goal": goal.rule, "MedicationRequest": medication_request.rule}
+)

@@ -14,6 +14,7 @@ from tests.support.attacks.duplicates import duplicates, expunging
 from tests.support.attacks.graphql import graphql
 from tests.support.attacks.records import SENT, parameters, records
 from tests.support.attacks.scene import CALLERS
+from tests.support.attacks.scheduling import scheduling
 from tests.support.attacks.writing import note
 
 Json = dict[str, Any]
@@ -68,6 +69,7 @@ def operating() -> Iterator[Attack]:
     others = tuple(one for one in CALLERS if one not in ("clinician", "denied clinician"))
     yield replace(glass, callers=others, beside="a clinician may; to all others it is refused before it looks")
     yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
+    yield from scheduling()
     yield from graphql()
     yield from duplicates()
     yield from expunging()

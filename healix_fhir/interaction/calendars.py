@@ -1,0 +1,58 @@
+"""What a Schedule, a Slot and an Appointment must be beside valid, so that calendars can be relied on.
+
+Calendars are read by everybody whose scopes name them (smart_auth/shared.py), so they are of no patient. An
+Appointment or Slot takes some time, and a hold says when it ends.
+
+Spec: FHIR R4, hl7.org/fhir/R4/schedule.html, slot.html, appointment.html#invs (app-2, app-3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.model.appointment import HELD_UNTIL, moment
+
+Json = Mapping[str, Any]
+OF_PATIENTS = ("Patient", "RelatedPerson")
+
+
+def schedule(resource: Json) -> None:
+    """Raise Unprocessable for the calendar of a patient."""
+    for number, actor in enumerate(resource.get("actor", ())):
+        text, named = str(actor.get("reference", "")), str(actor.get("type", ""))
+        if named in OF_PATIENTS or any(f"/{text}".rpartition("/")[0].endswith(f"/{one}") for one in OF_PATIENTS):
+            message = "a Schedule is of people, rooms and devices of the clinic, not of a patient: everybody may see it"
+            raise _refused(message, f"Schedule.actor[{number}]")
+
+
+def slot(resource: Json) -> None:
+    """Raise Unprocessable for a Slot that takes no time."""
+    if "start" not in resource or "end" not in resource:
+        raise _refused("a Slot says when it starts and ends", "Slot")
+    if moment(resource["end"]) <= moment(resource["start"]):
+        raise _refused("a Slot ends after it starts", "Slot.end")
+
+
+def appointment(resource: Json) -> None:
+    """Raise Unprocessable for an Appointment with half a time, or with none at all."""
+    start, end = resource.get("start"), resource.get("end")
+    if (start is None) is not (end is None):
+        raise _refused("an Appointment has both start and end, or neither (app-2)", "Appointment")
+    if start is not None and moment(str(end)) <= moment(start):
+        raise _refused("an Appointment ends after it starts", "Appointment.end")
+    for number, extension in enumerate(resource.get("extension", ())):
+        if extension.get("url") == HELD_UNTIL and "valueInstant" not in extension:
+            raise _refused("it says by a valueInstant when a hold ends", f"Appointment.extension[{number}]")
+
+
+def _refused(message: str, expression: str) -> HealixError:
+    return HealixError(Category.UNPROCESSABLE, message, expression=(expression,))
+
+
+CHECKS: Mapping[str, Callable[[Json], None]] = MappingProxyType(
+    {"Schedule": schedule, "Slot": slot, "Appointment": appointment}
+)
+"""By type."""
