@@ -334,6 +334,7 @@ class AccessContext(msgspec.Struct, frozen=True):
             "person": self.origin.account if self.person is not None else None,
             "client": self.origin.client,
             "account": self.origin.account,
+            "token": self.origin.token.hex() if self.origin.token is not None else None,
         }
 
     def may_hold(self, type_name: str, permission: Permission, patients: Sequence[int]) -> Work[bool]:

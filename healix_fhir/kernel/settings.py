@@ -118,6 +118,8 @@ class Settings:
     """Further DICOM attributes that searches match, separated by semicolons, e.g. `PatientComments; ProtocolName`."""
     subscription_allow_private: bool = False
     """Whether Subscriptions may notify addresses of private networks, and without TLS: `true` or `false`."""
+    subscription_hours: int = 168
+    """Hours for which the events of Subscriptions are kept to be asked for again (`$events`)."""
     require_second_factor: str = "none"
     """Who cannot sign in with a password alone: `none`, `staff` (practitioners and administrators) or `all`."""
     open_registration: bool = False

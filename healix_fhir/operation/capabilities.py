@@ -15,6 +15,7 @@ from healix_fhir.model.json import encode
 from healix_fhir.model.subset import part_of_one
 from healix_fhir.operation.registry import offered
 from healix_fhir.operation.terminology_capabilities import terminology_capabilities
+from healix_fhir.subscription.declared import declared
 
 MODES = ("full", "normative")
 TERMINOLOGY = "terminology"
@@ -33,4 +34,5 @@ async def capabilities(interactions: Interactions, params: Sequence[tuple[str, s
 
 @derived
 def _statement(interactions: Interactions) -> bytes:
-    return encode(interactions.capabilities(interactions.bases[0].removesuffix("/fhir"), offered()))
+    root = interactions.bases[0].removesuffix("/fhir")
+    return encode(declared(interactions.capabilities(root, offered()), root))

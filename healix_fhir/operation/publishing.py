@@ -1,4 +1,4 @@
-"""The OperationDefinitions of what runs, kept as resources: read, searched and versioned like all others.
+"""The OperationDefinitions of what runs and the topics of subscriptions, kept as resources like all others.
 
 The job worker publishes them when it starts, where they differ from what is stored: after an update of this program,
 or where somebody has changed or deleted one. See docs/decisions/0145-operations-are-declared.md.
@@ -8,6 +8,8 @@ Spec: FHIR R4, hl7.org/fhir/R4/operationdefinition.html
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.model.definitions import TYPE_ID
@@ -16,6 +18,9 @@ from healix_fhir.operation.given import Json
 from healix_fhir.operation.registry import ROWS
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Method
+from healix_fhir.subscription.catalogue import CATALOGUE, id_of
+from healix_fhir.subscription.topic import resource_of
+from healix_fhir.subscription.topics import TYPE as BASIC
 from smart_auth.access import internal
 
 TYPE = "OperationDefinition"
@@ -26,19 +31,30 @@ def definitions() -> dict[str, Json]:
     return {one.definition.id: decode(encode(one.published())) for one in ROWS}
 
 
+def topics() -> dict[str, Json]:
+    """The resources of the topics that subscribers find here, by id."""
+    return {id_of(topic): resource_of(topic, id_of(topic), f"{topic.title}.") for topic in CATALOGUE}
+
+
 def publish(bases: tuple[str, ...]) -> Work[int]:
     """Store those that are not stored as they should be; how many that were."""
-    wanted = definitions()
+    changed = yield from _published(TYPE, definitions(), bases)
+    return changed + (yield from _published(BASIC, topics(), bases))
+
+
+def _published(type_name: str, wanted: Mapping[str, Json], bases: tuple[str, ...]) -> Work[int]:
     rows = yield Statement(
-        "SELECT id, body FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted", (TYPE_ID[TYPE], list(wanted))
+        "SELECT id, body FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted",
+        (TYPE_ID[type_name], list(wanted)),
     )
     stored = {id_: decode_stored(bytes(body)) for id_, body in rows}
     changes = [
-        change(Method.PUT, resource, TYPE, id_, bases)
+        change(Method.PUT, resource, type_name, id_, bases)
         for id_, resource in wanted.items()
         if _without_meta(stored.get(id_, {})) != resource
     ]
-    yield from commit(internal("operations"), changes)
+    if changes:
+        yield from commit(internal("operations"), changes)
     return len(changes)
 
 

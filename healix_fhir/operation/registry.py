@@ -58,6 +58,8 @@ from healix_fhir.operation.measurement.ingest import INGEST_MEASUREMENTS, ingest
 from healix_fhir.operation.measurement.reading import CSV, NDJSON
 from healix_fhir.operation.merging import merge, undo
 from healix_fhir.operation.operation import Operation
+from healix_fhir.operation.subscribed import binding_token as socket
+from healix_fhir.operation.subscribed import events, status
 from smart_auth.access import AccessContext
 
 SYSTEM = frozenset({"system"})
@@ -123,6 +125,9 @@ ROWS: tuple[Operation, ...] = (
     Operation(meta.META_DELETE, meta.meta_delete, changes=True, within={"batch": INSTANCE}),
     Operation(trends.TRENDS, trends.run_trends, within={"batch": TYPE}),
     Operation(stats.STATS, stats.stats, within={"batch": TYPE}),
+    Operation(status.STATUS, status.status, within={"batch": TYPE | INSTANCE}),
+    Operation(events.EVENTS, events.events, within={"batch": INSTANCE}),
+    Operation(socket.BINDING_TOKEN, socket.binding_token, by=frozenset({"GET", "POST"})),
     Operation(
         validate.VALIDATE,
         validate.validate,

@@ -25,6 +25,8 @@ from healix_fhir.api import bulk as bulk_api
 from healix_fhir.api import routes as fhir_api
 from healix_fhir.api.address import Edge
 from healix_fhir.api.bulk import BulkEdge
+from healix_fhir.api.live import routes as live_api
+from healix_fhir.api.live.process import Live, Waking
 from healix_fhir.bulk.links import KEY, Links
 from healix_fhir.bulk.store import open_store
 from healix_fhir.imaging.workitems import find_patient
@@ -103,7 +105,7 @@ def create_app(settings: Settings) -> ASGIApp:
             settings.tenant,
         )
         watch = ParameterWatch(settings.database_url)
-        listening = Listening(settings.database_url)
+        listening, waking = Listening(settings.database_url), Waking(settings.database_url)
         await asyncio.to_thread(watch.start)
         await gate.start()
         try:
@@ -113,12 +115,14 @@ def create_app(settings: Settings) -> ASGIApp:
             origins.use(pool)
             branding = brands.routes(interactions, settings.root, settings.brand)
             imaging = _imaging(settings, pool, gate)
+            live = Live(pool, gate, waking, settings.fhir_base, origins.allows, site.session_cookie)
             images = dicomweb_api.routes(imaging)
             sockets = dicomweb_api.channels(imaging, Channels(listening, gate.watch, origins.allows, settings.root))
             router.use(
                 [
                     *fhir_api.routes(Edge(interactions, gate, settings.max_body_mb << 20)),
                     *bulk_api.routes(await _bulk(settings, pool, gate)),
+                    *live_api.routes(live),
                     *images,
                     *sockets,
                     *well_known.routes(provider, [*authorization, *images, *branding], settings.brand),
@@ -132,6 +136,7 @@ def create_app(settings: Settings) -> ASGIApp:
             yield
         finally:
             await listening.stop()
+            await waking.stop()
             await gate.stop()
             await asyncio.to_thread(watch.stop)
             site.verifier.close()

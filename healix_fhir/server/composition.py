@@ -69,6 +69,7 @@ from healix_fhir.server.importing.bulk import Importer
 from healix_fhir.store.reindexing import TASK
 from healix_fhir.subscription import notify
 from healix_fhir.subscription.deliver import deliverer
+from healix_fhir.subscription.sweep import sweep as sweep_subscriptions
 from smart_auth import break_glass
 from smart_auth import store as access
 from smart_auth.account import answered, asked, tickets
@@ -87,6 +88,7 @@ SCHEDULES = {
     "worklist.sweep": "22 * * * *",
     "archive.move": "57 * * * *",
     "errands.sweep": "42 * * * *",
+    "subscriptions.sweep": "52 * * * *",
     SWEEP: "32 * * * *",
     "goals.follow": "12 */6 * * *",
     filling.ROLL: "12 1 * * *",
@@ -161,6 +163,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         "access.sweep": lambda: _sweep_access(settings),
         "studies.purge": lambda: _purge(settings),
         "errands.sweep": lambda: _sweep_errands(settings),
+        "subscriptions.sweep": lambda: _sweep_subscriptions(settings),
         "archive.check": lambda: _check(settings),
         "archive.move": lambda: _move(settings),
         "studies.expire": lambda: _expire(settings),
@@ -296,6 +299,12 @@ def _sweep_errands(settings: Settings) -> None:
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         for statement in (errand_queue.sweep(), commitments.sweep()):
             run(connection, one(statement))
+
+
+def _sweep_subscriptions(settings: Settings) -> None:
+    with open_pool(settings.database_url, size=1) as pool:
+        ended = transaction(pool, lambda: sweep_subscriptions((settings.fhir_base,), settings.subscription_hours))
+    log.info("subscriptions swept", ended=ended)
 
 
 def _sweep_access(settings: Settings) -> None:

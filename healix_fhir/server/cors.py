@@ -6,7 +6,7 @@ Spec: Fetch Standard, fetch.spec.whatwg.org/#http-cors-protocol; SMART App Launc
 
 from __future__ import annotations
 
-OPEN = ("/fhir", "/dicomweb", "/.well-known/", "/oauth/", "/openapi.json")
+OPEN = ("/fhir", "/dicomweb", "/subscriptions/", "/.well-known/", "/oauth/", "/openapi.json")
 PAGES = ("/oauth/authorize", "/oauth/logout")
 """Paths that other origins may read, but for those that people see. Pages with sessions are none of them."""
 
@@ -23,7 +23,7 @@ PUBLIC = (
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 HEADERS = (
     b"Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-Modified-Since, If-None-Exist, If-Range,"
-    b" Range, X-Request-Id, X-Security-Context"
+    b" Range, X-Request-Id, X-Security-Context, Last-Event-ID"
 )
 EXPOSED = (
     b"ETag, Location, Content-Location, Content-Disposition, Last-Modified, Content-Range, Accept-Ranges, Retry-After,"

@@ -22,6 +22,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from healix_fhir.api.live.stream import LEAVE
 from healix_fhir.server.joined_writes import JoinedWrites
 from healix_fhir.server.whole_answers import WHOLE, WholeAnswer
 
@@ -116,6 +117,13 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._enter(Phase.LINGER, LINGER)
         elif self._phase is Phase.ANSWER:
             self._enter(Phase.IDLE, IDLE)
+
+    def shutdown(self) -> None:
+        """An answer that has no end by itself is told to come to one."""
+        super().shutdown()
+        leave = (cast("Scope | None", self.scope) or {}).get(LEAVE)
+        if leave is not None:
+            leave()
 
     def pause_writing(self) -> None:
         """The caller does not read as fast as we write."""

@@ -39,6 +39,8 @@ AT_ONCE = 3
 """Errands that are done at once, each at another system."""
 SHORT_AT_ONCE = 2
 """Reports and notices that are told at once beside those: who waits for one does not wait for a study to be sent."""
+DELIVERERS = 2
+"""Deliverers of notifications: who waits for a slow receiver in one does not keep the other from the rest."""
 PUT_OFF = 1.0
 """Seconds between looks at errands: all are announced, but for those that waited for their time."""
 AT_ONCE_JOBS = 4
@@ -71,7 +73,7 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
     do_short, do_long = errands(settings, pool, halt)
     events = (
         ("outbox", lambda connection: drain(connection, handle) == BATCH),
-        ("delivery", deliver),
+        *((f"delivery-{number}", deliver) for number in range(DELIVERERS)),
         ("mail", send),
         ("audit", seal),
     )

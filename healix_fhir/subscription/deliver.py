@@ -1,134 +1,184 @@
-"""Delivers notifications: claimed for a while, sent in parallel outside of any transaction, then settled.
+"""Delivers notifications: claimed for a while, sent in parallel outside of any transaction, then settled one by one.
 
-Criteria and access are looked at once more when a notification is sent, so that what was deleted, closed or changed
-meanwhile does not leave. A worker that dies leaves its claims to others; a receiver may then get a notification
-twice. What fails is tried again with growing pauses; after `ATTEMPTS` tries the Subscription gets the status `error`.
+A worker that dies leaves its claims to others; a receiver may then get a notification twice, with the same event
+numbers. What fails is tried again with growing pauses: after `SHOWN` failures in a row the Subscription shows the
+status `error` and why, after `ATTEMPTS` it is turned off. Whenever the receiver takes one again, all is well.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TypeVar
 
 from psycopg import Connection
+from psycopg.errors import DeadlockDetected, SerializationFailure
 
-from healix_fhir.kernel.audit import AuditRow, Origin, record
+from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Row, Statement, Work, run
-from healix_fhir.kernel.errors import HealixError
-from healix_fhir.model.definitions import TYPE_ID
-from healix_fhir.subscription.matching import ACTIVE, Active, active, matches
+from healix_fhir.kernel.mail import queue as mail
+from healix_fhir.subscription.channel import Kind as Channel
+from healix_fhir.subscription.claim import Delivery, claim
+from healix_fhir.subscription.events import Told
+from healix_fhir.subscription.guide import Content, Kind
+from healix_fhir.subscription.letter import letter
+from healix_fhir.subscription.notification import Head, notification
 from healix_fhir.subscription.send import Failure, Notice, send
-from healix_fhir.subscription.status import stop
+from healix_fhir.subscription.status import stop, tell
 
-ATTEMPTS = 9
-FIRST_PAUSE = 2.0
-BATCH = 32
-PARALLEL = 8
-LEASE = 180
-"""Seconds in which a claimed batch is surely sent: its four rounds end by their deadlines."""
+SHOWN, ATTEMPTS = 3, 20
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 3600.0
+BETWEEN_MAILS = 60
+"""Seconds between two mails of a subscription: what happens meanwhile is in the next."""
+RETRIES = 5
+T = TypeVar("T")
 
-Sent = tuple[Notice, Failure | None]
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a delivery: up to which event it was taken, which were told then, and why no further."""
+
+    upto: int
+    told: tuple[Told, ...]
+    failure: Failure | None = None
+    failed: Told | None = None
 
 
 def deliverer(bases: tuple[str, ...], *, allow_private: bool) -> Callable[[Connection[Row]], int]:
-    """The step that sends due notifications, for a server whose FHIR base URLs are `bases`."""
+    """The step that sends due notifications, for a server whose FHIR base URLs are `bases`; of how many it was told."""
 
     def deliver_due(connection: Connection[Row]) -> int:
-        with connection.transaction():
-            taken, notices, owners = run(connection, _claim(bases))
-        if not notices:
+        taken, deliveries = _retried(connection, lambda: claim(bases))
+        if not deliveries:
             return taken
-        with ThreadPoolExecutor(min(PARALLEL, len(notices)), thread_name_prefix="notify") as threads:
-            failures = list(threads.map(lambda notice: send(notice, allow_private=allow_private), notices))
-        with connection.transaction():
-            run(connection, _settle(list(zip(notices, failures, strict=True)), owners, bases))
-        return taken
+        with ThreadPoolExecutor(len(deliveries), thread_name_prefix="notify") as threads:
+            sent = {
+                threads.submit(_deliver, delivery, bases[0], allow_private=allow_private): delivery
+                for delivery in deliveries
+            }
+            for done in as_completed(sent):
+                delivery, result = sent[done], done.result()
+                _retried(connection, lambda one=delivery, came=result: _settle(one, came, bases))  # type: ignore[misc]
+        return len(deliveries)
 
     return deliver_due
 
 
-def _claim(bases: tuple[str, ...]) -> Work[tuple[int, list[Notice], dict[str, Origin]]]:
-    """Take due deliveries; those that no longer match are removed. Subscriptions whose time is over are turned off."""
-    ended = yield Statement("SELECT id FROM subscription_active WHERE ends <= now()")
-    if ended:
-        yield from stop({id_: ("off", None) for (id_,) in ended}, bases)
-    rows = yield Statement(
-        """UPDATE delivery SET attempts = attempts + 1, due = now() + make_interval(secs => %s)
-           WHERE seq IN (SELECT seq FROM delivery WHERE due <= now() ORDER BY due, seq LIMIT %s FOR UPDATE SKIP LOCKED)
-           RETURNING seq, subscription, type, id, attempts""",
-        (LEASE, BATCH),
-    )
-    if not rows:
-        return 0, [], {}
-    lines: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        lines[row[1]].append(row)
-    found = yield Statement(ACTIVE.format(condition="s.id = ANY(%s)"), (list(lines),))
-    notices: list[Notice] = []
-    owners: dict[str, Origin] = {}
-    for one in map(active, found):
-        owners[one.id] = Origin(one.owner["client"], one.owner["account"])
-        notices += yield from _notices(one, lines[one.id], bases[0])
-    kept = {notice.seq for notice in notices}
-    yield Statement("DELETE FROM delivery WHERE seq = ANY(%s)", ([row[0] for row in rows if row[0] not in kept],))
-    return len(rows), notices, owners
+def _retried(connection: Connection[Row], make: Callable[[], Work[T]]) -> T:
+    """Run a use case in a transaction of its own; again when it lost a race."""
+    for attempt in range(RETRIES):
+        try:
+            with connection.transaction():
+                return run(connection, make())
+        except (DeadlockDetected, SerializationFailure):
+            if attempt == RETRIES - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
-def _notices(one: Active, rows: Sequence[Row], base: str) -> Work[list[Notice]]:
-    try:
-        hits = yield from matches(one, sorted({row[3] for row in rows}), base)
-    except HealixError:
-        return []
-    bodies = {hit.id: bytes(hit.body) for hit in hits}
-    return [
-        Notice(seq, one.id, type_name, id_, attempts, one.endpoint, one.headers, bodies[id_] if one.full else None)
-        for seq, _, type_name, id_, attempts in rows
-        if id_ in bodies
-    ]
+def _deliver(delivery: Delivery, base: str, *, allow_private: bool) -> Result:
+    """Send it, event by event where each is a request of its own, until one is not taken."""
+    one = delivery.one
+    if one.kind is Channel.EMAIL:
+        return Result(delivery.upto, delivery.events)
+    if one.content.is_bundled:
+        failure = send(_bundled(delivery, base), allow_private=allow_private)
+        if failure is None:
+            return Result(delivery.upto, delivery.events)
+        return Result(one.told, (), failure, delivery.events[-1] if delivery.events else None)
+    for place, event in enumerate(delivery.events):
+        failure = send(_plain(delivery, event), allow_private=allow_private)
+        if failure is not None:
+            return Result(event.number - 1, delivery.events[:place], failure, event)
+    return Result(delivery.upto, delivery.events)
 
 
-def _settle(sent: Sequence[Sent], owners: dict[str, Origin], bases: tuple[str, ...]) -> Work[None]:
-    done = [notice.seq for notice, failure in sent if failure is None]
-    failed = [(notice, failure) for notice, failure in sent if failure is not None]
-    yield Statement("DELETE FROM delivery WHERE seq = ANY(%s)", (done,))
-    still = yield Statement(
-        """UPDATE delivery d SET due = now() + make_interval(secs => x.pause)
-           FROM unnest(%s::bigint[], %s::float8[]) AS x (seq, pause) WHERE d.seq = x.seq RETURNING d.seq""",
-        (
-            [notice.seq for notice, _ in failed],
-            [FIRST_PAUSE * 2.0 ** (notice.attempts - 1) for notice, _ in failed],
-        ),
-    )
-    patients = yield _patients([notice for notice, _ in sent])
-    whose = {(type_id, id_): patient for type_id, id_, patient in patients}
-    yield record([_audit(one, owners[one.subscription], failure, whose) for one, failure in sent])
-    waiting = {seq for (seq,) in still}  # those of a Subscription that has ended or changed meanwhile are gone
-    over: dict[str, tuple[str, str | None]] = {
-        notice.subscription: ("error", failure.reason)
-        for notice, failure in failed
-        if notice.seq in waiting and (failure.final or notice.attempts >= ATTEMPTS)
-    }
-    if over:
-        yield from stop(over, bases)
+def _bundled(delivery: Delivery, base: str) -> Notice:
+    one = delivery.one
+    status = "requested" if one.waits else "error" if one.attempts >= SHOWN else "active"
+    total = delivery.upto if delivery.kind is Kind.EVENTS else one.events
+    head = Head(base, one.id, one.topic, status, total)
+    body = notification(head, delivery.kind, one.content, delivery.events)
+    return Notice(one.endpoint, one.headers, body, seconds=one.timeout)
 
 
-def _patients(notices: Sequence[Notice]) -> Statement:
+def _plain(delivery: Delivery, event: Told) -> Notice:
+    """R4's notification: with a payload `PUT [endpoint]/[type]/[id]`, the form of a FHIR update.
+
+    R4 leaves that open, and receivers that speak FHIR expect it. Without one it is an empty POST.
+    """
+    one = delivery.one
+    if one.content is Content.NOTICE:
+        return Notice(one.endpoint, one.headers, None)
+    assert event.shown is not None
+    return Notice(one.endpoint, one.headers, event.shown.body, "PUT", f"/{event.type}/{event.id}")
+
+
+def _settle(delivery: Delivery, result: Result, bases: tuple[str, ...]) -> Work[None]:
+    one = delivery.one
+    still = yield _done(delivery, result) if result.failure is None else _failed(delivery, result, result.failure)
+    if not still:
+        return  # it has ended or changed meanwhile
+    if one.kind is Channel.EMAIL and delivery.events:
+        yield mail.post([letter(delivery, bases[0])])
+    audits = [_audit(delivery, event, 0) for event in result.told]
+    if result.failed is not None:
+        audits.append(_audit(delivery, result.failed, 8))
+    if audits:
+        yield record(audits)
+    yield from _show(delivery, result, bases)
+
+
+def _show(delivery: Delivery, result: Result, bases: tuple[str, ...]) -> Work[None]:
+    """Let the Subscription say how it goes, where that has changed."""
+    one, failure = delivery.one, result.failure
+    if failure is None:
+        if one.waits or one.attempts >= SHOWN:
+            yield from tell({one.id: ("active", None)}, bases)
+        return
+    failures = 1 if result.told else one.attempts + 1
+    if failure.final:
+        yield from stop({one.id: ("error", failure.reason)}, bases)
+    elif failures >= ATTEMPTS:
+        yield from stop({one.id: ("off", failure.reason)}, bases)
+    elif failures >= SHOWN:
+        yield from tell({one.id: ("error", failure.reason)}, bases)
+
+
+def _done(delivery: Delivery, result: Result) -> Statement:
+    one = delivery.one
+    pause = BETWEEN_MAILS if one.kind is Channel.EMAIL else 0
     return Statement(
-        """SELECT r.type, r.id, k.id FROM resource r JOIN patient_key k ON k.pat = r.pat
-           JOIN unnest(%s::smallint[], %s::text[]) AS x (type, id) ON r.type = x.type AND r.id = x.id""",
-        ([TYPE_ID[notice.type] for notice in notices], [notice.id for notice in notices]),
+        """UPDATE subscription SET told = greatest(told, %s), state = 'active', attempts = 0, leased = NULL,
+             delivered = now(), reason = NULL,
+             due = CASE WHEN events > greatest(told, %s) OR %s > 0 THEN now() + make_interval(secs => %s)
+                        WHEN heartbeat > 0 THEN now() + make_interval(secs => heartbeat) END
+           WHERE id = %s AND version = %s AND state <> 'off' RETURNING id""",
+        (result.upto, result.upto, pause, pause, one.id, one.version),
     )
 
 
-def _audit(notice: Notice, owner: Origin, failure: Failure | None, whose: dict[tuple[int, str], str]) -> AuditRow:
+def _failed(delivery: Delivery, result: Result, failure: Failure) -> Statement:
+    one = delivery.one
+    failures = 1 if result.told else one.attempts + 1
+    pause = min(FIRST_PAUSE * 2.0 ** (failures - 1), LONGEST_PAUSE)
+    return Statement(
+        """UPDATE subscription SET told = greatest(told, %s), attempts = %s, leased = NULL, failed = now(),
+             reason = %s, due = now() + make_interval(secs => %s)
+           WHERE id = %s AND version = %s AND state <> 'off' RETURNING id""",
+        (result.upto, failures, failure.reason, pause, one.id, one.version),
+    )
+
+
+def _audit(delivery: Delivery, event: Told, outcome: int) -> AuditRow:
     """A notification with a resource tells its receiver what it holds: that is a read by the Subscription's writer."""
     return AuditRow(
-        owner,
-        "E" if notice.body is None else "R",
+        delivery.one.origin,
+        "R" if delivery.one.content.shows and event.shown is not None else "E",
         "notification",
-        8 if failure else 0,
-        patient=whose.get((TYPE_ID[notice.type], notice.id)),
-        entity=f"{notice.type}/{notice.id}",
-        query=f"Subscription/{notice.subscription}",
+        outcome,
+        patient=event.shown.patient if event.shown is not None else None,
+        entity=f"{event.type}/{event.id}",
+        query=f"Subscription/{delivery.one.id}",
     )

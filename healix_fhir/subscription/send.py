@@ -8,21 +8,19 @@ from dataclasses import dataclass
 
 from healix_fhir.kernel.endpoint import Endpoint, check_endpoint, resolve
 from healix_fhir.kernel.errors import HealixError
-from healix_fhir.kernel.pinned import pinned
+from healix_fhir.kernel.pinned import DEADLINE, pinned
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notification to send: `suffix` goes behind the endpoint's path; without a body it is an empty POST."""
+    """One request: `suffix` goes behind the endpoint's path; without a body it is empty."""
 
-    seq: int
-    subscription: str
-    type: str
-    id: str
-    attempts: int
     endpoint: str
     headers: tuple[tuple[str, str], ...]
     body: bytes | None
+    method: str = "POST"
+    suffix: str = ""
+    seconds: float = DEADLINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +32,7 @@ class Failure:
 
 
 def send(notice: Notice, *, allow_private: bool) -> Failure | None:
-    """None when the receiver took it (2xx), else why not.
-
-    With a body it is `PUT [endpoint]/[type]/[id]`, the form of a FHIR update; R4 leaves that open, and receivers that
-    speak FHIR expect it.
-    """
+    """None when the receiver took it (2xx), else why not."""
     try:
         endpoint = check_endpoint(notice.endpoint, allow_private=allow_private)
         address = resolve(endpoint.host, endpoint.port, allow_private=allow_private)
@@ -55,12 +49,11 @@ def send(notice: Notice, *, allow_private: bool) -> Failure | None:
 
 
 def _request(endpoint: Endpoint, address: str, notice: Notice) -> int:
-    with pinned(endpoint, address) as connection:
-        method, path = "POST", endpoint.path or "/"
+    with pinned(endpoint, address, deadline=notice.seconds) as connection:
         headers = {"User-Agent": "Healix", "Connection": "close", **dict(notice.headers)}
         if notice.body is not None:
-            method, path = "PUT", f"{endpoint.path}/{notice.type}/{notice.id}"
             headers["Content-Type"] = "application/fhir+json"
+        path = f"{endpoint.path}{notice.suffix}" or "/"
         query = f"?{endpoint.query}" if endpoint.query else ""
-        connection.request(method, path + query, body=notice.body or b"", headers=headers)
+        connection.request(notice.method, path + query, body=notice.body or b"", headers=headers)
         return connection.getresponse().status

@@ -20,6 +20,8 @@ NAME = "healix-subscription"
 """Under this name the server changes them; such a change is never taken for a request."""
 
 Present = dict[str, tuple[int, dict[str, Any]]]
+Reasons = dict[str, tuple[str, str | None]]
+"""By id, a status and an error text."""
 
 
 def present(ids: Sequence[str]) -> Work[Present]:
@@ -51,19 +53,47 @@ def set_status(
 
 
 def forget(ids: Sequence[str]) -> Statement:
-    """Subscriptions that are active no more, with what was still to be delivered."""
+    """Subscriptions that are no more, with what was kept of them."""
     return Statement(
-        """WITH gone AS (DELETE FROM subscription_active WHERE id = ANY(%s))
-           DELETE FROM delivery WHERE subscription = ANY(%s)""",
-        (list(ids), list(ids)),
+        """WITH gone AS (DELETE FROM subscription WHERE id = ANY(%(ids)s)),
+                keys AS (DELETE FROM subscription_key WHERE subscription = ANY(%(ids)s))
+           DELETE FROM subscription_event WHERE subscription = ANY(%(ids)s)""",
+        {"ids": list(ids)},
     )
 
 
 def stop(reasons: Mapping[str, tuple[str, str | None]], bases: tuple[str, ...]) -> Work[None]:
-    """End active Subscriptions with a status and an error text, unless somebody has changed them meanwhile."""
+    """Turn subscriptions off with a status and an error text, unless somebody has changed them meanwhile.
+
+    Their events stay for a time, so that who turns them on again goes on where they were.
+    """
+    changed = yield from tell(reasons, bases)
+    off = sorted(reasons.keys() & changed)
+    yield Statement(
+        """WITH keys AS (DELETE FROM subscription_key WHERE subscription = ANY(%(ids)s))
+           UPDATE subscription SET state = 'off', due = NULL, leased = NULL WHERE id = ANY(%(ids)s)""",
+        {"ids": off},
+    )
+
+
+def tell(reasons: Mapping[str, tuple[str, str | None]], bases: tuple[str, ...]) -> Work[set[str]]:
+    """Write a status and an error text into Subscriptions that nobody has changed meanwhile; which these are."""
     current = yield from present(list(reasons))
-    rows = yield Statement("SELECT id, version FROM subscription_active WHERE id = ANY(%s)", (list(reasons),))
+    rows = yield Statement(
+        "SELECT id, version FROM subscription WHERE id = ANY(%s) AND state <> 'off' ORDER BY id FOR NO KEY UPDATE",
+        (list(reasons),),
+    )
     known: dict[str, int] = dict(rows)
     ours = {id_: reasons[id_] for id_, (version, _) in current.items() if known.get(id_) == version}
-    yield from set_status(current, ours, bases)
-    yield forget(list(reasons))
+    made = yield from set_status(current, ours, bases)
+    yield versioned(made)
+    return set(ours)
+
+
+def versioned(made: Mapping[str, int]) -> Statement:
+    """Remember the versions that the server made."""
+    return Statement(
+        """UPDATE subscription s SET version = x.version FROM unnest(%s::text[], %s::int[]) AS x (id, version)
+           WHERE s.id = x.id""",
+        (list(made), list(made.values())),
+    )

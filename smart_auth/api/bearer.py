@@ -90,18 +90,25 @@ class TokenGate:
         that are not good; Unavailable when the database does not answer.
         """
         token = _token(headers)
-        hashed = digest(token) if token else None
-        known = self._known.get(hashed) if hashed else None
-        if known is not None and known[1] > time.monotonic():
-            return self._asked(known[0], address, request_id)
-        found = await self._look_up(hashed) if hashed else None
+        found = await self.of_hash(digest(token), address, request_id) if token else None
         if found is None:
             await self.denials.refused(Origin(address=address, request=request_id), "token")
             if token is None:
                 raise unauthenticated(NO_TOKEN)
             await self.throttle.hit(BEARER, address=address)
             raise unauthenticated(BAD_TOKEN)
-        return self._asked(found.access, address, request_id)
+        return found
+
+    async def of_hash(self, hashed: bytes, address: str | None, request_id: str | None) -> AccessContext | None:
+        """What the token with this hash opens, for who came by it otherwise; None where it is not good (any more).
+
+        Raises Unavailable when the database does not answer.
+        """
+        known = self._known.get(hashed)
+        if known is not None and known[1] > time.monotonic():
+            return self._asked(known[0], address, request_id)
+        found = await self._look_up(hashed)
+        return self._asked(found.access, address, request_id) if found is not None else None
 
     async def _look_up(self, hashed: bytes) -> Found | None:
         age = self._revocations.age

@@ -63,6 +63,17 @@ def find_session(secret: str, seen: Seen = Seen()) -> Work[Session | None]:
     return Session(Account(*account), csrf_of(secret), since, tuple(methods), subject)
 
 
+def signed_in(secret: str) -> Work[str | None]:
+    """Whose the living session of a cookie is; asking does not prolong it."""
+    rows = yield Statement(
+        """SELECT s.username FROM session s JOIN account a USING (username)
+           WHERE s.hash = %s AND NOT a.disabled
+             AND s.used > now() - make_interval(secs => %s) AND s.created > now() - make_interval(secs => %s)""",
+        (digest(secret), IDLE, LONGEST),
+    )
+    return str(rows[0][0]) if rows else None
+
+
 def close_session(secret: str) -> Work[str | None]:
     """End a session at once; whose it was."""
     rows = yield Statement("DELETE FROM session WHERE hash = %s RETURNING username", (digest(secret),))

@@ -21,6 +21,8 @@ from tests.support.gate import Pool
 from tests.support.receiver import Receiver, receiving
 from tests.support.search import BASE, EVERYONE, Clinic
 
+WAITING = "SELECT coalesce(sum(events - told), 0)::int FROM subscription WHERE state <> 'off'"
+
 
 class Notified(Clinic):
     """A clinic whose changes are told to subscribers."""
@@ -71,12 +73,12 @@ class Notified(Clinic):
     def due_now(self) -> None:
         """Let all pauses be over."""
         with self.pool.connection() as connection:
-            connection.execute("UPDATE delivery SET due = now()")
+            connection.execute("UPDATE subscription SET due = now() WHERE due IS NOT NULL")
 
     def waiting(self) -> int:
         """How many deliveries are in line."""
         with self.pool.connection() as connection:
-            row = connection.execute("SELECT count(*) FROM delivery").fetchone()
+            row = connection.execute(WAITING).fetchone()
         assert row is not None
         count: int = row[0]
         return count

@@ -105,5 +105,5 @@ def test_no_criteria_reach_what_is_hidden(clinic: Notified, receiver: Receiver, 
     clinic.write(observation("hidden", "p2"))
     clinic.events()
     with clinic.pool.connection() as connection:
-        rows = connection.execute("SELECT subscription, id FROM delivery").fetchall()
+        rows = connection.execute("SELECT subscription, id FROM subscription_event").fetchall()
     assert rows == [("all", "hidden")]

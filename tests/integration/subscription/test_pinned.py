@@ -24,7 +24,7 @@ NAME = "hook.healix.test"
 
 def notice(url: str) -> send.Notice:
     """A notification to `url`."""
-    return send.Notice(1, "s", "Observation", "o", 1, url, (), b"{}")
+    return send.Notice(url, (), b"{}", "PUT")
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
     "healix_fhir.store.commit": (writing, bundles),
     "healix_fhir.store.decide": (writing, bundles, operating),
     "healix_fhir.interaction.trail.trail": (looking, operating),
+    "healix_fhir.subscription.known": (operating,),
     "dicomweb.study.query": (imaging,),
     "dicomweb.study.retrieve": (imaging,),
     "dicomweb.study.reader": (imaging,),
@@ -84,6 +85,7 @@ ASIDE: Mapping[str, str] = {
     "healix_fhir.bulk.cohort": "refuses apps of one patient before it looks; tests/integration/bulk/test_access.py",
     "healix_fhir.bulk.selection": "writes files for later; tests/integration/bulk/test_access.py holds it",
     "healix_fhir.bulk.gathered": "writes files for later; tests/integration/bulk/test_access.py holds it",
+    "healix_fhir.subscription.seen": "tells subscribers; tests/integration/subscription/test_narrowed.py holds it",
     "smart_auth.access": "makes one condition of another",
 }
 """Modules that ask, but show nothing by it."""

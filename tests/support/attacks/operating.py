@@ -70,10 +70,25 @@ def operating() -> Iterator[Attack]:
     yield replace(glass, callers=others, beside="a clinician may; to all others it is refused before it looks")
     yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
     yield from scheduling()
+    yield from _on_subscriptions()
     yield from graphql()
     yield from duplicates()
     yield from expunging()
     yield from records()
+
+
+def _on_subscriptions() -> Iterator[Attack]:
+    one = "/fhir/Subscription/<subscription>"
+    for query in ("", "?eventsSinceNumber=1&eventsUntilNumber=9", "?content=full-resource"):
+        yield Attack("GET", f"{one}/$events{query}")
+    yield Attack("POST", f"{one}/$events", parameters(content={"valueCode": "id-only"}))
+    for where in (f"{one}/$status", "/fhir/Subscription/$status?id=<subscription>", "/fhir/Subscription/$status"):
+        yield Attack("GET", where)
+    yield Attack("POST", "/fhir/Subscription/$status", parameters(id={"valueId": "<subscription>"}))
+    yield Attack("GET", f"{one}/$get-ws-binding-token")
+    yield Attack("GET", "/subscriptions/<subscription>/events",
+                 beside="a stream has no end; tests/integration/subscription/test_live.py holds it")  # fmt: skip
+    yield Attack("POST", "/fhir/Subscription/$get-ws-binding-token", parameters(id={"valueId": "<subscription>"}))
 
 
 def _on_code_systems() -> Iterator[Attack]:

@@ -8,6 +8,8 @@ import pytest
 
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.subscription.channel import read_channel
+from healix_fhir.subscription.guide import Content
+from healix_fhir.subscription.topic import Trigger
 from smart_auth.access import AccessContext
 from smart_auth.scope import parse
 
@@ -33,10 +35,11 @@ def read(resource: dict[str, Any], scope: str = "system/*.cruds") -> Any:
 def test_supported() -> None:
     """A rest-hook with or without payload is understood."""
     channel = read(subscription(payload="application/fhir+json", header=["Authorization: Bearer x", "X-A:  b"]))
-    assert (channel.type, channel.query, channel.full) == ("Observation", "status=final", True)
+    assert channel.triggers == (Trigger("Observation", current="status=final"),)
+    assert (channel.content, channel.shakes_hands) == (Content.RESOURCE, False)
     assert channel.headers == (("Authorization", "Bearer x"), ("X-A", "b"))
     assert channel.ends is None
-    assert not read(subscription("Patient")).full
+    assert read(subscription("Patient")).content is Content.NOTICE
     assert read(subscription() | {"end": "2030-01-01T00:00:00Z"}).ends.year == 2030
 
 
@@ -44,8 +47,10 @@ def test_supported() -> None:
 @pytest.mark.parametrize(
     ("resource", "reason"),
     [
-        (subscription(type="websocket"), "channel type websocket"),
-        (subscription(type="email"), "channel type email"),
+        (subscription(type="sms"), "channel type sms"),
+        (subscription(type="message"), "channel type message"),
+        (subscription(type="websocket", payload="application/fhir+json"), "over a web socket"),
+        (subscription(type="email"), "mail address"),
         (subscription(payload="application/fhir+xml"), "payload application/fhir"),
         (subscription(payload=""), "payload"),
         (subscription() | {"channel": {"type": "rest-hook"}}, "needs an endpoint"),
@@ -75,4 +80,4 @@ def test_the_writer_needs_access(scope: str) -> None:
     """Who may not search and read the type cannot be notified of it with its content."""
     with pytest.raises(HealixError, match="do not open Observation"):
         read(subscription(payload="application/fhir+json"), scope)
-    assert read(subscription(), "system/Observation.s").type == "Observation"
+    assert read(subscription(), "system/Observation.s").content is Content.NOTICE
