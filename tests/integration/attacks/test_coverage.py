@@ -14,6 +14,8 @@ from healix_fhir.api import bulk as bulk_api
 from healix_fhir.api import routes as fhir_api
 from healix_fhir.api.address import Address as FhirAddress
 from healix_fhir.api.bulk import BulkAddress
+from healix_fhir.api.live import routes as live_api
+from healix_fhir.api.live.stream import Stream
 from healix_fhir.operation.registry import ROWS
 from healix_fhir.search.asked import MODIFIERS
 from healix_fhir.search.controls import CONTROLS, EDGE, REFUSED
@@ -31,7 +33,12 @@ PUBLIC = {"/fhir/metadata", "/dicomweb", "/dicomweb/capabilities"}
 
 def _routes() -> list[Route]:
     edge: object = None
-    found: list[BaseRoute] = [*fhir_api.routes(edge), *dicomweb_api.routes(edge), *bulk_api.routes(edge)]  # type: ignore[arg-type]
+    found: list[BaseRoute] = [
+        *fhir_api.routes(edge),
+        *dicomweb_api.routes(edge),
+        *bulk_api.routes(edge),
+        *live_api.routes(edge),
+    ]  # type: ignore[arg-type]
     return [route for route in found if isinstance(route, Route)]
 
 
@@ -42,8 +49,8 @@ def _path(route: Route) -> str:
 
 def _methods(route: Route) -> Iterator[str]:
     address = route.app
-    assert isinstance(address, FhirAddress | ImagingAddress | BulkAddress)
-    yield from address.handlers
+    assert isinstance(address, FhirAddress | ImagingAddress | BulkAddress | Stream)
+    yield from ("GET",) if isinstance(address, Stream) else address.handlers
 
 
 def _route(attack: Attack, routes: list[Route]) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from healix_fhir.kernel.database import transaction
-from healix_fhir.operation.publishing import definitions, publish
+from healix_fhir.operation.publishing import definitions, publish, topics
 from healix_fhir.operation.registry import ROWS
 from tests.support.fhir_server import Pool, put, rows
 from tests.support.live_server import live_server
@@ -16,7 +16,7 @@ VERSIONS = "SELECT id, version FROM resource WHERE NOT deleted ORDER BY id"
 
 def test_they_are_stored_once(pool: Pool) -> None:
     """A second publication changes nothing; what somebody has changed or deleted is put right again."""
-    there = sorted(definitions())
+    there = sorted({**definitions(), **topics()})
     assert transaction(pool, lambda: publish(BASES)) == len(there)
     assert transaction(pool, lambda: publish(BASES)) == 0
     assert rows(pool, VERSIONS) == [(id_, 1) for id_ in there]

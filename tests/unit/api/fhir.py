@@ -167,7 +167,13 @@ class FakeInteractions:
 
     def capabilities(self, root: str, operations: Sequence[object]) -> dict[str, Any]:
         """Only where it is."""
-        return {"resourceType": "CapabilityStatement", "implementation": {"url": root}, "n": len(operations)}
+        rest = [{"mode": "server", "resource": []}]
+        return {
+            "resourceType": "CapabilityStatement",
+            "implementation": {"url": root},
+            "rest": rest,
+            "n": len(operations),
+        }
 
 
 class Fhir:
