@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from starlette.routing import BaseRoute, Match, Route
@@ -32,13 +33,13 @@ PUBLIC = {"/fhir/metadata", "/dicomweb", "/dicomweb/capabilities"}
 
 
 def _routes() -> list[Route]:
-    edge: object = None
+    edge: Any = None
     found: list[BaseRoute] = [
         *fhir_api.routes(edge),
         *dicomweb_api.routes(edge),
         *bulk_api.routes(edge),
         *live_api.routes(edge),
-    ]  # type: ignore[arg-type]
+    ]
     return [route for route in found if isinstance(route, Route)]
 
 

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from healix_fhir.api.live import process
 from healix_fhir.care.relationships import handle
@@ -191,7 +191,7 @@ def test_who_may_open_and_bind(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) ->
     assert binding(nodes, nodes.first.token("system/Observation.rs")).status_code == 403
     assert binding(nodes, nodes.first.token("patient/*.rs", patient="p1")).status_code == 404
     assert [binding(nodes, token, id_).status_code for id_ in ("none", "hook")] == [404, 400]
-    with pytest.raises(InvalidStatus) as refused, connect(nodes.socket, origin="https://evil.test"):  # type: ignore[arg-type]
+    with pytest.raises(InvalidStatus) as refused, connect(nodes.socket, origin=Origin("https://evil.test")):
         pass
     assert refused.value.response.status_code == 403
     with (
