@@ -33,6 +33,7 @@ from healix_fhir.pages.form import check_address
 from healix_fhir.pages.goals import edit as goal
 from healix_fhir.pages.goals import overview as goals
 from healix_fhir.pages.goals.whose import ADDRESS as GOALS
+from healix_fhir.pages.readings import page as readings
 from healix_fhir.pages.render import asset, page
 from healix_fhir.pages.security import authenticator, codes, overview, passkey
 from healix_fhir.pages.site import Site, origin
@@ -71,6 +72,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(emergency.ADDRESS, _answering(site, emergency.show)),
         Route(emergency.ADDRESS, _answering(site, emergency.submit), methods=["POST"]),
         Route(f"{emergency.ADDRESS}/end", _answering(site, emergency.finish), methods=["POST"]),
+        Route(readings.ADDRESS, _answering(site, readings.show)),
         Route(devices.ADDRESS, _answering(site, devices.show)),
         Route(devices.ADDRESS, _answering(site, devices.submit), methods=["POST"]),
         Route("/account/launch", _answering(site, launch.start), methods=["POST"]),

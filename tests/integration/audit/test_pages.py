@@ -41,6 +41,10 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
     ),
     "/account/goals/edit": ("ada", "/account/goals/edit", [("E", "search-type", "Patient", "p1")]),
     "/account/looked": ("ada", "/account/looked", [("E", "search-type", "AuditEvent", "p1")]),
+    "/account/readings": (
+        "ada", "/account/readings",
+        [("E", "search-type", "Patient", "p1"), *[("E", "search-type", "Observation", "p1")] * 2],
+    ),
     "/account/devices": (
         "ada", "/account/devices",
         [("E", "search-type", "Patient", "p1"), ("E", "search-type", "Device", "p1")],
