@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from healix_fhir.interaction import answer
+from healix_fhir.interaction.advice import Adviser
 from healix_fhir.interaction.answer import Manner
 from healix_fhir.interaction.batch import batch
 from healix_fhir.interaction.bundle import Parcel, all_of, at_entry, open_bundle, openings
@@ -59,6 +60,7 @@ class Interactions:
     `delete_several` lets a conditional delete delete all that it matches; `wanted` is what resources must meet. A
     search is stopped after `search_seconds`. `oauth_uris` are the addresses of the OAuth server by name, `glass` the
     terms of break-glass. Imports may fetch from private networks where it `fetches_private`. `zone` is the clinic's.
+    `adviser` asks services outside what they say of orders; None where none is set up.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Interactions:
         glass: Terms = DEFAULT,
         fetches_private: bool = False,
         zone: tzinfo = UTC,
+        adviser: Adviser | None = None,
     ) -> None:
         self.pool = pool
         self.zone = zone
@@ -80,6 +83,7 @@ class Interactions:
         self.bases = bases
         self.glass = glass
         self.fetches_private = fetches_private
+        self.adviser = adviser
         self._oauth_uris = oauth_uris
         self.writing = Writing(pool, bases, wanted, delete_several=delete_several)
         self.judging = self.writing.judging

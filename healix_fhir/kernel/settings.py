@@ -120,6 +120,14 @@ class Settings:
     """Whether Subscriptions may notify addresses of private networks, and without TLS: `true` or `false`."""
     subscription_hours: int = 168
     """Hours for which the events of Subscriptions are kept to be asked for again (`$events`)."""
+    cds_url: str = ""
+    """Where the decision support services of others are listed (CDS Hooks), e.g. `https://cds.example.org/cds-services`."""
+    cds_seconds: int = 5
+    """Seconds within which each of them answers."""
+    cds_allow_private: bool = False
+    """Whether they may be in private networks, and without TLS: `true` or `false`."""
+    cds_clients: str = ""
+    """Who may ask this server's own such services: `ISSUER KEY-SET-URL`, several separated by commas."""
     require_second_factor: str = "none"
     """Who cannot sign in with a password alone: `none`, `staff` (practitioners and administrators) or `all`."""
     open_registration: bool = False
@@ -174,6 +182,12 @@ class Settings:
         return tuple(filter(None, (one.strip() for one in self.trusted_proxies.split(","))))
 
     @property
+    def trusted_cds_clients(self) -> dict[str, str]:
+        """By issuer, where the keys of a CDS client are."""
+        pairs = (one.split() for one in self.cds_clients.split(",") if one.strip())
+        return {pair[0]: pair[1] for pair in pairs}
+
+    @property
     def fhir_base(self) -> str:
         """The FHIR base URL without a slash at the end."""
         return f"{self.root}/fhir"
@@ -212,6 +226,7 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
         raise invalid(f"{PREFIX}CALENDAR_DAYS must be at most {LONGEST_CALENDAR}")
     _check_numbers(settings)
     _check_bulk(settings)
+    _check_cds(settings)
     _check_proxies(settings)
     _check_zone(settings)
     return settings
@@ -223,6 +238,16 @@ def _check_bulk(settings: Settings) -> None:
     inner, outer = (f"{url.rstrip('/')}/" for url in (settings.bulk_url, settings.blob_url))
     if settings.blob_url and inner.startswith(outer):
         raise invalid(f"{PREFIX}BULK_URL must not lie within {PREFIX}BLOB_URL, which is for images alone")
+
+
+def _check_cds(settings: Settings) -> None:
+    if settings.cds_url and not settings.cds_url.startswith(("https://", "http://")):
+        raise invalid(f"{PREFIX}CDS_URL must be the address of a list of services")
+    for one in filter(str.strip, settings.cds_clients.split(",")):
+        if len(one.split()) != 2:
+            raise invalid(
+                f"{PREFIX}CDS_CLIENTS holds '{one.strip()[:64]}', which is not an issuer and the URL of its keys"
+            )
 
 
 def _check_numbers(settings: Settings) -> None:

@@ -58,6 +58,8 @@ from healix_fhir.operation.measurement.ingest import INGEST_MEASUREMENTS, ingest
 from healix_fhir.operation.measurement.reading import CSV, NDJSON
 from healix_fhir.operation.merging import merge, undo
 from healix_fhir.operation.operation import Operation
+from healix_fhir.operation.prescription.check_order import CHECK_ORDER, check_order
+from healix_fhir.operation.prescription.sign import SIGN, sign_operation
 from healix_fhir.operation.subscribed import binding_token as socket
 from healix_fhir.operation.subscribed import events, status
 from smart_auth.access import AccessContext
@@ -98,6 +100,8 @@ ROWS: tuple[Operation, ...] = (
     Operation(export.OF_SYSTEM, export.export, refused=export.REFUSED),
     Operation(export.OF_PATIENTS, export.export, refused=export.REFUSED),
     Operation(export.OF_GROUP, export.export, refused=export.REFUSED),
+    Operation(CHECK_ORDER, check_order),
+    Operation(SIGN, sign_operation, changes=True),
     Operation(GRAPHQL, graphql, media=(MEDIA,)),
     Operation(INGEST_MEASUREMENTS, ingest, changes=True, media=(NDJSON, CSV)),
     Operation(pairing.PAIRING_CODE, pairing.pairing_code, changes=True),

@@ -20,11 +20,12 @@ from dicomweb.index.further import read
 from dicomweb.study.outcome import Duplicates
 from dicomweb.study.reader import Reader
 from dicomweb.study.receive import Receiver
-from healix_fhir.api import brands
+from healix_fhir.api import brands, cds
 from healix_fhir.api import bulk as bulk_api
 from healix_fhir.api import routes as fhir_api
 from healix_fhir.api.address import Edge
 from healix_fhir.api.bulk import BulkEdge
+from healix_fhir.api.cds import CdsEdge
 from healix_fhir.api.live import routes as live_api
 from healix_fhir.api.live.process import Live, Waking
 from healix_fhir.bulk.links import KEY, Links
@@ -34,6 +35,7 @@ from healix_fhir.interaction.review import demands
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.database import atransaction, open_async_pool
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.operation.prescription.services import CdsServices
 from healix_fhir.pages import routes as pages
 from healix_fhir.pages.site import Site
 from healix_fhir.search.granular import ScopeQueries
@@ -52,7 +54,7 @@ from smart_auth.api import well_known
 from smart_auth.api.bearer import TokenGate
 from smart_auth.api.edge import Provider
 from smart_auth.break_glass import Terms
-from smart_auth.discovery import oauth_uris
+from smart_auth.discovery import JWKS, oauth_uris
 from smart_auth.oauth.factors.held import REQUIRED_OF
 from smart_auth.oauth.identity import Identity
 from smart_auth.oauth.limits import changed_rules
@@ -91,6 +93,7 @@ def create_app(settings: Settings) -> ASGIApp:
             fetches_private=settings.bulk_allow_private,
             zone=settings.zone or UTC,
             glass=Terms(settings.break_glass_hours, settings.break_glass_lifts),
+            adviser=_adviser(settings, pool, seal),
         )
         site = Site(
             pool,
@@ -123,6 +126,7 @@ def create_app(settings: Settings) -> ASGIApp:
                     *fhir_api.routes(Edge(interactions, gate, settings.max_body_mb << 20)),
                     *bulk_api.routes(await _bulk(settings, pool, gate)),
                     *live_api.routes(live),
+                    *cds.routes(CdsEdge(pool, gate, provider.remote, settings.trusted_cds_clients, settings.root)),
                     *images,
                     *sockets,
                     *well_known.routes(provider, [*authorization, *images, *branding], settings.brand),
@@ -150,6 +154,15 @@ async def _bulk(settings: Settings, pool: Pool, gate: TokenGate) -> BulkEdge:
     key = await atransaction(pool, lambda: server_key(KEY)) if settings.bulk_links == "signed" else None
     links = Links(settings.root, key)
     return BulkEdge(pool, gate, open_store(settings), links, settings.max_store_gb << 30, settings.bulk_hours)
+
+
+def _adviser(settings: Settings, pool: Pool, seal: Seal) -> CdsServices | None:
+    """What asks the decision support services of others; None where none are set up."""
+    if not settings.cds_url:
+        return None
+    jwks = f"{settings.root}{JWKS}"
+    private, seconds = settings.cds_allow_private, settings.cds_seconds
+    return CdsServices(settings.cds_url, pool, SigningKeys(seal), settings.root, jwks, private, seconds)
 
 
 def _provider(settings: Settings, pool: Pool, gate: TokenGate, seal: Seal) -> Provider:

@@ -14,6 +14,7 @@ from healix_fhir.bulk import tables as bulk
 from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
 from healix_fhir.kernel.mail import queue as mail
+from healix_fhir.operation.prescription import tables as prescription
 from healix_fhir.server.importing import journal
 from healix_fhir.store import custom_parameters, merges, reindexing, taken
 from healix_fhir.store import package_tables as packages
@@ -32,6 +33,7 @@ ROOMS = (
     merges,
     packages,
     terminology,
+    prescription,
     reindexing,
     custom_parameters,
     access,

@@ -32,9 +32,6 @@ LONGEST = 16 * 1024
 LONGEST_JTI = 255
 INSTANT = range(1, 1 << 40)
 COMPACT = re.compile(r"[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-]+")
-_registry = JWSRegistry(
-    algorithms=list(ALGORITHMS), strict_check_header=False
-)  # RFC 7515 4: unknown headers mean nothing
 
 
 def subject(assertion: str) -> str:
@@ -60,19 +57,35 @@ def verified(assertion: str, keys: KeySet, client_id: str, audiences: Collection
 
     The header's `jku` is not looked at: keys come from the registration only. Raises OAuthError (invalid_client).
     """
-    header, _ = _decoded(assertion)
-    if header.get("alg") not in ALGORITHMS:
-        raise _refused("it must be signed with RS384 or ES384")
-    if header.get("typ", "JWT") != "JWT":
-        raise _refused("its type must be JWT")
-    key = _key(keys, key_id(assertion), ALGORITHMS[header["alg"]])
-    try:
-        claims = jwt.decode(assertion, key, registry=_registry).claims
-    except (JoseError, ValueError, TypeError) as error:
-        raise _refused("its signature is not right") from error
+    claims = proven(assertion, keys, ALGORITHMS)
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
         raise _refused("its iss and sub must both be the client_id")
     _check_audience(claims.get("aud"), audiences)
+    return once(claims)
+
+
+def proven(assertion: str, keys: KeySet, algorithms: Mapping[str, str]) -> dict[str, Any]:
+    """The claims of what one of `keys` has signed in one of `algorithms`, each with the kind of its key."""
+    header, _ = _decoded(assertion)
+    if header.get("alg") not in algorithms:
+        raise _refused(f"it must be signed with {' or '.join(algorithms)}")
+    if header.get("typ", "JWT") != "JWT":
+        raise _refused("its type must be JWT")
+    key = _key(keys, key_id(assertion), algorithms[header["alg"]])
+    registry = JWSRegistry(algorithms=list(algorithms), strict_check_header=False)  # RFC 7515 4: others mean nothing
+    try:
+        return dict(jwt.decode(assertion, key, registry=registry).claims)
+    except (JoseError, ValueError, TypeError) as error:
+        raise _refused("its signature is not right") from error
+
+
+def unproven(assertion: str) -> dict[str, Any]:
+    """The claims of an assertion that nobody has looked at yet."""
+    return _decoded(assertion)[1]
+
+
+def once(claims: Mapping[str, Any]) -> tuple[str, int]:
+    """The `jti` and `exp` of claims that are good now; for `spend`."""
     return _check_jti(claims.get("jti")), _check_times(claims)
 
 

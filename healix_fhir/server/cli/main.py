@@ -14,6 +14,7 @@ from healix_fhir.server.cli import (
     emergencies,
     errands,
     fhirpath,
+    interactions,
     keys,
     known,
     launches,
@@ -59,6 +60,7 @@ app.add_typer(routes.app, name="route")
 studies.app.add_typer(relabel.app)  # without a name: its commands stand beside those of studies
 app.add_typer(studies.app, name="study")
 app.add_typer(terminology.app, name="terminology")
+app.add_typer(interactions.app, name="interactions")
 app.add_typer(viewer.app, name="viewer")
 app.add_typer(worklist.app, name="worklist")
 app.command("import")(data.import_command)

@@ -42,6 +42,10 @@ def told(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
     names = {"folder": str(folder), "study": uid(5), "package": str(archive(directory / "package.tgz"))}
     names["codes"] = str(directory / "codes.csv")
     Path(names["codes"]).write_text("code,display\na,A\n")
+    names["interactions"] = str(directory / "interactions.csv")
+    Path(names["interactions"]).write_text(
+        "a_system,a_code,a_name,b_system,b_code,b_name,severity\nurn:x,1,a,urn:x,2,b,high\n"
+    )
     names["export"] = str(directory / "export")
     with psycopg.connect(module_database_url, autocommit=True) as connection:
         clinician = AccessContext(parse("user/*.rs"), Origin("ehr", "doc"), practitioner="d")
