@@ -15,7 +15,7 @@ from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.operation.prescription import interactions as table
 from healix_fhir.operation.prescription import rules
 from healix_fhir.operation.prescription.drug import Drug, drug_of
-from healix_fhir.operation.prescription.finding import Finding, Indicator, Kind, failure, note
+from healix_fhir.operation.prescription.finding import Finding, Indicator, Kind, failure, note, worst_first
 from healix_fhir.operation.prescription.gather import Record, gathered, named_medication
 from healix_fhir.operation.prescription.knowledge import known_of
 from healix_fhir.operation.prescription.prefetch import prefetch
@@ -36,8 +36,7 @@ async def look_at(
     own, elsewhere = await asyncio.gather(
         _own(interactions, access, order, patient), _elsewhere(interactions, access, order, patient, hook)
     )
-    worst = (Indicator.CRITICAL, Indicator.WARNING, Indicator.INFO)
-    return sorted(dict.fromkeys((*own, *elsewhere)), key=lambda one: worst.index(one.indicator))
+    return worst_first((*own, *elsewhere))
 
 
 async def _own(interactions: Interactions, access: AccessContext, order: Json, patient: str) -> list[Finding]:

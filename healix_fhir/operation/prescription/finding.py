@@ -5,7 +5,7 @@ Spec: CDS Hooks 2.0, cds-hooks.hl7.org/2.0/#card-attributes; FHIR R4, hl7.org/fh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from hashlib import blake2b
 
@@ -65,6 +65,12 @@ class Finding(msgspec.Struct, frozen=True):
     def needs_answer(self) -> bool:
         """Whether nobody signs before it is answered. What nobody could look at may be a warning like any other."""
         return self.indicator is not Indicator.INFO
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings in the order of what they matter, each once."""
+    order = (Indicator.CRITICAL, Indicator.WARNING, Indicator.INFO)
+    return sorted(dict.fromkeys(findings), key=lambda one: order.index(one.indicator))
 
 
 def failure(summary: str, source: str = OWN) -> Finding:

@@ -17,7 +17,7 @@ from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.validate import check
 from healix_fhir.operation.prescription.check import HOOKS, judged
 from healix_fhir.operation.prescription.drug import by_reference, drug_of
-from healix_fhir.operation.prescription.finding import OWN, Finding
+from healix_fhir.operation.prescription.finding import OWN, Finding, worst_first
 from healix_fhir.operation.prescription.gather import ALLERGIES, REQUESTS, STATEMENTS, Record
 from healix_fhir.operation.prescription.recording import ACT_CODE, ACTIONS
 
@@ -83,11 +83,11 @@ def cards(id_: str, asked: Json) -> Work[Json]:
     ]
     allergies = [one for one in fetched["allergies"] if one["resourceType"] == ALLERGIES]
     ids = {drug.reference for drug in drugs if drug.reference}
-    found: dict[Finding, None] = {}
+    found: list[Finding] = []
     for number, drug in enumerate(drugs):
         others = [*(one for one in there if one.reference not in ids), *drugs[:number]]
-        found |= dict.fromkeys((yield from judged(drug, Record(allergies, others))))
-    return {"cards": [card(one) for one in found]}
+        found += yield from judged(drug, Record(allergies, others))
+    return {"cards": [card(one) for one in worst_first(found)]}
 
 
 def card(finding: Finding) -> Json:

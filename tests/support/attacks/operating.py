@@ -71,6 +71,10 @@ def operating() -> Iterator[Attack]:
     yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
     yield from scheduling()
     yield from _on_subscriptions()
+    draft = "/fhir/MedicationRequest/<medication>"
+    yield Attack("GET", f"{draft}/$check-order")
+    yield Attack("POST", f"{draft}/$check-order", parameters(hook={"valueCode": "order-select"}))
+    yield Attack("POST", f"{draft}/$sign", changes=True)
     yield from graphql()
     yield from duplicates()
     yield from expunging()
