@@ -18,6 +18,7 @@ from tests.support.attacks.scheduling import scheduling
 from tests.support.attacks.writing import note
 
 Json = dict[str, Any]
+PRESCRIBING = "it is refused to all but practitioners before it looks"
 SHARED = "terminology is of no patient"
 
 
@@ -72,9 +73,10 @@ def operating() -> Iterator[Attack]:
     yield from scheduling()
     yield from _on_subscriptions()
     draft = "/fhir/MedicationRequest/<medication>"
-    yield Attack("GET", f"{draft}/$check-order")
-    yield Attack("POST", f"{draft}/$check-order", parameters(hook={"valueCode": "order-select"}))
-    yield Attack("POST", f"{draft}/$sign", changes=True)
+    yield Attack("GET", f"{draft}/$check-order", beside=PRESCRIBING)
+    select = parameters(hook={"valueCode": "order-select"})
+    yield Attack("POST", f"{draft}/$check-order", select, beside=PRESCRIBING)
+    yield Attack("POST", f"{draft}/$sign", changes=True, beside=PRESCRIBING)
     yield from graphql()
     yield from duplicates()
     yield from expunging()
