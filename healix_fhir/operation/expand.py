@@ -1,7 +1,8 @@
 """$expand of a value set: its members, in pages of a fixed order.
 
 Members are read from the tables of concepts as they are asked for; nothing is expanded beforehand, and no more than a
-page is held. Without `count` an expansion is given whole where it is not too large. The list is flat.
+page is held. Without `count` an expansion is given whole where it is not too large. The list is flat, unless
+`excludeNested=false` asks for a whole one that is nested.
 
 Spec: FHIR R4, hl7.org/fhir/R4/valueset-operation-expand.html, hl7.org/fhir/R4/valueset.html#expansion
 """
@@ -23,12 +24,15 @@ from healix_fhir.operation.as_of import check_date
 from healix_fhir.operation.declaring import changed
 from healix_fhir.operation.given import Given
 from healix_fhir.operation.invocation import Invocation
+from healix_fhir.operation.system_meant import USE_SUPPLEMENT
 from healix_fhir.operation.value_set import context_of, source_of
 from healix_fhir.terminology.conditions import groups
 from healix_fhir.terminology.displays import called, chosen, display
 from healix_fhir.terminology.members import Arm, Counted, Member, Names, Narrowed, arms, count, page
 from healix_fhir.terminology.membership import systems_of
+from healix_fhir.terminology.nesting import nested
 from healix_fhir.terminology.resolve import resolved
+from healix_fhir.terminology.sets import Supplemented
 from healix_fhir.terminology.value_sets import Source
 from healix_fhir.terminology.versions import by_system, check, versioned, without_systems
 from smart_auth.access import AccessContext
@@ -42,9 +46,14 @@ BEYOND = 1000
 """Members that are counted beyond those that are asked for, where counting means reading them."""
 EXPAND = changed(
     standard("ValueSet-expand"),
-    f"An answer has at most {MOST} members: a larger expansion is asked for by count and offset. It is flat, whatever"
-    " excludeNested says; its total is left out where many codes would have to be read to count them. No code system"
-    " here has post-coordinated codes. Definitions are used as they are now.",
+    f"An answer has at most {MOST} members: a larger expansion is asked for by count and offset. It is flat, unless"
+    " excludeNested is false: then codes stand below the next code above them that is a member, where a code system is"
+    " hierarchical and the value set does not list codes. Pages are flat, and then excludeNested is true among the"
+    " parameters of the expansion. The total is left out where many codes would have to be read to count them. No code"
+    " system here has post-coordinated codes. Definitions are used as they are now. Supplements count where"
+    " `useSupplement`, or the extension valueset-supplement of the value set, names them; `filter` does not look at"
+    " what they call a code.",
+    USE_SUPPLEMENT,
 )
 DIRECTIONS = ("incoming", "outgoing")
 ABOUT = ("id", "url", "version", "name", "title", "status", "experimental", "language")
@@ -95,6 +104,8 @@ def _expanded(access: AccessContext, source: Source, given: Given, offset: int, 
         by_system("force-system-version", given.all("force-system-version")),
     )
     found = without_systems(found, given.all("exclude-system"))
+    if named := given.all("useSupplement"):
+        found = Supplemented(found, tuple(named))
     systems = yield from systems_of(access, found)
     check(groups(found, systems), by_system("check-system-version", given.all("check-system-version")))
     narrowed = Narrowed(given.text("filter") or "", given.flag("activeOnly"), given.flag("excludeNotForUI"))
@@ -115,12 +126,16 @@ def _expanded(access: AccessContext, source: Source, given: Given, offset: int, 
     members = yield from page(parts, counts, offset, limit, Names(found))
     designated = (yield from called(members)) if _names(given) else [()] * len(members)
     contains = [_entry(member, names, given) for member, names in zip(members, designated, strict=True)]
+    paged = "offset" in given or "count" in given
+    nests = not given.flag("excludeNested", default=True)
+    if nests and not paged:
+        contains = yield from nested(members, contains)
     expansion: Json = {
         "identifier": f"urn:uuid:{uuid.uuid4()}",
         "timestamp": clock.instant(clock.now()),
         **({"total": total} if exact else {}),
-        "offset": offset,
-        "parameter": [*_asked(given), *_used(parts, counts)],
+        **({"offset": offset} if paged else {}),
+        "parameter": [*_asked(given, flat=nests and paged), *_used(parts, counts)],
     }
     if contains:
         expansion["contains"] = contains
@@ -157,15 +172,16 @@ ECHOED = {
     "designation": "valueString", "activeOnly": "valueBoolean", "excludeNested": "valueBoolean",
     "excludeNotForUI": "valueBoolean", "excludePostCoordinated": "valueBoolean", "displayLanguage": "valueCode",
     "exclude-system": "valueUri", "system-version": "valueUri", "check-system-version": "valueUri",
-    "force-system-version": "valueUri", "date": "valueDateTime",
+    "force-system-version": "valueUri", "date": "valueDateTime", "useSupplement": "valueUri",
 }  # fmt: skip
 """Parameters of a call that stand in its expansion. Spec: FHIR R4, ValueSet.expansion.parameter"""
 
 
-def _asked(given: Given) -> Iterator[Json]:
+def _asked(given: Given, *, flat: bool) -> Iterator[Json]:
+    """What was asked for; of a page that is `flat` though it was not to be, that it is."""
     for name, key in ECHOED.items():
         for value in given.all(name):
-            yield {"name": name, key: value}
+            yield {"name": name, key: True if name == "excludeNested" and flat else value}
 
 
 def _used(parts: Sequence[Arm], counts: Sequence[Counted]) -> Iterator[Json]:
@@ -174,6 +190,9 @@ def _used(parts: Sequence[Arm], counts: Sequence[Counted]) -> Iterator[Json]:
     for group in used:
         shown = group.shown_version
         yield {"name": "version", "valueUri": f"{group.url}|{shown}" if shown else group.url}
+    supplements = [one for group in used if group.system is not None for one in group.system.supplements]
+    for supplement in dict.fromkeys(one.canonical for one in supplements):
+        yield {"name": "used-supplement", "valueUri": supplement}
 
 
 def _about(body: Mapping[str, Any], *, whole: bool) -> Json:

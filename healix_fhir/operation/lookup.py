@@ -22,8 +22,8 @@ from healix_fhir.operation.as_of import check_date
 from healix_fhir.operation.declaring import changed
 from healix_fhir.operation.given import Given
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.system_meant import required, system_meant, unknown
-from healix_fhir.terminology import concepts
+from healix_fhir.operation.system_meant import USE_SUPPLEMENT, required, system_meant, unknown
+from healix_fhir.terminology import concepts, supplements
 from healix_fhir.terminology.catalog import System
 from healix_fhir.terminology.concepts import Concept
 from healix_fhir.terminology.content import Designation, Property
@@ -39,7 +39,8 @@ LOOKUP = changed(
     standard("CodeSystem-lookup"),
     "Definitions are used as they are now. Without `property` everything is answered, but of more than"
     f" {FEW} children none; asked for, at most {MOST} are. Of a system with a grammar (UCUM, languages) no more is"
-    " known than that a code is one.",
+    " known than that a code is one. Supplements count where `useSupplement` names them.",
+    USE_SUPPLEMENT,
 )
 STATED = ("name", "version", "display", "definition", "designation", "parent", "child", "inactive", "url", "system")
 """Properties that every code system has; others are its own."""
@@ -69,9 +70,11 @@ def _asked(given: Given) -> tuple[str, str | None, str]:
 
 def _told(access: AccessContext, given: Given, url: str, version: str | None, code: str) -> Work[bytes]:
     if url in GRAMMARS:
+        yield from supplements.supplemented(access, {}, given.all("useSupplement"))
         answer = _of_grammar(url, code)
     else:
         system = yield from system_meant(access, None, url, version)
+        system = yield from supplements.of_system(access, system, given.all("useSupplement"))
         answer = yield from _of_rows(system, code, given)
     yield record([AuditRow(access.origin, "E", "$lookup", entity=url[:200])])
     return encode({"resourceType": "Parameters", "parameter": answer})

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError, invalid, not_found
+from healix_fhir.model.operation_definition import MANY
+from healix_fhir.operation.declaring import into
 from healix_fhir.terminology import catalog
 from healix_fhir.terminology.catalog import ABSENT, CODE_SYSTEM, System
+from healix_fhir.terminology.supplements import base_of
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
@@ -28,9 +31,17 @@ def system_meant(access: AccessContext, id_: str | None, url: str | None, versio
         raise invalid("no code system is named", code="required", expression=("system",))
     else:
         system = yield from catalog.find(access, f"{url}|{version}" if version and "|" not in url else url)
+    if (base := base_of(system)) is not None:
+        raise not_found(f"{system.canonical[:200]} is a supplement of {base[:200]}: ask for that, with useSupplement")
     if system.content in ABSENT:
         raise not_found(f"the codes of {system.canonical[:200]} are not known here: its content is {system.content}")
     return system
+
+
+USE_SUPPLEMENT = into(
+    "useSupplement", "canonical", "A supplement of the code system to use with it, as R5 has it", most=MANY
+)
+"""The parameter that names supplements. Spec: FHIR R5, hl7.org/fhir/R5/codesystem-operation-lookup.html"""
 
 
 def unknown(system: System, code: str) -> HealixError:

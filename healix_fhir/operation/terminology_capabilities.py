@@ -74,7 +74,7 @@ def _operations() -> Json:
     told: Json = {}
     if expand is not None:
         told["expansion"] = {
-            "hierarchical": False,
+            "hierarchical": True,
             "paging": "offset" in _taken(expand),
             "incomplete": False,
             "parameter": [{"name": name} for name in _taken(expand)],

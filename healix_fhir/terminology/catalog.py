@@ -41,12 +41,13 @@ LOADED, PACKAGE, DEFINITIONS, RESOURCE = "loaded", "package", "definitions", "re
 PREFERRED = (LOADED, PACKAGE, DEFINITIONS, RESOURCE)
 RETIRED = "retired"
 TRIES = 3
-ABSENT = frozenset({"not-present", "supplement"})
+SUPPLEMENT = "supplement"
+ABSENT = frozenset({"not-present", SUPPLEMENT})
 """The values of CodeSystem.content without concepts of its own that could be asked for."""
 
 
 class System(msgspec.Struct, frozen=True):
-    """A code system in the tables, without its concepts; see tables.py."""
+    """A code system in the tables, without its concepts; see tables.py. It is read with its `supplements`."""
 
     id: int
     source: str
@@ -60,6 +61,7 @@ class System(msgspec.Struct, frozen=True):
     count: int
     value_set: str | None
     raw: bytes
+    supplements: tuple[System, ...] = ()
 
     @property
     def about(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from healix_fhir.terminology.sets import (
     Operator,
     Selected,
     Set,
+    Supplemented,
     Without,
     both,
     either,
@@ -34,6 +35,10 @@ PARTS = 1000
 """Includes and excludes of one value set."""
 LISTED = 100_000
 """Concepts that one value set lists."""
+SUPPLEMENT = "http://hl7.org/fhir/StructureDefinition/valueset-supplement"
+"""The extension that names a supplement without which a value set is not to be used."""
+SUPPLEMENTS = 20
+"""Supplements of one value set."""
 FILTERS = 20
 """Filters of one include."""
 
@@ -53,12 +58,24 @@ def composition(body: Json) -> Composition:
     url = str(body.get("url") or "")
     compose = body.get("compose")
     members = _composed(compose) if compose else _expanded(body.get("expansion") or {})
+    if named := _supplements(body):
+        members = Supplemented(members, named)
     contained = {
         f"#{item['id']}": item
         for item in body.get("contained", ())
         if isinstance(item, dict) and item.get("resourceType") == "ValueSet" and "id" in item
     }
     return Composition(url, str(body.get("version") or ""), members, contained)
+
+
+def _supplements(body: Json) -> tuple[str, ...]:
+    extensions = [one for one in body.get("extension", ()) if one.get("url") == SUPPLEMENT]
+    named = tuple(str(one.get("valueCanonical", "")) for one in extensions)
+    if "" in named:
+        raise invalid(f"{SUPPLEMENT} has no valueCanonical", code="required", expression=("ValueSet.extension",))
+    if len(named) > SUPPLEMENTS:
+        raise _costly(f"a value set names at most {SUPPLEMENTS} supplements", "ValueSet.extension")
+    return named
 
 
 def _composed(compose: Json) -> Set:

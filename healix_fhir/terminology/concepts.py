@@ -90,22 +90,62 @@ def designations(system: System, numbers: Iterable[int]) -> Work[dict[int, list[
     found: dict[int, list[Designation]] = {}
     for n, *rest in rows:
         found.setdefault(n, []).append(Designation(*rest))
+    if system.supplements:
+        yield from _supplement_names(system, numbers, found)
     return found
+
+
+_ADDED = """FROM concept b JOIN concept y ON y.system = ANY(%s::int[]) AND y.key = ANY(ARRAY[b.key, b.code])
+           {more} WHERE b.system = %s AND b.n = ANY(%s::int[])"""
+"""Concepts of supplements, `y`, and the concepts of the system that they add to, `b`."""
+
+
+def _added(system: System, numbers: Iterable[int]) -> tuple[object, ...]:
+    return arrays.int4(one.id for one in system.supplements), system.id, arrays.int4(numbers)
+
+
+def _supplement_names(system: System, numbers: Iterable[int], found: dict[int, list[Designation]]) -> Work[None]:
+    """Add what supplements call concepts. Their displays are names too, in the language of the supplement."""
+    languages = {one.id: one.about.get("language") for one in system.supplements}
+    params = _added(system, numbers)
+    rows = yield Statement(
+        f"""SELECT b.n, y.system, 0 AS kind, y.display AS value, NULL AS language, NULL, NULL, NULL
+            {_ADDED.format(more="")} AND y.display IS NOT NULL AND y.display IS DISTINCT FROM b.display
+            UNION ALL
+            SELECT b.n, y.system, 1, d.value, d.language, d.use_system, d.use_code, d.use_display
+            {_ADDED.format(more="JOIN concept_designation d ON d.system = y.system AND d.n = y.n")}
+            ORDER BY n, system, kind, language, value""",
+        (*params, *params),
+        prepare=False,
+    )
+    for n, of, kind, value, language, *use in rows:
+        told = language if kind else languages[of]
+        found.setdefault(n, []).append(Designation(value, told, *use))
 
 
 def properties(
     system: System, numbers: Iterable[int], codes: Collection[str] | None = None
 ) -> Work[dict[int, list[Property]]]:
     """The properties of concepts by number, all or those with these codes."""
-    only = Fragment("AND code = ANY(%s::text[])", (arrays.text(codes),)) if codes is not None else Fragment("")
+    only = Fragment("AND p.code = ANY(%s::text[])", (arrays.text(codes),)) if codes is not None else Fragment("")
     rows = yield Statement(
-        f"""SELECT n, code, type, value, value_system, value_display FROM concept_property
-            WHERE system = %s AND n = ANY(%s::int[]) {only.sql} ORDER BY n, code, value""",
+        f"""SELECT p.n, p.code, p.type, p.value, p.value_system, p.value_display FROM concept_property p
+            WHERE p.system = %s AND p.n = ANY(%s::int[]) {only.sql} ORDER BY p.n, p.code, p.value""",
         (system.id, arrays.int4(numbers), *only.params),
     )
     found: dict[int, list[Property]] = {}
     for n, *rest in rows:
         found.setdefault(n, []).append(Property(*rest))
+    if system.supplements:
+        added = yield Statement(
+            f"""SELECT b.n, p.code, p.type, p.value, p.value_system, p.value_display
+                {_ADDED.format(more="JOIN concept_property p ON p.system = y.system AND p.n = y.n")} {only.sql}
+                ORDER BY b.n, p.code, p.value""",
+            (*_added(system, numbers), *only.params),
+            prepare=False,
+        )
+        for n, *rest in added:
+            found.setdefault(n, []).append(Property(*rest))
     return found
 
 

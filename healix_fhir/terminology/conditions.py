@@ -26,6 +26,7 @@ from healix_fhir.terminology.sets import (
     Named,
     Selected,
     Set,
+    Supplemented,
     Without,
     giving,
 )
@@ -147,6 +148,8 @@ def restricted(found: Set, group: Group, systems: Systems) -> Condition:
             return all_of([restricted(inner, group, systems), negated(restricted(dropped, group, systems))])
         case Active(inner):
             return all_of([restricted(inner, group, systems), InUse()])
+        case Supplemented(inner):
+            return restricted(inner, group, systems)
         case Named(name):
             raise AssertionError(name)  # resolved before
         case Codes() | Selected():

@@ -149,7 +149,7 @@ def _has(name: str, system: System, c: str, compared: Compared) -> Fragment:
         if compared.beginning is None:
             return compared.of(f"{c}.code")
         itself = compared.of(f"{c}.key")
-        return any_of([itself, _property(REFSET, c, compared)]) if system.url == SNOMED else itself
+        return any_of([itself, _property(REFSET, system, c, compared)]) if system.url == SNOMED else itself
     if name in _undefined(system):
         raise invalid(f"the filter '{name[:64]}' of {system.url[:200]} cannot be applied here", code="not-supported")
     if name in COLUMNS:
@@ -157,27 +157,39 @@ def _has(name: str, system: System, c: str, compared: Compared) -> Fragment:
     if name in LINKS:
         value = compared.of("x.key")
         return Fragment(LINKS[name].format(c=c, value=value.sql), value.params)
-    return _property(name, c, compared)
+    return _property(name, system, c, compared)
 
 
 @lru_cache(maxsize=256)
 def _undefined(system: System) -> frozenset[str]:
     """The filters that a code system declares and that are none of its properties: what they select only it knows."""
     about = system.about
-    properties = {one.get("code") for one in about.get("property", ())}
+    properties = {
+        one.get("code")
+        for each in (about, *(one.about for one in system.supplements))
+        for one in each.get("property", ())
+    }
     return frozenset(one["code"] for one in about.get("filter", ()) if "code" in one) - properties - KNOWN
 
 
-def _property(name: str, c: str, compared: Compared) -> Fragment:
+def _property(name: str, system: System, c: str, compared: Compared) -> Fragment:
     value = compared.of("p.value")
     if compared.beginning is not None:
         begins = Fragment(f"left(p.value, {INDEXED}) = ANY(%s::text[])", (compared.beginning,))
         value = all_of([begins, value])
-    return Fragment(
+    own = Fragment(
         f"EXISTS (SELECT FROM concept_property p WHERE p.system = {c}.system AND p.n = {c}.n AND p.code = %s"
         f" AND {value.sql})",
         (name, *value.params),
     )
+    if not system.supplements:
+        return own
+    added = Fragment(
+        "EXISTS (SELECT FROM concept y JOIN concept_property p ON p.system = y.system AND p.n = y.n"
+        f" WHERE y.system = ANY(%s::int[]) AND y.key = ANY(ARRAY[{c}.key, {c}.code]) AND p.code = %s AND {value.sql})",
+        (arrays.int4(one.id for one in system.supplements), name, *value.params),
+    )
+    return any_of([own, added])
 
 
 COLUMNS: Mapping[str, str] = {

@@ -29,7 +29,20 @@ from healix_fhir.terminology.conditions import (
 )
 from healix_fhir.terminology.filters import holds
 from healix_fhir.terminology.members import Member, Names
-from healix_fhir.terminology.sets import Active, Both, Codes, Either, Named, Selected, Set, Without, leaves
+from healix_fhir.terminology.sets import (
+    Active,
+    Both,
+    Codes,
+    Either,
+    Named,
+    Selected,
+    Set,
+    Supplemented,
+    Without,
+    leaves,
+    supplements,
+)
+from healix_fhir.terminology.supplements import supplemented
 from smart_auth.access import AccessContext
 
 
@@ -59,13 +72,16 @@ class Members:
 
 
 def systems_of(access: AccessContext, found: Set) -> Work[dict[str, System | None]]:
-    """The code systems that a set names, those that the caller may use."""
+    """The code systems that a set names, those that the caller may use, with the supplements that it names.
+
+    Raises Invalid for a supplement that is not known, or of none of them.
+    """
     named = {canonical(leaf) for leaf in leaves(found) if not isinstance(leaf, Named)}
     asked = sorted(name for name in named if name.partition("|")[0] not in GRAMMARS)
     known: dict[str, System | None] = dict.fromkeys(named)
     if asked:
         known |= yield from catalog.find_each(access, asked)
-    return known
+    return (yield from supplemented(access, known, dict.fromkeys(supplements(found))))
 
 
 def judge(found: Set, systems: Systems, system: str | None, version: str | None, code: str) -> Work[Judged]:
@@ -136,7 +152,7 @@ def by_grammar(found: Set, system: str, code: str) -> bool:
             return any(by_grammar(one, system, code) for one in several)
         case Without(kept, dropped):
             return by_grammar(kept, system, code) and not by_grammar(dropped, system, code)
-        case Active(inner):
+        case Active(inner) | Supplemented(inner):
             return by_grammar(inner, system, code)
         case Named(name):
             raise AssertionError(name)

@@ -23,6 +23,7 @@ from healix_fhir.terminology.sets import (
     Named,
     Selected,
     Set,
+    Supplemented,
     Without,
     leaves,
 )
@@ -136,6 +137,9 @@ class _Putting:
             case Active(inner):
                 of, many = self._put(inner, whole, trail)
                 return Active(of), many
+            case Supplemented(inner, canonicals):
+                of, many = self._put(inner, whole, trail)
+                return Supplemented(of, canonicals), many
 
     def _each(self, several: Sequence[Set], whole: Composition, trail: tuple[str, ...]) -> tuple[tuple[Set, ...], int]:
         """Several sets, and how many parts they have together; what is empty counts too."""

@@ -100,7 +100,15 @@ class Active:
     set: Set
 
 
-Set: TypeAlias = Codes | Selected | Named | Both | Either | Without | Active
+@dataclass(frozen=True, slots=True)
+class Supplemented:
+    """`set`, to be read with supplements of its code systems, by their canonicals."""
+
+    set: Set
+    canonicals: tuple[str, ...]
+
+
+Set: TypeAlias = Codes | Selected | Named | Both | Either | Without | Active | Supplemented
 
 EMPTY = Either(())
 
@@ -114,7 +122,7 @@ def leaves(found: Set) -> Iterator[Codes | Selected | Named]:
         case Without(kept, dropped):
             yield from leaves(kept)
             yield from leaves(dropped)
-        case Active(inner):
+        case Active(inner) | Supplemented(inner):
             yield from leaves(inner)
         case Codes() | Selected() | Named():
             yield found
@@ -126,10 +134,26 @@ def giving(found: Set) -> Iterator[Codes | Selected | Named]:
         case Both(several) | Either(several):
             for one in several:
                 yield from giving(one)
-        case Without(inner, _) | Active(inner):
+        case Without(inner, _) | Active(inner) | Supplemented(inner):
             yield from giving(inner)
         case Codes() | Selected() | Named():
             yield found
+
+
+def supplements(found: Set) -> Iterator[str]:
+    """The canonicals of the supplements that a set is to be read with."""
+    match found:
+        case Both(several) | Either(several):
+            for one in several:
+                yield from supplements(one)
+        case Without(kept, dropped):
+            yield from supplements(kept)
+            yield from supplements(dropped)
+        case Active(inner):
+            yield from supplements(inner)
+        case Supplemented(inner, canonicals):
+            yield from canonicals
+            yield from supplements(inner)
 
 
 def mapped(found: Set, of_leaf: Callable[[Codes | Selected | Named], Set]) -> Set:
@@ -143,6 +167,8 @@ def mapped(found: Set, of_leaf: Callable[[Codes | Selected | Named], Set]) -> Se
             return Without(mapped(kept, of_leaf), mapped(dropped, of_leaf))
         case Active(inner):
             return Active(mapped(inner, of_leaf))
+        case Supplemented(inner, canonicals):
+            return Supplemented(mapped(inner, of_leaf), canonicals)
         case Codes() | Selected() | Named():
             return of_leaf(found)
 

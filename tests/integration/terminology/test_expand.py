@@ -81,7 +81,7 @@ def test_a_value_set_of_the_definitions(database_url: str, pool: Pool) -> None:
     assert (found["resourceType"], found["url"], found["status"]) == ("ValueSet", GENDERS, "active")
     assert codes(found) == ["male", "female", "other", "unknown"]
     expansion = found["expansion"]
-    assert (expansion["total"], expansion["offset"]) == (4, 0)
+    assert (expansion["total"], "offset" in expansion) == (4, False)  # it is of pages
     assert expansion["identifier"].startswith("urn:uuid:")
     used = {"name": "version", "valueUri": "http://hl7.org/fhir/administrative-gender|4.0.1"}
     assert expansion["parameter"] == [used]
@@ -109,7 +109,7 @@ def test_a_value_set_of_the_definitions(database_url: str, pool: Pool) -> None:
         ("count=2&offset=4", []),
         ("count=0", []),
         ("offset=3", ["blue"]),
-        ("excludeNested=false", ["warm", "red", "crimson", "blue"]),
+        ("excludeNested=true", ["warm", "red", "crimson", "blue"]),
         ("excludePostCoordinated=true", ["warm", "red", "crimson", "blue"]),
         (f"exclude-system={COLOURS}", []),
         ("date=2999-01-01T00:00:00Z", None),
@@ -383,3 +383,58 @@ def test_all_of_a_loaded_code_system(database_url: str, pool: Pool) -> None:
     do(pool, lambda: one(fill(placed(contents(colours())), Origin(LOADED, "x"))))
     found = expand(database_url, f"url={url}")
     assert (found["url"], codes(found)) == (url, ["warm", "red", "crimson", "blue"])
+
+
+def tree(entries: list[Json]) -> list[Any]:
+    """The codes of an expansion, each with those that it contains."""
+    return [(one["code"], tree(one["contains"])) if "contains" in one else one["code"] for one in entries]
+
+
+@pytest.mark.spec("FHIR R4 valueset-definitions.html#ValueSet.expansion.contains.contains")
+@pytest.mark.parametrize(
+    ("include", "query", "wanted"),
+    [
+        ({}, "", [("warm", [("red", ["crimson"])]), "blue"]),
+        ({}, "activeOnly=true", [("warm", ["red"]), "blue"]),
+        ({}, "excludeNotForUI=true", [("red", ["crimson"]), "blue"]),
+        ({}, "filter=crim", ["crimson"]),
+        ({"filter": [{"property": "concept", "op": "is-a", "value": "red"}]}, "", [("red", ["crimson"])]),
+        ({"filter": [{"property": "concept", "op": "in", "value": "warm,crimson"}]}, "", [("warm", ["crimson"])]),
+        ({"concept": [{"code": "crimson"}, {"code": "warm"}, {"code": "red"}]}, "", ["crimson", "warm", "red"]),
+    ],
+)
+def test_nested(database_url: str, pool: Pool, include: Json, query: str, wanted: list[Any]) -> None:
+    """Asked for by excludeNested=false, a member stands below the next one above it; listed codes stay in order."""
+    put(pool, colours(), "c")
+    put(pool, value_set({"system": COLOURS} | include), "v")
+    found = expand(database_url, f"url={SET}&excludeNested=false&{query}")["expansion"]
+    assert tree(found["contains"]) == wanted
+    assert {"name": "excludeNested", "valueBoolean": False} in found["parameter"]
+    assert "offset" not in found
+    flat = expand(database_url, f"url={SET}&{query}")["expansion"]
+    assert found["total"] == flat["total"] == len(flat["contains"])
+    page = expand(database_url, f"url={SET}&excludeNested=false&count=9&{query}")["expansion"]
+    assert page["contains"] == flat["contains"]
+    assert {"name": "excludeNested", "valueBoolean": True} in page["parameter"]
+    assert page["offset"] == 0
+
+
+def test_nested_below_several(database_url: str, pool: Pool) -> None:
+    """What stands below two concepts is told once."""
+    both = {"code": "both", "property": [{"code": "parent", "valueCode": "b"}]}
+    put(pool, colours(concept=[{"code": "a", "concept": [both]}, {"code": "b", "concept": [{"code": "c"}]}]), "c")
+    put(pool, value_set({"system": COLOURS}), "v")
+    found = expand(database_url, f"url={SET}&excludeNested=false")["expansion"]
+    assert tree(found["contains"]) == [("a", ["both"]), ("b", ["c"])]
+    assert found["total"] == 4
+
+
+@pytest.mark.spec("FHIR R4 valueset-operation-expand.html")
+def test_a_hierarchy_of_the_standard(database_url: str) -> None:
+    """R4's issue types, a hierarchy, are nested as its code system lists them."""
+    issues = "http://hl7.org/fhir/ValueSet/issue-type"
+    found = expand(database_url, f"url={issues}&excludeNested=false")["expansion"]["contains"]
+    (invalid, _, (_, processing), _, informational) = tree(found)
+    assert invalid == ("invalid", ["structure", "required", "value", "invariant"])
+    assert processing[:5] == ["not-supported", "duplicate", "multiple-matches", ("not-found", ["deleted"]), "too-long"]
+    assert informational == "informational"
