@@ -6,11 +6,13 @@ Spec: FHIR R4, hl7.org/fhir/R4/references.html and hl7.org/fhir/R4/terminologies
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.elements import Child, Element, required_codes
 from healix_fhir.model.problems import Problems, Rule, Walk, one
+from healix_fhir.model.profile.code_system import GRAMMARS
 
 REST = re.compile(
     r"(?P<base>https?://[^\s?#]+/)?(?P<type>[A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?"
@@ -21,6 +23,8 @@ URN = re.compile(
     r"urn:(?:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
     r"|oid:[0-2](?:\.(?:0|[1-9][0-9]*))+)"
 )
+UNITS = "http://hl7.org/fhir/ValueSet/ucum-units"
+UCUM = "http://unitsofmeasure.org"
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:\S+")
 
 
@@ -99,12 +103,21 @@ def _words(targets: frozenset[str]) -> str:
 def _concept_rule(value_set: str) -> Rule | None:
     systems = required_codes(value_set)
     if systems is None:
-        return None
+        return _one_of(value_set, _is_ucum) if value_set == UNITS else None
     admitted = frozenset((system, code) for system, codes in systems.items() for code in codes)
+    return _one_of(value_set, lambda *coding: coding in admitted)
+
+
+def _is_ucum(system: object, code: object) -> bool:
+    return system == UCUM and GRAMMARS[UCUM](str(code))
+
+
+def _one_of(value_set: str, admits: Callable[[object, object], bool]) -> Rule:
+    """The rule that one of the codings is admitted."""
 
     def rule(value: Any, _parent: dict[str, Any], _walk: Walk) -> Problems:
         for coding in value.get("coding", ()):
-            if (coding.get("system"), coding.get("code")) in admitted:
+            if admits(coding.get("system"), coding.get("code")):
                 return None
         return one("", "code-invalid", f"needs a coding of the required value set {value_set}")
 

@@ -12,9 +12,15 @@ from typing import Any
 from healix_fhir.model.elements import Child, Element, required_codes
 from healix_fhir.model.primitives import PRIMITIVES, fault
 from healix_fhir.model.problems import LIMIT, Problem, Problems, Rule, Walk, below, one
+from healix_fhir.model.profile.code_system import MEDIA_TYPE
 
 CURRENCIES = "http://hl7.org/fhir/ValueSet/currencies"
-PATTERNS = {CURRENCIES: re.compile(r"[A-Z]{3}").fullmatch}  # ISO 4217, which the definitions do not list
+MIME_TYPES = "http://hl7.org/fhir/ValueSet/mimetypes"
+PATTERNS = {
+    CURRENCIES: re.compile(r"[A-Z]{3}").fullmatch,  # ISO 4217, which the definitions do not list
+    # BCP 13; CapabilityStatement.format has also short names
+    MIME_TYPES: re.compile(rf"{MEDIA_TYPE.pattern}|xml|json|ttl").fullmatch,
+}
 
 
 def primitive_rule(element: Element, child: Child) -> Rule:
