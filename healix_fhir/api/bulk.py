@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from healix_fhir.api.call import header_map
 from healix_fhir.api.outcome import refusal
 from healix_fhir.bulk import job as jobs
+from healix_fhir.bulk.asked import PARQUET
 from healix_fhir.bulk.job import UPLOAD, File, Job, State
 from healix_fhir.bulk.links import PATH, Links
 from healix_fhir.bulk.manifest import manifest
@@ -202,9 +203,10 @@ async def download(edge: BulkEdge, request: Request, access: AccessContext | Non
     stranger = Origin(address=client, request=request.scope.get("healix.request"))
     file = await atransaction(edge.pool, lambda: _opened(edge.links, access, id_, name, signature, stranger))
     headers = NO_STORE | {"content-length": str(file.size)}
+    kind = PARQUET if name.endswith(".parquet") else "application/fhir+ndjson"
     if request.method == "HEAD":
-        return Response(None, 200, headers, "application/fhir+ndjson")
-    return StreamingResponse(_pieces(edge.store.read(file.key)), 200, headers, "application/fhir+ndjson")
+        return Response(None, 200, headers, kind)
+    return StreamingResponse(_pieces(edge.store.read(file.key)), 200, headers, kind)
 
 
 def _opened(

@@ -14,6 +14,7 @@ from datetime import datetime
 
 import msgspec
 
+from healix_fhir.bulk.parquet import installed
 from healix_fhir.bulk.type_filter import Filter, read_filters
 from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.kernel.errors import Category, HealixError, forbidden, invalid, unsupported
@@ -25,6 +26,9 @@ from smart_auth.scope import Permission
 
 NDJSON = "application/fhir+ndjson"
 FORMATS: Mapping[str, str] = dict.fromkeys((NDJSON, "application/ndjson", "ndjson"), NDJSON)
+PARQUET = "application/vnd.apache.parquet"
+OUTPUTS: Mapping[str, str] = {**FORMATS, PARQUET: PARQUET, "parquet": PARQUET}
+"""The formats of exports: tables beside what is imported too."""
 BINARY = "Binary"
 PROVENANCE = ("LatestProvenanceResources", "RelevantProvenanceResources")
 MOST_PATIENTS = 10_000
@@ -110,10 +114,7 @@ def read_export(
 ) -> Export:
     """What a kick-off request asks for. Raises Invalid, Unsupported or Forbidden with a message that names it."""
     reading = _Reading(params, lenient=lenient)
-    given = reading.one("_outputFormat")
-    format_ = FORMATS.get(given or NDJSON)
-    if format_ is None:
-        raise unsupported(f"_outputFormat {(given or '')[:64]} is not supported: {', '.join(FORMATS)} are")
+    format_ = _format(reading)
     types = _types(access, reading, level)
     since, until = reading.instant("_since"), reading.instant("_until")
     if since is not None and until is not None and since >= until:
@@ -132,6 +133,20 @@ def read_export(
         format=format_,
         issues=tuple(reading.issues),
     )
+
+
+def _format(reading: _Reading) -> str:
+    given = reading.one("_outputFormat") or NDJSON
+    format_ = OUTPUTS.get(given)
+    if format_ is None:
+        raise unsupported(f"_outputFormat {given[:64]} is not supported: {', '.join(OUTPUTS)} are")
+    if format_ == PARQUET and not installed():
+        raise unsupported(
+            f"_outputFormat {given} is not supported here: its operator has not installed healix[parquet]"
+        )
+    if format_ == PARQUET and reading.one("organizeOutputBy") is not None:
+        raise unsupported(f"organizeOutputBy is not supported with _outputFormat {given}: a table is of one type")
+    return format_
 
 
 def exported(level: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ Spec: HL7 Bulk Data Access 2.0.0 export.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -17,7 +18,8 @@ from psycopg import Connection, RawCursor
 from psycopg_pool import ConnectionPool
 
 from healix_fhir.bulk import job as jobs
-from healix_fhir.bulk.asked import Export
+from healix_fhir.bulk import parquet
+from healix_fhir.bulk.asked import PARQUET, Export
 from healix_fhir.bulk.cohort import cohort
 from healix_fhir.bulk.gathered import Gathered
 from healix_fhir.bulk.job import File, Run
@@ -147,6 +149,8 @@ class _Making:
         if rows is None:
             return []
         self._pulse.note = type_name
+        if self._selection.export.format == PARQUET:
+            return self._tables(type_name, rows)
         with Series(self._store, self._directory, "output", type_name, type_name) as series:
             for (body,) in self._stream(rows):
                 if series.full:
@@ -154,6 +158,22 @@ class _Making:
                 series.add(self._lines.line(body))
                 self._count(type_name)
         return series.made
+
+    def _tables(self, type_name: str, rows: Fragment) -> list[File]:
+        made: list[File] = []
+        lines = self._read(type_name, rows)
+        while (first := next(lines, None)) is not None:
+            name = f"{type_name}-{len(made) + 1}.parquet"
+            taken = parquet.Rows(type_name, chain([first], lines))
+            with self._store.make(f"{self._directory}{name}") as sink:
+                size = parquet.write(sink, type_name, taken)
+            made.append(File(name, "output", type_name, taken.count, size, f"{self._directory}{name}"))
+        return made
+
+    def _read(self, type_name: str, rows: Fragment) -> Iterator[bytes]:
+        for (body,) in self._stream(rows):
+            yield self._lines.line(body)
+            self._count(type_name)
 
     def _count(self, note: str) -> None:
         self._pulse.done += 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import obstore
 from obstore.exceptions import BaseError
@@ -29,10 +29,20 @@ class RemoteStore:
 
     @contextmanager
     def make(self, key: str) -> Iterator[Sink]:
-        """Parts; without an end there is no object."""
+        """Parts; without an end there is no object.
+
+        What fails is put together and removed: parts alone would stay, invisible and paid for, and obstore cannot
+        abort an upload.
+        """
         try:
             writer = obstore.open_writer(self._store, key, buffer_size=PART, max_concurrency=PARALLEL)
-            yield writer
+            try:
+                yield writer
+            except BaseException:
+                with suppress(BaseError, OSError):
+                    writer.close()
+                    obstore.delete(self._store, key)
+                raise
             writer.close()
         except (BaseError, OSError) as error:
             raise unavailable(error) from error

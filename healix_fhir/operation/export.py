@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from msgspec.structs import replace
 
 from healix_fhir.bulk import job as jobs
-from healix_fhir.bulk.asked import FORMATS, PROVENANCE, Export, read_export
+from healix_fhir.bulk.asked import OUTPUTS, PROVENANCE, Export, read_export
 from healix_fhir.bulk.cohort import cohort
 from healix_fhir.bulk.job import EXPORT
 from healix_fhir.bulk.links import Links
@@ -34,7 +34,7 @@ from smart_auth.scope import Context
 CANONICAL = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 REFUSED = frozenset({"allowPartialManifests"})
 PARAMETERS = (
-    into("_outputFormat", "string", f"The format of the files: {', '.join(FORMATS)}."),
+    into("_outputFormat", "string", f"The format of the files: {', '.join(OUTPUTS)}."),
     into("_since", "instant", "Only what was changed or deleted after this."),
     into("_until", "instant", "Only what was changed before this."),
     into("_type", "string", "Resource types, with commas between them.", most="*"),
