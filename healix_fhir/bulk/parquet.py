@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import IO, cast
 
 import msgspec
 
@@ -95,7 +96,8 @@ def write(sink: Sink, type_name: str, rows: Rows) -> int:
     schema = Schema([Field(name, types[kind], nullable=True) for name, kind in columns(type_name)])
     counted = _Counted(sink)
     try:
-        write_parquet(read_json(rows, schema, batch_size=BATCH), counted, compression=COMPRESSION)
+        batches = read_json(cast("IO[bytes]", rows), schema, batch_size=BATCH)
+        write_parquet(batches, cast("IO[bytes]", counted), compression=COMPRESSION)
     except Exception:
         if rows.failed is not None:
             raise rows.failed from None

@@ -9,6 +9,7 @@ import tracemalloc
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import httpx
@@ -24,6 +25,11 @@ from tests.support.live_server import LiveServer
 TABLES = f"/fhir/$export?_outputFormat={PARQUET}"
 
 
+def query(sql: str) -> list[Any]:
+    """The rows of a query of DuckDB."""
+    return duckdb.connect().execute(sql).fetchall()
+
+
 def fetched(client: httpx.Client, job: str, directory: Path) -> dict[str, list[Path]]:
     """The files of a completed job on the disk, by type."""
     manifest = client.get(job).json()
@@ -33,7 +39,7 @@ def fetched(client: httpx.Client, job: str, directory: Path) -> dict[str, list[P
         assert (answer.status_code, answer.headers["content-type"]) == (200, PARQUET)
         path = directory / f"{number}.parquet"
         path.write_bytes(answer.content)
-        (count,) = duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall()
+        (count,) = query(f"SELECT count(*) FROM '{path}'")
         assert count == (item["count"],)
         found.setdefault(item["type"], []).append(path)
     return found
@@ -48,18 +54,18 @@ def test_tables(server: LiveServer, client: httpx.Client, directory: Path, monke
     assert found.keys() == {"Patient", "Observation", "Binary"}
     assert len(found["Observation"]) > 1
     files = [str(path) for path in found["Observation"]]
-    rows = duckdb.sql(
+    rows = query(
         f"""SELECT id, status, code_code, subject_target_id, effective_date_time, value_string,
                    json_extract_string(json, '$.valueString'), typeof(meta_last_updated)
             FROM read_parquet({files}) WHERE id IN ('ann-pulse', 'bob-pulse') ORDER BY id"""
-    ).fetchall()
+    )
     text = "äöü\n\u2028x"
     assert rows == [
         ("ann-pulse", "final", "8867-4", "ann", "2026-01-01", text, text, "TIMESTAMP WITH TIME ZONE"),
         ("bob-pulse", "final", "8867-4", "bob", None, None, None, "TIMESTAMP WITH TIME ZONE"),
     ]
     patients = [str(path) for path in found["Patient"]]
-    genders = duckdb.sql(f"SELECT gender FROM read_parquet({patients}) ORDER BY id").fetchall()
+    genders = query(f"SELECT gender FROM read_parquet({patients}) ORDER BY id")
     assert genders == [("female",), ("male",), ("other",)]
 
 
@@ -70,7 +76,7 @@ def test_what_is_selected(server: LiveServer, client: httpx.Client, directory: P
     work(server)
     found = fetched(client, job, directory)
     assert found.keys() == {"Observation"}
-    rows = duckdb.sql(f"SELECT id, code_code, value_string FROM '{found['Observation'][0]}' ORDER BY id").fetchall()
+    rows = query(f"SELECT id, code_code, value_string FROM '{found['Observation'][0]}' ORDER BY id")
     assert rows == [(f"{name}-pulse", "8867-4", None) for name in ("ann", "bob", "cis")]
 
 
@@ -128,9 +134,7 @@ def test_whole_files(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     parquet.write(buffer, "Observation", parquet.Rows("Observation", iter([encode(resource)])))
     path.write_bytes(buffer.getvalue())
-    ((moment, value, absent),) = duckdb.sql(
-        f"SELECT meta_last_updated, value_quantity_value, issued FROM '{path}'"
-    ).fetchall()
+    ((moment, value, absent),) = query(f"SELECT meta_last_updated, value_quantity_value, issued FROM '{path}'")
     assert (moment, value, absent) == (datetime.fromisoformat("2026-01-02T03:04:05.678+00:00"), 72.0, None)
 
 

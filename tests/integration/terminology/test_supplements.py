@@ -98,7 +98,7 @@ def test_wrong_supplements(pool: Pool, database_url: str, elements: Json, query:
     with pytest.raises(HealixError, match=why) as refused:
         lookup(database_url, f"system={COLOURS}&code=red&{query}")
     assert refused.value.category is Category.INVALID
-    named = {"useSupplement": {"valueCanonical": query.partition("=")[2]}}
+    named: Json = {"useSupplement": {"valueCanonical": query.partition("=")[2]}}
     with pytest.raises(HealixError, match=why):
         on_value_set(database_url, "expand", {}, **named)
     with pytest.raises(HealixError, match=why):
