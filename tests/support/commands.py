@@ -40,6 +40,7 @@ RUNS = (
         (("C", "account", "account/ada"),),
         PASSWORD,
     ),
+    Run("measurements import <readings> --patient ada", (("C", "command", "Patient/ada"),)),
     Run("user invite --fhir-user Patient/ada", (("C", "invitation", "Patient/ada"),)),
     Run("user reset-factors ada", (("D", "factor", "account/ada"),)),
     Run("user link ada RelatedPerson/r", (("C", "account-link", "account/ada"),)),

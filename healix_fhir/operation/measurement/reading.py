@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -189,11 +190,16 @@ def _json(body: bytes) -> Numbered:
 
 
 def _ndjson(body: bytes) -> Numbered:
-    for number, line in enumerate(body.split(b"\n"), 1):
+    return ndjson(body.split(b"\n"))
+
+
+def ndjson(lines: Iterable[bytes | str]) -> Numbered:
+    """Readings that are a line of JSON each; a line that is none is refused by itself."""
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
-            yield number, decode(line)
+            yield number, decode(line if isinstance(line, bytes) else line.encode())
         except HealixError as error:
             yield number, Refused(number, error.message)
 
@@ -204,14 +210,21 @@ def _objects(listed: Iterable[Any]) -> Numbered:
 
 
 def _csv(body: bytes) -> Numbered:
-    """Lines below a head that names the fields, with commas or semicolons between them (RFC 4180)."""
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise invalid("the body is not in UTF-8", code="structure") from error
-    head = text.partition("\n")[0]
+    return table(io.StringIO(text, newline=""))
+
+
+def table(rows: Iterator[str]) -> Numbered:
+    """Lines below a head that names the fields, with commas or semicolons between them (RFC 4180).
+
+    Raises Invalid where the head is none.
+    """
+    head = next(rows, "")
     delimiter = ";" if ";" in head and "," not in head else ","
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = csv.reader(chain([head], rows), delimiter=delimiter, strict=True)
     try:
         names = [name.strip().lower() for name in next(lines, [])]
     except csv.Error as error:

@@ -18,6 +18,7 @@ from healix_fhir.server.cli import (
     keys,
     known,
     launches,
+    measurements,
     packages,
     peer_calls,
     peers,
@@ -50,6 +51,7 @@ app.add_typer(emergencies.app, name="break-glass")
 app.add_typer(errands.app, name="errand")
 app.add_typer(keys.app, name="keys")
 app.add_typer(launches.app, name="launch")
+app.add_typer(measurements.app, name="measurements")
 app.add_typer(packages.app, name="package")
 peers.app.add_typer(peer_calls.app)  # without a name: its commands stand beside those of peers
 app.add_typer(peers.app, name="peer")
