@@ -27,6 +27,7 @@ UNKNOWN_CALLERS = ("refuse", "store", "all")
 SECOND_FACTORS = ("none", "staff", "all")
 BULK_LINKS = ("token", "signed")
 PORTS = range(1, 65_536)
+QUIET = re.compile(r"([01]\d:[0-5]\d|2[0-3]:[0-5]\d)-([01]\d:[0-5]\d|2[0-3]:[0-5]\d)")
 OFFICER = re.compile(r"Practitioner/[A-Za-z0-9\-.]{1,64}")
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 64
 LONGEST_CALENDAR = 400
@@ -112,6 +113,8 @@ class Settings:
     """Time zone of the clinic, e.g. `Europe/Vienna`: worklist, readings, opening hours; empty: as in orders, UTC."""
     calendar_days: int = 60
     """Days for which slots are made ahead from opening hours."""
+    alert_quiet: str = ""
+    """Hours in which nobody is told of alerts that can wait, as `22:00-07:00` in `HEALIX_TIME_ZONE`; empty: none."""
     workitem_days: int = 90
     """Days for which workitems are kept after they have ended; longer those that a subscriber locks; 0: for ever."""
     dicom_attributes: str = ""
@@ -224,6 +227,11 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
         raise invalid(f"{PREFIX}PASSWORD_LENGTH must be from {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}")
     if settings.calendar_days > LONGEST_CALENDAR:
         raise invalid(f"{PREFIX}CALENDAR_DAYS must be at most {LONGEST_CALENDAR}")
+    quiet = QUIET.fullmatch(settings.alert_quiet)
+    if settings.alert_quiet and (quiet is None or quiet[1] == quiet[2]):
+        raise invalid(
+            f"{PREFIX}ALERT_QUIET must be two times of day, as 22:00-07:00, not '{settings.alert_quiet[:64]}'"
+        )
     _check_numbers(settings)
     _check_bulk(settings)
     _check_cds(settings)

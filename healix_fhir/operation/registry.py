@@ -17,6 +17,7 @@ from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import aat_once, one
 from healix_fhir.kernel.errors import unsupported
 from healix_fhir.operation import (
+    alert,
     break_glass,
     bulk_import,
     closure,
@@ -69,6 +70,9 @@ TYPE = frozenset({"type"})
 INSTANCE = frozenset({"instance"})
 
 ROWS: tuple[Operation, ...] = (
+    Operation(alert.ACKNOWLEDGE, alert.acknowledge, changes=True),
+    Operation(alert.RESOLVE, alert.resolve, changes=True),
+    Operation(alert.ALERT_RULE, alert.alert_rule, within={"batch": INSTANCE}),
     Operation(break_glass.BREAK_GLASS, break_glass.break_glass, changes=True),
     Operation(break_glass.END_BREAK_GLASS, break_glass.end_break_glass, changes=True),
     Operation(appointments.FIND, finding.find, within={"batch": TYPE}, refused=appointments.FIND_REFUSED),

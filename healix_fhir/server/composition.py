@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from threading import Event
 from typing import TypeAlias
 
@@ -48,6 +49,9 @@ from healix_fhir.bulk.store import open_store
 from healix_fhir.bulk.sweep import SWEEP, clear
 from healix_fhir.bulk.sweep import sweep as sweep_bulk
 from healix_fhir.care import break_glass_notice, daily, memberships, relationships
+from healix_fhir.care.alerts import due, watch
+from healix_fhir.care.alerts.hours import quiet
+from healix_fhir.care.alerts.settle import Clinic
 from healix_fhir.care.calendar import filling, marking
 from healix_fhir.care.goals import follow as goals
 from healix_fhir.care.persons import find_person
@@ -113,6 +117,7 @@ def consumers(settings: Settings) -> Consumers:
             goals.consumer(bases, settings.zone),
             filling.consumer,
             marking.consumer(bases),
+            watch.consumer(_clinic(settings)),
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
         daily.TOPIC: (daily.consumer(settings.zone, bases),),
@@ -123,6 +128,15 @@ def consumers(settings: Settings) -> Consumers:
         asked.TOPIC: (answered.consumer(settings.root, find_person, unmailed=settings.register_without_mail),),
         break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases),),
     }
+
+
+def alerts(settings: Settings) -> Step:
+    """The step that looks at alert rules by the clock, and tells people of alerts when it is time to."""
+    return due.watcher(_clinic(settings))
+
+
+def _clinic(settings: Settings) -> Clinic:
+    return Clinic((settings.fhir_base,), settings.zone or UTC, quiet(settings.alert_quiet))
 
 
 def delivery(settings: Settings) -> Callable[[Connection[Row]], int]:

@@ -11,6 +11,7 @@ from dicomweb.procedure import tables as procedure
 from dicomweb.routing import tables as routing
 from dicomweb.workitem import tables as worklist
 from healix_fhir.bulk import tables as bulk
+from healix_fhir.care.alerts import tables as alerts
 from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
 from healix_fhir.kernel.mail import queue as mail
@@ -55,6 +56,7 @@ ROOMS = (
     journal,
     subscription,
     bulk,
+    alerts,
 )
 """The modules that declare tables; importing them fills `metadata`."""
 

@@ -23,7 +23,7 @@ from healix_fhir.kernel.outbox import CHANNEL as OUTBOX
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.operation.publishing import publish
 from healix_fhir.operation.reindex import renew
-from healix_fhir.server.composition import SCHEDULES, Step, consumers, delivery, errands, post, tasks
+from healix_fhir.server.composition import SCHEDULES, Step, alerts, consumers, delivery, errands, post, tasks
 from healix_fhir.server.parameter_watch import watching
 from healix_fhir.server.processes import end_with_parent, using_database
 
@@ -74,6 +74,7 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
     events = (
         ("outbox", lambda connection: drain(connection, handle) == BATCH),
         *((f"delivery-{number}", deliver) for number in range(DELIVERERS)),
+        ("alerts", alerts(settings)),
         ("mail", send),
         ("audit", seal),
     )

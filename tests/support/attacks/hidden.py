@@ -238,6 +238,21 @@ def hidden(name: Mapping[str, str]) -> list[Json]:
             "source": subject,
             "item": [{"linkId": "1", "text": CANARY, "answer": [{"valueString": CANARY}]}],
         },
+        "detected": {
+            "resourceType": "DetectedIssue",
+            "identifier": [{"system": "urn:healix:alert", "value": CANARY}],
+            "status": "preliminary",
+            "code": concept(name["code"]),
+            "patient": subject,
+            "detail": CANARY,
+        },
+        "planned": {
+            "resourceType": "CarePlan",
+            "status": "active",
+            "intent": "plan",
+            "title": CANARY,
+            "subject": subject,
+        },
         "task": {  # in no compartment: for system scopes alone
             "resourceType": "Task",
             "status": "requested",

@@ -29,7 +29,7 @@ WORDS = (
     "composition", "report", "medication", "allergy", "device", "questionnaire", "subscription", "task", "appointment",
     "service", "procedure", "provenance", "media", "basic", "specimen", "mrn", "family", "given", "code", "display",
     "address", "phone", "uri", "tag", "security", "profile", "word", "inner", "accession", "description", "measurement",
-    "part", "custom", "goal",
+    "part", "custom", "goal", "detected", "planned",
 )  # fmt: skip
 """Ids and words. `measurement` is an Observation of one run, to be changed; `part` has the hidden patient second."""
 

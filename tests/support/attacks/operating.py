@@ -70,6 +70,12 @@ def operating() -> Iterator[Attack]:
     others = tuple(one for one in CALLERS if one not in ("clinician", "denied clinician"))
     yield replace(glass, callers=others, beside="a clinician may; to all others it is refused before it looks")
     yield Attack("POST", "/fhir/Patient/<patient>/$end-break-glass", beside="it ends what the caller has opened")
+    said = parameters(note={"valueString": "seen"})
+    for deed in ("acknowledge", "resolve"):
+        yield Attack("POST", f"/fhir/DetectedIssue/<detected>/${deed}", said,
+                     beside="to a patient it is refused before it looks")  # fmt: skip
+    for method in ("GET", "POST"):
+        yield Attack(method, "/fhir/CarePlan/<planned>/$alert-rule")
     yield from scheduling()
     yield from _on_subscriptions()
     draft = "/fhir/MedicationRequest/<medication>"

@@ -48,7 +48,8 @@ service may see of all patients what is tagged as open.
 """
 
 
-TAGGED = sorted({*TYPES.values(), "Goal", "Location", "Organization", "Practitioner", "PractitionerRole"})
+BESIDE = {"CarePlan", "DetectedIssue", "Goal", "Location", "Organization", "Practitioner", "PractitionerRole"}
+TAGGED = sorted({*TYPES.values(), *BESIDE})
 OPEN_ONLY = f"system/{{}}.cruds?_tag={SYSTEM}|open"
 _RECORD = """
 WITH whose AS MATERIALIZED (SELECT pat FROM patient_key WHERE id = ANY(%s)),

@@ -1,0 +1,357 @@
+"""Alert rules over the store and the outbox: what raises an alert, for whom, once, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, timedelta
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from healix_fhir.care import relationships
+from healix_fhir.care.alerts import due, watch
+from healix_fhir.care.alerts.hours import quiet
+from healix_fhir.care.alerts.settle import Clinic as Settled
+from healix_fhir.kernel import clock
+from healix_fhir.kernel.consume import drain
+from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.json import decode
+from healix_fhir.model.validate import validate
+from tests.support.alerts import (
+    NOON,
+    WEIGHT,
+    action,
+    by_the_clock,
+    condition,
+    looking_back,
+    plan,
+    reading,
+)
+from tests.support.gate import Pool
+from tests.support.search import BASE, Clinic
+
+Json = dict[str, Any]
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+QUIET = Settled((BASE,), UTC, quiet("22:00-07:00"))
+
+
+class Ward:
+    """A clinic with a clock that stands still, and its job worker's part done on demand."""
+
+    def __init__(self, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pool, self.clinic, self.moment = pool, Clinic(pool), NOON
+        monkeypatch.setattr(clock, "now", lambda: self.moment)
+        for module in (watch, due):
+            monkeypatch.setattr(module, "now", lambda: self.moment)
+        self.consumers = {"resource": (relationships.consumer((BASE,)), watch.consumer(QUIET))}
+        self.step = due.watcher(QUIET)
+
+    def put(self, *resources: Json) -> None:
+        """Store resources and let the worker work."""
+        self.clinic.put(*resources)
+        self.work()
+
+    def work(self) -> None:
+        """Everything that is due."""
+        with self.pool.connection() as connection:
+            while drain(connection, self.consumers) or self.step(connection):
+                pass
+        assert self.sql("SELECT payload FROM outbox") == []
+
+    def later(self, span: timedelta) -> None:
+        """Let time pass."""
+        self.moment += span
+        self.work()
+
+    def sql(self, text: str, *params: object) -> list[tuple[Any, ...]]:
+        """Rows of a query."""
+        return self.clinic.run(text, params)
+
+    def all(self, type_name: str) -> list[Json]:
+        """The resources of a type, oldest first, each valid."""
+        rows = self.sql("SELECT body FROM resource WHERE type = %s AND NOT deleted ORDER BY pk", TYPE_ID[type_name])
+        found = [decode(bytes(body)) for (body,) in rows]
+        for one in found:
+            assert list(validate(one, type_name)) == []
+        return found
+
+    def alerts(self) -> list[Json]:
+        """The alerts."""
+        return self.all("DetectedIssue")
+
+    def told(self) -> list[tuple[list[str], str]]:
+        """Whom Communications told what, in order."""
+        return [
+            ([one["reference"] for one in sent["recipient"]], sent["payload"][0]["contentString"])
+            for sent in self.all("Communication")
+        ]
+
+    def phases(self) -> list[str]:
+        """How rules stand with patients."""
+        return [phase for (phase,) in self.sql("SELECT phase FROM alert_state ORDER BY rule, pat")]
+
+
+@pytest.fixture
+def ward(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Ward:
+    """Two patients, the first in the care of a practitioner."""
+    ward = Ward(pool, monkeypatch)
+    ward.put(
+        {"resourceType": "Practitioner", "id": "d"},
+        {"resourceType": "Patient", "id": "p", "generalPractitioner": [{"reference": "Practitioner/d"}]},
+        {"resourceType": "Patient", "id": "q"},
+    )
+    return ward
+
+
+def resolve(alert: Json) -> Json:
+    """An alert as a plain update resolves it."""
+    mitigation = [{"action": {"text": "called"}, "author": {"reference": "Practitioner/d"}}]
+    return alert | {"status": "final", "mitigation": mitigation}
+
+
+@pytest.mark.spec("FHIR R4 detectedissue.html", "FHIR R4 plandefinition.html#PlanDefinition.action.condition")
+def test_a_reading_beyond_a_limit_raises_one_alert_until_people_resolve_it(ward: Ward) -> None:
+    """One alert while it lasts, none within the margin; once over and resolved, the next reading raises another."""
+    ward.put(plan(action(condition("value > 120 '/min'"), condition("value < 110 '/min'", "stop"))))
+    ward.put(reading("o1", 100, NOON))
+    assert ward.alerts() == []
+    ward.put(reading("o2", 130, NOON + MINUTE), reading("o3", 140, NOON + 2 * MINUTE))
+    (alert,) = ward.alerts()
+    assert alert["status"] == "preliminary"
+    assert alert["severity"] == "moderate"
+    assert alert["patient"] == {"reference": "Patient/p"}
+    assert alert["implicated"] == [{"reference": "Observation/o2"}]
+    assert "130" not in str(alert["detail"])
+    assert [whom for whom, _ in ward.told()] == [["Practitioner/d"], ["Patient/p"]]
+    ward.put(reading("o4", 115, NOON + 3 * MINUTE), reading("o5", 125, NOON + 4 * MINUTE))
+    assert ward.phases() == ["open"]
+    ward.put(resolve(alert))
+    ward.put(reading("o6", 130, NOON + 5 * MINUTE))
+    assert ward.phases() == ["held"]
+    ward.put(reading("o7", 100, NOON + 6 * MINUTE), reading("o8", 130, NOON + 7 * MINUTE))
+    assert [one["status"] for one in ward.alerts()] == ["final", "preliminary"]
+
+
+def test_a_reading_raises_once_and_old_ones_not_at_all(ward: Ward) -> None:
+    """A reading that is written again raises nothing again, nor do readings of long ago, doubtful or withdrawn ones."""
+    ward.put(plan())
+    ward.put(reading("old", 150, NOON - 2 * DAY))
+    ward.put(reading("odd", 150, NOON) | {"status": "preliminary"}, reading("no", 1, NOON) | {"status": "cancelled"})
+    ward.put(reading("kg", 150, NOON, unit="kg"))
+    assert ward.alerts() == []
+    ward.put(reading("o", 150, NOON))
+    (alert,) = ward.alerts()
+    ward.put(reading("fine", 80, NOON + MINUTE), resolve(alert))
+    assert ward.phases() == ["armed"]
+    ward.put(reading("o", 151, NOON))
+    assert len(ward.alerts()) == 1
+
+
+def test_trend_and_combination_look_back(ward: Ward) -> None:
+    """A rule over a window sees the readings of that time, in order, of that patient and code alone."""
+    gain = "%week.count() > 1 and %week.last().value - %week.first().value >= 2 'kg'"
+    both = "value > 100 '/min' and %oxygen.exists(value < 92 '%')"
+    ward.put(
+        plan(
+            action(condition(gain), code=WEIGHT, id="gain", input=[looking_back("week", 7, WEIGHT)]),
+            action(condition(both), id="both", input=[looking_back("oxygen", 1, "2708-6")]),
+        )
+    )
+    ward.put(
+        *(reading(f"w{n}", kg, NOON - days * DAY, code=WEIGHT, unit="kg") for n, (days, kg) in enumerate(
+            [(9, 60), (5, 80), (0, 81)])),
+        reading("other", 70, NOON - DAY, "q", WEIGHT, "kg"),
+        reading("fast", 110, NOON),
+    )  # fmt: skip
+    assert ward.alerts() == []
+    ward.put(reading("w9", 82.5, NOON + MINUTE, code=WEIGHT, unit="kg"))
+    ward.put(reading("spo2", 88, NOON, code="2708-6", unit="%"), reading("fast2", 115, NOON + MINUTE))
+    assert [[two["reference"] for two in one["evidence"][0]["detail"]] for one in ward.alerts()] == [
+        ["Observation/w1", "Observation/w2", "Observation/w9"],
+        ["Observation/spo2", "Observation/fast2"],
+    ]
+
+
+def test_absence_is_noticed_by_the_clock(ward: Ward) -> None:
+    """Readings that stay away raise an alert in time for who had some before, none for who never had."""
+    ward.put(plan(by_the_clock(condition("%heart.empty()"), input=[looking_back("heart", 3)])))
+    ward.put(reading("o", 70, NOON))
+    ward.later(2 * DAY)
+    assert ward.alerts() == []
+    ward.later(2 * DAY)
+    (alert,) = ward.alerts()
+    assert alert["patient"] == {"reference": "Patient/p"}
+    assert "evidence" not in alert
+    ward.put(reading("o2", 70, ward.moment))
+    ward.later(DAY)
+    assert ward.phases() == ["calm"]
+    ward.put(plan(status="retired"))
+    ward.later(DAY)
+    assert ward.sql("SELECT 1 FROM alert_look") == []
+
+
+def test_a_rule_is_for_all_for_a_group_or_for_whose_care_plan_says_so(ward: Ward) -> None:
+    """Population, group, protocol and a patient's own rule concern their patients, from when they do until they end."""
+    group = {"resourceType": "Group", "id": "g", "type": "person", "actual": True}
+    member = {"member": [{"entity": {"reference": "Patient/q"}}]}
+    ward.put(group, plan(subjectReference={"reference": "Group/g"}))
+    ward.put(reading("g1", 130, NOON, "q"))
+    assert ward.alerts() == []
+    ward.put(group | member)
+    ward.put(reading("g2", 130, NOON, "q"), reading("g3", 130, NOON, "p"))
+    assert [one["patient"]["reference"] for one in ward.alerts()] == ["Patient/q"]
+    protocol = plan(id="protocol", url="http://clinic.test/protocol", type_="clinical-protocol", version="1")
+    ward.put(protocol, care_plan("c", "http://clinic.test/protocol|1"))
+    own = plan(id="own", type_="clinical-protocol")
+    del own["url"]
+    ward.put(care_plan("own", "#own", contained=[own], subject={"reference": "Patient/q"}))
+    ward.put(reading("p1", 131, NOON, "p"), reading("q1", 131, NOON, "q"))
+    assert [one["patient"]["reference"] for one in ward.alerts()] == ["Patient/q", "Patient/p", "Patient/q"]
+    ward.put(protocol | {"status": "retired"})
+    assert ward.sql("SELECT plans, problem FROM alert_rule WHERE source = 'CarePlan/c'") == [
+        (b"", "the status of http://clinic.test/protocol is retired")
+    ]
+
+
+def care_plan(id_: str, canonical: str, **more: Any) -> Json:
+    """An active CarePlan of the first patient that instantiates a plan."""
+    return {
+        "resourceType": "CarePlan",
+        "id": id_,
+        "status": "active",
+        "intent": "plan",
+        "subject": {"reference": "Patient/p"},
+        "instantiatesCanonical": [canonical],
+    } | more
+
+
+@pytest.mark.parametrize(
+    ("made", "problem"),
+    [
+        (plan(action(definitionCanonical="http://x.test/a")), "action[0].definitionCanonical is not understood"),
+        (plan(status="draft"), "its status is draft"),
+        (plan(subjectReference={"reference": "Group/none"}), "there is no Group/none"),
+        (care_plan("rule", "http://x.test/none"), "there is no PlanDefinition http://x.test/none"),
+        (care_plan("rule", "#x", contained=[plan(id="x", subjectReference={"reference": "Group/g"})]),
+         "a rule that a CarePlan puts in force is for its patient, and for no Group"),
+        (care_plan("rule", "#x", contained=[plan(action(trigger=[{"type": "named-event", "name": "x"}]), id="x")]),
+         "action[0].trigger[0].type 'named-event' is not understood: data-added, data-changed and periodic are"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_cannot_be_evaluated_says_why(ward: Ward, made: Json, problem: str) -> None:
+    """What is not in force is never silently so."""
+    ward.put(made)
+    assert ward.sql("SELECT problem, plans FROM alert_rule") == [(problem, b"")]
+    ward.put(reading("o", 200, NOON))
+    assert ward.alerts() == []
+
+
+def test_a_rule_that_fails_on_what_comes_says_so_and_others_go_on(ward: Ward) -> None:
+    """Several values where one is meant fail that rule on that reading; the other rules of the batch are evaluated."""
+    ward.put(plan(action(condition("code.coding.code.lower() = '8867-4'"), id="fails"), action(id="works")))
+    two = reading("o", 130, NOON)
+    two["code"]["coding"].append({"system": "urn:own", "code": "hr"})
+    ward.put(two)
+    assert len(ward.alerts()) == 1
+    ((failure,),) = ward.sql("SELECT failure FROM alert_rule")
+    assert failure.startswith("Heart rate high: ")
+
+
+def test_people_are_told_in_their_hours_and_again_when_nobody_acknowledges(ward: Ward) -> None:
+    """What can wait is told in the morning, then again unless somebody has acknowledged; mails say nothing more."""
+    ward.sql("INSERT INTO account (username, password_hash, role, fhir_user, mail) VALUES"
+             " ('d', '', 'practitioner', 'Practitioner/d', 'd@clinic.test')")  # fmt: skip
+    again = {
+        "title": "Still nobody",
+        "relatedAction": [{"actionId": "a", "relationship": "after",
+                           "offsetDuration": {"value": 30, "unit": "min", "code": "min"}}],
+    }  # fmt: skip
+    ward.put(plan(action(action=[again], description="Look", textEquivalent="Your heart")))
+    ward.moment = NOON + 11 * HOUR
+    ward.put(reading("o", 130, ward.moment), reading("q1", 130, ward.moment, "q"))
+    assert len(ward.alerts()) == 2
+    assert ward.told() == []
+    ward.later(8 * HOUR)
+    assert sorted(ward.told()) == [
+        (["Patient/p"], "Your heart"),
+        (["Patient/q"], "Your heart"),
+        (["Practitioner/d"], "Look"),
+    ]
+    ward.later(29 * MINUTE)
+    assert len(ward.told()) == 3
+    ward.later(MINUTE)
+    assert ward.told()[3:] == [(["Practitioner/d"], "Still nobody")]
+    assert (
+        ward.sql("SELECT recipient, text FROM mail ORDER BY seq")
+        == [
+            (
+                "d@clinic.test",
+                f"There is a new alert about a patient of yours.\n\nSee {BASE.removesuffix('/fhir')}/account/alerts\n",
+            )
+        ]
+        * 2
+    )
+    urgent = plan(action(priority="stat", action=[again]), id="stat")
+    ward.moment = NOON + 35 * HOUR
+    ward.put(urgent, reading("o2", 130, ward.moment))
+    assert len(ward.told()) == 6
+    alert = ward.alerts()[-1]
+    ward.put(alert | {"mitigation": [{"action": {"text": "seen"}}]})
+    ward.later(HOUR)
+    assert len(ward.told()) == 6
+
+
+def test_what_an_alert_rests_on_hides_it_too(ward: Ward) -> None:
+    """An alert and what tells of it have the security labels of its evidence."""
+    label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    ward.put(plan())
+    ward.put(reading("o", 130, NOON) | {"meta": {"security": [label]}})
+    assert [one["meta"]["security"] for one in (*ward.alerts(), *ward.all("Communication"))] == [[label]] * 3
+
+
+def test_several_workers_make_one_alert(ward: Ward) -> None:
+    """Readings of one patient that several workers handle at once raise one alert."""
+    ward.put(plan())
+    for n in range(40):
+        ward.clinic.put(reading(f"o{n}", 130 + n, NOON + n * MINUTE))
+    moment = ward.moment
+
+    def work() -> None:
+        consumers = {"resource": (watch.consumer(QUIET),)}
+        with ward.pool.connection() as connection:
+            while drain(connection, consumers):
+                pass
+
+    ward.sql("UPDATE outbox SET due = now()")
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ward.work()
+    assert ward.moment is moment
+    assert len(ward.alerts()) == 1
+    assert len(ward.told()) == 2
+
+
+def test_a_worker_that_is_killed_in_between_leaves_nothing(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When handling breaks after the alert was written, alert, message and event are as before, and made once later."""
+    ward.put(plan())
+    ward.clinic.put(reading("o", 130, NOON))
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> Callable[..., None]:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watch, "tell_failures", killed)
+        with pytest.raises(Killed), ward.pool.connection() as connection:
+            drain(connection, ward.consumers)
+    assert ward.alerts() == []
+    assert ward.sql("SELECT 1 FROM alert_state") == []
+    ward.work()
+    assert len(ward.alerts()) == 1
+    assert len(ward.told()) == 2
