@@ -227,17 +227,21 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
         raise invalid(f"{PREFIX}PASSWORD_LENGTH must be from {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}")
     if settings.calendar_days > LONGEST_CALENDAR:
         raise invalid(f"{PREFIX}CALENDAR_DAYS must be at most {LONGEST_CALENDAR}")
-    quiet = QUIET.fullmatch(settings.alert_quiet)
-    if settings.alert_quiet and (quiet is None or quiet[1] == quiet[2]):
-        raise invalid(
-            f"{PREFIX}ALERT_QUIET must be two times of day, as 22:00-07:00, not '{settings.alert_quiet[:64]}'"
-        )
+    _check_quiet(settings)
     _check_numbers(settings)
     _check_bulk(settings)
     _check_cds(settings)
     _check_proxies(settings)
     _check_zone(settings)
     return settings
+
+
+def _check_quiet(settings: Settings) -> None:
+    quiet = QUIET.fullmatch(settings.alert_quiet)
+    if settings.alert_quiet and (quiet is None or quiet[1] == quiet[2]):
+        raise invalid(
+            f"{PREFIX}ALERT_QUIET must be two times of day, as 22:00-07:00, not '{settings.alert_quiet[:64]}'"
+        )
 
 
 def _check_bulk(settings: Settings) -> None:
