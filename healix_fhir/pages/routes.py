@@ -26,6 +26,8 @@ from healix_fhir.pages import (
 )
 from healix_fhir.pages.account import invite, looked, register, reset, sessions, settings
 from healix_fhir.pages.admin.addresses import SENT, SHOWN
+from healix_fhir.pages.alerts import inbox as alerts
+from healix_fhir.pages.alerts import rules as alert_rules
 from healix_fhir.pages.authorize import decision, encounter, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.entering import SECOND, SECURITY, SETUP
@@ -77,6 +79,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(devices.ADDRESS, _answering(site, devices.submit), methods=["POST"]),
         Route("/account/launch", _answering(site, launch.start), methods=["POST"]),
         *_goals(site),
+        *_alerts(site),
         Route("/oauth/authorize", _answering(site, start.by_get)),
         Route("/oauth/authorize", _answering(site, start.by_post), methods=["POST"]),
         Route(ONWARD, _answering(site, decision.onward)),
@@ -110,6 +113,17 @@ def _accounts(site: Site) -> list[BaseRoute]:
         Route("/account/password", _answering(site, settings.set_password), methods=["POST"]),
         Route("/account/mail", _answering(site, settings.set_mail), methods=["POST"]),
         Route(invite.ADDRESS, _answering(site, invite.make), methods=["POST"]),
+    ]
+
+
+def _alerts(site: Site) -> list[BaseRoute]:
+    """Alerts, and the rules of one patient."""
+    return [
+        Route(alerts.ADDRESS, _answering(site, alerts.show)),
+        Route(alerts.ADDRESS, _answering(site, alerts.deal), methods=["POST"]),
+        Route(alert_rules.RULES, _answering(site, alert_rules.show)),
+        Route(alert_rules.RULES, _answering(site, alert_rules.submit), methods=["POST"]),
+        Route(f"{alert_rules.RULES}/end", _answering(site, alert_rules.end), methods=["POST"]),
     ]
 
 

@@ -17,10 +17,9 @@ import msgspec
 
 from healix_fhir.care.alerts.rule import PRIORITY, SEVERITY, Rule
 from healix_fhir.kernel.clock import instant
+from healix_fhir.store.lifecycle.detected_issue import SYSTEM
 
 Json = dict[str, Any]
-SYSTEM = "urn:healix:alert"
-"""Of the identifier of each alert: its rule. So clients find alerts among other DetectedIssues."""
 CATEGORY = "http://terminology.hl7.org/CodeSystem/communication-category"
 
 

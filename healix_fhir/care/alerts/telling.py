@@ -22,7 +22,7 @@ from healix_fhir.store.stored import Change, Method
 from smart_auth.access import internal
 from smart_auth.care_list import IN_FORCE
 
-NAME = "healix-alerts"
+NAME = "alerts"
 """Under this name the server writes alerts."""
 ACCESS = internal(NAME)
 

@@ -19,6 +19,8 @@ DEEDS = {
     "launch": "started an app",
     "registration": "opened an account",
     "invitation": "made an invitation to an account",
+    "$acknowledge": "looks after an alert",
+    "$resolve": "dealt with an alert",
     "$progress": "looked how far a goal is reached",
     "$break-glass": "opened the record in an emergency",
     "$end-break-glass": "closed the record after an emergency",

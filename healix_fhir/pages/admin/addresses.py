@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from healix_fhir.pages.admin import client, clients, peers, retention, studies, study, user, users
 from healix_fhir.pages.admin.gate import ADMIN, Handler, acting, always, makes_administrator, opens_all, showing
+from healix_fhir.pages.alerts import general
 
 SHOWN: Mapping[str, Handler] = {
     ADMIN: showing(users.front),
@@ -23,10 +24,13 @@ SHOWN: Mapping[str, Handler] = {
     f"{ADMIN}/studies/kept": showing(studies.kept),
     f"{ADMIN}/studies/retention": showing(retention.show),
     f"{ADMIN}/studies/{{uid}}": showing(study.show),
+    general.RULES: showing(general.show),
 }
 """What is answered to GET."""
 
 SENT: Mapping[str, Handler] = {
+    general.RULES: acting(general.submit),
+    f"{general.RULES}/end": acting(general.end),
     f"{ADMIN}/users": acting(users.create, makes_administrator),
     f"{ADMIN}/users/{{username}}/change": acting(user.change, makes_administrator),
     f"{ADMIN}/users/{{username}}/close": acting(user.close),

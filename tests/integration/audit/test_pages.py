@@ -40,6 +40,8 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
         "ada", "/account/goals", [("E", "search-type", "Patient", "p1"), ("E", "search-type", "Goal", "p1")],
     ),
     "/account/goals/edit": ("ada", "/account/goals/edit", [("E", "search-type", "Patient", "p1")]),
+    "/account/alerts": ("ada", "/account/alerts", [("E", "search-type", "Communication", "p1")]),
+    "/admin/alerts": ("root", "/admin/alerts", [("E", "search-type", "PlanDefinition", None)]),
     "/account/looked": ("ada", "/account/looked", [("E", "search-type", "AuditEvent", "p1")]),
     "/account/readings": (
         "ada", "/account/readings",
@@ -75,7 +77,10 @@ SILENT: Mapping[str, str] = {
         ),
         FORM,
     ),
-    **dict.fromkeys(("/oauth/authorize", "/account/authorize"), "shows patients by searches, which record themselves"),
+    **dict.fromkeys(
+        ("/oauth/authorize", "/account/authorize", "/account/alerts/rules"),
+        "shows patients by searches, which record themselves",
+    ),
 }  # fmt: skip
 
 

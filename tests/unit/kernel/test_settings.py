@@ -43,6 +43,9 @@ def test_environment_and_overrides() -> None:
         ("HEALIX_TRUSTED_PROXIES", "10.0.0.0/8, proxy.example"),
         ("HEALIX_TRUSTED_PROXIES", "10.0.0.1/8"),
         ("HEALIX_SUBSCRIPTION_ALLOW_PRIVATE", "yes please"),
+        ("HEALIX_ALERT_QUIET", "22:00"),
+        ("HEALIX_ALERT_QUIET", "22:00-24:00"),
+        ("HEALIX_ALERT_QUIET", "07:00-07:00"),
     ],
 )
 def test_bad_values_are_refused_by_name(name: str, value: str) -> None:

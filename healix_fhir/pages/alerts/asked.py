@@ -1,0 +1,131 @@
+"""A limit as a form asks for it, to a PlanDefinition: pure rules.
+
+The form knows one measure and one limit; what else a rule may say is written over FHIR (docs/reference/alert-rules.md).
+
+Spec: FHIR R4, hl7.org/fhir/R4/plandefinition.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from healix_fhir.operation.measurement.metrics import LOINC, METRICS, UCUM
+from healix_fhir.pages.goals.measures import MEASURES, Measure
+
+Json = dict[str, Any]
+NUMBER = re.compile(r"\d{1,7}([.,]\d{1,3})?", re.ASCII)
+MINUTES = re.compile(r"[1-9]\d{0,3}", re.ASCII)
+LONGEST = 200
+ABOVE, BELOW = "above", "below"
+PRIORITIES = ("routine", "urgent", "stat")
+TYPES = "http://terminology.hl7.org/CodeSystem/plan-definition-type"
+PANEL = METRICS["blood-pressure"]
+PARTS = frozenset(part.loinc[0] for part in PANEL.parts)
+
+
+class Fields(msgspec.Struct, frozen=True):
+    """What a form holds, as it was typed."""
+
+    measure: str = ""
+    kind: str = ABOVE
+    limit: str = ""
+    margin: str = ""
+    priority: str = "urgent"
+    words: str = ""
+    plain: str = ""
+    minutes: str = ""
+    tell: str = ""
+
+
+class ProblemError(Exception):
+    """Why a form makes no rule: the name of a field, and what is wrong, of which the page has the words."""
+
+    def __init__(self, field: str, what: str, measure: Measure | None = None) -> None:
+        super().__init__(field, what)
+        self.field, self.what, self.measure = field, what, measure
+
+
+def fields(form: Mapping[str, str]) -> Fields:
+    """The fields of a form that was sent."""
+    return Fields(**{name: form.get(name, "").strip()[:LONGEST] for name in Fields.__struct_fields__})
+
+
+def rule(asked: Fields, kind: str) -> Json:
+    """The PlanDefinition of the type `kind` that a form asks for. Raises ProblemError."""
+    measure = MEASURES.get(asked.measure)
+    if measure is None:
+        raise ProblemError("measure", "unknown")
+    if asked.kind not in (ABOVE, BELOW):
+        raise ProblemError("kind", "unknown", measure)
+    if asked.priority not in PRIORITIES:
+        raise ProblemError("priority", "unknown", measure)
+    limit = _number(asked.limit, "limit", measure)
+    if not measure.least <= limit <= measure.most:
+        raise ProblemError("limit", "possible", measure)
+    margin = _number(asked.margin, "margin", measure) if asked.margin else Decimal(0)
+    title = f"{measure.title} {asked.kind} {limit} {measure.unit.shown}"
+    action: Json = {
+        "id": "limit",
+        "title": title,
+        "priority": asked.priority,
+        "trigger": [{"type": "data-added", "data": [_wanted(measure)]}],
+        "condition": _conditions(measure, asked.kind, limit, margin),
+        "participant": [{"type": "practitioner"}, *([{"type": "patient"}] if asked.tell else [])],
+    }
+    if asked.words:
+        action["description"] = asked.words
+    if asked.plain:
+        action["textEquivalent"] = asked.plain
+    if asked.minutes:
+        action["action"] = [_escalation(asked.minutes, measure)]
+    return {
+        "resourceType": "PlanDefinition",
+        "title": title,
+        "status": "active",
+        "type": {"coding": [{"system": TYPES, "code": kind}]},
+        "action": [action],
+    }
+
+
+def _number(text: str, field: str, measure: Measure) -> Decimal:
+    if not NUMBER.fullmatch(text):
+        raise ProblemError(field, "number", measure)
+    return Decimal(text.replace(",", "."))
+
+
+def _wanted(measure: Measure) -> Json:
+    """The Observations of a measure: a pressure stands by itself, or in the panel of both."""
+    codes = [measure.loinc, *([PANEL.loinc] if measure.loinc[0] in PARTS else [])]
+    coded = [{"system": LOINC, "code": code, "display": display} for code, display in codes]
+    return {"type": "Observation", "codeFilter": [{"path": "code", "code": coded}]}
+
+
+def _conditions(measure: Measure, kind: str, limit: Decimal, margin: Decimal) -> list[Json]:
+    """Beyond the limit; and to end it, back by the margin."""
+    value = "value.ofType(Quantity)"
+    if measure.loinc[0] in PARTS:
+        part = f"component.where(code.coding.exists(system = %loinc and code = '{measure.loinc[0]}'))"
+        value = f"({value} | {part}.value.ofType(Quantity))"
+    over, back, end = (">", "<=", limit - margin) if kind == ABOVE else ("<", ">=", limit + margin)
+    unit = measure.unit.code
+    found = [("applicability", f"{value}.exists($this {over} {limit} '{unit}')")]
+    found.append(("stop", f"{value}.exists($this {back} {end} '{unit}')"))
+    return [
+        {"kind": of, "expression": {"language": "text/fhirpath", "expression": expression}} for of, expression in found
+    ]
+
+
+def _escalation(minutes: str, measure: Measure) -> Json:
+    if not MINUTES.fullmatch(minutes):
+        raise ProblemError("minutes", "minutes", measure)
+    after = {"value": int(minutes), "unit": "min", "system": UCUM, "code": "min"}
+    return {
+        "title": "Nobody has acknowledged this alert yet",
+        "relatedAction": [{"actionId": "limit", "relationship": "after-start", "offsetDuration": after}],
+        "participant": [{"type": "practitioner"}],
+    }
