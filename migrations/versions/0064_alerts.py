@@ -54,7 +54,7 @@ def upgrade() -> None:
         "alert_state_open",
         "alert_state",
         ["pat", "rank", "raised"],
-        postgresql_where=sa.text("phase IN ('open', 'calm')"),
+        postgresql_where=sa.text("phase <> 'armed'"),
     )
     op.create_table(
         "alert_notice",

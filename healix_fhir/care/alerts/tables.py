@@ -61,7 +61,7 @@ Index(
     alert_state.c.pat,
     alert_state.c.rank,
     alert_state.c.raised,
-    postgresql_where=text("phase IN ('open', 'calm')"),
+    postgresql_where=text("phase <> 'armed'"),
 )
 
 alert_notice = Table(

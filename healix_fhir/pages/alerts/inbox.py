@@ -104,7 +104,7 @@ async def _open(site: Site, access: AccessContext) -> tuple[list[Line], bool]:
 def _ids(access: AccessContext) -> Work[list[str]]:
     seen = access.compartments(ALERT, Permission.SEARCH, "s.pat")
     rows = yield Statement(
-        f"""SELECT s.issue FROM alert_state s WHERE s.phase IN ('open', 'calm') AND {seen.sql}
+        f"""SELECT s.issue FROM alert_state s WHERE s.phase <> 'armed' AND s.phase <> 'held' AND {seen.sql}
             ORDER BY s.rank DESC, s.raised DESC, s.issue LIMIT %s""",
         (*seen.params, SHOWN + 1),
     )
