@@ -43,10 +43,8 @@ def _handle(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
 def _look(bases: tuple[str, ...], sources: Sequence[tuple[int, str]]) -> Work[None]:
     """Write down what these resources state now."""
     bodies = yield present(sources)
-    named = (yield _roles_of(sources)) if any(_NAMED in bytes(body) for *_, body in bodies) else []
-    plain = Reader(bases)
-    whose = {id_: found for id_, body in named if (found := plain.role(decode(bytes(body)))) is not None}
-    reader = Reader(bases, whose)
+    names_roles = any(_NAMED in bytes(body) for *_, body in bodies)
+    reader = (yield from reader_of(bases, sources)) if names_roles else Reader(bases)
     within = {f"{TYPE_NAME[type_id]}/{id_}": set(patients) for type_id, id_, patients, _ in bodies}
     stated = [
         (f"{TYPE_NAME[type_id]}/{id_}", relation)
@@ -65,6 +63,13 @@ def _look(bases: tuple[str, ...], sources: Sequence[tuple[int, str]]) -> Work[No
             for source, one in stated
         ],
     )
+
+
+def reader_of(bases: tuple[str, ...], sources: Sequence[tuple[int, str]]) -> Work[Reader]:
+    """A reader that knows the roles which these resources name."""
+    named = yield _roles_of(sources)
+    plain = Reader(bases)
+    return Reader(bases, {id_: found for id_, body in named if (found := plain.role(decode(bytes(body)))) is not None})
 
 
 _NAMED = f"{ROLE}/".encode()

@@ -49,6 +49,7 @@ from healix_fhir.operation.appointment import cancel as cancelling
 from healix_fhir.operation.appointment import definitions as appointments
 from healix_fhir.operation.appointment import find as finding
 from healix_fhir.operation.appointment import move as moving
+from healix_fhir.operation.circle.calls import ACCEPT, INVITE, accept_care, invite_to_care
 from healix_fhir.operation.expunging import expunge, purge
 from healix_fhir.operation.goal.progress_call import PROGRESS, progress_of
 from healix_fhir.operation.graphql.call import GRAPHQL, graphql
@@ -120,6 +121,8 @@ ROWS: tuple[Operation, ...] = (
     Operation(
         process_message.PROCESS_MESSAGE, process_message.process_message, changes=True, refused=process_message.REFUSED
     ),
+    Operation(INVITE, invite_to_care, changes=True),
+    Operation(ACCEPT, accept_care, changes=True),
     Operation(PROGRESS, progress_of, within={"batch": INSTANCE}),
     Operation(reindex.REINDEX, reindex.reindex, changes=True, by=frozenset({"GET", "POST", "DELETE"})),
     Operation(closure.CLOSURE, closure.closure, changes=True),

@@ -30,6 +30,9 @@ from healix_fhir.pages.alerts import inbox as alerts
 from healix_fhir.pages.alerts import rules as alert_rules
 from healix_fhir.pages.authorize import decision, encounter, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
+from healix_fhir.pages.circle import acts
+from healix_fhir.pages.circle import overview as circle
+from healix_fhir.pages.circle.whose import ADDRESS as ACCESS
 from healix_fhir.pages.entering import SECOND, SECURITY, SETUP
 from healix_fhir.pages.form import check_address
 from healix_fhir.pages.goals import edit as goal
@@ -80,6 +83,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route("/account/launch", _answering(site, launch.start), methods=["POST"]),
         *_goals(site),
         *_alerts(site),
+        *_circle(site),
         Route("/oauth/authorize", _answering(site, start.by_get)),
         Route("/oauth/authorize", _answering(site, start.by_post), methods=["POST"]),
         Route(ONWARD, _answering(site, decision.onward)),
@@ -133,6 +137,15 @@ def _goals(site: Site) -> list[BaseRoute]:
         Route(f"{GOALS}/edit", _answering(site, goal.show)),
         Route(f"{GOALS}/edit", _answering(site, goal.submit), methods=["POST"]),
         Route(f"{GOALS}/status", _answering(site, goal.step), methods=["POST"]),
+    ]
+
+
+def _circle(site: Site) -> list[BaseRoute]:
+    """Who has access, and inviting to it."""
+    sent = {"invite": acts.invite, "answer": acts.answer, "withdraw": acts.withdraw, "end": acts.end}
+    return [
+        Route(ACCESS, _answering(site, circle.show)),
+        *(Route(f"{ACCESS}/{name}", _answering(site, act), methods=["POST"]) for name, act in sent.items()),
     ]
 
 

@@ -22,13 +22,23 @@ LIFE = 14 * 86400
 
 def invite(fhir_user: str, origin: Origin) -> Work[str]:
     """A new code for a patient (`Patient/ID`)."""
-    code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    code = new_code()
     yield Statement(
         "DELETE FROM ticket WHERE purpose = %s AND details = %s",
         (Purpose.INVITATION.value, msgspec.json.encode({"fhir_user": fhir_user})),
     )
     yield from issue(Purpose.INVITATION, LIFE, secret=code, fhir_user=fhir_user)
     yield record([AuditRow(origin, "C", "invitation", patient=fhir_user.partition("/")[2], entity=fhir_user)])
+    return grouped(code)
+
+
+def new_code() -> str:
+    """A code, as it is hashed."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+
+
+def grouped(code: str) -> str:
+    """A code as people read it."""
     return "-".join(code[start : start + GROUP] for start in range(0, LENGTH, GROUP))
 
 

@@ -26,6 +26,7 @@ class Purpose(Enum):
     RESET = "reset"
     ADDRESS = "address"
     INVITATION = "invitation"
+    CARE = "care"
     PAIRING = "pairing"
 
 

@@ -77,6 +77,7 @@ SENSES: Mapping[str, Sense] = {
         ("account", "account-link", "factor", "invitation", "mail-address", "pairing-code", "password", "registration"),
         Sense(ALERT, (ATTRIBUTES,)),
     ),
+    **dict.fromkeys(("care-accept", "care-decline", "care-end", "care-invite"), Sense(ALERT, (ATTRIBUTES,))),
     **dict.fromkeys(
         (
             "client",

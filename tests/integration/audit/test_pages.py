@@ -42,6 +42,7 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
     "/account/goals/edit": ("ada", "/account/goals/edit", [("E", "search-type", "Patient", "p1")]),
     "/account/alerts": ("ada", "/account/alerts", [("E", "search-type", "Communication", "p1")]),
     "/admin/alerts": ("root", "/admin/alerts", [("E", "search-type", "PlanDefinition", None)]),
+    "/account/access": ("ada", "/account/access", [("E", "search-type", "Patient", "p1")]),
     "/account/looked": ("ada", "/account/looked", [("E", "search-type", "AuditEvent", "p1")]),
     "/account/readings": (
         "ada", "/account/readings",

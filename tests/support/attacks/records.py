@@ -30,6 +30,7 @@ def records() -> Iterator[Attack]:
     yield from diff()
     yield from documents()
     yield from progress()
+    yield from joining()
     yield message()
     yield Attack("POST", "/fhir/$convert", note(encounter={"reference": "Encounter/<encounter>"}), beside=SENT)
     yield Attack("GET", "/fhir/$versions", beside=SENT)
@@ -88,6 +89,14 @@ def stats() -> Iterator[Attack]:
     yield Attack("POST", asked, parameters(limit={"valueInteger": 5}))
     yield Attack("GET", "/fhir/Observation/$trends?patient=<patient>&metric=heart-rate")
     yield Attack("POST", "/fhir/Observation/$trends", parameters(patient={"valueString": "Patient/<patient>"}))
+
+
+def joining() -> Iterator[Attack]:
+    """Invitations to records that are not the caller's own, and codes that nobody gave."""
+    why = "it asks whose record the account is, and of codes that are unknown"
+    yield Attack("POST", "/fhir/CareTeam/$invite", parameters(patient={"valueString": "<patient>"}), beside=why)
+    code = {"code": {"valueString": "0000-0000-0000-0000"}, "patient": {"valueString": "<patient>"}}
+    yield Attack("POST", "/fhir/CareTeam/$accept", parameters(**code), beside=why)
 
 
 def progress() -> Iterator[Attack]:
