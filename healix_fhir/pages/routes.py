@@ -38,6 +38,7 @@ from healix_fhir.pages.form import check_address
 from healix_fhir.pages.goals import edit as goal
 from healix_fhir.pages.goals import overview as goals
 from healix_fhir.pages.goals.whose import ADDRESS as GOALS
+from healix_fhir.pages.prescription import addresses as prescription
 from healix_fhir.pages.readings import page as readings
 from healix_fhir.pages.render import asset, page
 from healix_fhir.pages.security import authenticator, codes, overview, passkey
@@ -94,6 +95,8 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(openapi.ADDRESS, _answering(site, openapi.show)),
         Route(openapi.DOCUMENT, _answering(site, openapi.download)),
         Route(f"{ONWARD}/decision", _answering(site, decision.submit), methods=["POST"]),
+        *(Route(path, _answering(site, handler)) for path, handler in prescription.SHOWN.items()),
+        *(Route(path, _answering(site, handler), methods=["POST"]) for path, handler in prescription.SENT.items()),
         *(Route(path, _answering(site, handler)) for path, handler in SHOWN.items()),
         *(Route(path, _answering(site, handler), methods=["POST"]) for path, handler in SENT.items()),
         *(Route(f"/account/assets/{name}", _asset(name)) for name in ASSETS),

@@ -52,6 +52,16 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
         "ada", "/account/devices",
         [("E", "search-type", "Patient", "p1"), ("E", "search-type", "Device", "p1")],
     ),
+    "/account/prescriptions": (
+        "ada", "/account/prescriptions",
+        [("E", "search-type", "Patient", "p1"), *[("E", "search-type", "MedicationRequest", "p1")] * 2,
+         ("E", "search-type", "MedicationDispense", "p1"), ("E", "search-type", "MedicationStatement", "p1")],
+    ),
+    "/account/prescriptions/{id}/pdf": (
+        "ada", "/account/prescriptions/order/pdf",
+        [("R", "read", "MedicationRequest/order", "p1"), ("R", "read", "Patient/p1", "p1"),
+         ("E", "search-type", "MedicationDispense", "p1"), ("E", "search-type", "MedicationRequest", "p1")],
+    ),
     "/account/emergency": (
         "dr", "/account/emergency?identifier=3", [("E", "search-type", "Patient", "p3")],
     ),
@@ -60,6 +70,10 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
 OWN = "shows people what is their own account's"
 FORM = "is a form, or says the same to everyone"
 SILENT: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("/account/refills", "/account/prescriptions/write", "/account/prescriptions/{id}"),
+        "shows clinicians by searches and reads, which record themselves",
+    ),
     **dict.fromkeys(
         ("/account/apps", "/account/security", "/account/sessions", "/account/settings", "/account/mail/confirm"), OWN
     ),
@@ -126,6 +140,12 @@ def _people(pool: Pool) -> None:
     clinic = Clinic(pool)
     clinic.put({"resourceType": "Patient", "id": "p1"})
     clinic.put({"resourceType": "Patient", "id": "p3", "identifier": [{"value": "3"}], "name": [{"family": "Stone"}]})
+    clinic.put(
+        {
+            "resourceType": "MedicationRequest", "id": "order", "status": "active", "intent": "order",
+            "subject": {"reference": "Patient/p1"}, "medicationCodeableConcept": {"text": "x"},
+        }
+    )  # fmt: skip
     account(pool, "root", "admin")
     account(pool, "dr", "practitioner", "Practitioner/d")
     account(pool, "ada", "patient", "Patient/p1")
