@@ -26,7 +26,7 @@ from healix_fhir.api.call import header_map
 from healix_fhir.api.outcome import refusal
 from healix_fhir.bulk import job as jobs
 from healix_fhir.bulk.asked import PARQUET
-from healix_fhir.bulk.job import UPLOAD, File, Job, State
+from healix_fhir.bulk.job import REPORT, UPLOAD, File, Job, State
 from healix_fhir.bulk.links import PATH, Links
 from healix_fhir.bulk.manifest import manifest
 from healix_fhir.bulk.reach import check_covers
@@ -128,7 +128,8 @@ async def status(edge: BulkEdge, request: Request, access: AccessContext | None)
     if job.state == State.COMPLETED:
         assert job.expires is not None
         body = msgspec.json.encode(manifest(job, files, edge.links))
-        return Response(body, 200, NO_STORE | {"expires": format_datetime(job.expires)}, "application/json")
+        kind = FHIR_JSON if job.kind == REPORT else "application/json"
+        return Response(body, 200, NO_STORE | {"expires": format_datetime(job.expires)}, kind)
     if seconds is None:
         raise HealixError(Category.BUSY, "this job was asked for too often", retry_after=jobs.wait(job))
     progress = f"{job.state}: {job.done} resources{', ' if job.note else ''}{job.note}"

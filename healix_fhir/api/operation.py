@@ -16,7 +16,7 @@ from healix_fhir.operation import registry
 from healix_fhir.operation.invocation import Invocation
 
 CALLS = ("GET", "POST", "DELETE")
-LATER = ("export", "import")
+LATER = ("export", "import", "report")
 """The operations that are answered later."""
 
 

@@ -22,10 +22,10 @@ from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, not_found
 from smart_auth.access import AccessContext
 
-EXPORT, IMPORT, UPLOAD = "export", "import", "upload"
+EXPORT, IMPORT, UPLOAD, REPORT = "export", "import", "upload", "report"
 UPLOADED = "upload"
 """The name of the file of an upload, which is a job that is done when it is there."""
-TASKS = {EXPORT: "bulk.export", IMPORT: "bulk.import"}
+TASKS = {EXPORT: "bulk.export", IMPORT: "bulk.import", REPORT: "bulk.report"}
 CLEAR = "bulk.clear"
 FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 AT_ONCE = 8

@@ -33,6 +33,10 @@ class Links:
         """Where a client asks for its job."""
         return f"{self._root}{PATH}/{id_}"
 
+    def resource(self, address: str) -> str:
+        """Where a resource (`Type/id`) is."""
+        return f"{self._root}/fhir/{address}"
+
     def file(self, job: Job, name: str) -> str:
         """Where a file of a completed job is."""
         address = f"{self._root}{PATH}/{job.id}/{name}"

@@ -12,7 +12,7 @@ import msgspec
 
 from healix_fhir.bulk.asked import Export
 from healix_fhir.bulk.imported import Import, Progress
-from healix_fhir.bulk.job import IMPORT, UPLOAD, File, Job
+from healix_fhir.bulk.job import IMPORT, REPORT, UPLOAD, File, Job
 from healix_fhir.bulk.links import Links
 from healix_fhir.kernel.clock import instant
 
@@ -23,6 +23,8 @@ def manifest(job: Job, files: Sequence[File], links: Links) -> dict[str, Any]:
     """The manifest of a completed job; of an upload, how large it is."""
     if job.kind == UPLOAD:
         return {"size": sum(file.size for file in files)}
+    if job.kind == REPORT:
+        return _of_report(job, links)
     return _of_import(job, links) if job.kind == IMPORT else _of_export(job, files, links)
 
 
@@ -44,6 +46,13 @@ def _of_import(job: Job, links: Links) -> dict[str, Any]:
             for file, number in zip(told.errors, told.of, strict=True)
         ],
     }
+
+
+def _of_report(job: Job, links: Links) -> dict[str, Any]:
+    """Where the document is. Spec: FHIR R5, hl7.org/fhir/R5/async-bundle.html#3.2.6.2"""
+    assert job.place is not None
+    response = {"status": "201", "location": links.resource(job.place.decode())}
+    return {"resourceType": "Bundle", "type": "batch-response", "entry": [{"response": response}]}
 
 
 def _of_export(job: Job, files: Sequence[File], links: Links) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from healix_fhir.bulk.job import EXPORT, Job
+from healix_fhir.bulk.job import IMPORT, Job
 from healix_fhir.kernel.errors import forbidden
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission, Scope, parse
@@ -18,7 +18,7 @@ from smart_auth.scope import Permission, Scope, parse
 def check_covers(access: AccessContext, job: Job, types: Iterable[str]) -> None:
     """Refuse (Forbidden) a token with less than the job's scopes for any of `types`."""
     asked = parse(job.access["scope"] or "")
-    permission = Permission.SEARCH if job.kind == EXPORT else Permission.UPDATE
+    permission = Permission.UPDATE if job.kind == IMPORT else Permission.SEARCH
     for type_name in types:
         for scope in asked:
             if scope.names(type_name, permission) and not _covered(access, scope, type_name, permission):

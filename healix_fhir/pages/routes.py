@@ -22,6 +22,8 @@ from healix_fhir.pages import (
     login,
     openapi,
     passkey_login,
+    report,
+    report_link,
     second_step,
 )
 from healix_fhir.pages.account import invite, looked, register, reset, sessions, settings
@@ -75,6 +77,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(END_SESSION, _answering(site, leaving.by_post), methods=["POST"]),
         Route(apps.APPS, _answering(site, apps.show)),
         Route(apps.APPS, _answering(site, apps.take_back), methods=["POST"]),
+        *_reports(site),
         Route(emergency.ADDRESS, _answering(site, emergency.show)),
         Route(emergency.ADDRESS, _answering(site, emergency.submit), methods=["POST"]),
         Route(f"{emergency.ADDRESS}/end", _answering(site, emergency.finish), methods=["POST"]),
@@ -149,6 +152,19 @@ def _circle(site: Site) -> list[BaseRoute]:
     return [
         Route(ACCESS, _answering(site, circle.show)),
         *(Route(f"{ACCESS}/{name}", _answering(site, act), methods=["POST"]) for name, act in sent.items()),
+    ]
+
+
+def _reports(site: Site) -> list[BaseRoute]:
+    """Reports of records, and the links by which they are sent."""
+    return [
+        Route(report.ADDRESS, _answering(site, report.show)),
+        Route(report.ADDRESS, _answering(site, report.make), methods=["POST"]),
+        Route(report.SEND, _answering(site, report.send), methods=["POST"]),
+        Route(report.TAKE_BACK, _answering(site, report.take_back), methods=["POST"]),
+        Route(f"{report.ADDRESS}/{{document}}", _answering(site, report.download)),
+        Route(report_link.ADDRESS, _answering(site, report_link.show)),
+        Route(report_link.ADDRESS, _answering(site, report_link.enter), methods=["POST"]),
     ]
 
 

@@ -41,33 +41,38 @@ def conditions(type_name: str, params: Sequence[tuple[str, str]], operation: str
     return parse(type_name, params, strict=True, base=base)
 
 
-def matched(access: AccessContext, query: Query, most: int, base: str, *, cut: bool = False) -> Work[list[Matched]]:
+def matched(
+    access: AccessContext, query: Query, most: int, base: str, *, cut: bool = False, heaviest: int | None = None
+) -> Work[list[Matched]]:
     """The matches that the caller may see. Raises Forbidden, TooLarge when there are more than `most`,
     or Unavailable while the index is not whole.
 
-    With `cut` the newest of more are given instead.
+    With `cut` the newest of more are given instead. Those with more than `heaviest` bytes come with an empty body.
     """
     require(access, query.needed)
     check_whole(query.ignored)
     query = replace(query, where=(yield from understood(access, query.where, base)))
-    rows = yield from _rows(access, query, most + 1)
+    rows = yield from _rows(access, query, most + 1, heaviest)
     if len(rows) > most and not cut:
         raise too_large(f"more than {most} resources match: narrow the search")
     return [Matched(*row) for row in rows[:most]]
 
 
-def _rows(access: AccessContext, query: Query, limit: int) -> Work[list[Row]]:
+def _rows(access: AccessContext, query: Query, limit: int, heaviest: int | None) -> Work[list[Row]]:
     reading = reading_of(access, query)
     found = matches(reading)
     if found == NOTHING:
         return []
     lists = [Fragment(f"{name} AS MATERIALIZED ({rows.sql})", rows.params) for name, rows in reading.plan.lists.members]
     members = strung(",\n", [*lists, Fragment(f"found AS ({found.sql})", found.params)])
+    body = Fragment("r.body")
+    if heaviest is not None:
+        body = Fragment("CASE WHEN octet_length(r.body) <= %s THEN r.body ELSE ''::bytea END", (heaviest,))
     statement = Statement(
         f"""WITH {members.sql}
-SELECT r.d, r.id, r.body FROM resource r WHERE r.pk IN (SELECT pk FROM found)
+SELECT r.d, r.id, {body.sql} FROM resource r WHERE r.pk IN (SELECT pk FROM found)
 ORDER BY r.d DESC NULLS LAST, r.pk DESC LIMIT %s""",
-        (*members.params, limit),
+        (*members.params, *body.params, limit),
         prepare=False,
     )
     return (yield from limited(statement, query.where))

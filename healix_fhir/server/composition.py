@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from threading import Event
 from typing import TypeAlias
@@ -55,12 +55,13 @@ from healix_fhir.care.alerts.settle import Clinic
 from healix_fhir.care.calendar import filling, marking
 from healix_fhir.care.goals import follow as goals
 from healix_fhir.care.persons import find_person
+from healix_fhir.care.reports import link
 from healix_fhir.imaging import bridge, orders, unmerged, workitems
 from healix_fhir.imaging.performing import consumer as performing
 from healix_fhir.imaging.scheduling import consumer as scheduling
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import Consumers
-from healix_fhir.kernel.database import Row, one, open_pool, run, transaction
+from healix_fhir.kernel.database import Row, Work, one, open_pool, run, transaction
 from healix_fhir.kernel.jobs import Task
 from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.kernel.mail.delivery import mailer
@@ -146,7 +147,15 @@ def delivery(settings: Settings) -> Callable[[Connection[Row]], int]:
 
 def post(settings: Settings) -> Callable[[Connection[Row]], int]:
     """The step that sends due mails. Raises Invalid for settings that name no way out."""
-    return mailer(transport_of(settings), tickets.renew)
+    return mailer(transport_of(settings), _secrets)
+
+
+def _secrets(named: Sequence[str]) -> Work[Mapping[str, str]]:
+    """The secrets of mails: of links to documents, and of all else that somebody may do by a mail."""
+    of_links = [one for one in named if one.startswith(link.PREFIX)]
+    others = [one for one in named if not one.startswith(link.PREFIX)]
+    found = dict((yield from tickets.renew(others))) if others else {}
+    return found | (dict((yield from link.renew(of_links))) if of_links else {})
 
 
 def errands(settings: Settings, pool: ConnectionPool[Connection[Row]], stop: Event) -> tuple[Step, Step]:
@@ -187,6 +196,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         relabel.TASK: lambda number: _relabel(settings, number),
         bulk_job.TASKS[bulk_job.EXPORT]: lambda job: _export(settings, job),
         bulk_job.TASKS[bulk_job.IMPORT]: lambda job: _import(settings, job),
+        bulk_job.TASKS[bulk_job.REPORT]: lambda job: _report(settings, job),
         bulk_job.CLEAR: lambda job: _clear(settings, job),
         SWEEP: lambda: _sweep_bulk(settings),
         "goals.follow": lambda: _follow_goals(settings),
@@ -210,6 +220,13 @@ def _export(settings: Settings, job: str) -> None:
 def _import(settings: Settings, job: str) -> None:
     with open_pool(settings.database_url, size=2) as pool:
         Importer(settings, pool, open_store(settings)).run(job)
+
+
+def _report(settings: Settings, job: str) -> None:
+    from healix_fhir.care.reports.record.making import Maker
+
+    with open_pool(settings.database_url, size=2) as pool:
+        Maker(pool, (settings.fhir_base,), open_archive(settings), settings.bulk_hours).make(job)
 
 
 def _clear(settings: Settings, job: str) -> None:
@@ -324,5 +341,5 @@ def _sweep_subscriptions(settings: Settings) -> None:
 def _sweep_access(settings: Settings) -> None:
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         run(connection, access.sweep())
-        for statement in (tickets.sweep(), mail.sweep(), journal.sweep()):
+        for statement in (tickets.sweep(), link.sweep(), mail.sweep(), journal.sweep()):
             run(connection, one(statement))

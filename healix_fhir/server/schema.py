@@ -12,6 +12,7 @@ from dicomweb.routing import tables as routing
 from dicomweb.workitem import tables as worklist
 from healix_fhir.bulk import tables as bulk
 from healix_fhir.care.alerts import tables as alerts
+from healix_fhir.care.reports import link_table
 from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
 from healix_fhir.kernel.mail import queue as mail
@@ -57,6 +58,7 @@ ROOMS = (
     subscription,
     bulk,
     alerts,
+    link_table,
 )
 """The modules that declare tables; importing them fills `metadata`."""
 

@@ -75,6 +75,9 @@ RESET = (
 RESET_TOKEN = (Rule("reset-token", ADDRESS, 20, 15 * MINUTE, guess=True),)
 """Coming with what such a mail holds."""
 
+DOCUMENT_LINK = (Rule("document-link", ADDRESS, 30, 15 * MINUTE, guess=True),)
+"""Coming with the link to a document, and a birth date."""
+
 REGISTER = (
     Rule("register", PAIR, 5, HOUR, guess=True),
     Rule("register-account", ACCOUNT, 20, HOUR, guess=True),
@@ -115,6 +118,7 @@ RULES: Mapping[str, Rule] = {
     for rules in (
         LOGIN, SECOND_FACTOR, RESET, RESET_TOKEN, REGISTER, AUTHORIZE, TOKEN, PUBLIC_TOKEN, INTROSPECT, REVOKE,
         PUBLIC_REVOKE, CLIENT_GUESS, PAIRING, PAIRING_ASKED, OPEN_REGISTRATION, BEARER,
+        DOCUMENT_LINK,
     )
     for rule in rules
 }  # fmt: skip

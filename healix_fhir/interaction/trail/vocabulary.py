@@ -111,7 +111,7 @@ SENSES: Mapping[str, Sense] = {
         ("performed-step-create", "performed-step-change", "performed-step-retrieve", "worklist"), Sense(PROCEDURE)
     ),
     "C-GET": Sense(TRANSFERRED),
-    **dict.fromkeys(("bulk-file", "bulk-job"), Sense(EXPORTED)),
+    **dict.fromkeys(("bulk-file", "bulk-job", "document-link"), Sense(EXPORTED)),
     "bulk-upload": Sense(IMPORTED),
     **dict.fromkeys(("C-STORE", "C-MOVE", "STOW-RS", "import", "de-identify"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),

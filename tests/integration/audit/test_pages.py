@@ -83,7 +83,7 @@ SILENT: Mapping[str, str] = {
             "/account/login/passkey", "/account/login/setup/authenticator", "/account/login/setup/passkey",
             "/account/security/authenticator", "/account/security/passkey", "/account/register",
             "/account/register/confirm", "/account/reset", "/account/logout", "/oauth/logout", "/oauth/style.json",
-            "/dicomweb", "/openapi", "/openapi.json",
+            "/account/document", "/dicomweb", "/openapi", "/openapi.json",
             "/admin", "/admin/", "/admin/studies/retention", "/admin/users/new", "/admin/clients/new",
             "/admin/peers/new",
             "/account/assets/healix.css",
@@ -96,6 +96,7 @@ SILENT: Mapping[str, str] = {
         ("/oauth/authorize", "/account/authorize", "/account/alerts/rules"),
         "shows patients by searches, which record themselves",
     ),
+    **dict.fromkeys(("/account/report", "/account/report/{document}"), "reads and searches, which record themselves"),
 }  # fmt: skip
 
 

@@ -115,6 +115,8 @@ def documents() -> Iterator[Attack]:
     yield Attack("GET", f"{compositions}/<kind>-own/$document", note="the caller's own, which refers to it")
     yield Attack("GET", "/fhir/Patient/<patient>/$summary")
     yield Attack("POST", "/fhir/Patient/<patient>/$summary")
+    later = {"Prefer": "respond-async"}
+    yield Attack("POST", "/fhir/Patient/<patient>/$report", headers=later, changes=True)
     yield Attack("GET", "/fhir/Patient/$summary?identifier=urn:attacks|<mrn>")
     yield Attack("POST", "/fhir/Patient/$summary", parameters(identifier={"valueString": "urn:attacks|<mrn>"}))
 

@@ -1,0 +1,133 @@
+"""Key images of reports: what a DiagnosticReport points at as media, and of its studies the image that stands for each.
+
+Pictures are opened one after the other, and made small before the next; what is no picture, too large or not to be seen
+is counted.
+
+Spec: FHIR R4, hl7.org/fhir/R4/diagnosticreport-definitions.html#DiagnosticReport.media
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from dicomweb.api.picture import drawing, representative_frame
+from dicomweb.archive.blobs import Archive
+from dicomweb.pixel.rendering import Look
+from dicomweb.study.pictures import representative
+from healix_fhir.care.reports.record.findings import KeyImage
+from healix_fhir.care.reports.record.gathering import NAME
+from healix_fhir.kernel.database import Work
+from healix_fhir.kernel.errors import HealixError, not_found
+from healix_fhir.model.definitions import TYPE_NAME
+from healix_fhir.model.json import decode_stored
+from healix_fhir.search.matched import conditions, matched
+from healix_fhir.search.params.reference import target
+from smart_auth.access import AccessContext
+
+Json = dict[str, Any]
+Run = Callable[[Callable[[], Work[Any]]], Any]
+"""Does one piece of work in a transaction of its own."""
+MOST, MOST_OF_ONE = 12, 4
+"""Pictures of a document, and of one report."""
+HEAVIEST = 12 << 20
+"""Bytes of the resource that holds a picture."""
+MOST_PIXELS = 24_000_000
+SIDE = 900
+"""Pixels of the longer side that is printed."""
+FORMATS = ("PNG", "JPEG")
+UID = "urn:dicom:uid"
+
+
+class Images:
+    """Finds the key images of reports, as far as `access` sees them."""
+
+    def __init__(self, run: Run, access: AccessContext, bases: tuple[str, ...], archive: Archive) -> None:
+        self._run = run
+        self._access = access
+        self._bases = bases
+        self._archive = archive
+        self.lost = 0
+
+    def of(self, reports: Sequence[Json]) -> dict[str, list[KeyImage]]:
+        """The pictures by the report's id."""
+        found: dict[str, list[KeyImage]] = {}
+        left = MOST
+        for one in reports:
+            taken = self._of_report(one, min(left, MOST_OF_ONE)) if left else []
+            left -= len(taken)
+            if taken:
+                found[one["id"]] = taken
+        return found
+
+    def _of_report(self, report: Json, most: int) -> list[KeyImage]:
+        taken: list[KeyImage] = []
+        for open_picture, comment in self._pointed_at(report):
+            if len(taken) == most:
+                break
+            try:
+                taken.append(KeyImage(small(open_picture()), comment))
+            except HealixError:
+                self.lost += 1
+        return taken
+
+    def _pointed_at(self, report: Json) -> Iterator[tuple[Callable[[], bytes], str]]:
+        for media in report.get("media", ()):
+            link = media.get("link", {}).get("reference", "")
+            yield partial(self._of_media, link), media.get("comment", "")
+        for study in report.get("imagingStudy", ()):
+            link = study.get("reference", "")
+            yield partial(self._of_study, link), study.get("display", "")
+
+    def _of_media(self, link: str) -> bytes:
+        content = self._resource(link, "Media").get("content", {})
+        data = content.get("data") or self._resource(content.get("url", ""), "Binary").get("data")
+        if not data:
+            raise not_found("there is no picture")
+        return base64.b64decode(data)
+
+    def _of_study(self, link: str) -> bytes:
+        study = self._resource(link, "ImagingStudy")
+        uids = (one.get("value", "") for one in study.get("identifier", ()) if one.get("system") == UID)
+        uid = next(uids, "").removeprefix("urn:oid:")
+        shown = self._run(lambda: representative(self._access, uid))
+        drawn = drawing(shown, (representative_frame(shown),), Look(), ())
+        return b"".join(drawn.made(self._archive).make())
+
+    def _resource(self, link: str, type_name: str) -> Json:
+        """A resource that a link leads to. Raises NotFound for what is not there, not to be seen, or too large."""
+        place = target(link, self._bases) if link else None
+        if place is None or place[0] is None or TYPE_NAME[place[0]] != type_name:
+            raise not_found("there is no picture")
+        query = conditions(type_name, [("_id", place[1])], NAME, self._bases[0])
+        found = self._run(lambda: matched(self._access, query, 1, self._bases[0], cut=True, heaviest=HEAVIEST))
+        if not found or not found[0].body:
+            raise not_found("there is no picture")
+        return decode_stored(found[0].body)
+
+
+def small(picture: bytes) -> bytes:
+    """A picture as a JPEG that is large enough to be printed. Raises NotFound for none, or one with too many pixels."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise not_found("the picture is too large")
+            image.draft("RGB", (SIDE, SIDE))
+            image.thumbnail((SIDE, SIDE))
+            written = io.BytesIO()
+            image.convert("RGB").save(written, "JPEG", quality=88)
+    except (
+        UnidentifiedImageError,
+        OSError,
+        ValueError,
+        SyntaxError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
+        raise not_found("there is no picture") from error
+    return written.getvalue()
