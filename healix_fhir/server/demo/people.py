@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from healix_fhir.server.demo import treatment, wearables
+
 MRN = "urn:oid:2.16.840.1.113883.19.5"
 """The demo clinic's record numbers; also the PatientID of its images."""
 LOINC, SNOMED, UCUM = "http://loinc.org", "http://snomed.info/sct", "http://unitsofmeasure.org"
@@ -43,8 +45,10 @@ PRACTITIONER, ORGANIZATION = "demo-clinician", "demo-clinic"
 def bundles(today: datetime) -> Iterator[dict[str, Any]]:
     """The demo data as transaction bundles: the clinic first, then one for each patient."""
     yield _bundle(_clinic())
+    nine = today.astimezone(UTC).replace(hour=9, minute=0, second=0, microsecond=0)
+    last = nine if nine <= today else nine - timedelta(days=1)
     for person in PEOPLE:
-        yield _bundle(_record(person, today.astimezone(UTC).replace(hour=9, minute=0, second=0, microsecond=0)))
+        yield _bundle(_record(person, last))
 
 
 def _bundle(resources: list[dict[str, Any]]) -> dict[str, Any]:
@@ -71,6 +75,7 @@ def _clinic() -> list[dict[str, Any]]:
             "active": True,
             "name": [{"family": "Haddad", "given": ["Leila"], "prefix": ["Dr."]}],
         },
+        *treatment.hours(PRACTITIONER, ORGANIZATION),
     ]
 
 
@@ -100,7 +105,7 @@ def _record(person: tuple[str, str, str, str, str, str, tuple[str, str]], now: d
     record: list[dict[str, Any]] = [patient, condition]
     for month in range(12):
         record += _visit(id_, subject, now - timedelta(days=30 * month), month, chance)
-    return record
+    return [*record, *wearables.of(id_, now), *treatment.of(id_, PRACTITIONER, now)]
 
 
 def _visit(id_: str, subject: dict[str, Any], at: datetime, month: int, chance: random.Random) -> list[dict[str, Any]]:
