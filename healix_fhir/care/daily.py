@@ -4,6 +4,9 @@ The first, of the topic `resource`, finds out which patient's which day that is,
 moved, and asks for it `LATER`: readings come in many, and a day is computed once for all of them. The second computes
 what is asked for. Neither is on the path of a write.
 
+What a security label marks, or a Consent denies by name, counts for no summary: who may not see a reading must not
+learn it from the day's figures. Where a Consent denies all Observations it denies the summaries too.
+
 A summary has an id made of patient, series and day by a key that only this server has, so that it is stored once, and
 a new version made only where its figures have changed. A day without readings has none.
 """
@@ -31,7 +34,9 @@ from healix_fhir.store.keys import server_key
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import internal
 
-OBSERVATION = "Observation"
+OBSERVATION, CONSENT = "Observation", "Consent"
+NAMED = f"{TYPE_ID[OBSERVATION]}/"
+"""What an Observation's name begins with where a Consent's rules have it (search/consent_rules.py)."""
 TOPIC = "daily-summary"
 LATER = 3
 """Seconds between a reading and the summary of its day."""
@@ -52,10 +57,13 @@ def consumer(zone: tzinfo | None, bases: tuple[str, ...]) -> Consumer:
 
 
 def _mark(zone: tzinfo, events: Sequence[Event]) -> Work[None]:
-    told = [event.payload for event in events if event.payload["type"] == OBSERVATION]
+    told = [(event.payload["id"], event.payload["version"]) for event in events if event.payload["type"] == OBSERVATION]
+    consents = [event.payload["id"] for event in events if event.payload["type"] == CONSENT]
+    if consents:
+        told += [(id_, 1) for (id_,) in (yield _denied(consents))]
     if not told:
         return
-    rows = yield _versions([(one["id"], one["version"]) for one in told])
+    rows = yield _versions(told)
     found = {
         (patient, day_of(reading, zone).isoformat())
         for patient, body, packed in rows
@@ -82,6 +90,17 @@ def _versions(told: Sequence[tuple[str, int]]) -> Statement:
             arrays.int4(version for _, version in earlier),
             TYPE_ID[OBSERVATION],
         ),
+        prepare=False,
+    )
+
+
+def _denied(consents: Sequence[str]) -> Statement:
+    """The ids of Observations that these Consents name in what they deny."""
+    return Statement(
+        """SELECT DISTINCT substr(d.name, length(%s) + 1) FROM resource r
+           JOIN consent_rule c ON c.pk = r.pk AND c.denies CROSS JOIN unnest(c.data) AS d (name)
+           WHERE r.type = %s AND r.id = ANY(%s::text[]) AND starts_with(d.name, %s)""",
+        (NAMED, TYPE_ID[CONSENT], arrays.text(consents), NAMED),
         prepare=False,
     )
 
@@ -130,12 +149,15 @@ def _of_days(asked: Sequence[tuple[str, date]], zone: tzinfo) -> Statement:
            FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS x (patient, low, high, n)
            JOIN patient_key k ON k.id = x.patient COLLATE "C"
            JOIN resource r ON r.pat = k.pat AND r.type = %s AND r.d >= x.low AND r.d < x.high
-           WHERE NOT r.deleted""",
+           WHERE NOT r.deleted AND NOT EXISTS (SELECT FROM index_label l WHERE l.pk = r.pk)
+             AND NOT EXISTS (SELECT FROM consent_rule c
+                             WHERE c.pat = r.pat AND c.denies AND (%s || r.id) = ANY(c.data))""",
         (
             arrays.text(patient for patient, _ in asked),
             arrays.timestamptz(low for low, _ in spans),
             arrays.timestamptz(high for _, high in spans),
             TYPE_ID[OBSERVATION],
+            NAMED,
         ),
         prepare=False,
     )

@@ -20,7 +20,7 @@ from healix_fhir.kernel import clock
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import invalid
-from healix_fhir.model.json import decode_stored, encode
+from healix_fhir.model.json import encode
 from healix_fhir.model.operation_definition import MANY, Parameter
 from healix_fhir.operation.declaring import into, out, own
 from healix_fhir.operation.given import Given, Json
@@ -105,7 +105,7 @@ def _summaries(access: AccessContext, patient: str, names: Sequence[str], last: 
 def _answer(found: Sequence[Matched], last: date) -> bytes:
     series: dict[str, list[Day]] = defaultdict(list)
     for one in found:  # the newest first
-        day = read(decode_stored(one.body))
+        day = read(one.body)
         if day is not None:
             series[day.course.name].append(day)
     made = [_part(COURSES[name], series[name], last) for name in COURSES if name in series]

@@ -135,7 +135,7 @@ def summary(made: Day, patient: str, zone: tzinfo) -> Json:
             "end": _local((begins(made.day + timedelta(days=1), zone).astimezone(UTC) - MILLISECOND).astimezone(zone)),
         },
         "method": {"text": f"of all final readings of {made.day.isoformat()} in the time zone {zone}"},
-        "component": [_component(code, value, course.unit) for code, value in made.figures.items()],
+        "component": [_figure(code, value, course.unit) for code, value in made.figures.items()],
     }
 
 
@@ -144,7 +144,7 @@ def _local(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
-def _component(code: str, value: Decimal, unit: Unit) -> Json:
+def _figure(code: str, value: Decimal, unit: Unit) -> Json:
     counted = code == "count"
     return {
         "code": {"coding": [{"system": STATISTICS, "code": code, "display": WORDS[code]}]},
@@ -157,15 +157,49 @@ def _component(code: str, value: Decimal, unit: Unit) -> Json:
     }
 
 
-def read(observation: Json) -> Day | None:
-    """The summary that an Observation is; None for any other."""
-    coding = next((one for one in observation["code"].get("coding", ()) if one.get("system") == SYSTEM), None)
-    course = COURSES.get(coding["code"]) if coding is not None else None
-    start = observation.get("effectivePeriod", {}).get("start")
-    if course is None or start is None:
+class _Coding(msgspec.Struct, frozen=True):
+    system: str = ""
+    code: str = ""
+
+
+class _Concept(msgspec.Struct, frozen=True):
+    coding: tuple[_Coding, ...] = ()
+
+
+class _Quantity(msgspec.Struct, frozen=True):
+    value: Decimal = Decimal(0)
+
+
+class _Component(msgspec.Struct, frozen=True):
+    code: _Concept
+    quantity: _Quantity = msgspec.field(default=_Quantity(), name="valueQuantity")
+
+
+class _Period(msgspec.Struct, frozen=True):
+    start: str = ""
+
+
+class _Summary(msgspec.Struct, frozen=True):
+    """What of an Observation is a summary's; read as such, as `$trends` reads hundreds at once."""
+
+    code: _Concept
+    period: _Period = msgspec.field(default=_Period(), name="effectivePeriod")
+    component: tuple[_Component, ...] = ()
+
+
+_summary = msgspec.json.Decoder(_Summary)
+
+
+def read(body: bytes) -> Day | None:
+    """The summary that the JSON of an Observation is; None for any other."""
+    found = _summary.decode(body)
+    code = next((one.code for one in found.code.coding if one.system == SYSTEM), "")
+    course = COURSES.get(code)
+    if course is None or not found.period.start:
         return None
     figures = {
-        component["code"]["coding"][0]["code"]: Decimal(component["valueQuantity"]["value"])
-        for component in observation.get("component", ())
+        one.code.coding[0].code: one.quantity.value
+        for one in found.component
+        if one.code.coding and one.code.coding[0].system == STATISTICS
     }
-    return Day(course, date.fromisoformat(start[:10]), figures)
+    return Day(course, date.fromisoformat(found.period.start[:10]), figures)

@@ -42,7 +42,7 @@ def gathered(access: AccessContext, patient: str, window: Window, base: str) -> 
     if window.span is Span.MONTH:
         summed = ",".join(f"{SYSTEM}|{name}" for name in COURSES)
         found = yield from _found(access, patient, summed, window, base)
-        days = [day for one in found if (day := read(decode_stored(one.body))) is not None]
+        days = [day for one in found if (day := read(one.body)) is not None]
         result = Gathered({}, _by_series(days), cut=len(found) == MOST)
     else:
         found = yield from _found(access, patient, codes, window, base)

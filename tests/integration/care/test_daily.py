@@ -17,6 +17,7 @@ from healix_fhir.model.json import decode
 from healix_fhir.model.validate import validate
 from healix_fhir.operation.invocation import Invocation
 from smart_auth.access import AccessContext
+from tests.support.consents import consent, deny, instances
 from tests.support.fhir_server import BASE, SYSTEM, of_patient, rows, serve
 from tests.support.gate import Pool
 from tests.support.operation import run
@@ -96,6 +97,22 @@ def test_summaries_follow_readings(pool: Pool, clinic: Clinic) -> None:
     clinic.put(reading("b", "2026-01-02T22:59:59Z", 90, status="entered-in-error"))
     work(pool)
     assert summaries(pool) == {("heart-rate", "2026-01-02"): figures(1, 60, 60, 60, 4)}
+
+
+def test_what_is_hidden_is_in_no_summary(pool: Pool, clinic: Clinic) -> None:
+    """A reading with a security label, or one that a Consent denies by name, is left out of its day from then on."""
+    label = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]}
+    times = [f"2026-01-02T0{n}:00:00Z" for n in range(1, 4)]
+    clinic.put(*(reading(name, at, 60 + 10 * n) for n, (name, at) in enumerate(zip("abc", times, strict=True))))
+    work(pool)
+    assert summaries(pool)["heart-rate", "2026-01-02"] == figures(3, 60, 80, 70, 1)
+    clinic.put(reading("c", times[2], 80, meta=label))
+    work(pool)
+    assert summaries(pool)["heart-rate", "2026-01-02"] == figures(2, 60, 70, 65, 2)
+    denied = consent("k", deny(data=instances("Observation/b")), patient="p1")
+    clinic.put(denied)
+    work(pool)
+    assert summaries(pool)["heart-rate", "2026-01-02"] == figures(1, 60, 60, 60, 3)
 
 
 def trends(url: str, access: AccessContext = SYSTEM, **params: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from healix_fhir.model.json import encode
 from healix_fhir.model.validate import validate
 from healix_fhir.operation.measurement.daily import COURSES, Day, day_of, days, reach, read, summary
 from healix_fhir.operation.measurement.measured import Measured
@@ -88,8 +89,8 @@ def test_a_summary_is_a_valid_observation() -> None:
         "end": "2026-03-29T23:59:59.999+02:00",
     }
     assert "Europe/Vienna" in resource["method"]["text"]
-    assert read(resource) == made
-    assert read({"code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}}) is None
+    assert read(encode(resource)) == made
+    assert read(b'{"code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}}') is None
 
 
 def test_trends_compare_windows() -> None:
