@@ -153,6 +153,27 @@ def test_since(server: LiveServer, client: httpx.Client, writer: httpx.Client) -
         writer.delete(f"/fhir/Observation/{id_}")
 
 
+@pytest.mark.spec("FHIR R6 patient-operation-purge.html")
+def test_since_a_purge(server: LiveServer, client: httpx.Client, writer: httpx.Client) -> None:
+    """Clients learn from `deleted` of what was purged, until it is expunged; of its content nothing comes any more."""
+    put(writer, {"resourceType": "Patient", "id": "dan"}, observation("of-dan", "dan", "1"))
+    since = f"_type=Observation,Patient&_since={exported(server, client, '/fhir/$export').manifest['transactionTime']}"
+    time.sleep(0.01)
+    assert client.post("/fhir/Patient/dan/$purge").status_code == 403
+    assert httpx.post(f"{server.url}/fhir/Patient/dan/$purge").status_code == 401
+    assert writer.post("/fhir/Patient/dan/$purge").status_code == 200
+    gone = [writer.get(f"/fhir/{one}") for one in ("Patient/dan", "Observation/of-dan")]
+    assert [one.status_code for one in gone] == [410, 410]
+    assert writer.get("/fhir/Observation/of-dan/_history/1").status_code == 404
+    assert exported(server, client, f"/fhir/$export?{since}").deleted == ["Observation/of-dan", "Patient/dan"]
+    for one in ("Observation/of-dan", "Patient/dan"):
+        asked = {"name": "expungeDeletedResources", "valueBoolean": True}
+        answer = writer.post(f"/fhir/{one}/$expunge", json={"resourceType": "Parameters", "parameter": [asked]})
+        assert [part.get("valueInteger", False) for part in answer.json()["parameter"]] == [1, False]
+    assert writer.get("/fhir/Patient/dan").status_code == 404
+    assert exported(server, client, f"/fhir/$export?{since}").deleted == []
+
+
 REFUSED = [
     ("$export?_outputFormat=csv", "_outputFormat csv"),
     ("$export?_since=2026", "_since"),

@@ -15,7 +15,9 @@ from healix_fhir.interaction.accept import change
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.store import expunge
 from healix_fhir.store.commit import commit
+from healix_fhir.store.expunge import Extent
 from healix_fhir.store.stored import Change, Method
 from tests.support.dicom import data_set, part10, uid
 from tests.support.study import SYSTEM, Store
@@ -147,6 +149,18 @@ def test_a_patient_who_arrives_later_gets_the_studies(store: Store) -> None:
     assert made["link"] == [{"other": {"reference": "Patient/real"}, "type": "replaced-by"}]
     store.add(small(3))
     assert store.sql("SELECT DISTINCT k.id FROM study JOIN patient_key k USING (pat)") == [("real",)]
+
+
+def test_a_patient_who_is_expunged_loses_the_studies(store: Store) -> None:
+    """Also where nothing of the Patient is left when the bridge hears of it, the studies are nobody's known."""
+    put_patient(store, "real", "P1")
+    store.add(small())
+    settle(store)
+    store.run(commit(SYSTEM, [Change(Method.DELETE, "Patient", "real")]))
+    store.run(expunge.of_deleted(Extent(("Patient",), "real"), 10))
+    assert [one.entity for one in store.run(expunge.rows(Extent(("Patient",), "real"), 10))] == ["Patient/real"]
+    settle(store)
+    assert subjects(store) == {uid(1): made_id(("P1", ""))}
 
 
 def test_a_matched_study_does_not_move(store: Store) -> None:

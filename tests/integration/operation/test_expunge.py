@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from healix_fhir.interaction.service import Interactions
+from healix_fhir.kernel.audit_verify import verify
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode, encode
@@ -16,6 +17,7 @@ from healix_fhir.operation.invocation import Invocation
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext
+from tests.support.audit import sealed_now
 from tests.support.fhir_server import SYSTEM, Pool, do, of_patient, put, rows, serve, with_scope
 from tests.support.operation import run
 
@@ -189,13 +191,20 @@ def test_what_is_expunged(
 
 
 def test_everything_goes(pool: Pool, database_url: str) -> None:
-    """With confirmation all types are emptied, in as many calls as it takes; each resource is in the trail."""
+    """With confirmation all types are emptied, in as many calls as it takes; each is in the trail, which is whole."""
     calls = 0
+    with pool.connection() as connection:
+        sealed_now(connection)
     while call(database_url, "expunge", expungeEverything=True, confirm="everything", limit=3)["more"]:
         calls += 1
     assert (calls > 2, versions(pool), orphans(pool)) == (True, set(), [])
     trail = rows(pool, "SELECT count(*) FROM audit_event WHERE subtype = '$expunge' AND action = 'D' AND patient = 'a'")
     assert trail == [(5,)]
+    with pool.connection() as connection:
+        sealed_now(connection)
+        verdict = verify(connection, ())
+    assert (verdict.blocks, verdict.pending, verdict.problems) == (2, 0, [])
+    assert rows(pool, "SELECT count(*) FROM audit_event") == [(verdict.rows,)]
 
 
 def test_written_again(pool: Pool, database_url: str) -> None:
