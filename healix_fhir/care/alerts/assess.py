@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from healix_fhir.care.alerts.book import Book, Held
-from healix_fhir.care.alerts.judge import judge, window
+from healix_fhir.care.alerts.judge import UnreadError, clears, raises, window
 from healix_fhir.care.alerts.observed import Observed, Span, within
 from healix_fhir.care.alerts.phase import Verdict
-from healix_fhir.kernel.database import Work
+from healix_fhir.care.alerts.rule import Input
+from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.model.fhirpath.engine import Node
 
@@ -22,8 +23,6 @@ AHEAD = timedelta(minutes=10)
 """Nor do those that somebody's clock has put so far into the future."""
 EVIDENCE = 20
 """Observations that an alert names: the newest."""
-
-Known = Mapping[tuple[int, str], Sequence[Observed]]
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -57,28 +56,74 @@ def cases(book: Book, came: Sequence[Observed], moment: datetime) -> list[Case]:
         Case(held, one.pat, one.at, one.node, one)
         for one in came
         if moment - FRESH <= one.until and one.at <= moment + AHEAD
-        for held in book.concerning(one.codings(), one.pat)
+        for held in book.concerning(one.codings, one.pat)
         if held.rule.period is None and held.concerns(one.pat, one.at)
     ]
 
 
 def assess(asked: Sequence[Case]) -> Work[tuple[list[Assessed], list[Failed]]]:
-    """The verdicts of cases, in their order; one statement finds all that they look back at."""
-    spans = _spans(asked)
+    """The verdicts of cases that raise an alert, or of which there is one that may be over, in their order.
+
+    What the rules look back at is read for those alone that get so far as to ask for it, with one statement.
+    """
+    first = [_first(case) for case in asked]
+    pats = sorted({case.pat for case in asked})
+    rows = (yield Statement(RESTLESS, (pats,))) if pats else []
+    restless = {(rule, pat) for rule, pat in rows}
+    maybe = restless | {_key(case) for case, found in zip(asked, first, strict=True) if found is not False}
+    spans = _spans([case for case in asked if case.held.rule.inputs and _key(case) in maybe])
     known = (yield from within(spans)) if spans else {}
     of: dict[int, dict[str, Sequence[Observed]]] = defaultdict(dict)
     for (pat, code), listed in known.items():
         of[pat][code] = listed
-    assessed, failed = [], []
-    for case in asked:
-        windows = {one.name: window(one, case.at, of[case.pat]) for one in case.held.rule.inputs}
-        try:
-            verdict = judge(case.held.rule, case.focus, case.at, windows)
-        except HealixError as error:
-            failed.append(Failed(case, error.message))
-        else:
-            assessed.append(Assessed(case, verdict, _evidence(case, windows.values()) if verdict.raises else ()))
+    assessed: list[Assessed] = []
+    failed: list[Failed] = []
+    for case, found in zip(asked, first, strict=True):
+        if _key(case) not in maybe:
+            continue
+        verdict = _verdict(case, found, of[case.pat], known=_key(case) in restless)
+        if isinstance(verdict, HealixError):
+            failed.append(Failed(case, verdict.message))
+        elif verdict is not None:
+            restless.add(_key(case))
+            assessed.append(Assessed(case, verdict, _evidence(case, of[case.pat]) if verdict.raises else ()))
     return assessed, failed
+
+
+RESTLESS = "SELECT rule, pat FROM alert_state WHERE pat = ANY(%s) AND phase <> 'armed'"
+
+
+def _key(case: Case) -> tuple[str, int]:
+    return case.held.key, case.pat
+
+
+def _first(case: Case) -> bool | HealixError | None:
+    """Whether a rule raises an alert, or why it failed; None where it has to look back to know."""
+    try:
+        return raises(case.held.rule, case.focus, case.at, None)
+    except UnreadError:
+        return None
+    except HealixError as error:
+        return error
+
+
+def _verdict(
+    case: Case, first: bool | HealixError | None, read: Mapping[str, Sequence[Observed]], *, known: bool
+) -> Verdict | HealixError | None:
+    """The verdict of a case; None where it changes nothing: it raises none, and there is none to be over."""
+    if isinstance(first, HealixError):
+        return first
+    rule = case.held.rule
+
+    def find(one: Input) -> list[Observed]:
+        return window(one, case.at, read)
+
+    try:
+        if first or (first is None and raises(rule, case.focus, case.at, find)):
+            return Verdict(case.at, raises=True, clears=False)
+        return Verdict(case.at, raises=False, clears=clears(rule, case.focus, case.at, find)) if known else None
+    except HealixError as error:
+        return error
 
 
 def _spans(asked: Sequence[Case]) -> list[Span]:
@@ -94,8 +139,8 @@ def _spans(asked: Sequence[Case]) -> list[Span]:
     return [Span(*key, begin, ends[key]) for key, begin in begins.items()]
 
 
-def _evidence(case: Case, windows: Iterable[Sequence[Observed]]) -> tuple[Observed, ...]:
-    found = {one.id: one for listed in windows for one in listed}
+def _evidence(case: Case, read: Mapping[str, Sequence[Observed]]) -> tuple[Observed, ...]:
+    found = {one.id: one for asked in case.held.rule.inputs for one in window(asked, case.at, read)}
     if case.came is not None:
         found[case.came.id] = case.came
     return tuple(sorted(found.values(), key=lambda one: (one.at, one.id))[-EVIDENCE:])

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from healix_fhir.care.alerts.condition import Condition, condition
 from healix_fhir.care.alerts.wanted import TAKEN, only
 from healix_fhir.kernel.errors import HealixError, invalid
-from healix_fhir.model.fhirpath.engine import Expression, expression
+from healix_fhir.model.fhirpath.engine import expression
 
 FHIRPATH = "text/fhirpath"
 LONGEST = 2000
@@ -18,8 +19,8 @@ STRING = re.compile(r"'(?:\\.|[^'\\])*'")
 VARIABLE = re.compile(r"%`?([A-Za-z][A-Za-z0-9-]*)")
 
 
-def expression_of(given: dict[str, Any], names: frozenset[str], focus: str, at: str) -> Expression:
-    """The compiled expression. Raises Invalid for another language, an unknown element of `focus`, or `%name`."""
+def expression_of(given: dict[str, Any], names: frozenset[str], focus: str, at: str) -> Condition:
+    """The condition that an expression is. Raises Invalid for another language, or what `focus` or the inputs lack."""
     only(given, frozenset({"id", "extension", "description", "name", "language", "expression"}), f"{at}.expression")
     text = given.get("expression", "")
     if given.get("language") != FHIRPATH or not text or len(text) > LONGEST:
@@ -32,4 +33,4 @@ def expression_of(given: dict[str, Any], names: frozenset[str], focus: str, at: 
         compiled.check(focus)
     except HealixError as error:
         raise invalid(f"{at}.expression: {error.message}") from error
-    return compiled
+    return condition(compiled)

@@ -5,52 +5,86 @@ Spec: FHIR R4, hl7.org/fhir/R4/plandefinition-definitions.html#PlanDefinition.ac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from healix_fhir.care.alerts.condition import Condition
 from healix_fhir.care.alerts.observed import Observed
-from healix_fhir.care.alerts.phase import Verdict
 from healix_fhir.care.alerts.rule import Code, Input, Rule
-from healix_fhir.model.fhirpath.engine import Environment, Expression, Node
+from healix_fhir.model.fhirpath.engine import Environment, Node
+from healix_fhir.model.fhirpath.evaluate.node import Items
 
 STEPS = 50_000
 """The budget of one condition: some hundredths of a second at most."""
 PLAIN = Environment(steps=STEPS)
 
 
-def judge(rule: Rule, focus: Node, at: datetime, windows: Mapping[str, Sequence[Observed]]) -> Verdict:
-    """The verdict of a rule. Raises what evaluation raises: the rule cannot be evaluated on this."""
-    environment = PLAIN
-    if windows:
-        constants = {name: tuple([one.node for one in listed]) for name, listed in windows.items()}
-        environment = Environment(constants=constants, clock=lambda: at, steps=STEPS)
-    raises = _all(rule.when, focus, environment)
-    clears = not raises and (not rule.until or _all(rule.until, focus, environment))
-    return Verdict(at, raises, clears)
+class UnreadError(Exception):
+    """A condition asks for what has not been read."""
 
 
-def _all(conditions: Sequence[Expression], focus: Node, environment: Environment) -> bool:
-    """Whether each condition is true: what has no answer is not."""
-    for condition in conditions:
-        items = condition.evaluate({}, focus=focus, environment=environment)
-        if len(items) != 1 or items[0].value is not True:
-            return False
-    return True
+class Windows(Mapping[str, Items]):
+    """The Observations that inputs name, looked for when an expression asks for them.
+
+    Without `find` nothing has been read. Raises UnreadError then.
+    """
+
+    def __init__(self, rule: Rule, find: Callable[[Input], Sequence[Observed]] | None = None) -> None:
+        self._inputs = {one.name: one for one in rule.inputs}
+        self._find = find
+
+    def __getitem__(self, name: str) -> Items:
+        if self._find is None:
+            raise UnreadError
+        return tuple([one.node for one in self._find(self._inputs[name])])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._inputs
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._inputs)
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+
+def raises(rule: Rule, focus: Node, at: datetime, find: Callable[[Input], Sequence[Observed]] | None) -> bool:
+    """Whether a rule raises an alert. Raises what evaluation raises, and UnreadError where `find` is missing."""
+    return _all(rule.when, focus, _environment(rule, at, find))
+
+
+def clears(rule: Rule, focus: Node, at: datetime, find: Callable[[Input], Sequence[Observed]] | None) -> bool:
+    """Whether what a rule does not raise is over. Raises as `raises` does."""
+    return not rule.until or _all(rule.until, focus, _environment(rule, at, find))
+
+
+def _environment(rule: Rule, at: datetime, find: Callable[[Input], Sequence[Observed]] | None) -> Environment:
+    if not rule.inputs:
+        return PLAIN
+    return Environment(constants=Windows(rule, find), clock=lambda: at, steps=STEPS)
+
+
+def _all(conditions: Sequence[Condition], focus: Node, environment: Environment) -> bool:
+    return all(condition.holds(focus, environment) for condition in conditions)
 
 
 def window(one: Input, at: datetime, known: Mapping[str, Sequence[Observed]]) -> list[Observed]:
     """The Observations that an input names at a time, each once, oldest first; `known` are those by code."""
+    begin = at - one.window
+    if len(one.codes) == 1:
+        ((_, code),) = one.codes
+        return [seen for seen in known.get(code, ()) if begin < seen.at <= at and _has(seen, one.codes)]
     found: dict[str, Observed] = {}
     for _, code in one.codes:
-        for observed in known.get(code, ()):
-            if at - one.window < observed.at <= at and _has(observed, one.codes):
-                found[observed.id] = observed
-    return sorted(found.values(), key=lambda observed: (observed.at, observed.id))
+        for seen in known.get(code, ()):
+            if begin < seen.at <= at and _has(seen, one.codes):
+                found[seen.id] = seen
+    return sorted(found.values(), key=lambda seen: (seen.at, seen.id))
 
 
 def _has(observed: Observed, codes: Sequence[Code]) -> bool:
-    return any((system, code) in codes or (None, code) in codes for system, code in observed.codings())
+    return any((system, code) in codes or (None, code) in codes for system, code in observed.codings)
 
 
 def labels(evidence: Sequence[Observed]) -> list[dict[str, Any]]:

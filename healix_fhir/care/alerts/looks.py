@@ -63,7 +63,7 @@ def expect(book: Book, came: Sequence[Observed], moment: datetime) -> Work[None]
     wanted = {
         (held.key, one.pat): held
         for one in came
-        for held in book.concerning(one.codings(), one.pat)
+        for held in book.concerning(one.codings, one.pat)
         if held.rule.period is not None and (held.pats is None or one.pat in held.pats)
     }
     if wanted:

@@ -28,25 +28,20 @@ MOST = 500
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """An Observation of a patient; `at` is when it was made, `until` when that ended."""
+    """An Observation of a patient; `at` is when it was made, `until` when that ended. `codings` say what it is."""
 
     id: str
     pat: int
     at: datetime
     until: datetime
     node: Node
+    codings: tuple[Code, ...]
 
     @property
     def resource(self) -> dict[str, Any]:
         """Its content."""
         found: dict[str, Any] = self.node.value
         return found
-
-    def codings(self) -> Iterator[Code]:
-        """What it says that it is."""
-        for coding in self.resource.get("code", {}).get("coding", ()):
-            if "code" in coding:
-                yield coding.get("system"), coding["code"]
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -108,4 +103,9 @@ def _counting(rows: Sequence[Row]) -> Iterator[Observed]:
     for id_, pat, at, until, body in rows:
         resource = decode_stored(bytes(body))
         if resource.get("status") in COUNTING:
-            yield Observed(id_, pat, at, until, root(resource))
+            yield Observed(id_, pat, at, until, root(resource), _codings(resource))
+
+
+def _codings(resource: dict[str, Any]) -> tuple[Code, ...]:
+    codings = resource.get("code", {}).get("coding", ())
+    return tuple([(coding.get("system"), coding["code"]) for coding in codings if "code" in coding])

@@ -12,13 +12,13 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from healix_fhir.care.alerts.condition import Condition
 from healix_fhir.care.alerts.expressions import expression_of
 from healix_fhir.care.alerts.rule import CARE_TEAM, PATIENT, Escalation, Plan, Rule
 from healix_fhir.care.alerts.span import duration
 from healix_fhir.care.alerts.timing import hours_of, period_of
 from healix_fhir.care.alerts.wanted import codes_of, input_of, only
 from healix_fhir.kernel.errors import invalid
-from healix_fhir.model.fhirpath.engine import Expression
 
 Json = dict[str, Any]
 ECA_RULE, PROTOCOL = "eca-rule", "clinical-protocol"
@@ -81,7 +81,7 @@ def _rule(plan: Json, action: Json, at: str, name: str) -> Rule:
         raise invalid(f"{at}.input: two have the same id")
     focus = "Observation" if period is None else "Patient"
     when = [expression_of(one, names, focus, at) for one in asked]
-    until: list[Expression] = []
+    until: list[Condition] = []
     for n, condition in enumerate(action.get("condition", ())):
         place = f"{at}.condition[{n}]"
         only(condition, frozenset({"id", "extension", "kind", "expression"}), place)

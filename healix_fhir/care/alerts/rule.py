@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
+from healix_fhir.care.alerts.condition import Condition
 from healix_fhir.care.alerts.hours import Hours
-from healix_fhir.model.fhirpath.engine import Expression
 
 Json = dict[str, Any]
 Code = tuple[str | None, str]
@@ -56,8 +56,8 @@ class Rule(msgspec.Struct, frozen=True):
     codes: tuple[Code, ...]
     period: timedelta | None
     inputs: tuple[Input, ...]
-    when: tuple[Expression, ...]
-    until: tuple[Expression, ...]
+    when: tuple[Condition, ...]
+    until: tuple[Condition, ...]
     told: frozenset[str]
     escalations: tuple[Escalation, ...]
     hours: Hours | None
