@@ -73,3 +73,15 @@ def reading(
         "effectiveDateTime": at.isoformat().replace("+00:00", "Z"),
         "valueQuantity": {"value": value, "unit": unit, "system": UCUM, "code": unit},
     }
+
+
+def care_plan(id_: str, canonical: str, **more: Any) -> Json:
+    """An active CarePlan of the first patient that instantiates a plan."""
+    return {
+        "resourceType": "CarePlan",
+        "id": id_,
+        "status": "active",
+        "intent": "plan",
+        "subject": {"reference": "Patient/p"},
+        "instantiatesCanonical": [canonical],
+    } | more

@@ -23,6 +23,7 @@ from tests.support.alerts import (
     WEIGHT,
     action,
     by_the_clock,
+    care_plan,
     condition,
     looking_back,
     plan,
@@ -212,18 +213,6 @@ def test_a_rule_is_for_all_for_a_group_or_for_whose_care_plan_says_so(ward: Ward
     assert ward.sql("SELECT plans, problem FROM alert_rule WHERE source = 'CarePlan/c'") == [
         (b"", "the status of http://clinic.test/protocol is retired")
     ]
-
-
-def care_plan(id_: str, canonical: str, **more: Any) -> Json:
-    """An active CarePlan of the first patient that instantiates a plan."""
-    return {
-        "resourceType": "CarePlan",
-        "id": id_,
-        "status": "active",
-        "intent": "plan",
-        "subject": {"reference": "Patient/p"},
-        "instantiatesCanonical": [canonical],
-    } | more
 
 
 @pytest.mark.parametrize(
