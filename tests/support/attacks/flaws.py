@@ -86,6 +86,7 @@ ASIDE: Mapping[str, str] = {
     "healix_fhir.bulk.selection": "writes files for later; tests/integration/bulk/test_access.py holds it",
     "healix_fhir.bulk.gathered": "writes files for later; tests/integration/bulk/test_access.py holds it",
     "healix_fhir.subscription.seen": "tells subscribers; tests/integration/subscription/test_narrowed.py holds it",
+    "healix_fhir.pages.alerts.inbox": "names alerts to a search, which asks by itself",
     "smart_auth.access": "makes one condition of another",
 }
 """Modules that ask, but show nothing by it."""
