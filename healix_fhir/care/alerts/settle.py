@@ -49,9 +49,10 @@ class Row(msgspec.Struct):
 
 def settle(assessed: Sequence[Assessed], clinic: Clinic, moment: datetime) -> Work[None]:
     """Take in verdicts, in the order of their times for each rule and patient."""
+    if not assessed:
+        return
     raising = sorted({_key(one) for one in assessed if one.verdict.raises})
-    others = sorted({_key(one) for one in assessed} - set(raising))
-    rows = (yield from _lock(raising, others, moment)) if assessed else {}
+    rows = yield from _lock(raising, sorted({_key(one) for one in assessed}))
     if not rows:
         return
     news = _followed(assessed, rows, moment)
@@ -65,25 +66,25 @@ def _key(one: Assessed) -> Key:
     return one.case.held.key, one.case.pat
 
 
-def _lock(raising: Sequence[Key], others: Sequence[Key], moment: datetime) -> Work[dict[Key, Row]]:
-    """The rows of these, locked: made where an alert may be raised, and left out where there is none to clear."""
-    rows = []
+def _lock(raising: Sequence[Key], every: Sequence[Key]) -> Work[dict[Key, Row]]:
+    """The rows of these, made where an alert may be raised, and then locked in one order, so that workers wait for each
+    other and never in a circle.
+    """
     if raising:
-        rows += yield Statement(
-            """INSERT INTO alert_state AS s (rule, pat, phase, at, rank)
-               SELECT x.rule, x.pat, 'armed', %s, 0 FROM unnest(%s::text[], %s::bigint[]) AS x (rule, pat)
+        yield Statement(
+            """INSERT INTO alert_state (rule, pat, phase, at, rank)
+               SELECT x.rule, x.pat, 'armed', '1900-01-01Z', 0 FROM unnest(%s::text[], %s::bigint[]) AS x (rule, pat)
                ORDER BY x.rule, x.pat
-               ON CONFLICT (rule, pat) DO UPDATE SET rule = excluded.rule
-               RETURNING s.rule, s.pat, s.phase, s.at, s.resolved, s.issue, s.rank, s.raised""",
-            (datetime.min.replace(tzinfo=moment.tzinfo, year=1900), [r for r, _ in raising], [p for _, p in raising]),
+               ON CONFLICT (rule, pat) DO NOTHING""",
+            ([rule for rule, _ in raising], [pat for _, pat in raising]),
         )
-    if others:
-        rows += yield Statement(
-            """SELECT s.rule, s.pat, s.phase, s.at, s.resolved, s.issue, s.rank, s.raised FROM alert_state s
-               JOIN unnest(%s::text[], %s::bigint[]) AS x (rule, pat) ON s.rule = x.rule AND s.pat = x.pat
-               WHERE s.phase <> 'armed' ORDER BY s.rule, s.pat FOR UPDATE OF s""",
-            ([rule for rule, _ in others], [pat for _, pat in others]),
-        )
+    rows = yield Statement(
+        """SELECT s.rule, s.pat, s.phase, s.at, s.resolved, s.issue, s.rank, s.raised
+           FROM unnest(%s::text[], %s::bigint[]) AS x (rule, pat)
+           JOIN alert_state s ON s.rule = x.rule AND s.pat = x.pat
+           ORDER BY s.rule, s.pat FOR UPDATE OF s""",
+        ([rule for rule, _ in every], [pat for _, pat in every]),
+    )
     return {
         (rule, pat): Row(State(Phase(phase), at, resolved), issue, rank, raised)
         for rule, pat, phase, at, resolved, issue, rank, raised in rows
