@@ -78,13 +78,17 @@ def document(one: Printed, written: Written, made: datetime) -> Document:
             )
         ),
         Signature(f"{prescriber}, {day}" if day else prescriber),
-        Paragraph(
-            say["signed"].format(prescriber=prescriber, day=day or say["unknown"], id=str(order["id"])), soft=True
-        ),
+        Paragraph(_origin(order, prescriber, day or say["unknown"], say), soft=True),
     ]
     head = f"{patient} · {born}" if born else patient
     foot = say["printed"].format(moment=written.moment(made))
     return Document(say["title"], LANGUAGE, head, made, tuple(blocks), foot, subtitle=day)
+
+
+def _origin(order: Json, prescriber: str, day: str, say: Mapping[str, str]) -> str:
+    """Where it comes from: only what was signed here, which has its Provenance, is said to be signed."""
+    was_signed = any(str(one.get("reference", "")).startswith("Provenance/") for one in order.get("eventHistory", ()))
+    return say["signed" if was_signed else "ordered"].format(prescriber=prescriber, day=day, id=str(order["id"]))
 
 
 def _warning(order: Json, written: Written, say: Mapping[str, str]) -> list[Block]:
