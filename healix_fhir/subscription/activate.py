@@ -22,7 +22,7 @@ from healix_fhir.subscription.criteria import keys
 from healix_fhir.subscription.queue import wake
 from healix_fhir.subscription.standing import Owner
 from healix_fhir.subscription.status import NAME, Reasons, forget, present, set_status
-from healix_fhir.subscription.topic import Topic
+from healix_fhir.subscription.topic import Topic, Trigger
 from healix_fhir.subscription.topics import find_topics
 from smart_auth.access import restored
 
@@ -127,24 +127,29 @@ def _keep(active: Sequence[tuple[str, int, Channel, Owner]], base: str) -> Work[
     ids = given["id"]
     yield Statement(_FORGET, given)
     yield Statement(_KEEP, given)
+    yield from keyed([(id_, channel.triggers) for id_, _, channel, _ in active], base)
+    yield wake(ids)
+
+
+def keyed(several: Sequence[tuple[str, Sequence[Trigger]]], base: str) -> Work[None]:
+    """Let subscriptions be found by the keys of their triggers."""
     rows = sorted(
         (trigger.type, key, id_, place)
-        for id_, _, channel, _ in active
-        for place, trigger in enumerate(channel.triggers)
+        for id_, triggers in several
+        for place, trigger in enumerate(triggers)
         for key in keys(trigger.type, "&".join(filter(None, (trigger.filter, _alone(trigger)))), base)
     )
-    yield Statement("DELETE FROM subscription_key WHERE subscription = ANY(%s)", (ids,))
+    yield Statement("DELETE FROM subscription_key WHERE subscription = ANY(%s)", ([id_ for id_, _ in several],))
     yield Statement(
         """INSERT INTO subscription_key (type, key, subscription, trigger)
            SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::smallint[])""",
         [list(column) for column in zip(*rows, strict=True)],
     )
-    yield wake(ids)
 
 
-def _alone(trigger: Any) -> str:
+def _alone(trigger: Trigger) -> str:
     """The criteria that every event meets: those on the new version, unless the old one may do instead."""
-    return "" if trigger.previous and not trigger.both else str(trigger.current)
+    return "" if trigger.previous and not trigger.both else trigger.current
 
 
 def _columns(active: Sequence[tuple[str, int, Channel, Owner]]) -> dict[str, list[Any]]:

@@ -24,8 +24,8 @@ from healix_fhir.subscription.version import Version
 from smart_auth.access import AccessContext
 
 BATCH = 16
-LEASE = 120
-"""Seconds in which what is claimed is surely sent."""
+LEASE = 20
+"""Seconds for which what is claimed is nobody else's; prolonged while it is being sent."""
 AT_A_TIME = 10
 """Events of R4's notifications, which are requests of their own, that are delivered in one go."""
 
@@ -68,6 +68,14 @@ def claim(bases: tuple[str, ...]) -> Work[tuple[int, list[Delivery]]]:
     busy = {delivery.one.id for delivery in deliveries if delivery.events or delivery.kind is not Kind.EVENTS}
     yield _settled([one for one in standing if one.id not in busy], deliveries)
     return len(waiting), [delivery for delivery in deliveries if delivery.one.id in busy]
+
+
+def prolong(ids: Sequence[str]) -> Statement:
+    """Keep what is still being sent."""
+    return Statement(
+        "UPDATE subscription SET leased = now() + make_interval(secs => %s) WHERE id = ANY(%s) AND leased IS NOT NULL",
+        (LEASE, list(ids)),
+    )
 
 
 def _settled(idle: Sequence[Active], deliveries: Sequence[Delivery]) -> Statement:

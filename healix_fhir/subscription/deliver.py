@@ -8,18 +8,19 @@ status `error` and why, after `ATTEMPTS` it is turned off. Whenever the receiver
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from psycopg import Connection
 from psycopg.errors import DeadlockDetected, SerializationFailure
 
 from healix_fhir.kernel.audit import AuditRow, record
-from healix_fhir.kernel.database import Row, Statement, Work, run
+from healix_fhir.kernel.database import Row, Statement, Work, one, run
 from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.subscription.channel import Kind as Channel
-from healix_fhir.subscription.claim import Delivery, claim
+from healix_fhir.subscription.claim import Delivery, claim, prolong
 from healix_fhir.subscription.events import Told
 from healix_fhir.subscription.guide import Content, Kind
 from healix_fhir.subscription.letter import letter
@@ -32,6 +33,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 2.0, 3600.0
 BETWEEN_MAILS = 60
 """Seconds between two mails of a subscription: what happens meanwhile is in the next."""
 RETRIES = 5
+PROLONG = 5.0
 T = TypeVar("T")
 
 
@@ -57,9 +59,13 @@ def deliverer(bases: tuple[str, ...], *, allow_private: bool) -> Callable[[Conne
                 threads.submit(_deliver, delivery, bases[0], allow_private=allow_private): delivery
                 for delivery in deliveries
             }
-            for done in as_completed(sent):
-                delivery, result = sent[done], done.result()
-                _retried(connection, lambda one=delivery, came=result: _settle(one, came, bases))  # type: ignore[misc]
+            pending: set[Future[Result]] = set(sent)
+            while pending:
+                done, pending = wait(pending, PROLONG, FIRST_COMPLETED)
+                for future in done:
+                    _retried(connection, partial(_settle, sent[future], future.result(), bases))
+                if pending:
+                    run(connection, one(prolong([sent[future].one.id for future in pending])))
         return len(deliveries)
 
     return deliver_due

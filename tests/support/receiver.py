@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,10 +23,11 @@ class Received:
 
 @dataclass
 class Receiver:
-    """Answers with `status`; `seen` are the requests in order of arrival."""
+    """Answers with `status` after a `pause`; `seen` are the requests in order of arrival."""
 
     port: int = 0
     status: int = 200
+    pause: float = 0.0
     seen: list[Received] = field(default_factory=list)
 
     @property
@@ -44,6 +46,7 @@ def receiving() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.seen.append(Received(self.command, self.path, headers, body))
+            time.sleep(receiver.pause)
             self.send_response(receiver.status)
             self.send_header("Location", f"http://127.0.0.1:{receiver.port}/elsewhere")
             self.send_header("Content-Length", "0")

@@ -89,6 +89,7 @@ SENSES: Mapping[str, Sense] = {
             "signing-key",
             "research-project",
             "drug-interactions",
+            "subscription",
         ),
         Sense(ALERT, (CONFIGURATION,)),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from healix_fhir.pages.admin import client, clients, peers, retention, studies, study, user, users
+from healix_fhir.pages.admin import client, clients, peers, retention, studies, study, subscriptions, user, users
 from healix_fhir.pages.admin.gate import ADMIN, Handler, acting, always, makes_administrator, opens_all, showing
 from healix_fhir.pages.alerts import general
 
@@ -20,6 +20,7 @@ SHOWN: Mapping[str, Handler] = {
     f"{ADMIN}/peers": showing(peers.listing),
     f"{ADMIN}/peers/new": showing(peers.form),
     f"{ADMIN}/peers/known": showing(peers.show),
+    f"{ADMIN}/subscriptions": showing(subscriptions.listing),
     f"{ADMIN}/studies": showing(studies.listing),
     f"{ADMIN}/studies/kept": showing(studies.kept),
     f"{ADMIN}/studies/retention": showing(retention.show),
@@ -48,6 +49,7 @@ SENT: Mapping[str, Handler] = {
     f"{ADMIN}/peers": acting(peers.create, always),
     f"{ADMIN}/peers/known": acting(peers.change, always),
     f"{ADMIN}/peers/known/remove": acting(peers.forget, always),
+    f"{ADMIN}/subscriptions/{{id}}/restart": acting(subscriptions.restart),
     f"{ADMIN}/studies/retention": acting(retention.add, always),
     f"{ADMIN}/studies/retention/remove": acting(retention.drop, always),
     f"{ADMIN}/studies/{{uid}}/assign": acting(study.give, always),

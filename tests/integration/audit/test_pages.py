@@ -34,6 +34,7 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
     "/admin/studies/kept": ("root", "/admin/studies/kept", [("E", "query-deleted", None, None)]),
     "/admin/studies/{uid}": ("root", f"/admin/studies/{uid(1)}", [("E", "query-study", uid(1), None)]),
     "/admin/peers": ("root", "/admin/peers", [("E", "list-administered", None, None)]),
+    "/admin/subscriptions": ("root", "/admin/subscriptions", [("E", "list-administered", None, None)]),
     "/admin/peers/known": ("root", "/admin/peers/known?aet=CT1", [("R", "show-administered", "peer/CT1", None)]),
     "/account/": ("root", "/account/", [("R", "list-break-glass", "Patient/p3", "p3")]),
     "/account/goals": (
