@@ -13,12 +13,13 @@ from threading import Thread
 
 @dataclass(frozen=True)
 class Received:
-    """One request."""
+    """One request, and when it came."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float = 0.0
 
 
 @dataclass
@@ -45,7 +46,7 @@ def receiving() -> Iterator[Receiver]:
         def _take(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            receiver.seen.append(Received(self.command, self.path, headers, body))
+            receiver.seen.append(Received(self.command, self.path, headers, body, time.time()))
             time.sleep(receiver.pause)
             self.send_response(receiver.status)
             self.send_header("Location", f"http://127.0.0.1:{receiver.port}/elsewhere")
