@@ -111,6 +111,12 @@ class Settings:
     """Whether images that lack what their SOP class requires are stored with a warning (B007H): `true` or `false`."""
     time_zone: str = ""
     """Time zone of the clinic, e.g. `Europe/Vienna`: worklist, readings, opening hours; empty: as in orders, UTC."""
+    reminder_hours: int = 24
+    """Hours before an appointment at which people are reminded of it."""
+    sms_url: str = dataclasses.field(default="", repr=False)
+    """Where text messages are handed over, as `POST {"to": ..., "text": ...}`; empty: none are sent."""
+    sms_allow_private: bool = False
+    """Whether that may be an address of a private network, and without TLS: `true` or `false`."""
     calendar_days: int = 60
     """Days for which slots are made ahead from opening hours."""
     alert_quiet: str = ""

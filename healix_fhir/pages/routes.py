@@ -30,6 +30,8 @@ from healix_fhir.pages.account import invite, looked, register, reset, sessions,
 from healix_fhir.pages.admin.addresses import SENT, SHOWN
 from healix_fhir.pages.alerts import inbox as alerts
 from healix_fhir.pages.alerts import rules as alert_rules
+from healix_fhir.pages.appointment.addresses import SENT as APPOINTED
+from healix_fhir.pages.appointment.addresses import SHOWN as APPOINTMENTS
 from healix_fhir.pages.authorize import decision, encounter, patient, start
 from healix_fhir.pages.authorize.flow import ONWARD
 from healix_fhir.pages.circle import acts
@@ -98,6 +100,8 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(openapi.ADDRESS, _answering(site, openapi.show)),
         Route(openapi.DOCUMENT, _answering(site, openapi.download)),
         Route(f"{ONWARD}/decision", _answering(site, decision.submit), methods=["POST"]),
+        *(Route(path, _answering(site, handler)) for path, handler in APPOINTMENTS.items()),
+        *(Route(path, _answering(site, handler), methods=["POST"]) for path, handler in APPOINTED.items()),
         *(Route(path, _answering(site, handler)) for path, handler in prescription.SHOWN.items()),
         *(Route(path, _answering(site, handler), methods=["POST"]) for path, handler in prescription.SENT.items()),
         *(Route(path, _answering(site, handler)) for path, handler in SHOWN.items()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -26,6 +27,7 @@ from smart_auth.oauth.throttle import Throttle
 from smart_auth.person import find_person
 from smart_auth.scope import parse
 
+UTC = ZoneInfo("UTC")
 AGENT = 400
 """Characters of a User-Agent that are kept."""
 
@@ -40,7 +42,7 @@ class Site:
     """`root` is the server's URL without a slash at the end. `has_viewer` tells whether a viewer is installed.
 
     `password_length` is the least of a new password. `two_factors_of` are the roles that do not sign in
-    with a password alone; `tenant` names this organization to apps.
+    with a password alone; `tenant` names this organization to apps. Times are told by the clock of `zone`.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -54,6 +56,7 @@ class Site:
     password_length: int = SHORTEST_PASSWORD
     tenant: str = ""
     verifier: Verifier = field(default_factory=Verifier)
+    zone: ZoneInfo = UTC
 
     @property
     def secure(self) -> bool:

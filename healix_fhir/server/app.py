@@ -106,6 +106,7 @@ def create_app(settings: Settings) -> ASGIApp:
             REQUIRED_OF[settings.require_second_factor],
             settings.password_length,
             settings.tenant,
+            zone=settings.clock,
         )
         watch = ParameterWatch(settings.database_url)
         listening, waking = Listening(settings.database_url), Waking(settings.database_url)

@@ -52,17 +52,17 @@ from healix_fhir.care import break_glass_notice, daily, memberships, relationshi
 from healix_fhir.care.alerts import due, watch
 from healix_fhir.care.alerts.hours import quiet
 from healix_fhir.care.alerts.settle import Clinic
-from healix_fhir.care.calendar import filling, marking
+from healix_fhir.care.calendar import filling, marking, reminding, telling, waiting
 from healix_fhir.care.goals import follow as goals
 from healix_fhir.care.persons import find_person
 from healix_fhir.care.reports import link
 from healix_fhir.imaging import bridge, orders, unmerged, workitems
 from healix_fhir.imaging.performing import consumer as performing
 from healix_fhir.imaging.scheduling import consumer as scheduling
-from healix_fhir.kernel import clock
+from healix_fhir.kernel import clock, sms
 from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row, Work, one, open_pool, run, transaction
-from healix_fhir.kernel.jobs import Task
+from healix_fhir.kernel.jobs import Task, enqueue
 from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.kernel.mail.delivery import mailer
 from healix_fhir.kernel.mail.transport import transport_of
@@ -97,6 +97,7 @@ SCHEDULES = {
     SWEEP: "32 * * * *",
     "goals.follow": "12 */6 * * *",
     filling.ROLL: "12 1 * * *",
+    waiting.TASK: "* * * * *",
 }
 """Cron lines by task."""
 
@@ -117,7 +118,7 @@ def consumers(settings: Settings) -> Consumers:
             daily.marker(settings.zone),
             goals.consumer(bases, settings.zone),
             filling.consumer,
-            marking.consumer(bases),
+            marking.consumer(bases, lambda: enqueue(waiting.TASK, lock=waiting.TASK)),
             watch.consumer(_clinic(settings)),
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
         ),
@@ -202,6 +203,8 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         "goals.follow": lambda: _follow_goals(settings),
         filling.TASK: lambda source: _fill(settings, source),
         filling.ROLL: lambda: _roll(settings),
+        waiting.TASK: lambda: _tend(settings),
+        telling.TASK: lambda to, text: sms.send(settings.sms_url, to, text, allow_private=settings.sms_allow_private),
     }
 
 
@@ -250,6 +253,17 @@ def _roll(settings: Settings) -> None:
         found = transaction(pool, filling.sources)
     for source in found:
         _fill(settings, source)
+
+
+def _tend(settings: Settings) -> None:
+    tell = telling.Told(settings.root, settings.clock, texts=bool(settings.sms_url))
+    bases = (settings.fhir_base,)
+    with open_pool(settings.database_url, size=1) as pool:
+        ended = transaction(pool, lambda: waiting.expired(bases))
+        offers = transaction(pool, lambda: waiting.offered(bases, tell))
+        reminders = transaction(pool, lambda: reminding.reminded(tell, settings.reminder_hours))
+    if ended or offers or reminders:
+        log.info("appointments tended", holds_ended=ended, offers=offers, reminders=reminders)
 
 
 def _index(settings: Settings) -> None:
@@ -341,5 +355,5 @@ def _sweep_subscriptions(settings: Settings) -> None:
 def _sweep_access(settings: Settings) -> None:
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         run(connection, access.sweep())
-        for statement in (tickets.sweep(), link.sweep(), mail.sweep(), journal.sweep()):
+        for statement in (tickets.sweep(), link.sweep(), mail.sweep(), journal.sweep(), reminding.sweep()):
             run(connection, one(statement))

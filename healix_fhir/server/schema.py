@@ -12,6 +12,7 @@ from dicomweb.routing import tables as routing
 from dicomweb.workitem import tables as worklist
 from healix_fhir.bulk import tables as bulk
 from healix_fhir.care.alerts import tables as alerts
+from healix_fhir.care.calendar import tables as calendars
 from healix_fhir.care.reports import link_table
 from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
@@ -59,6 +60,7 @@ ROOMS = (
     bulk,
     alerts,
     link_table,
+    calendars,
 )
 """The modules that declare tables; importing them fills `metadata`."""
 

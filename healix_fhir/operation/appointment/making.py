@@ -25,11 +25,13 @@ from healix_fhir.operation.appointment.proposal import held, proposal, released
 from healix_fhir.operation.appointment.wish import APPOINTMENT, Wish, calendar, patients_of, stored
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Committed, Method, Stored
-from healix_fhir.store.taken import slots_of
+from healix_fhir.store.taken import local, slots_of
 from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
 
 Json = Mapping[str, Any]
+CALENDARS = ("Practitioner", "PractitionerRole", "Location", "HealthcareService", "Device")
+"""Those whose calendars say whether they take part."""
 HOLD = timedelta(minutes=10)
 """For which slots are kept free from others."""
 HOLDS, AHEAD = 5, 50
@@ -97,7 +99,14 @@ def _again(access: AccessContext, old: Stored, asked: Wish, status: str) -> Work
     found, schedules = yield from calendar(access, slots, old.id)
     patients = tuple(patients_of(before)) or asked.patients
     rest = {name: one for name, one in before.items() if name != "requestedPeriod"}
+    rest["participant"] = [one for one in before["participant"] if not _is_wish(one)]
     return proposal(found, schedules, status, patients, rest)
+
+
+def _is_wish(participant: Json) -> bool:
+    """Whether somebody was only asked for: who has the slots that are booked takes part, and no other clinician."""
+    actor = local(participant.get("actor"))
+    return participant.get("status") == "needs-action" and actor is not None and actor[0] in CALENDARS
 
 
 def _within_limits(access: AccessContext, patients: Sequence[str]) -> Work[None]:

@@ -98,6 +98,13 @@ SILENT: Mapping[str, str] = {
         "shows patients by searches, which record themselves",
     ),
     **dict.fromkeys(("/account/report", "/account/report/{document}"), "reads and searches, which record themselves"),
+    **dict.fromkeys(
+        (
+            "/account/appointments", "/account/appointments/find", "/account/calendar", "/account/calendar/hours",
+            "/calendar/{secret}",
+        ),
+        "shows appointments by searches, which record themselves",
+    ),
 }  # fmt: skip
 
 
