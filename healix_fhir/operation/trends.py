@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, timedelta, tzinfo
 from decimal import Decimal
+from urllib.parse import urlencode
 
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel import clock
@@ -25,7 +26,7 @@ from healix_fhir.model.operation_definition import MANY, Parameter
 from healix_fhir.operation.declaring import into, out, own
 from healix_fhir.operation.given import Given, Json
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.measurement.daily import COURSES, SYSTEM, Course, Day, read
+from healix_fhir.operation.measurement.daily import COURSES, SUMMARY, SYSTEM, Course, Day, read
 from healix_fhir.operation.measurement.metrics import UCUM
 from healix_fhir.operation.measurement.trend import WINDOWS, Trend, trends, value_of
 from healix_fhir.search.matched import Matched, conditions, matched
@@ -71,7 +72,7 @@ async def run_trends(interactions: Interactions, access: AccessContext, invocati
     found = await interactions.timed(
         lambda: _summaries(access, patient, names, last, interactions.bases[0]), aside=True
     )
-    return await asyncio.to_thread(_answer, found, last)
+    return await asyncio.to_thread(_answer, found, names, last)
 
 
 def _last(text: str | None, zone: tzinfo) -> date:
@@ -93,22 +94,23 @@ def _names(given: Given) -> list[str]:
 
 
 def _summaries(access: AccessContext, patient: str, names: Sequence[str], last: date, base: str) -> Work[list[Matched]]:
-    codes = ",".join(f"{SYSTEM}|{name}" for name in names)
+    # one token, which the index has by patient and date: of several series all are looked at
+    token = ("code", f"{SYSTEM}|{names[0]}") if len(names) == 1 else ("category", f"{SYSTEM}|{SUMMARY}")
     first = last - timedelta(days=2 * max(WINDOWS))
-    asked = [("patient", escape(patient)), ("code", codes), ("date", f"ge{first}"), ("date", f"le{last}")]
+    asked = [("patient", escape(patient)), token, ("date", f"ge{first}"), ("date", f"le{last}")]
     found = yield from matched(access, conditions(OBSERVATION, asked, "$trends", base), MOST, base, cut=True)
-    row = AuditRow(access.origin, "E", "$trends", patient=access.patient, entity=OBSERVATION, query=f"code={codes}")
+    row = AuditRow(access.origin, "E", "$trends", patient=access.patient, entity=OBSERVATION, query=urlencode([token]))
     yield audit_shown(row, [(OBSERVATION, one.id) for one in found])
     return found
 
 
-def _answer(found: Sequence[Matched], last: date) -> bytes:
+def _answer(found: Sequence[Matched], names: Sequence[str], last: date) -> bytes:
     series: dict[str, list[Day]] = defaultdict(list)
     for one in found:  # the newest first
         day = read(one.body)
         if day is not None:
             series[day.course.name].append(day)
-    made = [_part(COURSES[name], series[name], last) for name in COURSES if name in series]
+    made = [_part(COURSES[name], series[name], last) for name in COURSES if name in series and name in names]
     return encode({"resourceType": "Parameters"} | ({"parameter": made} if made else {}))
 
 

@@ -26,6 +26,8 @@ from healix_fhir.operation.measurement.metrics import METRICS, UCUM, Metric, Ran
 
 SYSTEM = "urn:healix:daily-summary"
 """The code system of summaries: a code for each series."""
+SUMMARY = "daily-summary"
+"""The category of all of them."""
 STATISTICS = "http://terminology.hl7.org/CodeSystem/observation-statistics"
 WORDS = {"count": "Count", "minimum": "Minimum", "maximum": "Maximum", "average": "Average", "sum": "Sum"}
 EVENING = time(18)
@@ -124,7 +126,7 @@ def summary(made: Day, patient: str, zone: tzinfo) -> Json:
     return {
         "resourceType": "Observation",
         "status": "final",
-        "category": [{"coding": [{"system": SYSTEM, "code": "daily-summary", "display": "Daily summary"}]}],
+        "category": [{"coding": [{"system": SYSTEM, "code": SUMMARY, "display": "Daily summary"}]}],
         "code": {
             "coding": [{"system": SYSTEM, "code": course.name, "display": f"{course.display}, of a day"}],
             "text": f"{course.display}, of a day",

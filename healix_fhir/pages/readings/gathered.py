@@ -12,7 +12,7 @@ from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.model.json import decode_stored
-from healix_fhir.operation.measurement.daily import COURSES, SYSTEM, Day, read
+from healix_fhir.operation.measurement.daily import COURSES, SUMMARY, SYSTEM, Day, read
 from healix_fhir.operation.measurement.measured import BY_CODE, Measured, measured
 from healix_fhir.operation.measurement.metrics import LOINC, METRICS
 from healix_fhir.pages.readings.window import Span, Window
@@ -40,12 +40,11 @@ def gathered(access: AccessContext, patient: str, window: Window, base: str) -> 
     """What a page shows: of a month the days, else the readings themselves. Raises Forbidden."""
     codes = ",".join(f"{LOINC}|{code}" for code in BY_CODE)
     if window.span is Span.MONTH:
-        summed = ",".join(f"{SYSTEM}|{name}" for name in COURSES)
-        found = yield from _found(access, patient, summed, window, base)
+        found = yield from _found(access, patient, ("category", f"{SYSTEM}|{SUMMARY}"), window, base)
         days = [day for one in found if (day := read(one.body)) is not None]
         result = Gathered({}, _by_series(days), cut=len(found) == MOST)
     else:
-        found = yield from _found(access, patient, codes, window, base)
+        found = yield from _found(access, patient, ("code", codes), window, base)
         result = Gathered(_by_metric(_readings(found)), {}, cut=len(found) == MOST)
     if found:
         return result
@@ -55,12 +54,14 @@ def gathered(access: AccessContext, patient: str, window: Window, base: str) -> 
     return msgspec.structs.replace(result, newest=next(iter(_readings(last)), None))
 
 
-def _found(access: AccessContext, patient: str, codes: str, window: Window, base: str) -> Work[list[Matched]]:
-    """The Observations of codes that begin within the window, the newest first."""
+def _found(
+    access: AccessContext, patient: str, token: tuple[str, str], window: Window, base: str
+) -> Work[list[Matched]]:
+    """The Observations of a code or category that touch the window, the newest first."""
     end = window.end - timedelta(milliseconds=1)
     asked = [
         ("patient", f"Patient/{patient}"),
-        ("code", codes),
+        token,
         ("date", f"ge{instant(window.begin)}"),
         ("date", f"le{instant(end)}"),
     ]
