@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.database import Statement, Work, atransaction
-from healix_fhir.operation.alert import ACKNOWLEDGE, LONGEST, RESOLVE, acknowledge, resolve
+from healix_fhir.operation.alert import ACKNOWLEDGE, LONGEST, OPEN, RESOLVE, acknowledge, resolve
 from healix_fhir.operation.given import Argument, Given
 from healix_fhir.operation.invocation import Invocation
 from healix_fhir.pages.form import check_csrf, read_form
@@ -93,7 +93,7 @@ async def _open(site: Site, access: AccessContext) -> tuple[list[Line], bool]:
     if not ids:
         return [], False
     found = {one["id"]: one for one in await _all(site, access, ALERT, ids[:SHOWN])}
-    alerts = [found[id_] for id_ in ids if id_ in found]
+    alerts = [one for id_ in ids if (one := found.get(id_)) is not None and one["status"] in OPEN]
     patients = {one["patient"]["reference"].rpartition("/")[2] for one in alerts}
     persons = {one["id"]: person(one) for one in await _all(site, access, "Patient", patients)}
     evidence = {id_ for one in alerts for id_ in _evidence(one)}
@@ -185,6 +185,6 @@ def _to_patient(sent: Json) -> bool:
 
 def _state(alert: Json | None) -> str:
     """How an alert stands, as the page has words for it."""
-    if alert is None or alert["status"] not in ("preliminary", "registered"):
+    if alert is None or alert["status"] not in OPEN:
         return "done"
     return "seen" if alert.get("mitigation") else "open"

@@ -84,10 +84,10 @@ def test_rules_alerts_and_what_people_do_with_them(database_url: str, pool: Pool
             assert "Somebody of your care team" in (await ada.get(ALERTS)).text
             assert (await send(doctor, ALERTS, alert=alert["id"], deed="resolve")).status_code == 303
             assert (await send(doctor, ALERTS, alert=alert["id"], deed="resolve")).status_code == 409
+            assert "There are no open alerts" in (await doctor.get(ALERTS)).text
             (plan_,) = stored(pool, "CarePlan")
             assert (await send(doctor, f"{RULES}/end", patient="p1", rule=plan_["id"])).status_code == 303
             work(pool)
-            assert "There are no open alerts" in (await doctor.get(ALERTS)).text
             assert "There are none." in (await doctor.get(f"{RULES}?patient=p1")).text
             assert "This has been dealt with." in (await ada.get(ALERTS)).text
 
