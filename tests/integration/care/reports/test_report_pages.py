@@ -12,10 +12,13 @@ import psycopg
 import pytest
 
 from healix_fhir.care.reports import link
-from healix_fhir.kernel.database import open_pool
+from healix_fhir.kernel.database import open_pool, run
 from healix_fhir.operation import report as operation
+from healix_fhir.search.security_labels import clearance
 from healix_fhir.server.composition import post
+from smart_auth.account.clearance import clear
 from tests.support.bulk import work
+from tests.support.consents import actors, consent, deny
 from tests.support.live_server import LiveServer, live_server
 from tests.support.pdf import read
 from tests.support.portal import PASSWORD, account, csrf
@@ -202,6 +205,25 @@ def test_link_ends_with_its_sender(server: LiveServer, signed_in: Browse) -> Non
         put(registry, PATIENT | {"generalPractitioner": [{"reference": "Practitioner/doc"}]})
         _settle(server)
         assert opened(server, secret).status_code == 200
+
+
+@pytest.mark.spec("FHIR R4 consent.html")
+def test_consents(server: LiveServer, signed_in: Browse) -> None:
+    """Where a Consent keeps parts of a record from some, its reports are for the patient and for who is cleared."""
+    with server.client("system/*.cruds") as registry:
+        put(registry, consent("kept", deny(actor=actors("Practitioner/else")), patient="ada"))
+        document = made(server, signed_in("ada"))
+        found = registry.get(f"/fhir/DocumentReference/{document}").json()
+        assert [one["code"] for one in found["meta"]["security"]] == ["R"]
+        doctor = signed_in("dr")
+        assert doctor.get(f"/account/report/{document}").status_code == 404
+        fields = {"csrf": csrf(doctor.get("/account/report?patient=ada")), "patient": "ada"}
+        assert "a clearance for R" in doctor.post("/account/report", data=fields).text
+        with psycopg.connect(server.settings.database_url, autocommit=True) as connection:
+            run(connection, clear("dr", clearance(["R"])))
+        made(server, doctor)
+        assert doctor.get(f"/account/report/{document}").status_code == 200
+        assert registry.delete("/fhir/Consent/kept").status_code in (200, 204)
 
 
 def _settle(server: LiveServer) -> None:
