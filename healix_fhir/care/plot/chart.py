@@ -141,7 +141,8 @@ def number(value: Decimal) -> str:
 def _axes(plot: Plot, shown: Sequence[Series], room: Room) -> Axes:
     seen = [each for one in shown for value in one.values for each in (value.value, value.low, value.high)]
     bars = any(one.kind is Kind.BARS for one in shown)
-    low, high = values.extent([each for each in seen if each is not None] or _limits(plot), from_zero=bars)
+    known = [each for each in seen if each is not None]
+    low, high = values.extent([*known, *(_limits(plot) if plot.whole or not known else ())], from_zero=bars)
     time = Scale(plot.begin.timestamp(), plot.end.timestamp(), room.left, room.width - room.right)
     return Axes(time, Scale(low, high, room.height - room.bottom, room.top))
 

@@ -54,13 +54,16 @@ class Band(msgspec.Struct, frozen=True):
 
 
 class Plot(msgspec.Struct, frozen=True):
-    """A plot from `begin` to `end`, whose times are read in `zone`."""
+    """A plot from `begin` to `end`, whose times are read in `zone`. `whole`: the ends of its ranges are in sight
+    however far the values are from them.
+    """
 
     series: tuple[Series, ...]
     begin: datetime
     end: datetime
     zone: tzinfo
     bands: tuple[Band, ...] = ()
+    whole: bool = False
 
 
 def runs(values: Sequence[Value]) -> Iterator[tuple[Value, ...]]:

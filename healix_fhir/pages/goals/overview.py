@@ -20,8 +20,11 @@ from healix_fhir.operation.goal.progress import Progress
 from healix_fhir.operation.goal.progress_call import seen, zone_seen
 from healix_fhir.operation.goal.target import plan
 from healix_fhir.pages.goals.asked import fields_of
+from healix_fhir.pages.goals.plot import drawn, plotted
 from healix_fhir.pages.goals.whose import ADDRESS, LOGIN, Whose, whose
 from healix_fhir.pages.people import resources
+from healix_fhir.pages.readings.plots import ROOM
+from healix_fhir.pages.readings.svg import Mark
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
 from healix_fhir.store.lifecycle.goal import TRANSITIONS
@@ -49,6 +52,8 @@ class Aim(msgspec.Struct, frozen=True):
     met: bool
     days: int
     weeks: int
+    marks: Sequence[Mark] = ()
+    points: Sequence[tuple[str, str]] = ()
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -72,7 +77,7 @@ async def show(site: Site, request: Request) -> Response:
     goals = await _goals(site, found)
     open_ = [goal for goal in goals if goal["lifecycleStatus"] in UNDER_WAY]
     open_.sort(key=lambda goal: UNDER_WAY.index(goal["lifecycleStatus"]))
-    progress = await site.interactions.timed(lambda: _progress(site, found, open_[:MEASURED]), aside=True)
+    progress = await site.interactions.timed(lambda: _aims(site, found, open_[:MEASURED]), aside=True)
     return page(
         "goals.html",
         username=found.session.account.username,
@@ -83,6 +88,7 @@ async def show(site: Site, request: Request) -> Response:
         here=address(found),
         goals=[_line(found, goal, progress.get(goal["id"], ())) for goal in open_],
         past=[_line(found, goal, ()) for goal in goals if goal["lifecycleStatus"] not in UNDER_WAY],
+        room=ROOM,
         more=len(goals) == GOALS,
         new=f"{ADDRESS}/edit?{urlencode({'patient': found.patient.id})}",
     )
@@ -100,16 +106,17 @@ async def _goals(site: Site, found: Whose) -> list[Json]:
     return list(resources(await site.interactions.search(found.access, GOAL, params)))
 
 
-def _progress(site: Site, found: Whose, goals: Sequence[Json]) -> Work[dict[str, list[Progress]]]:
+def _aims(site: Site, found: Whose, goals: Sequence[Json]) -> Work[dict[str, tuple[Aim, ...]]]:
     base = site.interactions.bases[0]
     zone: tzinfo = yield from zone_seen(found.access, found.patient.id, site.interactions.zone, base)
     done = {}
     for goal in goals:
-        done[goal["id"]] = yield from seen(found.access, goal["id"], plan(goal), zone, base)
+        progress = yield from seen(found.access, goal["id"], plan(goal), zone, base)
+        done[goal["id"]] = tuple(_aim(one, zone) for one in progress)
     return done
 
 
-def _line(found: Whose, goal: Json, progress: Sequence[Progress]) -> Line:
+def _line(found: Whose, goal: Json, aims: tuple[Aim, ...]) -> Line:
     status = goal.get("achievementStatus", {})
     changeable = found.may_change(goal.get("expressedBy", {}).get("reference"))
     next_ = TRANSITIONS[goal["lifecycleStatus"]]
@@ -119,7 +126,7 @@ def _line(found: Whose, goal: Json, progress: Sequence[Progress]) -> Line:
         goal["lifecycleStatus"],
         next((one["code"] for one in status.get("coding", ()) if "code" in one), ""),
         goal.get("statusReason", ""),
-        tuple(map(_aim, progress)),
+        aims,
         changeable and goal["lifecycleStatus"] in UNDER_WAY and fields_of(goal) is not None,
         tuple(step for step in STEPS if step in next_) if changeable else (),
     )
@@ -131,7 +138,7 @@ def _text(concept: Json) -> str:
     )
 
 
-def _aim(one: Progress) -> Aim:
+def _aim(one: Progress, zone: tzinfo) -> Aim:
     last = one.last
     return Aim(
         name(one.target),
@@ -143,4 +150,6 @@ def _aim(one: Progress) -> Aim:
         one.met,
         one.days,
         one.weeks,
+        drawn(one, zone),
+        [(point.day.isoformat(), number(point.value, one.target)) for point in reversed(plotted(one))],
     )

@@ -102,10 +102,32 @@ def _record(person: tuple[str, str, str, str, str, str, tuple[str, str]], now: d
         "subject": subject,
         "recordedDate": _day(now - timedelta(days=360)),
     }
-    record: list[dict[str, Any]] = [patient, condition]
+    record: list[dict[str, Any]] = [patient, condition, _goal(id_, subject, now)]
     for month in range(12):
         record += _visit(id_, subject, now - timedelta(days=30 * month), month, chance)
     return [*record, *wearables.of(id_, now), *treatment.of(id_, PRACTITIONER, now)]
+
+
+def _goal(id_: str, subject: dict[str, Any], now: datetime) -> dict[str, Any]:
+    """Less weight, which the visits move by themselves."""
+    code, display, unit, *_ = next(vital for vital in VITALS if vital[1] == "Body weight")
+    wanted = {"value": Decimal("73.5"), "comparator": "<=", "unit": unit, "system": UCUM, "code": unit}
+    return {
+        "resourceType": "Goal",
+        "id": f"{id_}-goal",
+        "lifecycleStatus": "active",
+        "description": {"text": "Body weight: at most 73.5 kg"},
+        "subject": subject,
+        "startDate": _day(now - timedelta(days=330)),
+        "target": [
+            {
+                "measure": {"coding": [{"system": LOINC, "code": code, "display": display}], "text": display},
+                "detailQuantity": wanted,
+                "dueDate": _day(now + timedelta(days=90)),
+            }
+        ],
+        "expressedBy": {"reference": f"Practitioner/{PRACTITIONER}"},
+    }
 
 
 def _visit(id_: str, subject: dict[str, Any], at: datetime, month: int, chance: random.Random) -> list[dict[str, Any]]:

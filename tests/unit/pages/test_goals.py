@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, timedelta
 from typing import Any
 
 import pytest
 
 from healix_fhir.model.validate import check
+from healix_fhir.operation.goal.progress import progress
+from healix_fhir.operation.goal.reading import readings
 from healix_fhir.operation.goal.target import plan
 from healix_fhir.pages.goals.asked import Fields, ProblemError, description, fields_of, target
 from healix_fhir.pages.goals.measures import MEASURES
+from healix_fhir.pages.goals.plot import DAYS, drawn, plotted
+from tests.support.goals import observation
 
 TODAY = date(2026, 3, 20)
 FORMS = [
@@ -95,3 +99,15 @@ def test_measures_have_names_and_limits() -> None:
     codes = [one.loinc for one in MEASURES.values()]
     assert len(set(codes)) == len(codes) == 11
     assert (float(MEASURES["glucose-mmol"].least), float(MEASURES["glucose"].least)) == (0.3, 5)
+
+
+@pytest.mark.parametrize(("ago", "shown"), [((0,), 0), ((9, 0), 2), ((DAYS, 9, 0), 2), ((), 0)])
+def test_the_course_is_drawn_with_what_is_wanted(ago: tuple[int, ...], shown: int) -> None:
+    """Days that are not too long ago, from the second on, with the band that is wanted."""
+    (wanted,) = plan(goal(FORMS[1])).measured
+    days = [(TODAY - timedelta(days=one)).isoformat() for one in ago]
+    told = [observation(f"{day}T08:00:00Z", f"{80 + n}") for n, day in enumerate(days)]
+    found = progress(wanted, readings(wanted, told, UTC), None, TODAY)
+    roles = {mark.role.partition(" ")[0] for mark in drawn(found, UTC)}
+    assert len(plotted(found)) == shown
+    assert {"plot-usual", "plot-line", "plot-dot"} <= roles if shown else not roles
