@@ -13,7 +13,9 @@ from healix_fhir.kernel.database import Row, open_pool, transaction
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.model.json import encode
 from healix_fhir.server.demo import ct, people
+from healix_fhir.server.demo.readings import readings
 from healix_fhir.server.importing.bundles import BundleImport
+from healix_fhir.server.importing.measurements import Intake
 from healix_fhir.server.importing.report import Place, Report
 from healix_fhir.server.parameter_watch import watching
 from smart_auth.access import internal
@@ -36,6 +38,7 @@ def load(settings: Settings) -> list[str]:
         if not note.exists():
             password = ids.secret()[:16]
             _patients(pool, settings)
+            _readings(pool, settings)
             _study(pool, settings)
             _users(pool, password)
             _write_private(note, {"password": password})
@@ -49,6 +52,14 @@ def load(settings: Settings) -> list[str]:
         f"  Token     {token}",
         f"  Try       curl -H 'Authorization: Bearer {token}' {settings.root}/fhir/Patient",
     ]
+
+
+def _readings(pool: ConnectionPool[Connection[Row]], settings: Settings) -> None:
+    for patient, measured in readings(clock.now()):
+        intake = Intake(pool, (settings.fhir_base,), patient, None)
+        intake.take(measured, "demo readings")
+        if intake.report.refused:
+            raise RuntimeError(f"the demo data is refused: {intake.report.items}")
 
 
 def _patients(pool: ConnectionPool[Connection[Row]], settings: Settings) -> None:

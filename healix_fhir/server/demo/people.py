@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from healix_fhir.server.demo import treatment, wearables
+from healix_fhir.server.demo import treatment
 
 MRN = "urn:oid:2.16.840.1.113883.19.5"
 """The demo clinic's record numbers; also the PatientID of its images."""
@@ -76,6 +76,7 @@ def _clinic() -> list[dict[str, Any]]:
             "name": [{"family": "Haddad", "given": ["Leila"], "prefix": ["Dr."]}],
         },
         *treatment.hours(PRACTITIONER, ORGANIZATION),
+        *treatment.rules(),
     ]
 
 
@@ -105,7 +106,7 @@ def _record(person: tuple[str, str, str, str, str, str, tuple[str, str]], now: d
     record: list[dict[str, Any]] = [patient, condition, _goal(id_, subject, now)]
     for month in range(12):
         record += _visit(id_, subject, now - timedelta(days=30 * month), month, chance)
-    return [*record, *wearables.of(id_, now), *treatment.of(id_, PRACTITIONER, now)]
+    return [*record, *treatment.of(id_, PRACTITIONER, now)]
 
 
 def _goal(id_: str, subject: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -1,11 +1,9 @@
-"""How the demo clinic works and what it has agreed with its patients: opening hours, teams, goals, prescriptions."""
+"""How the demo clinic works and what it has agreed with its patients: opening hours, alerts, goals, prescriptions."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-
-from healix_fhir.server.demo.wearables import DIABETIC, HYPERTENSIVE
 
 Json = dict[str, Any]
 LOINC, UCUM, RXNORM = (
@@ -15,6 +13,7 @@ LOINC, UCUM, RXNORM = (
 )
 ZONE = "http://hl7.org/fhir/StructureDefinition/timezone"
 SLOT_MINUTES = "urn:healix:slot-minutes"
+HYPERTENSIVE, DIABETIC = "demo-jonas", "demo-amara"
 
 
 def hours(practitioner: str, organization: str) -> list[Json]:
@@ -38,6 +37,39 @@ def hours(practitioner: str, organization: str) -> list[Json]:
             ],
         }
     ]
+
+
+def rules() -> list[Json]:
+    """What the clinic wants to be told of at once."""
+    kind = {"system": "http://terminology.hl7.org/CodeSystem/plan-definition-type", "code": "eca-rule"}
+    glucose = {"type": "Observation", "codeFilter": [{"path": "code", "code": [{"system": LOINC, "code": "2339-0"}]}]}
+    return [
+        {
+            "resourceType": "PlanDefinition",
+            "id": "demo-glucose-high",
+            "url": "https://demo.invalid/PlanDefinition/glucose-high",
+            "title": "Glucose high",
+            "status": "active",
+            "type": {"coding": [kind]},
+            "action": [
+                {
+                    "id": "high",
+                    "title": "Glucose above 220 mg/dL",
+                    "textEquivalent": "Your glucose is high. Your clinic has been told and will get in touch.",
+                    "priority": "asap",
+                    "trigger": [{"type": "data-added", "data": [glucose]}],
+                    "condition": [
+                        _condition("applicability", "value > 220 'mg/dL'"),
+                        _condition("stop", "value < 180 'mg/dL'"),
+                    ],
+                }
+            ],
+        }
+    ]
+
+
+def _condition(kind: str, expression: str) -> Json:
+    return {"kind": kind, "expression": {"language": "text/fhirpath", "expression": expression}}
 
 
 def of(patient: str, practitioner: str, today: datetime) -> list[Json]:
