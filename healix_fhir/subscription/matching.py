@@ -86,7 +86,13 @@ def _candidates(several: Sequence[Version]) -> Work[list[Candidate]]:
 
 def _fired(found: Sequence[Candidate], bases: tuple[str, ...], broken: Reasons) -> Work[list[Candidate]]:
     """Those candidates whose triggers fire; what cannot be evaluated ends its subscription."""
-    may = [(one, n, version) for one, n, version in found if may_fire(one.triggers[n], version, bases[0])]
+    may = []
+    for one, n, version in found:
+        try:
+            if may_fire(one.triggers[n], version, bases[0]):
+                may.append((one, n, version))
+        except HealixError as error:  # a search parameter of a caller's that is no more
+            broken[one.id] = "error", error.message
     yield from look_back([version for one, n, version in may if one.triggers[n].looks_back], bases)
     fired = []
     for one, n, version in may:

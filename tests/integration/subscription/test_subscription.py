@@ -287,6 +287,25 @@ def test_events_may_repeat(clinic: Notified, receiver: Receiver) -> None:
     assert clinic.waiting() == 1
 
 
+def test_criteria_that_can_be_read_no_more(clinic: Notified, receiver: Receiver) -> None:
+    """Criteria with a search parameter that is gone end their Subscription with the reason, and hold up no other."""
+    for id_ in ("broken", "whole"):
+        clinic.subscribe(id_, receiver.url)
+    clinic.write(observation("o1"))
+    clinic.events()
+    with clinic.pool.connection() as connection:
+        connection.execute(
+            "UPDATE subscription SET triggers = convert_to(replace(convert_from(triggers, 'UTF8'), 'status=', 'gone='),"
+            " 'UTF8') WHERE id = 'broken'"
+        )
+    clinic.deliver()
+    clinic.write(observation("o2"))
+    clinic.events()
+    clinic.deliver()
+    assert clinic.state("broken")[0] == "error"
+    assert (clinic.state("whole"), len(receiver.seen)) == (("active", None), 2)
+
+
 def test_a_deleted_resource_is_not_told(clinic: Notified, receiver: Receiver) -> None:
     """What is deleted before it was sent does not leave."""
     clinic.subscribe("s", receiver.url)
