@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -17,7 +17,7 @@ from healix_fhir.operation.appointment.book import booked, written
 from healix_fhir.operation.appointment.find import free_slots
 from healix_fhir.operation.appointment.move import moved
 from healix_fhir.operation.appointment.wish import Wish
-from healix_fhir.pages.appointment.lines import day_of, days, line, midnight
+from healix_fhir.pages.appointment.lines import Choice, day_of, days, line, midnight
 from healix_fhir.pages.appointment.mine import ADDRESS, LONGEST
 from healix_fhir.pages.appointment.reach import LOGIN, reach
 from healix_fhir.pages.form import check_csrf, read_form
@@ -31,6 +31,8 @@ from smart_auth.oauth.sessions import Session
 FIND = f"{ADDRESS}/find"
 AHEAD = timedelta(days=14)
 TIMES = 200
+SHOWN = 48
+"""Times on one page: more are tiresome to go through by keyboard. Days are shown whole, but for a longer first one."""
 CALENDARS = 200
 
 
@@ -55,6 +57,7 @@ async def _page(
     begin, end = midnight(first, site.zone), midnight(first + AHEAD, site.zone)
     filters: Sequence[tuple[str, str]] = [("schedule.actor", whom)] if whom else []
     slots, schedules = await free_slots(site.interactions, access, begin, end, filters, TIMES)
+    shown, later = paged(days(slots, schedules, site.zone), first + AHEAD)
     persons = own_first((await people(site, access, "", None)).persons, session.account.patient)
     moving = await _moving(site, access, asked.get("move", ""))
     return page(
@@ -70,11 +73,25 @@ async def _page(
         patient=asked.get("patient", "") or (persons[0].id if persons else ""),
         first=first.isoformat(),
         today=today.isoformat(),
-        later=(first + AHEAD).isoformat(),
-        days=days(slots, schedules, site.zone),
+        later=later.isoformat(),
+        days=[(called, choices) for _, called, choices in shown],
         moving=moving,
         zone=site.zone.key,
     )
+
+
+def paged(
+    found: Sequence[tuple[date, str, list[Choice]]], end: date
+) -> tuple[list[tuple[date, str, list[Choice]]], date]:
+    """The days of one page, and the day from which the next one goes on: `end` where all are on it."""
+    shown: list[tuple[date, str, list[Choice]]] = []
+    count = 0
+    for when, called, choices in found:
+        if shown and count + len(choices) > SHOWN:
+            return shown, when
+        shown.append((when, called, choices[:SHOWN]))
+        count += len(choices)
+    return shown, end
 
 
 async def whoever(site: Site, access: AccessContext) -> list[tuple[str, str]]:

@@ -100,7 +100,7 @@ def day(when: date) -> str:
     return f"{when:%A}, {when.day} {when:%B %Y}"
 
 
-def days(slots: Sequence[Json], schedules: Mapping[str, Json], zone: ZoneInfo) -> list[tuple[str, list[Choice]]]:
+def days(slots: Sequence[Json], schedules: Mapping[str, Json], zone: ZoneInfo) -> list[tuple[date, str, list[Choice]]]:
     """Free times by day."""
     found: dict[date, list[Choice]] = {}
     for slot in slots:
@@ -108,7 +108,7 @@ def days(slots: Sequence[Json], schedules: Mapping[str, Json], zone: ZoneInfo) -
         schedule = schedules.get((local(slot.get("schedule")) or ("", ""))[1], {})
         people = ", ".join(named(schedule.get("actor", ())))
         found.setdefault(begin.date(), []).append(Choice(slot["id"], f"{begin:%H:%M}", people))
-    return [(day(when), choices) for when, choices in found.items()]
+    return [(when, day(when), choices) for when, choices in found.items()]
 
 
 def day_of(text: str, default: date) -> date:
