@@ -23,6 +23,7 @@ from healix_fhir.store import custom_parameters, merges, reindexing, taken
 from healix_fhir.store import package_tables as packages
 from healix_fhir.store import tables as store
 from healix_fhir.subscription import tables as subscription
+from healix_fhir.terminology import closure
 from healix_fhir.terminology import tables as terminology
 from smart_auth import tables as access
 
@@ -36,6 +37,7 @@ ROOMS = (
     merges,
     packages,
     terminology,
+    closure,
     prescription,
     reindexing,
     custom_parameters,
