@@ -11,18 +11,18 @@ import time
 from collections.abc import Sequence
 
 import psycopg
-import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.coalesce import Coalescer
 from healix_fhir.kernel.database import Lent, Row, arun, one
+from healix_fhir.kernel.log import get_logger
 from smart_auth.denial import REFUSED, Denial, record_denials
 from smart_auth.flood import Flood
 
 FAILURES = (psycopg.Error, PoolClosed, PoolTimeout)
-log = structlog.get_logger("denials")
+log = get_logger("denials")
 
 
 class Denials:

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import structlog
-
 from dicomweb.study.outcome import Outcome
 from dicomweb.study.receive import FileMeta, Received, Receiver
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("dicomweb")
+log = get_logger("dicomweb")
 
 GROUP = 50
 LOGGED = 100

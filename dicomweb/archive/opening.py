@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import structlog
-
 from dicomweb.archive.blobs import Archive
 from dicomweb.archive.local import LocalArchive
 from dicomweb.archive.spool import clear
 from healix_fhir.kernel.errors import Category, HealixError, invalid
+from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.settings import Settings
 
-log = structlog.get_logger("archive")
+log = get_logger("archive")
 
 
 def open_archive(settings: Settings) -> Archive:

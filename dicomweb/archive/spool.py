@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.log import get_logger
 
 RETRY_AFTER = 30
-log = structlog.get_logger("archive")
+log = get_logger("archive")
 
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-import structlog
-
 from dicomweb.dimse import command as dimse
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, CommandField, Element, Fragments
@@ -23,8 +21,9 @@ from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.operation import Answer, Operation, Service, Status
 from dicomweb.dimse.pdu import RELEASE_RESPONSE, AbortReason, AbortSource, Fragment, ProtocolError, abort
 from dicomweb.dimse.wire import ClosedError, ExpiredError, StoppingError
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 
 class Association:

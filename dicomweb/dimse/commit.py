@@ -12,7 +12,6 @@ from collections.abc import Callable
 from enum import IntEnum
 
 import psycopg
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -28,8 +27,9 @@ from dicomweb.dimse.operation import Answer, Operation, Status
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Row, Work, transaction
 from healix_fhir.kernel.errors import Category, HealixError, forbidden
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 WELL_KNOWN = f"{COMMITMENT}.1"
 """The well-known instance to which every request goes. Spec: PS3.4 J.3.5 (2024d)"""

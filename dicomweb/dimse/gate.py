@@ -22,14 +22,13 @@ from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 from typing import TypeAlias
 
-import structlog
-
 from dicomweb.dimse.associate import Reject, reject
 from dicomweb.dimse.door import BACKLOG, Door, HandshakeError, cut, finish, greet, has_more
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.pdu import HEADER, AbortReason, AbortSource, PDUType, ProtocolError, abort, checked_type
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 Serve: TypeAlias = Callable[[socket.socket, bytes, str], None]
 """Serves one association: its connection, the body of its A-ASSOCIATE-RQ, the peer's address. Must not raise."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -28,8 +27,9 @@ from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 
 def get(

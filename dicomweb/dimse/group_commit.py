@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from threading import Condition, Lock
 from typing import TypeAlias
 
-import structlog
-
 from dicomweb.study.receive import Received
 from dicomweb.study.store import Outcome, may_be_committed
+from healix_fhir.kernel.log import get_logger
 from smart_auth.access import AccessContext
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 PATIENCE = 0.004
 """How long (seconds) a commit waits for objects on their way to the disk: about as long as forcing one there takes."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -30,8 +29,9 @@ from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 
 def move(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -30,8 +29,9 @@ from dicomweb.uid import is_uid
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 LONGEST, MOST_ELEMENTS = 16 << 20, 400_000
 """Bytes and elements of what a step is created or set with: it names each of its images, of which there may be many

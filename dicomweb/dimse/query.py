@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import psycopg
-import structlog
 
 from dicomweb.dicomjson.model import Member, Members
 from dicomweb.dimse.admission import Caller
@@ -24,8 +23,9 @@ from dicomweb.dimse.operation import Answer, Operation, Status
 from dicomweb.status import FIND_STATUS, SUCCESS
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 PENDING, PENDING_WITH_UNSUPPORTED_KEYS, CANCELLED = 0xFF00, 0xFF01, 0xFE00
 

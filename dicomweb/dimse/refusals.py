@@ -15,12 +15,12 @@ from types import TracebackType
 from typing import Self
 
 import psycopg
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, at_once, one
+from healix_fhir.kernel.log import get_logger
 from smart_auth.denial import REFUSED
 from smart_auth.flood import Flood
 
@@ -28,7 +28,7 @@ ASSOCIATE = "A-ASSOCIATE"
 ABORTED = "A-P-ABORT"
 LONGEST = 200
 TICK = 1.0
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 
 class Refusals:

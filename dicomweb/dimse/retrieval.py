@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import psycopg
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -30,8 +29,9 @@ from dicomweb.study.retrieve import Instance, select
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 Ended = tuple[str, int]
 """The SOP Instance UID of an instance, and the status of its C-STORE, or that which tells why there was none."""

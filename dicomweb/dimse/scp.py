@@ -15,7 +15,6 @@ from functools import cached_property, partial
 from threading import Event
 
 import psycopg
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -53,9 +52,10 @@ from dicomweb.workitem.create import PatientFinder
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, at_once, one, open_pool, transaction
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.log import bound_contextvars, get_logger
 from healix_fhir.kernel.settings import Settings
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 POOL_SIZE = 4
 SWITCH_INTERVAL = 0.0005
@@ -80,7 +80,7 @@ class Scp:
         """One association, from the body of its A-ASSOCIATE-RQ to its end. Does not raise."""
         secure = isinstance(connection, ssl.SSLSocket)
         wire = wire_of(connection, limit=self.limits.pdu, stop=self.stop)
-        with structlog.contextvars.bound_contextvars(address=address), suppress(ClosedError):
+        with bound_contextvars(address=address), suppress(ClosedError):
             try:
                 self._associate(wire, Call(decode(body), address, secure))
             except ProtocolError as error:
@@ -100,7 +100,7 @@ class Scp:
                 self.refusals.refused(Origin(request.calling, address=call.address), ASSOCIATE, verdict.why)
                 wire.write(reject(verdict.reject))
                 return
-            with structlog.contextvars.bound_contextvars(calling=verdict.aet):
+            with bound_contextvars(calling=verdict.aet):
                 self._converse(wire, request, verdict)
         finally:
             self.house.presence.leave(call)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 import psycopg
-import structlog
 
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
@@ -23,8 +22,9 @@ from dicomweb.study.store import Disposition
 from dicomweb.uid import is_uid
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 SERVICE = "C-STORE"
 

@@ -18,12 +18,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-import structlog
-
 from healix_fhir.kernel.errors import HealixError, invalid
+from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.settings import PREFIX, Settings, load
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2; all of TLS 1.3 are such."""

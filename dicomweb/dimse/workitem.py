@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -34,9 +33,10 @@ from dicomweb.workitem.update import update
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Row, Work
 from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.log import get_logger
 from smart_auth.access import AccessContext
 
-log = structlog.get_logger("dimse")
+log = get_logger("dimse")
 
 LONGEST = 4 << 20
 """Bytes of a data set: as many as UPS-RS takes; of elements likewise."""

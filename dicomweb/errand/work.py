@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import structlog
 from psycopg import Connection
 
 from dicomweb.errand import queue
@@ -21,8 +20,9 @@ from dicomweb.errand.queue import SHORT, Errand, Kind, Listed
 from healix_fhir.kernel.audit import AuditRow, Origin
 from healix_fhir.kernel.database import Row, Statement, one, run
 from healix_fhir.kernel.hashing import key64
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("errand")
+log = get_logger("errand")
 
 SENDER = "errands"
 """The client of the trail for what the server does by itself."""

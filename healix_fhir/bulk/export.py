@@ -13,7 +13,6 @@ from itertools import chain
 from typing import Any
 
 import msgspec
-import structlog
 from psycopg import Connection, RawCursor
 from psycopg_pool import ConnectionPool
 
@@ -33,6 +32,7 @@ from healix_fhir.bulk.store import FileStore
 from healix_fhir.interaction.status import outcome
 from healix_fhir.kernel.database import Fragment, Row, run, transaction
 from healix_fhir.kernel.errors import HealixError, Issue
+from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.placeholders import posed
 from healix_fhir.model.json import encode
 from healix_fhir.search.granular import ScopeQueries
@@ -42,7 +42,7 @@ BUNDLED = 1000
 """Deletions in one line."""
 LOOK = 500
 """Rows between two looks at whether to go on."""
-log = structlog.get_logger("bulk")
+log = get_logger("bulk")
 
 
 class Exporter:

@@ -10,16 +10,16 @@ from types import TracebackType
 from typing import Any
 
 import psycopg
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from healix_fhir.bulk.job import Run, Standing, beat
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.errors import HealixError, forbidden
+from healix_fhir.kernel.log import get_logger
 
 EVERY = 1.0
-log = structlog.get_logger("bulk")
+log = get_logger("bulk")
 
 
 class OverError(Exception):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
-
 from healix_fhir.bulk.job import Run
 from healix_fhir.bulk.pulse import OverError
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.log import get_logger
 
 STARTS = 5
 """A job that has not ended after so many starts never will."""
 PASSING = frozenset({Category.UNAVAILABLE, Category.FULL})
-log = structlog.get_logger("bulk")
+log = get_logger("bulk")
 
 
 def started(begun: Run, kind: str, work: Callable[[], None], fail: Callable[[HealixError], None]) -> None:

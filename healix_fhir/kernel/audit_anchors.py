@@ -14,16 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import structlog
 
 from healix_fhir.kernel.audit_chain import Block
 from healix_fhir.kernel.clock import instant, now
+from healix_fhir.kernel.log import get_logger
 
 NAME = "audit-anchors.jsonl"
 SECONDS = 10.0
 """Between two anchors at most, while there is something new."""
 ROWS = 100_000
-log = structlog.get_logger("audit")
+log = get_logger("audit")
 
 
 class Anchor(msgspec.Struct, frozen=True):

@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import structlog
 from psycopg import Connection
 
 from healix_fhir.kernel.audit_anchors import NAME, Anchors
 from healix_fhir.kernel.audit_chain import LARGEST, Block, seal, tip
 from healix_fhir.kernel.database import Row, Statement, one, run
+from healix_fhir.kernel.log import get_logger
 
 PAUSE = 0.5
 """Seconds between two blocks: the window in which a row is held by nothing but the database's refusals."""
 
-log = structlog.get_logger("audit")
+log = get_logger("audit")
 
 
 class Sealing:

@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import psycopg
-import structlog
 from psycopg import Connection
 
 from healix_fhir.kernel.database import Row, Work, run
+from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.outbox import Event, claim, postpone
 
 Consumer: TypeAlias = Callable[[Sequence[Event]], Work[None]]
 Consumers: TypeAlias = Mapping[str, Sequence[Consumer]]
 
 BATCH = 500
-log = structlog.get_logger("outbox")
+log = get_logger("outbox")
 
 
 def drain(connection: Connection[Row], consumers: Consumers) -> int:

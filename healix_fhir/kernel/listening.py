@@ -11,8 +11,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import psycopg
-import structlog
 from psycopg import AsyncConnection
+
+from healix_fhir.kernel.log import get_logger
 
 AGAIN = 1.0
 """Seconds between a connection and the next."""
@@ -37,7 +38,7 @@ class Listener:
     ) -> None:
         self._url, self._channel, self._unheard = url, channel, unheard
         self._heard, self._began, self._lost = heard, began, lost
-        self._log = structlog.get_logger(channel)
+        self._log = get_logger(channel)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:

@@ -1,12 +1,25 @@
-"""Structured logs on stderr: one line an event, without patient data."""
+"""Structured logs on stderr: one line an event, without patient data.
+
+Whoever logs takes `get_logger` from here, so that structlog is loaded in this one way.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 
-import structlog
+_rich = sys.modules.get("rich")
+sys.modules["rich"] = None  # type: ignore[assignment]
+# structlog loads rich where it is installed, to colour tracebacks: our lines are plain, and each process has 5 MB less
+import structlog  # noqa: E402 - after the line that it is about
+from structlog.contextvars import bound_contextvars  # noqa: E402 - as above
 
+del sys.modules["rich"]
+if _rich is not None:
+    sys.modules["rich"] = _rich
+
+get_logger = structlog.get_logger
+__all__ = ["bound_contextvars", "configure", "get_logger"]
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 

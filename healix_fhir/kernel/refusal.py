@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import psycopg
-import structlog
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.log import get_logger
 
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
 LIMITS = "54"
 """The SQLSTATE class of program limits that are exceeded: psycopg takes them for operational errors."""
 RETRY_AFTER = 5
-log = structlog.get_logger("edge")
+log = get_logger("edge")
 
 
 def as_refusal(error: Exception, request: str) -> HealixError:

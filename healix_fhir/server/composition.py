@@ -8,7 +8,6 @@ from threading import Event
 from typing import TypeAlias
 
 import psycopg
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -63,6 +62,7 @@ from healix_fhir.kernel import clock, sms
 from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row, Work, one, open_pool, run, transaction
 from healix_fhir.kernel.jobs import Task, enqueue
+from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.kernel.mail.delivery import mailer
 from healix_fhir.kernel.mail.transport import transport_of
@@ -79,7 +79,7 @@ from smart_auth import break_glass
 from smart_auth import store as access
 from smart_auth.account import answered, asked, tickets
 
-log = structlog.get_logger("worker")
+log = get_logger("worker")
 
 Step: TypeAlias = Callable[[Connection[Row]], int]
 """Does some of what there is to do, over a connection of its own; how much."""

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from select import select
 
 import psycopg
-import structlog
 from psycopg import Connection
 
 from healix_fhir.kernel.database import Row, run
+from healix_fhir.kernel.log import get_logger
 from healix_fhir.model import custom
 from healix_fhir.store.custom_parameters import CHANNEL, LOCK, generation, load
 
@@ -25,7 +25,7 @@ AGAIN = 1.0
 LOOK = 30.0
 """Seconds after which it looks without having heard anything."""
 
-log = structlog.get_logger("parameters")
+log = get_logger("parameters")
 
 
 class ParameterWatch:

@@ -15,11 +15,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import structlog
-
 from dicomweb.archive.opening import check_archive
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.settings import PREFIX, Settings
 from healix_fhir.server.migrate import migrate
 
@@ -28,7 +27,7 @@ STARTED = 10.0
 """Seconds after which a child counts as started; one that dies sooner will hardly do better the next time."""
 
 ATTEMPTS = 5
-log = structlog.get_logger("processes")
+log = get_logger("processes")
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import signal
 import threading
 
 import psycopg
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -19,6 +18,7 @@ from healix_fhir.kernel import jobs
 from healix_fhir.kernel.audit_sealing import Sealing
 from healix_fhir.kernel.consume import BATCH, drain
 from healix_fhir.kernel.database import Row, open_pool, transaction
+from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.outbox import CHANNEL as OUTBOX
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.operation.publishing import publish
@@ -45,7 +45,7 @@ PUT_OFF = 1.0
 """Seconds between looks at errands: all are announced, but for those that waited for their time."""
 AT_ONCE_JOBS = 4
 """Durable jobs that are done at once: short ones do not wait for exports and imports."""
-log = structlog.get_logger("worker")
+log = get_logger("worker")
 
 
 def run(settings: Settings, *, parent: int | None) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import structlog
-
 from healix_fhir.care.alerts.assess import Failed
 from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.log import get_logger
 
-log = structlog.get_logger("alerts")
+log = get_logger("alerts")
 
 
 def tell_failures(failed: Sequence[Failed]) -> Work[None]:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import structlog
 from psycopg import Connection
 
 from healix_fhir.kernel.database import Row, run
+from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.mail.message import Letter
 from healix_fhir.kernel.mail.queue import ATTEMPTS, Tickets, claim, settle
 from healix_fhir.kernel.mail.transport import NotSentError, Transport
 
-log = structlog.get_logger("mail")
+log = get_logger("mail")
 
 Failures = dict[int, NotSentError]
 

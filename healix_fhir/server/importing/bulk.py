@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import msgspec
-import structlog
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -33,6 +32,7 @@ from healix_fhir.interaction.status import outcome
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.database import Row, Statement, one, transaction
 from healix_fhir.kernel.errors import Category, HealixError, Issue
+from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.importing.apart import Apart
 from healix_fhir.server.importing.fetch import fetch
@@ -50,7 +50,7 @@ MANY = 10_000
 LISTED = 100_000
 """Refused lines of a job that are told one by one; of further ones their number is told."""
 GZIP = b"\x1f\x8b"
-log = structlog.get_logger("bulk")
+log = get_logger("bulk")
 
 
 class Importer:

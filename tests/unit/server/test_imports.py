@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = ("pydicom", "numpy", "alembic", "starlette")
 PROGRAM = "import sys, healix_fhir.server.cli.main; print(*sys.modules)"
 
@@ -16,11 +18,13 @@ def test_a_command_loads_what_it_needs() -> None:
     assert [name for name in HEAVY if name in loaded] == []
 
 
-WEB = "import sys, healix_fhir.server.app; print(*sys.modules)"
+SELDOM = ("graphql", "pyarrow", "pandas", "arro3", "typst", "rich", "pygments")
 
 
-def test_a_web_process_loads_what_every_server_needs() -> None:
-    """What only the caller of one operation needs is loaded with its first call."""
-    loaded = subprocess.run([sys.executable, "-c", WEB], capture_output=True, text=True, check=True).stdout.split()
+@pytest.mark.parametrize("process", ["app", "worker"])
+def test_a_process_loads_what_every_server_needs(process: str) -> None:
+    """What only the caller of one operation needs, or a console, is not loaded at the start."""
+    program = f"import sys, healix_fhir.server.{process}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert "healix_fhir.operation.registry" in loaded
-    assert [name for name in ("graphql", "pyarrow", "pandas") if name in loaded] == []
+    assert [name for name in SELDOM if name in loaded] == []
