@@ -39,6 +39,9 @@ VITALS = (
 )
 """LOINC code and display, UCUM unit, centre and spread."""
 
+SHOWN = {"Cel": "°C"}
+"""How people write a unit, where they do so in another way than UCUM."""
+
 PRACTITIONER, ORGANIZATION = "demo-clinician", "demo-clinic"
 
 
@@ -159,7 +162,12 @@ def _vital(
         "subject": subject,
         "encounter": {"reference": f"Encounter/{encounter_id}"},
         "effectiveDateTime": _instant(at),
-        "valueQuantity": {"value": Decimal(f"{value:.1f}"), "unit": unit, "system": UCUM, "code": unit},
+        "valueQuantity": {
+            "value": Decimal(f"{value:.1f}"),
+            "unit": SHOWN.get(unit, unit),
+            "system": UCUM,
+            "code": unit,
+        },
     }
 
 

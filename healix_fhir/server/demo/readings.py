@@ -13,7 +13,7 @@ from healix_fhir.server.demo.treatment import DIABETIC, HYPERTENSIVE
 
 DAYS = 90
 CLOSELY = 14
-"""So many days are there hour by hour."""
+"""So many days the heart is there hour by hour."""
 AWAKE = range(7, 23)
 Fields = dict[str, Any]
 
@@ -35,14 +35,8 @@ def _hypertensive(chance: random.Random, ago: int, day: datetime) -> Iterator[Fi
         for hour in range(0, 24, 2):
             rate = 64 + 9 * math.sin((hour - 8) / 24 * math.tau) + chance.uniform(-4, 4)
             yield _reading("Watch", "heart-rate", day + timedelta(hours=hour), round(rate))
-        for hour in AWAKE:
-            begin = day + timedelta(hours=hour)
-            steps = chance.randint(60, round(700 + 350 * treated))
-            yield _reading("Watch", "steps", begin, steps, begin + timedelta(hours=1))
-    else:
-        steps = round(5200 + 3000 * treated + chance.gauss(0, 1200))
-        begin = day + timedelta(hours=AWAKE.start)
-        yield _reading("Watch", "steps", begin, steps, day + timedelta(hours=AWAKE.stop))
+    steps = round(5200 + 3000 * treated + chance.gauss(0, 1200))
+    yield _reading("Watch", "steps", day + timedelta(hours=AWAKE.start), steps, day + timedelta(hours=AWAKE.stop))
     asleep = day - timedelta(minutes=chance.randint(20, 110))
     hours = round(chance.uniform(5.6, 8.3), 1)
     yield _reading("Watch", "sleep", asleep, f"{hours:.1f}", asleep + timedelta(hours=hours))
