@@ -1,6 +1,7 @@
 """What people have made of alerts: a DetectedIssue that is acknowledged, resolved, opened anew or gone.
 
-The resource decides, whoever changed it and how: the operations, a plain update, a deletion.
+The resource decides, whoever changed it and how: the operations, a plain update, a deletion. It also decides whose an
+alert is: when Patients are merged, or that is undone, how the rule stands goes with it.
 
 Spec: FHIR R4, hl7.org/fhir/R4/detectedissue-definitions.html#DetectedIssue.status, #DetectedIssue.mitigation
 """
@@ -20,16 +21,34 @@ OPEN = frozenset({"registered", "preliminary"})
 """The status of an alert that nobody has resolved."""
 
 
+APART = "~"
+"""Between a rule and an alert that stands by itself, as the patient has another one by that rule."""
+
+
+def of_patients(ids: Sequence[str]) -> Work[list[str]]:
+    """The alerts of these Patients (logical ids) that are not over."""
+    rows = yield Statement(
+        """SELECT s.issue FROM patient_key k JOIN alert_state s ON s.pat = k.pat AND s.phase <> 'armed'
+           WHERE k.id = ANY(%s) AND s.issue IS NOT NULL""",
+        (sorted(ids),),
+    )
+    return [issue for (issue,) in rows]
+
+
 def follow_people(ids: Sequence[str], moment: datetime) -> Work[None]:
     """Take over how these DetectedIssues stand now; those that are no alerts are left alone."""
     rows = yield Statement(
-        """SELECT s.issue, s.phase, s.acknowledged, s.resolved, r.deleted, r.body FROM alert_state s
+        """SELECT s.issue, s.phase, s.acknowledged, s.resolved, r.deleted, r.body, s.rule, s.pat, r.pat
+           FROM alert_state s
            JOIN resource r ON r.type = %s AND r.id = s.issue
            WHERE s.issue = ANY(%s) ORDER BY s.rule, s.pat FOR UPDATE OF s""",
         (TYPE_ID[DETECTED_ISSUE], sorted(ids)),
     )
     changed: list[tuple[str, str, datetime | None, datetime | None]] = []
-    for issue, known, acknowledged, ended, deleted, body in rows:
+    moved = [(issue, rule.partition(APART)[0], pat) for issue, *_, rule, had, pat in rows if pat not in (None, had)]
+    if moved:
+        yield from _move(*zip(*moved, strict=True))
+    for issue, known, acknowledged, ended, deleted, body, *_ in rows:
         told = {} if deleted else decode_stored(bytes(body))
         is_open = told.get("status") in OPEN
         was_open = known in (Phase.OPEN, Phase.CALM)
@@ -47,3 +66,19 @@ def follow_people(ids: Sequence[str], moment: datetime) -> Work[None]:
                  AS x (issue, phase, acknowledged, resolved) WHERE s.issue = x.issue""",
             tuple(list(column) for column in zip(*changed, strict=True)),
         )
+
+
+def _move(issues: Sequence[str], rules: Sequence[str], pats: Sequence[int]) -> Work[None]:
+    """Give alerts to the patients whose they are now; where such a patient has one by the same rule, both go on."""
+    asked = "unnest(%s::text[], %s::text[], %s::bigint[]) AS x (issue, rule, pat)"
+    params = (list(issues), list(rules), list(pats))
+    yield Statement(
+        f"DELETE FROM alert_state s USING {asked} WHERE s.rule = x.rule AND s.pat = x.pat AND s.phase = 'armed'", params
+    )
+    yield Statement(
+        f"""UPDATE alert_state s SET pat = x.pat, rule = x.rule || CASE
+              WHEN EXISTS (SELECT FROM alert_state o WHERE o.rule = x.rule AND o.pat = x.pat) THEN %s || x.issue
+              ELSE '' END
+            FROM {asked} WHERE s.issue = x.issue""",
+        (APART, *params),
+    )

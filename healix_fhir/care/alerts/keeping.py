@@ -100,7 +100,7 @@ def _write(
 
 
 def _canonicals(care_plan: Json) -> list[str]:
-    return [name for name in care_plan.get(NAMING, ()) if not name.startswith("#")]
+    return [name for name in care_plan.get(NAMING, ()) if name is not None and not name.startswith("#")]
 
 
 def _plan(source: str, version: int, plan: Json) -> Work[Stated]:

@@ -15,6 +15,7 @@ from healix_fhir.care.alerts.resources import Notice
 from healix_fhir.care.alerts.rule import SEVERITY, Rule
 from healix_fhir.care.alerts.telling import Told, tell
 from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.model.definitions import TYPE_ID
 
 URGENT = SEVERITY.index("high")
 """From this severity on no quiet hours keep people from being told."""
@@ -66,16 +67,17 @@ def remind(moment: datetime, bases: tuple[str, ...]) -> Work[int]:
     if not rows:
         return 0
     states = yield Statement(
-        """SELECT issue, acknowledged IS NOT NULL FROM alert_state
-           WHERE issue = ANY(%s) AND phase IN ('open', 'calm') FOR SHARE""",
-        ([issue for issue, _, _ in rows],),
+        """SELECT s.issue, s.acknowledged IS NOT NULL, k.pat, k.id FROM alert_state s
+           JOIN resource r ON r.type = %s AND r.id = s.issue JOIN patient_key k ON k.pat = r.pat
+           WHERE s.issue = ANY(%s) AND s.phase IN ('open', 'calm') FOR SHARE OF s""",
+        (TYPE_ID["DetectedIssue"], [issue for issue, _, _ in rows]),
     )
-    known: dict[str, bool] = dict(states)
-    told = [
-        (_notice.decode(bytes(body)), step)
-        for issue, step, body in sorted(rows, key=lambda row: row[:2])
-        if issue in known and not (step and known[issue])
-    ]
+    known = {issue: (acknowledged, pat, patient) for issue, acknowledged, pat, patient in states}
+    told: list[Told] = []
+    for issue, step, body in sorted(rows, key=lambda row: row[:2]):
+        if issue in known and not (step and known[issue][0]):
+            _, pat, patient = known[issue]  # whose the alert is now: Patients may have been merged since
+            told.append((msgspec.structs.replace(_notice.decode(bytes(body)), pat=pat, patient=patient), step))
     if told:
         yield from tell(told, moment, bases)
     return len(rows)

@@ -123,8 +123,10 @@ def _triggers(triggers: list[Json], at: str) -> tuple[tuple[Any, ...], timedelta
         kind = trigger.get("type")
         if kind in ADDED:
             only(trigger, frozenset({"id", "extension", "type", "name", "data", "condition"}), place)
-            (data,) = trigger.get("data") or [{}]
-            codes += codes_of(data, f"{place}.data[0]", frozenset({"type", "codeFilter", "id", "extension"}))
+            asked_for = trigger.get("data", ())
+            if len(asked_for) != 1:  # of several all would have to be there: TriggerDefinition.data
+                raise invalid(f"{place} must have one data")
+            codes += codes_of(asked_for[0], f"{place}.data[0]", frozenset({"type", "codeFilter", "id", "extension"}))
         elif kind == "periodic":
             only(trigger, frozenset({"id", "extension", "type", "name", "timingTiming", "condition"}), place)
             periods.append(period_of(trigger.get("timingTiming", {}), f"{place}.timingTiming"))

@@ -76,6 +76,8 @@ def own_plans(care_plan: Json, called: Mapping[str, Json | None]) -> list[Json |
     inside = {f"#{one.get('id')}": one for one in care_plan.get("contained", ())}
     found: list[Json | str] = []
     for name in care_plan.get("instantiatesCanonical", ()):
+        if name is None:  # the value is missing, and an extension tells why
+            continue
         plan = inside.get(name) if name.startswith("#") else called.get(name)
         if plan is None:
             found.append(f"there is no PlanDefinition {name}")

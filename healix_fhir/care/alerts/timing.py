@@ -33,9 +33,18 @@ def hours_of(timing: Json, at: str) -> Hours:
     repeat = timing.get("repeat", {})
     only(repeat, frozenset({"id", "extension", "timeOfDay", "duration", "durationUnit"}), f"{at}.repeat")
     unit = UNITS.get(repeat.get("durationUnit", ""))
-    if len(repeat.get("timeOfDay", ())) != 1 or unit is None or "duration" not in repeat:
+    begins = [_time(one) for one in repeat.get("timeOfDay", ())]
+    if len(begins) != 1 or begins[0] is None or unit is None or "duration" not in repeat:
         raise invalid(f"{at}.repeat must have one timeOfDay, duration and durationUnit")
     long = length(repeat["duration"], unit, f"{at}.repeat.duration")
     if long >= timedelta(days=1):
         raise invalid(f"{at}.repeat.duration must be less than a day")
-    return Hours(time.fromisoformat(repeat["timeOfDay"][0]), long)
+    return Hours(begins[0], long)
+
+
+def _time(text: str | None) -> time | None:
+    """A FHIR time; None for one that clocks do not show, as a leap second, or that is told by an extension alone."""
+    try:
+        return time.fromisoformat(text or "")
+    except ValueError:
+        return None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from healix_fhir.care.alerts.assess import assess, cases
 from healix_fhir.care.alerts.book import Book
 from healix_fhir.care.alerts.failures import tell_failures
-from healix_fhir.care.alerts.following import DETECTED_ISSUE, follow_people
+from healix_fhir.care.alerts.following import DETECTED_ISSUE, follow_people, of_patients
 from healix_fhir.care.alerts.keeping import CARE_PLAN, GROUP, PLAN, keep
 from healix_fhir.care.alerts.looks import begin, expect
 from healix_fhir.care.alerts.observed import arrived
@@ -22,8 +22,8 @@ from healix_fhir.kernel.clock import now
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.outbox import Event
 
-OBSERVATION = "Observation"
-WATCHED = frozenset({OBSERVATION, DETECTED_ISSUE, PLAN, CARE_PLAN, GROUP})
+OBSERVATION, PATIENT = "Observation", "Patient"
+WATCHED = frozenset({OBSERVATION, PATIENT, DETECTED_ISSUE, PLAN, CARE_PLAN, GROUP})
 
 
 def consumer(clinic: Clinic) -> Callable[[Sequence[Event]], Work[None]]:
@@ -45,7 +45,9 @@ def _handle(book: Book, clinic: Clinic, events: Sequence[Event]) -> Work[None]:
         if sources:
             yield from book.load()
             yield from begin(book, sources, moment)
-    if DETECTED_ISSUE in changed:
+    if PATIENT in changed:  # who was merged: before the readings that were moved with them raise anything anew
+        changed[DETECTED_ISSUE].update((yield from of_patients(sorted(changed[PATIENT]))))
+    if changed[DETECTED_ISSUE]:
         yield from follow_people(sorted(changed[DETECTED_ISSUE]), moment)
     if OBSERVATION in changed:
         yield from _observe(book, clinic, sorted(changed[OBSERVATION]))

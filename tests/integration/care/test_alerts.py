@@ -34,6 +34,16 @@ from tests.support.search import BASE, Clinic
 
 Json = dict[str, Any]
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+AGAIN: Json = {
+    "title": "Still nobody",
+    "relatedAction": [
+        {
+            "actionId": "a",
+            "relationship": "after",
+            "offsetDuration": {"value": 30, "unit": "min", "code": "min"},
+        }
+    ],
+}
 QUIET = Settled((BASE,), UTC, quiet("22:00-07:00"))
 
 
@@ -236,6 +246,18 @@ def test_a_rule_that_cannot_be_evaluated_says_why(ward: Ward, made: Json, proble
     assert ward.alerts() == []
 
 
+def test_a_plan_that_names_nothing_keeps_no_rule_from_being_changed(ward: Ward) -> None:
+    """A CarePlan whose canonical has lost its value ends what it stated, and its former rule can still be changed."""
+    missing = {"extension": [{"url": "urn:x", "valueString": "unknown"}]}
+    ward.put(plan(type_="clinical-protocol"))
+    ward.put(care_plan("c", "http://clinic.test/rule"))
+    named = {"instantiatesCanonical": [None], "_instantiatesCanonical": [missing]}
+    ward.put(care_plan("c", "http://clinic.test/rule") | named)
+    ward.put(plan(action(condition("value > 100 '/min'"))))
+    ward.put(reading("o", 110, NOON))
+    assert len(ward.alerts()) == 1
+
+
 def test_a_rule_that_fails_on_what_comes_says_so_and_others_go_on(ward: Ward) -> None:
     """Several values where one is meant fail that rule on that reading; the other rules of the batch are evaluated."""
     ward.put(plan(action(condition("code.coding.code.lower() = '8867-4'"), id="fails"), action(id="works")))
@@ -251,12 +273,7 @@ def test_people_are_told_in_their_hours_and_again_when_nobody_acknowledges(ward:
     """What can wait is told in the morning, then again unless somebody has acknowledged; mails say nothing more."""
     ward.sql("INSERT INTO account (username, password_hash, role, fhir_user, mail) VALUES"
              " ('d', '', 'practitioner', 'Practitioner/d', 'd@clinic.test')")  # fmt: skip
-    again = {
-        "title": "Still nobody",
-        "relatedAction": [{"actionId": "a", "relationship": "after",
-                           "offsetDuration": {"value": 30, "unit": "min", "code": "min"}}],
-    }  # fmt: skip
-    ward.put(plan(action(action=[again], description="Look", textEquivalent="Your heart")))
+    ward.put(plan(action(action=[AGAIN], description="Look", textEquivalent="Your heart")))
     ward.moment = NOON + 11 * HOUR
     ward.put(reading("o", 130, ward.moment), reading("q1", 130, ward.moment, "q"))
     assert len(ward.alerts()) == 2
@@ -281,7 +298,7 @@ def test_people_are_told_in_their_hours_and_again_when_nobody_acknowledges(ward:
         ]
         * 2
     )
-    urgent = plan(action(priority="stat", action=[again]), id="stat")
+    urgent = plan(action(priority="stat", action=[AGAIN]), id="stat")
     ward.moment = NOON + 35 * HOUR
     ward.put(urgent, reading("o2", 130, ward.moment))
     assert len(ward.told()) == 6
@@ -297,6 +314,49 @@ def test_what_an_alert_rests_on_hides_it_too(ward: Ward) -> None:
     ward.put(plan())
     ward.put(reading("o", 130, NOON) | {"meta": {"security": [label]}})
     assert [one["meta"]["security"] for one in (*ward.alerts(), *ward.all("Communication"))] == [[label]] * 3
+
+
+def of(patient: str, *resources: Json) -> list[Json]:
+    """Resources that a merge has moved to a patient."""
+    names = {"Observation": "subject", "DetectedIssue": "patient"}
+    return [one | {names[one["resourceType"]]: {"reference": f"Patient/{patient}"}} for one in resources]
+
+
+STANDS = """SELECT k.id, s.phase, s.rule FROM alert_state s JOIN patient_key k ON k.pat = s.pat
+            WHERE s.issue IS NOT NULL ORDER BY 1, 3"""
+
+
+def test_an_alert_goes_with_the_patient_who_is_merged(ward: Ward) -> None:
+    """It is raised once, stands with the Patient that stays, whose team is told further, and goes back with them."""
+    team = {"resourceType": "CareTeam", "id": "t", "status": "active", "subject": {"reference": "Patient/q"},
+            "participant": [{"member": {"reference": "Practitioner/e"}}]}  # fmt: skip
+    ward.put({"resourceType": "Practitioner", "id": "e"}, team, plan(action(action=[AGAIN])))
+    first = reading("o", 130, NOON)
+    ward.put(first)
+    (alert,) = ward.alerts()
+    ward.put({"resourceType": "Patient", "id": "p", "active": False}, *of("q", first, alert))
+    assert len(ward.alerts()) == 1
+    key = "PlanDefinition/rule#a"
+    assert ward.sql(STANDS) == [("q", "open", key)]
+    ward.later(HOUR)
+    sent = ward.all("Communication")[-1]
+    assert (sent["subject"], sent["recipient"]) == ({"reference": "Patient/q"}, [{"reference": "Practitioner/e"}])
+    ward.put({"resourceType": "Patient", "id": "q"}, *of("p", first, alert))
+    assert ward.sql(STANDS) == [("p", "open", key)]
+
+
+def test_two_alerts_of_one_rule_outlive_a_merge(ward: Ward) -> None:
+    """Where the Patient that stays has an alert by the same rule both stay open, each until it is resolved."""
+    ward.put(plan())
+    ward.put(reading("o1", 130, NOON), reading("o2", 130, NOON, "q"))
+    theirs = next(one for one in ward.alerts() if one["patient"]["reference"] == "Patient/p")
+    ward.put(*of("q", theirs))
+    key = "PlanDefinition/rule#a"
+    assert ward.sql(STANDS) == [("q", "open", key), ("q", "open", f"{key}~{theirs['id']}")]
+    ward.put(resolve(theirs | {"patient": {"reference": "Patient/q"}}))
+    assert [phase for _, phase, _ in ward.sql(STANDS)] == ["open", "held"]
+    ward.put(*of("p", theirs))
+    assert ward.sql(STANDS) == [("p", "open", key), ("q", "open", key)]
 
 
 def test_several_workers_make_one_alert(ward: Ward) -> None:
