@@ -35,7 +35,10 @@ from healix_fhir.store.read import audit_shown
 from smart_auth.access import AccessContext
 
 OBSERVATION = "Observation"
-MOST = 2 * max(WINDOWS) * len(COURSES)
+BACK = timedelta(days=2 * max(WINDOWS))
+EARLIEST = date.min + BACK
+"""The first day before which there are days enough."""
+MOST = BACK.days * len(COURSES)
 """Summaries that one call may look at: all that there can be."""
 _WINDOW = (
     out("days", "integer", "How many days, the last one included"),
@@ -67,7 +70,7 @@ async def run_trends(interactions: Interactions, access: AccessContext, invocati
     """The Parameters with a part for each series that there is. Raises Forbidden, Invalid."""
     given = invocation.given
     names = _names(given)
-    last = _last(given.text("end"), interactions.zone)
+    last = last_day(given.text("end"), interactions.zone)
     patient = str(given.one("patient"))
     found = await interactions.timed(
         lambda: _summaries(access, patient, names, last, interactions.bases[0]), aside=True
@@ -75,13 +78,17 @@ async def run_trends(interactions: Interactions, access: AccessContext, invocati
     return await asyncio.to_thread(_answer, found, names, last)
 
 
-def _last(text: str | None, zone: tzinfo) -> date:
+def last_day(text: str | None, zone: tzinfo) -> date:
+    """The last day that a call asks for; today without. Raises Invalid."""
     if text is None:
         return clock.now().astimezone(zone).date()
     try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise invalid("end: a day, as 2026-01-31", code="value", expression=("end",)) from error
+        last = date.fromisoformat(text)
+    except ValueError:
+        last = date.min
+    if last < EARLIEST:
+        raise invalid("end: a day, as 2026-01-31", code="value", expression=("end",))
+    return last
 
 
 def _names(given: Given) -> list[str]:
@@ -96,7 +103,7 @@ def _names(given: Given) -> list[str]:
 def _summaries(access: AccessContext, patient: str, names: Sequence[str], last: date, base: str) -> Work[list[Matched]]:
     # one token, which the index has by patient and date: of several series all are looked at
     token = ("code", f"{SYSTEM}|{names[0]}") if len(names) == 1 else ("category", f"{SYSTEM}|{SUMMARY}")
-    first = last - timedelta(days=2 * max(WINDOWS))
+    first = last - BACK
     asked = [("patient", escape(patient)), token, ("date", f"ge{first}"), ("date", f"le{last}")]
     found = yield from matched(access, conditions(OBSERVATION, asked, "$trends", base), MOST, base, cut=True)
     row = AuditRow(access.origin, "E", "$trends", patient=access.patient, entity=OBSERVATION, query=urlencode([token]))

@@ -10,7 +10,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/observation.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import MAXYEAR, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -75,6 +75,6 @@ def _when(observation: Json, zone: tzinfo) -> tuple[datetime, date] | None:
     if covered is None or covered[0] is None:
         return None
     at = covered[0]
-    if at.date() < EARLIEST:
+    if at.date() < EARLIEST or at.year == MAXYEAR:  # at the edge of the calendar not every zone has a day
         return None
     return at, at.date() if len(text) <= DAY else (at - TICK if ended else at).astimezone(zone).date()

@@ -72,6 +72,11 @@ class Day(msgspec.Struct, frozen=True):
     day: date
     figures: Mapping[str, Decimal]
 
+    @property
+    def whole(self) -> bool:
+        """Whether it has all that a summary of its series has."""
+        return {"minimum", "maximum", "sum" if self.course.metric.lasting else "average"} <= self.figures.keys()
+
 
 def day_of(reading: Measured, zone: tzinfo) -> date:
     """The local day for which a reading counts."""
@@ -193,15 +198,16 @@ _summary = msgspec.json.Decoder(_Summary)
 
 
 def read(body: bytes) -> Day | None:
-    """The summary that the JSON of an Observation is; None for any other."""
+    """The summary that the JSON of an Observation is; None for any other, and for what others have made of one."""
     found = _summary.decode(body)
     code = next((one.code for one in found.code.coding if one.system == SYSTEM), "")
     course = COURSES.get(code)
-    if course is None or not found.period.start:
+    if course is None or len(found.period.start) < len("2026-01-31"):
         return None
     figures = {
         one.code.coding[0].code: one.quantity.value
         for one in found.component
         if one.code.coding and one.code.coding[0].system == STATISTICS
     }
-    return Day(course, date.fromisoformat(found.period.start[:10]), figures)
+    made = Day(course, date.fromisoformat(found.period.start[:10]), figures)
+    return made if made.whole else None

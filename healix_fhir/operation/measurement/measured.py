@@ -9,7 +9,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/observation.html, hl7.org/fhir/R4/observation-vit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -103,9 +103,10 @@ def _when(observation: Json) -> tuple[datetime, datetime | None] | None:
 
 
 def _first(text: str) -> datetime | None:
-    """The first instant of what a date covers."""
+    """The first instant of what a date covers; None at the edges of the calendar, where not every zone has a day."""
     covered = interval(text)
-    return covered[0] if covered is not None else None
+    found = covered[0] if covered is not None else None
+    return found if found is not None and MINYEAR < found.year < MAXYEAR else None
 
 
 def _mark(observation: Json) -> str | None:

@@ -178,6 +178,7 @@ BOUNDARIES: list[tuple[str, list[Any]]] = [
     ("@T10.highBoundary()", ["10:59:59.999"]),
     ("@2014.lowBoundary(5)", []),
     ("1.lowBoundary(32)", []),
+    ("10.power(300).lowBoundary()", []),
     ("@2014-01-01T10:00:00.precision()", [14]),
     ("@T10:00.precision()", [4]),
     ("5.precision()", [0]),

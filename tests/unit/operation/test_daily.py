@@ -8,12 +8,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from healix_fhir.kernel.errors import HealixError
 from healix_fhir.model.json import encode
 from healix_fhir.model.validate import validate
 from healix_fhir.operation.measurement.daily import COURSES, Day, day_of, days, reach, read, summary
 from healix_fhir.operation.measurement.measured import Measured
 from healix_fhir.operation.measurement.metrics import METRICS
 from healix_fhir.operation.measurement.trend import Trend, trends
+from healix_fhir.operation.trends import last_day
 
 VIENNA = ZoneInfo("Europe/Vienna")
 DAY = date(2026, 3, 29)
@@ -91,6 +93,24 @@ def test_a_summary_is_a_valid_observation() -> None:
     assert "Europe/Vienna" in resource["method"]["text"]
     assert read(encode(resource)) == made
     assert read(b'{"code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}}') is None
+
+
+@pytest.mark.parametrize(("start", "component"), [("2026-03-29", []), ("2026", None)])
+def test_what_others_have_made_of_a_summary_is_none(start: str, component: list[str] | None) -> None:
+    """An Observation with the code of a summary, but without its day or its figures, is left out."""
+    (made,) = days([_reading("steps", "2026-03-29T08:00Z", "100")], DAY, VIENNA)
+    resource = summary(made, "ada", VIENNA) | {"effectivePeriod": {"start": start}}
+    if component is not None:
+        resource["component"] = component
+    assert read(encode(resource)) is None
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "0001-06-01", "2026-02-30"])
+def test_trends_end_on_a_day_with_days_before_it(text: str) -> None:
+    """A last day that the calendar has not, or none that far before, is refused by name."""
+    with pytest.raises(HealixError) as refusal:
+        last_day(text, UTC)
+    assert refusal.value.issues[0].expression == ("end",)
 
 
 def test_trends_compare_windows() -> None:

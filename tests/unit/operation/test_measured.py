@@ -51,6 +51,12 @@ def test_what_cannot_be_is_told_apart() -> None:
     assert (found.mark, found.valid) == ("HX", False)
 
 
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:00:00Z"])
+def test_at_the_edge_of_the_calendar_there_is_no_reading(at: str) -> None:
+    """What is not of a day in every zone counts for none."""
+    assert measured(sent("heart-rate", "61") | {"effectiveDateTime": at}) is None
+
+
 def test_a_strip_has_no_single_value() -> None:
     """An ECG is a reading without values."""
     found = measured(sent("ecg", "1 2 3", "mV", period="2"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Mapping
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from types import MappingProxyType
 
 from healix_fhir.kernel.errors import invalid
@@ -56,13 +56,16 @@ def _bound(value: Value, digits: int | None, *, high: bool) -> Value | None:
 
 
 def _number(value: Decimal, digits: int | None, *, high: bool) -> Decimal | None:
-    """Half of the last digit's unit up or down, rounded outwards."""
+    """Half of the last digit's unit up or down, rounded outwards; None for a number that is too large for so many."""
     places = DECIMAL_DIGITS if digits is None else digits
     if not 0 <= places <= MOST_DIGITS:
         return None
     half = HALF.scaleb(-_places(value))
     bound = EXACT.add(value, half) if high else EXACT.subtract(value, half)
-    return bound.quantize(Decimal(1).scaleb(-places), ROUND_CEILING if high else ROUND_FLOOR, EXACT)
+    try:
+        return bound.quantize(Decimal(1).scaleb(-places), ROUND_CEILING if high else ROUND_FLOOR, EXACT)
+    except InvalidOperation:
+        return None
 
 
 def _places(value: Decimal) -> int:
