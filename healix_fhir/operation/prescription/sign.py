@@ -129,8 +129,9 @@ def _issues(findings: Sequence[Finding]) -> tuple[Issue, ...]:
 async def _asked_for(interactions: Interactions, access: AccessContext, draft: Draft) -> list[str]:
     """The ids of proposals for the same patient that the order answers, and that wait for one."""
     found = []
-    for based in draft.resource.get("basedOn", ()):
-        type_name, _, id_ = str(based.get("reference", "")).partition("/")
+    named = (str(based.get("reference", "")) for based in draft.resource.get("basedOn", ()))
+    for reference in dict.fromkeys(named):
+        type_name, _, id_ = reference.partition("/")
         if type_name != REQUEST:
             continue
         try:

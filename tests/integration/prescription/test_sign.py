@@ -110,7 +110,7 @@ def test_what_a_patient_asked_for_is_done_with_the_signature(clinic: Prescribing
     with clinic.doctor() as doctor, clinic.patient() as patient:
         mine: Json = {"requester": {"reference": "Patient/p"}}
         proposal = written(patient, order("active", "proposal", **mine))
-        based: Json = {"basedOn": [{"reference": f"MedicationRequest/{proposal['id']}"}]}
+        based: Json = {"basedOn": [{"reference": f"MedicationRequest/{proposal['id']}"}] * 2}
         draft = written(doctor, order("draft", **based))
         assert doctor.get(f"{URL}/{proposal['id']}").json()["status"] == "active"
         assert not any(one["needs-answer"] for one in findings(doctor, draft["id"]))
