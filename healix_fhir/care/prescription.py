@@ -29,6 +29,7 @@ from healix_fhir.operation.prescription.dosage import in_words
 from healix_fhir.operation.prescription.drug import NAMELESS, drug_of
 from healix_fhir.operation.prescription.repeats import Repeats
 from healix_fhir.operation.told import concept_text
+from healix_fhir.store.lifecycle.medication_request import is_reported
 
 Json = Mapping[str, Any]
 LANGUAGE = "en"
@@ -86,8 +87,11 @@ def document(one: Printed, written: Written, made: datetime) -> Document:
 
 
 def _origin(order: Json, prescriber: str, day: str, say: Mapping[str, str]) -> str:
-    """Where it comes from: only what was signed here, which has its Provenance, is said to be signed."""
-    was_signed = any(str(one.get("reference", "")).startswith("Provenance/") for one in order.get("eventHistory", ()))
+    """Where it comes from: only what was signed here, which has its Provenance, is said to be signed. What somebody
+    recorded as ordered by another one was not, whatever it says of itself.
+    """
+    told = (str(one.get("reference", "")) for one in order.get("eventHistory", ()))
+    was_signed = not is_reported(order) and any(one.startswith("Provenance/") for one in told)
     return say["signed" if was_signed else "ordered"].format(prescriber=prescriber, day=day, id=str(order["id"]))
 
 

@@ -93,7 +93,7 @@ def _begun(step: Step, new: Mapping[str, Any]) -> HealixError | None:
         if _status(new) not in ("draft", "active"):
             return refused(step, "status", f"what a patient asks for does not begin as {_status(new)}")
         return _not_asked(step, new)
-    if step.actor is PRACTITIONER and _intent(new) in ORDERS and not _is_reported(new) and _status(new) != "draft":
+    if step.actor is PRACTITIONER and _intent(new) in ORDERS and not is_reported(new) and _status(new) != "draft":
         return refused(
             step,
             "status",
@@ -165,6 +165,6 @@ def _intent(resource: Mapping[str, Any]) -> str:
     return str(resource.get("intent", UNKNOWN))
 
 
-def _is_reported(resource: Mapping[str, Any]) -> bool:
+def is_reported(resource: Mapping[str, Any]) -> bool:
     """Whether it is recorded for somebody else, as what was prescribed elsewhere."""
     return bool(resource.get("reportedBoolean") or resource.get("reportedReference"))

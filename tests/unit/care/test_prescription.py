@@ -47,6 +47,14 @@ def test_only_what_was_signed_is_said_to_be(history: list[dict[str, str]], said:
     assert last.text.startswith(said)
 
 
+@pytest.mark.parametrize("reported", [{"reportedBoolean": True}, {"reportedReference": {"reference": "Patient/p"}}])
+def test_what_is_recorded_for_another_was_not_signed(reported: dict[str, Any]) -> None:
+    """Whoever records an order for somebody else cannot make a signature of theirs by naming a Provenance."""
+    last = blocks(eventHistory=[{"reference": "Provenance/x"}], **reported)[-1]
+    assert isinstance(last, Paragraph)
+    assert last.text.startswith("Ordered by Dr. Mary")
+
+
 def test_what_is_not_in_use_is_not_to_be_dispensed() -> None:
     """A stopped order says so, with its reason, before all else; an active one says nothing."""
     first = blocks(status="stopped", statusReason={"text": "a rash"})[0]
