@@ -18,7 +18,7 @@ from healix_fhir.model.json import encode
 from healix_fhir.operation.prescription.repeats import repeats_of
 from healix_fhir.pages.prescription.finding import ASKED, REQUEST, order_of, requester, resources_of
 from healix_fhir.pages.prescription.gate import ADDRESS, Caller, Fields, named, one
-from healix_fhir.pages.prescription.shown import based_on
+from healix_fhir.pages.prescription.shown import based_on, patient_of
 from healix_fhir.pages.site import Site
 
 Json = dict[str, Any]
@@ -105,11 +105,6 @@ async def withdraw(site: Site, request: Request, caller: Caller, fields: Fields)
             version = int(asked["meta"]["versionId"])
             await site.interactions.update(caller.access, REQUEST, asked["id"], body, version)
     return _back(patient, "withdrawn")
-
-
-def patient_of(order: Json) -> str:
-    """The patient of an order."""
-    return str(order.get("subject", {}).get("reference", "")).rpartition("Patient/")[2]
 
 
 def _medication(order: Json) -> Json:

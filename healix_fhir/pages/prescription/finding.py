@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from healix_fhir.kernel.errors import forbidden, not_found
@@ -14,7 +14,7 @@ from healix_fhir.pages.people import one as find_person
 from healix_fhir.pages.people import resources
 from healix_fhir.pages.prescription.gate import Caller
 from healix_fhir.pages.prescription.shown import Line, based_on, line
-from healix_fhir.pages.present import Person
+from healix_fhir.pages.present import Person, person
 from healix_fhir.pages.site import Site
 from healix_fhir.store.lifecycle.medication_request import ORDERS
 from healix_fhir.store.stored import Stored
@@ -34,6 +34,17 @@ async def whose(site: Site, caller: Caller, asked: str) -> Person:
     if found is None:
         raise not_found("There is no such patient among those you see.")
     return found
+
+
+async def persons(site: Site, caller: Caller, ids: Iterable[str]) -> dict[str, Person]:
+    """Of the patients with these ids those that the caller sees, by id."""
+    named = sorted({id_ for id_ in ids if is_logical_id(id_)})
+    if not named:
+        return {}
+    found = await site.interactions.search(
+        caller.access, "Patient", [("_id", ",".join(named)), ("_count", str(len(named)))]
+    )
+    return {one_["id"]: person(one_) for one_ in resources(found)}
 
 
 async def resources_of(site: Site, caller: Caller, kind: str, params: Sequence[tuple[str, str]]) -> list[Json]:

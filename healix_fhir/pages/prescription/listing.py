@@ -7,8 +7,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from healix_fhir.pages.people import people
-from healix_fhir.pages.prescription.finding import medicines, prescriptions, refill_requests, whose
+from healix_fhir.pages.prescription.finding import medicines, persons, prescriptions, refill_requests, whose
 from healix_fhir.pages.prescription.gate import ADDRESS, Caller
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
@@ -42,10 +41,9 @@ async def refills(site: Site, request: Request, caller: Caller) -> Response:
     """GET /account/refills"""
     del request
     listed = await refill_requests(site, caller)
-    known = {one.id: one for one in (await people(site, caller.access, "", None)).persons}
-    for id_ in {one.patient for one in listed} - known.keys():
-        known[id_] = await whose(site, caller, id_)
-    return page("refills.html", **caller.common, address=ADDRESS, asked=[(one, known[one.patient]) for one in listed])
+    known = await persons(site, caller, (one.patient for one in listed))
+    asked = [(one, known[one.patient]) for one in listed if one.patient in known]
+    return page("refills.html", **caller.common, address=ADDRESS, asked=asked)
 
 
 DONE = {

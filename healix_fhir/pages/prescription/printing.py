@@ -15,9 +15,9 @@ from healix_fhir.kernel import clock
 from healix_fhir.kernel.errors import HealixError, not_found
 from healix_fhir.model.json import decode
 from healix_fhir.operation.prescription.repeats import repeats_of
-from healix_fhir.pages.prescription.acting import patient_of
 from healix_fhir.pages.prescription.finding import medications_of, order_of
 from healix_fhir.pages.prescription.gate import Caller, named
+from healix_fhir.pages.prescription.shown import patient_of
 from healix_fhir.pages.present import name
 from healix_fhir.pages.render import HEADERS
 from healix_fhir.pages.site import Site

@@ -59,7 +59,7 @@ def line(
     since = resource.get("authoredOn") or period.get("start") or resource.get("effectiveDateTime") or ""
     return Line(
         str(resource["id"]),
-        str(resource.get("subject", {}).get("reference", "")).rpartition("Patient/")[2],
+        patient_of(resource),
         drug.name if drug.name != NAMELESS else "Name not recorded",
         tuple(filter(None, map(in_words, (*resource.get("dosageInstruction", ()), *resource.get("dosage", ()))))),
         status,
@@ -74,6 +74,11 @@ def line(
         waiting,
         based_on(resource),
     )
+
+
+def patient_of(resource: Json) -> str:
+    """The id of the patient whom a resource is about, of whichever version."""
+    return str(resource.get("subject", {}).get("reference", "")).rpartition("Patient/")[2].partition("/_history/")[0]
 
 
 def based_on(resource: Json) -> str:

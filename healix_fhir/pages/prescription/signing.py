@@ -19,11 +19,10 @@ from healix_fhir.operation.prescription.order import draft_of
 from healix_fhir.operation.prescription.recording import ACTIONS, Answer
 from healix_fhir.operation.prescription.repeats import repeats
 from healix_fhir.operation.prescription.sign import sign
-from healix_fhir.pages.prescription.acting import patient_of
 from healix_fhir.pages.prescription.finding import REQUEST, medications_of, order_of, whose
 from healix_fhir.pages.prescription.gate import ADDRESS, Caller, Fields, named, one
 from healix_fhir.pages.prescription.listing import REFILLS
-from healix_fhir.pages.prescription.shown import based_on, line
+from healix_fhir.pages.prescription.shown import based_on, line, patient_of
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
 
@@ -74,6 +73,8 @@ async def renew(site: Site, request: Request, caller: Caller, fields: Fields) ->
     del fields
     asked, _ = await order_of(site, caller, named(request))
     before, _ = await order_of(site, caller, based_on(asked) or asked["id"])
+    if patient_of(before) != patient_of(asked):
+        raise HealixError(Category.UNPROCESSABLE, "What is asked for is about a prescription of somebody else.")
     draft: Json = {"resourceType": REQUEST, "status": "draft", "intent": "order"}
     draft |= {name: before[name] for name in CARRIED if name in before}
     draft["requester"] = {"reference": f"Practitioner/{caller.session.account.practitioner}"}

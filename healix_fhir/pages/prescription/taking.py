@@ -17,6 +17,7 @@ from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.json import decode, encode
 from healix_fhir.pages.prescription.finding import STATEMENT, requester, whose
 from healix_fhir.pages.prescription.gate import ADDRESS, Caller, Fields, named, one
+from healix_fhir.pages.prescription.shown import patient_of
 from healix_fhir.pages.site import Site
 
 Json = dict[str, Any]
@@ -57,7 +58,7 @@ async def end(site: Site, request: Request, caller: Caller, fields: Fields) -> R
     if "effectiveDateTime" not in taken:
         changed["effectivePeriod"] = taken.get("effectivePeriod", {}) | {"end": instant(clock.now())}
     await site.interactions.update(caller.access, STATEMENT, stored.id, encode(changed), stored.version)
-    return _back(str(taken.get("subject", {}).get("reference", "")).rpartition("Patient/")[2])
+    return _back(patient_of(taken))
 
 
 def _back(patient: str) -> Response:

@@ -56,7 +56,12 @@ def clinic(database_url: str, pool: Pool, tmp_path: Path) -> Iterator[Prescribin
                 if id_ == "p":
                     person["generalPractitioner"] = [{"reference": "Practitioner/d"}]
                 assert client.put(f"/fhir/Patient/{id_}", json=person).is_success
-        with pool.connection() as connection:
-            while drain(connection, {"resource": [handle]}):
-                pass
+        relate(pool)
         yield Prescribing(running, pool)
+
+
+def relate(pool: Pool) -> None:
+    """Let those care for a Patient whom it names."""
+    with pool.connection() as connection:
+        while drain(connection, {"resource": [handle]}):
+            pass

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.prescription.conftest import Prescribing
+from tests.integration.prescription.conftest import Prescribing, relate
 from tests.integration.prescription.test_lifecycle import order, written
 from tests.support.pdf import read as read_pdf
 from tests.support.portal import account, browser, csrf, sign_in
@@ -172,3 +172,29 @@ def test_who_is_kept_out(people: Prescribing, database_url: str) -> None:
 
     asyncio.run(story())
     assert {one["status"] for one in resources(people, "MedicationRequest?patient=p")} == {"active", "draft"}
+
+
+def test_a_request_is_answered_for_whom_it_is_of(people: Prescribing, database_url: str) -> None:
+    """A patient who names another one's prescription gets no draft for that one; and one who names a version of
+    herself is in the list as well.
+    """
+    with people.system() as system:
+        other = {"resourceType": "Patient", "id": "r", "generalPractitioner": [{"reference": "Practitioner/d"}]}
+        assert system.put("/fhir/Patient/r", json=other).is_success
+        theirs = written(system, order("active", subject={"reference": "Patient/r"}))["id"]
+    relate(people.pool)
+    with people.patient() as patient:
+        mine = {"requester": {"reference": "Patient/p"}, "basedOn": [{"reference": f"MedicationRequest/{theirs}"}]}
+        asked = written(patient, order("active", "proposal", **mine))["id"]
+        version: Json = {"requester": {"reference": "Patient/p"}, "subject": {"reference": "Patient/p/_history/1"}}
+        further = written(patient, order("active", "proposal", **version))["id"]
+
+    async def story() -> None:
+        async with browser(database_url) as doctor:
+            await sign_in(doctor, "mary")
+            inbox = await doctor.get("/account/refills")
+            assert all(f"{HERE}/{one}/renew" in inbox.text for one in (asked, further))
+            assert (await send(doctor, inbox, f"{HERE}/{asked}/renew")).status_code == 422
+
+    asyncio.run(story())
+    assert [one["status"] for one in resources(people, "MedicationRequest?patient=r")] == ["active"]
