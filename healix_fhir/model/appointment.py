@@ -21,7 +21,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/appointment.html#statuses
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -34,6 +34,8 @@ TAKING = frozenset({"pending", "booked", "arrived", "checked-in", "fulfilled"})
 """The statuses in which an Appointment takes its slots, and the time of those whose calendars they are of."""
 HELD_UNTIL = "urn:healix:appointment:held-until"
 """The extension of a pending Appointment that says when its slots are free again."""
+HOLD = timedelta(minutes=10)
+"""For which slots are kept free from others, unless the clinic keeps them."""
 
 FOLLOWING: Mapping[str, frozenset[str]] = MappingProxyType(
     {

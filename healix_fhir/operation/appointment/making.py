@@ -5,8 +5,7 @@ Spec: Argonaut Scheduling Implementation Guide 1.0, Appointment/$hold, $book
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,27 +14,21 @@ from healix_fhir.interaction.accept import change
 from healix_fhir.interaction.review import Review
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.clock import instant
-from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.ids import logical_id
-from healix_fhir.model.appointment import held_until, may_follow
-from healix_fhir.model.definitions import TYPE_ID
+from healix_fhir.model.appointment import HOLD, held_until, may_follow
 from healix_fhir.model.json import decode, decode_stored
 from healix_fhir.operation.appointment.proposal import held, proposal, released
 from healix_fhir.operation.appointment.wish import APPOINTMENT, Wish, calendar, patients_of, stored
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Committed, Method, Stored
 from healix_fhir.store.taken import local, slots_of
-from smart_auth.access import EVERYTHING, AccessContext
-from smart_auth.scope import Permission
+from smart_auth.access import AccessContext
 
 Json = Mapping[str, Any]
 CALENDARS = ("Practitioner", "PractitionerRole", "Location", "HealthcareService", "Device")
 """Those whose calendars say whether they take part."""
-HOLD = timedelta(minutes=10)
-"""For which slots are kept free from others."""
-HOLDS, AHEAD = 5, 50
-"""How many holds, and how many Appointments to come, there may be of one patient, but for system scopes."""
 
 
 def made(
@@ -57,7 +50,6 @@ def made(
     if asked.comment is not None:
         resource["comment"] = asked.comment
     resource = held(resource, clock.now() + HOLD) if status == "pending" else released(resource)
-    yield from _within_limits(access, patients_of(resource))
     (done,) = yield from commit(access, [review(put(method, resource, id_, bases, old))])
     return body(done)
 
@@ -107,23 +99,3 @@ def _is_wish(participant: Json) -> bool:
     """Whether somebody was only asked for: who has the slots that are booked takes part, and no other clinician."""
     actor = local(participant.get("actor"))
     return participant.get("status") == "needs-action" and actor is not None and actor[0] in CALENDARS
-
-
-def _within_limits(access: AccessContext, patients: Sequence[str]) -> Work[None]:
-    """Refuse (Busy) who keeps more free, or has booked more, than one patient can need."""
-    if access.predicate(APPOINTMENT, Permission.CREATE, "r") == EVERYTHING or not patients:
-        return
-    ids = [one.rpartition("/")[2] for one in patients]
-    rows = yield Statement(
-        """SELECT count(DISTINCT t.appointment) FILTER (WHERE t.until > now()),
-                  count(DISTINCT t.appointment) FILTER (WHERE t.until IS NULL AND r.d > now())
-           FROM patient_key k JOIN resource r ON r.pat = k.pat AND r.type = %s AND r.d > now() - interval '1 day'
-           JOIN taken t ON t.appointment = r.id WHERE k.id = ANY(%s::text[])""",
-        (TYPE_ID[APPOINTMENT], ids),
-    )
-    holds, ahead = rows[0]
-    if holds >= HOLDS or ahead >= AHEAD:
-        what = f"{HOLDS} holds" if holds >= HOLDS else f"{AHEAD} appointments to come"
-        raise HealixError(
-            Category.BUSY, f"there are {what} of this patient already", retry_after=int(HOLD.total_seconds())
-        )

@@ -10,7 +10,9 @@ import pytest
 
 from healix_fhir.care.calendar import filling
 from healix_fhir.interaction.service import Interactions
+from healix_fhir.kernel.clock import instant, now
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.model.appointment import HELD_UNTIL, HOLD
 from healix_fhir.model.json import decode, encode
 from tests.support.booking import appointment, at, call, mark, ref, refused, seed, slot, statuses, uri
 from tests.support.fhir_server import BASE, SYSTEM, Pool, of_patient, put, rows, serve, with_scope
@@ -162,10 +164,17 @@ def test_statuses_move_as_they_may(database_url: str) -> None:
         (appointment("s1", status="noshow"), True),
         (appointment(status="proposed") | {"slot": []}, False),
         (appointment(start=at(0), end=at(30)), True),
+        (appointment("s1", status="pending"), True),
+        (appointment("s1", status="pending", extension=[{"url": HELD_UNTIL, "valueInstant": at(0)}]), True),
+        (appointment(status="waitlist", created=instant(now())) | {"slot": []}, False),
+        (appointment(status="waitlist", created="2020-01-01") | {"slot": []}, True),
+        (appointment(status="waitlist", priority=1) | {"slot": []}, True),
     ],
 )
 def test_what_patients_say(database_url: str, pool: Pool, resource: Json, refused_: bool) -> None:
-    """A patient's app takes a slot or asks for a time; who has come, and what was agreed, the clinic says."""
+    """A patient's app takes a slot or asks for a time; who has come, what was agreed and how
+    urgent it is, the clinic says.
+    """
     resource = {name: value for name, value in resource.items() if value != []}
 
     async def use(interactions: Interactions) -> None:
@@ -267,15 +276,21 @@ def test_a_hold_ends(database_url: str, pool: Pool) -> None:
 
 
 def test_nobody_holds_everything(database_url: str, pool: Pool) -> None:
-    """A patient's app holds some slots, not all that there are."""
+    """A patient's app holds some slots, not all that there are, whichever way; it books what it holds all the same."""
     for n in range(8):
         put(pool, slot(f"n{n}", "d1", 300 + 30 * n, 330 + 30 * n), f"n{n}")
     access = of_patient(pool, "p")
 
     async def use(interactions: Interactions) -> None:
         for n in range(5):
-            await call(interactions, "hold", access, slot=uri(f"Slot/n{n}"))
+            held = await call(interactions, "hold", access, slot=uri(f"Slot/n{n}"))
         assert await refused(call(interactions, "hold", access, slot=uri("Slot/n6"))) is Category.BUSY
+        until = [{"url": HELD_UNTIL, "valueInstant": instant(now() + HOLD)}]
+        plain = appointment("n6", status="pending", start=at(480), end=at(510), extension=until)
+        assert await refused(interactions.create(access, "Appointment", encode(plain))) is Category.BUSY
+        id_ = held["entry"][0]["resource"]["id"]
+        await call(interactions, "book", access, appt_id=uri(f"Appointment/{id_}"))
+        await interactions.create(access, "Appointment", encode(plain))
 
     serve(database_url, use)
 
