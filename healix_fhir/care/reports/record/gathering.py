@@ -29,6 +29,8 @@ BROUGHT = frozenset(
     {"Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Device", "Observation", "Condition"}
 )
 """What entries refer to and is needed to tell of them."""
+OF_PATIENT = frozenset({"Observation", "Condition"})
+"""Of these only those in the record: whoever reads the document would read of another patient by a wrong reference."""
 MOST_BROUGHT = 500
 PLAIN = ("vitals",)
 """Sections whose entries are told without what they refer to."""
@@ -47,12 +49,16 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Gathered(msgspec.Struct, frozen=True):
-    """A record as it was read. `known` are the resources that entries refer to, by `Type/id`."""
+    """A record as it was read.
+
+    `known` are the resources that entries refer to, by `Type/id`; `pictured` those whose pictures are in it.
+    """
 
     patient: Json
     period: Period
     sections: Mapping[str, Found]
     known: Mapping[str, Json]
+    pictured: tuple[Json, ...] = ()
 
 
 def gather(
@@ -63,7 +69,7 @@ def gather(
     sections = {}
     for name in (name for name in SECTIONS if name in wanted):
         sections[name] = yield from _section(access, SECTIONS[name], patient, period, bases[0])
-    known = yield from _brought(access, [about, *_referring(sections)], bases)
+    known = yield from _brought(access, patient, [about, *_referring(sections)], bases)
     entries = [one for found in sections.values() for one in found.resources]
     shown = list(dict.fromkeys((one["resourceType"], one["id"]) for one in (*entries, *known.values())))
     yield audit_shown(AuditRow(access.origin, "E", NAME, patient=patient, entity=f"Patient/{patient}"), shown)
@@ -76,6 +82,7 @@ def everything(gathered: Gathered) -> Iterator[Json]:
     for found in gathered.sections.values():
         yield from found.resources
     yield from gathered.known.values()
+    yield from gathered.pictured
 
 
 def _section(access: AccessContext, searches: Iterable[Wanted], patient: str, period: Period, base: str) -> Work[Found]:
@@ -97,7 +104,9 @@ def _referring(sections: Mapping[str, Found]) -> Iterator[Json]:
     return (one for name, found in sections.items() if name not in PLAIN for one in found.resources)
 
 
-def _brought(access: AccessContext, resources: Iterable[Json], bases: tuple[str, ...]) -> Work[dict[str, Json]]:
+def _brought(
+    access: AccessContext, patient: str, resources: Iterable[Json], bases: tuple[str, ...]
+) -> Work[dict[str, Json]]:
     """What resources refer to, as far as the caller may see it: a search for each type, not one read for each."""
     wanted: dict[str, dict[str, str]] = {}
     for one in resources:
@@ -108,7 +117,9 @@ def _brought(access: AccessContext, resources: Iterable[Json], bases: tuple[str,
     known: dict[str, Json] = {}
     for type_name, named in wanted.items():
         if access.allows(type_name, Permission.SEARCH):
-            query = conditions(type_name, [("_id", ",".join(list(named)[:MOST_BROUGHT]))], NAME, bases[0])
+            own = [("patient", f"Patient/{patient}")] if type_name in OF_PATIENT else []
+            params = [("_id", ",".join(list(named)[:MOST_BROUGHT])), *own]
+            query = conditions(type_name, params, NAME, bases[0])
             found = yield from matched(access, query, MOST_BROUGHT, bases[0], cut=True, heaviest=HEAVIEST)
             for match in found:
                 if match.body:

@@ -1,7 +1,7 @@
 """Key images of reports: what a DiagnosticReport points at as media, and of its studies the image that stands for each.
 
-Pictures are opened one after the other, and made small before the next; what is no picture, too large or not to be seen
-is counted.
+Pictures are opened one after the other, and made small before the next; what is no picture, too large, not to be seen
+or in another patient's record is counted: the document lies in this patient's record, where others read it.
 
 Spec: FHIR R4, hl7.org/fhir/R4/diagnosticreport-definitions.html#DiagnosticReport.media
 """
@@ -31,6 +31,9 @@ from smart_auth.access import AccessContext
 Json = dict[str, Any]
 Run = Callable[[Callable[[], Work[Any]]], Any]
 """Does one piece of work in a transaction of its own."""
+Opened = tuple[bytes, list[Json]]
+"""A picture, and the resources that hold it."""
+KEPT = ("resourceType", "id", "meta")
 MOST, MOST_OF_ONE = 12, 4
 """Pictures of a document, and of one report."""
 HEAVIEST = 12 << 20
@@ -43,14 +46,19 @@ UID = "urn:dicom:uid"
 
 
 class Images:
-    """Finds the key images of reports, as far as `access` sees them."""
+    """Finds the key images of reports of a patient, as far as `access` sees them.
 
-    def __init__(self, run: Run, access: AccessContext, bases: tuple[str, ...], archive: Archive) -> None:
+    `lost` are those that could not be had; `shown`, the type, id and meta of the resources whose pictures were taken.
+    """
+
+    def __init__(self, run: Run, access: AccessContext, patient: str, bases: tuple[str, ...], archive: Archive) -> None:
         self._run = run
         self._access = access
+        self._patient = f"Patient/{patient}"
         self._bases = bases
         self._archive = archive
         self.lost = 0
+        self.shown: list[Json] = []
 
     def of(self, reports: Sequence[Json]) -> dict[str, list[KeyImage]]:
         """The pictures by the report's id."""
@@ -69,12 +77,15 @@ class Images:
             if len(taken) == most:
                 break
             try:
-                taken.append(KeyImage(small(open_picture()), comment))
+                picture, holders = open_picture()
+                taken.append(KeyImage(small(picture), comment))
             except HealixError:
                 self.lost += 1
+            else:
+                self.shown += [{name: one[name] for name in KEPT if name in one} for one in holders]
         return taken
 
-    def _pointed_at(self, report: Json) -> Iterator[tuple[Callable[[], bytes], str]]:
+    def _pointed_at(self, report: Json) -> Iterator[tuple[Callable[[], Opened], str]]:
         for media in report.get("media", ()):
             link = media.get("link", {}).get("reference", "")
             yield partial(self._of_media, link), media.get("comment", "")
@@ -82,27 +93,37 @@ class Images:
             link = study.get("reference", "")
             yield partial(self._of_study, link), study.get("display", "")
 
-    def _of_media(self, link: str) -> bytes:
-        content = self._resource(link, "Media").get("content", {})
-        data = content.get("data") or self._resource(content.get("url", ""), "Binary").get("data")
+    def _of_media(self, link: str) -> Opened:
+        media = self._resource(link, "Media", patient=True)
+        content, holders = media.get("content", {}), [media]
+        data = content.get("data")
+        if not data:
+            binary = self._resource(content.get("url", ""), "Binary")
+            if binary.get("securityContext", {}).get("reference", self._patient) != self._patient:
+                raise not_found("there is no picture")
+            data, holders = binary.get("data"), [media, binary]
         if not data:
             raise not_found("there is no picture")
-        return base64.b64decode(data)
+        return base64.b64decode(data), holders
 
-    def _of_study(self, link: str) -> bytes:
-        study = self._resource(link, "ImagingStudy")
+    def _of_study(self, link: str) -> Opened:
+        study = self._resource(link, "ImagingStudy", patient=True)
         uids = (one.get("value", "") for one in study.get("identifier", ()) if one.get("system") == UID)
         uid = next(uids, "").removeprefix("urn:oid:")
         shown = self._run(lambda: representative(self._access, uid))
         drawn = drawing(shown, (representative_frame(shown),), Look(), ())
-        return b"".join(drawn.made(self._archive).make())
+        return b"".join(drawn.made(self._archive).make()), [study]
 
-    def _resource(self, link: str, type_name: str) -> Json:
-        """A resource that a link leads to. Raises NotFound for what is not there, not to be seen, or too large."""
+    def _resource(self, link: str, type_name: str, *, patient: bool = False) -> Json:
+        """A resource that a link leads to, with `patient` one of this record.
+
+        Raises NotFound for what is not there, not to be seen, or too large.
+        """
         place = target(link, self._bases) if link else None
         if place is None or place[0] is None or TYPE_NAME[place[0]] != type_name:
             raise not_found("there is no picture")
-        query = conditions(type_name, [("_id", place[1])], NAME, self._bases[0])
+        params = [("_id", place[1]), *([("patient", self._patient)] if patient else [])]
+        query = conditions(type_name, params, NAME, self._bases[0])
         found = self._run(lambda: matched(self._access, query, 1, self._bases[0], cut=True, heaviest=HEAVIEST))
         if not found or not found[0].body:
             raise not_found("there is no picture")

@@ -27,21 +27,24 @@ from healix_fhir.bulk.reported import Report
 from healix_fhir.bulk.starts import started
 from healix_fhir.care.reports.document import Document
 from healix_fhir.care.reports.record.composing import Manner, compose
-from healix_fhir.care.reports.record.gathering import Gathered, everything, gather
+from healix_fhir.care.reports.record.gathering import NAME, Gathered, everything, gather
 from healix_fhir.care.reports.record.images import Images
 from healix_fhir.care.reports.record.sections import Period
 from healix_fhir.care.reports.typesetting import pdf
 from healix_fhir.care.reports.written import Written
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel import clock
+from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.database import Row, Work, transaction
+from healix_fhir.kernel.database import one as single
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.ids import logical_id
 from healix_fhir.operation.report import RESTRICTED, is_narrowed
 from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.search.security_labels import CONFIDENTIALITY, LEVELS
 from healix_fhir.store.commit import commit
+from healix_fhir.store.read import audit_shown
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext, internal, restored
 
@@ -84,18 +87,24 @@ class Maker:
             )
             pulse.done = sum(len(found.resources) for found in gathered.sections.values())
             pulse.check()
-            document = self._document(asked, access, gathered)
+            document, gathered = self._document(asked, access, gathered)
             pulse.note = "setting"
             made = pdf(document)
             pulse.check()
         transaction(self._pool, lambda: self._stored(begun, access, asked, gathered, document, made))
 
-    def _document(self, asked: Report, access: AccessContext, gathered: Gathered) -> Document:
-        images = Images(lambda work: transaction(self._pool, work), access, self._bases, self._archive)
+    def _document(self, asked: Report, access: AccessContext, gathered: Gathered) -> tuple[Document, Gathered]:
+        """The document, and all that is in it: also what its pictures are of."""
+        images = Images(lambda work: transaction(self._pool, work), access, asked.patient, self._bases, self._archive)
         reports = gathered.sections["reports"].resources if "reports" in gathered.sections else ()
         found = images.of(reports)
+        if images.shown:
+            shown = list(dict.fromkeys((one["resourceType"], one["id"]) for one in images.shown))
+            row = AuditRow(access.origin, "E", NAME, patient=asked.patient, entity=f"Patient/{asked.patient}")
+            transaction(self._pool, lambda: single(audit_shown(row, shown)))
         manner = Manner(Written(asked.language, ZoneInfo(asked.zone)), clock.now(), asked.zone)
-        return compose(gathered, manner, found, images.lost)
+        document = compose(gathered, manner, found, images.lost)
+        return document, msgspec.structs.replace(gathered, pictured=tuple(images.shown))
 
     def _stored(
         self, begun: Run, access: AccessContext, asked: Report, gathered: Gathered, document: Document, made: bytes

@@ -180,6 +180,49 @@ def test_only_what_is_seen(server: LiveServer) -> None:
         assert nobody.post(REPORT, json=asked(**PERIOD)).status_code == 401
 
 
+@pytest.mark.spec("FHIR R4 security-labels.html#core")
+def test_pictures_bring_their_labels_and_stay_in_their_record(server: LiveServer) -> None:
+    """A document has the labels of what its pictures are of, and nothing of another patient by a wrong reference."""
+    bob = {"reference": "Patient/bob"}
+    (good,) = (one for one in media() if one["id"] == "good")
+    (value,) = vitals(1)[:1]
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "old",
+        "status": "final",
+        "code": {"text": "Skin"},
+        "effectiveDateTime": "2020-01-05",
+        "subject": SUBJECT,
+        "media": [{"link": {"reference": f"Media/{id_}"}} for id_ in ("labelled", "of-bob", "lent")],
+        "result": [{"reference": "Observation/value-of-bob"}],
+    }
+    scan = {
+        "resourceType": "Binary",
+        "id": "scan-of-bob",
+        "contentType": "image/png",
+        "securityContext": bob,
+        "data": good["content"]["data"],
+    }
+    with server.client("system/*.cruds") as client:
+        put(
+            client,
+            good | {"id": "labelled", "meta": {"security": [RESTRICTED]}},
+            good | {"id": "of-bob", "subject": bob},
+            scan,
+            good | {"id": "lent", "content": {"url": "Binary/scan-of-bob"}},
+            value | {"id": "value-of-bob", "subject": bob, "code": {"text": "Value of Bob"}},
+            report,
+        )
+        document = made(server, client, start="2020-01-01", end="2020-01-31", section="reports")
+        assert document["meta"]["security"] == [RESTRICTED]
+        found = read(pdf_of(client, document))
+        assert "Pictures that could not be shown: 2." in found.text
+        assert "Value of Bob" not in found.text
+        seen = client.get("/fhir/AuditEvent?entity=Media/labelled&action=E").json()
+        assert seen["total"] == 1
+        client.delete("/fhir/DiagnosticReport/old")
+
+
 @pytest.mark.parametrize(
     ("values", "status", "expected"),
     [
