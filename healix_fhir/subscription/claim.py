@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from healix_fhir.kernel.database import Statement, Work
-from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode_stored
 from healix_fhir.search.extract import extract
 from healix_fhir.subscription.events import Reader, Told, read_events
@@ -19,7 +19,7 @@ from healix_fhir.subscription.guide import Content, Kind
 from healix_fhir.subscription.matching import matches
 from healix_fhir.subscription.seen import accesses
 from healix_fhir.subscription.standing import COLUMNS, ENDED, STANDING, Active, active
-from healix_fhir.subscription.status import stop
+from healix_fhir.subscription.status import Reasons, stop
 from healix_fhir.subscription.version import Version
 from smart_auth.access import AccessContext
 
@@ -41,7 +41,10 @@ class Delivery:
 
 
 def claim(bases: tuple[str, ...]) -> Work[tuple[int, list[Delivery]]]:
-    """How many subscriptions were due, and what is to be sent. Those whose time or access is over are turned off."""
+    """How many subscriptions were due, and what is to be sent.
+
+    Those whose time or access is over are turned off, and those whose criteria are good for nothing any more.
+    """
     ended = yield Statement("SELECT id FROM subscription WHERE ends <= now() AND state <> 'off'")
     if ended:
         yield from stop({id_: ("off", None) for (id_,) in ended}, bases)
@@ -64,9 +67,14 @@ def claim(bases: tuple[str, ...]) -> Work[tuple[int, list[Delivery]]]:
         for one in standing
         if not one.waits and one.events == one.told and one.heartbeat
     ]
-    deliveries += yield from _with_events(waiting, bases)
+    broken: Reasons = {}
+    deliveries += yield from _with_events(waiting, bases, broken)
+    if broken:
+        yield from stop(broken, bases)
     busy = {delivery.one.id for delivery in deliveries if delivery.events or delivery.kind is not Kind.EVENTS}
-    yield _settled([one for one in standing if one.id not in busy], deliveries)
+    answered = {delivery.one.id for delivery in deliveries}
+    idle = [one for one in standing if one.id not in busy and (one.id in answered or one not in waiting)]
+    yield _settled(idle, deliveries)
     return len(waiting), [delivery for delivery in deliveries if delivery.one.id in busy]
 
 
@@ -89,7 +97,7 @@ def _settled(idle: Sequence[Active], deliveries: Sequence[Delivery]) -> Statemen
     )
 
 
-def _with_events(waiting: Sequence[Active], bases: tuple[str, ...]) -> Work[list[Delivery]]:
+def _with_events(waiting: Sequence[Active], bases: tuple[str, ...], broken: Reasons) -> Work[list[Delivery]]:
     if not waiting:
         return []
     owners = yield from accesses([one.owner for one in waiting], bases)
@@ -100,21 +108,26 @@ def _with_events(waiting: Sequence[Active], bases: tuple[str, ...]) -> Work[list
     found = yield from read_events(readers)
     deliveries = []
     for one, access, events in zip(waiting, owners, found, strict=True):
-        told = events if one.content.is_bundled else (yield from _still(one, access, events, bases))
+        try:
+            told = events if one.content.is_bundled else (yield from _still(one, access, events, bases))
+        except HealixError as error:
+            if error.category is not Category.UNAVAILABLE:  # what is, is taken again when the lease is over
+                broken[one.id] = "error", error.message
+            continue
         upto = events[-1].number if events else one.events  # those that are kept no more are not told
         deliveries.append(Delivery(one, Kind.EVENTS, tuple(told), upto))
     return deliveries
 
 
 def _still(one: Active, access: AccessContext, events: Sequence[Told], bases: tuple[str, ...]) -> Work[list[Told]]:
-    """Those events of R4's criteria whose resources meet them still; each present version is told of once."""
+    """Those events of R4's criteria whose resources meet them still; each present version is told of once.
+
+    Raises HealixError for criteria that cannot be used any more.
+    """
     trigger = one.triggers[0]
     last = {event.id: event for event in events if event.shown is not None}
     if trigger.looked_up:
-        try:
-            met = yield from matches(access, trigger.type, trigger.current, list(last), bases[0])
-        except HealixError:
-            return []
+        met = yield from matches(access, trigger.type, trigger.current, list(last), bases[0])
     else:
         met = {id_ for id_, event in last.items() if _meets(one, event, bases)}
     kept = [event for event in events if event.id in met]

@@ -12,12 +12,14 @@ import pytest
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import transaction
+from healix_fhir.store import settling
 from healix_fhir.subscription import deliver, send
 from smart_auth.access import AccessContext
 from smart_auth.scope import parse
 from smart_auth.store import disable_user
 from tests.integration.subscription.conftest import Notified, observation
 from tests.support.gate import user
+from tests.support.parameters import define, index, know, search_parameter
 from tests.support.receiver import Receiver, closed_port
 
 
@@ -69,6 +71,32 @@ def test_unsupported_ones_say_so(clinic: Notified, receiver: Receiver, elements:
     clinic.write(observation("o1"))
     clinic.events()
     assert clinic.waiting() == 0
+
+
+@pytest.mark.parametrize("told_before", [True, False], ids=["what is in line", "what comes"])
+def test_criteria_by_a_parameter_that_is_no_more(
+    clinic: Notified, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, told_before: bool
+) -> None:
+    """Criteria that are good for nothing any more end their Subscription with the reason, and hold up no other."""
+    monkeypatch.setattr(settling, "WHILE", 0.0)
+    define(clinic, search_parameter("words", "string", "Observation.code.text", "Observation"))
+    index(clinic)
+    clinic.subscribe("custom", receiver.url + "/custom", criteria="Observation?words=x")
+    clinic.subscribe("plain", receiver.url + "/plain")
+    assert clinic.state("custom") == ("active", None)
+    if told_before:
+        clinic.write(observation("o1"))
+        clinic.events()
+    clinic.delete("SearchParameter", "words")
+    know(clinic)
+    if not told_before:
+        clinic.write(observation("o1"))
+    clinic.events()
+    clinic.deliver()
+    assert [one.path for one in receiver.seen] == ["/hook/plain/Observation/o1"]
+    status, error = clinic.state("custom")
+    assert (status, "words" in (error or "")) == ("error", True)
+    assert (clinic.state("plain"), clinic.waiting()) == (("active", None), 0)
 
 
 def test_a_corrected_one_comes_alive(clinic: Notified, receiver: Receiver) -> None:
