@@ -32,6 +32,8 @@ from smart_auth.scope import Permission
 LANGUAGES = ("en", "de", "es", "fr", "hi")
 DAYS = 90
 """A report is of so many days, unless it is told from when to when."""
+FIRST = date(1, 1, 2)
+"""Of the day before there are moments that are in no year elsewhere."""
 LONGEST = 366 * 20
 """Days that a report is about at most."""
 WAIT, LOOK = 15.0, 0.2
@@ -73,8 +75,8 @@ def read_report(patient: str, given: Given, now: datetime) -> Report:
     """What a call asks for. Raises Invalid or Unsupported by name."""
     zone = _zone(given.text("timezone"))
     end = _day(given.text("end"), "end") or now.astimezone(zone).date()
-    start = _day(given.text("start"), "start") or max(end, date.min + timedelta(DAYS)) - timedelta(DAYS - 1)
-    if not start <= end < date.max or (end - start).days > LONGEST:
+    start = _day(given.text("start"), "start") or max(end, FIRST + timedelta(DAYS)) - timedelta(DAYS - 1)
+    if not FIRST <= start <= end < date.max or (end - start).days > LONGEST:
         raise invalid(f"'start' is no day before 'end', or more than {LONGEST} days before it", expression=("start",))
     language = (given.text("language") or "en").partition("-")[0].lower()
     if language not in LANGUAGES:

@@ -56,7 +56,7 @@ class Written(msgspec.Struct, frozen=True):
             if len(text) == DAY:
                 return self.day(date.fromisoformat(text))
             return self.moment(datetime.fromisoformat(text))
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, OverflowError):  # also a moment that is before all years elsewhere
             return text
 
     def period(self, period: Json | None) -> str:

@@ -27,24 +27,21 @@ from healix_fhir.bulk.reported import Report
 from healix_fhir.bulk.starts import started
 from healix_fhir.care.reports.document import Document
 from healix_fhir.care.reports.record.composing import Manner, compose
-from healix_fhir.care.reports.record.gathering import NAME, Gathered, everything, gather
+from healix_fhir.care.reports.record.gathering import Gathered, everything, gather
 from healix_fhir.care.reports.record.images import Images
 from healix_fhir.care.reports.record.sections import Period
 from healix_fhir.care.reports.typesetting import pdf
 from healix_fhir.care.reports.written import Written
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel import clock
-from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.database import Row, Work, transaction
-from healix_fhir.kernel.database import one as single
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.ids import logical_id
 from healix_fhir.operation.report import RESTRICTED, is_narrowed
 from healix_fhir.search.granular import ScopeQueries
-from healix_fhir.search.security_labels import CONFIDENTIALITY, LEVELS
+from healix_fhir.search.security_labels import CONFIDENTIALITY, LEVELS, is_restricted, label
 from healix_fhir.store.commit import commit
-from healix_fhir.store.read import audit_shown
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext, internal, restored
 
@@ -98,10 +95,6 @@ class Maker:
         images = Images(lambda work: transaction(self._pool, work), access, asked.patient, self._bases, self._archive)
         reports = gathered.sections["reports"].resources if "reports" in gathered.sections else ()
         found = images.of(reports)
-        if images.shown:
-            shown = list(dict.fromkeys((one["resourceType"], one["id"]) for one in images.shown))
-            row = AuditRow(access.origin, "E", NAME, patient=asked.patient, entity=f"Patient/{asked.patient}")
-            transaction(self._pool, lambda: single(audit_shown(row, shown)))
         manner = Manner(Written(asked.language, ZoneInfo(asked.zone)), clock.now(), asked.zone)
         document = compose(gathered, manner, found, images.lost)
         return document, msgspec.structs.replace(gathered, pictured=tuple(images.shown))
@@ -132,7 +125,8 @@ class Maker:
 def labels_of(resources: Iterable[Json], *, narrowed: bool) -> list[Json]:
     """The security labels of a document: those of all that is in it, of confidentiality the highest alone.
 
-    A record of which a Consent denies parts to somebody is `narrowed`; a document of it is restricted.
+    A record of which a Consent denies parts to somebody is `narrowed`; a document of it is restricted. Of more labels
+    than `MOST_LABELS` those are left out that hide nothing.
     """
     codings = [one for resource in resources for one in resource.get("meta", {}).get("security", ())]
     if narrowed:
@@ -146,7 +140,8 @@ def labels_of(resources: Iterable[Json], *, narrowed: bool) -> list[Json]:
         for (system, code), one in found.items()
         if not (system == CONFIDENTIALITY and code in LEVELS) or code == highest
     ]
-    return kept[:MOST_LABELS]
+    hiding = [one for one in kept if is_restricted(label(one) or "")]
+    return hiding + [one for one in kept if one not in hiding][: max(MOST_LABELS - len(hiding), 0)]
 
 
 def _binary(id_: str, patient: str, made: bytes, labels: list[Json]) -> Json:

@@ -26,6 +26,7 @@ GERMAN = Written("de", ZoneInfo("Europe/Vienna"))
         (None, "", ""),
         ("someday", "someday", "someday"),
         ("2026-13", "2026-13", "2026-13"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00"),
     ],
 )
 def test_date(text: str | None, english: str, german: str) -> None:

@@ -93,3 +93,5 @@ def test_labels() -> None:
     assert labels_of([{}], narrowed=False) == []
     assert [one["code"] for one in labels_of([resource("N")], narrowed=True)] == ["R"]
     assert [one["code"] for one in labels_of([resource("V")], narrowed=True)] == ["V"]
+    many = resource(*map(str, range(60)), system="urn:tags")
+    assert [one["code"] for one in labels_of([many], narrowed=True)] == ["R", *map(str, range(49))]
