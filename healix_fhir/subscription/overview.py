@@ -48,7 +48,8 @@ class Line:
 def listing() -> Work[list[Line]]:
     """Those that fail or are off first."""
     rows = yield Statement(
-        """SELECT r.id, r.body, s.id IS NOT NULL, s.state, s.channel, s.topic, s.endpoint, s.account, s.client,
+        """SELECT r.id, r.body, coalesce(s.version = r.version, false),
+                  s.state, s.channel, s.topic, s.endpoint, s.account, s.client,
                   coalesce(s.events, 0), coalesce(s.told, 0), coalesce(s.attempts, 0), s.due, s.delivered, s.failed,
                   s.reason
            FROM resource r LEFT JOIN subscription s ON s.id = r.id
@@ -92,12 +93,13 @@ def _about(criteria: str, topic: str | None) -> str:
 def restart(id_: str, who: Origin, bases: tuple[str, ...]) -> Work[None]:
     """Take a Subscription into service again, with the access with which it was written, and try at once.
 
-    Raises NotFound for one that is not there or never was in service.
+    Raises NotFound for one that is not there, never was in service, or was written anew since: whoever has turned it
+    off has the last word, and what is served is what is written.
     """
     current = yield from present([id_])
     rows = yield Statement(f"SELECT {COLUMNS}, true FROM subscription s WHERE s.id = %s FOR NO KEY UPDATE", (id_,))
-    if not rows or id_ not in current:
-        raise not_found(f"there is no Subscription {id_[:64]} that was in service")
+    if not rows or id_ not in current or rows[0][1] != current[id_][0]:
+        raise not_found(f"there is no Subscription {id_[:64]} that was in service as it is written now")
     one = active(rows[0])
     asks = one.kind is Kind.REST_HOOK and one.content.is_bundled
     yield Statement(

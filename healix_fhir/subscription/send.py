@@ -55,5 +55,6 @@ def _request(endpoint: Endpoint, address: str, notice: Notice) -> int:
             headers["Content-Type"] = "application/fhir+json"
         path = f"{endpoint.path}{notice.suffix}" or "/"
         query = f"?{endpoint.query}" if endpoint.query else ""
+        connection.sock.settimeout(notice.seconds)  # a receiver may think for as long as it has asked for
         connection.request(notice.method, path + query, body=notice.body or b"", headers=headers)
         return connection.getresponse().status

@@ -38,8 +38,13 @@ def test_a_subscription_that_fails_is_shown_and_started_again(database_url: str,
                 assert (await client.post(f"/admin/subscriptions/{id_}/restart", data=fields)).status_code == status
             assert clinic.state("s") == ("requested", None)
             clinic.deliver()
-        assert clinic.state("s") == ("active", None)
-        assert "Start again" not in (await client.get("/admin/subscriptions")).text
+            assert clinic.state("s") == ("active", None)
+            assert "Start again" not in (await client.get("/admin/subscriptions")).text
+            clinic.write(asked | {"id": "s", "status": "off"})
+            clinic.events()
+            assert "Start again" not in (await client.get("/admin/subscriptions")).text
+            assert (await client.post("/admin/subscriptions/s/restart", data=fields)).status_code == 404
+            assert clinic.state("s") == ("off", None)
 
     administering(database_url, use)
     with pool.connection() as connection:
