@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import cache
+from math import isfinite
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -133,6 +134,15 @@ class _Source(NamedTuple):
     parts: tuple[tuple[Column, Callable[[Any], Any]], ...]
 
 
+def _number(text: str) -> float | None:
+    """A decimal as a floating-point number; None for one beyond these, whose digits are in `json`."""
+    number = float(text)
+    return number if isfinite(number) else None
+
+
+_DECODER = msgspec.json.Decoder(float_hook=_number)
+
+
 @cache
 def columns(type_name: str) -> tuple[Column, ...]:
     """The columns of a resource type, in the order of its elements."""
@@ -147,7 +157,7 @@ def columns(type_name: str) -> tuple[Column, ...]:
 
 def row(type_name: str, line: bytes) -> dict[str, Any]:
     """The values of the columns of a resource, those that there are; `line` is its JSON."""
-    resource = msgspec.json.decode(line)
+    resource = _DECODER.decode(line)
     meta = resource.get("meta", {})
     found = {
         "id": resource.get("id"),

@@ -77,6 +77,14 @@ def test_rows(resource: Json, expected: Json) -> None:
     assert found.keys() <= {column.name for column in columns(resource["resourceType"])}
 
 
+def test_numbers_beyond_floating_point() -> None:
+    """A decimal that no floating-point number is near has no value in its column, and ends no table."""
+    line = b'{"resourceType":"Observation","id":"o","valueQuantity":{"value":1e400,"unit":"kg"}}'
+    found = row("Observation", line)
+    assert (found.get("value_quantity_value"), found["value_quantity_unit"]) == (None, "kg")
+    assert found["json"] == line.decode()
+
+
 def test_names() -> None:
     """Names are those of the elements, in snake case."""
     assert [snake(one) for one in ("valueQuantity", "id", "birthDate")] == ["value_quantity", "id", "birth_date"]
