@@ -30,7 +30,7 @@ from healix_fhir.terminology.conditions import groups
 from healix_fhir.terminology.displays import called, chosen, display
 from healix_fhir.terminology.members import Arm, Counted, Member, Names, Narrowed, arms, count, page
 from healix_fhir.terminology.membership import systems_of
-from healix_fhir.terminology.nesting import nested
+from healix_fhir.terminology.nesting import DEEPEST, nested
 from healix_fhir.terminology.resolve import resolved
 from healix_fhir.terminology.sets import Supplemented
 from healix_fhir.terminology.value_sets import Source
@@ -48,11 +48,11 @@ EXPAND = changed(
     standard("ValueSet-expand"),
     f"An answer has at most {MOST} members: a larger expansion is asked for by count and offset. It is flat, unless"
     " excludeNested is false: then codes stand below the next code above them that is a member, where a code system is"
-    " hierarchical and the value set does not list codes. Pages are flat, and then excludeNested is true among the"
-    " parameters of the expansion. The total is left out where many codes would have to be read to count them. No code"
-    " system here has post-coordinated codes. Definitions are used as they are now. Supplements count where"
-    " `useSupplement`, or the extension valueset-supplement of the value set, names them; `filter` does not look at"
-    " what they call a code.",
+    f" hierarchical and the value set does not list codes, up to {DEEPEST} below each other. Pages are flat, and then"
+    " excludeNested is true among the parameters of the expansion. The total is left out where many codes would have to"
+    " be read to count them. No code system here has post-coordinated codes. Definitions are used as they are now."
+    " Supplements count where `useSupplement`, or the extension valueset-supplement of the value set, names them;"
+    " `filter` does not look at what they call a code.",
     USE_SUPPLEMENT,
 )
 DIRECTIONS = ("incoming", "outgoing")

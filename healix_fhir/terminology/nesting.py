@@ -3,6 +3,8 @@
 Concepts are numbered depth first: a member stands below the last one before it among whose numbers its own is.
 What lies between them and is no member is passed over. What a value set lists by code keeps its place in that list.
 
+What stands deeper than readers of JSON go stays at the deepest place.
+
 Spec: FHIR R4, hl7.org/fhir/R4/valueset-definitions.html#ValueSet.expansion.contains.contains
 """
 
@@ -17,6 +19,8 @@ from healix_fhir.terminology.conditions import Group
 from healix_fhir.terminology.members import Member
 
 Json = dict[str, Any]
+DEEPEST = 25
+"""Members below each other: each is an array and an object of JSON, of which Healix itself reads no more than 64."""
 
 
 def nested(members: Sequence[Member], entries: Sequence[Json]) -> Work[list[Json]]:
@@ -29,7 +33,7 @@ def nested(members: Sequence[Member], entries: Sequence[Json]) -> Work[list[Json
         while above and (end is None or above[-1][0] != member.group or above[-1][1] <= (member.n or 0)):
             above.pop()
         (above[-1][2].setdefault("contains", []) if above else top).append(entry)
-        if end is not None:
+        if end is not None and len(above) < DEEPEST - 1:
             above.append((member.group, end, entry))
     return top
 

@@ -429,6 +429,18 @@ def test_nested_below_several(database_url: str, pool: Pool) -> None:
     assert found["total"] == 4
 
 
+def test_nested_no_deeper_than_is_read(database_url: str, pool: Pool) -> None:
+    """Of a hierarchy that is deeper than JSON is read, the deepest stand beside each other."""
+    below = [{"code": f"c{n}", "property": [{"code": "parent", "valueCode": f"c{n - 1}"}]} for n in range(1, 40)]
+    put(pool, colours(concept=[{"code": "c0"}, *below]), "c")
+    put(pool, value_set({"system": COLOURS}), "v")
+    found = expand(database_url, f"url={SET}&excludeNested=false")["expansion"]
+    entries, depth = found["contains"], 1
+    while "contains" in entries[0]:
+        entries, depth = entries[0]["contains"], depth + 1
+    assert (depth, len(entries), found["total"]) == (25, 16, 40)
+
+
 @pytest.mark.spec("FHIR R4 valueset-operation-expand.html")
 def test_a_hierarchy_of_the_standard(database_url: str) -> None:
     """R4's issue types, a hierarchy, are nested as its code system lists them."""
