@@ -102,7 +102,7 @@ async def send(site: Site, request: Request) -> Response:
     access = await _access(site, request, session)
     document, days = fields.get("document", ""), fields.get("days", "")
     reference = await _document(site, access, document)
-    patient = reference["subject"]["reference"].partition("/")[2]
+    patient = reference.get("subject", {}).get("reference", "").partition("/")[2]
     about = await _patient(site, access, patient)
     try:
         if not about.get("birthDate"):
@@ -137,7 +137,10 @@ async def content(site: Site, access: AccessContext, document: str) -> bytes:
     if kind != "Binary" or attachment.get("contentType") != "application/pdf" or not ids.is_logical_id(id_):
         raise not_found("There is no such document.")
     stored = await site.interactions.read(access, "Binary", id_)
-    return base64.b64decode(decode_stored(stored.body)["data"])
+    data = decode_stored(stored.body).get("data")
+    if not data:
+        raise not_found("There is no such document.")
+    return base64.b64decode(data)
 
 
 def pdf(body: bytes) -> Response:

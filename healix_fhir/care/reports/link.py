@@ -130,15 +130,19 @@ def knock(secret: str) -> Work[Door]:
     The try is counted before it is known to be right, so that tries at once are no more tries.
     """
     rows = yield Statement(
-        f"""UPDATE document_link SET tries = tries + 1 WHERE hash = %s AND {_GOOD}
-            AND NOT EXISTS (SELECT FROM account a WHERE a.username = account AND a.disabled)
-            RETURNING id, document, patient, account, access""",
+        f"""UPDATE document_link d SET tries = tries + 1 FROM account a WHERE d.hash = %s AND {_GOOD}
+            AND a.username = d.account AND NOT a.disabled
+            RETURNING d.id, d.document, d.patient, d.account, d.access, a.role, a.fhir_user""",
         (digest(secret), TRIES),
     )
     if not rows:
         raise ended()
-    id_, document, patient, account, access = rows[0]
-    return Door(id_, document, patient, account, msgspec.json.decode(access))
+    id_, document, patient, account, captured, role, person = rows[0]
+    access = msgspec.json.decode(captured)
+    practitioner = access["practitioner"]
+    if practitioner is not None and (role, person) != ("practitioner", f"Practitioner/{practitioner}"):
+        raise ended()  # the account is somebody else's now
+    return Door(id_, document, patient, account, access)
 
 
 def refuse(door: Door, who: Origin) -> Work[None]:

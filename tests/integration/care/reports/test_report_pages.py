@@ -195,7 +195,7 @@ def test_link_is_locked_and_taken_back(server: LiveServer, signed_in: Browse) ->
 
 
 def test_link_ends_with_its_sender(server: LiveServer, signed_in: Browse) -> None:
-    """A link opens what its sender may see now: not when the patient has left their care."""
+    """A link opens what its sender may see now: not when the patient has left their care, or they are another now."""
     client = signed_in("dr")
     secret = sent(server, client, made(server, client))
     with server.client("system/*.cruds") as registry:
@@ -205,6 +205,10 @@ def test_link_ends_with_its_sender(server: LiveServer, signed_in: Browse) -> Non
         put(registry, PATIENT | {"generalPractitioner": [{"reference": "Practitioner/doc"}]})
         _settle(server)
         assert opened(server, secret).status_code == 200
+    with psycopg.connect(server.settings.database_url, autocommit=True) as connection:
+        connection.execute("UPDATE account SET fhir_user = 'Practitioner/else' WHERE username = 'dr'")
+        assert opened(server, secret).status_code == 404
+        connection.execute("UPDATE account SET fhir_user = 'Practitioner/doc' WHERE username = 'dr'")
 
 
 @pytest.mark.spec("FHIR R4 consent.html")
