@@ -4,6 +4,9 @@ An outbox consumer of the topic `resource`: Observations move the Goals of their
 and a Goal that changes is looked at itself. Goals are also looked at on a schedule, since days pass on which nothing is
 measured. Each is locked before it is looked at and judged by what is there then, so that events may come twice, late
 and in any order, to several workers: what holds already makes no version.
+
+What a security label marks, or a Consent denies by name, moves no Goal: its reason tells values to all who read the
+Goal. Who may see such readings has them in `$progress`.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ Json = dict[str, Any]
 GOAL, OBSERVATION, PATIENT = "Goal", "Observation", "Patient"
 NAME = "goals"
 """Under this name the server stands in the audit trail."""
+NAMED = f"{TYPE_ID[OBSERVATION]}/"
+"""What an Observation's name begins with where a Consent's rules have it (search/consent_rules.py)."""
 AT_ONCE = 50
 """Goals of one transaction on the schedule."""
 
@@ -56,7 +61,18 @@ class _Head(msgspec.Struct, frozen=True):
     component: tuple[_Part, ...] = ()
 
 
+class _Meta(msgspec.Struct, frozen=True):
+    security: tuple[dict[str, Any], ...] = ()
+
+
+class _Labelled(msgspec.Struct, frozen=True):
+    """What of an Observation tells whether it is hidden from somebody."""
+
+    meta: _Meta = _Meta()
+
+
 _head = msgspec.json.Decoder(_Head)
+_labelled = msgspec.json.Decoder(_Labelled)
 
 
 def consumer(bases: tuple[str, ...], clinic: tzinfo | None) -> Callable[[Sequence[Event]], Work[None]]:
@@ -132,11 +148,12 @@ def follow(ids: Iterable[str], bases: tuple[str, ...], clinic: tzinfo | None) ->
         return 0
     plans = {id_: plan(goal) for id_, _, goal in goals}
     zones = yield from _zones(plans, clinic)
+    hidden = yield from _hidden(plans.values())
     changes: list[Change] = []
     for id_, version, goal in goals:
         zone, now = zones[id_], clock.now()
         try:
-            found = yield from _judged(plans[id_], zone, bases[0])
+            found = yield from _judged(plans[id_], zone, bases[0], hidden)
         except HealixError as error:
             if error.category is not Category.UNAVAILABLE:
                 raise
@@ -151,12 +168,30 @@ def follow(ids: Iterable[str], bases: tuple[str, ...], clinic: tzinfo | None) ->
     return len(changes) // 2
 
 
-def _judged(found: Plan, zone: tzinfo, base: str) -> Work[Achievement | None]:
+def _judged(found: Plan, zone: tzinfo, base: str, hidden: set[str]) -> Work[Achievement | None]:
     """What holds now; None for a Goal of which some target is for people to judge."""
     if not found.targets or len(found.measured) < len(found.targets):
         return None
     matches = yield from observed(internal(NAME), found, zone, base)
-    return achievement(measured(found, matches, zone, clock.now().astimezone(zone).date()))
+    shown = [one for one in matches if one.id not in hidden and not _is_marked(one.body)]
+    return achievement(measured(found, shown, zone, clock.now().astimezone(zone).date()))
+
+
+def _is_marked(observation: bytes) -> bool:
+    """Whether it has a security label."""
+    return b'"security"' in observation and bool(_labelled.decode(observation).meta.security)
+
+
+def _hidden(plans: Iterable[Plan]) -> Work[set[str]]:
+    """The Observations of these patients that a Consent denies by name."""
+    rows = yield Statement(
+        """SELECT DISTINCT substr(d.name, length(%s) + 1) FROM patient_key k
+           JOIN consent_rule c ON c.pat = k.pat AND c.denies CROSS JOIN unnest(c.data) AS d (name)
+           WHERE k.id = ANY(%s) AND starts_with(d.name, %s)""",
+        (NAMED, sorted({one.patient for one in plans if one.patient is not None}), NAMED),
+        prepare=False,
+    )
+    return {id_ for (id_,) in rows}
 
 
 def _zones(plans: Mapping[str, Plan], clinic: tzinfo | None) -> Work[dict[str, tzinfo]]:

@@ -76,6 +76,29 @@ def code(resource: Json) -> str | None:
     return next((one["code"] for one in resource.get("achievementStatus", {}).get("coding", ())), None)
 
 
+@pytest.mark.parametrize("way", ["label", "consent"])
+def test_what_is_hidden_from_somebody_moves_no_goal(pool: Pool, clinic: Clinic, way: str) -> None:
+    """Its value would stand in the reason, for all who read the Goal."""
+    label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    secret = weight(1, "70", **({"meta": {"security": [label]}} if way == "label" else {}))
+    denial = {
+        "resourceType": "Consent",
+        "id": "c",
+        "status": "active",
+        "scope": {"coding": [{"code": "patient-privacy"}]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "policyRule": {"text": "x"},
+        "patient": {"reference": "Patient/p"},
+        "provision": {"type": "permit", "provision": [
+            {"type": "deny", "data": [{"meaning": "instance", "reference": {"reference": "Observation/w1"}}]}]},
+    }  # fmt: skip
+    clinic.put(*([denial] if way == "consent" else []), secret, weight(5, "89"), wanted())
+    work(pool)
+    _, found = stored(pool)
+    assert "89 kg" in found["statusReason"]
+    assert "70" not in found["statusReason"]
+
+
 def test_a_goal_moves_with_what_is_measured(pool: Pool, clinic: Clinic) -> None:
     """From its first version on, with a Provenance for each move; other codes, patients and statuses move nothing."""
     clinic.put(wanted())
