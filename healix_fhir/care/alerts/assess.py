@@ -21,8 +21,6 @@ FRESH = timedelta(hours=24)
 """Readings that were made longer ago than this raise nothing: they are history."""
 AHEAD = timedelta(minutes=10)
 """Nor do those that somebody's clock has put so far into the future."""
-EVIDENCE = 20
-"""Observations that an alert names: the newest."""
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -143,4 +141,4 @@ def _evidence(case: Case, read: Mapping[str, Sequence[Observed]]) -> tuple[Obser
     found = {one.id: one for asked in case.held.rule.inputs for one in window(asked, case.at, read)}
     if case.came is not None:
         found[case.came.id] = case.came
-    return tuple(sorted(found.values(), key=lambda one: (one.at, one.id))[-EVIDENCE:])
+    return tuple(sorted(found.values(), key=lambda one: (one.at, one.id)))

@@ -26,6 +26,8 @@ ECA_RULE, PROTOCOL = "eca-rule", "clinical-protocol"
 GROUP = re.compile(r"Group/([A-Za-z0-9\-.]{1,64})")
 RULES = 50
 """Actions of one plan."""
+PARTS = 10
+"""Conditions, inputs and escalations of one action, each."""
 
 WORDS = frozenset({"id", "extension", "prefix", "title", "description", "textEquivalent", "documentation"})
 """Elements that say something to people alone."""
@@ -74,6 +76,9 @@ def _group(plan: Json) -> str | None:
 
 def _rule(plan: Json, action: Json, at: str, name: str) -> Rule:
     only(action, ACTION, at)
+    for element in ("trigger", "condition", "input", "action"):
+        if len(action.get(element, ())) > PARTS:
+            raise invalid(f"{at} has at most {PARTS} of {element}")
     codes, period, asked = _triggers(action.get("trigger", ()), at)
     inputs = tuple(input_of(one, f"{at}.input[{n}]") for n, one in enumerate(action.get("input", ())))
     names = frozenset(one.name for one in inputs)

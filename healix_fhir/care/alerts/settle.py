@@ -25,6 +25,8 @@ from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Method
 
 Key = tuple[str, int]
+EVIDENCE = 20
+"""Observations that an alert names: the newest. It has the labels of all that it rests on."""
 
 
 class Clinic(msgspec.Struct, frozen=True):
@@ -128,7 +130,7 @@ def _raise(news: dict[str, Assessed], rows: Mapping[Key, Row], clinic: Clinic, m
     changes, notices = [], []
     for id_, one in news.items():
         rule, patient, marks = one.case.held.rule, named[one.case.pat], labels(one.evidence)
-        evidence = [observed.id for observed in one.evidence]
+        evidence = [observed.id for observed in one.evidence[-EVIDENCE:]]
         issue = detected_issue(id_, one.case.held.key, rule, patient, evidence, marks, moment)
         changes.append(change(Method.PUT, issue, "DetectedIssue", id_, clinic.bases))
         notice = Notice(

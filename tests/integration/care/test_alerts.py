@@ -316,6 +316,28 @@ def test_what_an_alert_rests_on_hides_it_too(ward: Ward) -> None:
     assert [one["meta"]["security"] for one in (*ward.alerts(), *ward.all("Communication"))] == [[label]] * 3
 
 
+def test_an_alert_has_the_labels_of_all_that_it_rests_on(ward: Ward) -> None:
+    """Also of readings that are too many to be named."""
+    label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    ward.put(reading("o", 100, NOON - HOUR) | {"meta": {"security": [label]}})
+    ward.put(*[reading(f"o{n}", 100, NOON - n * MINUTE) for n in range(1, 25)])
+    counted = condition("value > 120 '/min' and %day.count() > 20")
+    ward.put(plan(action(counted, input=[looking_back("day", 1)])))
+    ward.put(reading("high", 130, NOON))
+    (alert,) = ward.alerts()
+    assert alert["meta"]["security"] == [label]
+    assert len(alert["evidence"][0]["detail"]) == 20
+
+
+def test_who_is_deleted_keeps_nobody_from_being_told(ward: Ward) -> None:
+    """Escalations of others go on where a Patient with an open alert is gone."""
+    ward.put(plan(action(action=[AGAIN])))
+    ward.put(reading("o1", 130, NOON), reading("o2", 130, NOON, "q"))
+    ward.clinic.delete("Patient", "q")
+    ward.later(HOUR)
+    assert ward.told()[-1] == (["Practitioner/d"], "Still nobody")
+
+
 def of(patient: str, *resources: Json) -> list[Json]:
     """Resources that a merge has moved to a patient."""
     names = {"Observation": "subject", "DetectedIssue": "patient"}

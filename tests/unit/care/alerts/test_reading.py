@@ -108,6 +108,9 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("less than a day", plan(action(timingTiming={"repeat": DAYTIME["repeat"] | {"duration": 24}}))),
     ("must name a Group", plan(subjectReference={"reference": "Patient/p"})),
     ("must be Patient", plan(subjectCodeableConcept={"coding": [{"code": "Medication"}]})),
+    ("at most 10 of condition", plan(action(*[condition("true")] * 11))),
+    ("at most 10 of input", plan(action(input=[looking_back(f"x{n}", 1) for n in range(11)]))),
+    ("at most 10 of action", plan(action(action=[AGAIN] * 11))),
     ("at most 50 actions", plan(*[action(id=str(n)) for n in range(51)])),
 ]  # fmt: skip
 
