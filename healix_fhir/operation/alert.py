@@ -80,8 +80,11 @@ async def _dealt(interactions: Interactions, access: AccessContext, invocation: 
     mitigation = _mitigation(access, what, note)
 
     def made(alert: Json) -> Json:
-        if alert["status"] not in OPEN:
-            raise HealixError(Category.CONFLICT, f"DetectedIssue/{id_} is resolved: its status is {alert['status']}")
+        status = alert.get("status")  # an extension may stand in its place
+        if status not in OPEN:
+            raise HealixError(
+                Category.CONFLICT, f"DetectedIssue/{id_} is not open: its status is {status or 'unknown'}"
+            )
         dealt = alert | {"mitigation": [*alert.get("mitigation", ()), mitigation]}
         return dealt | ({"status": "final"} if what == "resolved" else {})
 

@@ -93,8 +93,8 @@ async def _open(site: Site, access: AccessContext) -> tuple[list[Line], bool]:
     if not ids:
         return [], False
     found = {one["id"]: one for one in await _all(site, access, ALERT, ids[:SHOWN])}
-    alerts = [one for id_ in ids if (one := found.get(id_)) is not None and one["status"] in OPEN]
-    patients = {one["patient"]["reference"].rpartition("/")[2] for one in alerts}
+    alerts = [one for id_ in ids if (one := found.get(id_)) is not None and one.get("status") in OPEN]
+    patients = {_named(one.get("patient")) for one in alerts} - {""}
     persons = {one["id"]: person(one) for one in await _all(site, access, "Patient", patients)}
     evidence = {id_ for one in alerts for id_ in _evidence(one)}
     readings = {one["id"]: one for one in await _all(site, access, "Observation", evidence)}
@@ -124,8 +124,13 @@ async def _all(site: Site, access: AccessContext, kind: str, ids: Iterable[str])
 
 def _evidence(alert: Json) -> list[str]:
     """The ids of the newest readings that an alert rests on."""
-    listed = [one["reference"] for each in alert.get("evidence", ()) for one in each.get("detail", ())]
+    listed = [one.get("reference", "") for each in alert.get("evidence", ()) for one in each.get("detail", ())]
     return [reference.rpartition("/")[2] for reference in listed[-3:] if reference.startswith("Observation/")]
+
+
+def _named(reference: Json | None) -> str:
+    """The logical id that a reference names; apps may write others than the server does, or none."""
+    return str((reference or {}).get("reference", "")).rpartition("/")[2]
 
 
 def _line(alert: Json, persons: dict[str, Person], readings: dict[str, Json]) -> Line:
@@ -138,7 +143,7 @@ def _line(alert: Json, persons: dict[str, Person], readings: dict[str, Json]) ->
         detail if detail != title else "",
         alert.get("severity", "moderate"),
         when(alert.get("identifiedDateTime", "")),
-        persons.get(alert["patient"]["reference"].rpartition("/")[2]),
+        persons.get(_named(alert.get("patient"))),
         [reading(readings[id_]) for id_ in _evidence(alert) if id_ in readings],
         [f"{one['action'].get('text', 'Seen')} ({when(one.get('date', ''))})" for one in alert.get("mitigation", ())],
     )
@@ -166,8 +171,8 @@ async def _told(site: Site, access: AccessContext) -> list[dict[str, Any]]:
     asked = [("category", "alert"), ("_sort", "-sent"), ("_count", str(SHOWN))]
     answer = await site.interactions.search(access, "Communication", asked)
     found = [one for one in resources(answer) if _to_patient(one)]
-    about = {one["id"]: one["about"][0]["reference"].rpartition("/")[2] for one in found if one.get("about")}
-    alerts = {one["id"]: one for one in await _all(site, access, ALERT, set(about.values()))}
+    about = {one["id"]: _named(next(iter(one.get("about", ())), None)) for one in found}
+    alerts = {one["id"]: one for one in await _all(site, access, ALERT, set(about.values()) - {""})}
     return [
         {
             "words": one["payload"][0].get("contentString", ""),
@@ -185,6 +190,6 @@ def _to_patient(sent: Json) -> bool:
 
 def _state(alert: Json | None) -> str:
     """How an alert stands, as the page has words for it."""
-    if alert is None or alert["status"] not in OPEN:
+    if alert is None or alert.get("status") not in OPEN:
         return "done"
     return "seen" if alert.get("mitigation") else "open"

@@ -74,6 +74,15 @@ def test_rules_alerts_and_what_people_do_with_them(database_url: str, pool: Pool
             assert "Your &lt;heart&gt;" in own
             assert "Your care team has been told." in own
             (alert,) = stored(pool, "DetectedIssue")
+            worded = [{"detail": [{"display": "what was told on the telephone"}]}]
+            people.put(alert | {"evidence": [*worded, *alert["evidence"], *worded]})
+            people.put({"resourceType": "Communication", "id": "other", "status": "completed",
+                        "sent": alert["identifiedDateTime"], "category": [{"coding": [{"code": "alert"}]}],
+                        "subject": {"reference": "Patient/p1"},
+                        "recipient": [{"reference": "Patient/p1"}], "about": [{"display": "x"}],
+                        "payload": [{"contentString": "by an app"}]})  # fmt: skip
+            assert "Heart rate above 120 /min" in (await doctor.get(ALERTS)).text
+            assert "by an app" in (await ada.get(ALERTS)).text
             assert (await send(ada, ALERTS, alert=alert["id"], deed="resolve")).status_code == 403
             assert (await ada.get(RULES)).status_code == 403
             await sign_in(eve, "eve")
