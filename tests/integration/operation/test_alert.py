@@ -92,8 +92,8 @@ def test_those_who_treat_deal_with_an_alert(clinic: Clinic, database_url: str) -
     assert "author" not in ended["mitigation"][1]
     assert refused(database_url, "acknowledge", doctor) is Category.CONFLICT
     unknown = {"_status": {"extension": [{"url": "urn:x", "valueString": "unknown"}]}}
-    clinic.put({name: value for name, value in ALERT.items() if name not in ("identifier", "status")} | unknown)
-    assert refused(database_url, "acknowledge", doctor) is Category.CONFLICT
+    clinic.put({"resourceType": "DetectedIssue", "id": "n", "patient": ALERT["patient"]} | unknown)
+    assert refused(database_url, "acknowledge", doctor, path="DetectedIssue/n") is Category.CONFLICT
 
 
 def test_a_rule_tells_how_it_stands(clinic: Clinic, database_url: str) -> None:
