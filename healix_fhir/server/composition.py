@@ -141,9 +141,9 @@ def _clinic(settings: Settings) -> Clinic:
     return Clinic((settings.fhir_base,), settings.zone or UTC, quiet(settings.alert_quiet))
 
 
-def delivery(settings: Settings) -> Callable[[Connection[Row]], int]:
-    """The step that sends due notifications."""
-    return deliverer((settings.fhir_base,), allow_private=settings.subscription_allow_private)
+def delivery(settings: Settings, stop: Event) -> Step:
+    """The step that sends due notifications; `stop` lets it take no more."""
+    return deliverer((settings.fhir_base,), allow_private=settings.subscription_allow_private, halt=stop)
 
 
 def post(settings: Settings) -> Callable[[Connection[Row]], int]:

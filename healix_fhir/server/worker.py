@@ -66,7 +66,7 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
         loop.add_signal_handler(number, stop.set)
     halt = threading.Event()
     handle = consumers(settings)
-    deliver = delivery(settings)
+    deliver = delivery(settings, halt)
     send = post(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     seal = Sealing(settings.data_dir)

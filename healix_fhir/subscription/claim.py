@@ -40,8 +40,8 @@ class Delivery:
     upto: int
 
 
-def claim(bases: tuple[str, ...]) -> Work[tuple[int, list[Delivery]]]:
-    """How many subscriptions were due, and what is to be sent.
+def claim(bases: tuple[str, ...], most: int = BATCH) -> Work[tuple[int, list[Delivery]]]:
+    """How many subscriptions were due, `most` of which are taken, and what is to be sent.
 
     Those whose time or access is over are turned off, and those whose criteria are good for nothing any more.
     """
@@ -53,7 +53,7 @@ def claim(bases: tuple[str, ...]) -> Work[tuple[int, list[Delivery]]]:
             WHERE s.id IN (SELECT id FROM subscription WHERE due <= now() AND (leased IS NULL OR leased < now())
                            ORDER BY due LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
             RETURNING {COLUMNS}, {STANDING}""",
-        (LEASE, BATCH),
+        (LEASE, most),
     )
     taken = [active(row) for row in rows]
     over = [one.id for one in taken if not one.stands]

@@ -7,10 +7,12 @@ status `error` and why, after `ATTEMPTS` it is turned off. Whenever the receiver
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
+from time import monotonic
 from typing import TypeVar
 
 from psycopg import Connection
@@ -20,7 +22,7 @@ from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Row, Statement, Work, one, run
 from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.subscription.channel import Kind as Channel
-from healix_fhir.subscription.claim import Delivery, claim, prolong
+from healix_fhir.subscription.claim import BATCH, Delivery, claim, prolong
 from healix_fhir.subscription.events import Told
 from healix_fhir.subscription.guide import Content, Kind
 from healix_fhir.subscription.letter import letter
@@ -34,6 +36,8 @@ BETWEEN_MAILS = 60
 """Seconds between two mails of a subscription: what happens meanwhile is in the next."""
 RETRIES = 5
 PROLONG = 5.0
+LOOK = 0.2
+"""Seconds without an answer after which what has come due meanwhile is sent beside what is under way."""
 T = TypeVar("T")
 
 
@@ -47,26 +51,40 @@ class Result:
     failed: Told | None = None
 
 
-def deliverer(bases: tuple[str, ...], *, allow_private: bool) -> Callable[[Connection[Row]], int]:
-    """The step that sends due notifications, for a server whose FHIR base URLs are `bases`; of how many it was told."""
+def deliverer(
+    bases: tuple[str, ...], *, allow_private: bool, halt: Event | None = None
+) -> Callable[[Connection[Row]], int]:
+    """The step that sends due notifications, for a server whose FHIR base URLs are `bases`; of how many it was told.
+
+    While a receiver is slow it goes on with what comes due for others, until `halt` is set.
+    """
+    halting = halt or Event()
 
     def deliver_due(connection: Connection[Row]) -> int:
         taken, deliveries = _retried(connection, lambda: claim(bases))
         if not deliveries:
             return taken
-        with ThreadPoolExecutor(len(deliveries), thread_name_prefix="notify") as threads:
-            sent = {
-                threads.submit(_deliver, delivery, bases[0], allow_private=allow_private): delivery
-                for delivery in deliveries
-            }
-            pending: set[Future[Result]] = set(sent)
-            while pending:
-                done, pending = wait(pending, PROLONG, FIRST_COMPLETED)
+        with ThreadPoolExecutor(BATCH, thread_name_prefix="notify") as threads:
+
+            def begun(several: Sequence[Delivery]) -> dict[Future[Result], Delivery]:
+                return {
+                    threads.submit(_deliver, delivery, bases[0], allow_private=allow_private): delivery
+                    for delivery in several
+                }
+
+            sent, count, prolonged = begun(deliveries), len(deliveries), monotonic()
+            while sent:
+                done, _ = wait(sent, LOOK, FIRST_COMPLETED)
                 for future in done:
-                    _retried(connection, partial(_settle, sent[future], future.result(), bases))
-                if pending:
-                    run(connection, one(prolong([sent[future].one.id for future in pending])))
-        return len(deliveries)
+                    _retried(connection, partial(_settle, sent.pop(future), future.result(), bases))
+                if sent and monotonic() - prolonged >= PROLONG:
+                    run(connection, one(prolong([each.one.id for each in sent.values()])))
+                    prolonged = monotonic()
+                if sent and not done and len(sent) < BATCH and not halting.is_set():
+                    _, further = _retried(connection, partial(claim, bases, BATCH - len(sent)))
+                    sent |= begun(further)
+                    count += len(further)
+        return count
 
     return deliver_due
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from smart_auth.scope import parse
 from smart_auth.store import disable_user
 from tests.integration.subscription.conftest import Notified, observation
 from tests.support.gate import user
-from tests.support.receiver import Receiver, closed_port
+from tests.support.receiver import Receiver, closed_port, receiving
 
 
 def test_a_match_is_notified(clinic: Notified, receiver: Receiver) -> None:
@@ -257,6 +258,32 @@ def test_a_receiver_that_drips() -> None:
     assert failure is not None
     assert not failure.final
     assert monotonic() - began < 3
+
+
+def test_a_slow_receiver_holds_up_no_other(clinic: Notified, receiver: Receiver) -> None:
+    """What comes due while a receiver is slow to answer is sent beside it."""
+    with receiving() as slow:
+        slow.pause = 1.5
+        clinic.subscribe("slow", slow.url)
+        clinic.write(observation("o1"))
+        clinic.events()
+        sending = Thread(target=clinic.deliver)
+        sending.start()
+        until(lambda: bool(slow.seen))
+        clinic.subscribe("quick", receiver.url)
+        clinic.write(observation("o2"))
+        clinic.events()
+        until(lambda: bool(receiver.seen))
+        assert sending.is_alive()
+        sending.join()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = monotonic() + 5
+    while not holds():
+        assert monotonic() < deadline
+        sleep(0.01)
 
 
 def test_a_receiver_may_think_as_long_as_it_has_asked_for(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
