@@ -95,7 +95,7 @@ def read_topic(resource: Mapping[str, Any], base: str) -> Topic:
 
 def _trigger(parts: Sequence[tuple[str, Json]], base: str) -> Trigger:
     type_name = _type(_value(parts, "resource", "valueUri") or "")
-    on = tuple(one["valueCode"] for name, one in parts if name == "supportedInteraction") or INTERACTIONS
+    on = tuple(one.get("valueCode") for name, one in parts if name == "supportedInteraction") or INTERACTIONS
     if any(one not in INTERACTIONS for one in on):
         raise unsupported("of a trigger's supportedInteraction create and update are supported; delete is not")
     query = next(iter(_parts(parts, "queryCriteria")), [])

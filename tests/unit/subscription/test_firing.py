@@ -151,6 +151,7 @@ def test_interactions() -> None:
     ("resource", "reason"),
     [
         (own_topic(OBSERVATION, {"url": "supportedInteraction", "valueCode": "delete"}), "delete is not"),
+        (own_topic(OBSERVATION, {"url": "supportedInteraction", "valueString": "create"}), "create and update"),
         (own_topic(OBSERVATION, query(resultForDelete="test-passes")), "resultForDelete is not supported"),
         (own_topic(OBSERVATION, query(current="_lastUpdated=gt2020")), "more than the resource itself"),
         (own_topic(OBSERVATION, query(current="patient.name=x")), "more than the resource itself"),
