@@ -16,6 +16,8 @@ from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.appointment import HELD_UNTIL, moment
 
 Json = Mapping[str, Any]
+FIRST_YEAR, LAST_YEAR = 2, 9998
+WITHIN = f"between the years {FIRST_YEAR} and {LAST_YEAR}"
 OF_PATIENTS = ("Patient", "RelatedPerson")
 
 
@@ -32,6 +34,7 @@ def slot(resource: Json) -> None:
     """Raise Unprocessable for a Slot that takes no time."""
     if "start" not in resource or "end" not in resource:
         raise _refused("a Slot says when it starts and ends", "Slot")
+    _on_calendars(resource, "Slot")
     if moment(resource["end"]) <= moment(resource["start"]):
         raise _refused("a Slot ends after it starts", "Slot.end")
 
@@ -41,11 +44,26 @@ def appointment(resource: Json) -> None:
     start, end = resource.get("start"), resource.get("end")
     if (start is None) is not (end is None):
         raise _refused("an Appointment has both start and end, or neither (app-2)", "Appointment")
+    _on_calendars(resource, "Appointment")
     if start is not None and moment(str(end)) <= moment(start):
         raise _refused("an Appointment ends after it starts", "Appointment.end")
     for number, extension in enumerate(resource.get("extension", ())):
-        if extension.get("url") == HELD_UNTIL and "valueInstant" not in extension:
-            raise _refused("it says by a valueInstant when a hold ends", f"Appointment.extension[{number}]")
+        if extension.get("url") != HELD_UNTIL:
+            continue
+        if "valueInstant" not in extension or not _is_on_calendars(extension["valueInstant"]):
+            message = f"it says by a valueInstant {WITHIN} when a hold ends"
+            raise _refused(message, f"Appointment.extension[{number}]")
+
+
+def _on_calendars(resource: Json, type_name: str) -> None:
+    """Raise Unprocessable for a time that the clocks of some zones, or the database, cannot tell."""
+    for name in ("start", "end"):
+        if name in resource and not _is_on_calendars(resource[name]):
+            raise _refused(f"it is a time {WITHIN}", f"{type_name}.{name}")
+
+
+def _is_on_calendars(instant: str) -> bool:
+    return FIRST_YEAR <= moment(instant).year <= LAST_YEAR
 
 
 def _refused(message: str, expression: str) -> HealixError:

@@ -18,6 +18,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from healix_fhir.care.calendar.hours import DAY
+from healix_fhir.care.calendar.marking import mark
 from healix_fhir.care.calendar.source import MINUTES, TYPES, Source, minutes_of, planned, schedule, schedule_id
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel import clock
@@ -28,7 +29,7 @@ from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME, search_parameters
 from healix_fhir.model.json import decode_stored
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
-from healix_fhir.store.taken import local
+from healix_fhir.store.taken import free, local, ranges
 from smart_auth.access import internal
 
 Json = Mapping[str, Any]
@@ -95,13 +96,13 @@ def _steps(
     made = [*_new(plan, known, bases), *_gone(plan, known, bases)]
     for start in range(0, len(made), AT_ONCE):
         group = made[start : start + AT_ONCE]
-        yield lambda group=group: _write(group)  # type: ignore[misc]
+        yield lambda group=group: _write(group, known, bases)  # type: ignore[misc]
 
 
 def _new(plan: Mapping[str, dict[str, Any]], known: Mapping[str, Json], bases: tuple[str, ...]) -> Iterator[Change]:
     for id_, one in plan.items():
         old = known.get(id_)
-        if old is None or (old["status"] == "busy-unavailable" and old.get("comment") == CLOSED):
+        if old is None or _is_closed(old):
             yield change(Method.PUT, one, "Slot", id_, bases)
 
 
@@ -112,13 +113,33 @@ def _gone(plan: Mapping[str, Json], known: Mapping[str, Json], bases: tuple[str,
         if old["status"] == "free":
             yield Change(Method.DELETE, "Slot", id_)
         elif old["status"] in ("busy", "busy-tentative"):
-            rest = {name: value for name, value in old.items() if name != "meta"}
-            yield change(Method.PUT, rest | {"status": "busy-unavailable", "comment": CLOSED}, "Slot", id_, bases)
+            yield _closing(id_, old, bases)
 
 
-def _write(changes: Sequence[Change]) -> Work[int]:
-    """Write slots; what somebody has done with one meanwhile is found the next time."""
-    done = yield from commit(WRITER, changes)
+def _is_closed(slot: Json) -> bool:
+    return bool(slot["status"] == "busy-unavailable" and slot.get("comment") == CLOSED)
+
+
+def _closing(id_: str, old: Json, bases: tuple[str, ...]) -> Change:
+    rest = {name: value for name, value in old.items() if name != "meta"}
+    return change(Method.PUT, rest | {"status": "busy-unavailable", "comment": CLOSED}, "Slot", id_, bases)
+
+
+def _write(changes: Sequence[Change], known: Mapping[str, Json], bases: tuple[str, ...]) -> Work[int]:
+    """Write slots; what somebody has done with one meanwhile is found the next time.
+
+    The status of a slot follows what is taken a moment later: one that is taken already is closed instead of deleted,
+    and one that is opened anew is marked again for who has it.
+    """
+    gone = [one.id for one in changes if one.method is Method.DELETE]
+    taken = yield from free([(id_, ranges([id_], {})) for id_ in gone])
+    done = yield from commit(
+        WRITER, [_closing(one.id, known[one.id], bases) if one.id in taken else one for one in changes]
+    )
+    if anew := [
+        one.id for one in changes if one.method is Method.PUT and _is_closed(known.get(one.id, one.resource or {}))
+    ]:
+        yield from mark(sorted(anew), bases, None)
     return sum(one.changed for one in done)
 
 

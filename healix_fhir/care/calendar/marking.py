@@ -48,10 +48,10 @@ def _handle(bases: tuple[str, ...], freed: Callable[[], Statement] | None, event
         named = {slot for one in appointments.values() if one["status"] in TAKING for slot in slots_of(one)}
         new |= {slot for (slot,) in marked} | (yield from _beside(sorted(named)))
     if new:
-        yield from _mark(sorted(new), bases, freed)
+        yield from mark(sorted(new), bases, freed)
 
 
-def _mark(ids: Sequence[str], bases: tuple[str, ...], freed: Callable[[], Statement] | None) -> Work[None]:
+def mark(ids: Sequence[str], bases: tuple[str, ...], freed: Callable[[], Statement] | None) -> Work[None]:
     """Bring the status of these Slots up to date, and note for whom."""
     there = yield from places(ids, {})
     asked = [(id_, ranges([id_], there)) for id_ in there]
