@@ -47,6 +47,10 @@ class Line:
     patient: str
     until: str
 
+    def is_to_come(self, now: datetime) -> bool:
+        """Whether it is expected to begin, in whichever zone its start is written."""
+        return self.status != "cancelled" and self.start != "" and moment(self.start) >= now
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
