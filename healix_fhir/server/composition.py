@@ -261,7 +261,7 @@ def _tend(settings: Settings) -> None:
     with open_pool(settings.database_url, size=1) as pool:
         ended = transaction(pool, lambda: waiting.expired(bases))
         offers = transaction(pool, lambda: waiting.offered(bases, tell))
-        reminders = transaction(pool, lambda: reminding.reminded(tell, settings.reminder_hours))
+        reminders = transaction(pool, lambda: reminding.reminded(tell, settings.reminder_hours, bases))
     if ended or offers or reminders:
         log.info("appointments tended", holds_ended=ended, offers=offers, reminders=reminders)
 

@@ -15,7 +15,7 @@ from healix_fhir.search import tokens
 AT_ONCE = 200
 
 
-def reminded(tell: Told, hours: int) -> Work[int]:
+def reminded(tell: Told, hours: int, bases: tuple[str, ...]) -> Work[int]:
     """Remind of what is booked within `hours` from now; of how many."""
     status = search_parameters("Appointment")["status"].id
     rows = yield Statement(
@@ -33,7 +33,7 @@ def reminded(tell: Told, hours: int) -> Work[int]:
         )
         if made:
             appointment = decode_stored(body)
-            yield from told(tell, patients_of(appointment), "reminder", appointment["start"])
+            yield from told(tell, patients_of(appointment, bases), "reminder", appointment["start"])
     return len(rows)
 
 

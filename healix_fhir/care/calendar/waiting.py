@@ -133,7 +133,7 @@ def _offer(old: Stored, appointment: Json, bases: tuple[str, ...], tell: Told) -
     until = now + OFFER
     yield from commit(WRITER, [_put(held(resource, until), old, bases)])
     yield Statement("INSERT INTO waiting_offer (appointment, slot) VALUES (%s, %s)", (old.id, slot["id"]))
-    yield from told(tell, patients_of(appointment), "offer", resource["start"], until)
+    yield from told(tell, patients_of(appointment, bases), "offer", resource["start"], until)
     return 1
 
 

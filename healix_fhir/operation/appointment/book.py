@@ -34,7 +34,7 @@ SERIES = 52
 async def hold(interactions: Interactions, access: AccessContext, invocation: Invocation) -> bytes:
     """Keep slots for some minutes: the pending Appointment. Raises as `making.made` does."""
     access.require(APPOINTMENT, Permission.CREATE)
-    asked = wish(invocation.given, access)
+    asked = wish(invocation.given, access, interactions.bases)
     done = await written(
         interactions, access, lambda review: made(access, asked, "pending", interactions.bases, review)
     )
@@ -46,7 +46,7 @@ async def book(interactions: Interactions, access: AccessContext, invocation: In
     """Book: the Appointments. Raises as `making.made` does, Invalid for a series that cannot be."""
     access.require(APPOINTMENT, Permission.CREATE)
     given, bases = invocation.given, interactions.bases
-    asked = wish(given, access)
+    asked = wish(given, access, bases)
     replaced = given.text("cancelled-appt-id")
     before = reference(replaced, APPOINTMENT, "cancelled-appt-id").rpartition("/")[2] if replaced else None
     count, days = given.number("repeat-count") or 1, given.number("repeat-days") or WEEK

@@ -45,7 +45,7 @@ def made(
         resource = proposal(found, schedules, status, asked.patients, asked.base) | {"created": instant(clock.now())}
         id_, method = logical_id(), Method.POST
     else:
-        resource = yield from _again(access, old, asked, status)
+        resource = yield from _again(access, old, asked, status, bases)
         id_, method = old.id, Method.PUT
     if asked.comment is not None:
         resource["comment"] = asked.comment
@@ -76,7 +76,9 @@ def _stored(access: AccessContext, id_: str) -> Work[Stored | None]:
         return None
 
 
-def _again(access: AccessContext, old: Stored, asked: Wish, status: str) -> Work[dict[str, Any]]:
+def _again(
+    access: AccessContext, old: Stored, asked: Wish, status: str, bases: tuple[str, ...]
+) -> Work[dict[str, Any]]:
     """An Appointment that is there, with another status: for whom it is stays."""
     before = decode_stored(old.body)
     now = before["status"]
@@ -89,7 +91,7 @@ def _again(access: AccessContext, old: Stored, asked: Wish, status: str) -> Work
     if not slots:
         raise HealixError(Category.UNPROCESSABLE, f"{APPOINTMENT}/{old.id} names no slots", expression=("appt-id",))
     found, schedules = yield from calendar(access, slots, old.id)
-    patients = tuple(patients_of(before)) or asked.patients
+    patients = tuple(patients_of(before, bases)) or asked.patients
     rest = {name: one for name, one in before.items() if name != "requestedPeriod"}
     rest["participant"] = [one for one in before["participant"] if not _is_wish(one)]
     return proposal(found, schedules, status, patients, rest)

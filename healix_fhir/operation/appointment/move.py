@@ -63,7 +63,7 @@ def moved(
         raise HealixError(Category.CONFLICT, f"{APPOINTMENT}/{id_} is {status}: it is not moved any more")
     found, schedules = yield from calendar(access, slots, id_)
     kept = before | {"participant": [one for one in before["participant"] if _stays(one)]}
-    resource = proposal(found, schedules, status, patients_of(before), kept)
+    resource = proposal(found, schedules, status, patients_of(before, bases), kept)
     if comment is not None:
         resource["comment"] = comment
     (done,) = yield from commit(access, [review(put(Method.PUT, resource, id_, bases, old))])
@@ -96,7 +96,7 @@ def arrived(access: AccessContext, id_: str, bases: tuple[str, ...], review: Rev
         return [resource, *visits]
     if status not in EXPECTED:
         raise HealixError(Category.CONFLICT, f"{APPOINTMENT}/{id_} is {status}: nobody can come for it")
-    patients = patients_of(resource)
+    patients = patients_of(resource, bases)
     if len(patients) != 1:
         message = f"{APPOINTMENT}/{id_} is of {len(patients)} patients: an Encounter is of one"
         raise HealixError(Category.UNPROCESSABLE, message)

@@ -38,7 +38,7 @@ def proposal(
     named = {str(one.get("actor", {}).get("reference")): one for one in wanted.get("participant", ())}
     answered = "accepted" if status in ACCEPTED else "needs-action"
     participants = [{**named.pop(key, {"actor": actor}), "status": answered} for key, actor in actors.items()]
-    rest = [one for key, one in named.items() if (local({"reference": key}) or ("",))[0] != "Patient"]
+    rest = [one for key, one in named.items() if not _is_told(key, patients)]
     made = {name: one for name, one in wanted.items() if name not in ("id", "meta", "resourceType", "text")}
     return {
         "resourceType": "Appointment",
@@ -51,6 +51,12 @@ def proposal(
         "slot": [{"reference": f"Slot/{one['id']}"} for one in slots],
         "participant": participants + rest,
     }
+
+
+def _is_told(reference: str, patients: Sequence[str]) -> bool:
+    """Whether a reference is that of a patient here, as `patients` are; those of other servers are kept as they are."""
+    found = local({"reference": reference})
+    return found is not None and found[0] == "Patient" and ("://" not in reference or "/".join(found) in patients)
 
 
 def _of_both(slot: Json, schedules: Mapping[str, Json]) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from healix_fhir.kernel import clock
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 from healix_fhir.model.appointment import moment
+from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode_stored
 from healix_fhir.operation.appointment.find import reference
 from healix_fhir.operation.given import Given
+from healix_fhir.search.params.reference import target
 from healix_fhir.store.booking import CLOSED, MOST, conflict
 from healix_fhir.store.read import Ask, read, read_each
 from healix_fhir.store.stored import Stored
@@ -38,7 +40,7 @@ class Wish(msgspec.Struct, frozen=True):
     base: dict[str, Any] = {}
 
 
-def wish(given: Given, access: AccessContext) -> Wish:
+def wish(given: Given, access: AccessContext, bases: tuple[str, ...]) -> Wish:
     """What a call of $hold or $book asks for. Raises Invalid where that is nothing, or more than one thing."""
     named, resource = given.text("appt-id"), given.json("appt-resource")
     slots = slot_ids(given)
@@ -50,7 +52,7 @@ def wish(given: Given, access: AccessContext) -> Wish:
         slots = tuple(slots_of(resource))
         if not slots:
             raise invalid("appt-resource names its slots", code="required", expression=("appt-resource",))
-        patients = patients or patients_of(resource)
+        patients = patients or patients_of(resource, bases)
     if not patients and access.patient is not None:
         patients = [f"Patient/{access.patient}"]
     id_ = reference(named, APPOINTMENT, "appt-id").rpartition("/")[2] if named is not None else None
@@ -65,10 +67,11 @@ def slot_ids(given: Given) -> tuple[str, ...]:
     return slots
 
 
-def patients_of(appointment: Json) -> list[str]:
-    """The patients of an Appointment, as `Patient/ID`."""
-    actors = (local(one.get("actor")) for one in appointment.get("participant", ()))
-    return [f"Patient/{one[1]}" for one in actors if one is not None and one[0] == "Patient"]
+def patients_of(appointment: Json, bases: tuple[str, ...]) -> list[str]:
+    """The patients of an Appointment, as `Patient/ID`; not those of servers other than that of `bases`."""
+    named = (one.get("actor", {}).get("reference") for one in appointment.get("participant", ()))
+    found = [target(one, bases) for one in named if one is not None]
+    return [f"Patient/{one[1]}" for one in found if one is not None and one[0] == TYPE_ID["Patient"]]
 
 
 def stored(access: AccessContext, id_: str) -> Work[Stored]:

@@ -109,7 +109,7 @@ async def _moving(site: Site, access: AccessContext, id_: str) -> Any:
     if not ids.is_logical_id(id_):
         return None
     found = await site.interactions.search(access, "Appointment", [("_id", id_)])
-    return next((line(one, site.zone) for one in resources(found)), None)
+    return next((line(one, site.zone, site.interactions.bases) for one in resources(found)), None)
 
 
 async def submit(site: Site, request: Request) -> Response:

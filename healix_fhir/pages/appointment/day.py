@@ -79,7 +79,7 @@ async def _booked(
     found: dict[date, list[Any]] = {}
     for one in resources(answer):
         if "start" in one:
-            told = line(one, site.zone)
+            told = line(one, site.zone, site.interactions.bases)
             when = moment(one["start"]).astimezone(site.zone).date()
             found.setdefault(when, []).append((told, names.get(told.patient)))
     return found

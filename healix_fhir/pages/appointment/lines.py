@@ -61,8 +61,8 @@ class Choice:
     people: str
 
 
-def line(appointment: Json, zone: ZoneInfo) -> Line:
-    """An Appointment as a line."""
+def line(appointment: Json, zone: ZoneInfo, bases: tuple[str, ...]) -> Line:
+    """An Appointment of the server of `bases` as a line."""
     start, end = appointment.get("start"), appointment.get("end")
     begin = moment(start).astimezone(zone) if start else None
     until = held_until(appointment)
@@ -76,7 +76,7 @@ def line(appointment: Json, zone: ZoneInfo) -> Line:
         appointment["status"],
         str(STATUSES.get(appointment["status"], appointment["status"])),
         appointment.get("comment", ""),
-        next((one.rpartition("/")[2] for one in patients_of(appointment)), ""),
+        next((one.rpartition("/")[2] for one in patients_of(appointment, bases)), ""),
         f"{until.astimezone(zone):%A %H:%M}" if until else "",
     )
 

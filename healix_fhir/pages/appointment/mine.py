@@ -54,14 +54,16 @@ async def _page(site: Site, request: Request, session: Session, secret: str | No
     )
     waiting = await site.interactions.search(access, "Appointment", [("status", "waitlist"), ("_count", str(MOST))])
     now = clock.now()
-    lines = [line(one, site.zone) for one in resources(dated) if one["status"] != "entered-in-error"]
+    lines = [
+        line(one, site.zone, site.interactions.bases) for one in resources(dated) if one["status"] != "entered-in-error"
+    ]
     return page(
         "appointments.html",
         username=session.account.username,
         csrf=session.csrf,
         coming=[one for one in lines if one.is_to_come(now)],
         earlier=[one for one in reversed(lines) if not one.is_to_come(now)],
-        waiting=[line(one, site.zone) for one in resources(waiting)],
+        waiting=[line(one, site.zone, site.interactions.bases) for one in resources(waiting)],
         names=names,
         several=len(names) > 1 or own not in names,
         zone=site.zone.key,

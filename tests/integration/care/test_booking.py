@@ -331,6 +331,13 @@ def test_the_patient_comes(database_url: str, pool: Pool) -> None:
             assert (arrived["status"], visit["status"], visit["class"]["code"]) == ("arrived", "arrived", "AMB")
             assert visit["subject"] == ref("Patient/p")
             assert visit["participant"] == [{"individual": ref("Practitioner/d")}]
+        elsewhere = [{"actor": ref("https://elsewhere.test/fhir/Patient/q"), "status": "accepted"}]
+        foreign = await interactions.create(
+            SYSTEM, "Appointment", encode(appointment("other") | {"participant": elsewhere})
+        )
+        assert await refused(call(interactions, "check-in", SYSTEM, foreign.stored.id)) is Category.UNPROCESSABLE
+        moved = await call(interactions, "reschedule", SYSTEM, foreign.stored.id, slot=uri("Slot/shared"))
+        assert elsewhere[0]["actor"] in [one["actor"] for one in moved["entry"][0]["resource"]["participant"]]
         assert await refused(call(interactions, "check-in", of_patient(pool, "q"), id_)) is Category.NOT_FOUND
         blind = with_scope("system/Appointment.cruds")
         assert await refused(call(interactions, "check-in", blind, id_)) is Category.FORBIDDEN

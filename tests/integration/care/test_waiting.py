@@ -124,10 +124,14 @@ def test_a_hold_that_nobody_books_is_cancelled(database_url: str, pool: Pool) ->
 
 
 def test_people_are_reminded_once(pool: Pool) -> None:
-    """By mail and text message, once for each time, saying when and nothing of whom or what for."""
+    """By mail and text message, once for each time, saying when and nothing of whom or what for; and nobody is told of
+    somebody who has the same id on another server.
+    """
     put(pool, appointment(start=at(0), end=at(30), description="Canary") | {"slot": [ref("Slot/s1")]}, "a")
-    assert do(pool, lambda: reminded(TELL, 24)) == 0
-    assert [do(pool, lambda: reminded(TELL, 24 * 5)) for _ in range(2)] == [1, 0]
+    elsewhere = {"participant": [{"actor": ref("https://elsewhere.test/fhir/Patient/p"), "status": "accepted"}]}
+    put(pool, appointment("other", start=at(0), end=at(30)) | elsewhere, "elsewhere")
+    assert do(pool, lambda: reminded(TELL, 24, (BASE,))) == 0
+    assert [do(pool, lambda: reminded(TELL, 24 * 5, (BASE,))) for _ in range(2)] == [2, 0]
     ((to, text),) = rows(pool, "SELECT recipient, text FROM mail")
     assert to == "pat@x.test"
     assert "(Europe/Vienna)" in text
@@ -138,6 +142,6 @@ def test_people_are_reminded_once(pool: Pool) -> None:
     assert number == "+431"
     assert "https://clinic.test/account/appointments" in said
     put(pool, appointment(start=at(30), end=at(60)) | {"slot": [ref("Slot/s2")]}, "a")
-    assert do(pool, lambda: reminded(TELL, 24 * 5)) == 1
+    assert do(pool, lambda: reminded(TELL, 24 * 5, (BASE,))) == 1
     put(pool, appointment(start=at(0), end=at(30), status="cancelled") | {"slot": [ref("Slot/s1")]}, "a")
-    assert do(pool, lambda: reminded(TELL, 24 * 5)) == 0
+    assert do(pool, lambda: reminded(TELL, 24 * 5, (BASE,))) == 0

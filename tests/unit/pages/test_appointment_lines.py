@@ -23,5 +23,13 @@ NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 def test_what_is_to_come_is_so_in_each_zone(start: str, end: str, is_to_come: bool) -> None:
     """Whether an appointment is to come follows from the moment, not from how its start is written."""
     resource = {"resourceType": "Appointment", "id": "a", "status": "booked", "start": start, "end": end}
-    assert line(resource, ZoneInfo("Europe/Vienna")).is_to_come(NOW) is is_to_come
-    assert not line(resource | {"status": "cancelled"}, ZoneInfo("Europe/Vienna")).is_to_come(NOW)
+    assert line(resource, ZoneInfo("Europe/Vienna"), ()).is_to_come(NOW) is is_to_come
+    assert not line(resource | {"status": "cancelled"}, ZoneInfo("Europe/Vienna"), ()).is_to_come(NOW)
+
+
+def test_the_patient_of_another_server_is_none_of_ours() -> None:
+    """A line tells the patient of this server, not one elsewhere who has the same id."""
+    for base, patient in (("", "p"), ("https://here.test/fhir/", "p"), ("https://elsewhere.test/fhir/", "")):
+        actor = {"reference": f"{base}Patient/p"}
+        resource = {"resourceType": "Appointment", "id": "a", "status": "proposed", "participant": [{"actor": actor}]}
+        assert line(resource, ZoneInfo("UTC"), ("https://here.test/fhir",)).patient == patient
