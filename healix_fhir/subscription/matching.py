@@ -111,7 +111,7 @@ def _visible(fired: Sequence[Candidate], bases: tuple[str, ...], broken: Reasons
         Asked(access, version.type, version.id, one.content.shows)
         for (one, _, version), access in zip(fired, owners, strict=True)
     ]
-    shown = yield from seen(asked)
+    shown = yield from seen(asked, bodies=False)
     left = [(*fired[place], owners[place]) for place in sorted(shown)]
     met = yield from _looked_up([one for one in left if one[0].triggers[one[1]].looked_up], bases[0], broken)
     return [

@@ -15,12 +15,14 @@ from healix_fhir.kernel import pinned
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import transaction
 from healix_fhir.subscription import deliver, send
+from healix_fhir.subscription.seen import Asked, seen
 from smart_auth.access import AccessContext
 from smart_auth.scope import parse
 from smart_auth.store import disable_user
 from tests.integration.subscription.conftest import Notified, observation
 from tests.support.gate import user
 from tests.support.receiver import Receiver, closed_port, receiving
+from tests.support.search import EVERYONE
 
 
 def test_a_match_is_notified(clinic: Notified, receiver: Receiver) -> None:
@@ -284,6 +286,13 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert monotonic() < deadline
         sleep(0.01)
+
+
+def test_who_only_asks_whether_reads_nothing(clinic: Notified) -> None:
+    """To number an event for many subscribers no body is read, which would be one for each of them."""
+    clinic.write(observation("o1"))
+    found = transaction(clinic.pool, lambda: seen([Asked(EVERYONE, "Observation", "o1", full=True)] * 2, bodies=False))
+    assert [(one.version, one.body) for one in found.values()] == [(1, b"")] * 2
 
 
 def test_a_receiver_may_think_as_long_as_it_has_asked_for(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
