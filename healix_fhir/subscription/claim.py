@@ -91,7 +91,8 @@ def _settled(idle: Sequence[Active], deliveries: Sequence[Delivery]) -> Statemen
     upto = {delivery.one.id: delivery.upto for delivery in deliveries}
     return Statement(
         """UPDATE subscription s SET leased = NULL, told = greatest(s.told, x.upto),
-             due = CASE WHEN s.events > greatest(s.told, x.upto) THEN now() END
+             due = CASE WHEN s.events > greatest(s.told, x.upto) THEN now()
+                        WHEN s.heartbeat > 0 THEN now() + make_interval(secs => s.heartbeat) END
            FROM unnest(%s::text[], %s::bigint[]) AS x (id, upto) WHERE s.id = x.id""",
         ([one.id for one in idle], [upto.get(one.id, one.told) for one in idle]),
     )

@@ -101,6 +101,14 @@ def test_events_are_numbered_and_come_in_order(clinic: Notified, receiver: Recei
     clinic.deliver()
     (beat,) = heard(receiver)
     assert (beat["type"], beat["total"], beat["events"]) == ("heartbeat", 3, [])
+    clinic.write(observation("o3"))
+    clinic.events()
+    with clinic.pool.connection() as connection:
+        connection.execute("DELETE FROM subscription_event")  # as is done after HEALIX_SUBSCRIPTION_HOURS
+    clinic.deliver()
+    clinic.due_now()
+    clinic.deliver()
+    assert [(one["type"], one["total"]) for one in heard(receiver)] == [("heartbeat", 4)]
 
 
 @pytest.mark.spec("hl7.fhir.uv.subscriptions-backport 1.1.0 StructureDefinition-backport-filter-criteria.html")
