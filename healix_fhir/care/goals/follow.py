@@ -5,8 +5,11 @@ and a Goal that changes is looked at itself. Goals are also looked at on a sched
 measured. Each is locked before it is looked at and judged by what is there then, so that events may come twice, late
 and in any order, to several workers: what holds already makes no version.
 
-What a security label marks, or a Consent denies by name, moves no Goal: its reason tells values to all who read the
-Goal. Who may see such readings has them in `$progress`.
+A Goal is read by some who may not read what was measured, as apps without a scope on Observations: the reason that is
+stored holds no value, as an alert holds none, and what a security label marks, or a Consent denies by name, moves no
+Goal. `$progress` tells each caller the values that this one may see.
+
+A Goal whose subject is a Patient of another server is nobody's here, whatever the id.
 """
 
 from __future__ import annotations
@@ -139,14 +142,17 @@ def _codes(observation: bytes) -> Iterator[Coding]:
 def follow(ids: Iterable[str], bases: tuple[str, ...], clinic: tzinfo | None) -> Work[int]:
     """Look at Goals; how many were moved. While the index is not whole none is: the schedule looks again."""
     rows = yield Statement(
-        """SELECT g.id, g.version, g.body FROM resource g
-           WHERE g.type = %s AND g.id = ANY(%s) AND NOT g.deleted ORDER BY g.id FOR NO KEY UPDATE""",
+        """SELECT g.id, g.version, g.body, k.id FROM resource g JOIN patient_key k ON k.pat = g.pat
+           WHERE g.type = %s AND g.id = ANY(%s) AND NOT g.deleted ORDER BY g.id FOR NO KEY UPDATE OF g""",
         (TYPE_ID[GOAL], sorted(ids)),
     )
-    goals = [(id_, version, body) for id_, version, raw in rows if is_followed(body := decode(bytes(raw)))]
+    followed = [
+        (id_, version, body, whose) for id_, version, raw, whose in rows if is_followed(body := decode(bytes(raw)))
+    ]
+    plans = {id_: read for id_, _, goal, whose in followed if (read := plan(goal)).patient == whose}
+    goals = [(id_, version, goal) for id_, version, goal, _ in followed if id_ in plans]
     if not goals:
         return 0
-    plans = {id_: plan(goal) for id_, _, goal in goals}
     zones = yield from _zones(plans, clinic)
     hidden = yield from _hidden(plans.values())
     changes: list[Change] = []
@@ -174,7 +180,7 @@ def _judged(found: Plan, zone: tzinfo, base: str, hidden: set[str]) -> Work[Achi
         return None
     matches = yield from observed(internal(NAME), found, zone, base)
     shown = [one for one in matches if one.id not in hidden and not _is_marked(one.body)]
-    return achievement(measured(found, shown, zone, clock.now().astimezone(zone).date()))
+    return achievement(measured(found, shown, zone, clock.now().astimezone(zone).date()), values=False)
 
 
 def _is_marked(observation: bytes) -> bool:

@@ -56,10 +56,12 @@ class Achievement(msgspec.Struct, frozen=True):
         return DISPLAYS[self.code]
 
 
-def achievement(found: Sequence[Progress]) -> Achievement:
-    """What follows from the progress of every target of a Goal; there is one at least."""
+def achievement(found: Sequence[Progress], *, values: bool = True) -> Achievement:
+    """What follows from the progress of every target of a Goal; there is one at least. The reason tells `values`, or
+    none.
+    """
     sources = tuple(dict.fromkeys(id_ for one in found for id_ in one.sources))
-    return Achievement(_code(found), " ".join(map(said, found)), sources)
+    return Achievement(_code(found), " ".join(said(one) if values else judged(one) for one in found), sources)
 
 
 def _code(found: Sequence[Progress]) -> str:
@@ -90,6 +92,13 @@ def said(one: Progress) -> str:
     if one.met:
         return f"{state}{when}: met."
     return f"{state}{when}: {one.percent} % of the way."
+
+
+def judged(one: Progress) -> str:
+    """The same without what was measured."""
+    when = f" until {one.target.due}" if one.target.due is not None else ""
+    state = "nothing was measured yet" if one.last is None else "met" if one.met else "not met"
+    return f"{name(one.target)}: wanted is {limits(one.bounds, one.target)}{when}: {state}."
 
 
 def name(target: Target) -> str:
