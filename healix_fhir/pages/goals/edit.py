@@ -20,7 +20,7 @@ from healix_fhir.pages.goals.overview import GOAL, STEPS, UNDER_WAY, address
 from healix_fhir.pages.goals.whose import LOGIN, Whose, whose
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
-from healix_fhir.store.lifecycle.goal import TRANSITIONS
+from healix_fhir.store.lifecycle.goal import ELEMENT, TRANSITIONS
 
 Json = dict[str, Any]
 
@@ -66,7 +66,7 @@ async def step(site: Site, request: Request) -> Response:
     check_csrf(request, site.session_cookie, form)
     id_, status = form.get("goal", ""), form.get("status", "")
     goal, version = await _goal(site, found, id_)
-    if status not in STEPS or status not in TRANSITIONS[goal["lifecycleStatus"]]:
+    if status not in STEPS or status not in TRANSITIONS.get(goal.get(ELEMENT, ""), ()):
         raise invalid("That does not follow from what the goal is now. Please look at it again.")
     changed = goal | {"lifecycleStatus": status, "statusDate": (await _today(site, found)).isoformat()}
     await site.interactions.update(found.access, GOAL, id_, encode(changed), version)
@@ -88,7 +88,7 @@ def _held(found: tuple[Json, int]) -> tuple[Fields, Json, int]:
     """A goal with what the form holds of it. Raises Invalid for one that no form changes."""
     goal, version = found
     held = fields_of(goal)
-    if held is None or goal["lifecycleStatus"] not in UNDER_WAY:
+    if held is None or goal.get(ELEMENT) not in UNDER_WAY:
         raise invalid("This goal cannot be changed here.")
     return held, goal, version
 

@@ -27,7 +27,7 @@ from healix_fhir.pages.readings.plots import ROOM
 from healix_fhir.pages.readings.svg import Mark
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
-from healix_fhir.store.lifecycle.goal import TRANSITIONS
+from healix_fhir.store.lifecycle.goal import ELEMENT, TRANSITIONS
 
 Json = dict[str, Any]
 GOAL = "Goal"
@@ -75,8 +75,8 @@ async def show(site: Site, request: Request) -> Response:
     if found is None:
         return RedirectResponse(LOGIN, 303)
     goals = await _goals(site, found)
-    open_ = [goal for goal in goals if goal["lifecycleStatus"] in UNDER_WAY]
-    open_.sort(key=lambda goal: UNDER_WAY.index(goal["lifecycleStatus"]))
+    open_ = [goal for goal in goals if goal.get(ELEMENT) in UNDER_WAY]
+    open_.sort(key=lambda goal: UNDER_WAY.index(goal[ELEMENT]))
     progress = await site.interactions.timed(lambda: _aims(site, found, open_[:MEASURED]), aside=True)
     return page(
         "goals.html",
@@ -87,7 +87,7 @@ async def show(site: Site, request: Request) -> Response:
         own=found.own,
         here=address(found),
         goals=[_line(found, goal, progress.get(goal["id"], ())) for goal in open_],
-        past=[_line(found, goal, ()) for goal in goals if goal["lifecycleStatus"] not in UNDER_WAY],
+        past=[_line(found, goal, ()) for goal in goals if goal.get(ELEMENT) not in UNDER_WAY],
         room=ROOM,
         more=len(goals) == GOALS,
         new=f"{ADDRESS}/edit?{urlencode({'patient': found.patient.id})}",
@@ -119,15 +119,16 @@ def _aims(site: Site, found: Whose, goals: Sequence[Json]) -> Work[dict[str, tup
 def _line(found: Whose, goal: Json, aims: tuple[Aim, ...]) -> Line:
     status = goal.get("achievementStatus", {})
     changeable = found.may_change(goal.get("expressedBy", {}).get("reference"))
-    next_ = TRANSITIONS[goal["lifecycleStatus"]]
+    lifecycle = str(goal.get(ELEMENT, ""))
+    next_ = TRANSITIONS.get(lifecycle, frozenset())
     return Line(
         goal["id"],
         _text(goal["description"]) or "Goal",
-        goal["lifecycleStatus"],
+        lifecycle,
         next((one["code"] for one in status.get("coding", ()) if "code" in one), ""),
         goal.get("statusReason", ""),
         aims,
-        changeable and goal["lifecycleStatus"] in UNDER_WAY and fields_of(goal) is not None,
+        changeable and lifecycle in UNDER_WAY and fields_of(goal) is not None,
         tuple(step for step in STEPS if step in next_) if changeable else (),
     )
 
