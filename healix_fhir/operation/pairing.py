@@ -22,7 +22,7 @@ from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode_stored, encode
 from healix_fhir.operation.declaring import out, own
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.measurement.keeping import DEVICE, PATIENT
+from healix_fhir.operation.measurement.keeping import DEVICE, patient_of
 from healix_fhir.store.commit import commit
 from healix_fhir.store.lock import permit
 from healix_fhir.store.stored import Change, Method
@@ -66,7 +66,7 @@ async def pair(interactions: Interactions, access: AccessContext, device: str) -
     made = _made(interactions, access, device, "active")
 
     def work(review: Review) -> Work[Code]:
-        _, patient = yield from _marked(access, review(made))
+        _, patient = yield from _marked(access, review(made), interactions.bases)
         return (yield from code_for(device, patient, access.origin))
 
     return await interactions.writing.reviewed(
@@ -79,7 +79,7 @@ async def part(interactions: Interactions, access: AccessContext, device: str) -
     made = _made(interactions, access, device, "inactive")
 
     def work(review: Review) -> Work[bytes]:
-        body, patient = yield from _marked(access, review(made))
+        body, patient = yield from _marked(access, review(made), interactions.bases)
         yield from unpair(device, patient, access.origin)
         return body
 
@@ -96,12 +96,12 @@ def _made(interactions: Interactions, access: AccessContext, device: str, status
     return Change(Method.PATCH, DEVICE, device, patch=patch)
 
 
-def _marked(access: AccessContext, made: Change) -> Work[tuple[bytes, str]]:
+def _marked(access: AccessContext, made: Change, bases: tuple[str, ...]) -> Work[tuple[bytes, str]]:
     """Make the change: the device's JSON, and the id of the patient who has it."""
     (done,) = yield from commit(access, [made])
     assert done.stored is not None
     body = done.stored.body
-    patient = PATIENT.fullmatch(decode_stored(body).get("patient", {}).get("reference", ""))
+    patient = patient_of(decode_stored(body), bases)
     if patient is None:
         raise HealixError(Category.UNPROCESSABLE, f"{DEVICE}/{made.id} is of no patient: Device.patient says whose")
-    return body, patient[1]
+    return body, patient

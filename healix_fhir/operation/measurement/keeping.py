@@ -26,6 +26,7 @@ from healix_fhir.model.json import decode_stored
 from healix_fhir.operation.measurement.observation import Json, is_doubtful, marks_of, observation
 from healix_fhir.operation.measurement.reading import Reading, Refused
 from healix_fhir.search.match import Asked, match_each
+from healix_fhir.search.params.reference import target
 from healix_fhir.store.commit import commit_each
 from healix_fhir.store.read import Ask, read_each
 from healix_fhir.store.stored import Change, Committed, Method, Stored
@@ -33,7 +34,6 @@ from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
 OBSERVATION, DEVICE = "Observation", "Device"
-PATIENT = re.compile(r"(?:.*/)?Patient/([A-Za-z0-9\-.]{1,64})")
 BY_ID = re.compile(r"(?:Device/)?([A-Za-z0-9\-.]{1,64})")
 KEPT = ("final", "preliminary")
 """The status in which readings are kept; people give them others."""
@@ -90,18 +90,24 @@ def sources(access: AccessContext, names: Sequence[str], bases: tuple[str, ...])
             answers[name] = "several devices have this identifier" if met else f"there is no device '{name[:100]}'"
     read = yield from read_each([Ask(access, DEVICE, id_) for id_ in ids.values()])
     for (name, id_), stored in zip(ids.items(), read, strict=True):
-        answers[name] = _source(id_, stored)
+        answers[name] = _source(id_, stored, bases)
     return answers
 
 
-def _source(id_: str, stored: Stored | HealixError) -> Source | str:
+def patient_of(device: Json, bases: tuple[str, ...]) -> str | None:
+    """The logical id of the patient who has a Device; None where nobody of this server has."""
+    found = target(device.get("patient", {}).get("reference", ""), bases)
+    return found[1] if found is not None and found[0] == TYPE_ID["Patient"] else None
+
+
+def _source(id_: str, stored: Stored | HealixError, bases: tuple[str, ...]) -> Source | str:
     if isinstance(stored, HealixError):
         return f"there is no device '{id_}'"
     device = decode_stored(stored.body)
     if device.get("status", "active") != "active":
         return f"the device '{id_}' is not active"
-    patient = PATIENT.fullmatch(device.get("patient", {}).get("reference", ""))
-    return Source(id_, patient[1]) if patient is not None else f"the device '{id_}' belongs to no patient"
+    patient = patient_of(device, bases)
+    return Source(id_, patient) if patient is not None else f"the device '{id_}' belongs to no patient"
 
 
 def distinct(key: bytes, listed: Sequence[Reading], found: Sources) -> tuple[list[Member], Kept]:

@@ -122,8 +122,15 @@ def test_unpairing_ends_it_at_once(clinic: LiveServer) -> None:
 
 
 def test_codes_are_refused(clinic: LiveServer) -> None:
-    """For a device of nobody there is no code; nor for one in another's record; not two within seconds."""
+    """For a device of nobody there is no code, as for one of another server's patient with the same id; nor for one in
+    another's record; not two within seconds.
+    """
     with clinic.client(SYSTEM) as client:
+        elsewhere = {"patient": {"reference": "http://elsewhere.test/fhir/Patient/ada"}}
+        client.put("/fhir/Device/away", json=device("away") | elsewhere).raise_for_status()
+        assert client.post("/fhir/Device/away/$pairing-code").status_code == 422
+        refused = ["1: the device 'away' belongs to no patient"]
+        assert told(client.post(INGEST, json=[line(device="away")])) == counts(1, refused=refused)
         code(client)
         again = client.post("/fhir/Device/watch/$pairing-code")
         assert (again.status_code, again.headers["retry-after"]) == (429, "5")
