@@ -51,8 +51,14 @@ def _handle(bases: tuple[str, ...], freed: Callable[[], Statement] | None, event
         yield from mark(sorted(new), bases, freed)
 
 
-def mark(ids: Sequence[str], bases: tuple[str, ...], freed: Callable[[], Statement] | None) -> Work[None]:
-    """Bring the status of these Slots up to date, and note for whom."""
+def mark(ids: list[str], bases: tuple[str, ...], freed: Callable[[], Statement] | None) -> Work[None]:
+    """Bring the status of these Slots up to date, and note for whom.
+
+    They are locked before they are read, so that what somebody writes of one meanwhile is not written over.
+    """
+    yield Statement(
+        "SELECT FROM resource WHERE type = %s AND id = ANY(%s::text[]) ORDER BY id FOR UPDATE", (TYPE_ID["Slot"], ids)
+    )
     there = yield from places(ids, {})
     asked = [(id_, ranges([id_], there)) for id_ in there]
     rows = yield Statement(

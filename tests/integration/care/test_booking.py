@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from healix_fhir.care.calendar import filling
+from healix_fhir.interaction.accept import change
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.clock import instant, now
+from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.appointment import HELD_UNTIL, HOLD
 from healix_fhir.model.json import decode, encode
+from healix_fhir.store.commit import commit
+from healix_fhir.store.stored import Method
 from tests.support.booking import appointment, at, call, mark, ref, refused, seed, slot, statuses, uri
-from tests.support.fhir_server import BASE, SYSTEM, Pool, of_patient, put, rows, serve, with_scope
+from tests.support.fhir_server import BASE, SYSTEM, Pool, do, of_patient, put, rows, serve, with_scope
 
 Json = dict[str, Any]
 
@@ -363,6 +369,24 @@ def test_slots_tell_that_they_are_busy_and_nothing_more(database_url: str, pool:
     mark(pool)
     assert {one for one, status in statuses(pool).items() if status == "busy"} == {"byhand"}
     assert b"Patient" not in b"".join(body for (body,) in rows(pool, "SELECT body FROM resource WHERE id = 's1'"))
+
+
+def test_a_slot_that_is_closed_meanwhile_stays_closed(pool: Pool) -> None:
+    """Who closes a slot in the moment in which it is marked as busy has closed it."""
+    put(pool, appointment("s1"), "a")
+    written, closed = threading.Event(), slot("s1", "d1", 0, 30, status="busy-unavailable")
+
+    def close() -> Work[None]:
+        yield from commit(SYSTEM, [change(Method.PUT, closed, "Slot", "s1", (BASE,))])
+        written.set()
+        time.sleep(0.5)
+
+    thread = threading.Thread(target=lambda: do(pool, close))
+    thread.start()
+    assert written.wait(10)
+    mark(pool)
+    thread.join()
+    assert statuses(pool)["s1"] == "busy-unavailable"
 
 
 def test_calendars_are_made_of_opening_hours(database_url: str, pool: Pool) -> None:
