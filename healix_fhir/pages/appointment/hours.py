@@ -36,6 +36,7 @@ FIELDS = 120
 HOLIDAYS = 60
 TIME = re.compile(r"\s*(([01]\d|2[0-3]):[0-5]\d)\s*[-\u2013]\s*(([01]\d|2[0-3]):[0-5]\d)\s*", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+MINUTE = re.compile(r"\d{1,4}", re.ASCII)
 NAMES = {"mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday",
          "sat": "Saturday", "sun": "Sunday"}  # fmt: skip
 
@@ -105,13 +106,14 @@ async def submit(site: Site, request: Request) -> Response:
     available, told = read_hours(fields)
     holidays, wrong = read_holidays(fields, role.get("notAvailable", []))
     told += wrong
-    if not fields.get("minutes", "").isdecimal() or not SHORTEST <= int(fields["minutes"]) <= LONGEST:
+    if not MINUTE.fullmatch(fields.get("minutes", "")) or not SHORTEST <= int(fields["minutes"]) <= LONGEST:
         told.append(f"A slot takes from {SHORTEST} to {LONGEST} minutes.")
     if fields.get("zone") not in available_timezones():
         told.append("That is no time zone; one is called Europe/Vienna, for example.")
     if told:
         return _page(site, session, fields, role.get("notAvailable", []), told)
-    await _store(site, request, session, changed(role, practitioner, fields, available, holidays))
+    version = int(role["meta"]["versionId"]) if role else None
+    await _store(site, request, session, changed(role, practitioner, fields, available, holidays), version)
     return RedirectResponse(ADDRESS, 303)
 
 
@@ -128,9 +130,10 @@ def changed(
     return new | rest | {"extension": kept + own} | {name: value for name, value in times.items() if value}
 
 
-async def _store(site: Site, request: Request, session: Session, role: Json) -> None:
+async def _store(site: Site, request: Request, session: Session, role: Json, version: int | None) -> None:
+    """Store a role over the version that was changed."""
     access = AccessContext(parse("system/PractitionerRole.cu"), origin(request, session))
-    await site.interactions.update(access, "PractitionerRole", role["id"], encode(role))
+    await site.interactions.update(access, "PractitionerRole", role["id"], encode(role), version)
 
 
 def read_hours(fields: Mapping[str, str]) -> tuple[list[Json], list[str]]:

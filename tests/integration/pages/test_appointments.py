@@ -177,6 +177,7 @@ def test_a_clinician_sets_opening_hours(database_url: str, pool: Pool) -> None:
             ({"mon": "09:00-25:00"}, "Monday: write times as"),
             ({"zone": "Mars/Olympus"}, "That is no time zone"),
             ({"minutes": "0"}, "A slot takes from 5"),
+            ({"minutes": "9" * 5000}, "A slot takes from 5"),
             ({"closed-to": "2026-12-01"}, "A holiday has a first day"),
         ):
             refused = await post(client, "/account/calendar/hours", page, **(good | wrong))
