@@ -7,8 +7,9 @@ Spec: US Core 6.1.0, hl7.org/fhir/us/core/STU6.1/CapabilityStatement-us-core-ser
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from conformance.check import Check, expect
@@ -221,16 +222,32 @@ def missing(scene: Scene) -> None:
         expect((answer.json() or {}).get("resourceType") == "OperationOutcome", f"{path} has no OperationOutcome")
 
 
+PAGES = 50
+"""Pages of a search that are looked through."""
+
+
 def _found(scene: Scene, kind: str, id_: str, ways: tuple[str, ...], places: Mapping[str, str]) -> None:
     for way in ways:
         query = way.format(**places)
-        answer = scene.get(f"{kind}?{query}&_count=200", scene.standalone.access)
+        found: set[str] = set()
+        for entries in islice(_pages(scene, f"{kind}?{query}&_count=200"), PAGES):
+            found |= {entry["resource"]["id"] for entry in entries}
+            strangers = {entry["resource"]["resourceType"] for entry in entries} - {kind}
+            expect(not strangers, f"{query} finds {sorted(strangers)}")
+            if id_ in found:
+                break
+        expect(id_ in found, f"{query} does not find {kind}/{id_} among {len(found)}")
+
+
+def _pages(scene: Scene, path: str) -> Iterator[list[Any]]:
+    """The matches of a search, page by page."""
+    while path:
+        answer = scene.get(path, scene.standalone.access)
         body = answer.json() or {}
-        expect(answer.status == 200 and body.get("type") == "searchset", f"{query} answered {answer.status}")
-        entries = [entry for entry in body.get("entry", ()) if entry.get("search", {}).get("mode") != "outcome"]
-        expect(id_ in {entry["resource"]["id"] for entry in entries}, f"{query} does not find {kind}/{id_}")
-        strangers = {entry["resource"]["resourceType"] for entry in entries} - {kind}
-        expect(not strangers, f"{query} finds {sorted(strangers)}")
+        expect(answer.status == 200 and body.get("type") == "searchset", f"{path} answered {answer.status}")
+        yield [entry for entry in body.get("entry", ()) if entry.get("search", {}).get("mode") != "outcome"]
+        onward = next((link["url"] for link in body.get("link", ()) if link["relation"] == "next"), "")
+        path = onward.removeprefix(f"{scene.fhir}/")
 
 
 CHECKS = (
