@@ -15,13 +15,16 @@ from healix_fhir.kernel.database import Row, run
 
 
 def watcher(clinic: Clinic) -> Callable[[Connection[Row]], int]:
-    """The step for a server as `clinic` tells; it answers how much it has done."""
+    """The step for a server as `clinic` tells; it answers how much it has done.
+
+    People are told first: what fails in looking at a rule keeps nobody from being told.
+    """
     book = Book()
 
     def step(connection: Connection[Row]) -> int:
         with connection.transaction():
-            done = run(connection, look(book, clinic, now()))
+            done = run(connection, remind(now(), clinic.bases))
         with connection.transaction():
-            return done + run(connection, remind(now(), clinic.bases))
+            return done + run(connection, look(book, clinic, now()))
 
     return step

@@ -338,6 +338,21 @@ def test_who_is_deleted_keeps_nobody_from_being_told(ward: Ward) -> None:
     assert ward.told()[-1] == (["Practitioner/d"], "Still nobody")
 
 
+def test_a_look_that_fails_keeps_nobody_from_being_told(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Escalations are told before rules are looked at, in a transaction of their own."""
+    ward.put(plan(action(action=[AGAIN])))
+    ward.put(reading("o", 130, NOON))
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(due, "look", fails)
+    ward.moment += HOUR
+    with pytest.raises(ZeroDivisionError), ward.pool.connection() as connection:
+        ward.step(connection)
+    assert ward.told()[-1] == (["Practitioner/d"], "Still nobody")
+
+
 def of(patient: str, *resources: Json) -> list[Json]:
     """Resources that a merge has moved to a patient."""
     names = {"Observation": "subject", "DetectedIssue": "patient"}
