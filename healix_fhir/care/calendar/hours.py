@@ -75,8 +75,26 @@ def _time(text: str) -> time:
 
 
 def at(day: date, clock: time, zone: ZoneInfo, *, last: bool = False) -> datetime:
-    """The moment at which the clock of a zone shows this; of two of them the `last` one, where that is asked for."""
-    return datetime.combine(day, clock.replace(fold=int(last)), zone).astimezone(UTC)
+    """The moment at which the clock of a zone shows this; of two of them the `last` one, where that is asked for; when
+    the clock leaves it out, that at which it goes on.
+    """
+    shown = datetime.combine(day, clock.replace(fold=int(last)), zone)
+    moment = shown.astimezone(UTC)
+    is_shown = moment.astimezone(zone).replace(tzinfo=None) == shown.replace(tzinfo=None)
+    return moment if is_shown else _gone_on(shown, zone)
+
+
+def _gone_on(left_out: datetime, zone: ZoneInfo) -> datetime:
+    """The moment at which the clock leaps over a time: between what it would be by either offset from UTC."""
+    before, after = (left_out.replace(fold=fold).astimezone(UTC) for fold in (1, 0))
+    offset = before.astimezone(zone).utcoffset()
+    while (seconds := int((after - before).total_seconds())) > 1:
+        middle = before + timedelta(seconds=seconds // 2)
+        if middle.astimezone(zone).utcoffset() == offset:
+            before = middle
+        else:
+            after = middle
+    return after
 
 
 def closure(not_available: Json, zone: ZoneInfo) -> Span | None:
