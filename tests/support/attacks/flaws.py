@@ -68,7 +68,6 @@ ASIDE: Mapping[str, str] = {
     "healix_fhir.terminology.value_sets": "asks of ValueSets and ConceptMaps, which are of no patient",
     "healix_fhir.search.terms": "asks of ValueSets, which are of no patient",
     "healix_fhir.operation.process_message": "tells whether ids may be chosen, before anything is looked at",
-    "healix_fhir.operation.appointment.making": "tells whether the limits of one patient count",
     "healix_fhir.operation.appointment.series": "asks of Slots, which are of no patient",
     "healix_fhir.operation.appointment.move": "looks for the visit of an appointment that was read before; "
     "tests/integration/care/test_booking.py holds it",
