@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.browser.test_keyboard import axe, judged, page, sign_in, tab_to  # noqa: F401 - fixtures
 from tests.support.serve import Served, wait_until
 
-LISTED = "a[href^='/account/prescriptions?patient=']"
+LISTED = "a[href^='/account/report?patient=']"
 
 
 @pytest.mark.spec("FHIR R4 medicationrequest.html")

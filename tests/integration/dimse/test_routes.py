@@ -417,7 +417,8 @@ def test_lost_files_hold_up_no_others_on_their_way_to_a_web_server(house: House,
             else:
                 path.write_bytes(path.read_bytes()[:left])
         house.work()
-        ((_, _, body),) = server.requests[-1:]
+        # what broke off at a lost file may be heard after what came whole
+        (body,) = [body for _, _, body in server.requests if body.rstrip().endswith(b"--")]
     assert body.count(b"DICM") == 1
     ((attempts, ended, reason),) = house.errands()
     assert (attempts, ended) == (0, True)
