@@ -2,7 +2,8 @@
 
 The first, of the topic `resource`, finds out which patient's which day that is, also of readings that are gone or have
 moved, and asks for it `LATER`: readings come in many, and a day is computed once for all of them. The second computes
-what is asked for. Neither is on the path of a write.
+what is asked for; the more readings a day has, the longer it rests until it is computed again. Neither is on the path
+of a write.
 
 What a security label marks, or a Consent denies by name, counts for no summary: who may not see a reading must not
 learn it from the day's figures. Where a Consent denies all Observations it denies the summaries too.
@@ -14,7 +15,7 @@ a new version made only where its figures have changed. A day without readings h
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, tzinfo
 from hashlib import blake2b
 
@@ -40,10 +41,15 @@ NAMED = f"{TYPE_ID[OBSERVATION]}/"
 TOPIC = "daily-summary"
 LATER = 3
 """Seconds between a reading and the summary of its day."""
+REST = 0.001
+"""Seconds for each of its readings, for which a day that was summed up is left alone: the work stays in proportion."""
+LONGEST_REST = 300.0
+"""Seconds that a day rests at most."""
 AT_ONCE = 10
 """Days whose readings are in memory together."""
 ACCESS = internal("healix-daily-summary")
 Consumer = Callable[[Sequence[Event]], Work[None]]
+PatientDay = tuple[str, date]
 
 
 def marker(zone: tzinfo | None) -> Consumer:
@@ -65,12 +71,12 @@ def _mark(zone: tzinfo, events: Sequence[Event]) -> Work[None]:
         return
     rows = yield _versions(told)
     found = {
-        (patient, day_of(reading, zone).isoformat())
+        (patient, day_of(reading, zone))
         for patient, body, packed in rows
         for reading in _readings([body if packed is None else unpack(packed)])
     }
     if found:
-        yield _later([{"patient": patient, "day": day} for patient, day in sorted(found)])
+        yield _later(dict.fromkeys(sorted(found), LATER))
 
 
 def _versions(told: Sequence[tuple[str, int]]) -> Statement:
@@ -105,11 +111,16 @@ def _denied(consents: Sequence[str]) -> Statement:
     )
 
 
-def _later(payloads: Sequence[dict[str, str]]) -> Statement:
+def _later(pauses: Mapping[PatientDay, float]) -> Statement:
+    """Ask for days after so many seconds, but for what is asked for already and not due: it will see what is there."""
+    payloads = (msgspec.json.encode({"patient": patient, "day": day.isoformat()}) for patient, day in pauses)
     return Statement(
         """INSERT INTO outbox (topic, payload, due)
-           SELECT %s, x, now() + make_interval(secs => %s) FROM unnest(%s::bytea[]) AS x""",
-        (TOPIC, LATER, arrays.bytea(msgspec.json.encode(payload) for payload in payloads)),
+           SELECT %s, x.payload, now() + make_interval(secs => x.pause)
+           FROM unnest(%s::bytea[], %s::float8[]) AS x (payload, pause)
+           WHERE NOT EXISTS (SELECT FROM outbox o WHERE o.topic = %s AND o.payload = x.payload AND o.due > now())""",
+        (TOPIC, arrays.bytea(payloads), arrays.float8(pauses.values()), TOPIC),
+        prepare=False,
     )
 
 
@@ -120,11 +131,48 @@ def _readings(bodies: Sequence[bytes]) -> Iterator[Measured]:
 def _compute(zone: tzinfo, bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
     asked = sorted({(event.payload["patient"], date.fromisoformat(event.payload["day"])) for event in events})
     key = yield from server_key("daily summary")
-    for start in range(0, len(asked), AT_ONCE):
-        yield from _summarize(key, asked[start : start + AT_ONCE], zone, bases)
+    resting = yield from _resting(key, asked, zone)
+    if resting:
+        yield _later(resting)
+    due = [one for one in asked if one not in resting]
+    for start in range(0, len(due), AT_ONCE):
+        yield from _summarize(key, due[start : start + AT_ONCE], zone, bases)
 
 
-def _summarize(key: bytes, asked: Sequence[tuple[str, date]], zone: tzinfo, bases: tuple[str, ...]) -> Work[None]:
+def _resting(key: bytes, asked: Sequence[PatientDay], zone: tzinfo) -> Work[dict[PatientDay, float]]:
+    """The days that were summed up so short a time ago, for what they hold, that they are left alone; for how long."""
+    kept = [(n, id_of(key, patient, name, day)) for n, (patient, day) in enumerate(asked) for name in COURSES]
+    rows = yield Statement(
+        """SELECT x.n, extract(epoch FROM now() - max(r.updated))::float8
+           FROM unnest(%s::int[], %s::text[]) AS x (n, id) JOIN resource r ON r.type = %s AND r.id = x.id COLLATE "C"
+           GROUP BY x.n""",
+        (arrays.int4(n for n, _ in kept), arrays.text(id_ for _, id_ in kept), TYPE_ID[OBSERVATION]),
+        prepare=False,
+    )
+    ago = {asked[n]: seconds for n, seconds in rows}
+    fresh = [one for one in ago if ago[one] < LONGEST_REST]
+    if not fresh:
+        return {}
+    spans = [reach(day, zone) for _, day in fresh]
+    rows = yield Statement(
+        """SELECT x.n, (SELECT count(*) FROM resource r
+                        WHERE r.pat = k.pat AND r.type = %s AND r.d >= x.low AND r.d < x.high)
+           FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS x (patient, low, high, n)
+           JOIN patient_key k ON k.id = x.patient COLLATE "C"
+           """,
+        (
+            TYPE_ID[OBSERVATION],
+            arrays.text(patient for patient, _ in fresh),
+            arrays.timestamptz(low for low, _ in spans),
+            arrays.timestamptz(high for _, high in spans),
+        ),
+        prepare=False,
+    )
+    left = {fresh[n - 1]: min(count * REST, LONGEST_REST) - ago[fresh[n - 1]] for n, count in rows}
+    return {one: seconds for one, seconds in left.items() if seconds > 0}
+
+
+def _summarize(key: bytes, asked: Sequence[PatientDay], zone: tzinfo, bases: tuple[str, ...]) -> Work[None]:
     """Store what these days of patients come to, and delete what there is no reading for any more."""
     bodies: dict[int, list[bytes]] = defaultdict(list)
     for n, body in (yield _of_days(asked, zone)):
@@ -141,7 +189,7 @@ def _summarize(key: bytes, asked: Sequence[tuple[str, date]], zone: tzinfo, base
         yield from commit(ACCESS, list(changes.values()))
 
 
-def _of_days(asked: Sequence[tuple[str, date]], zone: tzinfo) -> Statement:
+def _of_days(asked: Sequence[PatientDay], zone: tzinfo) -> Statement:
     """The Observations of patients that begin within what their days reach over, by the number of the day from 1."""
     spans = [reach(day, zone) for _, day in asked]
     return Statement(

@@ -45,6 +45,7 @@ def reading(
 def clinic(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Clinic:
     """Two patients; summaries are made at once."""
     monkeypatch.setattr(daily, "LATER", 0)
+    monkeypatch.setattr(daily, "REST", 0)
     clinic = Clinic(pool)
     clinic.put({"resourceType": "Patient", "id": "p1"}, {"resourceType": "Patient", "id": "p2"})
     return clinic
@@ -159,3 +160,44 @@ def test_trends(database_url: str, pool: Pool, clinic: Clinic) -> None:
         with pytest.raises(HealixError) as refused:
             trends(database_url, SYSTEM, **wrong)
         assert next(iter(wrong)) in refused.value.message
+
+
+def asked_for(pool: Pool) -> list[Any]:
+    """The days that are asked for, and in how many seconds."""
+    waiting = "SELECT payload, round(extract(epoch FROM due - now())) FROM outbox WHERE topic = %s"
+    return [(decode(bytes(payload))["day"], int(seconds)) for payload, seconds in rows(pool, waiting, daily.TOPIC)]
+
+
+def handle(pool: Pool) -> None:
+    """Handle what is due now."""
+    consumers = {"resource": [daily.marker(VIENNA)], daily.TOPIC: [daily.consumer(VIENNA, (BASE,))]}
+    with pool.connection() as connection:
+        while drain(connection, consumers):
+            pass
+
+
+def test_a_day_is_asked_for_once(clinic: Clinic, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many readings come in several batches, their day waits once."""
+    monkeypatch.setattr(daily, "LATER", 60)
+    for n in range(3):
+        clinic.put(reading(f"o{n}", f"2026-03-04T1{n}:00:00Z", 60 + n))
+        handle(pool)
+    assert asked_for(pool) == [("2026-03-04", 60)]
+
+
+def test_a_day_of_many_readings_rests(clinic: Clinic, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was just computed is computed again after a time that grows with its readings, and then is whole."""
+    clinic.put(*(reading(f"o{n}", f"2026-03-04T1{n}:00:00Z", 60 + n) for n in range(3)))
+    handle(pool)
+    monkeypatch.setattr(daily, "REST", 20)
+    clinic.put(reading("o3", "2026-03-04T13:00:00Z", 63))
+    handle(pool)
+    ((day, seconds),) = asked_for(pool)
+    assert day == "2026-03-04"
+    assert 90 <= seconds <= 100  # four readings and the summary
+    monkeypatch.setattr(daily, "REST", 0)
+    rows(pool, "UPDATE outbox SET due = now() RETURNING 1")
+    handle(pool)
+    assert asked_for(pool) == []
+    (found,) = summaries(pool).values()
+    assert found["count"] == 4

@@ -54,6 +54,7 @@ HIGH: dict[str, Any] = {"interpretation": [{"coding": [{"code": "H"}]}]}
 def measured(pool: Pool, people: Clinic, monkeypatch: pytest.MonkeyPatch) -> Clinic:
     """Readings of p1 and p3, with the summaries of their days."""
     monkeypatch.setattr(daily, "LATER", 0)
+    monkeypatch.setattr(daily, "REST", 0)
     people.put(
         *(reading(f"h{n}", n, "8867-4", quantity(60 + n, "/min")) for n in range(1, 100)),
         reading("high", 0, "8867-4", quantity(150, "/min") | HIGH),
