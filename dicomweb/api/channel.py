@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,13 +22,15 @@ from starlette.requests import HTTPConnection
 from starlette.types import Message, Receive, Scope, Send
 
 from dicomweb.api.edge import Edge, refusal
-from dicomweb.api.listening import Listening
+from dicomweb.workitem.announce import CHANNEL
 from dicomweb.workitem.delivery import opened, pending, told
 from dicomweb.workitem.subscribers import title
+from healix_fhir.kernel.connections import Caller, counted
 from healix_fhir.kernel.database import aat_once, atransaction, one
 from healix_fhir.kernel.errors import Category, HealixError, forbidden
 from healix_fhir.kernel.ids import request_id
 from healix_fhir.kernel.refusal import as_refusal
+from healix_fhir.kernel.waking import Waking
 from smart_auth.access import AccessContext
 from smart_auth.denial import Denial
 
@@ -38,6 +40,7 @@ PULSE = 10.0
 STALL = 30.0
 MOST, MOST_OF_ONE = 1000, 20
 """Channels of one web process, and of one app and person in it."""
+UNHEARD = "events of the worklist are not heard; channels look for them now and then"
 
 UNEXPECTED, POLICY, FAILED, TRY_LATER = 1003, 1008, 1011, 1013
 """Close codes. Spec: RFC 6455 7.4.1"""
@@ -54,31 +57,25 @@ Watch = Callable[[Callable[[], None]], Callable[[], None]]
 """Calls what it is given whenever a token may have ended, until what it returns is called."""
 
 
+def waking(url: str) -> Waking:
+    """What wakes the channels of one web process, by their AE titles."""
+    return Waking(url, CHANNEL, separator="\\", unheard=UNHEARD)
+
+
 @dataclass
 class Channels:
     """The channels of one web process. `allows` tells whether scripts of an origin may open one."""
 
-    listening: Listening
+    waking: Waking
     watch: Watch
     allows: Callable[[str], Awaitable[bool]]
     root: str
-    open: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
+    open: Counter[Caller] = field(default_factory=Counter)
 
-    @contextmanager
-    def counted(self, access: AccessContext) -> Iterator[None]:
+    def counted(self, access: AccessContext) -> AbstractContextManager[None]:
         """Count a channel of a caller while the block runs. Raises Busy where there are too many."""
         who = access.origin.client, access.origin.account
-        if self.open.total() >= MOST or self.open[who] >= MOST_OF_ONE:
-            raise HealixError(
-                Category.BUSY, "there are too many channels; close one, or try again later", retry_after=60
-            )
-        self.open[who] += 1
-        try:
-            yield
-        finally:
-            self.open[who] -= 1
-            if not self.open[who]:
-                del self.open[who]
+        return counted(self.open, who, most=MOST, most_of_one=MOST_OF_ONE, kind="channels")
 
 
 class _Ended(Exception):  # noqa: N818 - it is no error, it ends a channel
@@ -163,7 +160,7 @@ class _Session:
         unwatch = self.channels.watch(self.wake.set)
         heard = asyncio.create_task(_hear(receive))
         try:
-            with self.channels.listening.waking(self.wake, self.aet):
+            with self.channels.waking.waking(self.wake, (self.aet,)):
                 telling = asyncio.create_task(self._tell(access, seen))
                 await asyncio.wait({heard, telling}, return_when=asyncio.FIRST_COMPLETED)
                 done = heard if heard.done() else telling

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from starlette.requests import Request
 
-from healix_fhir.kernel.errors import not_found
+from healix_fhir.kernel import ids
+from healix_fhir.kernel.errors import forbidden, not_found
 from healix_fhir.pages.people import one, people
 from healix_fhir.pages.present import Person
 from healix_fhir.pages.site import Site
 from smart_auth.access import AccessContext
 from smart_auth.oauth.sessions import Session
+from smart_auth.scope import Scope
 
 LOGIN = "/account/login"
 
@@ -35,6 +38,28 @@ class Whose:
         """What templates of such pages need."""
         account = self.session.account
         return {"username": account.username, "csrf": self.session.csrf, "patient": self.patient, "own": self.own}
+
+
+async def asking(site: Site, request: Request, scopes: frozenset[Scope]) -> tuple[Session, AccessContext] | None:
+    """Who asks for a page of patients and clinicians, with the access of `scopes`; None where nobody is signed in.
+
+    Raises Forbidden for administrators.
+    """
+    session = await site.session(request)
+    if session is None:
+        return None
+    if session.account.role == "admin":
+        raise forbidden("This page is for patients and clinicians.")
+    return session, msgspec.structs.replace(await site.access(request, session), scopes=scopes)
+
+
+async def patient_of(site: Site, session: Session, access: AccessContext, asked: str) -> Person:
+    """The patient `asked`, else oneself. Raises NotFound for whom one does not see."""
+    id_ = asked.strip().removeprefix("Patient/") or session.account.patient or ""
+    person = await one(site, access, id_) if ids.is_logical_id(id_) else None
+    if person is None:
+        raise not_found("There is no such patient.")
+    return person
 
 
 async def whose(site: Site, request: Request, patient: str | None) -> Whose | None:

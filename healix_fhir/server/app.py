@@ -11,10 +11,9 @@ from functools import partial
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
+from dicomweb.api import channel
 from dicomweb.api import routes as dicomweb_api
-from dicomweb.api.channel import Channels
 from dicomweb.api.edge import Edge as ImagingEdge
-from dicomweb.api.listening import Listening
 from dicomweb.archive.opening import open_archive
 from dicomweb.index.further import read
 from dicomweb.study.outcome import Duplicates
@@ -26,8 +25,8 @@ from healix_fhir.api import routes as fhir_api
 from healix_fhir.api.address import Edge
 from healix_fhir.api.bulk import BulkEdge
 from healix_fhir.api.cds import CdsEdge
+from healix_fhir.api.live import process as live_process
 from healix_fhir.api.live import routes as live_api
-from healix_fhir.api.live.process import Live, Waking
 from healix_fhir.bulk.links import KEY, Links
 from healix_fhir.bulk.store import open_store
 from healix_fhir.imaging.workitems import find_patient
@@ -109,7 +108,7 @@ def create_app(settings: Settings) -> ASGIApp:
             zone=settings.clock,
         )
         watch = ParameterWatch(settings.database_url)
-        listening, waking = Listening(settings.database_url), Waking(settings.database_url)
+        events, reports = live_process.waking(settings.database_url), channel.waking(settings.database_url)
         await asyncio.to_thread(watch.start)
         await gate.start()
         try:
@@ -119,9 +118,11 @@ def create_app(settings: Settings) -> ASGIApp:
             origins.use(pool)
             branding = brands.routes(interactions, settings.root, settings.brand)
             imaging = _imaging(settings, pool, gate)
-            live = Live(pool, gate, waking, settings.fhir_base, origins.allows, site.session_cookie)
+            live = live_process.Live(pool, gate, events, settings.fhir_base, origins.allows, site.session_cookie)
             images = dicomweb_api.routes(imaging)
-            sockets = dicomweb_api.channels(imaging, Channels(listening, gate.watch, origins.allows, settings.root))
+            sockets = dicomweb_api.channels(
+                imaging, channel.Channels(reports, gate.watch, origins.allows, settings.root)
+            )
             router.use(
                 [
                     *fhir_api.routes(Edge(interactions, gate, settings.max_body_mb << 20)),
@@ -140,8 +141,8 @@ def create_app(settings: Settings) -> ASGIApp:
             )
             yield
         finally:
-            await listening.stop()
-            await waking.stop()
+            await reports.stop()
+            await events.stop()
             await gate.stop()
             await asyncio.to_thread(watch.stop)
             site.verifier.close()

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from healix_fhir.kernel.connections import Caller, counted
 from healix_fhir.kernel.database import Row
-from healix_fhir.kernel.errors import Category, HealixError, forbidden, unauthenticated
-from healix_fhir.kernel.listening import Listener
+from healix_fhir.kernel.errors import forbidden, unauthenticated
+from healix_fhir.kernel.waking import Waking
 from healix_fhir.subscription.queue import CHANNEL
 from smart_auth.access import AccessContext
 from smart_auth.challenge import Refusals
@@ -48,34 +48,9 @@ class Gate(Protocol):
         """Call `wake` whenever a token may have ended."""
 
 
-class Waking:
-    """Wakes who waits for events of Subscriptions, from whichever node they come. `url` is the database's."""
-
-    def __init__(self, url: str) -> None:
-        self._waiting: dict[asyncio.Event, Collection[str]] = {}
-        self._listener = Listener(url, CHANNEL, self._wake, began=lambda: self._wake(""), unheard=UNHEARD)
-
-    @contextmanager
-    def waking(self, wake: asyncio.Event, subscriptions: Collection[str]) -> Iterator[None]:
-        """Set `wake` for events of `subscriptions`, which may change, until the block ends."""
-        self._waiting[wake] = subscriptions
-        self._listener.start()
-        try:
-            yield
-        finally:
-            del self._waiting[wake]
-            if not self._waiting:
-                self._listener.cancel()
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        await self._listener.stop()
-
-    def _wake(self, ids: str) -> None:
-        named = frozenset(ids.split())
-        for wake, subscriptions in self._waiting.items():
-            if not named or not named.isdisjoint(subscriptions):
-                wake.set()
+def waking(url: str) -> Waking:
+    """What wakes who waits for events of Subscriptions, by their ids."""
+    return Waking(url, CHANNEL, separator=" ", unheard=UNHEARD)
 
 
 @dataclass
@@ -92,26 +67,16 @@ class Live:
     base: str
     allows: Callable[[str], Awaitable[bool]]
     cookie: str
-    open: Counter[tuple[str | None, str | None]] = field(default_factory=Counter)
+    open: Counter[Caller] = field(default_factory=Counter)
 
     @property
     def root(self) -> str:
         """The server's root."""
         return self.base.removesuffix("/fhir")
 
-    @contextmanager
-    def counted(self, who: tuple[str | None, str | None]) -> Iterator[None]:
+    def counted(self, who: Caller) -> AbstractContextManager[None]:
         """Count a connection of a caller while the block runs. Raises Busy where there are too many."""
-        if self.open.total() >= MOST or self.open[who] >= MOST_OF_ONE:
-            message = "there are too many open connections; close one, or try again later"
-            raise HealixError(Category.BUSY, message, retry_after=60)
-        self.open[who] += 1
-        try:
-            yield
-        finally:
-            self.open[who] -= 1
-            if not self.open[who]:
-                del self.open[who]
+        return counted(self.open, who, most=MOST, most_of_one=MOST_OF_ONE, kind="open connections")
 
     async def check_origin(self, origin: bytes | None) -> None:
         """Only scripts of this server and of registered apps open connections. Spec: RFC 6455 10.2"""

@@ -15,10 +15,9 @@ from typing import Any
 import msgspec
 
 from healix_fhir.operation.measurement.metrics import LOINC, METRICS, UCUM
-from healix_fhir.pages.goals.measures import MEASURES, Measure
+from healix_fhir.pages.measures import MEASURES, Measure, ProblemError, number, value
 
 Json = dict[str, Any]
-NUMBER = re.compile(r"\d{1,7}([.,]\d{1,3})?", re.ASCII)
 MINUTES = re.compile(r"[1-9]\d{0,3}", re.ASCII)
 LONGEST = 200
 ABOVE, BELOW = "above", "below"
@@ -42,14 +41,6 @@ class Fields(msgspec.Struct, frozen=True):
     tell: str = ""
 
 
-class ProblemError(Exception):
-    """Why a form makes no rule: the name of a field, and what is wrong, of which the page has the words."""
-
-    def __init__(self, field: str, what: str, measure: Measure | None = None) -> None:
-        super().__init__(field, what)
-        self.field, self.what, self.measure = field, what, measure
-
-
 def fields(form: Mapping[str, str]) -> Fields:
     """The fields of a form that was sent."""
     return Fields(**{name: form.get(name, "").strip()[:LONGEST] for name in Fields.__struct_fields__})
@@ -64,10 +55,8 @@ def rule(asked: Fields, kind: str) -> Json:
         raise ProblemError("kind", "unknown", measure)
     if asked.priority not in PRIORITIES:
         raise ProblemError("priority", "unknown", measure)
-    limit = _number(asked.limit, "limit", measure)
-    if not measure.least <= limit <= measure.most:
-        raise ProblemError("limit", "possible", measure)
-    margin = _number(asked.margin, "margin", measure) if asked.margin else Decimal(0)
+    limit = value(asked.limit, "limit", measure)
+    margin = number(asked.margin, "margin", measure) if asked.margin else Decimal(0)
     title = f"{measure.title} {asked.kind} {limit} {measure.unit.shown}"
     action: Json = {
         "id": "limit",
@@ -92,12 +81,6 @@ def rule(asked: Fields, kind: str) -> Json:
     }
 
 
-def _number(text: str, field: str, measure: Measure) -> Decimal:
-    if not NUMBER.fullmatch(text):
-        raise ProblemError(field, "number", measure)
-    return Decimal(text.replace(",", "."))
-
-
 def _wanted(measure: Measure) -> Json:
     """The Observations of a measure: a pressure stands by itself, or in the panel of both."""
     codes = [measure.loinc, *([PANEL.loinc] if measure.loinc[0] in PARTS else [])]
@@ -107,14 +90,14 @@ def _wanted(measure: Measure) -> Json:
 
 def _conditions(measure: Measure, kind: str, limit: Decimal, margin: Decimal) -> list[Json]:
     """Beyond the limit; and to end it, back by the margin."""
-    value = "value.ofType(Quantity)"
+    path = "value.ofType(Quantity)"
     if measure.loinc[0] in PARTS:
         part = f"component.where(code.coding.exists(system = %loinc and code = '{measure.loinc[0]}'))"
-        value = f"({value} | {part}.value.ofType(Quantity))"
+        path = f"({path} | {part}.value.ofType(Quantity))"
     over, back, end = (">", "<=", limit - margin) if kind == ABOVE else ("<", ">=", limit + margin)
     unit = measure.unit.code
-    found = [("applicability", f"{value}.exists($this {over} {limit} '{unit}')")]
-    found.append(("stop", f"{value}.exists($this {back} {end} '{unit}')"))
+    found = [("applicability", f"{path}.exists($this {over} {limit} '{unit}')")]
+    found.append(("stop", f"{path}.exists($this {back} {end} '{unit}')"))
     return [
         {"kind": of, "expression": {"language": "text/fhirpath", "expression": expression}} for of, expression in found
     ]

@@ -13,6 +13,7 @@ from healix_fhir.model.json import decode, encode
 from healix_fhir.pages.admin.gate import ADMIN, Fields, one
 from healix_fhir.pages.alerts import asked
 from healix_fhir.pages.alerts.rules import MOST, form, line, states_of
+from healix_fhir.pages.measures import ProblemError
 from healix_fhir.pages.people import resources
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
@@ -36,7 +37,7 @@ async def submit(site: Site, request: Request, session: Session, sent: Fields) -
     wanted = asked.fields({name: one(sent, name) for name in asked.Fields.__struct_fields__})
     try:
         plan = asked.rule(wanted, "eca-rule")
-    except asked.ProblemError as problem:
+    except ProblemError as problem:
         return await _page(site, request, session, wanted, problem)
     await site.interactions.create(_access(request, session), PLAN, encode(plan))
     return RedirectResponse(RULES, 303)
@@ -56,7 +57,7 @@ def _access(request: Request, session: Session) -> AccessContext:
 
 
 async def _page(
-    site: Site, request: Request, session: Session, held: asked.Fields, problem: asked.ProblemError | None = None
+    site: Site, request: Request, session: Session, held: asked.Fields, problem: ProblemError | None = None
 ) -> Response:
     params = [("type", "eca-rule,clinical-protocol"), ("status", "active,draft"), ("_count", str(MOST))]
     plans = list(resources(await site.interactions.search(_access(request, session), PLAN, params)))

@@ -17,10 +17,10 @@ from healix_fhir.kernel.clock import instant, now
 from healix_fhir.kernel.database import Statement, Work, atransaction
 from healix_fhir.kernel.errors import forbidden, invalid
 from healix_fhir.model.json import decode, encode
-from healix_fhir.pages.alerts.asked import LONGEST, Fields, ProblemError, fields, rule
+from healix_fhir.pages.alerts.asked import LONGEST, Fields, fields, rule
 from healix_fhir.pages.alerts.inbox import ADDRESS, LOGIN, access_of
 from healix_fhir.pages.form import check_csrf, read_form
-from healix_fhir.pages.goals.measures import MEASURES
+from healix_fhir.pages.measures import MEASURES, ProblemError
 from healix_fhir.pages.people import resources
 from healix_fhir.pages.present import Json
 from healix_fhir.pages.render import page

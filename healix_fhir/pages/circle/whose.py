@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
 from starlette.requests import Request
 
-from healix_fhir.kernel import ids
-from healix_fhir.kernel.errors import forbidden, not_found
-from healix_fhir.pages.people import one
 from healix_fhir.pages.present import Person
 from healix_fhir.pages.site import Site
+from healix_fhir.pages.whose import asking, patient_of
 from smart_auth.access import AccessContext
 from smart_auth.oauth.sessions import Session
 from smart_auth.scope import parse
@@ -42,17 +39,10 @@ class Whose:
 
 async def whose(site: Site, request: Request, asked: str) -> Whose | None:
     """None where nobody is signed in. Raises Forbidden for administrators, NotFound for whom one does not see."""
-    session = await site.session(request)
-    if session is None:
+    found = await asking(site, request, SCOPE)
+    if found is None:
         return None
-    if session.account.role == "admin":
-        raise forbidden("This page is for patients and clinicians.")
-    access = msgspec.structs.replace(await site.access(request, session), scopes=SCOPE)
-    asked = asked.strip().removeprefix("Patient/")
-    if session.account.practitioner is not None and not asked:
+    session, access = found
+    if session.account.practitioner is not None and not asked.strip():
         return Whose(session, access, None)
-    patient = asked or session.account.patient or ""
-    person = await one(site, access, patient) if ids.is_logical_id(patient) else None
-    if person is None:
-        raise not_found("There is no such patient.")
-    return Whose(session, access, person)
+    return Whose(session, access, await patient_of(site, session, access, asked))

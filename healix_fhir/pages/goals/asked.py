@@ -16,10 +16,9 @@ from typing import Any
 import msgspec
 
 from healix_fhir.operation.measurement.metrics import UCUM
-from healix_fhir.pages.goals.measures import MEASURES, Measure, measure_of
+from healix_fhir.pages.measures import MEASURES, Measure, ProblemError, measure_of, value
 
 Json = dict[str, Any]
-NUMBER = re.compile(r"\d{1,7}([.,]\d{1,3})?", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 LONGEST = 200
 """Characters of what people write."""
@@ -39,14 +38,6 @@ class Fields(msgspec.Struct, frozen=True):
     words: str = ""
 
 
-class ProblemError(Exception):
-    """Why a form makes no goal: the name of a field, and what is wrong, of which the page has the words."""
-
-    def __init__(self, field: str, what: str, measure: Measure | None = None) -> None:
-        super().__init__(field, what)
-        self.field, self.what, self.measure = field, what, measure
-
-
 def fields(form: Mapping[str, str]) -> Fields:
     """The fields of a form that was sent."""
     return Fields(**{name: form.get(name, "").strip()[:LONGEST] for name in Fields.__struct_fields__})
@@ -57,15 +48,15 @@ def target(asked: Fields, today: date) -> Json:
     measure = MEASURES.get(asked.measure)
     if measure is None:
         raise ProblemError("measure", "unknown")
-    value = _number(asked.value, "value", measure)
+    least = value(asked.value, "value", measure)
     found: Json = {"measure": measure.coded()}
     if asked.kind == BETWEEN:
-        upper = _number(asked.upper, "upper", measure)
-        if upper <= value:
+        upper = value(asked.upper, "upper", measure)
+        if upper <= least:
             raise ProblemError("upper", "order", measure)
-        found["detailRange"] = {"low": _quantity(value, measure), "high": _quantity(upper, measure)}
+        found["detailRange"] = {"low": _quantity(least, measure), "high": _quantity(upper, measure)}
     elif asked.kind in COMPARATORS:
-        found["detailQuantity"] = _quantity(value, measure) | {"comparator": COMPARATORS[asked.kind]}
+        found["detailQuantity"] = _quantity(least, measure) | {"comparator": COMPARATORS[asked.kind]}
     else:
         raise ProblemError("kind", "unknown", measure)
     if asked.due:
@@ -112,17 +103,8 @@ def _shown(quantity: Json) -> str:
     return f"{Decimal(quantity['value']):f}"
 
 
-def _number(text: str, field: str, measure: Measure) -> Decimal:
-    if not NUMBER.fullmatch(text):
-        raise ProblemError(field, "number", measure)
-    value = Decimal(text.replace(",", "."))
-    if not measure.least <= value <= measure.most:
-        raise ProblemError(field, "possible", measure)
-    return value
-
-
-def _quantity(value: Decimal, measure: Measure) -> Json:
-    return {"value": value, "unit": measure.unit.shown, "system": UCUM, "code": measure.unit.code}
+def _quantity(amount: Decimal, measure: Measure) -> Json:
+    return {"value": amount, "unit": measure.unit.shown, "system": UCUM, "code": measure.unit.code}
 
 
 def _day(text: str, today: date) -> str:

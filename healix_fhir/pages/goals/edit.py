@@ -14,10 +14,10 @@ from healix_fhir.kernel.errors import forbidden, invalid
 from healix_fhir.model.json import decode, encode
 from healix_fhir.operation.goal.progress_call import zone_seen
 from healix_fhir.pages.form import check_csrf, read_form
-from healix_fhir.pages.goals.asked import LONGEST, Fields, ProblemError, description, fields, fields_of, target
-from healix_fhir.pages.goals.measures import MEASURES
+from healix_fhir.pages.goals.asked import LONGEST, Fields, description, fields, fields_of, target
 from healix_fhir.pages.goals.overview import GOAL, STEPS, UNDER_WAY, address
 from healix_fhir.pages.goals.whose import LOGIN, Whose, whose
+from healix_fhir.pages.measures import MEASURES, ProblemError
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
 from healix_fhir.store.lifecycle.goal import ELEMENT, TRANSITIONS

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
 from starlette.requests import Request
 
-from healix_fhir.kernel import ids
-from healix_fhir.kernel.errors import forbidden, not_found
-from healix_fhir.pages.people import one
 from healix_fhir.pages.present import Person
 from healix_fhir.pages.site import Site
+from healix_fhir.pages.whose import asking, patient_of
 from smart_auth.access import AccessContext
 from smart_auth.oauth.sessions import Session
 from smart_auth.scope import parse
@@ -47,19 +44,13 @@ class Whose:
 
 async def whose(site: Site, request: Request, asked: str) -> Whose | None:
     """None where nobody is signed in. Raises Forbidden for administrators, NotFound for whom one does not see."""
-    session = await site.session(request)
-    if session is None:
+    found = await asking(site, request, SCOPE)
+    if found is None:
         return None
-    account = session.account
-    if account.role == "admin":
-        raise forbidden("Goals are for patients and clinicians.")
-    access = msgspec.structs.replace(await site.access(request, session), scopes=SCOPE)
-    patient = asked.strip().removeprefix("Patient/") or account.patient or ""
-    person = await one(site, access, patient) if ids.is_logical_id(patient) else None
-    if person is None:
-        raise not_found("There is no such patient.")
+    session, access = found
+    account, patient = session.account, await patient_of(site, session, access, asked)
     if account.practitioner is not None:
         author: str | None = f"Practitioner/{account.practitioner}"
     else:
-        author = f"Patient/{patient}" if account.patient == patient else None
-    return Whose(person, access, session, author)
+        author = f"Patient/{patient.id}" if account.patient == patient.id else None
+    return Whose(patient, access, session, author)

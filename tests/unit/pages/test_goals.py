@@ -11,9 +11,9 @@ from healix_fhir.model.validate import check
 from healix_fhir.operation.goal.progress import progress
 from healix_fhir.operation.goal.reading import readings
 from healix_fhir.operation.goal.target import plan
-from healix_fhir.pages.goals.asked import Fields, ProblemError, description, fields_of, target
-from healix_fhir.pages.goals.measures import MEASURES
+from healix_fhir.pages.goals.asked import Fields, description, fields_of, target
 from healix_fhir.pages.goals.plot import DAYS, drawn, plotted
+from healix_fhir.pages.measures import MEASURES, ProblemError
 from tests.support.goals import observation
 
 TODAY = date(2026, 3, 20)

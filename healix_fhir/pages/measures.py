@@ -1,10 +1,11 @@
-"""What people choose from when they set a goal: each measure with its code, its unit, and what can be at all.
+"""What people choose from when they set a goal or a limit: measures with code and unit, and what can be at all.
 
 Spec: LOINC 2.77; UCUM 2.1
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from healix_fhir.operation.figures import short
 from healix_fhir.operation.measurement.metrics import LOINC, METRICS, Metric, Range, Unit
 
 Coding = tuple[str, str]
+NUMBER = re.compile(r"\d{1,7}([.,]\d{1,3})?", re.ASCII)
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -91,3 +93,26 @@ def measure_of(target: Mapping[str, Any]) -> Measure | None:
     """Which of the measures a target is about."""
     codes = {(one.get("system"), one.get("code")) for one in target.get("measure", {}).get("coding", ())}
     return next((one for one in MEASURES.values() if (LOINC, one.loinc[0]) in codes), None)
+
+
+class ProblemError(Exception):
+    """Why a form makes nothing: the name of a field, and what is wrong, of which the page has the words."""
+
+    def __init__(self, field: str, what: str, measure: Measure | None = None) -> None:
+        super().__init__(field, what)
+        self.field, self.what, self.measure = field, what, measure
+
+
+def number(text: str, field: str, measure: Measure) -> Decimal:
+    """The number that somebody has typed, with a comma or a point. Raises ProblemError."""
+    if not NUMBER.fullmatch(text):
+        raise ProblemError(field, "number", measure)
+    return Decimal(text.replace(",", "."))
+
+
+def value(text: str, field: str, measure: Measure) -> Decimal:
+    """A number that can be measured at all. Raises ProblemError."""
+    found = number(text, field, measure)
+    if not measure.least <= found <= measure.most:
+        raise ProblemError(field, "possible", measure)
+    return found
