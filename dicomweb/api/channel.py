@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -30,7 +30,7 @@ from healix_fhir.kernel.database import aat_once, atransaction, one
 from healix_fhir.kernel.errors import Category, HealixError, forbidden
 from healix_fhir.kernel.ids import request_id
 from healix_fhir.kernel.refusal import as_refusal
-from healix_fhir.kernel.waking import Waking
+from healix_fhir.kernel.waking import Waking, woken
 from smart_auth.access import AccessContext
 from smart_auth.denial import Denial
 
@@ -173,7 +173,8 @@ class _Session:
             await asyncio.gather(heard, return_exceptions=True)
         code, reason = _closing(ended)
         if code:
-            await self.send({"type": "websocket.close", "code": code, "reason": reason})
+            with suppress(OSError):  # the other side is gone
+                await self.send({"type": "websocket.close", "code": code, "reason": reason})
 
     async def _tell(self, access: AccessContext, seen: int) -> None:
         while True:
@@ -185,18 +186,13 @@ class _Session:
             if found:
                 await aat_once(self.edge.pool, one(told(self.aet, seen)))
             else:
-                await self._wait()
+                await woken(self.wake, PULSE)
             access = await self.again()
-
-    async def _wait(self) -> None:
-        try:
-            await asyncio.wait_for(self.wake.wait(), PULSE)
-        except TimeoutError:
-            return
 
     async def _send(self, message: Message) -> None:
         try:
-            await asyncio.wait_for(self.send(message), STALL)
+            async with asyncio.timeout(STALL):
+                await self.send(message)
         except TimeoutError:
             raise _Ended(TRY_LATER, "the reports are not read") from None
 

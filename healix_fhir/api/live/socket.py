@@ -29,6 +29,7 @@ from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid, unauthenticated
 from healix_fhir.kernel.ids import request_id
 from healix_fhir.kernel.refusal import as_refusal
+from healix_fhir.kernel.waking import woken
 from healix_fhir.store.read import missing
 from healix_fhir.subscription.binding import bound
 from healix_fhir.subscription.channel import Kind as Channel
@@ -206,7 +207,7 @@ class _Session:
             if not self.bindings:
                 if time.monotonic() > until:
                     raise _Ended(POLICY, "nothing was bound")
-                await self._wait(PATIENCE)
+                await woken(self.wake, PATIENCE)
                 continue
             more = False
             accesses = {
@@ -222,7 +223,7 @@ class _Session:
             if not self.bindings:
                 raise _Ended(GONE, "the Subscription is no more in service")
             if not more:
-                await self._wait(min([PULSE, *self._beats()]))
+                await woken(self.wake, min([PULSE, *self._beats()]))
 
     async def _pass_on(self, id_: str, heard: Heard) -> bool:
         """Tell what one Subscription has; whether there was something."""
@@ -251,17 +252,12 @@ class _Session:
         now = time.monotonic()
         return [max(one.spoke + one.heartbeat - now, 0.05) for one in self.bindings.values() if one.heartbeat]
 
-    async def _wait(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self.wake.wait(), seconds)
-        except TimeoutError:
-            return
-
     async def _say(self, text: str) -> None:
         message: Message = {"type": "websocket.send", "text": text}
         async with self.speaking:
             try:
-                await asyncio.wait_for(self.send(message), STALL)
+                async with asyncio.timeout(STALL):
+                    await self.send(message)
             except TimeoutError:
                 raise _Ended(TRY_LATER, "the notifications are not read") from None
 

@@ -26,6 +26,7 @@ from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.kernel.refusal import as_refusal
+from healix_fhir.kernel.waking import woken
 from healix_fhir.store.read import missing
 from healix_fhir.subscription.following import Heard, Look, by_access, by_owner, hear
 from healix_fhir.subscription.guide import Content, Kind
@@ -171,13 +172,13 @@ class _Following:
             if time.monotonic() - spoke >= PULSE:
                 await self._say(":\n\n")
                 spoke = time.monotonic()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), PULSE)
+            await woken(self.wake, PULSE)
 
     async def _say(self, text: str) -> None:
         """Send a part. Raises TimeoutError where the other side takes nothing."""
         message = {"type": "http.response.body", "body": text.encode(), "more_body": True}
-        await asyncio.wait_for(self.send(message), STALL)
+        async with asyncio.timeout(STALL):
+            await self.send(message)
 
 
 def _event(heard: Heard, one: Known, base: str) -> str:
