@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dotenv import dotenv_values
 
 from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.language.spoken import LANGUAGES
 
 PREFIX = "HEALIX_"
 DUPLICATES = ("refuse", "keep", "replace")
@@ -167,6 +168,8 @@ class Settings:
     """Origins whose scripts may use the APIs from browsers beside those of registered apps; `*`: all."""
     tenant: str = ""
     """A name of this organization that is told to apps with their tokens (`tenant`); empty: none."""
+    language: str = "en"
+    """Language of pages and mails for whom wants no other: `en`, `de`, `es`, `fr` or `hi`."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 
@@ -238,7 +241,7 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
     _check_bulk(settings)
     _check_cds(settings)
     _check_proxies(settings)
-    _check_zone(settings)
+    _check_place(settings)
     return settings
 
 
@@ -287,7 +290,9 @@ def _check_proxies(settings: Settings) -> None:
             raise invalid(f"{PREFIX}TRUSTED_PROXIES holds '{proxy[:64]}', which is no address or network") from error
 
 
-def _check_zone(settings: Settings) -> None:
+def _check_place(settings: Settings) -> None:
+    if settings.language not in LANGUAGES:
+        raise invalid(f"{PREFIX}LANGUAGE must be one of {', '.join(LANGUAGES)}")
     try:
         settings.zone  # noqa: B018
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

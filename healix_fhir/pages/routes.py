@@ -17,6 +17,7 @@ from healix_fhir.pages import (
     dicomweb,
     emergency,
     home,
+    language,
     launch,
     leaving,
     login,
@@ -42,6 +43,7 @@ from healix_fhir.pages.form import check_address
 from healix_fhir.pages.goals import edit as goal
 from healix_fhir.pages.goals import overview as goals
 from healix_fhir.pages.goals.whose import ADDRESS as GOALS
+from healix_fhir.pages.language import spoken_to
 from healix_fhir.pages.prescription import addresses as prescription
 from healix_fhir.pages.readings import page as readings
 from healix_fhir.pages.render import asset, page
@@ -86,6 +88,7 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(readings.ADDRESS, _answering(site, readings.show)),
         Route(devices.ADDRESS, _answering(site, devices.show)),
         Route(devices.ADDRESS, _answering(site, devices.submit), methods=["POST"]),
+        Route(language.ADDRESS, _answering(site, language.choose), methods=["POST"]),
         Route("/account/launch", _answering(site, launch.start), methods=["POST"]),
         *_goals(site),
         *_alerts(site),
@@ -199,9 +202,13 @@ def _security(site: Site) -> list[BaseRoute]:
 
 
 def _answering(site: Site, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """`handler` with refusals and failures as pages."""
+    """`handler` in the language of who asks, with refusals and failures as pages."""
 
     async def answer(request: Request) -> Response:
+        with spoken_to(site, request):
+            return await _answer(request)
+
+    async def _answer(request: Request) -> Response:
         try:
             check_address(request)
             return await handler(site, request)

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Row, Work, atransaction
+from healix_fhir.kernel.language.spoken import ENGLISH
 from healix_fhir.kernel.settings import SHORTEST_PASSWORD
 from smart_auth.access import AccessContext
 from smart_auth.denials import Denials
@@ -42,7 +43,8 @@ class Site:
     """`root` is the server's URL without a slash at the end. `has_viewer` tells whether a viewer is installed.
 
     `password_length` is the least of a new password. `two_factors_of` are the roles that do not sign in
-    with a password alone; `tenant` names this organization to apps. Times are told by the clock of `zone`.
+    with a password alone; `tenant` names this organization to apps. Times are told by the clock of `zone`, and in
+    `language` where neither a person nor their browser wants another.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -57,6 +59,7 @@ class Site:
     tenant: str = ""
     verifier: Verifier = field(default_factory=Verifier)
     zone: ZoneInfo = UTC
+    language: str = ENGLISH
 
     @property
     def secure(self) -> bool:
@@ -82,6 +85,11 @@ class Site:
     def pending_cookie(self) -> str:
         """The name of the cookie of a login that waits for its second step."""
         return "__Host-healix-pending" if self.secure else "healix-pending"
+
+    @property
+    def language_cookie(self) -> str:
+        """The name of the cookie of the language that a browser's person has chosen."""
+        return "__Host-healix-language" if self.secure else "healix-language"
 
     @property
     def party(self) -> RelyingParty:

@@ -106,6 +106,7 @@ def create_app(settings: Settings) -> ASGIApp:
             settings.password_length,
             settings.tenant,
             zone=settings.clock,
+            language=settings.language,
         )
         watch = ParameterWatch(settings.database_url)
         events, reports = live_process.waking(settings.database_url), channel.waking(settings.database_url)
