@@ -39,6 +39,7 @@ from healix_fhir.pages import routes as pages
 from healix_fhir.pages.site import Site
 from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.server import health, telemetry
+from healix_fhir.server.admission import Admission
 from healix_fhir.server.health import Pool
 from healix_fhir.server.integrity_gauges import integrity
 from healix_fhir.server.middleware import Outermost
@@ -150,7 +151,7 @@ def create_app(settings: Settings) -> ASGIApp:
             await pool.close()
 
     router = Rooms(lifespan=lifespan)
-    return Outermost(router, counters, secure=secure, origins=origins)
+    return Outermost(Admission(router, counters), counters, secure=secure, origins=origins)
 
 
 async def _bulk(settings: Settings, pool: Pool, gate: TokenGate) -> BulkEdge:

@@ -34,6 +34,8 @@ LINGER = 5.0
 STALL = 60.0
 IDLE = 5.0
 SWEEP = 1.0
+CONNECTIONS = 1000
+"""Connections of one process; for a further one the one that has been asking for nothing for longest is closed."""
 
 
 class Phase(Enum):
@@ -71,6 +73,8 @@ class DeadlineProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection owes its first request's headers."""
         self._joined = JoinedWrites(transport, self.loop)
+        if len(self.connections) >= CONNECTIONS:
+            self._make_room()
         super().connection_made(cast("asyncio.Transport", self._joined))
         self._enter(Phase.HEADERS, HEADERS)
         if not self._sweeping.get(self.server_state):
@@ -89,10 +93,23 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The body comes next."""
         self._enter(Phase.BODY, BODY)
+        self._check_framing()
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:  # else it becomes a web socket
             cast("Scope", self.scope)[WHOLE] = WholeAnswer(self.cycle, self._joined)
+
+    def _check_framing(self) -> None:
+        """Refuse what llhttp lets pass; whatever is raised here is answered 400 and ends the connection.
+
+        Spec: RFC 9110 7.2; RFC 9112 6.1
+        """
+        names = [name for name, _ in self.headers]
+        if self.parser.get_http_version() == "1.1":
+            if names.count(b"host") != 1:
+                raise ValueError("a request names one host")
+        elif b"transfer-encoding" in names:
+            raise ValueError("HTTP/1.0 has no transfer codings")
 
     def on_message_complete(self) -> None:
         """The request is complete; how long its answer takes is the application's."""
@@ -134,6 +151,16 @@ class DeadlineProtocol(HttpToolsProtocol):
         """The caller has read."""
         self._stalled = None
         super().resume_writing()
+
+    def _make_room(self) -> None:
+        """Close the connection that is nearest to its deadline of those of which no request is complete."""
+        silent = [
+            one
+            for one in self.connections
+            if isinstance(one, DeadlineProtocol) and one._phase is not Phase.ANSWER  # noqa: SLF001 - its own class
+        ]
+        if silent:
+            min(silent, key=lambda one: one._deadline).transport.abort()  # noqa: SLF001 - as above
 
     def _enter(self, phase: Phase, seconds: float) -> None:
         self._phase = phase

@@ -43,6 +43,12 @@ class Telemetry:
         self._seconds = Histogram(
             "healix_http_request_seconds", "time to answer", ("route",), buckets=BUCKETS, registry=self._registry
         )
+        self._refused = Counter(
+            "healix_http_refused",
+            "requests for which there was no place, by class of work and reason",
+            ("work", "reason"),
+            registry=self._registry,
+        )
         self._counted: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, route: str, status: int, seconds: float) -> None:
@@ -53,6 +59,10 @@ class Telemetry:
             self._counted[route, status] = found
         found[0].inc()
         found[1].observe(seconds)
+
+    def refused(self, work: str, reason: str) -> None:
+        """Count a request for which there was no place."""
+        self._refused.labels(work, reason).inc()
 
     def render(self) -> bytes:
         """Everything counted, in Prometheus' text format."""

@@ -23,6 +23,7 @@ WEB_SOCKETS: dict[str, Any] = {
     "ws_per_message_deflate": False,
 }
 """How uvicorn serves web sockets: callers send next to nothing, and who answers no ping is gone."""
+FILES = 8192
 YOUNG = 50_000
 """Objects made between two looks of the garbage collector: a request makes some thousands, nearly none in cycles."""
 
@@ -39,6 +40,7 @@ def run(settings: Settings, *, descriptor: int | None, parent: int | None) -> No
     from healix_fhir.server.app import create_app
 
     end_with_parent(parent)
+    _allow_files()
     listener = socket.socket(fileno=descriptor) if descriptor is not None else listen(settings.host, settings.port)
     with using_database(settings, child=parent is not None) as connected:
         server = uvicorn.Server(configuration(create_app(connected), connected))
@@ -63,6 +65,16 @@ def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         forwarded_allow_ips=list(settings.proxies),
         timeout_graceful_shutdown=GRACE,
     )
+
+
+def _allow_files() -> None:
+    """Let the process open as many files and connections as the system allows it, up to `FILES`."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _collect_less() -> None:

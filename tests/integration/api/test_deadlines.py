@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -63,6 +64,15 @@ def rest(connection: socket.socket) -> bytes:
     return received
 
 
+def answers(connection: socket.socket) -> bool:
+    """Whether a request on it is answered."""
+    try:
+        connection.sendall(GET)
+        return connection.recv(65536).startswith(b"HTTP/1.1 200")
+    except (ConnectionResetError, BrokenPipeError):
+        return False
+
+
 def test_an_idle_connection_is_closed(address: tuple[str, int]) -> None:
     """A connection that has had its answer and asks for nothing more is closed without a word, also after a second."""
     with connect(address) as connection:
@@ -88,6 +98,18 @@ def test_headers_that_do_not_come_end_the_connection(address: tuple[str, int], s
     with connect(address) as connection:
         connection.sendall(sent)
         assert rest(connection).startswith(b"HTTP/1.1 408") == bool(sent)
+
+
+def test_silent_connections_make_room(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are as many connections as there may be, one of those that ask for nothing goes for a new one."""
+    monkeypatch.setattr(deadlines, "CONNECTIONS", 3)
+    for name in ("HEADERS", "IDLE"):
+        monkeypatch.setattr(deadlines, name, 60.0)
+    with ExitStack() as stack:
+        silent = [stack.enter_context(connect(address)) for _ in range(3)]
+        assert all(answers(connection) for connection in silent)
+        assert answers(stack.enter_context(connect(address)))
+        assert sum(answers(connection) for connection in silent) == 2
 
 
 def test_headers_that_drip_end_the_connection(address: tuple[str, int]) -> None:

@@ -1,0 +1,197 @@
+"""How much a web process does at once, who waits for how long, and what is refused when more comes than can be done.
+
+Clinical work and bulk work have places of their own, so that exports never keep a read waiting. Whoever finds no place
+waits in a line of its class; each line is bounded in number and in time, and callers in it take turns: one that sends
+a thousand requests at once waits for itself, and another is served after one of them. What finds the line full, or
+stands in it for too long, is refused with 503 and `Retry-After`; a caller with too many requests in line gets 429.
+
+Only work takes a place: it is left while the caller sends its body or reads its answer, so that slow callers hold none.
+Bodies that are held meanwhile are counted, and the process holds `HELD` bytes of them at most.
+
+Spec: RFC 9110 15.6.4, 10.2.3; RFC 6585 4
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.server.telemetry import Telemetry
+from smart_auth.network import network
+
+RETRY_AFTER = 2
+PAUSE = 0.25
+"""Seconds that a refusal waits: a crowd that asks again at once would have the processor for its refusals."""
+HELD = 256 << 20
+LARGE = 1 << 20
+"""Bytes from which a Bundle counts as bulk work."""
+FREE = ("/healthz", "/readyz", "/metrics", "/subscriptions/")
+"""What is always answered: what supervisors ask, and streams of events, which count their callers themselves."""
+BULK = re.compile(r"/bulk/|/fhir/(.*/)?\$(export|import|reindex|purge|expunge|stats|ingest-measurements)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Of one class: requests that are done `at_once`, that are `waiting` of all and of `each` caller, and how long."""
+
+    at_once: int
+    waiting: int
+    each: int
+    seconds: float
+
+
+CLINICAL_TERMS = Terms(at_once=16, waiting=256, each=128, seconds=2.0)
+BULK_TERMS = Terms(at_once=4, waiting=32, each=16, seconds=10.0)
+
+
+class Line:
+    """The places of one class, and who waits for one. It is used by one event loop alone."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._busy = 0
+        self._count = 0
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    async def enter(self, caller: str) -> None:
+        """Take a place, as soon as it is this caller's turn.
+
+        Raises Unavailable when the line is full or does not move, Busy when this caller has too many in it.
+        """
+        if self._busy < self._terms.at_once:
+            self._busy += 1
+            return
+        if self._count >= self._terms.waiting:
+            raise _refused()
+        own = self._waiting.setdefault(caller, deque())
+        if len(own) >= self._terms.each:
+            raise HealixError(Category.BUSY, "too many requests of yours are waiting already", retry_after=RETRY_AFTER)
+        turn = asyncio.get_running_loop().create_future()
+        own.append(turn)
+        self._count += 1
+        try:
+            async with asyncio.timeout(self._terms.seconds):
+                await turn
+        except BaseException as error:
+            self._give_up(caller, turn)
+            if isinstance(error, TimeoutError):
+                raise _refused() from error
+            raise
+
+    def leave(self) -> None:
+        """Give a place up; whoever's turn it is has it."""
+        self._busy -= 1
+        while self._count and self._busy < self._terms.at_once:
+            caller, own = self._waiting.popitem(last=False)
+            turn = own.popleft()
+            self._count -= 1
+            if own:
+                self._waiting[caller] = own
+            if not turn.done():  # who has just given up takes none
+                turn.set_result(None)
+                self._busy += 1
+
+    def come_back(self) -> None:
+        """Go on with what is begun: that waits for nobody."""
+        self._busy += 1
+
+    def _give_up(self, caller: str, turn: asyncio.Future[None]) -> None:
+        if turn.done() and not turn.cancelled():
+            self.leave()  # the place came too late
+            return
+        own = self._waiting.get(caller)
+        if own is None or turn not in own:
+            return
+        own.remove(turn)
+        self._count -= 1
+        if not own:
+            del self._waiting[caller]
+
+
+class Admission:
+    """The layer around `app` that lets in what can be done."""
+
+    def __init__(
+        self, app: ASGIApp, telemetry: Telemetry, *, clinical: Terms = CLINICAL_TERMS, bulk: Terms = BULK_TERMS
+    ) -> None:
+        self._app = app
+        self._telemetry = telemetry
+        self._lines = {"clinical": Line(clinical), "bulk": Line(bulk)}
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI interface. Raises Unavailable and Busy for what is not let in."""
+        if scope["type"] != "http" or scope["path"].startswith(FREE):
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        headers = dict(scope["headers"])
+        kind = "bulk" if _is_bulk(path, headers) else "clinical"
+        line = self._lines[kind]
+        try:
+            await line.enter(_caller(scope, headers))
+        except HealixError as error:
+            self._telemetry.refused(kind, error.category.value)
+            await asyncio.sleep(PAUSE)
+            raise
+        held = 0
+
+        async def body() -> Message:
+            nonlocal held
+            line.leave()
+            try:
+                message = await receive()
+            finally:
+                line.come_back()
+            if not path.startswith("/dicomweb"):  # what comes there goes to the archive as it comes
+                size = len(message.get("body", b""))
+                held += size
+                self._held += size
+                if self._held > HELD and held < self._held:  # a single one may be larger
+                    self._telemetry.refused(kind, "memory")
+                    raise _refused()
+            return message
+
+        async def answer(message: Message) -> None:
+            if not message.get("more_body"):
+                await send(message)
+                return
+            line.leave()
+            try:
+                await send(message)
+            finally:
+                line.come_back()
+
+        try:
+            await self._app(scope, body, answer)
+        finally:
+            self._held -= held
+            line.leave()
+
+
+def _refused() -> HealixError:
+    return HealixError(
+        Category.UNAVAILABLE, "the server has more to do than it can; try again later", retry_after=RETRY_AFTER
+    )
+
+
+def _is_bulk(path: str, headers: dict[bytes, bytes]) -> bool:
+    if path in ("/fhir", "/fhir/"):
+        length = headers.get(b"content-length", b"")
+        return b"transfer-encoding" in headers or (length.isdigit() and int(length) > LARGE)
+    return BULK.match(path) is not None
+
+
+def _caller(scope: Scope, headers: dict[bytes, bytes]) -> str:
+    """Who takes turns: a token, else an address."""
+    token = headers.get(b"authorization")
+    if token is not None:
+        return token.decode("latin-1")
+    client: tuple[Any, ...] | None = scope.get("client")
+    return network(client[0]) if client else ""

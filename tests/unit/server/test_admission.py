@@ -1,0 +1,275 @@
+"""Who is let in, who waits, and who is refused when more comes than can be done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.server import admission
+from healix_fhir.server.admission import Admission, Line, Terms
+from healix_fhir.server.telemetry import Telemetry
+
+FEW = Terms(at_once=1, waiting=3, each=2, seconds=60.0)
+IMPATIENT = Terms(at_once=1, waiting=3, each=2, seconds=0.0)
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusals come at once."""
+    monkeypatch.setattr(admission, "PAUSE", 0.0)
+
+
+class Server:
+    """An application behind admission whose requests end when they are told to."""
+
+    def __init__(self, clinical: Terms = FEW, bulk: Terms = FEW) -> None:
+        self.telemetry = Telemetry()
+        self.layer = Admission(self._work, self.telemetry, clinical=clinical, bulk=bulk)
+        self.begun: list[str] = []
+        self.ends: dict[str, asyncio.Event] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.inputs: dict[str, asyncio.Queue[Message]] = {}
+
+    async def _work(self, scope: Scope, receive: Receive, send: Send) -> None:
+        name = scope["name"]
+        if scope["method"] == "POST":
+            await receive()
+        self.begun.append(name)
+        await self.ends[name].wait()
+        if scope["path"] == "/fhir/stream":
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+
+    async def ask(
+        self, name: str, caller: str = "", *, path: str = "/fhir/Patient", method: str = "GET", send: Any = None
+    ) -> None:
+        """Send the request `name`; returns when it is begun, waits, or is refused."""
+        self.ends[name] = asyncio.Event()
+        self.inputs[name] = asyncio.Queue()
+        scope: Scope = {
+            "type": "http",
+            "name": name,
+            "path": path,
+            "method": method,
+            "headers": [(b"authorization", caller.encode())],
+        }
+        self.tasks[name] = asyncio.create_task(self.layer(scope, self.inputs[name].get, send))
+        await settle()
+
+    async def end(self, name: str) -> None:
+        """Let it end."""
+        self.ends[name].set()
+        await settle()
+
+    def refusal(self, name: str) -> Category | None:
+        """Why it was refused; None where it was not."""
+        task = self.tasks[name]
+        error = task.exception() if task.done() else None
+        if error is None:
+            return None
+        assert isinstance(error, HealixError)
+        assert error.retry_after
+        return error.category
+
+
+async def settle() -> None:
+    """Let everything go on that can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def on_a_loop(check: Callable[[], Awaitable[None]]) -> None:
+    """Run an asynchronous check; what it leaves under way is cancelled."""
+
+    async def main() -> None:
+        await check()
+
+    asyncio.run(main())
+
+
+def test_callers_take_turns() -> None:
+    """Whoever sends many requests waits for itself; another caller is served after one of them."""
+
+    async def check() -> None:
+        server = Server(Terms(at_once=1, waiting=9, each=5, seconds=60))
+        for name in ("a1", "a2", "a3", "b1"):
+            await server.ask(name, name[0])
+        for name in ("a1", "a2", "b1", "a3"):
+            assert server.begun[-1] == name
+            await server.end(name)
+
+    on_a_loop(check)
+
+
+def test_the_line_is_bounded() -> None:
+    """What finds the line full is refused as Unavailable, too many of one caller as Busy; both are counted."""
+
+    async def check() -> None:
+        server = Server()
+        for name in ("a1", "a2", "a3", "a4", "b1", "c1"):
+            await server.ask(name, name[0])
+        refused = {name: server.refusal(name) for name in server.tasks}
+        assert {name: why for name, why in refused.items() if why} == {
+            "a4": Category.BUSY,
+            "c1": Category.UNAVAILABLE,
+        }
+        counted = server.telemetry.render().decode()
+        assert 'healix_http_refused_total{reason="busy",work="clinical"} 1.0' in counted
+        assert 'healix_http_refused_total{reason="unavailable",work="clinical"} 1.0' in counted
+
+    on_a_loop(check)
+
+
+def test_nobody_waits_for_ever() -> None:
+    """Whoever stands in line for too long is refused, and its place in the line is free."""
+
+    async def check() -> None:
+        server = Server(IMPATIENT)
+        await server.ask("a1")
+        for name in ("b1", "c1", "d1", "e1"):
+            await server.ask(name, name)
+            assert server.refusal(name) is Category.UNAVAILABLE
+        await server.end("a1")
+        await server.ask("f1")
+        assert server.begun == ["a1", "f1"]
+
+    on_a_loop(check)
+
+
+def test_a_caller_that_leaves_keeps_no_place() -> None:
+    """A request that is cancelled in line, or just when its turn comes, leaves the place to the next."""
+
+    async def check() -> None:
+        server = Server()
+        for name in ("a1", "b1", "c1", "d1"):
+            await server.ask(name, name)
+        server.tasks["b1"].cancel()
+        server.ends["a1"].set()
+        await asyncio.sleep(0)
+        server.tasks["c1"].cancel()
+        await settle()
+        assert server.begun == ["a1", "d1"]
+        await server.end("d1")
+        await server.ask("e1")
+        assert server.begun[-1] == "e1"
+
+    on_a_loop(check)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/fhir/$export",
+        "/fhir/Patient/$export",
+        "/fhir/Group/g/$export",
+        "/fhir/$import",
+        "/fhir/$reindex",
+        "/fhir/Observation/$stats",
+        "/bulk/x/y",
+    ],
+)
+def test_exports_keep_no_read_waiting(path: str) -> None:
+    """Bulk work has places of its own: when they are taken, reads are still served, and the other way round."""
+
+    async def check() -> None:
+        server = Server()
+        await server.ask("export", path=path)
+        await server.ask("second", path=path)
+        await server.ask("read")
+        assert server.begun == ["export", "read"]
+
+    on_a_loop(check)
+
+
+def test_supervisors_are_always_answered() -> None:
+    """Health and metrics take no place."""
+
+    async def check() -> None:
+        server = Server()
+        await server.ask("a1")
+        for path in ("/healthz", "/readyz", "/metrics"):
+            await server.ask(path, path=path)
+        assert server.begun == ["a1", "/healthz", "/readyz", "/metrics"]
+
+    on_a_loop(check)
+
+
+def test_a_slow_sender_holds_no_place() -> None:
+    """While the body of a request is awaited others are served; the request goes on when it has come."""
+
+    async def check() -> None:
+        server = Server()
+        await server.ask("slow", method="POST")
+        await server.ask("read")
+        assert server.begun == ["read"]
+        await server.inputs["slow"].put({"type": "http.request", "body": b"x"})
+        await settle()
+        assert server.begun == ["read", "slow"]
+        await server.ask("next")
+        await server.end("slow")
+        assert server.begun == ["read", "slow"]  # two were under way: one has to end first
+        await server.end("read")
+        assert server.begun == ["read", "slow", "next"]
+
+    on_a_loop(check)
+
+
+def test_a_slow_reader_holds_no_place() -> None:
+    """While a part of an answer waits for its reader others are served."""
+
+    async def check() -> None:
+        server, read = Server(), asyncio.Event()
+
+        async def send(_: Message) -> None:
+            await read.wait()
+
+        await server.ask("stream", path="/fhir/stream", send=send)
+        await server.end("stream")
+        await server.ask("read")
+        assert server.begun == ["stream", "read"]
+        read.set()
+        await settle()
+        assert server.tasks["stream"].done()
+
+    on_a_loop(check)
+
+
+def test_bodies_are_held_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the bodies held are too much for the memory the next is refused; when one is done there is room again."""
+    monkeypatch.setattr(admission, "HELD", 10)
+
+    async def check() -> None:
+        server = Server(Terms(at_once=9, waiting=0, each=0, seconds=0))
+        for name in ("a", "b"):
+            await server.ask(name, method="POST")
+            await server.inputs[name].put({"type": "http.request", "body": b"12345678"})
+            await settle()
+        assert (server.begun, server.refusal("b")) == (["a"], Category.UNAVAILABLE)
+        await server.end("a")
+        await server.ask("c", method="POST")
+        await server.inputs["c"].put({"type": "http.request", "body": b"123456789012"})
+        await settle()
+        assert server.begun == ["a", "c"]
+
+    on_a_loop(check)
+
+
+def test_a_place_that_comes_as_its_waiter_leaves_goes_on() -> None:
+    """A place that is given up in the moment in which the next in line goes away is the one after's."""
+
+    async def check() -> None:
+        line = Line(FEW)
+        await line.enter("a")
+        waiting = [asyncio.create_task(line.enter(name)) for name in ("b", "c")]
+        await settle()
+        waiting[0].cancel()
+        line.leave()
+        await settle()
+        assert [waiter.cancelled() for waiter in waiting] == [True, False]
+        assert waiting[1].done()
+
+    on_a_loop(check)
