@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.language.catalogue import say
 from healix_fhir.model.json import decode_stored, encode
 from healix_fhir.operation.measurement.measured import Measured, measured
 from healix_fhir.operation.pairing import pair, part
@@ -117,7 +118,7 @@ def name_of(device: dict[str, Any]) -> str:
     """What people call a device: by the name that they gave it, else by what its maker calls it."""
     names = sorted(device.get("deviceName", ()), key=lambda one: one.get("type") != "user-friendly-name")
     given = next((one["name"] for one in names if one.get("name")), None)
-    return str(given or device.get("modelNumber") or device.get("type", {}).get("text") or "Device without a name")
+    return str(given or device.get("modelNumber") or device.get("type", {}).get("text") or say("Device without a name"))
 
 
 def _widened(access: AccessContext) -> AccessContext:

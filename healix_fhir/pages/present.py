@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from healix_fhir.kernel.language.catalogue import marked, say
+
 Json = dict[str, Any]
 
 UID_SYSTEM = "urn:dicom:uid"
 UID_PREFIX = "urn:oid:"
-NO_NAME = "Name not recorded"
+NO_NAME = marked("Name not recorded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,11 @@ def name(names: Iterable[Json]) -> str:
         )
         if text:
             return str(text)
-    return NO_NAME
+    return say(NO_NAME)
+
+
+def _untitled(modalities: str) -> str:
+    return say("{modalities} study", modalities=modalities) if modalities else say("Imaging study")
 
 
 def study(resource: Json) -> Study | None:
@@ -74,7 +80,8 @@ def study(resource: Json) -> Study | None:
     modalities = ", ".join(code for one in resource.get("modality", ()) if (code := one.get("code")))
     return Study(
         uid,
-        resource.get("description") or (f"{modalities} study" if modalities else "Imaging study"),
+        resource.get("description")
+        or (say("{modalities} study", modalities=modalities) if modalities else say("Imaging study")),
         resource.get("started", "")[:16].replace("T", " "),
         modalities,
         resource.get("numberOfSeries", 0),

@@ -11,6 +11,7 @@ from healix_fhir.care.reports.link import Door
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid
+from healix_fhir.kernel.language.catalogue import heard, say
 from healix_fhir.model.json import decode_stored
 from healix_fhir.pages.account.stranger import form
 from healix_fhir.pages.form import check_csrf, read_form
@@ -47,7 +48,7 @@ async def enter(site: Site, request: Request) -> Response:
         return pdf(await _opened(site, secret, born, who, counted))
     except HealixError as error:
         if error.category in (Category.NOT_FOUND, Category.GONE):
-            return page("told.html", 404, title="No document", text=link.ended().message, link="", label="")
+            return page("told.html", 404, title=say("No document"), text=heard(link.ended().message), link="", label="")
         return form(site, request, "report_link.html", error=error, link=secret)
 
 

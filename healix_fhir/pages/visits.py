@@ -6,23 +6,27 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from healix_fhir.kernel.language.catalogue import Words, say
+from healix_fhir.kernel.language.dates import moment
 from healix_fhir.pages.people import cursor_of, resources
 from healix_fhir.pages.site import Site
 from smart_auth.access import AccessContext
 
 VISITS, NEWEST = 20, 100
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-KINDS = {
-    "AMB": "Visit",
-    "EMER": "Emergency",
-    "HH": "Visit at home",
-    "IMP": "Stay",
-    "ACUTE": "Stay",
-    "NONAC": "Stay",
-    "OBSENC": "Stay for observation",
-    "SS": "Day surgery",
-    "VR": "Visit by phone or video",
-}
+KINDS = Words(
+    {
+        "AMB": "Visit",
+        "EMER": "Emergency",
+        "HH": "Visit at home",
+        "IMP": "Stay",
+        "ACUTE": "Stay",
+        "NONAC": "Stay",
+        "OBSENC": "Stay for observation",
+        "SS": "Day surgery",
+        "VR": "Visit by phone or video",
+    }
+)
 """Classes of encounters as people call them. Spec: terminology.hl7.org, v3-ActEncounterCode"""
 UNUSABLE = "cancelled,entered-in-error"
 
@@ -79,10 +83,14 @@ def visit(encounter: dict[str, Any]) -> Visit:
     """An Encounter as a line: what it is, when, and why."""
     kinds = [_words(one) for one in encounter.get("type", ())]
     class_ = encounter.get("class", {})
-    kind = next(filter(None, kinds), "") or KINDS.get(class_.get("code", "")) or class_.get("display") or "Visit"
+    kind = next(filter(None, kinds), "") or KINDS.get(class_.get("code", "")) or class_.get("display") or say("Visit")
     period = encounter.get("period", {})
-    begin, end = (period.get(name, "")[:16].replace("T", " ") for name in ("start", "end"))
-    when = f"{begin} to {end}" if begin and end and begin[:10] != end[:10] else begin or end
+    begin, end = (moment(period.get(name)) for name in ("start", "end"))
+    when = (
+        say("{first} to {last}", first=begin, last=end)
+        if begin and end and period["start"][:10] != period["end"][:10]
+        else begin or end
+    )
     reasons = [_words(one) for one in encounter.get("reasonCode", ())]
     return Visit(encounter["id"], str(kind), when, ", ".join(filter(None, reasons)))
 

@@ -24,6 +24,8 @@ LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 INLINE = frozenset({"a", "strong", "em", "q", "code", "b", "i", "abbr"})
 VERBATIM = frozenset({"Healix", "· Healix", "UTC"})
 """What is the same in every language."""
+PIECE = re.compile(r"^<\{|^[\w-]+=\"|\.ics$")
+"""What begins a piece of a tag, and what ends an address: no text of a message."""
 WORD = re.compile(r"[^\W\d_]")
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 QUOTED = re.compile(r'"[^"]*"')
@@ -172,7 +174,7 @@ def _message(run: list[Token], words: Callable[[str], str]) -> str:
     places: dict[str, str] = {}
     text = "".join(token.source if token.kind == "text" else _place(token, places) for token in run)
     message = " ".join(text.split())
-    if message in VERBATIM:
+    if message in VERBATIM or PIECE.search(message):
         return "".join(token.source for token in run)
     spoken = words(message)
     if spoken == message:

@@ -3,82 +3,89 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 
+from healix_fhir.kernel.language.catalogue import Words, say
 from smart_auth.oauth.authorize.scopes import finer
 from smart_auth.scope import OTHER_SCOPES, Context, Permission, Scope, parse_one
 
-OTHER = {
-    "openid": "Know that it is you",
-    "fhirUser": "Know who you are in this record",
-    "profile": "Know your user name and role",
-    "online_access": "Keep this access while you are signed in",
-    "offline_access": "Keep this access also when you are away, until you take it back",
-    "launch": "Know which patient you have open",
-    "launch/patient": "Know which patient this is about",
-    "launch/encounter": "Know which visit this is about",
-}
+OTHER = Words(
+    {
+        "openid": "Know that it is you",
+        "fhirUser": "Know who you are in this record",
+        "profile": "Know your user name and role",
+        "online_access": "Keep this access while you are signed in",
+        "offline_access": "Keep this access also when you are away, until you take it back",
+        "launch": "Know which patient you have open",
+        "launch/patient": "Know which patient this is about",
+        "launch/encounter": "Know which visit this is about",
+    }
+)
 """Scopes that open no data."""
 
-THINGS = {
-    "*": "everything",
-    "AllergyIntolerance": "allergies",
-    "Appointment": "appointments",
-    "Binary": "attached files",
-    "CarePlan": "care plans",
-    "CareTeam": "care team",
-    "Claim": "bills",
-    "Communication": "messages",
-    "Condition": "conditions and diagnoses",
-    "Consent": "consents",
-    "Coverage": "insurance",
-    "Device": "devices",
-    "DiagnosticReport": "reports of laboratory and imaging",
-    "DocumentReference": "documents",
-    "Encounter": "visits and stays",
-    "FamilyMemberHistory": "illnesses in the family",
-    "Goal": "goals",
-    "ImagingStudy": "images (such as X-ray, CT, MRI)",
-    "Immunization": "vaccinations",
-    "Location": "places of care",
-    "MedicationAdministration": "medicines given",
-    "MedicationDispense": "medicines handed out",
-    "MedicationRequest": "prescriptions",
-    "MedicationStatement": "medicines taken",
-    "Observation": "measurements and test results (such as blood pressure, glucose)",
-    "Organization": "clinics and organizations",
-    "Patient": "name, date of birth, address and contacts",
-    "Practitioner": "names of doctors and staff",
-    "PractitionerRole": "roles of doctors and staff",
-    "Procedure": "treatments and operations",
-    "QuestionnaireResponse": "answers to questionnaires",
-    "RelatedPerson": "family and contacts",
-    "ServiceRequest": "referrals and orders",
-    "Specimen": "samples",
-}
+THINGS = Words(
+    {
+        "*": "everything",
+        "AllergyIntolerance": "allergies",
+        "Appointment": "appointments",
+        "Binary": "attached files",
+        "CarePlan": "care plans",
+        "CareTeam": "care team",
+        "Claim": "bills",
+        "Communication": "messages",
+        "Condition": "conditions and diagnoses",
+        "Consent": "consents",
+        "Coverage": "insurance",
+        "Device": "devices",
+        "DiagnosticReport": "reports of laboratory and imaging",
+        "DocumentReference": "documents",
+        "Encounter": "visits and stays",
+        "FamilyMemberHistory": "illnesses in the family",
+        "Goal": "goals",
+        "ImagingStudy": "images (such as X-ray, CT, MRI)",
+        "Immunization": "vaccinations",
+        "Location": "places of care",
+        "MedicationAdministration": "medicines given",
+        "MedicationDispense": "medicines handed out",
+        "MedicationRequest": "prescriptions",
+        "MedicationStatement": "medicines taken",
+        "Observation": "measurements and test results (such as blood pressure, glucose)",
+        "Organization": "clinics and organizations",
+        "Patient": "name, date of birth, address and contacts",
+        "Practitioner": "names of doctors and staff",
+        "PractitionerRole": "roles of doctors and staff",
+        "Procedure": "treatments and operations",
+        "QuestionnaireResponse": "answers to questionnaires",
+        "RelatedPerson": "family and contacts",
+        "ServiceRequest": "referrals and orders",
+        "Specimen": "samples",
+    }
+)
 """Resource types as people call them; others are named by their words."""
 
 _OBSERVATIONS = "http://terminology.hl7.org/CodeSystem/observation-category"
 _CONDITIONS = "http://terminology.hl7.org/CodeSystem/condition-category"
-KINDS = {
-    f"{_CONDITIONS}|problem-list-item": "problems on the problem list",
-    f"{_CONDITIONS}|encounter-diagnosis": "diagnoses made at a visit",
-    "http://hl7.org/fhir/us/core/CodeSystem/condition-category|health-concern": "health concerns",
-    f"{_OBSERVATIONS}|laboratory": "laboratory results",
-    f"{_OBSERVATIONS}|vital-signs": "vital signs (such as blood pressure, pulse, weight)",
-    f"{_OBSERVATIONS}|imaging": "results of imaging",
-    f"{_OBSERVATIONS}|social-history": "way of life (such as smoking, work)",
-    f"{_OBSERVATIONS}|survey": "answers to health questionnaires",
-    f"{_OBSERVATIONS}|exam": "findings of examinations",
-    f"{_OBSERVATIONS}|procedure": "results of procedures",
-    f"{_OBSERVATIONS}|therapy": "results of therapies",
-    f"{_OBSERVATIONS}|activity": "activity (such as steps, sleep)",
-}
+KINDS = Words(
+    {
+        f"{_CONDITIONS}|problem-list-item": "problems on the problem list",
+        f"{_CONDITIONS}|encounter-diagnosis": "diagnoses made at a visit",
+        "http://hl7.org/fhir/us/core/CodeSystem/condition-category|health-concern": "health concerns",
+        f"{_OBSERVATIONS}|laboratory": "laboratory results",
+        f"{_OBSERVATIONS}|vital-signs": "vital signs (such as blood pressure, pulse, weight)",
+        f"{_OBSERVATIONS}|imaging": "results of imaging",
+        f"{_OBSERVATIONS}|social-history": "way of life (such as smoking, work)",
+        f"{_OBSERVATIONS}|survey": "answers to health questionnaires",
+        f"{_OBSERVATIONS}|exam": "findings of examinations",
+        f"{_OBSERVATIONS}|procedure": "results of procedures",
+        f"{_OBSERVATIONS}|therapy": "results of therapies",
+        f"{_OBSERVATIONS}|activity": "activity (such as steps, sleep)",
+    }
+)
 """Categories of observations and conditions as people call them."""
 
 LOOK = frozenset({Permission.READ, Permission.SEARCH})
-VERBS = ((Permission.CREATE, "add"), (Permission.UPDATE, "change"), (Permission.DELETE, "delete"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +118,31 @@ def choice(scope: str) -> Choice:
 
 def sentence(scope: Scope) -> str:
     """A clinical scope in words, e.g. "See and add: allergies"."""
-    verbs = ["see"] if scope.permissions & LOOK else []
-    verbs += [verb for permission, verb in VERBS if permission in scope.permissions]
-    named = verbs[0] if len(verbs) == 1 else f"{', '.join(verbs[:-1])} and {verbs[-1]}"
-    whose = ", of everyone whose record you can see" if scope.context is Context.USER else ""
-    return f"{named.capitalize()}: {thing(scope)}{whose}"
+    verbs = [say("see")] if scope.permissions & LOOK else []
+    verbs += [verb for permission, verb in _changes() if permission in scope.permissions]
+    first = ", ".join(verbs[:-1])
+    named = say("{first} and {last}", first=first, last=verbs[-1]) if first else verbs[0]
+    told = f"{named[:1].upper()}{named[1:]}: {thing(scope)}"
+    return say("{what}, of everyone whose record you can see", what=told) if scope.context is Context.USER else told
+
+
+def _changes() -> Iterator[tuple[Permission, str]]:
+    yield Permission.CREATE, say("add")
+    yield Permission.UPDATE, say("change")
+    yield Permission.DELETE, say("delete")
+
+
+def _joined(parts: list[str]) -> str:
+    return reduce(lambda first, last: say("{first} and {last}", first=first, last=last), parts) if parts else ""
 
 
 def thing(scope: Scope) -> str:
     """What people call the resources of a scope."""
     if scope.query and all(name == "category" and value in KINDS for name, value in scope.query):
-        return " and ".join(KINDS[value] for _, value in scope.query)
-    only = " and ".join(f"{name} {value.replace(',', ' or ')}" for name, value in scope.query)
-    return f"{kind(scope.type)}, only with {only}" if only else kind(scope.type)
+        return _joined([KINDS[value] for _, value in scope.query])
+    either = f" {say('or')} "
+    only = _joined([f"{name} {value.replace(',', either)}" for name, value in scope.query])
+    return say("{what}, only with {only}", what=kind(scope.type), only=only) if only else kind(scope.type)
 
 
 def kind(type_name: str) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+from healix_fhir.pages.measures import MEASURES
 from healix_fhir.pages.render import TEMPLATES
 from healix_fhir.pages.wording import messages
 
@@ -14,14 +16,24 @@ SAYING = frozenset({"say", "counted", "marked"})
 REFUSING = frozenset(
     {"invalid", "unsupported", "not_found", "forbidden", "unauthenticated", "too_large", "HealixError"}
 )
+TOLD = (
+    "healix_fhir/pages/",
+    "healix_fhir/care/reports/link.py",
+    "smart_auth/account/",
+    "smart_auth/oauth/factors/",
+    "smart_auth/oauth/login.py",
+    "smart_auth/oauth/passwords.py",
+    "smart_auth/oauth/throttle.py",
+)
+"""Where errors are raised that patients meet on pages."""
+UNTOLD = frozenset({"in a frame", "too long"})
+"""Messages that are caught, and replaced by others."""
 CATALOGUE = "from healix_fhir.kernel.language.catalogue import"
 LATER = frozenset(
     str(path.relative_to(TEMPLATES))
     for name in (
-        "admin", "admin/*", "access", "alert_form", "alert_rules", "alerts", "alerts_own", "appointments", "calendar",
-        "care", "devices", "dicomweb", "drawing", "emergency", "find_appointment", "goal", "goals", "hours",
-        "invitation", "invitations", "looked", "metrics", "openapi", "order", "practitioner", "prescribe",
-        "prescriptions", "readings", "refills", "report", "report_link",
+        "admin", "admin/*", "alert_form", "alert_rules", "alerts", "calendar", "care", "dicomweb", "emergency",
+        "hours", "openapi", "order", "practitioner", "prescribe", "refills",
     )
     for path in TEMPLATES.glob(f"{name}.html")
 )  # fmt: skip
@@ -49,12 +61,23 @@ def code() -> Iterator[tuple[str, str]]:
                     yield str(path.relative_to(ROOT)), part.value
 
 
-def refusals() -> Iterator[tuple[str, str]]:
-    """The messages of errors, `{names}` in the place of values."""
+def tables() -> Iterator[tuple[str, str]]:
+    """What is stored in English, and said in other words where it is shown."""
+    for measure in MEASURES.values():
+        yield "pages/measures.py", measure.title
+
+
+def refusals(*, all_: bool = False) -> Iterator[tuple[str, str]]:
+    """The messages of errors, `{names}` in the place of values: of `TOLD`, or of `all_`."""
     for path in _sources():
+        if not (all_ or str(path.relative_to(ROOT)).startswith(TOLD)):
+            continue
+        constants = _constants(path)
         for call in _calls(path, REFUSING):
-            for argument in call.args[:2]:
-                if text := _text(argument):
+            at = 1 if _name(call) == "HealixError" else 0
+            for argument in call.args[at : at + 1]:
+                text = _text(argument) or constants.get(getattr(argument, "id", ""), "")
+                if text and text not in UNTOLD:
                     yield str(path.relative_to(ROOT)), text
 
 
@@ -69,6 +92,21 @@ def _calls(path: Path, names: frozenset[str]) -> Iterator[ast.Call]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and _name(node) in names:
             yield node
+
+
+@cache
+def _constants(path: Path) -> dict[str, str]:
+    """The texts that have a name in a module, its own or one that it imports."""
+    found: dict[str, str] = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign):
+            found |= {target.id: _text(node.value) for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("healix_fhir.", "smart_auth.")):
+            home = ROOT / f"{(node.module or '').replace('.', '/')}.py"
+            names = [one.name for one in node.names if one.name.isupper()]
+            theirs = _constants(home) if names and home.is_file() else {}
+            found |= {name: theirs[name] for name in names if name in theirs}
+    return found
 
 
 def _name(call: ast.Call) -> str:

@@ -17,6 +17,8 @@ import msgspec
 from healix_fhir.kernel.language.spoken import ENGLISH, language
 
 FILES = Path(__file__).parent / "words"
+SENTENCE = 3
+"""Words beside names, from which on a text is taken for a sentence."""
 NAME = re.compile(r"\\\{(\w+)\\\}")
 """A name in a text that was escaped for a regular expression."""
 
@@ -34,6 +36,11 @@ def say(text: str, **values: object) -> str:
     """`text`, written here in English, in the language of the request, with `values` for its names."""
     spoken = catalogue(language()).get(text, text) if language() != ENGLISH else text
     return spoken.format(**values) if values else spoken
+
+
+def marked(text: str) -> str:
+    """A text that is said elsewhere, as it stands: so that the check of the catalogues knows it."""
+    return text
 
 
 def counted(number: int, one: str, many: str, **values: object) -> str:
@@ -71,10 +78,17 @@ class Words(dict[str, str]):
         return say(super().get(key, default))
 
 
+def _is_sentence(text: str) -> bool:
+    return "<" not in text and sum("{" not in word for word in text.split()) >= SENTENCE
+
+
 @cache
 def _patterns(code: str) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """The texts with names as patterns, the longest first, so that the one that says most is met."""
-    named = sorted((one for one in catalogue(code) if "{" in one and "<" not in one), key=len, reverse=True)
+    """The sentences with names as patterns, the longest first, so that the one that says most is met.
+
+    What is no sentence, such as `{first} to {last}`, would be met in anything.
+    """
+    named = sorted((one for one in catalogue(code) if "{" in one and _is_sentence(one)), key=len, reverse=True)
     made = []
     for text in named:
         pattern = NAME.sub(r"(?P<\1>.+?)", re.escape(text))

@@ -111,16 +111,24 @@ def name(target: Target) -> str:
 
 def limits(bounds: Bounds, target: Target) -> str:
     """Between what a value is to be, in words."""
+    text, values = worded(bounds, target)
+    return text.format(**values)
+
+
+def worded(bounds: Bounds, target: Target) -> tuple[str, dict[str, str]]:
+    """The same as a text with names, and the values for them, so that it can be said in other languages."""
     if bounds.aim is not None:
-        return number(bounds.aim, target)
+        return "{value}", {"value": number(bounds.aim, target)}
     if bounds.low is not None and bounds.high is not None:
         if bounds.low == bounds.high:
-            return number(bounds.low, target)
-        return f"{bounds.low:f} to {number(bounds.high, target)}"
+            return "{value}", {"value": number(bounds.low, target)}
+        return "{first} to {last}", {"first": f"{bounds.low:f}", "last": number(bounds.high, target)}
     if bounds.low is not None:
-        return f"{'at least' if bounds.low_included else 'more than'} {number(bounds.low, target)}"
+        text = "at least {value}" if bounds.low_included else "more than {value}"
+        return text, {"value": number(bounds.low, target)}
     assert bounds.high is not None
-    return f"{'at most' if bounds.high_included else 'less than'} {number(bounds.high, target)}"
+    text = "at most {value}" if bounds.high_included else "less than {value}"
+    return text, {"value": number(bounds.high, target)}
 
 
 def number(value: Decimal, target: Target) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from healix_fhir.kernel.language.catalogue import say
+
 BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -27,6 +29,6 @@ SYSTEMS = (
 
 def in_words(agent: str) -> str:
     """E.g. "Firefox on Windows"."""
-    browser = next((name for mark, name in BROWSERS if mark in agent), "A browser")
+    browser = next((name for mark, name in BROWSERS if mark in agent), say("A browser"))
     system = next((name for mark, name in SYSTEMS if mark in agent), "")
-    return f"{browser} on {system}" if system else browser
+    return say("{browser} on {system}", browser=browser, system=system) if system else browser

@@ -7,31 +7,34 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from healix_fhir.interaction.trail.render import Recorded
+from healix_fhir.kernel.language.catalogue import Words, marked, say
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.pages.words import kind
 
-VERBS = {"C": "added", "R": "looked at", "U": "changed", "D": "deleted", "E": "looked through"}
+VERBS = Words({"C": "added", "R": "looked at", "U": "changed", "D": "deleted", "E": "looked through"})
 """By the action of the row."""
-DEEDS = {
-    "authorize": "let an app in",
-    "token": "gave an app its access",
-    "introspect": "asked what an app's access is worth",
-    "launch": "started an app",
-    "registration": "opened an account",
-    "invitation": "made an invitation to an account",
-    "$acknowledge": "looks after an alert",
-    "$resolve": "dealt with an alert",
-    "$progress": "looked how far a goal is reached",
-    "care-invite": "invited to a care relationship, or took that back",
-    "care-accept": "accepted a care relationship",
-    "care-decline": "declined a care relationship",
-    "care-end": "ended a care relationship",
-    "$break-glass": "opened the record in an emergency",
-    "$end-break-glass": "closed the record after an emergency",
-    "list-break-glass": "looked at the list of emergencies",
-}
+DEEDS = Words(
+    {
+        "authorize": "let an app in",
+        "token": "gave an app its access",
+        "introspect": "asked what an app's access is worth",
+        "launch": "started an app",
+        "registration": "opened an account",
+        "invitation": "made an invitation to an account",
+        "$acknowledge": "looks after an alert",
+        "$resolve": "dealt with an alert",
+        "$progress": "looked how far a goal is reached",
+        "care-invite": "invited to a care relationship, or took that back",
+        "care-accept": "accepted a care relationship",
+        "care-decline": "declined a care relationship",
+        "care-end": "ended a care relationship",
+        "$break-glass": "opened the record in an emergency",
+        "$end-break-glass": "closed the record after an emergency",
+        "list-break-glass": "looked at the list of emergencies",
+    }
+)
 """What is done by other words of the trail than those of resources and images."""
-NOBODY = "Somebody without an account"
+NOBODY = marked("Somebody without an account")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +63,22 @@ def deed(row: Recorded) -> str:
     """What a row says was done, e.g. "looked at allergies"."""
     if row.subtype in DEEDS:
         return DEEDS[row.subtype]
-    verb = VERBS.get(row.action, VERBS["E"])
+    verb = VERBS[row.action if row.action in VERBS else "E"]
     entity = row.entity or ""
     named = entity.partition("/")[0]
     if named == "AuditEvent":
-        return f"{verb} this list"
+        return say("{verb} {what}", verb=verb, what=say("this list"))
     if named in TYPE_ID:
-        return f"{verb} {kind(named)}"
-    return f"{verb} images" if entity.replace(".", "").isdigit() else f"{verb} the record"
+        return say("{verb} {what}", verb=verb, what=kind(named))
+    what = say("images") if entity.replace(".", "").isdigit() else say("the record")
+    return say("{verb} {what}", verb=verb, what=what)
 
 
 def _line(rows: list[Recorded], people: Mapping[str, str], apps: Mapping[str, str]) -> Line:
     row = rows[0]
     by = apps.get(row.client, row.client) if row.client is not None else ""
     if row.account is None:
-        who, by = (by or NOBODY), ""
+        who, by = (by or say(NOBODY)), ""
     else:
         who = people.get(row.account, row.account)
     last = max(one.recorded for one in rows)

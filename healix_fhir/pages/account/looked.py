@@ -19,6 +19,7 @@ from healix_fhir.interaction.trail.accounting import After, accesses
 from healix_fhir.interaction.trail.render import Recorded
 from healix_fhir.kernel.database import Statement, Work, atransaction
 from healix_fhir.kernel.errors import forbidden, invalid
+from healix_fhir.kernel.language.catalogue import say
 from healix_fhir.pages.account.deeds import Line, lines
 from healix_fhir.pages.people import resources
 from healix_fhir.pages.present import name
@@ -35,11 +36,15 @@ LONGEST_NUMBER = 9
 SCOPE = parse("user/AuditEvent.rs user/Practitioner.rs")
 SERVER = ("alerts", "brands", "demo", "goals", "imaging", "import", "retention")
 """Under these names the server's own work stands in the trail."""
-OWN_APPS = {
-    CLIENT: "these pages",
-    "healix-cli": "The clinic's operator",
-    **dict.fromkeys(SERVER, "This server"),
-}
+
+
+def own_apps() -> dict[str, str]:
+    """What the server's own ways to its data are called."""
+    return {
+        CLIENT: say("these pages"),
+        "healix-cli": say("The clinic's operator"),
+        **dict.fromkeys(SERVER, say("This server")),
+    }
 
 
 async def show(site: Site, request: Request) -> Response:
@@ -53,8 +58,8 @@ async def show(site: Site, request: Request) -> Response:
     access = msgspec.structs.replace(await site.access(request, session), scopes=SCOPE)
     found = await atransaction(site.pool, lambda: accesses(access, after, MOST))
     apps = await atransaction(site.pool, lambda: _apps(found.rows))
-    people = (await _people(site, access, found.rows)) | {session.account.username: "You"}
-    told = lines(found.rows, people, OWN_APPS | dict(apps))
+    people = (await _people(site, access, found.rows)) | {session.account.username: say("You")}
+    told = lines(found.rows, people, own_apps() | dict(apps))
     further = found.further and {"before": found.further.moment.isoformat(), "had": found.further.had}
     return page(
         "looked.html",

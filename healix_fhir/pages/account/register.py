@@ -12,6 +12,7 @@ from starlette.responses import Response
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import HealixError, invalid
+from healix_fhir.kernel.language.catalogue import marked, say
 from healix_fhir.kernel.mail.message import mail_address
 from healix_fhir.pages.account.chosen import new_hash
 from healix_fhir.pages.account.stranger import form
@@ -49,10 +50,10 @@ async def submit(site: Site, request: Request) -> Response:
         await atransaction(site.pool, lambda: ask_registration(asked, who))
     except HealixError as error:
         return _form(site, request, fields, error)
-    return page("told.html", title="Check your mail", text=SENT.format(mail=mail), link="", label="")
+    return page("told.html", title=say("Check your mail"), text=say(SENT, mail=mail), link="", label="")
 
 
-SENT = (
+SENT = marked(
     "If what you entered belongs to a record of this clinic, a mail is on its way to {mail}. Follow the link in it"
     " within a day. If none comes, compare what you entered with your papers, or ask the clinic for an invitation code."
 )
@@ -61,8 +62,8 @@ SENT = (
 async def look(site: Site, request: Request) -> Response:
     """GET /account/register/confirm with `ticket`: the button."""
     ticket = request.query_params.get("ticket", "")[:LONGEST]
-    text = "One more step: this opens the account that you asked for."
-    return form(site, request, "confirm.html", title="Open your account", text=text, action=CONFIRM, ticket=ticket)
+    text = say("One more step: this opens the account that you asked for.")
+    return form(site, request, "confirm.html", title=say("Open your account"), text=text, action=CONFIRM, ticket=ticket)
 
 
 async def confirm(site: Site, request: Request) -> Response:
@@ -72,8 +73,8 @@ async def confirm(site: Site, request: Request) -> Response:
     who = origin(request)
     counted = await site.throttle.hit(RESET_TOKEN, address=who.address)
     username = await atransaction(site.pool, lambda: _confirmed(fields.get("ticket", ""), who, counted))
-    text = f"Your account {username} is open. You can sign in now."
-    return page("told.html", title="Welcome", text=text, link="/account/login", label="Sign in")
+    text = say("Your account {username} is open. You can sign in now.", username=username)
+    return page("told.html", title=say("Welcome"), text=text, link="/account/login", label=say("Sign in"))
 
 
 def _confirmed(secret: str, who: Origin, counted: Hit) -> Work[str]:

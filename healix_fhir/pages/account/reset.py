@@ -8,6 +8,7 @@ from starlette.responses import Response
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import HealixError, invalid
+from healix_fhir.kernel.language.catalogue import marked, say
 from healix_fhir.pages.account.chosen import new_hash
 from healix_fhir.pages.account.stranger import form
 from healix_fhir.pages.form import check_csrf, read_form
@@ -20,11 +21,11 @@ from smart_auth.oauth.throttle import Hit, right
 
 ADDRESS = "/account/reset"
 LONGEST = 254
-SENT = (
+SENT = marked(
     "If there is an account by that name or mail address, a mail is on its way to it. Follow the link in it within half"
     " an hour. Accounts without a mail address are helped by the clinic."
 )
-CHANGED = "Your new password is set, and you are signed out everywhere."
+CHANGED = marked("Your new password is set, and you are signed out everywhere.")
 
 
 async def show(site: Site, request: Request) -> Response:
@@ -53,7 +54,7 @@ async def _ask(site: Site, request: Request, fields: dict[str, str]) -> Response
         await atransaction(site.pool, lambda: ask_reset(name, who))
     except HealixError as error:
         return form(site, request, "reset.html", error=error, username=name[:LONGEST])
-    return page("told.html", title="Check your mail", text=SENT, link="", label="")
+    return page("told.html", title=say("Check your mail"), text=say(SENT), link="", label="")
 
 
 async def _set(site: Site, request: Request, fields: dict[str, str]) -> Response:
@@ -66,7 +67,7 @@ async def _set(site: Site, request: Request, fields: dict[str, str]) -> Response
         await atransaction(site.pool, lambda: _changed(site.root, secret, hashed, who, counted))
     except HealixError as error:
         return _new(site, request, secret, error)
-    return page("told.html", title="Done", text=CHANGED, link="/account/login", label="Sign in")
+    return page("told.html", title=say("Done"), text=say(CHANGED), link="/account/login", label=say("Sign in"))
 
 
 def _changed(root: str, secret: str, hashed: str, who: Origin, counted: Hit) -> Work[None]:

@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import HealixError, invalid
+from healix_fhir.kernel.language.catalogue import Words, say
 from healix_fhir.kernel.mail.message import mail_address
 from healix_fhir.pages.account.chosen import current_hash, new_hash
 from healix_fhir.pages.account.stranger import STATUS, form
@@ -22,10 +23,12 @@ SETTINGS = "/account/settings"
 CONFIRM = "/account/mail/confirm"
 LOGIN = "/account/login"
 TICKET = 200
-DONE = {
-    "password": "Your password is changed. Other browsers are signed out.",
-    "mail": "A mail is on its way to the new address. It counts once you have followed the link in it.",
-}
+DONE = Words(
+    {
+        "password": "Your password is changed. Other browsers are signed out.",
+        "mail": "A mail is on its way to the new address. It counts once you have followed the link in it.",
+    }
+)
 
 
 async def show(site: Site, request: Request) -> Response:
@@ -77,8 +80,8 @@ async def set_mail(site: Site, request: Request) -> Response:
 async def look(site: Site, request: Request) -> Response:
     """GET /account/mail/confirm with `ticket`: the button."""
     ticket = request.query_params.get("ticket", "")[:TICKET]
-    text = "Mail to your account comes to this address once you confirm it."
-    return form(site, request, "confirm.html", title="Your mail address", text=text, action=CONFIRM, ticket=ticket)
+    text = say("Mail to your account comes to this address once you confirm it.")
+    return form(site, request, "confirm.html", title=say("Your mail address"), text=text, action=CONFIRM, ticket=ticket)
 
 
 async def confirm(site: Site, request: Request) -> Response:
@@ -87,8 +90,8 @@ async def confirm(site: Site, request: Request) -> Response:
     check_csrf(request, site.login_cookie, fields)
     secret, who = fields.get("ticket", ""), origin(request)
     username = await atransaction(site.pool, lambda: address.confirm(site.root, secret, who))
-    text = f"Mail to the account {username} comes to this address from now on."
-    return page("told.html", title="Thank you", text=text, link="/account/", label="To your page")
+    text = say("Mail to the account {username} comes to this address from now on.", username=username)
+    return page("told.html", title=say("Thank you"), text=text, link="/account/", label=say("To your page"))
 
 
 def _mail(text: str) -> str:

@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.database import Statement, Work, atransaction
+from healix_fhir.kernel.language.catalogue import Words, say
+from healix_fhir.kernel.language.dates import moment
 from healix_fhir.operation.alert import ACKNOWLEDGE, LONGEST, OPEN, RESOLVE, acknowledge, resolve
 from healix_fhir.operation.given import Argument, Given
 from healix_fhir.operation.invocation import Invocation
@@ -35,7 +37,7 @@ SCOPE = parse(
 )
 SHOWN = 100
 """Alerts of one page."""
-SEVERITY = {"high": "Urgent", "moderate": "Important", "low": "For information"}
+SEVERITY = Words({"high": "Urgent", "moderate": "Important", "low": "For information"})
 DEEDS = {"acknowledge": (ACKNOWLEDGE, acknowledge), "resolve": (RESOLVE, resolve)}
 
 
@@ -135,7 +137,9 @@ def _named(reference: Json | None) -> str:
 
 def _line(alert: Json, persons: dict[str, Person], readings: dict[str, Json]) -> Line:
     code = alert.get("code", {})
-    title = code.get("text") or next((one["display"] for one in code.get("coding", ()) if "display" in one), "Alert")
+    title = code.get("text") or next(
+        (one["display"] for one in code.get("coding", ()) if "display" in one), say("Alert")
+    )
     detail = alert.get("detail", "")
     return Line(
         alert["id"],
@@ -145,14 +149,23 @@ def _line(alert: Json, persons: dict[str, Person], readings: dict[str, Json]) ->
         when(alert.get("identifiedDateTime", "")),
         persons.get(_named(alert.get("patient"))),
         [reading(readings[id_]) for id_ in _evidence(alert) if id_ in readings],
-        [f"{one['action'].get('text', 'Seen')} ({when(one.get('date', ''))})" for one in alert.get("mitigation", ())],
+        [
+            f"{one['action'].get('text', say('Seen'))} ({when(one.get('date', ''))})"
+            for one in alert.get("mitigation", ())
+        ],
     )
+
+
+def _title(code: Json) -> str:
+    return str(code.get("text") or next((one["display"] for one in code.get("coding", ()) if "display" in one), ""))
 
 
 def reading(observation: Json) -> str:
     """An Observation in a few words."""
     code = observation["code"]
-    title = code.get("text") or next((one["display"] for one in code.get("coding", ()) if "display" in one), "Reading")
+    title = code.get("text") or next(
+        (one["display"] for one in code.get("coding", ()) if "display" in one), say("Reading")
+    )
     parts = [observation, *observation.get("component", ())]
     values = [one["valueQuantity"] for one in parts if "value" in one.get("valueQuantity", {})]
     shown = "/".join(str(one["value"]) for one in values)
@@ -163,7 +176,7 @@ def reading(observation: Json) -> str:
 def when(text: str) -> str:
     """An instant as people read it, with its zone."""
     zone = " UTC" if text.endswith("Z") else ""
-    return text[:16].replace("T", " ") + zone
+    return moment(text) + zone
 
 
 async def _told(site: Site, access: AccessContext) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from healix_fhir.interaction.review import Review
 from healix_fhir.kernel import clock, ids
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import Category, HealixError, invalid
+from healix_fhir.kernel.language.catalogue import say
 from healix_fhir.operation.appointment.book import booked, written
 from healix_fhir.operation.appointment.find import free_slots
 from healix_fhir.operation.appointment.move import moved
@@ -141,6 +142,6 @@ async def submit(site: Site, request: Request) -> Response:
     except HealixError as error:
         if error.category not in (Category.CONFLICT, Category.UNPROCESSABLE):
             raise
-        told = "Somebody else has just taken this time. Please choose another one."
+        told = say("Somebody else has just taken this time. Please choose another one.")
         return await _page(site, request, session, fields, told, 409)
     return RedirectResponse(ADDRESS, 303)

@@ -8,23 +8,27 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from healix_fhir.kernel.language.catalogue import Words, say
+from healix_fhir.kernel.language.dates import long_day, weekday
 from healix_fhir.model.appointment import held_until, moment
 from healix_fhir.operation.appointment.wish import patients_of
 from healix_fhir.store.taken import local
 
 Json = Mapping[str, Any]
-STATUSES = {
-    "proposed": "asked for",
-    "pending": "held for you",
-    "booked": "booked",
-    "arrived": "arrived",
-    "checked-in": "checked in",
-    "fulfilled": "over",
-    "cancelled": "cancelled",
-    "noshow": "missed",
-    "waitlist": "on the waiting list",
-    "entered-in-error": "entered by mistake",
-}
+STATUSES = Words(
+    {
+        "proposed": "asked for",
+        "pending": "held for you",
+        "booked": "booked",
+        "arrived": "arrived",
+        "checked-in": "checked in",
+        "fulfilled": "over",
+        "cancelled": "cancelled",
+        "noshow": "missed",
+        "waitlist": "on the waiting list",
+        "entered-in-error": "entered by mistake",
+    }
+)
 """Statuses as people call them."""
 OPEN = frozenset({"proposed", "pending", "booked", "waitlist"})
 """Statuses of what can be cancelled by a patient."""
@@ -70,14 +74,16 @@ def line(appointment: Json, zone: ZoneInfo, bases: tuple[str, ...]) -> Line:
         appointment["id"],
         start or "",
         day(begin.date()) if begin else "",
-        f"{begin:%H:%M} to {moment(str(end)).astimezone(zone):%H:%M}" if begin else "",
+        say("{first} to {last}", first=f"{begin:%H:%M}", last=f"{moment(str(end)).astimezone(zone):%H:%M}")
+        if begin
+        else "",
         ", ".join(named(one.get("actor", {}) for one in appointment.get("participant", ()))),
         kind(appointment),
         appointment["status"],
-        str(STATUSES.get(appointment["status"], appointment["status"])),
+        STATUSES.get(appointment["status"], appointment["status"]),
         appointment.get("comment", ""),
         next((one.rpartition("/")[2] for one in patients_of(appointment, bases)), ""),
-        f"{until.astimezone(zone):%A %H:%M}" if until else "",
+        _until(until.astimezone(zone)) if until else "",
     )
 
 
@@ -101,7 +107,15 @@ def kind(resource: Json) -> str:
 
 def day(when: date) -> str:
     """A day as people read it."""
-    return f"{when:%A}, {when.day} {when:%B %Y}"
+    return long_day(when)
+
+
+def _span(first: datetime, last: datetime) -> str:
+    return say("{first} to {last}", first=f"{first:%H:%M}", last=f"{last:%H:%M}")
+
+
+def _until(when: datetime) -> str:
+    return f"{weekday(when)} {when:%H:%M}"
 
 
 def days(slots: Sequence[Json], schedules: Mapping[str, Json], zone: ZoneInfo) -> list[tuple[date, str, list[Choice]]]:

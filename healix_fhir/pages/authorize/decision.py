@@ -8,6 +8,7 @@ from starlette.responses import Response
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.language.catalogue import marked
 from healix_fhir.pages.authorize.context import complete
 from healix_fhir.pages.authorize.flow import OVER, Going, answered, source, step
 from healix_fhir.pages.form import check_csrf, read_fields
@@ -30,7 +31,7 @@ from smart_auth.store import digest
 
 FIELDS = 10 * SCOPES
 """Each scope may have finer ones beside it."""
-NOTHING = "Nothing is ticked. Tick what the app may have, or press Deny."
+NOTHING = marked("Nothing is ticked. Tick what the app may have, or press Deny.")
 
 
 async def onward(site: Site, request: Request) -> Response:

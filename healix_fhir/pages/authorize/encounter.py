@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.language.catalogue import marked
 from healix_fhir.pages.authorize import patient
 from healix_fhir.pages.authorize.flow import ONWARD, Going, step
 from healix_fhir.pages.form import check_csrf, read_form
@@ -23,7 +24,7 @@ from healix_fhir.pages.visits import day_of, visits
 from smart_auth.oauth.authorize.answer import Refused
 from smart_auth.oauth.authorize.pending import choose_encounter
 
-NOT_THERE = "Choose one of the visits listed here."
+NOT_THERE = marked("Choose one of the visits listed here.")
 
 
 async def show(site: Site, request: Request, going: Going, *, error: str = "") -> Response:

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel import ids
 from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel.language.catalogue import marked
 from healix_fhir.pages.authorize.flow import ONWARD, Going, step
 from healix_fhir.pages.form import check_csrf, read_form
 from healix_fhir.pages.people import may_see, own_first, people
@@ -19,7 +20,7 @@ from healix_fhir.pages.site import Site
 from smart_auth.oauth.authorize.answer import Refused
 from smart_auth.oauth.authorize.pending import choose_patient
 
-NOT_YOURS = "Choose one of the patients listed here."
+NOT_YOURS = marked("Choose one of the patients listed here.")
 
 
 async def only(site: Site, going: Going) -> str | None:

@@ -15,7 +15,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.database import Work
-from healix_fhir.operation.goal.achievement import limits, name, number
+from healix_fhir.kernel.language.catalogue import marked, say
+from healix_fhir.kernel.language.dates import figure
+from healix_fhir.operation.goal.achievement import name, number, worded
 from healix_fhir.operation.goal.progress import Progress
 from healix_fhir.operation.goal.progress_call import seen, zone_seen
 from healix_fhir.operation.goal.target import plan
@@ -38,6 +40,16 @@ UNDER_WAY = ("active", "accepted", "planned", "proposed", "on-hold")
 """By what a goal is under way, in the order in which they are shown."""
 STEPS = ("active", "on-hold", "completed", "cancelled")
 """Where the buttons of a page lead."""
+
+
+WANTED = (
+    marked("{first} to {last}"),
+    marked("at least {value}"),
+    marked("more than {value}"),
+    marked("at most {value}"),
+    marked("less than {value}"),
+)
+"""How what is wanted is said."""
 
 
 class Aim(msgspec.Struct, frozen=True):
@@ -123,7 +135,7 @@ def _line(found: Whose, goal: Json, aims: tuple[Aim, ...]) -> Line:
     next_ = TRANSITIONS.get(lifecycle, frozenset())
     return Line(
         goal["id"],
-        _text(goal["description"]) or "Goal",
+        _text(goal["description"]) or say("Goal"),
         lifecycle,
         next((one["code"] for one in status.get("coding", ()) if "code" in one), ""),
         goal.get("statusReason", ""),
@@ -139,11 +151,16 @@ def _text(concept: Json) -> str:
     )
 
 
+def _wanted(one: Progress) -> str:
+    text, values = worded(one.bounds, one.target)
+    return say(text, **{name_: figure(value) for name_, value in values.items()})
+
+
 def _aim(one: Progress, zone: tzinfo) -> Aim:
     last = one.last
     return Aim(
         name(one.target),
-        limits(one.bounds, one.target),
+        _wanted(one),
         number(last.value, one.target) if last is not None else "",
         last.day.isoformat() if last is not None else "",
         one.target.due.isoformat() if one.target.due is not None else "",

@@ -7,6 +7,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from healix_fhir.kernel.language.catalogue import Words
 from healix_fhir.pages.prescription.finding import medicines, persons, prescriptions, refill_requests, whose
 from healix_fhir.pages.prescription.gate import ADDRESS, Caller
 from healix_fhir.pages.render import page
@@ -46,13 +47,15 @@ async def refills(site: Site, request: Request, caller: Caller) -> Response:
     return page("refills.html", **caller.common, address=ADDRESS, asked=asked)
 
 
-DONE = {
-    "asked": "Your clinic has been asked. You will see the new prescription here once it is signed.",
-    "withdrawn": "What you asked for is withdrawn.",
-    "changed": "The prescription is changed.",
-    "signed": "The prescription is signed.",
-    "removed": "The draft is thrown away.",
-    "dispensed": "It is written down.",
-    "taken": "It is written down.",
-}
+DONE = Words(
+    {
+        "asked": "Your clinic has been asked. You will see the new prescription here once it is signed.",
+        "withdrawn": "What you asked for is withdrawn.",
+        "changed": "The prescription is changed.",
+        "signed": "The prescription is signed.",
+        "removed": "The draft is thrown away.",
+        "dispensed": "It is written down.",
+        "taken": "It is written down.",
+    }
+)
 """What is said after something was done."""

@@ -7,24 +7,27 @@ from typing import Any
 
 import msgspec
 
+from healix_fhir.kernel.language.catalogue import Words, say
 from healix_fhir.operation.prescription.dosage import in_words
 from healix_fhir.operation.prescription.drug import NAMELESS, drug_of
 from healix_fhir.operation.prescription.repeats import Repeats
 from healix_fhir.operation.told import concept_text
 
 Json = Mapping[str, Any]
-STATUSES: Mapping[str, str] = {
-    "active": "in use",
-    "on-hold": "paused",
-    "stopped": "stopped",
-    "cancelled": "withdrawn",
-    "completed": "finished",
-    "draft": "draft, not signed",
-    "entered-in-error": "entered by mistake",
-    "unknown": "not known",
-    "intended": "planned",
-    "not-taken": "not taken",
-}
+STATUSES = Words(
+    {
+        "active": "in use",
+        "on-hold": "paused",
+        "stopped": "stopped",
+        "cancelled": "withdrawn",
+        "completed": "finished",
+        "draft": "draft, not signed",
+        "entered-in-error": "entered by mistake",
+        "unknown": "not known",
+        "intended": "planned",
+        "not-taken": "not taken",
+    }
+)
 DAY = len("2000-01-31")
 
 
@@ -60,7 +63,7 @@ def line(
     return Line(
         str(resource["id"]),
         patient_of(resource),
-        drug.name if drug.name != NAMELESS else "Name not recorded",
+        drug.name if drug.name != NAMELESS else say("Name not recorded"),
         tuple(filter(None, map(in_words, (*resource.get("dosageInstruction", ()), *resource.get("dosage", ()))))),
         status,
         STATUSES.get(status, status),

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.database import Work, atransaction
+from healix_fhir.kernel.language.catalogue import marked
 from healix_fhir.pages.form import check_csrf, read_form
 from healix_fhir.pages.render import page
 from healix_fhir.pages.security.codes import after_adding
@@ -25,7 +26,7 @@ from smart_auth.oauth.factors.methods import ONE_TIME_CODE
 
 PAGE = "authenticator"
 WHAT, KIND = "authenticator app", "An authenticator app"
-WRONG = "That is not the code of this moment. Is the clock of your phone right? Try the next code."
+WRONG = marked("That is not the code of this moment. Is the clock of your phone right? Try the next code.")
 
 
 async def begin(site: Site, request: Request) -> Response:

@@ -19,7 +19,10 @@ OTHERS = [code for code in LANGUAGES if code != ENGLISH]
 @cache
 def wanted() -> dict[str, str]:
     """Each message that needs words, and where it stands."""
-    return {message: where for where, message in chain(spoken.templates(), spoken.code())}
+    return {
+        message: where
+        for where, message in chain(spoken.templates(), spoken.code(), spoken.tables(), spoken.refusals())
+    }
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -40,7 +43,7 @@ def test_words_keep_the_names_and_tags_of_their_message(language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_words_are_left_over(language: str) -> None:
     """What nothing says any more is not kept."""
-    said = wanted().keys() | {text for _, text in chain(spoken.templates(all_=True), spoken.refusals())}
+    said = wanted().keys() | {text for _, text in chain(spoken.templates(all_=True), spoken.refusals(all_=True))}
     assert sorted(catalogue(language).keys() - said) == []
 
 
