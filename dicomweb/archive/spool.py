@@ -43,10 +43,15 @@ STALE = 3600.0
 """Seconds after which nothing can still be on its way."""
 
 
+def stale(incoming: Path, age: float = STALE) -> list[Path]:
+    """The files and folders that came more than `age` seconds ago."""
+    before = time.time() - age
+    return [path for path in incoming.iterdir() if path.stat().st_mtime < before]
+
+
 def clear(incoming: Path, age: float = STALE) -> int:
     """Remove the files and folders that came more than `age` seconds ago: what a crash left; returns how many."""
-    before = time.time() - age
-    old = [path for path in incoming.iterdir() if path.stat().st_mtime < before]
+    old = stale(incoming, age)
     for path in old:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -95,12 +95,14 @@ def check(
     rate: int,
     *,
     now: bool = False,
+    mend: bool = True,
     seconds: float = SLICE,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[int]:
     """Go on with the run that is not finished, or begin one when the last is long ago (or `now`); yields bytes read.
 
-    Reads at most `rate` bytes a second. Ends after `seconds`, or when there is nothing to do.
+    Reads at most `rate` bytes a second. Repairs from the other tier unless it may not `mend`. Ends after `seconds`, or
+    when there is nothing to do.
     """
     rows = run(connection, _asked(_BEGIN, now))
     if not rows:
@@ -114,7 +116,7 @@ def check(
         damages: list[Damage | None] = []
         for _, _, blob, size, digest in batch:
             damage = damage_of(archive, blob, size, digest, pace)
-            if damage is not None and repair(archive, blob, size, digest):
+            if damage is not None and mend and repair(archive, blob, size, digest):
                 damage, repaired = None, repaired + 1
             damages.append(damage)
             read += size
@@ -147,14 +149,14 @@ def damage_of(
     Raises Unavailable when the archive as a whole is away: that is no damage.
     """
     try:
-        found = _digest(archive.stream(blob), pace)
+        found = digest_of(archive.stream(blob), pace)
     except HealixError:
         archive.check()
         return Damage.CORRUPT if archive.has(blob) else Damage.MISSING
     return None if found == (size, digest) else Damage.CORRUPT
 
 
-def _digest(chunks: Iterator[bytes], pace: Callable[[int], None]) -> tuple[int, bytes] | None:
+def digest_of(chunks: Iterator[bytes], pace: Callable[[int], None]) -> tuple[int, bytes] | None:
     """Size of a file and digest of its data set; None for what is no DICOM file any more."""
     digest, head, begun, size = xxh3_128(), bytearray(), False, 0
     for chunk in chunks:

@@ -10,6 +10,7 @@ from psycopg import Connection
 from dicomweb.archive.blobs import Archive
 from dicomweb.study.rows import audited
 from healix_fhir.kernel.audit import AuditRow, Origin, record
+from healix_fhir.kernel.backup_hold import running
 from healix_fhir.kernel.database import Row, Statement, Work, run
 
 WORD = "purge-instances"
@@ -51,5 +52,6 @@ def purge(connection: Connection[Row], archive: Archive, days: int) -> int:
             keys = run(connection, due(days))
         if not keys:
             return count
-        archive.remove(keys)
+        if not run(connection, running()):  # else they are left to the sweep
+            archive.remove(keys)
         count += len(keys)

@@ -66,6 +66,8 @@ class Settings:
     """Whether bulk imports may fetch from addresses of private networks, and without TLS: `true` or `false`."""
     check_mb_per_second: int = 20
     """How fast stored images are read again to see whether they are whole, in MB a second."""
+    backup_key_file: str = ""
+    """File with 32 random bytes or more that backups are encrypted with; empty: they are not."""
     host: str = "127.0.0.1"
     """Address that HTTP and DIMSE listen on."""
     port: int = 8080

@@ -10,8 +10,11 @@ from psycopg.errors import UndefinedTable
 
 import migrations
 from healix_fhir.kernel.database import Row
+from healix_fhir.kernel.errors import Category, HealixError
 
 LOCK = 0x4865616C6978  # "Healix"
+RESTORING = "restoring"
+"""The table that stands in a database while it is restored."""
 SCRIPTS = Path(migrations.__file__).parent
 
 
@@ -20,14 +23,26 @@ def migrate(url: str) -> None:
 
     A second caller waits for the first and then finds nothing to do. A killed one leaves whole migrations only; the
     next start goes on after the last of them. Nothing is loaded or locked when the schema is up to date already.
+    Raises Unavailable for a database whose restore was cut off.
     """
     with psycopg.connect(url, autocommit=True) as connection:
+        refuse_restoring(connection)
         if current(connection) == head():
             return
-    _upgrade(url)
+    upgrade(url)
 
 
-def _upgrade(url: str) -> None:
+def refuse_restoring(connection: Connection[Row]) -> None:
+    """Raise Unavailable when the database is being restored, or a restore was cut off."""
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (f"public.{RESTORING}",)).fetchone()
+    if row is not None and row[0]:
+        raise HealixError(
+            Category.UNAVAILABLE, "the database is being restored; if that was cut off, run `healix restore` again"
+        )
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Apply the migrations that are missing up to `revision`."""
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine, text
@@ -41,7 +56,7 @@ def _upgrade(url: str) -> None:
         connection.commit()
         try:
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
             connection.commit()
         finally:
             connection.rollback()

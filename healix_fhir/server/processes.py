@@ -15,12 +15,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import psycopg
+
 from dicomweb.archive.opening import check_archive
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.settings import PREFIX, Settings
-from healix_fhir.server.migrate import migrate
+from healix_fhir.server.migrate import migrate, refuse_restoring
 
 DRAIN = 30.0
 STARTED = 10.0
@@ -56,6 +58,9 @@ def using_database(settings: Settings, *, child: bool) -> Iterator[Settings]:
     if not child:
         check_archive(settings)
     if child or settings.database_url:
+        if not child:
+            with psycopg.connect(settings.database_url) as connection:
+                refuse_restoring(connection)
         yield settings
         return
     with open_database(settings) as url:

@@ -9,6 +9,7 @@ import typer
 from healix_fhir.server.cli import (
     accounts,
     audit,
+    backups,
     clients,
     data,
     emergencies,
@@ -65,6 +66,8 @@ app.add_typer(terminology.app, name="terminology")
 app.add_typer(interactions.app, name="interactions")
 app.add_typer(viewer.app, name="viewer")
 app.add_typer(worklist.app, name="worklist")
+app.command("backup")(backups.backup_command)
+app.command("restore")(backups.restore_command)
 app.command("import")(data.import_command)
 app.command("reindex")(data.reindex_command)
 app.command("fhirpath")(fhirpath.fhirpath_command)

@@ -47,6 +47,7 @@ def told(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
         "a_system,a_code,a_name,b_system,b_code,b_name,severity\nurn:x,1,a,urn:x,2,b,high\n"
     )
     names["export"] = str(directory / "export")
+    names["backup"] = str(directory / "backup")
     names["readings"] = str(directory / "export.xml")
     Path(names["readings"]).write_text("<HealthData></HealthData>")
     with psycopg.connect(module_database_url, autocommit=True) as connection:

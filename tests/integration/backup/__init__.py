@@ -1,0 +1,1 @@
+"""Backups of a database and an archive, and what is restored of them."""
