@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from healix_fhir.operation.measurement.metrics import METRICS
+from healix_fhir.operation.prescription.dosage import PERIODS, ROUTES, UNITS, WHEN
+from healix_fhir.operation.prescription.recording import ACTIONS
 from healix_fhir.pages.measures import MEASURES
 from healix_fhir.pages.render import TEMPLATES
 from healix_fhir.pages.wording import messages
@@ -14,7 +17,7 @@ from healix_fhir.pages.wording import messages
 ROOT = Path(__file__).parents[2]
 SAYING = frozenset({"say", "counted", "marked"})
 REFUSING = frozenset(
-    {"invalid", "unsupported", "not_found", "forbidden", "unauthenticated", "too_large", "HealixError"}
+    {"invalid", "unsupported", "not_found", "forbidden", "unauthenticated", "too_large", "HealixError", "_wrong"}
 )
 TOLD = (
     "healix_fhir/pages/",
@@ -31,10 +34,7 @@ UNTOLD = frozenset({"in a frame", "too long"})
 CATALOGUE = "from healix_fhir.kernel.language.catalogue import"
 LATER = frozenset(
     str(path.relative_to(TEMPLATES))
-    for name in (
-        "admin", "admin/*", "alert_form", "alert_rules", "alerts", "calendar", "care", "dicomweb", "emergency",
-        "hours", "openapi", "order", "practitioner", "prescribe", "refills",
-    )
+    for name in ("admin", "admin/*", "dicomweb", "openapi")
     for path in TEMPLATES.glob(f"{name}.html")
 )  # fmt: skip
 """Templates whose words are English only."""
@@ -65,6 +65,13 @@ def tables() -> Iterator[tuple[str, str]]:
     """What is stored in English, and said in other words where it is shown."""
     for measure in MEASURES.values():
         yield "pages/measures.py", measure.title
+    told = (*UNITS, *WHEN.values(), *ACTIONS.values(), *(several for _, several in PERIODS.values()))
+    units = {unit.shown for metric in METRICS.values() for unit in metric.units}
+    yield from (
+        ("operation/measurement/metrics.py", unit) for unit in sorted(units) if unit.isalpha() and len(unit) > 4
+    )
+    for text in (*told, *(said for _, said in ROUTES.values())):
+        yield "operation/prescription/dosage.py", text
 
 
 def refusals(*, all_: bool = False) -> Iterator[tuple[str, str]]:

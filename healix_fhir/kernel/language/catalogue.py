@@ -61,7 +61,7 @@ def heard(text: str) -> str:
         return words[text]
     for pattern, spoken in _patterns(language()):
         if found := pattern.fullmatch(text):
-            return spoken.format(**found.groupdict())
+            return spoken.format(**{name: words.get(value, value) for name, value in found.groupdict().items()})
     return text
 
 

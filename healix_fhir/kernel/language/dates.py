@@ -5,12 +5,16 @@ English has ISO 8601, which no reader takes for the other order of day and month
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 
+from healix_fhir.kernel.language.catalogue import say
 from healix_fhir.kernel.language.spoken import language
+
+POINT = re.compile(r"(?<=\d)\.(?=\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,9 @@ def weekday(value: date) -> str:
     return form().weekdays[value.weekday()]
 
 
-def figure(text: object) -> str:
-    """A number that is written with a point, with the language's decimal sign."""
-    return str(text).replace(".", form().decimal)
+def figure(value: object) -> str:
+    """A number that is written with a point, with the language's decimal sign, and its unit in words where it has
+    some, such as steps.
+    """
+    number, space, unit = POINT.sub(form().decimal, str(value)).partition(" ")
+    return f"{number}{space}{say(unit)}" if unit else number

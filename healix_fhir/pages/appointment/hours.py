@@ -19,6 +19,7 @@ from healix_fhir.care.calendar.hours import DAYS, problems
 from healix_fhir.care.calendar.source import LONGEST, MINUTES, SHORTEST, minutes_of
 from healix_fhir.kernel.errors import forbidden
 from healix_fhir.kernel.ids import logical_id
+from healix_fhir.kernel.language.catalogue import Words, say
 from healix_fhir.model.json import encode
 from healix_fhir.operation.appointment.series import ZONE, zone_of
 from healix_fhir.pages.appointment.reach import LOGIN, clinician
@@ -37,8 +38,8 @@ HOLIDAYS = 60
 TIME = re.compile(r"\s*(([01]\d|2[0-3]):[0-5]\d)\s*[-\u2013]\s*(([01]\d|2[0-3]):[0-5]\d)\s*", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MINUTE = re.compile(r"\d{1,4}", re.ASCII)
-NAMES = {"mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday",
-         "sat": "Saturday", "sun": "Sunday"}  # fmt: skip
+NAMES = Words({"mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday",
+         "sat": "Saturday", "sun": "Sunday"})  # fmt: skip
 
 
 async def show(site: Site, request: Request) -> Response:
@@ -107,9 +108,9 @@ async def submit(site: Site, request: Request) -> Response:
     holidays, wrong = read_holidays(fields, role.get("notAvailable", []))
     told += wrong
     if not MINUTE.fullmatch(fields.get("minutes", "")) or not SHORTEST <= int(fields["minutes"]) <= LONGEST:
-        told.append(f"A slot takes from {SHORTEST} to {LONGEST} minutes.")
+        told.append(say("A slot takes from {first} to {last} minutes.", first=SHORTEST, last=LONGEST))
     if fields.get("zone") not in available_timezones():
-        told.append("That is no time zone; one is called Europe/Vienna, for example.")
+        told.append(say("That is no time zone; one is called Europe/Vienna, for example."))
     if told:
         return _page(site, session, fields, role.get("notAvailable", []), told)
     version = int(role["meta"]["versionId"]) if role else None
@@ -143,7 +144,7 @@ def read_hours(fields: Mapping[str, str]) -> tuple[list[Json], list[str]]:
         for text in filter(str.strip, fields.get(day, "").split(",")):
             found = TIME.fullmatch(text)
             if found is None:
-                told.append(f"{name}: write times as 09:00-12:00, 13:00-17:00.")
+                told.append(say("{day}: write times as 09:00-12:00, 13:00-17:00.", day=say(name)))
                 continue
             available.append(
                 {"daysOfWeek": [day], "availableStartTime": f"{found[1]}:00", "availableEndTime": f"{found[3]}:00"}
@@ -158,8 +159,8 @@ def read_holidays(fields: Mapping[str, str], there: Sequence[Json]) -> tuple[lis
     if not first and not last:
         return kept, []
     if not DAY.fullmatch(first) or not DAY.fullmatch(last) or last < first:
-        return kept, ["A holiday has a first day and, unless it is one day, a last day after it."]
+        return kept, [say("A holiday has a first day and, unless it is one day, a last day after it.")]
     if len(kept) >= HOLIDAYS:
-        return kept, [f"There are {HOLIDAYS} holidays; remove those that are over."]
+        return kept, [say("There are {n} holidays; remove those that are over.", n=HOLIDAYS)]
     called = " ".join(fields.get("closed-name", "").split())[:100] or "Closed"
     return [*kept, {"description": called, "during": {"start": first, "end": last}}], []

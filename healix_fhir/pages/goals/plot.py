@@ -9,7 +9,7 @@ from healix_fhir.care.plot.chart import chart
 from healix_fhir.care.plot.series import Band, Kind, Plot, Series, Value
 from healix_fhir.operation.goal.progress import Point, Progress
 from healix_fhir.pages.readings.plots import ROOM
-from healix_fhir.pages.readings.svg import Mark, marks
+from healix_fhir.pages.readings.svg import Mark, marks, tick
 
 DAYS = 180
 """Days of a plot, the newest."""
@@ -33,7 +33,7 @@ def drawn(one: Progress, zone: tzinfo) -> Sequence[Mark]:
     series = Series("days", values, Kind.BARS if one.target.summed else Kind.LINE)
     low, high = (None if limit is None else float(limit) for limit in (one.bounds.low, one.bounds.high))
     begin, end = _begin(days[0], zone), _begin(days[-1], zone) + DAY
-    return marks(chart(Plot((series,), begin, end, zone, (Band(low, high),), whole=True), ROOM))
+    return marks(chart(Plot((series,), begin, end, zone, (Band(low, high),), whole=True), ROOM, tick(zone)))
 
 
 def _value(point: Point, zone: tzinfo, *, summed: bool) -> Value:

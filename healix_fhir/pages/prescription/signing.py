@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.language.catalogue import say
 from healix_fhir.model.json import encode
 from healix_fhir.operation.prescription.check import ORDER_SIGN, look_at
 from healix_fhir.operation.prescription.order import draft_of
@@ -54,7 +55,7 @@ async def submit(site: Site, request: Request, caller: Caller, fields: Fields) -
         if error.category is not Category.UNPROCESSABLE:
             raise
         sent = {name: one(fields, name) for name in fields}
-        return await _page(site, caller, id_, sent, "Not signed: answer every warning that is shown now.")
+        return await _page(site, caller, id_, sent, say("Not signed: answer every warning that is shown now."))
     order, _ = await order_of(site, caller, signed.id)
     return _to(patient_of(order), "signed")
 

@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.language.catalogue import marked
 from healix_fhir.model.json import encode
 from healix_fhir.operation.prescription.check import ORDER_SELECT, look_at
 from healix_fhir.operation.prescription.dosage import PERIODS, ROUTES, UNITS, WHEN, Chosen, dosage
@@ -89,10 +90,10 @@ def draft_of(asked: dict[str, str], sent: Sent, patient: str, practitioner: str)
         "subject": {"reference": f"Patient/{patient}"},
         "requester": {"reference": f"Practitioner/{practitioner}"},
         "dosageInstruction": [dosage(_chosen(sent))],
-        "dispenseRequest": {"numberOfRepeatsAllowed": _number(sent.repeats or "0", "repeats", 0, REPEATS)},
+        "dispenseRequest": {"numberOfRepeatsAllowed": _number(sent.repeats or "0", marked("repeats"), 0, REPEATS)},
     }
     if sent.quantity:
-        quantity = {"value": _number(sent.quantity, "quantity", 1, MOST), "unit": sent.unit}
+        quantity = {"value": _number(sent.quantity, marked("quantity"), 1, MOST), "unit": sent.unit}
         made["dispenseRequest"]["quantity"] = quantity
     if sent.reason:
         made["reasonCode"] = [{"text": sent.reason[:NAME]}]
@@ -121,13 +122,13 @@ def _chosen(sent: Sent) -> Chosen:
     return Chosen(
         amount,
         sent.unit,
-        _number(sent.frequency, "times", 1, 24),
-        _number(sent.every, "time within which it is taken", 1, 90),
+        _number(sent.frequency, marked("times"), 1, 24),
+        _number(sent.every, marked("time within which it is taken"), 1, 90),
         sent.period,
         sent.route,
         tuple(sent.when),
         bool(sent.as_needed),
-        _number(sent.days, "days", 1, LONGEST_DAYS) if sent.days else 0,
+        _number(sent.days, marked("days"), 1, LONGEST_DAYS) if sent.days else 0,
         " ".join(sent.instruction.split())[:500],
     )
 

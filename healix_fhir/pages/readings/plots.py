@@ -14,7 +14,7 @@ from healix_fhir.operation.measurement.measured import Measured, usual
 from healix_fhir.operation.measurement.metrics import METRICS, Metric, Range
 from healix_fhir.operation.measurement.trend import value_of
 from healix_fhir.pages.readings.gathered import Gathered
-from healix_fhir.pages.readings.svg import Mark, marks
+from healix_fhir.pages.readings.svg import Mark, marks, tick
 from healix_fhir.pages.readings.window import Window
 
 ROOM = Room(400.0, 200.0, left=48.0, right=22.0, most_values=4, most_times=4)
@@ -97,7 +97,7 @@ def _shown(metric: Metric, series: Sequence[Series], rows: Sequence[Row], window
     bands = tuple(_bands(usual(metric)))
     drawn: Sequence[Mark] = ()
     if any(one.values for one in series):
-        drawn = marks(chart(Plot(tuple(series), window.begin, window.end, window.zone, bands), ROOM))
+        drawn = marks(chart(Plot(tuple(series), window.begin, window.end, window.zone, bands), ROOM, tick(window.zone)))
     return Shown(
         metric.name, metric.units[0].shown, rows[0], usual(metric), drawn, rows[:ROWS], len(rows), metric.lasting
     )

@@ -5,9 +5,14 @@ Spec: SVG 2, w3.org/TR/SVG2/shapes.html
 
 from __future__ import annotations
 
+from datetime import tzinfo
+
 import msgspec
 
 from healix_fhir.care.plot.chart import Area, Chart, Dot, Place, Shape, Side, Stroke
+from healix_fhir.care.plot.times import Say, english
+from healix_fhir.care.reports.written import Written
+from healix_fhir.kernel.language.spoken import ENGLISH, language
 
 ANCHOR = {Side.BEFORE: "end", Side.AROUND: "middle", Side.BEHIND: "start"}
 
@@ -22,6 +27,11 @@ class Mark(msgspec.Struct, frozen=True):
     y: str = ""
     text: str = ""
     anchor: str = ""
+
+
+def tick(zone: tzinfo) -> Say:
+    """How ticks of time are written in the language of the request."""
+    return english if language() == ENGLISH else Written(language(), zone).tick
 
 
 def marks(chart: Chart) -> list[Mark]:
