@@ -17,14 +17,19 @@ from healix_fhir.model.json import decode
 from healix_fhir.search import tokens
 from smart_auth.account.answered import Person
 
-DAY = re.compile(r"\d{4}-\d\d-\d\d")
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 ALIKE = 20
 """Patients of one identifier that are looked at."""
 
 
+def is_day(birthdate: str) -> bool:
+    """Whether a date of birth is one to the day. A year, or a month of it, is soon guessed, and proves nothing."""
+    return DAY.fullmatch(birthdate) is not None
+
+
 def find_person(code: str, birthdate: str) -> Work[Person | None]:
     """The patient with the identifier `code` (`system|value`, or the value alone) who was born on `birthdate`."""
-    if not code.strip() or not DAY.fullmatch(birthdate):
+    if not code.strip() or not is_day(birthdate):
         return None
     system, bar, value = code.strip().rpartition("|")
     identifier = search_parameters("Patient")["identifier"].id

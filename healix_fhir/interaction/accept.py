@@ -93,6 +93,7 @@ def indexed(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
     if type_name == CONSENT:
         consent_rules.check(resource, bases)
     elif type_name in calendars.CHECKS:
+        calendars.localize(resource, bases)
         calendars.CHECKS[type_name](resource)
     return extract(resource, type_name, bases)
 

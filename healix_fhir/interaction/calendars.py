@@ -3,22 +3,37 @@
 Calendars are read by everybody whose scopes name them (smart_auth/shared.py), so they are of no patient. An
 Appointment or Slot takes some time, and a hold says when it ends.
 
+References to what is on this server are kept without its address, so that everything later can tell them from those to
+another server, whose slots are not ours to give.
+
 Spec: FHIR R4, hl7.org/fhir/R4/schedule.html, slot.html, appointment.html#invs (app-2, app-3)
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.appointment import HELD_UNTIL, moment
+from healix_fhir.model.references import references, rewrite
 
 Json = Mapping[str, Any]
 FIRST_YEAR, LAST_YEAR = 2, 9998
 WITHIN = f"between the years {FIRST_YEAR} and {LAST_YEAR}"
 OF_PATIENTS = ("Patient", "RelatedPerson")
+
+
+def localize(resource: dict[str, Any], bases: Sequence[str]) -> None:
+    """Take this server's address, one of `bases`, away from the references of a resource."""
+    here = {
+        text.partition("#")[0].partition("/_history/")[0]: base
+        for _, text in references(resource)
+        for base in bases
+        if text.startswith(f"{base}/")
+    }
+    rewrite(resource, {text: text.removeprefix(f"{base}/") for text, base in here.items()})
 
 
 def schedule(resource: Json) -> None:

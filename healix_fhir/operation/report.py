@@ -11,7 +11,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/async.html, hl7.org/fhir/R4/documentreference.htm
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from healix_fhir.bulk import job as jobs
@@ -22,9 +22,11 @@ from healix_fhir.kernel import clock
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Statement, Work, atransaction
 from healix_fhir.kernel.errors import forbidden, invalid, unsupported
+from healix_fhir.model.json import decode_stored
 from healix_fhir.operation.declaring import into, out, own
 from healix_fhir.operation.export import accepted
 from healix_fhir.operation.given import Given
+from healix_fhir.operation.goal.zone import zone_of
 from healix_fhir.operation.invocation import Invocation, Outcome
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
@@ -45,7 +47,7 @@ OF_PATIENT = own(
     into("start", "date", f"The first day; without it {DAYS} days before the last one."),
     into("end", "date", "The last day; without it today."),
     into("language", "code", f"The language of headings and dates: {', '.join(LANGUAGES)}; en if it is not given."),
-    into("timezone", "string", "The time zone of all times, such as Europe/Vienna; UTC if it is not given."),
+    into("timezone", "string", "The time zone of all times, such as Europe/Vienna; the patient's, else the clinic's."),
     into("section", "code", f"What is in it: {', '.join(SECTIONS)}; all of them if none is given.", most="*"),
     out("return", "DocumentReference", "The document"),
     levels=("instance",),
@@ -55,9 +57,11 @@ OF_PATIENT = own(
 
 async def report(interactions: Interactions, access: AccessContext, invocation: Invocation) -> Outcome:
     """Make one. Raises NotFound for a patient who is not to be seen, Forbidden, Invalid, Busy for too many jobs."""
-    asked = read_report(str(invocation.id), invocation.given, clock.now())
+    read_report(str(invocation.id), invocation.given, clock.now())
     require(access)
-    await interactions.read(access, "Patient", asked.patient)
+    patient = decode_stored((await interactions.read(access, "Patient", str(invocation.id))).body)
+    home = zone_of(patient, interactions.zone)
+    asked = read_report(str(invocation.id), invocation.given, clock.now(), home)
     base = interactions.bases[0]
     id_ = await atransaction(interactions.pool, lambda: begin(access, asked, f"{base}/Patient/{asked.patient}/$report"))
     if invocation.asynchronous:
@@ -71,9 +75,9 @@ def require(access: AccessContext) -> None:
         access.require(type_name, Permission.READ)
 
 
-def read_report(patient: str, given: Given, now: datetime) -> Report:
-    """What a call asks for. Raises Invalid or Unsupported by name."""
-    zone = _zone(given.text("timezone"))
+def read_report(patient: str, given: Given, now: datetime, home: tzinfo = UTC) -> Report:
+    """What a call asks for, with times of `home` where it names no zone. Raises Invalid or Unsupported by name."""
+    zone = _zone(given.text("timezone") or str(home))
     end = _day(given.text("end"), "end") or now.astimezone(zone).date()
     start = _day(given.text("start"), "start") or max(end, FIRST + timedelta(DAYS)) - timedelta(DAYS - 1)
     if not FIRST <= start <= end < date.max or (end - start).days > LONGEST:
@@ -150,9 +154,9 @@ def _day(text: str | None, name: str) -> date | None:
     raise invalid(f"'{name}' must be a day such as 2026-01-31", code="value", expression=(name,))
 
 
-def _zone(name: str | None) -> ZoneInfo:
+def _zone(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(name or "UTC")
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise invalid(
             "'timezone' is no time zone such as Europe/Vienna", code="value", expression=("timezone",)

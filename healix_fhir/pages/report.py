@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.bulk.reported import SECTIONS
+from healix_fhir.care.persons import is_day
 from healix_fhir.care.reports import link
 from healix_fhir.care.reports.words import LANGUAGES
 from healix_fhir.kernel import clock, ids
@@ -21,6 +22,7 @@ from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError, forbidden, invalid, not_found
 from healix_fhir.model.json import decode_stored
 from healix_fhir.operation.given import Argument, Given
+from healix_fhir.operation.goal.zone import zone_of
 from healix_fhir.operation.report import DAYS, begin, read_report, waited
 from healix_fhir.pages.form import check_csrf, read_fields
 from healix_fhir.pages.people import resources
@@ -73,8 +75,8 @@ async def make(site: Site, request: Request) -> Response:
     asked = {name: (Argument(given[name]),) for name in ("start", "end", "language", "timezone") if given.get(name)}
     sections = tuple(Argument(value) for name, value in fields if name == "section")
     try:
-        report = read_report(patient, Given(asked | ({"section": sections} if sections else {})), clock.now())
-        await _patient(site, access, patient)
+        home = zone_of(await _patient(site, access, patient), site.interactions.zone)
+        report = read_report(patient, Given(asked | ({"section": sections} if sections else {})), clock.now(), home)
         id_ = await atransaction(site.pool, lambda: begin(access, report, f"{site.root}{ADDRESS}"))
         answer = await waited(site.interactions, access, id_)
     except HealixError as error:
@@ -105,8 +107,8 @@ async def send(site: Site, request: Request) -> Response:
     patient = reference.get("subject", {}).get("reference", "").partition("/")[2]
     about = await _patient(site, access, patient)
     try:
-        if not about.get("birthDate"):
-            raise invalid("There is no date of birth in this record, which a link asks for.")
+        if not is_day(about.get("birthDate", "")):
+            raise invalid("There is no whole date of birth in this record, which a link asks for.")
         if not (days.isascii() and days.isdecimal() and len(days) < 4):
             raise invalid("That is no number of days.")
         narrow = msgspec.structs.replace(access, scopes=LINK_SCOPE)
@@ -187,7 +189,7 @@ async def _page(
     site: Site, request: Request, session: Session, patient: str, error: HealixError | None = None
 ) -> Response:
     access = await _access(site, request, session)
-    about = person(await _patient(site, access, patient))
+    whose = await _patient(site, access, patient)
     params = [("patient", f"Patient/{patient}"), ("type", MADE), ("_sort", "-date"), ("_count", str(SHOWN))]
     found = [*resources(await site.interactions.search(access, "DocumentReference", params))]
     sent = await atransaction(site.pool, lambda: link.links(access, [one["id"] for one in found]))
@@ -197,7 +199,8 @@ async def _page(
         400 if error else 200,
         username=session.account.username,
         csrf=session.csrf,
-        about=about,
+        about=person(whose),
+        home=str(zone_of(whose, site.interactions.zone)),
         own=session.account.patient == patient,
         documents=[(one, [each for each in sent if each.document == one["id"]]) for one in found],
         languages=LANGUAGES,

@@ -6,6 +6,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from healix_fhir.care.persons import is_day
 from healix_fhir.care.reports import link
 from healix_fhir.care.reports.link import Door
 from healix_fhir.kernel.audit import Origin
@@ -42,8 +43,8 @@ async def enter(site: Site, request: Request) -> Response:
     who = msgspec.structs.replace(origin(request), client=CLIENT)
     try:
         check_csrf(request, site.login_cookie, fields)
-        if not born:
-            raise invalid("Enter the date of birth.")
+        if not is_day(born):
+            raise invalid("Enter the whole date of birth, as 1980-12-31.")
         counted = await site.throttle.hit(DOCUMENT_LINK, address=who.address)
         return pdf(await _opened(site, secret, born, who, counted))
     except HealixError as error:

@@ -14,7 +14,7 @@ from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.kernel.language.spoken import ENGLISH
-from healix_fhir.kernel.settings import SHORTEST_PASSWORD
+from healix_fhir.kernel.settings import SHORTEST_PASSWORD, Settings
 from smart_auth.access import AccessContext
 from smart_auth.denials import Denials
 from smart_auth.oauth.factors.held import NOBODY
@@ -45,6 +45,7 @@ class Site:
     `password_length` is the least of a new password. `two_factors_of` are the roles that do not sign in
     with a password alone; `tenant` names this organization to apps. Times are told by the clock of `zone`, and in
     `language` where neither a person nor their browser wants another.
+    `settings` are those that the server runs by, for administrators to look at.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -60,6 +61,7 @@ class Site:
     verifier: Verifier = field(default_factory=Verifier)
     zone: ZoneInfo = UTC
     language: str = ENGLISH
+    settings: Settings = field(default_factory=Settings)
 
     @property
     def secure(self) -> bool:

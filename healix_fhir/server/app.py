@@ -108,6 +108,7 @@ def create_app(settings: Settings) -> ASGIApp:
             settings.tenant,
             zone=settings.clock,
             language=settings.language,
+            settings=settings,
         )
         watch = ParameterWatch(settings.database_url)
         events, reports = live_process.waking(settings.database_url), channel.waking(settings.database_url)

@@ -15,12 +15,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import msgspec
 import psycopg
 
 from dicomweb.archive.opening import check_archive
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.log import get_logger
+from healix_fhir.kernel.setting_sources import HANDED_ON, sources, written
 from healix_fhir.kernel.settings import PREFIX, Settings
 from healix_fhir.server.migrate import migrate, refuse_restoring
 
@@ -87,16 +89,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment that gives a child process the same settings."""
-    values = {PREFIX + name.upper(): _written(getattr(settings, name)) for name in _names(settings)}
-    return dict(os.environ) | values
-
-
-def _names(settings: Settings) -> list[str]:
-    return [item.name for item in dataclasses.fields(settings)]
-
-
-def _written(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    values = {PREFIX + one.name.upper(): written(getattr(settings, one.name)) for one in dataclasses.fields(settings)}
+    return dict(os.environ) | values | {HANDED_ON: msgspec.json.encode(sources(settings)).decode()}
 
 
 @dataclass

@@ -24,6 +24,7 @@ from healix_fhir.store.concerned import concerned
 from healix_fhir.store.decide import New, Same, decide, revise
 from healix_fhir.store.define_parameters import TYPE as SEARCH_PARAMETER
 from healix_fhir.store.define_parameters import define
+from healix_fhir.store.dispensing import DISPENSE, count
 from healix_fhir.store.guard import holdable
 from healix_fhir.store.lock import PERMISSION, Old, lock, permit
 from healix_fhir.store.represent import TYPE as RELATED_PERSON
@@ -74,6 +75,8 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
     yield from _check_compartments(members, decisions)
     if any(change.type == APPOINTMENT for _, change in members):
         yield from book(members, decisions)
+    if any(change.type == DISPENSE for _, change in members):
+        yield from count(members, decisions)
     keys = yield from patient_keys(_patients(members, decisions))
     if any(change.type == SEARCH_PARAMETER for _, change in members):
         yield from _define(members, decisions)

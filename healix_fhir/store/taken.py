@@ -63,7 +63,7 @@ EPOCH, MICROSECOND = datetime(1, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 ONE_AT_A_TIME = frozenset({"Practitioner", "PractitionerRole", "Device"})
 ROOMS = frozenset({"ro", "bd", "ve"})
 """Codes of Location.physicalType. Spec: terminology.hl7.org, location-physical-type"""
-LOCAL = re.compile(r"(?:.*/)?([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+LOCAL = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 
 
 class Range(NamedTuple):
@@ -81,7 +81,10 @@ class Place(NamedTuple):
 
 
 def local(reference: Json | None) -> tuple[str, str] | None:
-    """The type and id that a literal reference names."""
+    """The type and id on this server that a literal reference names; none where it names another server's.
+
+    Calendars name what is on this server without its address: they are taken in so (healix_fhir/interaction/calendars).
+    """
     found = LOCAL.fullmatch(str((reference or {}).get("reference", "")))
     return (found[1], found[2]) if found is not None and found[1] in TYPE_ID else None
 

@@ -26,7 +26,7 @@ LIMIT = 128
 FLIGHTS = 2
 COMPANY = 4
 
-BY_SEVERAL = frozenset({"Appointment", "RelatedPerson"})
+BY_SEVERAL = frozenset({"Appointment", "MedicationDispense", "RelatedPerson"})
 """Types whose rows are not all that is written with them."""
 
 Outcome = Committed | HealixError | DatabaseError

@@ -5,7 +5,8 @@ good once and for `LIFE` seconds; a newer one of the same device makes it worthl
 two. It is exchanged at the token endpoint as an extension grant, without a client: a device has nothing to prove who it
 is but the code. The token opens the device itself to be read, and Observations by this device of this patient to be
 created and corrected; that is what `$ingest-measurements` needs, and all. A device has one token: pairing it again ends
-the one before.
+the one before. It ends, too, when its Device is not in use any more, is deleted, or is of somebody else
+(healix_fhir/care/devices.py); where two Patients are merged it goes on for the one who stays.
 
 Spec: RFC 6749 4.5 (extension grants), 10.10; SMART App Launch 2.2 scopes-and-launch-context.html#fhircontext-exp
 """
@@ -13,7 +14,7 @@ Spec: RFC 6749 4.5 (extension grants), 10.10; SMART App Launch 2.2 scopes-and-la
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -29,7 +30,7 @@ from smart_auth.oauth.refusal import OAuthError, Reason
 from smart_auth.oauth.throttle import Hit, right
 from smart_auth.oauth.tokens import TokenAnswer, revoke_access
 from smart_auth.patients import patient_keys
-from smart_auth.store import digest
+from smart_auth.store import CHANNEL, digest
 
 GRANT = "urn:healix:oauth:grant-type:pairing-code"
 LENGTH, HALF = 8, 4
@@ -87,9 +88,56 @@ def exchange(form: Mapping[str, str], asked: Origin, counted: Hit) -> Work[Token
 
 def unpair(device: str, patient: str, origin: Origin) -> Work[None]:
     """End the token of a device at once, and make a code for it worthless."""
-    yield _void(device, patient)
-    yield revoke_access([of(device)])
-    yield record([AuditRow(origin, "D", "token", patient=patient, entity=f"Device/{device}")])
+    yield from withdraw([(device, patient)], origin)
+
+
+def holders(devices: Sequence[str]) -> Work[set[tuple[str, str]]]:
+    """Of devices those that have a token, or a code for one, each with the patient whom that is for (logical ids)."""
+    tokens = yield Statement(
+        "SELECT client, patient FROM access_token WHERE grant_id = ANY(%s) AND NOT revoked AND expires > now()",
+        ([of(device) for device in devices],),
+    )
+    codes = yield Statement("SELECT details FROM ticket WHERE purpose = %s", (Purpose.PAIRING.value,))
+    asked = [msgspec.json.decode(details) for (details,) in codes]
+    coded = {(one["device"], one["patient"]) for one in asked if one["device"] in devices}
+    return coded | {(client.removeprefix(of("")), patient) for client, patient in tokens}
+
+
+def withdraw(ended: Collection[tuple[str, str]], origin: Origin) -> Work[None]:
+    """End the tokens of devices at once, and make codes for them worthless; each with the patient whom that is for."""
+    details = [msgspec.json.encode({"device": device, "patient": patient}) for device, patient in ended]
+    yield Statement("DELETE FROM ticket WHERE purpose = %s AND details = ANY(%s)", (Purpose.PAIRING.value, details))
+    yield revoke_access([of(device) for device, _ in ended])
+    yield record([AuditRow(origin, "D", "token", patient=pat, entity=f"Device/{device}") for device, pat in ended])
+
+
+def carry(whose: Mapping[str, str], origin: Origin) -> Work[int]:
+    """Let the tokens of devices go on for the patients whose they are now, by device; how many did.
+
+    What a device reads and writes with it is of that patient from then on.
+    """
+    keys = yield from patient_keys(list(whose.values()))
+    rows = yield Statement(
+        f"""WITH x AS MATERIALIZED (
+              SELECT t.hash, t.client, t.patient AS had, x.patient, x.pat
+              FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS x (grant_id, patient, pat)
+              JOIN access_token t ON t.grant_id = x.grant_id
+              WHERE NOT t.revoked AND t.patient IS DISTINCT FROM x.patient ORDER BY t.hash FOR UPDATE OF t),
+            moved AS (UPDATE access_token t SET patient = x.patient, pat = x.pat FROM x WHERE t.hash = x.hash)
+            SELECT client, had, patient, pg_notify('{CHANNEL}', encode(hash, 'hex'))::text FROM x""",
+        ([of(device) for device in whose], list(whose.values()), [keys[patient] for patient in whose.values()]),
+    )
+    if rows:
+        yield record(
+            [
+                AuditRow(
+                    origin, "U", "token", patient=patient,
+                    entity=f"Device/{client.removeprefix(of(''))}", query=f"of Patient/{had} before",
+                )
+                for client, had, patient, _ in rows
+            ]
+        )  # fmt: skip
+    return len(rows)
 
 
 def paired(devices: list[str]) -> Work[dict[str, datetime]]:

@@ -11,7 +11,9 @@ from datetime import datetime, tzinfo
 
 import msgspec
 
+from healix_fhir.care.alerts import following
 from healix_fhir.care.alerts.assess import Assessed
+from healix_fhir.care.alerts.flagging import FLAG, flag
 from healix_fhir.care.alerts.hours import Hours
 from healix_fhir.care.alerts.judge import labels
 from healix_fhir.care.alerts.notices import first
@@ -73,13 +75,7 @@ def _lock(raising: Sequence[Key], every: Sequence[Key]) -> Work[dict[Key, Row]]:
     other and never in a circle.
     """
     if raising:
-        yield Statement(
-            """INSERT INTO alert_state (rule, pat, phase, at, rank)
-               SELECT x.rule, x.pat, 'armed', '1900-01-01Z', 0 FROM unnest(%s::text[], %s::bigint[]) AS x (rule, pat)
-               ORDER BY x.rule, x.pat
-               ON CONFLICT (rule, pat) DO NOTHING""",
-            ([rule for rule, _ in raising], [pat for _, pat in raising]),
-        )
+        yield following.made(raising)
     rows = yield Statement(
         """SELECT s.rule, s.pat, s.phase, s.at, s.resolved, s.issue, s.rank, s.raised
            FROM unnest(%s::text[], %s::bigint[]) AS x (rule, pat)
@@ -133,6 +129,8 @@ def _raise(news: dict[str, Assessed], rows: Mapping[Key, Row], clinic: Clinic, m
         evidence = [observed.id for observed in one.evidence[-EVIDENCE:]]
         issue = detected_issue(id_, one.case.held.key, rule, patient, evidence, marks, moment)
         changes.append(change(Method.PUT, issue, "DetectedIssue", id_, clinic.bases))
+        made = flag(issue)
+        changes.append(change(Method.PUT, made, FLAG, made["id"], clinic.bases))
         notice = Notice(
             id_, patient, one.case.pat, rule.title, rule.words, rule.plain, rule.rank, tuple(rule.told), tuple(marks)
         )

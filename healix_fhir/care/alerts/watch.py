@@ -48,7 +48,7 @@ def _handle(book: Book, clinic: Clinic, events: Sequence[Event]) -> Work[None]:
     if PATIENT in changed:  # who was merged: before the readings that were moved with them raise anything anew
         changed[DETECTED_ISSUE].update((yield from of_patients(sorted(changed[PATIENT]))))
     if changed[DETECTED_ISSUE]:
-        yield from follow_people(sorted(changed[DETECTED_ISSUE]), moment)
+        yield from follow_people(sorted(changed[DETECTED_ISSUE]), moment, clinic.bases)
     if OBSERVATION in changed:
         yield from _observe(book, clinic, sorted(changed[OBSERVATION]))
 

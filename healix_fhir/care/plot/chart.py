@@ -30,6 +30,9 @@ class Role(Enum):
     LINE = "line"
     DOT = "dot"
     MARKED = "marked"
+    SMALL = "small"
+    LARGE = "large"
+    TRACE = "trace"
 
 
 class Side(Enum):

@@ -89,6 +89,7 @@ SENSES: Mapping[str, Sense] = {
             "signing-key",
             "research-project",
             "drug-interactions",
+            "job",
             "subscription",
         ),
         Sense(ALERT, (CONFIGURATION,)),

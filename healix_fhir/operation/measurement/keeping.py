@@ -100,11 +100,16 @@ def patient_of(device: Json, bases: tuple[str, ...]) -> str | None:
     return found[1] if found is not None and found[0] == TYPE_ID["Patient"] else None
 
 
+def is_in_use(device: Json) -> bool:
+    """Whether readings of a Device are taken."""
+    return bool(device.get("status", "active") == "active")
+
+
 def _source(id_: str, stored: Stored | HealixError, bases: tuple[str, ...]) -> Source | str:
     if isinstance(stored, HealixError):
         return f"there is no device '{id_}'"
     device = decode_stored(stored.body)
-    if device.get("status", "active") != "active":
+    if not is_in_use(device):
         return f"the device '{id_}' is not active"
     patient = patient_of(device, bases)
     return Source(id_, patient) if patient is not None else f"the device '{id_}' belongs to no patient"

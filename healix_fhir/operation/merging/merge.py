@@ -21,6 +21,7 @@ from healix_fhir.model.operation_definition import MANY
 from healix_fhir.operation.declaring import into, out, own
 from healix_fhir.operation.given import Given
 from healix_fhir.operation.invocation import Invocation
+from healix_fhir.operation.merging.devices import carried
 from healix_fhir.operation.merging.moving import MOST, moved
 from healix_fhir.operation.merging.records import PATIENT, Json, alone, held, joined, named, permit, replaced, stated
 from healix_fhir.store import merges
@@ -55,10 +56,11 @@ MERGE = own(
 
 
 class Done(msgspec.Struct, frozen=True):
-    """What a merge did: the Patient that stays, and how many resources were moved."""
+    """What a merge did: the Patient that stays, how many resources were moved, and how many devices go on for it."""
 
     result: Json
     moved: int
+    devices: int
 
 
 class Seen(Exception):  # noqa: N818 - it ends a preview, and is no error
@@ -88,7 +90,9 @@ async def merge(interactions: Interactions, access: AccessContext, invocation: I
     except Seen as seen:
         done = seen.done
     said = "would be moved" if preview else "moved"
-    return answer(invocation, f"{done.moved} resources {said} to {PATIENT}/{done.result['id']}", done.result)
+    stays = f"{PATIENT}/{done.result['id']}"
+    told = [f"{done.moved} resources {said} to {stays}", *with_devices(done.devices, f"for {stays}")]
+    return answer(invocation, "; ".join(told), done.result)
 
 
 def _merged(access: AccessContext, given: Given, bases: tuple[str, ...], review: Review) -> Work[Done]:
@@ -107,17 +111,23 @@ def _merged(access: AccessContext, given: Given, bases: tuple[str, ...], review:
     yield merges.note(number, done)
     stays = done[1].stored
     assert stays is not None
-    count = 0
+    count = devices = 0
     for group in moved(source_id, into_id, stays.version, bases):
         changes = yield from group
         if changes:
             made = yield from commit(access, changes)
             yield merges.note(number, made)
             count += len(made)
+            devices += yield from carried(made, bases, access.origin)
     rows = [AuditRow(access.origin, "E", "$merge", patient=one, entity=f"{PATIENT}/{into_id}",
                      query=f"{PATIENT}/{source_id}") for one in (source_id, into_id)]  # fmt: skip
     yield record(rows)
-    return Done(decode(stays.body), count)
+    return Done(decode(stays.body), count, devices)
+
+
+def with_devices(count: int, whom: str) -> list[str]:
+    """What is said of devices whose access goes on."""
+    return [f"the access of {count} paired device{'' if count == 1 else 's'} goes on {whom}"] if count else []
 
 
 def _put(patient: Json, bases: tuple[str, ...]) -> Change:

@@ -25,7 +25,8 @@ from healix_fhir.model.references import references
 from healix_fhir.operation.declaring import own
 from healix_fhir.operation.given import Given
 from healix_fhir.operation.invocation import Invocation
-from healix_fhir.operation.merging.merge import TOLD, WHO, answer
+from healix_fhir.operation.merging.devices import carried
+from healix_fhir.operation.merging.merge import TOLD, WHO, answer, with_devices
 from healix_fhir.operation.merging.moving import GROUP, pointed
 from healix_fhir.operation.merging.records import PATIENT, Json, alone, named, parted, permit, refused, unlinked
 from healix_fhir.search.params.reference import target
@@ -65,12 +66,13 @@ async def undo_merge(interactions: Interactions, access: AccessContext, invocati
     """The Parameters with the outcome. Raises Forbidden, Invalid, NotFound, Unprocessable where there is none."""
     permit(access, "undo-merge")
     given, bases = invocation.given, interactions.bases
-    count, left = await atransaction(interactions.pool, lambda: _undone(access, given, bases), aside=True)
+    count, devices, left = await atransaction(interactions.pool, lambda: _undone(access, given, bases), aside=True)
     warnings = [f"{one} was changed since and refers to both Patients: it was left as it is" for one in left]
-    return answer(invocation, f"{count} resources are as they were, or without what the merge did", None, *warnings)
+    told = [f"{count} resources are as they were, or without what the merge did"]
+    return answer(invocation, "; ".join(told + with_devices(devices, "for whose they are again")), None, *warnings)
 
 
-def _undone(access: AccessContext, given: Given, bases: tuple[str, ...]) -> Work[tuple[int, list[str]]]:
+def _undone(access: AccessContext, given: Given, bases: tuple[str, ...]) -> Work[tuple[int, int, list[str]]]:
     yield from alone()
     source = yield from named(given, "source", bases)
     pair = Pair(source, (yield from named(given, "target", bases)), bases)
@@ -79,13 +81,13 @@ def _undone(access: AccessContext, given: Given, bases: tuple[str, ...]) -> Work
         raise refused(f"{PATIENT}/{pair.source} was not merged into {PATIENT}/{pair.target} by $merge")
     yield from _possible(pair)
     known = yield from _source_before(number, pair)
-    count, after = 0, (0, "")
+    count, devices, after = 0, 0, (0, "")
     left: list[str] = []
     while True:
         rows = yield Statement(_CHANGED, (number, *after, GROUP))
         changes, unclear = _back(rows, pair, known)
         if changes:
-            yield from commit(access, changes)
+            devices += yield from carried((yield from commit(access, changes)), bases, access.origin)
         count, left = count + len(changes), left + unclear
         if len(rows) < GROUP:
             break
@@ -95,7 +97,7 @@ def _undone(access: AccessContext, given: Given, bases: tuple[str, ...]) -> Work
     entity, query = f"{PATIENT}/{pair.target}", f"{PATIENT}/{pair.source}"
     patients = (pair.source, pair.target)
     yield record([AuditRow(access.origin, "E", "$undo-merge", patient=x, entity=entity, query=query) for x in patients])
-    return count, left
+    return count, devices, left
 
 
 def _possible(pair: Pair) -> Work[None]:

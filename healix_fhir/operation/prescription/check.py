@@ -39,6 +39,11 @@ async def look_at(
     return worst_first((*own, *elsewhere))
 
 
+async def look_here(interactions: Interactions, access: AccessContext, order: Json, patient: str) -> list[Finding]:
+    """The findings of the local rules alone, the worst first: nobody else learns that somebody looks at an order."""
+    return worst_first(await _own(interactions, access, order, patient))
+
+
 async def _own(interactions: Interactions, access: AccessContext, order: Json, patient: str) -> list[Finding]:
     drug = drug_of(order, await named_medication(interactions, access, order))
     before = order.get("priorPrescription", {}).get("reference", "")

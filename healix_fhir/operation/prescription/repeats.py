@@ -12,11 +12,10 @@ import msgspec
 
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.model.json import decode_stored
+from healix_fhir.store.dispensing import DISPENSE, NOT_HANDED_OVER
 from smart_auth.access import AccessContext
 
 Json = Mapping[str, Any]
-DISPENSE = "MedicationDispense"
-NOT_HANDED_OVER = frozenset({"cancelled", "declined", "entered-in-error", "stopped"})
 MOST = 1000
 
 

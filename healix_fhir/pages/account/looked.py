@@ -34,7 +34,7 @@ MOST = 500
 """Rows of the trail that one page sums up."""
 LONGEST_NUMBER = 9
 SCOPE = parse("user/AuditEvent.rs user/Practitioner.rs")
-SERVER = ("alerts", "brands", "demo", "goals", "imaging", "import", "retention")
+SERVER = ("alerts", "brands", "demo", "devices", "goals", "imaging", "import", "retention")
 """Under these names the server's own work stands in the trail."""
 
 

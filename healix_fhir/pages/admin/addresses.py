@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from healix_fhir.pages.admin import client, clients, peers, retention, studies, study, subscriptions, user, users
+from healix_fhir.pages.admin import (
+    audit,
+    client,
+    clients,
+    devices,
+    health,
+    jobs,
+    peers,
+    retention,
+    settings,
+    storage,
+    studies,
+    study,
+    subscriptions,
+    user,
+    users,
+)
 from healix_fhir.pages.admin.gate import ADMIN, Handler, acting, always, makes_administrator, opens_all, showing
 from healix_fhir.pages.alerts import general
 
@@ -17,6 +33,12 @@ SHOWN: Mapping[str, Handler] = {
     f"{ADMIN}/clients": showing(clients.listing),
     f"{ADMIN}/clients/new": showing(clients.form),
     f"{ADMIN}/clients/{{id}}": showing(client.show),
+    f"{ADMIN}/devices": showing(devices.listing),
+    f"{ADMIN}/audit": showing(audit.listing),
+    f"{ADMIN}/jobs": showing(jobs.listing),
+    f"{ADMIN}/storage": showing(storage.show),
+    f"{ADMIN}/health": showing(health.show),
+    f"{ADMIN}/settings": showing(settings.listing),
     f"{ADMIN}/peers": showing(peers.listing),
     f"{ADMIN}/peers/new": showing(peers.form),
     f"{ADMIN}/peers/known": showing(peers.show),
@@ -46,6 +68,8 @@ SENT: Mapping[str, Handler] = {
     f"{ADMIN}/clients/{{id}}/open": acting(client.open_again),
     f"{ADMIN}/clients/{{id}}/vouch": acting(client.vouch, always),
     f"{ADMIN}/clients/{{id}}/remove": acting(client.remove),
+    f"{ADMIN}/devices/{{id}}/end": acting(devices.end),
+    f"{ADMIN}/jobs/{{id}}/retry": acting(jobs.retry),
     f"{ADMIN}/peers": acting(peers.create, always),
     f"{ADMIN}/peers/known": acting(peers.change, always),
     f"{ADMIN}/peers/known/remove": acting(peers.forget, always),

@@ -21,6 +21,8 @@ SHOWN: Mapping[str, Handler] = {
 """What is answered to GET; in this order."""
 SENT: Mapping[str, Handler] = {
     f"{ADDRESS}/write": acting(writing.save, clinicians=True),
+    f"{ADDRESS}/write/check": acting(writing.check, clinicians=True),
+    f"{ONE}/check": acting(signing.check, clinicians=True),
     f"{ONE}/sign": acting(signing.submit, clinicians=True),
     f"{ONE}/remove": acting(signing.remove, clinicians=True),
     f"{ONE}/renew": acting(signing.renew, clinicians=True),

@@ -5,7 +5,8 @@ Spec: FHIR R4, hl7.org/fhir/R4/medicationrequest.html; CDS Hooks 2.0, order-sign
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -15,8 +16,9 @@ from starlette.responses import RedirectResponse, Response
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.language.catalogue import say
 from healix_fhir.model.json import encode
-from healix_fhir.operation.prescription.check import ORDER_SIGN, look_at
-from healix_fhir.operation.prescription.order import draft_of
+from healix_fhir.operation.prescription.check import ORDER_SIGN, look_at, look_here
+from healix_fhir.operation.prescription.finding import Finding
+from healix_fhir.operation.prescription.order import Draft, draft_of
 from healix_fhir.operation.prescription.recording import ACTIONS, Answer
 from healix_fhir.operation.prescription.repeats import repeats
 from healix_fhir.operation.prescription.sign import sign
@@ -37,8 +39,18 @@ CARRIED = (
 
 
 async def show(site: Site, request: Request, caller: Caller) -> Response:
-    """GET /account/prescriptions/[id]: a draft, with what there is to warn of."""
-    return await _page(site, caller, named(request), {}, "")
+    """GET /account/prescriptions/[id]: a draft, with what the local rules warn of. To look calls nobody else."""
+    draft = await draft_of(site.interactions, caller.access, named(request))
+    findings = await look_here(site.interactions, caller.access, draft.resource, draft.patient)
+    return await _page(site, caller, draft, findings, others=site.interactions.adviser is not None)
+
+
+async def check(site: Site, request: Request, caller: Caller, fields: Fields) -> Response:
+    """POST /account/prescriptions/[id]/check: the draft with what services of others say, too."""
+    del fields
+    draft = await draft_of(site.interactions, caller.access, named(request))
+    findings = await look_at(site.interactions, caller.access, draft.resource, draft.patient, ORDER_SIGN)
+    return await _page(site, caller, draft, findings)
 
 
 async def submit(site: Site, request: Request, caller: Caller, fields: Fields) -> Response:
@@ -55,7 +67,11 @@ async def submit(site: Site, request: Request, caller: Caller, fields: Fields) -
         if error.category is not Category.UNPROCESSABLE:
             raise
         sent = {name: one(fields, name) for name in fields}
-        return await _page(site, caller, id_, sent, say("Not signed: answer every warning that is shown now."))
+        draft = await draft_of(site.interactions, caller.access, id_)
+        findings = await look_at(site.interactions, caller.access, draft.resource, draft.patient, ORDER_SIGN)
+        return await _page(
+            site, caller, draft, findings, sent, say("Not signed: answer every warning that is shown now.")
+        )
     order, _ = await order_of(site, caller, signed.id)
     return _to(patient_of(order), "signed")
 
@@ -100,10 +116,18 @@ async def decline(site: Site, request: Request, caller: Caller, fields: Fields) 
     return RedirectResponse(REFILLS, 303)
 
 
-async def _page(site: Site, caller: Caller, id_: str, sent: Mapping[str, str], problem: str) -> Response:
-    draft = await draft_of(site.interactions, caller.access, id_)
+async def _page(
+    site: Site,
+    caller: Caller,
+    draft: Draft,
+    findings: Sequence[Finding],
+    sent: Mapping[str, str] = MappingProxyType({}),
+    problem: str = "",
+    *,
+    others: bool = False,
+) -> Response:
+    """The draft with the findings; `others` offers to ask the services of others, which were not asked yet."""
     person = await whose(site, caller, draft.patient)
-    findings = await look_at(site.interactions, caller.access, draft.resource, draft.patient, ORDER_SIGN)
     medications = await medications_of(site, caller, draft.resource)
     return page(
         "order.html",
@@ -116,6 +140,7 @@ async def _page(site: Site, caller: Caller, id_: str, sent: Mapping[str, str], p
         actions=list(ACTIONS.items()),
         sent=sent,
         problem=problem,
+        others=others,
     )
 
 

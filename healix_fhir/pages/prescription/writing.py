@@ -1,6 +1,7 @@
 """Write a prescription: find the medication, say how it is taken, and save a draft that is to be signed.
 
-What services say while somebody is still choosing (`order-select`) is shown beside the form.
+What the local rules say of a chosen medication is shown beside the form; services of others (`order-select`) are asked
+when somebody says so: to look at a page calls nobody.
 
 Spec: CDS Hooks 2.0, order-select; FHIR R4, hl7.org/fhir/R4/medicationrequest.html
 """
@@ -19,7 +20,7 @@ from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.language.catalogue import marked
 from healix_fhir.model.json import encode
-from healix_fhir.operation.prescription.check import ORDER_SELECT, look_at
+from healix_fhir.operation.prescription.check import ORDER_SELECT, look_at, look_here
 from healix_fhir.operation.prescription.dosage import PERIODS, ROUTES, UNITS, WHEN, Chosen, dosage
 from healix_fhir.operation.prescription.finding import Finding
 from healix_fhir.operation.prescription.medication_search import find_medications
@@ -62,14 +63,17 @@ async def show(site: Site, request: Request, caller: Caller) -> Response:
     return await _form(site, caller, person, asked, Sent(route="oral"))
 
 
+async def check(site: Site, request: Request, caller: Caller, fields: Fields) -> Response:
+    """POST /account/prescriptions/write/check: the form as it is, with what services of others say."""
+    del request
+    person, asked, sent = await _sent(site, caller, fields)
+    return await _form(site, caller, person, asked, sent, others=True)
+
+
 async def save(site: Site, request: Request, caller: Caller, fields: Fields) -> Response:
     """POST /account/prescriptions/write: a draft is made, and shown with what there is to say about it."""
     del request
-    person = await whose(site, caller, one(fields, "patient"))
-    asked = {key: one(fields, key)[:CODE] for key in ("name", "system", "code")} | {"q": ""}
-    sent = Sent(
-        **{name: one(fields, name) for name in Sent.__struct_fields__ if name != "when"}, when=fields.get("when", [])
-    )
+    person, asked, sent = await _sent(site, caller, fields)
     try:
         draft = draft_of(asked, sent, person.id, str(caller.session.account.practitioner))
         made = await site.interactions.create(caller.access, REQUEST, encode(draft))
@@ -78,6 +82,14 @@ async def save(site: Site, request: Request, caller: Caller, fields: Fields) -> 
             raise
         return await _form(site, caller, person, asked, sent, error.message)
     return RedirectResponse(f"{ADDRESS}/{made.stored.id}", 303)
+
+
+async def _sent(site: Site, caller: Caller, fields: Fields) -> tuple[Person, dict[str, str], Sent]:
+    """Whose prescription it is, the medication that was chosen, and the rest of the form."""
+    person = await whose(site, caller, one(fields, "patient"))
+    asked = {key: one(fields, key)[:CODE] for key in ("name", "system", "code")} | {"q": ""}
+    told = {name: one(fields, name) for name in Sent.__struct_fields__ if name != "when"}
+    return person, asked, Sent(**told, when=fields.get("when", []))
 
 
 def draft_of(asked: dict[str, str], sent: Sent, patient: str, practitioner: str) -> Json:
@@ -144,14 +156,25 @@ def _wrong(why: str) -> HealixError:
 
 
 async def _form(
-    site: Site, caller: Caller, person: Person, asked: dict[str, str], sent: Sent, problem: str = ""
+    site: Site,
+    caller: Caller,
+    person: Person,
+    asked: dict[str, str],
+    sent: Sent,
+    problem: str = "",
+    *,
+    others: bool = False,
 ) -> Response:
+    """The form; with `others`, services of others are asked about the medication."""
     found = await atransaction(site.pool, lambda: find_medications(asked["q"])) if asked["q"] else []
     findings: list[Finding] = []
     if asked["name"]:
         chosen: Json = {"resourceType": REQUEST, "status": "draft", "intent": "order", **medication(asked)}
         chosen["subject"] = {"reference": f"Patient/{person.id}"}
-        findings = await look_at(site.interactions, caller.access, chosen, person.id, ORDER_SELECT)
+        if others:
+            findings = await look_at(site.interactions, caller.access, chosen, person.id, ORDER_SELECT)
+        else:
+            findings = await look_here(site.interactions, caller.access, chosen, person.id)
     return page(
         "prescribe.html",
         400 if problem else 200,
@@ -170,4 +193,5 @@ async def _form(
         routes=list(ROUTES.items()),
         when=list(WHEN.items()),
         problem=problem,
+        others=site.interactions.adviser is not None and not others,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -15,25 +15,30 @@ from healix_fhir.model.json import decode_stored
 from healix_fhir.operation.measurement.daily import COURSES, SUMMARY, SYSTEM, Day, read
 from healix_fhir.operation.measurement.measured import BY_CODE, Measured, measured
 from healix_fhir.operation.measurement.metrics import LOINC, METRICS
+from healix_fhir.operation.measurement.strip import Strip, strip_of
 from healix_fhir.pages.readings.window import Span, Window
 from healix_fhir.search.matched import Matched, conditions, matched
 from healix_fhir.store.read import audit_shown
 from smart_auth.access import AccessContext
 
 OBSERVATION = "Observation"
+STRIPS = 3
+"""Strips of samples that one page draws."""
+SAMPLED = b'"valueSampledData"'
 MOST = 5000
 """Readings, and summaries, of one page; of more the newest are shown, and the page says so."""
 
 
 class Gathered(msgspec.Struct, frozen=True):
     """Readings by metric and days by series, each in order of time. `cut`: there are more. `newest`: the last reading
-    before the window, where that is empty.
+    before the window, where that is empty. `strips`: the newest strips of the window, each with when it was taken.
     """
 
     readings: Mapping[str, Sequence[Measured]]
     days: Mapping[str, Sequence[Day]]
     cut: bool = False
     newest: Measured | None = None
+    strips: Sequence[tuple[datetime, Strip]] = ()
 
 
 def gathered(access: AccessContext, patient: str, window: Window, base: str) -> Work[Gathered]:
@@ -45,7 +50,7 @@ def gathered(access: AccessContext, patient: str, window: Window, base: str) -> 
         result = Gathered({}, _by_series(days), cut=len(found) == MOST)
     else:
         found = yield from _found(access, patient, ("code", codes), window, base)
-        result = Gathered(_by_metric(_readings(found)), {}, cut=len(found) == MOST)
+        result = Gathered(_by_metric(_readings(found)), {}, cut=len(found) == MOST, strips=_strips(found))
     if found:
         return result
     before = [("patient", f"Patient/{patient}"), ("code", codes), ("date", f"lt{instant(window.begin)}")]
@@ -77,6 +82,18 @@ def _shown(access: AccessContext, patient: str, found: Sequence[Matched]) -> Sta
 
 def _readings(found: Sequence[Matched]) -> list[Measured]:
     return [one for each in found if (one := measured(decode_stored(each.body))) is not None]
+
+
+def _strips(found: Sequence[Matched]) -> list[tuple[datetime, Strip]]:
+    """The newest strips; `found` has the newest first."""
+    strips: list[tuple[datetime, Strip]] = []
+    for each in found:
+        if len(strips) < STRIPS and SAMPLED in each.body:
+            resource = decode_stored(each.body)
+            strip, reading = strip_of(resource), measured(resource)
+            if strip is not None and reading is not None:
+                strips.append((reading.at, strip))
+    return strips
 
 
 def _by_metric(readings: Sequence[Measured]) -> Mapping[str, Sequence[Measured]]:

@@ -8,16 +8,20 @@ from datetime import datetime, timedelta
 import msgspec
 
 from healix_fhir.care.plot.chart import Room, chart
+from healix_fhir.care.plot.paper import paper
 from healix_fhir.care.plot.series import Band, Kind, Plot, Series, Value
 from healix_fhir.operation.measurement.daily import COURSES, Day, begins
 from healix_fhir.operation.measurement.measured import Measured, usual
 from healix_fhir.operation.measurement.metrics import METRICS, Metric, Range
+from healix_fhir.operation.measurement.strip import Strip
 from healix_fhir.operation.measurement.trend import value_of
 from healix_fhir.pages.readings.gathered import Gathered
 from healix_fhir.pages.readings.svg import Mark, marks, tick
 from healix_fhir.pages.readings.window import Window
 
 ROOM = Room(400.0, 200.0, left=48.0, right=22.0, most_values=4, most_times=4)
+MILLIMETRE = 3.0
+"""Units of a drawing that are a millimetre of paper: small enough for a phone, and the words are read."""
 ROWS = 200
 """Rows of a table; the newest."""
 
@@ -28,6 +32,20 @@ class Row(msgspec.Struct, frozen=True):
     at: datetime
     text: str
     mark: str | None = None
+
+
+class Drawn(msgspec.Struct, frozen=True):
+    """A strip of samples on its paper: its elements, its room, and what its text says of it."""
+
+    at: datetime
+    marks: Sequence[Mark]
+    width: float
+    height: float
+    seconds: str
+    rate: str
+    lowest: str
+    highest: str
+    cut: bool
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -43,13 +61,34 @@ class Shown(msgspec.Struct, frozen=True):
     rows: Sequence[Row]
     count: int
     summed: bool
+    strips: Sequence[Drawn] = ()
 
 
 def shown(gathered: Gathered, window: Window) -> list[Shown]:
     """Every metric that there is something of."""
     if gathered.days:
         return [_of_days(metric, gathered, window) for metric in METRICS.values() if _series(metric, gathered)]
-    return [_of_readings(readings, window) for readings in gathered.readings.values()]
+    return [
+        msgspec.structs.replace(one, strips=drawn) if readings[0].metric.sampled else one
+        for drawn in [[_drawn(at.astimezone(window.zone), strip) for at, strip in gathered.strips]]
+        for readings in gathered.readings.values()
+        for one in [_of_readings(readings, window)]
+    ]
+
+
+def _drawn(at: datetime, strip: Strip) -> Drawn:
+    made = paper(strip.samples, strip.period, MILLIMETRE)
+    return Drawn(
+        at,
+        marks(made),
+        made.width,
+        made.height,
+        seconds=f"{strip.seconds:.3g}",
+        rate=f"{1 / strip.period:.4g}",
+        lowest=f"{strip.lowest:.2f}",
+        highest=f"{strip.highest:.2f}",
+        cut=strip.cut,
+    )
 
 
 def _of_readings(readings: Sequence[Measured], window: Window) -> Shown:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from healix_fhir.store.lifecycle import appointment, detected_issue, goal, medication_request
+from healix_fhir.store.lifecycle import appointment, detected_issue, flag, goal, medication_request
 from healix_fhir.store.lifecycle.step import Rule
 
 LIFECYCLES: Mapping[str, Rule] = MappingProxyType(
     {
         "Appointment": appointment.rule,
         "DetectedIssue": detected_issue.rule,
+        "Flag": flag.rule,
         "Goal": goal.rule,
         "MedicationRequest": medication_request.rule,
     }

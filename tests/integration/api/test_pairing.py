@@ -6,10 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
+from healix_fhir.care import devices
+from healix_fhir.kernel.consume import drain
 from tests.integration.api.test_measurements import SYSTEM, clinic, counts, device, line, told
 from tests.support.live_server import LiveServer
+from tests.support.serve import wait_until
 
 __all__ = ["clinic"]
 
@@ -95,6 +99,33 @@ def test_readings_of_others_are_refused(clinic: LiveServer) -> None:
         for changed in ({"device": {"reference": "Device/second"}}, {"subject": {"reference": "Patient/bob"}}):
             made = {name: value for name, value in mine.items() if name not in ("id", "meta")} | changed
             assert httpx.post(f"{clinic.url}/fhir/Observation", json=made, headers=paired).status_code == 403
+
+
+@pytest.mark.parametrize("way", ["inactive", "deleted", "another"])
+def test_a_device_that_is_not_in_use_has_no_access(clinic: LiveServer, way: str) -> None:
+    """However a Device leaves use, its token sends nothing any more, and a code for it is worthless."""
+    with clinic.client(SYSTEM) as client:
+        paired = bearer(redeem(clinic.url, code(client)))
+        assert told(httpx.post(clinic.url + INGEST, json=[line()], headers=paired)) == counts(1, created=1)
+        with psycopg.connect(clinic.settings.database_url, autocommit=True) as connection:
+            connection.execute("UPDATE ticket SET created = created - interval '1 minute'")
+        waiting = code(client)
+        changed = device("watch")
+        if way == "deleted":
+            client.delete("/fhir/Device/watch")
+        else:
+            changed |= {"status": "inactive"} if way == "inactive" else {"patient": {"reference": "Patient/bob"}}
+            assert client.put("/fhir/Device/watch", json=changed).status_code == 200
+    with psycopg.connect(clinic.settings.database_url) as connection:
+        while drain(connection, {"resource": [devices.consumer((clinic.settings.fhir_base,))]}):
+            pass
+    wait_until(
+        lambda: httpx.post(clinic.url + INGEST, json=[line(1)], headers=paired).status_code == 401, "the token to end"
+    )
+    assert redeem(clinic.url, waiting).json()["error"] == "invalid_grant"
+    with psycopg.connect(clinic.settings.database_url) as connection:
+        rows = connection.execute("SELECT client, patient FROM audit_event WHERE subtype = 'token' AND action = 'D'")
+        assert rows.fetchall() == [("devices", "ada")]
 
 
 def test_one_of_many_at_once_gets_the_token(clinic: LiveServer) -> None:

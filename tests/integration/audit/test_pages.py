@@ -34,6 +34,14 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
     "/admin/studies/kept": ("root", "/admin/studies/kept", [("E", "query-deleted", None, None)]),
     "/admin/studies/{uid}": ("root", f"/admin/studies/{uid(1)}", [("E", "query-study", uid(1), None)]),
     "/admin/peers": ("root", "/admin/peers", [("E", "list-administered", None, None)]),
+    "/admin/devices": (
+        "root", "/admin/devices?q=p1", [("E", "list-administered", None, "p1")],
+    ),
+    "/admin/audit": ("root", "/admin/audit?person=ada", [("E", "search-type", "AuditEvent", None)]),
+    **{
+        f"/admin/{place}": ("root", f"/admin/{place}", [("E", "list-administered", None, None)])
+        for place in ("jobs", "storage", "health", "settings")
+    },
     "/admin/subscriptions": ("root", "/admin/subscriptions", [("E", "list-administered", None, None)]),
     "/admin/peers/known": ("root", "/admin/peers/known?aet=CT1", [("R", "show-administered", "peer/CT1", None)]),
     "/account/": ("root", "/account/", [("R", "list-break-glass", "Patient/p3", "p3")]),
@@ -122,6 +130,7 @@ def test_pages_that_show_somebody_leave_a_row(database_url: str, pool: Pool, tmp
     who, address, expected = RECORDED[path]
     client, _ = app(pool)
     _people(pool)
+    _paired(pool)
     open_store(pool, tmp_path).add(ct(1, 1, 1, size=8))
     transaction(pool, lambda: peers.add("CT1", "192.0.2.1", 104))
 
@@ -137,6 +146,15 @@ def test_pages_that_show_somebody_leave_a_row(database_url: str, pool: Pool, tmp
             assert [(a, s, str(e).replace(client, "<client>") if e else None, p) for a, s, e, p in rows] == expected
 
     asyncio.run(use())
+
+
+def _paired(pool: Pool) -> None:
+    """A device of p1 with a token."""
+    with pool.connection() as connection:
+        connection.execute(
+            "INSERT INTO access_token (hash, client, scope, patient, grant_id, expires)"
+            " VALUES ('\\x00', 'device/w', '', 'p1', 'device/w', now() + interval '1 hour')"
+        )
 
 
 def _rows(pool: Pool, sql: str) -> list[tuple[Any, ...]]:

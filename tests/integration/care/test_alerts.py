@@ -11,10 +11,12 @@ import pytest
 
 from healix_fhir.care import relationships
 from healix_fhir.care.alerts import due, watch
+from healix_fhir.care.alerts.following import follow_people
 from healix_fhir.care.alerts.hours import quiet
 from healix_fhir.care.alerts.settle import Clinic as Settled
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import drain
+from healix_fhir.kernel.database import run
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode
 from healix_fhir.model.validate import validate
@@ -31,6 +33,7 @@ from tests.support.alerts import (
 )
 from tests.support.gate import Pool
 from tests.support.search import BASE, Clinic
+from tests.support.serve import wait_until
 
 Json = dict[str, Any]
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -142,6 +145,36 @@ def test_a_reading_beyond_a_limit_raises_one_alert_until_people_resolve_it(ward:
     assert ward.phases() == ["held"]
     ward.put(reading("o7", 100, NOON + 6 * MINUTE), reading("o8", 130, NOON + 7 * MINUTE))
     assert [one["status"] for one in ward.alerts()] == ["final", "preliminary"]
+
+
+@pytest.mark.spec("FHIR R4 flag.html")
+def test_a_flag_stands_as_long_as_its_alert_is_open(ward: Ward) -> None:
+    """It is raised with the alert, says how grave it is and which one it is of, and has its labels; resolved it ends,
+    opened anew it is active again, deleted with it no more; a mistake stays one.
+    """
+    ward.put(plan(), reading("o", 130, NOON) | {"meta": {"security": [{"code": "x"}]}})
+    (alert,) = ward.alerts()
+
+    def flag() -> Json:
+        (found,) = ward.all("Flag")
+        return found
+
+    made = flag()
+    detail, priority = made["extension"]
+    assert detail["valueReference"] == {"reference": f"DetectedIssue/{alert['id']}"}
+    assert priority["valueCodeableConcept"]["coding"][0]["code"] in ("PL", "PM", "PH")
+    assert (made["status"], made["code"], made["subject"]) == ("active", alert["code"], alert["patient"])
+    assert made["meta"]["security"] == alert["meta"]["security"]
+    assert made["period"] == {"start": alert["identifiedDateTime"]}
+    ward.later(HOUR)
+    ward.put(resolve(alert))
+    assert flag()["status"] == "inactive"
+    assert flag()["period"]["end"] > made["period"]["start"]
+    ward.put(alert | {"mitigation": []})
+    assert (flag()["status"], "end" in flag()["period"]) == ("active", False)
+    ward.put(flag() | {"status": "entered-in-error"})
+    ward.put(resolve(alert))
+    assert flag()["status"] == "entered-in-error"
 
 
 def test_a_reading_raises_once_and_old_ones_not_at_all(ward: Ward) -> None:
@@ -394,6 +427,36 @@ def test_two_alerts_of_one_rule_outlive_a_merge(ward: Ward) -> None:
     assert [phase for _, phase, _ in ward.sql(STANDS)] == ["open", "held"]
     ward.put(*of("p", theirs))
     assert ward.sql(STANDS) == [("p", "open", key), ("q", "open", key)]
+
+
+def test_who_moves_an_alert_locks_in_the_order_of_who_raises_one(ward: Ward) -> None:
+    """While the row whose place an alert takes is held by another, the later one of the two is not locked: nobody waits
+    in a circle.
+    """
+    ward.put(plan())
+    ward.put(reading("o", 130, NOON))
+    ward.put({"resourceType": "Patient", "id": "q"})
+    ((issue, first),) = ward.sql("SELECT issue, pat FROM alert_state")
+    ((second,),) = ward.sql("SELECT pat FROM patient_key WHERE id = 'q'")
+    low, high = sorted((first, second))
+    ward.sql("UPDATE alert_state SET pat = %s WHERE issue = %s", high, issue)
+    ward.sql("UPDATE resource SET pat = %s WHERE id = %s", low, issue)
+    ward.sql(
+        "INSERT INTO alert_state (rule, pat, phase, at, rank) SELECT rule, %s, 'armed', at, 0 FROM alert_state", low
+    )
+
+    def follow() -> None:
+        with ward.pool.connection() as connection:
+            run(connection, follow_people([issue], NOON, (BASE,)))
+
+    with ward.pool.connection() as other, other.transaction():
+        other.execute("SELECT FROM alert_state WHERE pat = %s FOR UPDATE", (low,))
+        mover = Thread(target=follow)
+        mover.start()
+        wait_until(lambda: bool(ward.sql("SELECT 1 FROM pg_locks WHERE NOT granted")), "the mover to wait")
+        other.execute("SELECT FROM alert_state WHERE pat = %s FOR UPDATE NOWAIT", (high,))
+    mover.join()
+    assert ward.sql("SELECT pat, issue FROM alert_state") == [(low, issue)]
 
 
 def test_several_workers_make_one_alert(ward: Ward) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from healix_fhir.care import devices
 from healix_fhir.care.relationships import consumer
 from healix_fhir.interaction.review import demands
 from healix_fhir.interaction.service import Interactions
@@ -130,6 +131,41 @@ def test_care_follows(pool: Pool, database_url: str) -> None:
     assert ("b", "CareTeam/team") in cared()
     call(database_url, "undo-merge")
     assert cared() == before
+
+
+def test_devices_go_on_for_who_stays(pool: Pool, database_url: str) -> None:
+    """The token of a paired device is the surviving Patient's, and after the undoing the first one's again; the answers
+    and the trail say so. Nothing is taken back.
+    """
+    put(pool, {"resourceType": "Device", "id": "w", "status": "active", "patient": to("a")}, "w")
+    with pool.connection() as connection:
+        connection.execute(
+            "INSERT INTO access_token (hash, client, scope, patient, pat, grant_id, expires)"
+            " SELECT '\\x00', 'device/w', '', id, pat, 'device/w', now() + interval '1 hour'"
+            " FROM patient_key WHERE id = 'a'"
+        )
+
+    def whose() -> list[Any]:
+        with psycopg.connect(database_url) as connection:
+            while drain(connection, {"resource": [devices.consumer((BASE,))]}):
+                pass
+        return rows(
+            pool,
+            "SELECT t.patient, t.revoked FROM access_token t JOIN patient_key k USING (pat) WHERE k.id = t.patient",
+        )
+
+    assert whose() == [("a", False)]
+    told = call(database_url, "merge")["outcome"]["issue"][0]["diagnostics"]
+    assert "the access of 1 paired device goes on for Patient/b" in told
+    assert whose() == [("b", False)]
+    told = call(database_url, "undo-merge")["outcome"]["issue"][0]["diagnostics"]
+    assert "the access of 1 paired device goes on" in told
+    assert whose() == [("a", False)]
+    said = rows(pool, "SELECT action, patient, entity, query FROM audit_event WHERE subtype = 'token' ORDER BY seq")
+    assert said == [
+        ("U", "b", "Device/w", "of Patient/a before"),
+        ("U", "a", "Device/w", "of Patient/b before"),
+    ]
 
 
 @pytest.mark.parametrize("group", [1, 500])

@@ -116,3 +116,28 @@ def test_readings_are_for_those_who_see_the_patient(database_url: str) -> None:
         assert (hidden.status_code, hidden.text) == (404, none.text)
 
     browsing(database_url, use)
+
+
+@pytest.mark.usefixtures("measured")
+def test_an_ecg_is_drawn_on_its_paper(database_url: str, people: Clinic) -> None:
+    """The newest strips of the time are drawn with their scales, and said in words; the drawing is bounded."""
+    for number in range(5):
+        data = {"origin": {"value": 0, "system": "http://unitsofmeasure.org", "code": "mV"}, "period": 2,
+                "dimensions": 1, "data": " ".join(["0.1", "-0.2", "1.3"] * 5000)}  # fmt: skip
+        people.put(reading(f"ecg{number}", number, "11524-6", {"valueSampledData": data}))
+
+    async def use(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "ada")
+        page = await client.get(f"{ADDRESS}?span=week")
+        assert page.text.count('<figure class="strip">') == 3
+        assert "ECG strip of 30 seconds, 500 samples a second, from -0.20 to 1.30 mV." in page.text
+        assert "25 mm/s and 10 mm/mV" in page.text
+        assert len(page.content) < 1_000_000
+
+    async def other(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "eve")
+        assert 'class="strip"' not in (await client.get(ADDRESS)).text
+        assert (await client.get(f"{ADDRESS}?patient=p1")).status_code == 404
+
+    browsing(database_url, use)
+    browsing(database_url, other)

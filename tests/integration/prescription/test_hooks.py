@@ -24,6 +24,7 @@ from tests.support.cds_service import CdsService, cds_service
 from tests.support.gate import Pool, user
 from tests.support.live_server import live_server
 from tests.support.oauth import assertion, key_pair, public
+from tests.support.portal import PASSWORD, account, csrf
 
 Json = dict[str, Any]
 SERVICE = {
@@ -104,6 +105,33 @@ def test_a_service_is_asked_and_its_cards_are_answered(clinic: Prescribing, serv
         given = [(one["key"], "I know better") for one in found if one["needs-answer"]]
         assert doctor.post(f"{URL}/{draft['id']}/$sign", json=answers(given[0])).status_code == 422
         assert doctor.post(f"{URL}/{draft['id']}/$sign", json=answers(*given)).status_code == 200
+
+
+def test_to_look_at_a_page_calls_nobody(clinic: Prescribing, service: CdsService, database_url: str) -> None:
+    """A GET of a form or a draft has the local findings alone; services are asked by the forms that say so, and for a
+    signature.
+    """
+    service.cards = [CARD]
+    account(clinic.pool, "mary", "practitioner", "Practitioner/d")
+    with clinic.doctor() as doctor:
+        draft = written(doctor, order("draft"))["id"]
+    here = "/account/prescriptions"
+    with httpx.Client(base_url=clinic.server.url, timeout=30, follow_redirects=True) as mary:
+        page = mary.get("/account/login")
+        mary.post("/account/login", data={"csrf": csrf(page), "username": "mary", "password": PASSWORD})
+        before = len(service.seen)
+        form = mary.get(f"{here}/write?patient=p&name=amoxicillin")
+        shown = mary.get(f"{here}/{draft}")
+        assert (form.status_code, shown.status_code, len(service.seen)) == (200, 200, before)
+        assert "Ask decision support" in form.text
+        assert "Ask them now" in shown.text
+        fields = {"csrf": csrf(shown), "patient": "p", "name": "amoxicillin"}
+        asked = mary.post(f"{here}/write/check", data=fields)
+        assert "Too much" in asked.text
+        assert "Too much" in mary.post(f"{here}/{draft}/check", data=fields).text
+        assert {path.rpartition("/")[2] for path, *_ in service.seen} == {"cds-services", "checker", "selector"}
+        refused = mary.post(f"{here}/{draft}/sign", data=fields)
+        assert (refused.status_code, "Too much" in refused.text) == (422, True)
 
 
 def test_a_service_that_fails_is_not_taken_for_no_warning(clinic: Prescribing, service: CdsService) -> None:

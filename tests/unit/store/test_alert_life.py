@@ -47,12 +47,29 @@ def test_each_step_is_allowed_or_refused_by_name(actor: Actor) -> None:
 
 
 def test_patients_do_not_deal_with_their_alerts() -> None:
-    """Status, mitigation and an end are for those who treat; a patient's tag or note on the alert is none of these."""
+    """Status, mitigation and an end are for those who treat; so is what an alert says, and its labels; a tag is not."""
     treated = alert(mitigation=[{"action": {"text": "seen"}}])
     for after in (alert("final"), treated, None):
         assert rule(Step("DetectedIssue", Actor.PATIENT, alert(), after)) is not None
         assert rule(Step("DetectedIssue", Actor.PRACTITIONER, alert(), after)) is None
-    assert rule(Step("DetectedIssue", Actor.PATIENT, alert(), alert(detail="x"))) is None
+    changes: list[dict[str, Any]] = [
+        {"severity": "low"}, {"detail": "x"}, {"evidence": []}, {"implicated": []}, {"text": {"status": "generated"}},
+        {"meta": {"security": []}},
+    ]  # fmt: skip
+    for more in changes:
+        refusal = rule(Step("DetectedIssue", Actor.PATIENT, alert(), alert(**more)))
+        assert refusal is not None, more
+        assert refusal.issues[0].expression == (f"DetectedIssue.{next(iter(more))}",)
+        assert rule(Step("DetectedIssue", Actor.PRACTITIONER, alert(), alert(**more))) is None
+    tagged = alert(meta={"tag": [{"code": "x"}], "versionId": "2"})
+    assert rule(Step("DetectedIssue", Actor.PATIENT, alert(meta={"versionId": "1"}), tagged)) is None
+
+
+def test_patients_make_no_alerts() -> None:
+    """What would be taken for an alert of the server is none of a patient's to write, new or in place of another."""
+    for before in (None, alert(identifier=[])):
+        assert rule(Step("DetectedIssue", Actor.PATIENT, before, alert())) is not None
+        assert rule(Step("DetectedIssue", Actor.SYSTEM, before, alert())) is None
 
 
 def test_what_an_alert_is_about_stays() -> None:
@@ -67,4 +84,4 @@ def test_other_issues_have_no_rules() -> None:
     """A DetectedIssue that no rule raised is changed as any resource."""
     other = alert("entered-in-error", identifier=[])
     assert rule(Step("DetectedIssue", Actor.PATIENT, other, alert("final", identifier=[]))) is None
-    assert rule(Step("DetectedIssue", Actor.PATIENT, None, alert())) is None
+    assert rule(Step("DetectedIssue", Actor.PATIENT, None, other)) is None

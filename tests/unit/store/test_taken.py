@@ -42,9 +42,9 @@ def test_an_appointment_does_not_meet_itself(start: datetime) -> None:
 
 
 def test_references() -> None:
-    """A reference names a type and an id wherever this server is, and to whichever version."""
-    assert local({"reference": "Slot/a"}) == ("Slot", "a")
-    assert local({"reference": "https://x.test/fhir/Slot/a/_history/3"}) == ("Slot", "a")
+    """A reference names a type and an id on this server, to whichever version; that of another server is not ours."""
+    assert local({"reference": "Slot/a"}) == local({"reference": "Slot/a/_history/3"}) == ("Slot", "a")
+    assert local({"reference": "https://x.test/fhir/Slot/a"}) is None
     assert local({"reference": "urn:uuid:1"}) is None
     assert local({"display": "x"}) is None
     assert local(None) is None

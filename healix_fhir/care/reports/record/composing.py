@@ -14,6 +14,7 @@ from healix_fhir.care.reports.record.findings import Findings, KeyImage
 from healix_fhir.care.reports.record.gathering import Found, Gathered
 from healix_fhir.care.reports.record.lists import Lists
 from healix_fhir.care.reports.record.sections import MOST, MOST_VALUES
+from healix_fhir.care.reports.record.strips import strips
 from healix_fhir.care.reports.record.trends import trends
 from healix_fhir.care.reports.record.vitals import measures
 from healix_fhir.care.reports.words import words
@@ -92,6 +93,7 @@ def _section(
         yield Paragraph(say["none"], soft=True)
     elif name == "vitals":
         yield from trends(measures(found.resources), gathered.period, written)
+        yield from strips(found.resources, written)
     elif name == "reports":
         yield from Findings(written, gathered.known, images).blocks(found.resources)
     else:

@@ -92,7 +92,7 @@ def _section(access: AccessContext, searches: Iterable[Wanted], patient: str, pe
     for wanted in open_:
         query = conditions(wanted.type, conditions_of(wanted, patient, period), NAME, base)
         found = yield from matched(access, query, wanted.most + 1, base, cut=True, heaviest=wanted.heaviest)
-        more = more or len(found) > wanted.most
+        more = more or (len(found) > wanted.most and not wanted.newest)
         bodies = [one.body for one in found[: wanted.most]]
         heavy += bodies.count(b"")
         resources += [decode_stored(body) for body in bodies if body]

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from healix_fhir.kernel.clock import instant
+from healix_fhir.operation.measurement.metrics import LOINC, METRICS
 
 Json = dict[str, Any]
 MOST = 300
@@ -22,16 +23,22 @@ MOST_VALUES = 10_000
 """Measurements, the newest."""
 HEAVIEST, HEAVIEST_VALUE = 64 << 10, 8 << 10
 """Bytes of an entry, and of a measurement; larger ones are counted and left out."""
+STRIP = f"{LOINC}|{METRICS['ecg'].loinc[0]}"
+MOST_STRIPS, HEAVIEST_STRIP = 3, 512 << 10
+"""ECG strips, the newest, and the bytes of one: a minute of a thousand samples a second."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """A search of the patient's resources of a type; `dated` if only those of the period are meant."""
+    """A search of the patient's resources of a type; `dated` if only those of the period are meant. `newest`: nobody
+    misses older ones than the `most`.
+    """
 
     type: str
     params: tuple[tuple[str, str], ...] = ()
     dated: str = ""
     most: int = MOST
     heaviest: int = HEAVIEST
+    newest: bool = False
 
 
 RIGHT = ("status:not", "entered-in-error")
@@ -50,6 +57,14 @@ SECTIONS: dict[str, tuple[Wanted, ...]] = {
             dated="date",
             most=MOST_VALUES,
             heaviest=HEAVIEST_VALUE,
+        ),
+        Wanted(
+            "Observation",
+            (("code", STRIP), ("status:not", "entered-in-error,cancelled")),
+            dated="date",
+            most=MOST_STRIPS,
+            heaviest=HEAVIEST_STRIP,
+            newest=True,
         ),
     ),
     "goals": (Wanted("Goal", (("lifecycle-status:not", "entered-in-error,rejected"),)),),

@@ -133,6 +133,24 @@ def test_made_and_downloaded(server: LiveServer, signed_in: Browse, username: st
     assert "Ramipril" not in found.text
 
 
+def test_times_are_of_where_the_patient_lives(server: LiveServer, signed_in: Browse) -> None:
+    """The form offers the patient's own time zone first, and a report that names none is of it."""
+    with server.client("system/*.rus") as system:
+        whole = system.get("/fhir/Patient/ada").json()
+        zone = {"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": "Asia/Kolkata"}
+        try:
+            there = whole | {"address": [{"city": "Pune", "extension": [zone]}]}
+            assert system.put("/fhir/Patient/ada", json=there).status_code == 200
+            assert "<option selected>Asia/Kolkata</option>" in signed_in("ada").get("/account/report?patient=ada").text
+            told = system.post("/fhir/Patient/ada/$report?section=goals", headers={"Prefer": "respond-async"})
+            assert told.status_code == 202
+            with psycopg.connect(server.settings.database_url) as look:
+                asked = look.execute("SELECT convert_from(asked, 'utf8') FROM bulk_job ORDER BY created DESC LIMIT 1")
+                assert '"zone":"Asia/Kolkata"' in str(asked.fetchone())
+        finally:
+            assert system.put("/fhir/Patient/ada", json=whole).status_code == 200
+
+
 def test_not_for_others(server: LiveServer, signed_in: Browse) -> None:
     """To another patient the record and its documents are not there; administrators read no charts."""
     document = made(server, signed_in("ada"))
@@ -154,7 +172,8 @@ def test_link(server: LiveServer, signed_in: Browse) -> None:
     client = signed_in("ada")
     document = made(server, client)
     secret = sent(server, client, document, once="on")
-    assert opened(server, secret, "1975-12-11").status_code == 400
+    for wrong in ("1975-12-11", BORN[:4], BORN[:7], ""):
+        assert opened(server, secret, wrong).status_code == 400
     answer = opened(server, secret)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/pdf")
     assert read(answer.content).pages
@@ -172,6 +191,26 @@ def test_link(server: LiveServer, signed_in: Browse) -> None:
         ("R", 0, "healix-document-link", "ada"),
     ]
     assert secret.encode() not in {bytes(row[0]) for row in stored}
+
+
+def test_no_link_where_the_birth_date_is_half_known(server: LiveServer, signed_in: Browse) -> None:
+    """A year of birth alone, or a month, is soon guessed: no link is sent, and one that was is opened by nothing."""
+    client = signed_in("ada")
+    document = made(server, client)
+    secret = sent(server, client, document)
+    with server.client("system/Patient.rus") as system:
+        whole = system.get("/fhir/Patient/ada").json()
+        try:
+            assert system.put("/fhir/Patient/ada", json=whole | {"birthDate": BORN[:4]}).status_code == 200
+            page = client.get("/account/report?patient=ada")
+            fields = {"csrf": csrf(page), "document": document, "email": "x@example.org", "days": "1"}
+            refused = client.post("/account/report/send", data=fields)
+            assert "no whole date of birth" in refused.text
+            assert opened(server, secret, BORN[:4]).status_code == 400
+            assert opened(server, secret).status_code == 400
+        finally:
+            assert system.put("/fhir/Patient/ada", json=whole).status_code == 200
+    assert opened(server, secret).status_code == 200
 
 
 def test_link_is_locked_and_taken_back(server: LiveServer, signed_in: Browse) -> None:

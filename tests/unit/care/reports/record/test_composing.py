@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from healix_fhir.care.reports.document import Document, Facts, Heading, Notice, Paragraph, Pictures, Table
+from healix_fhir.care.reports.document import Document, Facts, Heading, Notice, Paragraph, Pictures, Plot, Table
 from healix_fhir.care.reports.record.composing import Manner, compose
 from healix_fhir.care.reports.record.findings import KeyImage
 from healix_fhir.care.reports.record.gathering import Found, Gathered
@@ -48,6 +48,26 @@ def test_languages(language: str) -> None:
     for telling in ("Ada Maria Lovelace", "1975", "MRN-0042"):
         assert telling in document.head
     assert "Europe/Vienna" in document.foot
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_ecg_strips_are_drawn(language: str) -> None:
+    """The newest strips stand on their paper after the plots, true to size in print, and are told in words."""
+    strips = tuple(
+        decode_stored(encode({
+            "resourceType": "Observation", "status": "final", "effectiveDateTime": f"2026-03-0{day}T08:00:00Z",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "11524-6"}]},
+            "valueSampledData": {
+                "origin": {"value": 0, "system": "http://unitsofmeasure.org", "code": "uV"}, "period": 4,
+                "dimensions": 1, "data": "100 -200 1300 " * 500,
+            },
+        }))
+        for day in range(1, 6)
+    )  # fmt: skip
+    drawn = [one for one in composed(language, vitals=Found(strips)).blocks if isinstance(one, Plot)]
+    assert len(drawn) == 3
+    assert all("25 mm/s" in one.caption and "mV" in one.alternative for one in drawn)
+    assert round(drawn[0].chart.width) == round(150 * 72 / 25.4)
 
 
 def test_what_is_told() -> None:

@@ -1,0 +1,46 @@
+"""Where settings came from, and what of them administrators see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from healix_fhir.kernel.setting_sources import HANDED_ON, Source, sources
+from healix_fhir.kernel.settings import Settings, load
+from healix_fhir.pages.admin.settings import HIDDEN, documented, lines, shown
+from healix_fhir.server.processes import environment
+
+
+def test_each_setting_names_its_source() -> None:
+    """Environment before file before default; an option of the command is above all, and children know the same."""
+    environ, file = {"HEALIX_WORKERS": "03", "HEALIX_BASE_URL": ""}, {"HEALIX_WORKERS": "4", "HEALIX_TENANT": "t"}
+    settings = load({"port": 9001}, environ=file | {"HEALIX_WORKERS": "03"})
+    told = sources(settings, environ=environ, file=file)
+    assert {name: one for name, one in told.items() if one is not Source.DEFAULT} == {
+        "workers": Source.ENVIRONMENT,
+        "tenant": Source.FILE,
+        "port": Source.OPTION,
+    }
+    child = environment(Settings(data_dir=Path("/srv/x"), database_url="postgresql://x"))
+    told = sources(load(environ=child), environ=child)
+    assert (told["data_dir"], told["database_url"]) == (Source.OPTION, Source.SERVER)
+    assert HANDED_ON in child
+
+
+def test_secrets_are_not_shown() -> None:
+    """No password or key of any setting is in what administrators see; every setting is, with what it is about."""
+    settings = Settings(
+        blob_secret_key="s3cret",
+        blob_access_key="s3cret",
+        smtp_url="smtp://u:s3cret@mail.example.org",
+        sms_url="https://sms.example.org/?key=s3cret",
+        database_url="postgresql://healix:s3cret@db.example.org/healix?sslpassword=s3cret&user=healix",
+        cds_url="https://u:s3cret@cds.example.org/x",
+    )
+    found = lines(settings, sources(settings, environ={}, file={}))
+    assert not [one for one in found if "s3cret" in one.value]
+    by_name = {one.name: one for one in found}
+    assert by_name["HEALIX_SMTP_URL"].value == by_name["HEALIX_BLOB_SECRET_KEY"].value == HIDDEN
+    assert by_name["HEALIX_DATABASE_URL"].value.startswith("postgresql://…@db.example.org/healix")
+    assert by_name["HEALIX_PORT"].about == "HTTP port."
+    assert set(documented()) == set(Settings.__dataclass_fields__)
+    assert shown("database_url", "host=db password='s3 cret\\' s3cret' user=x") == "host=db password=… user=x"
