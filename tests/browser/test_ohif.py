@@ -254,7 +254,7 @@ def test_the_list_has_the_studies_of_the_person(ohif: Ohif, username: str, missi
 def test_a_study_of_another_is_not_there(ohif: Ohif, username: str, study: str) -> None:
     """Opened for a study of a patient who is another, or in nobody's care, the viewer draws nothing."""
     ohif.open(username, f"{ohif.served.url}/ohif/viewer?StudyInstanceUIDs={study}")
-    wait_until(lambda: "notfoundstudy" in ohif.browser.current_url, "the study not to be found", seconds=60)
+    wait_until(ohif.is_not_found, "the study not to be found", seconds=60, shown=ohif.shown)
     assert ohif.find("canvas") == []
 
 

@@ -72,10 +72,10 @@ class Ohif:
         wait_until(lambda: self.find(".cornerstone-canvas"), "a viewport", seconds=PATIENCE)
 
     def leave(self) -> None:
-        """Forget who is signed in."""
+        """Forget who is signed in, on a page that does nothing by itself: the viewer may sign in again meanwhile."""
+        self.browser.get(f"{self.served.url}/account/login")
         self.browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
-        if self._person:
-            self.browser.execute_script("sessionStorage.clear()")
+        self.browser.execute_script("sessionStorage.clear()")
         self._person = ""
 
     def sign_in(self, person: str) -> None:
@@ -94,12 +94,19 @@ class Ohif:
         return bool(self.find('[data-cy="study-list-results"]'))
 
     def _is_there(self) -> bool:
-        shown = self.is_asked() or self.is_list() or bool(self.thumbnails())
-        return shown or "notfoundstudy" in self.browser.current_url
+        return self.is_asked() or self.is_list() or bool(self.thumbnails()) or self.is_not_found()
 
     def find(self, selector: str) -> list[WebElement]:
         """The elements that a CSS selector finds."""
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def is_not_found(self) -> bool:
+        """Whether the viewer says that the study is not there."""
+        return "notfoundstudy" in self.browser.current_url
+
+    def shown(self) -> str:
+        """Where the browser is and how what is written there begins, for who waits in vain for something else."""
+        return f"{self.browser.current_url}: {self.text()[:300]!r}"
 
     def text(self) -> str:
         """All that is written on the page."""

@@ -143,11 +143,13 @@ def ready(port: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], object], what: str, *, seconds: float = PATIENCE) -> None:
-    """Wait for `condition`; fails, naming `what` was waited for."""
+def wait_until(
+    condition: Callable[[], object], what: str, *, seconds: float = PATIENCE, shown: Callable[[], str] = str
+) -> None:
+    """Wait for `condition`; fails, naming `what` was waited for, and what is `shown` in its place."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what} {shown()}"
         time.sleep(0.05)
 
 
