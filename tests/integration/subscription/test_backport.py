@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from healix_fhir.kernel.audit import Origin
-from healix_fhir.subscription import guide
+from healix_fhir.subscription import events, guide
 from healix_fhir.subscription.catalogue import URN
 from healix_fhir.subscription.topic import CODE, ROOT
 from smart_auth.access import AccessContext
@@ -112,6 +112,24 @@ def test_events_are_numbered_and_come_in_order(clinic: Notified, receiver: Recei
 
 
 @pytest.mark.spec("hl7.fhir.uv.subscriptions-backport 1.1.0 StructureDefinition-backport-filter-criteria.html")
+def test_large_resources_come_in_several_notifications(
+    clinic: Notified, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read at once is bounded by its bytes as well, and a resource that is larger comes alone."""
+    subscribe(clinic, receiver, content="full-resource")
+    clinic.deliver()
+    heard(receiver)
+    large = {"note": [{"text": "x" * 900}]}
+    for n, more in enumerate((large, {}, {}, large)):
+        clinic.write(observation(f"o{n}") | more)
+    clinic.events()
+    monkeypatch.setattr(events, "MOST_BYTES", 800)
+    while clinic.deliver():
+        pass
+    assert [one["resources"] for one in heard(receiver)] == [["o0"], ["o1", "o2"], ["o3"]]
+
+
+@pytest.mark.spec("hl7.fhir.uv.subscriptions-backport 1.1.0 workflow.html")
 def test_a_filter_narrows_a_topic(clinic: Notified, receiver: Receiver) -> None:
     """Only what meets the filter is told; a filter that the topic does not allow is refused by name."""
     subscribe(clinic, receiver, filter="Observation?patient=Patient/p1&status=final")
