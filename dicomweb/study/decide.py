@@ -36,6 +36,10 @@ class Known:
     rejected: dict[str, str] = field(default_factory=dict)
 
 
+LONGEST = 256
+"""Characters of a PatientID and of its issuer: four times what their VR (LO) allows, and what an index can hold."""
+
+
 def identity(received: Received) -> tuple[str, str]:
     """PatientID and its issuer; empty where the object has none."""
     attributes = received.header.attributes
@@ -78,6 +82,8 @@ def _refusal(received: Received, known: Known) -> tuple[Reason, str] | None:
         return Reason.NOT_AUTHORIZED, "the token does not allow to store for this patient"
     if known.studies.get(received.study, (key := identity(received))) != key:
         return Reason.DATA_SET_DOES_NOT_MATCH, "PatientID or its issuer differ from those of the study"
+    if any(len(part) > LONGEST for part in key):
+        return Reason.CANNOT_UNDERSTAND, f"PatientID or its issuer have more than {LONGEST} characters"
     if received.sop_instance in known.rejected:
         return Reason.PROCESSING_FAILURE, "the instance was rejected by a rejection note, and is not stored again"
     if known.series.get(received.series, received.study) != received.study:

@@ -16,6 +16,7 @@ from psycopg import Connection
 from healix_fhir.kernel.database import Row, Work, run
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.outbox import Event, claim, postpone
+from healix_fhir.kernel.refusal import is_of_the_statement
 
 Consumer: TypeAlias = Callable[[Sequence[Event]], Work[None]]
 Consumers: TypeAlias = Mapping[str, Sequence[Consumer]]
@@ -41,9 +42,9 @@ def _attempt(connection: Connection[Row], consumers: Sequence[Consumer], events:
         with connection.transaction():
             for consumer in consumers:
                 run(connection, consumer(events))
-    except psycopg.OperationalError:
-        raise  # the connection or the server is away: the whole batch stays in the outbox
-    except Exception:
+    except Exception as error:
+        if isinstance(error, psycopg.Error) and not is_of_the_statement(error):
+            raise  # the connection or the server is away: the whole batch stays in the outbox
         log.exception("consumer failed", topic=events[0].topic, events=len(events), attempts=events[0].attempts)
         return False
     return True

@@ -11,8 +11,16 @@ from healix_fhir.kernel.log import get_logger
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TooManyRequests)
 LIMITS = "54"
 """The SQLSTATE class of program limits that are exceeded: psycopg takes them for operational errors."""
+CANCELLED = "57014"
+"""The SQLSTATE of a statement that took too long."""
 RETRY_AFTER = 5
 log = get_logger("edge")
+
+
+def is_of_the_statement(error: psycopg.Error) -> bool:
+    """Whether a statement failed by what it says or takes, with the database there: the next one may not."""
+    state = error.sqlstate or ""
+    return not isinstance(error, AWAY) or state.startswith(LIMITS) or state == CANCELLED
 
 
 def as_refusal(error: Exception, request: str) -> HealixError:

@@ -75,6 +75,8 @@ NONE = Custom()
 _current = NONE
 _memory: dict[tuple[object, ...], object] = {}
 _ABSENT = object()
+MOST = 20_000
+"""Derived values that are remembered: all of R4's, and many of what callers ask by (scopes, criteria)."""
 
 
 def current() -> Custom:
@@ -90,14 +92,20 @@ def install(custom: Custom) -> None:
 
 
 def derived(function: Callable[P, T]) -> Callable[P, T]:
-    """Like functools.cache, for what depends on the custom parameters; arguments by position only."""
+    """Like functools.cache, for what depends on the custom parameters; arguments by position only.
+
+    Some come from callers, so nothing is remembered for ever.
+    """
 
     @wraps(function)
     def remembered(*args: P.args, **kwargs: P.kwargs) -> T:
         memory, key = _memory, (function, *args)
         found = memory.get(key, _ABSENT)
         if found is _ABSENT:
-            found = memory[key] = function(*args, **kwargs)
+            found = function(*args, **kwargs)
+            if len(memory) >= MOST:
+                memory.clear()
+            memory[key] = found
         return found  # type: ignore[return-value]
 
     return remembered

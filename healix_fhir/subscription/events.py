@@ -89,7 +89,8 @@ def _bound(several: Sequence[list[Row]]) -> Work[None]:
         SIZES,
         (arrays.int4(range(len(rows))), arrays.int2(TYPE_ID[row[2]] for row in rows), [row[3] for row in rows]),
     )
-    size, place, total = dict(sizes), 0, 0
+    size: dict[int, int] = dict(sizes)
+    place = total = 0
     for one in several:
         count = len(one)
         for n in range(count):

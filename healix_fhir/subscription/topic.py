@@ -25,6 +25,8 @@ INTERACTIONS = ("create", "update")
 PASSES, FAILS = "test-passes", "test-fails"
 LONGEST = 2000
 """Characters of an expression."""
+LONGEST_URL = 500
+"""Characters of a topic's url: what an index can hold."""
 MOST = 20
 """Triggers, and filters, of a topic."""
 
@@ -77,6 +79,8 @@ def read_topic(resource: Mapping[str, Any], base: str) -> Topic:
     url = _value(given, "url", "valueUri")
     if not url or ":" not in url:
         raise invalid("a topic needs the extension SubscriptionTopic.url with its canonical url", code="required")
+    if len(url) > LONGEST_URL:
+        raise invalid(f"the url of a topic has at most {LONGEST_URL} characters")
     if (_value(given, "status", "valueCode") or "active") != "active":
         raise invalid("the topic is not active")
     for shape in _parts(given, "notificationShape"):

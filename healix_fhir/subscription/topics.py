@@ -12,7 +12,7 @@ from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode_stored
 from healix_fhir.subscription.catalogue import BY_URL
-from healix_fhir.subscription.topic import Topic, is_topic, read_topic
+from healix_fhir.subscription.topic import LONGEST_URL, Topic, is_topic, read_topic
 
 TYPE = "Basic"
 _TOPIC = msgspec.json.Decoder(Topic)
@@ -61,4 +61,5 @@ def _row(id_: str, resource: Mapping[str, object], base: str) -> tuple[str, str,
 def _url(resource: Mapping[str, object]) -> str:
     extensions = resource.get("extension")
     found = extensions if isinstance(extensions, list) else []
-    return next((one["valueUri"] for one in found if str(one.get("url")).endswith(".url") and "valueUri" in one), "")
+    url = next((one["valueUri"] for one in found if str(one.get("url")).endswith(".url") and "valueUri" in one), "")
+    return url[:LONGEST_URL]

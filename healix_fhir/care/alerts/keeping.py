@@ -16,7 +16,7 @@ from typing import Any
 
 from healix_fhir.care.alerts.named import members, plans_called
 from healix_fhir.care.alerts.reading import is_rule, plan_of
-from healix_fhir.care.alerts.stated import Stated, own_plans, period, statement
+from healix_fhir.care.alerts.stated import Stated, own_plans, period, shortened, statement
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME
@@ -46,7 +46,7 @@ def keep(changed: Mapping[str, Iterable[str]]) -> Work[list[str]]:
         "SELECT names FROM alert_rule WHERE source = ANY(%s)",
         ([f"{PLAN}/{id_}" for kind, id_ in asked if kind == TYPE_ID[PLAN]],),
     )
-    names = {*groups, *urls, *(name for (listed,) in before for name in listed)}
+    names = {*groups, *map(shortened, urls), *(name for (listed,) in before for name in listed)}
     rows = yield Statement("SELECT source FROM alert_rule WHERE names && %s::text[]", (list(names),))
     others = {(TYPE_ID[kind], id_) for (source,) in rows for kind, _, id_ in [source.partition("/")]} - asked
     if others:
@@ -106,9 +106,9 @@ def _canonicals(care_plan: Json) -> list[str]:
 def _plan(source: str, version: int, plan: Json) -> Work[Stated]:
     """What a PlanDefinition states by itself."""
     if not is_rule(plan):
-        return Stated(source, version, names=tuple(filter(None, [plan.get("url")])))
+        return Stated(source, version, names=_named(plan))
     title = plan.get("title") or plan.get("name") or source
-    names = tuple(filter(None, [plan.get("url")]))
+    names = _named(plan)
     if plan.get("status") != "active":
         return Stated(source, version, title=title, names=names, problem=f"its status is {plan.get('status')}")
     starts, ends = period(plan.get("effectivePeriod"))
@@ -124,9 +124,13 @@ def _plan(source: str, version: int, plan: Json) -> Work[Stated]:
     return Stated(source, version, [plan], pats, starts, ends, names, title)
 
 
+def _named(plan: Json) -> tuple[str, ...]:
+    return (shortened(plan["url"]),) if plan.get("url") else ()
+
+
 def _care_plan(source: str, version: int, pat: int | None, plan: Json, called: Mapping[str, Json | None]) -> Stated:
     """What a CarePlan puts in force for its patient."""
-    names = tuple(sorted({name.partition("|")[0] for name in _canonicals(plan)}))
+    names = tuple(sorted({shortened(name.partition("|")[0]) for name in _canonicals(plan)}))
     named = own_plans(plan, called)
     rules = [one for one in named if isinstance(one, dict) and is_rule(one)]
     title = plan.get("title") or next((one.get("title") for one in rules if one.get("title")), None) or source

@@ -16,6 +16,8 @@ from healix_fhir.model.json import encode
 from healix_fhir.search.dates import interval
 
 Json = dict[str, Any]
+LONGEST_NAME = 500
+"""Characters of a name that the index holds."""
 
 
 class Stated(msgspec.Struct, frozen=True):
@@ -33,6 +35,11 @@ class Stated(msgspec.Struct, frozen=True):
     names: tuple[str, ...] = ()
     title: str = ""
     problem: str | None = None
+
+
+def shortened(name: str) -> str:
+    """A canonical as it is among `names`: those that begin alike change each other, which costs a look too many."""
+    return name[:LONGEST_NAME]
 
 
 def statement(stated: Sequence[Stated]) -> Statement:

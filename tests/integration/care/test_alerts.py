@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, timedelta
+from random import Random
 from threading import Thread
 from typing import Any
 
@@ -287,6 +288,16 @@ def test_a_plan_that_names_nothing_keeps_no_rule_from_being_changed(ward: Ward) 
     named = {"instantiatesCanonical": [None], "_instantiatesCanonical": [missing]}
     ward.put(care_plan("c", "http://clinic.test/rule") | named)
     ward.put(plan(action(condition("value > 100 '/min'"))))
+    ward.put(reading("o", 110, NOON))
+    assert len(ward.alerts()) == 1
+
+
+def test_a_rule_may_have_a_url_of_any_length(ward: Ward) -> None:
+    """A CarePlan puts it in force by that url, and it can be changed."""
+    url = f"urn:{Random(1).randbytes(4000).hex()}"
+    ward.put(plan(url=url, type_="clinical-protocol"))
+    ward.put(care_plan("c", url))
+    ward.put(plan(action(condition("value > 100 '/min'")), url=url, type_="clinical-protocol"))
     ward.put(reading("o", 110, NOON))
     assert len(ward.alerts()) == 1
 

@@ -99,14 +99,17 @@ def test_living_jobs_are_left_alone(database_url: str) -> None:
 class Flaky:
     """A consumer that notes in the database what it handles and fails on payloads that say so."""
 
-    def __init__(self) -> None:
+    def __init__(self, *statements: str) -> None:
         self.failing = True
+        self.statements = statements
 
     def handle(self, events: Sequence[Event]) -> Work[None]:
         """Note the events; fail after that, so that the notes must be undone."""
         for event in events:
             yield Statement("INSERT INTO handled VALUES (%s)", (event.payload["name"],))
         if self.failing and any(event.payload["name"] == "bad" for event in events):
+            for text in self.statements:
+                yield Statement(text)
             raise RuntimeError("the consumer fails")
 
 
@@ -118,9 +121,18 @@ def connection(database_url: str) -> Connection[Row]:
     return opened
 
 
-def test_bad_event_holds_up_only_itself(connection: Connection[Row]) -> None:
+@pytest.mark.parametrize(
+    "statements",
+    [
+        pytest.param((), id="code"),
+        pytest.param(("SELECT * FROM nothing",), id="no table"),
+        pytest.param(("SELECT repeat('xx', 2147483647)",), id="a limit of the database"),
+        pytest.param(("SET LOCAL statement_timeout = 1", "SELECT pg_sleep(5)"), id="too slow"),
+    ],
+)
+def test_bad_event_holds_up_only_itself(connection: Connection[Row], statements: tuple[str, ...]) -> None:
     """An event whose consumer fails is put back with a pause; those beside it are handled once, and it later."""
-    consumer = Flaky()
+    consumer = Flaky(*statements)
     with connection, structlog.testing.capture_logs() as logs:
         run(connection, statement(publish([Event("t", {"name": name}) for name in ("a", "bad", "b")])))
         assert drain(connection, {"t": (consumer.handle,)}) == 3

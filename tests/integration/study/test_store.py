@@ -135,6 +135,15 @@ def test_a_study_keeps_its_patient(store: Store, change: dict[str, str]) -> None
     assert store.sql(COUNTS) == [(1, 1, 1)]
 
 
+@pytest.mark.filterwarnings("ignore:The value length")
+@pytest.mark.parametrize("change", [{"PatientID": "x" * 257}, {"IssuerOfPatientID": "x" * 257}])
+def test_an_identity_without_end_is_refused(store: Store, change: dict[str, str]) -> None:
+    """What no index holds is refused as it comes, not found out about when the ImagingStudy is made."""
+    (outcome,) = store.add(small(1, 1, 1, **change))
+    assert outcome.reason is Reason.CANNOT_UNDERSTAND
+    assert store.sql(COUNTS) == [(0, 0, 0)]
+
+
 def test_a_series_keeps_its_study(store: Store) -> None:
     """A series UID that belongs to another study is refused, and no empty study is left."""
     store.add(small())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
@@ -185,7 +186,7 @@ def test_a_topic_of_a_callers_own(clinic: Notified, receiver: Receiver) -> None:
         {"url": "resource", "valueUri": "Observation"},
         {"url": "fhirPathCriteria", "valueString": "%current.status = 'final' and %previous.status = 'preliminary'"},
     ]
-    topic = {
+    topic: dict[str, Any] = {
         "resourceType": "Basic",
         "id": "mine",
         "code": {"coding": [CODE]},
@@ -208,7 +209,14 @@ def test_a_topic_of_a_callers_own(clinic: Notified, receiver: Receiver) -> None:
     trigger.append({"url": "supportedInteraction", "valueCode": "delete"})
     clinic.write(topic)
     clinic.events()
-    for id_, url, reason in (("t", "urn:mine", "delete is not"), ("u", f"{URN}nonsense", "is not known")):
+    long = f"urn:{Random(1).randbytes(4000).hex()}"
+    clinic.write(topic | {"id": "long", "extension": [{"url": f"{ROOT}url", "valueUri": long}, topic["extension"][1]]})
+    clinic.events()
+    for id_, url, reason in (
+        ("t", "urn:mine", "delete is not"),
+        ("u", f"{URN}nonsense", "is not known"),
+        ("v", long[:500], "at most 500 characters"),
+    ):
         subscribe(clinic, receiver, id_, topic=url)
         status, error = clinic.state(id_)
         assert (status, reason in str(error)) == ("error", True), error
