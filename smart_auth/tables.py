@@ -100,6 +100,7 @@ account = Table(
     Column("clearance", ARRAY(Text), nullable=False, server_default=text("'{}'")),  # labels that do not hide from it
     Column("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("mail", Text),  # confirmed, in lower case
+    Column("language", Text),  # that the person chose; NULL: as the browser says
     comment="people who log in",
 )
 Index("account_mail", account.c.mail)

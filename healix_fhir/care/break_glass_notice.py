@@ -15,6 +15,8 @@ from typing import Any
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.language.catalogue import say
+from healix_fhir.kernel.language.spoken import speaking
 from healix_fhir.kernel.mail.message import Mail
 from healix_fhir.kernel.mail.queue import post
 from healix_fhir.kernel.outbox import Event
@@ -39,11 +41,13 @@ def _handle(officer: str, bases: tuple[str, ...], events: Sequence[Event]) -> Wo
         if opening is not None:
             changes.append(change(Method.PUT, notice(opening, officer), "Communication", id_, bases))
             told = yield Statement(
-                """SELECT mail, fhir_user LIKE 'Patient/%%' FROM account
+                """SELECT mail, language, fhir_user LIKE 'Patient/%%' FROM account
                    WHERE fhir_user = ANY(%s) AND mail IS NOT NULL AND NOT disabled ORDER BY mail""",
                 ([f"Patient/{opening.patient}", officer],),
             )
-            mails += [_mail(to, bases[0].removesuffix("/fhir"), own=own) for to, own in told]
+            for to, language, own in told:
+                with speaking(language):
+                    mails.append(_mail(to, bases[0].removesuffix("/fhir"), own=own))
     if changes:
         yield from commit(internal("healix-break-glass"), changes)
     if mails:
@@ -51,14 +55,14 @@ def _handle(officer: str, bases: tuple[str, ...], events: Sequence[Event]) -> Wo
 
 
 def _mail(to: str, root: str, *, own: bool) -> Mail:
-    whose = "your record" if own else "a patient's record"
-    text = f"""A clinician who was not caring for the patient opened {whose} in an emergency.
-
-Who it was, and why, stands in the record: {root}/account/
-
-If you have questions, ask the clinic.
-"""
-    return Mail(to, f"Emergency access to {whose}", text)
+    if own:
+        subject = say("Emergency access to your record")
+        what = say("A clinician who was not caring for the patient opened your record in an emergency.")
+    else:
+        subject = say("Emergency access to a patient's record")
+        what = say("A clinician who was not caring for the patient opened a patient's record in an emergency.")
+    where = say("Who it was, and why, stands in the record: {address}", address=f"{root}/account/")
+    return Mail(to, subject, f"{what}\n\n{where}\n\n{say('If you have questions, ask the clinic.')}\n")
 
 
 def notice(opening: Opening, officer: str) -> dict[str, Any]:

@@ -171,7 +171,7 @@ class Settings:
     tenant: str = ""
     """A name of this organization that is told to apps with their tokens (`tenant`); empty: none."""
     language: str = "en"
-    """Language of pages and mails for whom wants no other: `en`, `de`, `es`, `fr` or `hi`."""
+    """Language of pages where neither person nor browser wants another: `en`, `de`, `es`, `fr` or `hi`."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 

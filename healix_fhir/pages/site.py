@@ -13,7 +13,7 @@ from starlette.requests import Request
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Row, Work, atransaction
-from healix_fhir.kernel.language.spoken import ENGLISH
+from healix_fhir.kernel.language.spoken import ENGLISH, speak
 from healix_fhir.kernel.settings import SHORTEST_PASSWORD, Settings
 from smart_auth.access import AccessContext
 from smart_auth.denials import Denials
@@ -109,10 +109,13 @@ class Site:
         return await atransaction(self.pool, lambda: find_waiting(secret)) if secret else None
 
     async def session(self, request: Request) -> Session | None:
-        """The session of a signed-in browser."""
+        """The session of a signed-in browser, whose person is spoken to in their language from here on."""
         secret = request.cookies.get(self.session_cookie)
         seen = Seen(request.client.host if request.client else None, request.headers.get("user-agent", "")[:AGENT])
-        return await atransaction(self.pool, lambda: find_session(secret, seen)) if secret else None
+        session = await atransaction(self.pool, lambda: find_session(secret, seen)) if secret else None
+        if session is not None:
+            speak(session.language)
+        return session
 
     async def access(self, request: Request, session: Session) -> AccessContext:
         """What the pages may read for an account: the same predicate as for a token; nothing for an administrator."""

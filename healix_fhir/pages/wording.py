@@ -114,7 +114,12 @@ def _run(run: list[Token], words: Callable[[str], str]) -> Iterator[str]:
         first, last = first + 1, last - 1
     inner = run[first:last]
     yield "".join(token.source for token in run[:first])
-    if not _balanced(inner):
+    if _side_by_side(inner):
+        while inner:
+            end = (_partner(inner, 0, 0, len(inner)) or 0) + 1
+            yield from _run(inner[:end], words)
+            inner = inner[end:]
+    elif not _balanced(inner):
         at = next(number for number, token in enumerate(inner) if token.inline)
         yield from _run(inner[:at], words)
         yield inner[at].source
@@ -167,6 +172,18 @@ def _balanced(run: list[Token]) -> bool:
         elif token.inline:
             open_.append(token.tag)
     return not open_
+
+
+def _side_by_side(run: list[Token]) -> bool:
+    """Whether it is several elements, such as the links of a menu, with nothing but space between them."""
+    depth = elements = 0
+    for token in run:
+        if token.inline:
+            depth += -1 if token.tag.startswith("/") else 1
+            elements += depth == 0
+        elif depth == 0 and _holds(token):
+            return False
+    return depth == 0 and elements > 1
 
 
 def _message(run: list[Token], words: Callable[[str], str]) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.language.spoken import speaking
 from healix_fhir.kernel.mail.queue import post
 from healix_fhir.kernel.outbox import Event
 from smart_auth.account import invitation, mails
@@ -69,16 +70,21 @@ def _register(root: str, find: Find, asked: Registration, origin: Origin, *, unm
     if person.mails and asked.mail not in person.mails:
         yield _refused(REGISTER, origin, "the mail address is not that of the record", patient)
         return
-    holders = yield Statement("SELECT username, mail FROM account WHERE fhir_user = %s", (person.fhir_user,))
+    holders = yield Statement("SELECT username, mail, language FROM account WHERE fhir_user = %s", (person.fhir_user,))
     if holders:
         yield _refused(REGISTER, origin, "the record has an account", patient)
-        told = [mails.has_account(root, mail, name) for name, mail in holders if mail]
+        told = []
+        for name, mail, language in holders:
+            with speaking(language):
+                told += [mails.has_account(root, mail, name)] if mail else []
         if told:
             yield post(told)
         return
     if (yield Statement("SELECT 1 FROM account WHERE username = %s", (asked.username,))):
         yield _refused(REGISTER, origin, "the name is taken", patient)
-        yield post([mails.name_taken(root, asked.mail, asked.username)])
+        with speaking(asked.language):
+            taken = mails.name_taken(root, asked.mail, asked.username)
+        yield post([taken])
         return
     ticket = yield from issue(
         Purpose.REGISTRATION,
@@ -89,22 +95,26 @@ def _register(root: str, find: Find, asked: Registration, origin: Origin, *, unm
         password_hash=asked.password_hash,
         invitation=invitation.plain(asked.code) if invited else None,
     )
-    yield post([mails.confirm_registration(root, asked.mail, asked.username, ticket)])
+    with speaking(asked.language):
+        offer = mails.confirm_registration(root, asked.mail, asked.username, ticket)
+    yield post([offer])
 
 
 def _reset(root: str, name: str, origin: Origin) -> Work[None]:
     """Offer a new password for each account of that name or mail address; earlier offers are void."""
     found = yield Statement(
-        """SELECT username, mail FROM account
+        """SELECT username, mail, language FROM account
            WHERE (username = %s OR mail = %s) AND mail IS NOT NULL AND NOT disabled ORDER BY username LIMIT %s""",
         (name, name, SEVERAL),
     )
     if not found:
         yield _refused(RESET, origin, "no account with a mail address is known by that")
-    for username, mail in found:
+    for username, mail, language in found:
         yield void(username, [Purpose.RESET])
         ticket = yield from issue(Purpose.RESET, RESET_LIFE, username=username)
-        yield post([mails.new_password(root, mail, username, ticket)])
+        with speaking(language):
+            offer = mails.new_password(root, mail, username, ticket)
+        yield post([offer])
 
 
 def _refused(what: str, origin: Origin, reason: str, patient: str | None = None) -> Statement:

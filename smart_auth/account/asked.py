@@ -14,6 +14,7 @@ import msgspec
 
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Work
+from healix_fhir.kernel.language.spoken import ENGLISH
 from healix_fhir.kernel.outbox import Event, publish
 
 TOPIC = "account"
@@ -22,13 +23,17 @@ REGISTER, RESET = "register", "reset"
 
 
 class Registration(msgspec.Struct, frozen=True):
-    """A wish to register. `code` is an identifier, as `system|value` or the value alone, or an invitation code."""
+    """A wish to register. `code` is an identifier, as `system|value` or the value alone, or an invitation code.
+
+    `language` is that of the page.
+    """
 
     code: str
     birthdate: str
     mail: str
     username: str
     password_hash: str
+    language: str = ENGLISH
 
 
 def ask_registration(registration: Registration, origin: Origin) -> Work[None]:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from healix_fhir.kernel.language.catalogue import heard, marked, say
 from healix_fhir.kernel.mail.message import SECRET, Mail
 
-WITHOUT_YOU = "If this was not you, somebody may know your password. Set a new one at once:\n\n  {root}/account/reset\n"
-IGNORE = "If you did not ask for this, you need not do anything.\n"
+WITHOUT_YOU = marked(
+    "If this was not you, somebody may know your password. Set a new one at once:\n\n  {root}/account/reset\n"
+)
+IGNORE = marked("If you did not ask for this, you need not do anything.\n")
 
 
 def confirm_registration(root: str, to: str, username: str, ticket: str) -> Mail:
     """To whoever asked for an account."""
     return Mail(
         to,
-        "Confirm your account",
-        f"""Somebody, probably you, asked for an account named {username}
+        say("Confirm your account"),
+        say(
+            """Somebody, probably you, asked for an account named {username}
 for your health record. To open it, follow this link within a day:
 
-  {root}/account/register/confirm?ticket={SECRET}
+  {root}/account/register/confirm?ticket={secret}
 
-{IGNORE}""",
+""",
+            root=root,
+            username=username,
+            secret=SECRET,
+        )
+        + say(IGNORE),
         ticket,
     )
 
@@ -27,13 +36,18 @@ def name_taken(root: str, to: str, username: str) -> Mail:
     """To whoever asked for an account under another's name."""
     return Mail(
         to,
-        "Choose another username",
-        f"""The username {username} is not free. Please register once more
+        say("Choose another username"),
+        say(
+            """The username {username} is not free. Please register once more
 with another one:
 
   {root}/account/register
 
-{IGNORE}""",
+""",
+            root=root,
+            username=username,
+        )
+        + say(IGNORE),
     )
 
 
@@ -41,8 +55,9 @@ def has_account(root: str, to: str, username: str) -> Mail:
     """To who has an account for the record already."""
     return Mail(
         to,
-        "You have an account already",
-        f"""Somebody, perhaps you, asked for an account for your health
+        say("You have an account already"),
+        say(
+            """Somebody, perhaps you, asked for an account for your health
 record. You have one: its username is {username}. If you have
 forgotten the password, set a new one:
 
@@ -50,6 +65,9 @@ forgotten the password, set a new one:
 
 If you did not ask for this, please tell the clinic.
 """,
+            root=root,
+            username=username,
+        ),
     )
 
 
@@ -57,13 +75,19 @@ def new_password(root: str, to: str, username: str, ticket: str) -> Mail:
     """To who forgot a password."""
     return Mail(
         to,
-        "Set a new password",
-        f"""Somebody, probably you, asked for a new password for the account
+        say("Set a new password"),
+        say(
+            """Somebody, probably you, asked for a new password for the account
 {username}. To set it, follow this link within half an hour:
 
-  {root}/account/reset?ticket={SECRET}
+  {root}/account/reset?ticket={secret}
 
-{IGNORE}""",
+""",
+            root=root,
+            username=username,
+            secret=SECRET,
+        )
+        + say(IGNORE),
         ticket,
     )
 
@@ -72,8 +96,9 @@ def password_changed(root: str, to: str, username: str) -> Mail:
     """A notice after the fact. Spec: OWASP ASVS 5.0 6.3.7"""
     return Mail(
         to,
-        "Your password was changed",
-        f"The password of the account {username} was changed.\n\n{WITHOUT_YOU.format(root=root)}",
+        say("Your password was changed"),
+        say("The password of the account {username} was changed.", username=username)
+        + f"\n\n{say(WITHOUT_YOU, root=root)}",
     )
 
 
@@ -81,8 +106,8 @@ def factors_changed(root: str, to: str, username: str, what: str) -> Mail:
     """A notice after the fact. Spec: OWASP ASVS 5.0 6.3.7"""
     return Mail(
         to,
-        "How you sign in has changed",
-        f"Account {username}:\n{what}\n\n{WITHOUT_YOU.format(root=root)}",
+        say("How you sign in has changed"),
+        say("Account {username}:", username=username) + f"\n{heard(what)}\n\n{say(WITHOUT_YOU, root=root)}",
     )
 
 
@@ -90,13 +115,19 @@ def confirm_address(root: str, to: str, username: str, ticket: str) -> Mail:
     """To the new address of an account."""
     return Mail(
         to,
-        "Confirm your mail address",
-        f"""This address is to be that of the account {username}. To confirm
+        say("Confirm your mail address"),
+        say(
+            """This address is to be that of the account {username}. To confirm
 it, follow this link within an hour:
 
-  {root}/account/mail/confirm?ticket={SECRET}
+  {root}/account/mail/confirm?ticket={secret}
 
-{IGNORE}""",
+""",
+            root=root,
+            username=username,
+            secret=SECRET,
+        )
+        + say(IGNORE),
         ticket,
     )
 
@@ -105,10 +136,13 @@ def address_changed(root: str, to: str, username: str) -> Mail:
     """A notice to the old address. Spec: OWASP ASVS 5.0 6.3.7"""
     return Mail(
         to,
-        "Your mail address was changed",
-        f"""Mail to the account {username} goes to another address from now
+        say("Your mail address was changed"),
+        say(
+            """Mail to the account {username} goes to another address from now
 on, not to this one.
 
 If this was not you, please tell the clinic at once.
 """,
+            username=username,
+        ),
     )

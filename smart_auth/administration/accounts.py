@@ -15,8 +15,10 @@ from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import HealixError, invalid, not_found
+from healix_fhir.kernel.language.spoken import speaking
 from healix_fhir.kernel.mail.queue import post
 from smart_auth.account.endings import end_apps, end_sessions, stop_waiting
+from smart_auth.account.language import language_of
 from smart_auth.account.tickets import Purpose, issue, void
 from smart_auth.administration.mails import choose_password
 from smart_auth.administration.page import PAGE, Listed, listed
@@ -154,7 +156,10 @@ def mail_link(root: str, username: str, origin: Origin, seconds: int = LINK) -> 
     if mail is None:
         raise invalid("This account has no mail address.")
     ticket = yield from issue(Purpose.RESET, seconds, username=username)
-    yield post([choose_password(root, mail, username, ticket, seconds)])
+    theirs = yield from language_of(username)
+    with speaking(theirs):
+        letter = choose_password(root, mail, username, ticket, seconds)
+    yield post([letter])
     return mail
 
 

@@ -19,7 +19,8 @@ LONGEST = 12 * 3600
 @dataclass(frozen=True, slots=True)
 class Session:
     """A signed-in browser. `csrf` is the value that each of its forms must carry; `since` is when the person signed in,
-    in seconds since 1970, and `methods` are how (values of `amr`). `subject` is the person's `sub`.
+    in seconds since 1970, and `methods` are how (values of `amr`). `subject` is the person's `sub`,
+    `language` the one that they chose for themselves.
     """
 
     account: Account
@@ -27,6 +28,7 @@ class Session:
     since: float
     methods: tuple[str, ...]
     subject: str
+    language: str | None = None
 
 
 def open_session(username: str, methods: Collection[str] = (PASSWORD,)) -> Work[str]:
@@ -54,13 +56,13 @@ def find_session(secret: str, seen: Seen = Seen()) -> Work[Session | None]:
            WHERE s.hash = %s AND a.username = s.username AND NOT a.disabled
              AND s.used > now() - make_interval(secs => %s) AND s.created > now() - make_interval(secs => %s)
            RETURNING a.username, a.role, a.fhir_user, extract(epoch FROM s.created)::float8, s.methods,
-             a.subject""",
+             a.subject, a.language""",
         (seen.address, seen.agent, digest(secret), IDLE, LONGEST),
     )
     if not rows:
         return None
-    *account, since, methods, subject = rows[0]
-    return Session(Account(*account), csrf_of(secret), since, tuple(methods), subject)
+    *account, since, methods, subject, language = rows[0]
+    return Session(Account(*account), csrf_of(secret), since, tuple(methods), subject, language)
 
 
 def signed_in(secret: str) -> Work[str | None]:

@@ -10,6 +10,10 @@ from pathlib import Path
 from healix_fhir.operation.measurement.metrics import METRICS
 from healix_fhir.operation.prescription.dosage import PERIODS, ROUTES, UNITS, WHEN
 from healix_fhir.operation.prescription.recording import ACTIONS
+from healix_fhir.pages.admin.audit import ACTIONS as ACTIONS_TOLD
+from healix_fhir.pages.admin.audit import OUTCOMES
+from healix_fhir.pages.admin.studies import FORM_LABELS
+from healix_fhir.pages.admin.study import REASONS
 from healix_fhir.pages.measures import MEASURES
 from healix_fhir.pages.render import TEMPLATES
 from healix_fhir.pages.wording import messages
@@ -33,11 +37,9 @@ UNTOLD = frozenset({"in a frame", "too long"})
 """Messages that are caught, and replaced by others."""
 CATALOGUE = "from healix_fhir.kernel.language.catalogue import"
 LATER = frozenset(
-    str(path.relative_to(TEMPLATES))
-    for name in ("admin", "admin/*", "dicomweb", "openapi")
-    for path in TEMPLATES.glob(f"{name}.html")
+    str(path.relative_to(TEMPLATES)) for name in ("dicomweb", "openapi") for path in TEMPLATES.glob(f"{name}.html")
 )  # fmt: skip
-"""Templates whose words are English only."""
+"""Templates whose words are English only: those for programmers."""
 
 
 def templates(*, all_: bool = False) -> Iterator[tuple[str, str]]:
@@ -63,6 +65,10 @@ def code() -> Iterator[tuple[str, str]]:
 
 def tables() -> Iterator[tuple[str, str]]:
     """What is stored in English, and said in other words where it is shown."""
+    for text in (*ACTIONS_TOLD.values(), *OUTCOMES.values()):
+        yield "pages/admin/audit.py", text
+    for text in (*FORM_LABELS.values(), *REASONS.values()):
+        yield "pages/admin/study.py", text
     for measure in MEASURES.values():
         yield "pages/measures.py", measure.title
     told = (*UNITS, *WHEN.values(), *ACTIONS.values(), *(several for _, several in PERIODS.values()))

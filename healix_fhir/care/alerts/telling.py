@@ -15,6 +15,8 @@ from healix_fhir.care.alerts.resources import Notice, communication, id_of
 from healix_fhir.care.alerts.rule import CARE_TEAM, PATIENT
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.language.catalogue import say
+from healix_fhir.kernel.language.spoken import speaking
 from healix_fhir.kernel.mail.message import Mail
 from healix_fhir.kernel.mail.queue import post
 from healix_fhir.store.commit import commit
@@ -75,16 +77,23 @@ def _teams(pats: Sequence[int]) -> Work[dict[int, tuple[list[str], list[str]]]]:
 
 def _mail(users: Sequence[str], bases: tuple[str, ...]) -> Work[None]:
     rows = yield Statement(
-        """SELECT DISTINCT mail, fhir_user LIKE 'Patient/%%' FROM account
+        """SELECT DISTINCT mail, language, fhir_user LIKE 'Patient/%%' FROM account
            WHERE fhir_user = ANY(%s) AND mail IS NOT NULL AND NOT disabled ORDER BY mail""",
         (list(users),),
     )
     if rows:
         root = bases[0].removesuffix("/fhir")
-        yield post([_letter(to, root, own=own) for to, own in rows])
+        letters = []
+        for to, language, own in rows:
+            with speaking(language):
+                letters.append(_letter(to, root, own=own))
+        yield post(letters)
 
 
 def _letter(to: str, root: str, *, own: bool) -> Mail:
     """The mail, which holds nothing of anybody's health."""
-    whom = "There is something new for you at your clinic." if own else "There is a new alert about a patient of yours."
-    return Mail(to, "Something new at your clinic" if own else "A new alert", f"{whom}\n\nSee {root}/account/alerts\n")
+    if own:
+        subject, text = say("Something new at your clinic"), say("There is something new for you at your clinic.")
+    else:
+        subject, text = say("A new alert"), say("There is a new alert about a patient of yours.")
+    return Mail(to, subject, f"{text}\n\n{say('See {address}', address=f'{root}/account/alerts')}\n")

@@ -17,6 +17,9 @@ import msgspec
 
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.jobs import enqueue
+from healix_fhir.kernel.language.catalogue import marked, say
+from healix_fhir.kernel.language.dates import long_day
+from healix_fhir.kernel.language.spoken import ENGLISH, language, speaking
 from healix_fhir.kernel.mail.message import Mail
 from healix_fhir.kernel.mail.queue import post
 from healix_fhir.model.appointment import moment
@@ -40,48 +43,61 @@ class Told(msgspec.Struct, frozen=True):
 WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "reminder": (
-            "Your appointment",
-            "This is a reminder of your appointment on {start}.",
+            marked("Your appointment"),
+            marked("This is a reminder of your appointment on {start}."),
         ),
         "offer": (
-            "A time is free for you",
-            "You are on the waiting list, and a time is free: {start}. It is kept for you until {until}.",
+            marked("A time is free for you"),
+            marked("You are on the waiting list, and a time is free: {start}. It is kept for you until {until}."),
         ),
     }
 )
 """Subject and text by what is told."""
+WHERE = marked("See, move or cancel it: {address}")
 
 
 def told(tell: Told, patients: Sequence[str], what: str, start: str, until: datetime | None = None) -> Work[None]:
     """Tell the patients (`Patient/ID`), and who acts for them."""
-    subject, text = WORDS[what]
-    said = text.format(start=shown(moment(start), tell.zone), until=shown(until, tell.zone) if until else "")
-    mails = yield from _addresses(patients)
+    mails = []
+    for to, chosen in (yield from _addresses(patients)):
+        with speaking(chosen):
+            subject, said = _said(tell, what, start, until)
+            mails.append(Mail(to, subject, f"{said}\n\n{say(WHERE, address=tell.root + PAGE)}\n"))
     if mails:
-        whole = f"{said}\n\nSee, move or cancel it: {tell.root}{PAGE}\n"
-        yield post([Mail(to, subject, whole) for to in mails])
+        yield post(mails)
     if tell.texts:
+        _, said = _said(tell, what, start, until)
         for number in (yield from _numbers(patients)):
             yield enqueue(TASK, {"to": number, "text": f"{said} {tell.root}{PAGE}"})
 
 
+def _said(tell: Told, what: str, start: str, until: datetime | None) -> tuple[str, str]:
+    """Subject and text, in the language that is spoken."""
+    subject, text = WORDS[what]
+    times = {"start": shown(moment(start), tell.zone), "until": shown(until, tell.zone) if until else ""}
+    return say(subject), say(text, **times)
+
+
 def shown(when: datetime, zone: ZoneInfo) -> str:
     """A moment for people, by the clinic's clock."""
-    return f"{when.astimezone(zone):%A, %d %B %Y, %H:%M} ({zone.key})"
+    here = when.astimezone(zone)
+    day = f"{here:%A, %d %B %Y}" if language() == ENGLISH else long_day(here)
+    return f"{day}, {here:%H:%M} ({zone.key})"
 
 
-def _addresses(patients: Sequence[str]) -> Work[list[str]]:
+def _addresses(patients: Sequence[str]) -> Work[list[tuple[str, str | None]]]:
+    """Where mails go, and the language that each reader has chosen."""
     rows = yield Statement(
-        f"""SELECT DISTINCT a.mail FROM account a LEFT JOIN account_link l ON l.username = a.username
+        f"""SELECT a.mail, min(a.language) FROM account a LEFT JOIN account_link l ON l.username = a.username
             WHERE a.mail IS NOT NULL AND NOT a.disabled AND a.role = 'patient'
               AND (a.fhir_user = ANY(%s::text[]) OR EXISTS (
               SELECT FROM care_relationship v JOIN patient_key k ON k.pat = v.pat
               WHERE 'Patient/' || k.id = ANY(%s::text[]) AND v.practitioner IN (a.fhir_user, l.related_person)
                 AND {IN_FORCE}))
-            ORDER BY a.mail""",
+            GROUP BY a.mail ORDER BY a.mail""",
         (list(patients), list(patients)),
     )
-    return [mail for (mail,) in rows]
+    return [(mail, chosen) for mail, chosen in rows]
 
 
 def _numbers(patients: Sequence[str]) -> Work[list[str]]:

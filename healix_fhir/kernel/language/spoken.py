@@ -34,8 +34,8 @@ def speak(code: str | None) -> None:
 
 @contextmanager
 def speaking(code: str | None) -> Iterator[None]:
-    """A language for a while."""
-    token = _spoken.set(code if code is not None and code in LANGUAGES else ENGLISH)
+    """A language for a while; where it is none of ours, that from before."""
+    token = _spoken.set(code if code is not None and code in LANGUAGES else language())
     try:
         yield
     finally:

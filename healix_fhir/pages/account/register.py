@@ -13,6 +13,7 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.kernel.language.catalogue import marked, say
+from healix_fhir.kernel.language.spoken import language
 from healix_fhir.kernel.mail.message import mail_address
 from healix_fhir.pages.account.chosen import new_hash
 from healix_fhir.pages.account.stranger import form
@@ -46,7 +47,7 @@ async def submit(site: Site, request: Request) -> Response:
         who = origin(request)
         counted = await site.throttle.hit(REGISTER, account=plain(code), address=who.address)
         hashed = await new_hash(site, fields.get("password", ""), (username, mail, code, birthdate), counted)
-        asked = Registration(code, birthdate, mail, username, hashed)
+        asked = Registration(code, birthdate, mail, username, hashed, language())
         await atransaction(site.pool, lambda: ask_registration(asked, who))
     except HealixError as error:
         return _form(site, request, fields, error)

@@ -114,6 +114,7 @@ async def _page(
         csrf=session.csrf,
         mail=await atransaction(site.pool, lambda: address.address_of(username)),
         shortest=site.password_length,
+        chosen=session.language,
         done=done,
         error=error.message if error else "",
         at=at,

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid
+from healix_fhir.kernel.language.catalogue import say
 from healix_fhir.model.definitions import TYPES
 from healix_fhir.pages.admin.clients import CLIENTS
 from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
@@ -63,7 +64,7 @@ async def secret(site: Site, request: Request, session: Session, fields: Fields)
         "admin/registered.html",
         username=session.account.username,
         csrf=session.csrf,
-        title="The app has a new secret",
+        title=say("The app has a new secret"),
         name=known.client.name,
         id=id_,
         secret=made,

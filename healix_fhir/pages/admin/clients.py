@@ -10,6 +10,7 @@ from starlette.responses import Response
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.language.catalogue import say
 from healix_fhir.model.definitions import TYPES
 from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
 from healix_fhir.pages.admin.registration import EMPTY, METHODS, Filled, filled, registration
@@ -73,7 +74,7 @@ async def create(site: Site, request: Request, session: Session, fields: Fields)
         "admin/registered.html",
         username=session.account.username,
         csrf=session.csrf,
-        title="The app is registered",
+        title=say("The app is registered"),
         name=new.name,
         id=id_,
         secret=secret,

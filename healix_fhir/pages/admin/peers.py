@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -13,6 +12,7 @@ from dicomweb.dimse.peers import ALL, Peer, Right, add, find, known, remove, unk
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid
+from healix_fhir.kernel.language.catalogue import Words
 from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
@@ -20,17 +20,19 @@ from smart_auth.administration import looking
 from smart_auth.oauth.sessions import Session
 
 PEERS = "peers"
-SERVICES: Mapping[Right, str] = {
-    Right.ECHO: "verify the connection (C-ECHO)",
-    Right.STORE: "send images (C-STORE)",
-    Right.FIND: "search studies (C-FIND)",
-    Right.GET: "retrieve on its association (C-GET)",
-    Right.MOVE: "have studies sent to known peers (C-MOVE)",
-    Right.WORKLIST: "ask for the modality worklist",
-    Right.MPPS: "report performed steps (MPPS)",
-    Right.COMMIT: "ask whether images are safe (storage commitment)",
-    Right.UPS: "work on workitems (UPS)",
-}
+SERVICES = Words(
+    {
+        Right.ECHO: "verify the connection (C-ECHO)",
+        Right.STORE: "send images (C-STORE)",
+        Right.FIND: "search studies (C-FIND)",
+        Right.GET: "retrieve on its association (C-GET)",
+        Right.MOVE: "have studies sent to known peers (C-MOVE)",
+        Right.WORKLIST: "ask for the modality worklist",
+        Right.MPPS: "report performed steps (MPPS)",
+        Right.COMMIT: "ask whether images are safe (storage commitment)",
+        Right.UPS: "work on workitems (UPS)",
+    }
+)
 LONGEST_NUMBER = 5
 
 

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from healix_fhir.kernel.language.catalogue import Words
 from healix_fhir.pages.admin.gate import Fields, one
 from smart_auth.oauth.clients import Client, NewClient
 
-METHODS = {
-    "none": "Public app: in a browser or on a phone, without a secret",
-    "client_secret_basic": "Secret, sent as HTTP Basic",
-    "client_secret_post": "Secret, sent in the form",
-    "private_key_jwt": "Key of its own (also for backend services)",
-}
-GRANTS = {
-    "authorization_code": "People let it in",
-    "refresh_token": "It may keep access",
-    "client_credentials": "It comes by itself (backend service)",
-}
+METHODS = Words(
+    {
+        "none": "Public app: in a browser or on a phone, without a secret",
+        "client_secret_basic": "Secret, sent as HTTP Basic",
+        "client_secret_post": "Secret, sent in the form",
+        "private_key_jwt": "Key of its own (also for backend services)",
+    }
+)
+GRANTS = Words(
+    {
+        "authorization_code": "People let it in",
+        "refresh_token": "It may keep access",
+        "client_credentials": "It comes by itself (backend service)",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

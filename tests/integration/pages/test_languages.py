@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from html.parser import HTMLParser
+from zoneinfo import available_timezones
 
 import httpx
 import pytest
@@ -84,8 +87,77 @@ def test_a_form_that_is_refused_speaks_the_language(database_url: str, clinic: C
             assert refused.status_code == 401
             assert 'lang="de"' in refused.text
             assert 'action="/account/language"' not in refused.text
+
+    asyncio.run(run())
+
+
+def test_a_person_keeps_the_language_everywhere(database_url: str, clinic: Clinic) -> None:
+    """What somebody signed in chooses is kept with the account, for every browser, until it is taken back."""
+    del clinic
+
+    async def run() -> None:
+        async with browser(database_url) as client:
             await sign_in(client, "ada")
-            home = await client.get("/account/")
-            assert "Ihre Gesundheit" in home.text
+            await client.post("/account/language", data={"language": "fr", "back": "/account/"})
+        async with browser(database_url) as client:
+            client.headers["Accept-Language"] = "es"
+            await sign_in(client, "ada")
+            assert "Votre santé" in (await client.get("/account/")).text
+            settings = await client.get("/account/settings")
+            assert '<option value="fr" lang="fr" selected>' in settings.text
+            await client.post("/account/language", data={"language": "", "back": "/account/settings"})
+            assert "Su salud" in (await client.get("/account/")).text
+
+    asyncio.run(run())
+
+
+PAGES = (
+    "/account/", "/account/appointments", "/account/appointments/find", "/account/readings", "/account/goals",
+    "/account/goals/edit", "/account/alerts", "/account/prescriptions", "/account/devices", "/account/access",
+    "/account/report?patient=p1", "/account/looked", "/account/settings", "/account/security", "/account/sessions",
+    "/account/apps",
+)  # fmt: skip
+LATIN, DEVANAGARI = re.compile("[A-Za-z]{3}"), re.compile("[\u0904-\u0939]")
+STAMP = re.compile(r"^\d\d/\d\d/\d{4} \d\d:\d\d")
+ZONES = available_timezones()
+OWN = frozenset({"Healix", "test", "ada", "Byron", *LANGUAGES.values(), "UTC", "/min", "mg/dL", "mmol/L"})
+
+
+class Texts(HTMLParser):
+    """The texts of a page that people read or hear."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Attributes that are read out."""
+        del tag
+        self.found += [value or "" for name, value in attrs if name in ("aria-label", "placeholder", "title", "alt")]
+
+    def handle_data(self, data: str) -> None:
+        """What stands between tags."""
+        self.found.append(data)
+
+
+def test_no_english_is_left_on_pages_of_patients(database_url: str, clinic: Clinic) -> None:
+    """In Hindi, whose script is another, every text has a letter of it, unless it is somebody's data."""
+    del clinic
+
+    async def run() -> None:
+        async with browser(database_url) as client:
+            client.headers["Accept-Language"] = "hi"
+            await sign_in(client, "ada")
+            for address in PAGES:
+                page = await client.get(address)
+                assert page.status_code == 200, address
+                texts = Texts()
+                texts.feed(page.text)
+                left = {
+                    STAMP.sub("", text).strip()
+                    for text in texts.found
+                    if LATIN.search(text) and not DEVANAGARI.search(text)
+                }
+                assert left - OWN - ZONES == set(), address
 
     asyncio.run(run())

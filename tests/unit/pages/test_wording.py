@@ -23,6 +23,7 @@ def test_without_words_a_template_stays_as_it_is(path: object) -> None:
         ('<p><a href="/x">{% if own %}Mine{% else %}All{% endif %}</a></p>', ["Mine", "All"]),
         ('<p>Go <a href="{{ x }}">there</a> or <a href="/y">back</a>.</p>', ["Go <a>there</a> or <a2>back</a>."]),
         ('<li>born <time datetime="{{ x }}">{{ x | day }}</time> in {{ one.at }}</li>', ["born {time} in {at}"]),
+        ('<nav><a href="/x">Users</a>\n <a href="/y">Apps</a></nav>', ["Users", "Apps"]),
         ("<p>{{ a.name }} and {{ b.name }}, {{ a.name }}</p>", ["{name} and {name2}, {name}"]),
         ('<nav aria-label="Pages of {{ what }}"><input placeholder="Name"></nav>', ["Pages of {what}", "Name"]),
         ('<p>{{ say("Yes") if x else say("No, {n}", n=3) }}</p>', ["Yes", "No, {n}"]),

@@ -1,0 +1,16 @@
+"""The language that a person wants to be spoken to in, on pages and in mails. Spec: BCP 47"""
+
+from __future__ import annotations
+
+from healix_fhir.kernel.database import Statement, Work
+
+
+def choose(username: str, code: str | None) -> Statement:
+    """Keep the choice with the account; None takes it back."""
+    return Statement("UPDATE account SET language = %s WHERE username = %s", (code, username))
+
+
+def language_of(username: str) -> Work[str | None]:
+    """What somebody has chosen; None where they have not."""
+    rows = yield Statement("SELECT language FROM account WHERE username = %s", (username,))
+    return rows[0][0] if rows else None
