@@ -1,9 +1,9 @@
 """Keeps daily summaries of readings true: outbox consumers that compute anew each day of which a reading has changed.
 
-The first, of the topic `resource`, finds out which patient's which day that is, also of readings that are gone or have
-moved, and asks for it `LATER`: readings come in many, and a day is computed once for all of them. The second computes
-what is asked for; the more readings a day has, the longer it rests until it is computed again. Neither is on the path
-of a write.
+Two, of the topic `resource`, find out which patient's which day that is: `onlooker` of readings that are there, from
+their codes alone, and `marker` of those that are gone, have moved or are denied. They ask for it `LATER`: readings come
+in many, and a day is computed once for all of them. The third computes what is asked for; the more readings a day has,
+the longer it rests until it is computed again. None is on the path of a write.
 
 What a security label marks, or a Consent denies by name, counts for no summary: who may not see a reading must not
 learn it from the day's figures. Where a Consent denies all Observations it denies the summaries too.
@@ -15,27 +15,29 @@ a new version made only where its figures have changed. A day without readings h
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, tzinfo
 from hashlib import blake2b
 
 import msgspec
 
+from healix_fhir.care.glance import OBSERVATION, Glance, Onlooker, glances
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel import arrays
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode_stored
-from healix_fhir.operation.measurement.daily import COURSES, day_of, days, reach, summary
-from healix_fhir.operation.measurement.measured import Measured, measured
+from healix_fhir.operation.measurement.daily import COURSES, day_at, day_of, days, reach, summary
+from healix_fhir.operation.measurement.measured import BY_CODE, Measured, measured
+from healix_fhir.operation.measurement.metrics import LOINC, Metric
 from healix_fhir.store.body import unpack
 from healix_fhir.store.commit import commit
 from healix_fhir.store.keys import server_key
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import internal
 
-OBSERVATION, CONSENT = "Observation", "Consent"
+CONSENT = "Consent"
 NAMED = f"{TYPE_ID[OBSERVATION]}/"
 """What an Observation's name begins with where a Consent's rules have it (search/consent_rules.py)."""
 TOPIC = "daily-summary"
@@ -53,8 +55,13 @@ PatientDay = tuple[str, date]
 
 
 def marker(zone: tzinfo | None) -> Consumer:
-    """The consumer of `resource` that asks for days of `zone` (none: UTC)."""
+    """The consumer of `resource` that asks for days of `zone` (none: UTC) of which a reading is gone, or moved."""
     return lambda events: _mark(zone or UTC, events)
+
+
+def onlooker(zone: tzinfo | None) -> Onlooker:
+    """Who asks for the days of `zone` (none: UTC) of readings that have come or changed."""
+    return lambda seen: _look(zone or UTC, seen)
 
 
 def consumer(zone: tzinfo | None, bases: tuple[str, ...]) -> Consumer:
@@ -62,38 +69,59 @@ def consumer(zone: tzinfo | None, bases: tuple[str, ...]) -> Consumer:
     return lambda events: _compute(zone or UTC, bases, events)
 
 
-def _mark(zone: tzinfo, events: Sequence[Event]) -> Work[None]:
-    told = [(event.payload["id"], event.payload["version"]) for event in events if event.payload["type"] == OBSERVATION]
-    consents = [event.payload["id"] for event in events if event.payload["type"] == CONSENT]
-    if consents:
-        told += [(id_, 1) for (id_,) in (yield _denied(consents))]
-    if not told:
-        return
-    rows = yield _versions(told)
+def _look(zone: tzinfo, seen: Iterable[Glance]) -> Work[None]:
+    """Ask for the days of what may be readings: whether they are is seen when the day is summed up."""
     found = {
-        (patient, day_of(reading, zone))
-        for patient, body, packed in rows
-        for reading in _readings([body if packed is None else unpack(packed)])
+        (one.pat, day_at(metric, one.at, zone))
+        for one in seen
+        if one.pat is not None and one.at is not None and (metric := _metric(one)) is not None
     }
     if found:
-        yield _later(dict.fromkeys(sorted(found), LATER))
+        known = yield Statement(
+            "SELECT pat, id FROM patient_key WHERE pat = ANY(%s::bigint[])",
+            (arrays.int8(sorted({pat for pat, _ in found})),),
+        )
+        patients: dict[int, str] = dict(known)
+        yield from _ask((patients[pat], day) for pat, day in found if pat in patients)
 
 
-def _versions(told: Sequence[tuple[str, int]]) -> Statement:
-    """Of Observations that have changed: patient and body now, and of the version before each one."""
-    earlier = [(id_, version - 1) for id_, version in told if version > 1]
+def _metric(seen: Glance) -> Metric | None:
+    return next((BY_CODE[one.code] for one in seen.codes if one.system == LOINC and one.code in BY_CODE), None)
+
+
+def _mark(zone: tzinfo, events: Sequence[Event]) -> Work[None]:
+    replaced = [
+        (event.payload["id"], event.payload["version"] - 1)
+        for event in events
+        if event.payload["type"] == OBSERVATION and event.payload["version"] > 1
+    ]
+    if replaced:
+        rows = yield _versions(replaced)
+        yield from _ask(
+            (patient, day_of(reading, zone)) for patient, body in rows for reading in _readings([unpack(body)])
+        )
+    consents = [event.payload["id"] for event in events if event.payload["type"] == CONSENT]
+    denied = (yield _denied(consents)) if consents else []
+    if denied:
+        yield from _look(zone, (yield from glances([id_ for (id_,) in denied])))
+
+
+def _ask(found: Iterable[PatientDay]) -> Work[None]:
+    """Ask for days, `LATER`."""
+    asked = dict.fromkeys(sorted(set(found)), LATER)
+    if asked:
+        yield _later(asked)
+
+
+def _versions(replaced: Sequence[tuple[str, int]]) -> Statement:
+    """Patient and body of versions of Observations that are not the present ones."""
     return Statement(
-        """SELECT k.id, r.body, NULL::bytea FROM resource r JOIN patient_key k ON k.pat = r.pat
-           WHERE r.type = %s AND r.id = ANY(%s::text[]) AND NOT r.deleted
-           UNION ALL
-           SELECT k.id, NULL, h.body FROM unnest(%s::text[], %s::int[]) AS x (id, version)
+        """SELECT k.id, h.body FROM unnest(%s::text[], %s::int[]) AS x (id, version)
            JOIN resource_history h ON h.type = %s AND h.id = x.id COLLATE "C" AND h.version = x.version
            JOIN patient_key k ON k.pat = h.pat WHERE NOT h.deleted""",
         (
-            TYPE_ID[OBSERVATION],
-            arrays.text(sorted({id_ for id_, _ in told})),
-            arrays.text(id_ for id_, _ in earlier),
-            arrays.int4(version for _, version in earlier),
+            arrays.text(id_ for id_, _ in replaced),
+            arrays.int4(version for _, version in replaced),
             TYPE_ID[OBSERVATION],
         ),
         prepare=False,

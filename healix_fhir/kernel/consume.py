@@ -21,7 +21,7 @@ from healix_fhir.kernel.refusal import is_of_the_statement
 Consumer: TypeAlias = Callable[[Sequence[Event]], Work[None]]
 Consumers: TypeAlias = Mapping[str, Sequence[Consumer]]
 
-BATCH = 500
+BATCH = 1000
 log = get_logger("outbox")
 
 

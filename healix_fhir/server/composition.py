@@ -47,7 +47,7 @@ from healix_fhir.bulk.export import Exporter
 from healix_fhir.bulk.store import open_store
 from healix_fhir.bulk.sweep import SWEEP, clear
 from healix_fhir.bulk.sweep import sweep as sweep_bulk
-from healix_fhir.care import break_glass_notice, daily, devices, memberships, relationships
+from healix_fhir.care import break_glass_notice, daily, devices, glance, memberships, relationships
 from healix_fhir.care.alerts import due, watch
 from healix_fhir.care.alerts.hours import quiet
 from healix_fhir.care.alerts.settle import Clinic
@@ -118,6 +118,7 @@ def consumers(settings: Settings) -> Consumers:
             daily.marker(settings.zone),
             devices.consumer(bases),
             goals.consumer(bases, settings.zone),
+            glance.consumer(daily.onlooker(settings.zone), goals.onlooker(bases, settings.zone)),
             filling.consumer,
             marking.consumer(bases, lambda: enqueue(waiting.TASK, lock=waiting.TASK)),
             watch.consumer(_clinic(settings)),

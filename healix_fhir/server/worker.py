@@ -34,6 +34,12 @@ Only a full batch is followed by the next at once: who looks again after every f
 transaction for each few, and the time for them from the writers.
 """
 
+RARELY = 1.0
+"""Seconds between looks at what is announced, but for that which waits for its time: notifications that were not taken,
+mails, errands. Each look is a transaction, and takes its time from the writers.
+"""
+BY_THE_CLOCK = 0.5
+"""Seconds between looks at alerts that are due, which nothing announces."""
 AWAY = 2.0
 AT_ONCE = 3
 """Errands that are done at once, each at another system."""
@@ -41,8 +47,6 @@ SHORT_AT_ONCE = 2
 """Reports and notices that are told at once beside those: who waits for one does not wait for a study to be sent."""
 DELIVERERS = 2
 """Deliverers of notifications: who waits for a slow receiver in one does not keep the other from the rest."""
-PUT_OFF = 1.0
-"""Seconds between looks at errands: all are announced, but for those that waited for their time."""
 AT_ONCE_JOBS = 4
 """Durable jobs that are done at once: short ones do not wait for exports and imports."""
 log = get_logger("worker")
@@ -71,21 +75,18 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     seal = Sealing(settings.data_dir)
     do_short, do_long = errands(settings, pool, halt)
-    events = (
-        ("outbox", lambda connection: drain(connection, handle) == BATCH),
-        *((f"delivery-{number}", deliver) for number in range(DELIVERERS)),
-        ("alerts", alerts(settings)),
-        ("mail", send),
-        ("audit", seal),
-    )
-    calls = (
-        *((f"short-errands-{number}", do_short) for number in range(SHORT_AT_ONCE)),
-        *((f"errands-{number}", do_long) for number in range(AT_ONCE)),
+    steps: tuple[tuple[str, Step, str, float], ...] = (
+        ("outbox", lambda connection: drain(connection, handle) == BATCH, OUTBOX, IDLE),
+        *((f"delivery-{number}", deliver, OUTBOX, RARELY) for number in range(DELIVERERS)),
+        ("alerts", alerts(settings), OUTBOX, BY_THE_CLOCK),
+        ("mail", send, OUTBOX, RARELY),
+        ("audit", seal, OUTBOX, IDLE),
+        *((f"short-errands-{number}", do_short, ERRANDS, RARELY) for number in range(SHORT_AT_ONCE)),
+        *((f"errands-{number}", do_long, ERRANDS, RARELY) for number in range(AT_ONCE)),
     )
     threads = [
         threading.Thread(target=_repeat, args=(settings.database_url, step, halt, channel, idle), name=name)
-        for channel, idle, steps in ((OUTBOX, IDLE, events), (ERRANDS, PUT_OFF, calls))
-        for name, step in steps
+        for name, step, channel, idle in steps
     ]
     for thread in threads:
         thread.start()

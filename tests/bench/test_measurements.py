@@ -12,7 +12,7 @@ import httpx
 import psycopg
 import pytest
 
-from healix_fhir.care import daily
+from healix_fhir.care import daily, glance
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import drain
 from tests.bench.web_servers import database, healix
@@ -81,7 +81,10 @@ def test_trends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             for name, value in metrics
         ]
         client.post(f"{base}/$ingest-measurements", json=lines).raise_for_status()
-        made = {"resource": [daily.marker(None)], daily.TOPIC: [daily.consumer(None, (base,))]}
+        made = {
+            "resource": [daily.marker(None), glance.consumer(daily.onlooker(None))],
+            daily.TOPIC: [daily.consumer(None, (base,))],
+        }
         with psycopg.connect(url, autocommit=True) as connection:
             while drain(connection, made):
                 pass

@@ -1,9 +1,9 @@
 """Moves the achievementStatus of Goals by what was measured.
 
-An outbox consumer of the topic `resource`: Observations move the Goals of their patient that measure what they tell,
-and a Goal that changes is looked at itself. Goals are also looked at on a schedule, since days pass on which nothing is
-measured. Each is locked before it is looked at and judged by what is there then, so that events may come twice, late
-and in any order, to several workers: what holds already makes no version.
+From the outbox: Observations, as they are looked at (care/glance.py), move the Goals of their patient that measure what
+they tell, and a Goal that changes is looked at itself. Goals are also looked at on a schedule, since days pass on which
+nothing is measured. Each is locked before it is looked at and judged by what is there then, so that events may come
+twice, late and in any order, to several workers: what holds already makes no version.
 
 A Goal is read by some who may not read what was measured, as apps without a scope on Observations: the reason that is
 stored holds no value, as an alert holds none, and what a security label marks, or a Consent denies by name, moves no
@@ -23,9 +23,10 @@ import msgspec
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from healix_fhir.care.glance import OBSERVATION, Glance, Onlooker
 from healix_fhir.care.goals.standing import is_followed, moved, provenance
 from healix_fhir.interaction.accept import change
-from healix_fhir.kernel import clock
+from healix_fhir.kernel import arrays, clock
 from healix_fhir.kernel.database import Row, Statement, Work, transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.outbox import Event
@@ -40,28 +41,13 @@ from healix_fhir.store.stored import Change, Method
 from smart_auth.access import internal
 
 Json = dict[str, Any]
-GOAL, OBSERVATION, PATIENT = "Goal", "Observation", "Patient"
+GOAL, PATIENT = "Goal", "Patient"
 NAME = "goals"
 """Under this name the server stands in the audit trail."""
 NAMED = f"{TYPE_ID[OBSERVATION]}/"
 """What an Observation's name begins with where a Consent's rules have it (search/consent_rules.py)."""
 AT_ONCE = 50
 """Goals of one transaction on the schedule."""
-
-
-class _Code(msgspec.Struct, frozen=True):
-    coding: tuple[dict[str, Any], ...] = ()
-
-
-class _Part(msgspec.Struct, frozen=True):
-    code: _Code = _Code()
-
-
-class _Head(msgspec.Struct, frozen=True):
-    """What of an Observation tells which Goals it may move."""
-
-    code: _Code = _Code()
-    component: tuple[_Part, ...] = ()
 
 
 class _Meta(msgspec.Struct, frozen=True):
@@ -74,42 +60,45 @@ class _Labelled(msgspec.Struct, frozen=True):
     meta: _Meta = _Meta()
 
 
-_head = msgspec.json.Decoder(_Head)
 _labelled = msgspec.json.Decoder(_Labelled)
 
 
 def consumer(bases: tuple[str, ...], clinic: tzinfo | None) -> Callable[[Sequence[Event]], Work[None]]:
-    """The consumer for a server whose FHIR base URLs are `bases`; `clinic` is the zone where a patient has none."""
-    return lambda events: _handle(events, bases, clinic)
+    """The consumer of Goals for a server whose FHIR base URLs are `bases`; `clinic` is the zone where a patient has
+    none.
+    """
+
+    def handle(events: Sequence[Event]) -> Work[None]:
+        goals = {event.payload["id"] for event in events if event.payload["type"] == GOAL}
+        if goals:
+            yield from follow(goals, bases, clinic)
+
+    return handle
 
 
-def _handle(events: Sequence[Event], bases: tuple[str, ...], clinic: tzinfo | None) -> Work[None]:
-    named: dict[str, list[str]] = {GOAL: [], OBSERVATION: []}
-    for event in events:
-        if (ids := named.get(event.payload["type"])) is not None:
-            ids.append(event.payload["id"])
-    wanted = set(named[GOAL])
-    if named[OBSERVATION]:
-        wanted |= yield from _measuring(named[OBSERVATION])
-    if wanted:
-        yield from follow(wanted, bases, clinic)
+def onlooker(bases: tuple[str, ...], clinic: tzinfo | None) -> Onlooker:
+    """Who follows the Goals that Observations tell of."""
+
+    def look(seen: Sequence[Glance]) -> Work[None]:
+        goals = yield from _measuring(seen)
+        if goals:
+            yield from follow(goals, bases, clinic)
+
+    return look
 
 
-def _measuring(observations: Sequence[str]) -> Work[set[str]]:
-    """The Goals of the patients of `observations` that measure what one of these tells of its patient."""
+def _measuring(seen: Sequence[Glance]) -> Work[set[str]]:
+    """The Goals of the patients of Observations that measure what one of these tells of its patient."""
     rows = yield Statement(
-        """WITH whose AS MATERIALIZED (
-             SELECT DISTINCT o.pat FROM unnest(%s::text[]) AS x (id)
-             JOIN resource o ON o.type = %s AND o.id = x.id COLLATE "C")
-           SELECT g.id, g.pat, g.body FROM whose w JOIN resource g ON g.pat = w.pat
+        """SELECT g.id, g.pat, g.body FROM unnest(%s::bigint[]) AS w (pat) JOIN resource g ON g.pat = w.pat
            WHERE g.type = %s AND NOT g.deleted""",
-        (list(observations), TYPE_ID[OBSERVATION], TYPE_ID[GOAL]),
+        (arrays.int8(sorted({one.pat for one in seen if one.pat is not None})), TYPE_ID[GOAL]),
         prepare=False,
     )
     goals = [(id_, pat, goal) for id_, pat, body in rows if is_followed(goal := decode(bytes(body)))]
     if not goals:
         return set()
-    told = yield from _told(observations, {pat for _, pat, _ in goals})
+    told = _told(seen, {pat for _, pat, _ in goals})
     return {id_ for id_, pat, goal in goals if _is_told_of(goal, told[pat])}
 
 
@@ -117,26 +106,15 @@ def _is_told_of(goal: Json, told: set[Coding | None]) -> bool:
     return None in told or any(not told.isdisjoint(one.codes) for one in plan(goal).measured)
 
 
-def _told(observations: Sequence[str], patients: Iterable[int]) -> Work[defaultdict[int, set[Coding | None]]]:
-    """The codes of what `observations` tell of each of some patients (keys); None among them where one is deleted:
-    what that told stands in its history, so that any Goal may be concerned.
+def _told(seen: Iterable[Glance], patients: set[int]) -> Mapping[int, set[Coding | None]]:
+    """The codes of what Observations tell of each of some patients (keys); None among them where one is deleted: what
+    that told stands in its history, so that any Goal may be concerned.
     """
-    rows = yield Statement(
-        """SELECT o.pat, o.body FROM unnest(%s::text[]) AS x (id)
-           JOIN resource o ON o.type = %s AND o.id = x.id COLLATE "C" WHERE o.pat = ANY(%s)""",
-        (list(observations), TYPE_ID[OBSERVATION], sorted(patients)),
-        prepare=False,
-    )
     told: defaultdict[int, set[Coding | None]] = defaultdict(set)
-    for pat, body in rows:
-        told[pat].update(_codes(bytes(body)) if body else (None,))
+    for one in seen:
+        if one.pat in patients:
+            told[one.pat].update([None] if one.deleted else [(c.system, c.code) for c in (*one.codes, *one.parts)])
     return told
-
-
-def _codes(observation: bytes) -> Iterator[Coding]:
-    head = _head.decode(observation)
-    for code in (head.code, *(part.code for part in head.component)):
-        yield from ((one.get("system", ""), one.get("code", "")) for one in code.coding)
 
 
 def follow(ids: Iterable[str], bases: tuple[str, ...], clinic: tzinfo | None) -> Work[int]:

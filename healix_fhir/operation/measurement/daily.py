@@ -80,8 +80,13 @@ class Day(msgspec.Struct, frozen=True):
 
 def day_of(reading: Measured, zone: tzinfo) -> date:
     """The local day for which a reading counts."""
-    local = reading.at.astimezone(zone)
-    late = reading.metric.name == SLEEP and local.time() >= EVENING
+    return day_at(reading.metric, reading.at, zone)
+
+
+def day_at(metric: Metric, at: datetime, zone: tzinfo) -> date:
+    """The local day for which a reading of that time counts."""
+    local = at.astimezone(zone)
+    late = metric.name == SLEEP and local.time() >= EVENING
     return local.date() + timedelta(days=late)
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from healix_fhir.care import daily
+from healix_fhir.care import daily, glance
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import drain
@@ -53,7 +53,10 @@ def clinic(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Clinic:
 
 def work(pool: Pool) -> None:
     """Handle all events that are due."""
-    consumers = {"resource": [daily.marker(VIENNA)], daily.TOPIC: [daily.consumer(VIENNA, (BASE,))]}
+    consumers = {
+        "resource": [daily.marker(VIENNA), glance.consumer(daily.onlooker(VIENNA))],
+        daily.TOPIC: [daily.consumer(VIENNA, (BASE,))],
+    }
     with pool.connection() as connection:
         while drain(connection, consumers):
             pass
@@ -170,7 +173,10 @@ def asked_for(pool: Pool) -> list[Any]:
 
 def handle(pool: Pool) -> None:
     """Handle what is due now."""
-    consumers = {"resource": [daily.marker(VIENNA)], daily.TOPIC: [daily.consumer(VIENNA, (BASE,))]}
+    consumers = {
+        "resource": [daily.marker(VIENNA), glance.consumer(daily.onlooker(VIENNA))],
+        daily.TOPIC: [daily.consumer(VIENNA, (BASE,))],
+    }
     with pool.connection() as connection:
         while drain(connection, consumers):
             pass

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from healix_fhir.care.goals.follow import consumer, follow, follow_all
+from healix_fhir.care import glance
+from healix_fhir.care.goals.follow import consumer, follow, follow_all, onlooker
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import drain
@@ -27,7 +28,7 @@ from tests.support.search import BASE, Clinic
 
 Json = dict[str, Any]
 BASES = (BASE,)
-HANDLE = consumer(BASES, UTC)
+HANDLE = (consumer(BASES, UTC), glance.consumer(onlooker(BASES, UTC)))
 
 
 def day(ago: int) -> str:
@@ -56,7 +57,7 @@ def clinic(pool: Pool) -> Clinic:
 def work(pool: Pool) -> None:
     """Handle all events that are due."""
     with pool.connection() as connection:
-        while drain(connection, {"resource": [HANDLE]}):
+        while drain(connection, {"resource": HANDLE}):
             pass
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from healix_fhir.care import daily
+from healix_fhir.care import daily, glance
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import drain
 from tests.integration.pages.test_authorize import browsing
@@ -63,7 +63,13 @@ def measured(pool: Pool, people: Clinic, monkeypatch: pytest.MonkeyPatch) -> Cli
         reading("secret", 1, "29463-7", quantity(99, "kg"), "p3"),
     )
     with pool.connection() as connection:
-        while drain(connection, {"resource": [daily.marker(None)], daily.TOPIC: [daily.consumer(None, (BASE,))]}):
+        while drain(
+            connection,
+            {
+                "resource": [daily.marker(None), glance.consumer(daily.onlooker(None))],
+                daily.TOPIC: [daily.consumer(None, (BASE,))],
+            },
+        ):
             pass
     return people
 
