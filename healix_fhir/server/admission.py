@@ -46,7 +46,7 @@ class Terms:
     seconds: float
 
 
-CLINICAL_TERMS = Terms(at_once=16, waiting=256, each=128, seconds=2.0)
+CLINICAL_TERMS = Terms(at_once=16, waiting=256, each=128, seconds=10.0)
 BULK_TERMS = Terms(at_once=4, waiting=32, each=16, seconds=10.0)
 
 
