@@ -137,7 +137,7 @@ class Admission:
         try:
             await line.enter(_caller(scope, headers))
         except HealixError as error:
-            self._telemetry.refused(kind, error.category.value)
+            self._telemetry.turned_away(kind, error.category.value)
             await asyncio.sleep(PAUSE)
             raise
         held = 0
@@ -154,7 +154,7 @@ class Admission:
                 held += size
                 self._held += size
                 if self._held > HELD and held < self._held:  # a single one may be larger
-                    self._telemetry.refused(kind, "memory")
+                    self._telemetry.turned_away(kind, "memory")
                     raise _refused()
             return message
 

@@ -60,7 +60,7 @@ class Telemetry:
         found[0].inc()
         found[1].observe(seconds)
 
-    def refused(self, work: str, reason: str) -> None:
+    def turned_away(self, work: str, reason: str) -> None:
         """Count a request for which there was no place."""
         self._refused.labels(work, reason).inc()
 

@@ -73,12 +73,12 @@ def shown(name: str, value: object) -> str:
 
 @cache
 def documented() -> dict[str, str]:
-    """What each setting is about, by its name: the text below each in `kernel/settings.py`."""
+    """What each setting is about, by its name: the text below each in `kernel/settings.py`, as plain words."""
     tree = ast.parse(inspect.getsource(settings_module.Settings))
     assert isinstance(tree.body[0], ast.ClassDef)
     body = tree.body[0].body
     return {
-        field.target.id: inspect.cleandoc(text.value.value)
+        field.target.id: inspect.cleandoc(text.value.value).replace("`", "")
         for field, text in pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
