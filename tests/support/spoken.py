@@ -37,9 +37,11 @@ UNTOLD = frozenset({"in a frame", "too long"})
 """Messages that are caught, and replaced by others."""
 CATALOGUE = "from healix_fhir.kernel.language.catalogue import"
 LATER = frozenset(
-    str(path.relative_to(TEMPLATES)) for name in ("dicomweb", "openapi") for path in TEMPLATES.glob(f"{name}.html")
+    str(path.relative_to(TEMPLATES))
+    for name in ("admin/sync", "dicomweb", "openapi")
+    for path in TEMPLATES.glob(f"{name}.html")
 )  # fmt: skip
-"""Templates whose words are English only: those for programmers."""
+"""Templates whose words are English only."""
 
 
 def templates(*, all_: bool = False) -> Iterator[tuple[str, str]]:
