@@ -26,7 +26,7 @@ class Run:
         return words[0] if words[0] in ALONE else " ".join(words[:2])
 
 
-ALONE = {"backup", "import", "reindex", "migrate", "fhirpath", "serve", "web", "dimse", "worker"}
+ALONE = {"backup", "check", "import", "reindex", "migrate", "fhirpath", "serve", "web", "dimse", "worker"}
 """Commands of one word."""
 PASSWORD = "four words without link\n"
 RELABELLED: Rows = tuple((action, "relabel-study", "<study>") for action in ("U", "C", "U"))
@@ -136,10 +136,12 @@ RUNS = (
     Run("worklist remove <step>", (("D", "worklist", "<step>"),)),
     Run("audit verify", (("E", "command", None),)),
     Run("backup --to <backup>", (("E", "command", None),)),
+    Run("check", (("E", "command", None),)),
 )
 """In an order in which each finds what it needs."""
 
 UNRECORDED: Mapping[str, str] = {
+    "doctor": "tells of the server's surroundings, also where there is no audit trail to write to; shows no data",
     "restore": "records itself in the database that it makes; see tests/integration/backup/test_restore.py",
     "fhirpath": "evaluates an expression on a file; touches no store",
     "viewer install": "puts files of the viewer into the data directory; touches no store",

@@ -89,7 +89,7 @@ def take(settings: Settings, archive: Archive, pieces: Pieces, asked: Asked, pro
     """
     with psycopg.connect(settings.database_url, autocommit=True) as connection, _held(connection, asked.place):
         begun = clock.now()
-        name = new_name(begun)
+        name = new_name(pieces, begun)
         folder = f"{BACKUPS}{name}"
         cut = [path for paths in taken(pieces)[1].values() for path in paths]
         known = iter(()) if asked.full else known_blobs(pieces)

@@ -1,12 +1,11 @@
 """What a backup says of itself: written last, so that one without a manifest was cut off.
 
-A name begins with the time of the backup: the greatest is the newest.
+A name begins with the number of the backup: the greatest is the newest.
 """
 
 from __future__ import annotations
 
 import heapq
-import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -78,9 +77,11 @@ class Manifest(msgspec.Struct, frozen=True):
         return sum(table.rows for table in self.tables)
 
 
-def new_name(now: datetime) -> str:
-    """A name for a backup taken `now`."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+def new_name(pieces: Pieces, now: datetime) -> str:
+    """A name for a backup taken `now`: after all others, also when the clock was put back."""
+    whole, cut = taken(pieces)
+    numbers = [int(name.partition("-")[0]) for name in (*whole, *cut)]
+    return f"{max(numbers, default=0) + 1:08}-{now:%Y%m%dT%H%M%SZ}"
 
 
 def manifest_of(name: str) -> str:

@@ -142,12 +142,12 @@ def _begin(store: Store, secret: bytes | None) -> Pieces:
 
 def _secret(key_file: str) -> bytes:
     try:
-        secret = Path(key_file).read_bytes().strip()
+        secret = Path(key_file).read_bytes()
     except OSError as error:
         raise invalid(f"HEALIX_BACKUP_KEY_FILE cannot be read: {error.strerror}") from error
     if len(secret) < SHORTEST_KEY:
         raise invalid(f"HEALIX_BACKUP_KEY_FILE needs {SHORTEST_KEY} random bytes or more")
-    return secret
+    return secret.strip()
 
 
 def _cipher(secret: bytes, number: str) -> AESGCM:

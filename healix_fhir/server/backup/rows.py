@@ -4,7 +4,7 @@ Tables are copied in the binary form of COPY: exact, quick, and of no program be
 each backup. A restored database gets its rows in one transaction, without the triggers and indexes that would look at
 each of them; it has all of them or none.
 
-Spec: PostgreSQL 16, COPY, Binary Format
+Spec: PostgreSQL 18, COPY, Binary Format
 """
 
 from __future__ import annotations

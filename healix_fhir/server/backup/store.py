@@ -88,7 +88,8 @@ class FolderStore:
     def begin(self) -> None:
         """Make the folder, and remove what a backup that was cut off had not finished to write."""
         try:
-            self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for directory in (self._root, self._incoming):
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             clear(self._incoming)
         except OSError as error:
             raise failed(error) from error

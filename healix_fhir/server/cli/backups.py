@@ -81,7 +81,7 @@ def backup_command(
             stop("--keep is for folders and buckets: a file keeps what it has")
         pieces = open_pieces(store, settings.backup_key_file, new=True)
         recorded(pool, "E", "backup")
-        done = take(settings, open_archive(settings), pieces, Asked(to, full, keep), bars)
+        done = take(settings, open_archive(settings), pieces, Asked(_known(to), full, keep), bars)
     made = done.manifest
     answer(
         {
@@ -100,7 +100,12 @@ def backup_command(
         }
     )
     if made.damaged:
-        stop(f"{len(made.damaged)} images were missing or damaged and are not in the backup: healix study check")
+        stop(f"{len(made.damaged)} images were missing or damaged and are not in the backup: healix check")
+
+
+def _known(place: str) -> str:
+    """The same name for a place however it is written."""
+    return place.rstrip("/") if "://" in place else str(Path(place).resolve())
 
 
 def _verify(place: str, name: str | None, data_dir: Path | None) -> None:

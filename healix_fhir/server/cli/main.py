@@ -10,8 +10,10 @@ from healix_fhir.server.cli import (
     accounts,
     audit,
     backups,
+    check,
     clients,
     data,
+    doctor,
     emergencies,
     errands,
     fhirpath,
@@ -68,6 +70,8 @@ app.add_typer(viewer.app, name="viewer")
 app.add_typer(worklist.app, name="worklist")
 app.command("backup")(backups.backup_command)
 app.command("restore")(backups.restore_command)
+app.command("check")(check.check_command)
+app.command("doctor")(doctor.doctor_command)
 app.command("import")(data.import_command)
 app.command("reindex")(data.reindex_command)
 app.command("fhirpath")(fhirpath.fhirpath_command)

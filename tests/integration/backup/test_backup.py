@@ -16,6 +16,7 @@ from dicomweb.study.sweep import sweep
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.server import migrate
 from healix_fhir.server.backup import making, rows
 from healix_fhir.server.backup.manifest import BLOBS, load
 from healix_fhir.server.backup.pieces import Pieces, open_pieces
@@ -168,14 +169,15 @@ def test_a_backup_that_was_cut_off(
         assert len(list((tmp_path / "folder" / "backups").iterdir())) == 1
 
 
-def test_a_file_that_ends_within_a_backup(store: Store, database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("within", ["rows", "manifest"])
+def test_a_file_that_ends_within_a_backup(store: Store, database_url: str, tmp_path: Path, within: str) -> None:
     """The backup before stays whole, and the next one takes the place of what was cut."""
     path = tmp_path / "file"
     first = taken(database_url, store.archive, pieces_at(path)).manifest
     size = path.stat().st_size
     taken(database_url, store.archive, pieces_at(path))
     with path.open("rb+") as file:
-        file.truncate(size + 1000)
+        file.truncate(size + 1000 if within == "rows" else path.stat().st_size - 1500)
     pieces = pieces_at(path)
     assert load(pieces).name == first.name
     third = taken(database_url, store.archive, pieces).manifest
@@ -236,6 +238,14 @@ def test_one_at_a_time(store: Store, database_url: str, tmp_path: Path, monkeypa
     _during(another, monkeypatch)
     taken(database_url, store.archive, pieces_at(f"{tmp_path}/folder/"))
     assert refused == [Category.CONFLICT]
+
+
+def test_not_while_a_migration_runs(store: Store, database_url: str, tmp_path: Path) -> None:
+    """It would change the tables below the snapshot."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (migrate.LOCK,))
+        with pytest.raises(HealixError, match="migrated"):
+            taken(database_url, store.archive, pieces_at(f"{tmp_path}/folder/"))
 
 
 def test_a_damaged_image_is_told(store: Store, database_url: str, tmp_path: Path) -> None:

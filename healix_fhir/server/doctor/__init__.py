@@ -1,0 +1,1 @@
+"""What `healix doctor` looks at: one finding for each thing, without patients' data and secrets."""

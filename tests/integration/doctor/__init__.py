@@ -1,0 +1,1 @@
+"""What `healix doctor` finds."""
