@@ -55,6 +55,9 @@ from healix_fhir.operation.expunging import expunge, purge
 from healix_fhir.operation.goal.progress_call import PROGRESS, progress_of
 from healix_fhir.operation.graphql.call import GRAPHQL, graphql
 from healix_fhir.operation.graphql.request import MEDIA
+from healix_fhir.operation.imaging_report.amend import AMEND, amend_operation
+from healix_fhir.operation.imaging_report.sign import SIGN as SIGN_REPORT
+from healix_fhir.operation.imaging_report.sign import sign_operation as sign_report
 from healix_fhir.operation.invocation import Invocation, Outcome
 from healix_fhir.operation.matching import match
 from healix_fhir.operation.measurement.ingest import INGEST_MEASUREMENTS, ingest
@@ -108,6 +111,8 @@ ROWS: tuple[Operation, ...] = (
     Operation(export.OF_GROUP, export.export, refused=export.REFUSED),
     Operation(CHECK_ORDER, check_order),
     Operation(SIGN, sign_operation, changes=True),
+    Operation(SIGN_REPORT, sign_report, changes=True),
+    Operation(AMEND, amend_operation, changes=True),
     Operation(GRAPHQL, graphql, media=(MEDIA,)),
     Operation(INGEST_MEASUREMENTS, ingest, changes=True, media=(NDJSON, CSV)),
     Operation(pairing.PAIRING_CODE, pairing.pairing_code, changes=True),

@@ -57,6 +57,7 @@ from healix_fhir.care.persons import find_person
 from healix_fhir.care.reports import link
 from healix_fhir.imaging import bridge, orders, unmerged, workitems
 from healix_fhir.imaging.performing import consumer as performing
+from healix_fhir.imaging.reading import consumer as reading
 from healix_fhir.imaging.scheduling import consumer as scheduling
 from healix_fhir.kernel import clock, sms
 from healix_fhir.kernel.consume import Consumers
@@ -115,6 +116,7 @@ def consumers(settings: Settings) -> Consumers:
             scheduling.consumer(bases, settings.zone),
             priors.scheduled,
             performing.patients,
+            reading.consumer(bases),
             daily.marker(settings.zone),
             devices.consumer(bases),
             goals.consumer(bases, settings.zone),

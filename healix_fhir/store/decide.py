@@ -67,7 +67,8 @@ def decide(access: AccessContext, change: Change, old: Old | None, moment: datet
     if rule is None or not isinstance(decision, New):
         return decision
     before = decode(old.body) if old is not None and not old.deleted else None
-    return rule(Step(change.type, actor_of(access), before, change.resource, change.operation)) or decision
+    step = Step(change.type, actor_of(access), before, change.resource, change.operation, access.practitioner)
+    return rule(step) or decision
 
 
 def _decide(access: AccessContext, change: Change, old: Old | None, moment: datetime) -> New | Same | HealixError:

@@ -20,6 +20,7 @@ from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME, search_parameters
+from healix_fhir.model.imaging_report import is_reading
 from healix_fhir.model.json import decode
 
 Json = dict[str, Any]
@@ -116,7 +117,9 @@ def read(bases: tuple[str, ...], ids: Sequence[str]) -> Work[Found]:
         return found
     for target, kind, body in (yield _plans_of(list(imaging))):
         plans = found.tasks if TYPE_NAME[kind] == "Task" else found.appointments
-        plans.setdefault(target, []).append(_local(decode(bytes(body)), bases))
+        plan = _local(decode(bytes(body)), bases)
+        if not is_reading(plan):  # which plans what comes after the images
+            plans.setdefault(target, []).append(plan)
     named = [*found.orders.values(), *(one for each in found.tasks.values() for one in each)]
     named += [one for each in found.appointments.values() for one in each]
     for _ in range(2):  # a role names its practitioner

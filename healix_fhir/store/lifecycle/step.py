@@ -25,7 +25,8 @@ class Actor(StrEnum):
 
 class Step(msgspec.Struct, frozen=True):
     """`before` is None for what is new, `after` for what is deleted. `operation` is the server's own way of taking it
-    (`Change.operation`), empty for everything that callers write themselves.
+    (`Change.operation`), empty for everything that callers write themselves; `practitioner` is the logical id of the
+    Practitioner whose step it is.
     """
 
     type: str
@@ -33,6 +34,7 @@ class Step(msgspec.Struct, frozen=True):
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
     operation: str = ""
+    practitioner: str | None = None
 
 
 Rule = Callable[[Step], HealixError | None]

@@ -9,15 +9,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from healix_fhir.store.lifecycle import appointment, detected_issue, flag, goal, medication_request
+from healix_fhir.store.lifecycle import (
+    appointment,
+    detected_issue,
+    diagnostic_report,
+    flag,
+    goal,
+    medication_request,
+    reading_task,
+)
 from healix_fhir.store.lifecycle.step import Rule
 
 LIFECYCLES: Mapping[str, Rule] = MappingProxyType(
     {
         "Appointment": appointment.rule,
         "DetectedIssue": detected_issue.rule,
+        "DiagnosticReport": diagnostic_report.rule,
         "Flag": flag.rule,
         "Goal": goal.rule,
         "MedicationRequest": medication_request.rule,
+        "Task": reading_task.rule,
     }
 )

@@ -1,0 +1,84 @@
+"""A report that is about to be signed or changed: whose it is, and what else it names.
+
+Spec: FHIR R4, hl7.org/fhir/R4/diagnosticreport.html
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from healix_fhir.interaction.service import Interactions
+from healix_fhir.kernel.errors import Category, HealixError, forbidden
+from healix_fhir.kernel.ids import is_logical_id
+from healix_fhir.model.imaging_report import REPORT, is_imaging
+from healix_fhir.model.json import decode
+from smart_auth.access import AccessContext
+from smart_auth.scope import Permission
+
+Json = dict[str, Any]
+PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")
+NAMED = {"imagingStudy": "ImagingStudy", "basedOn": "ServiceRequest"}
+"""What a report rests on, which is of its patient."""
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """A report: its version, whose it is, and the logical ids of the orders that it answers."""
+
+    resource: Json
+    version: int
+    patient: str
+    orders: tuple[str, ...]
+
+
+def require_reader(access: AccessContext, what: str) -> str:
+    """The Practitioner who calls. Raises Forbidden for everybody else, and for scopes that change no reports."""
+    if access.practitioner is None:
+        raise forbidden(f"{what} is for practitioners")
+    for permission in (Permission.READ, Permission.UPDATE):
+        access.require(REPORT, permission)
+    return access.practitioner
+
+
+async def subject_of(interactions: Interactions, access: AccessContext, id_: str) -> Subject:
+    """An imaging report. Raises NotFound, or Unprocessable for one of something else, of nobody, or of what is another
+    patient's or not there for the caller.
+    """
+    stored = await interactions.read(access, REPORT, id_)
+    resource = decode(stored.body)
+    if not is_imaging(resource):
+        raise refused("imagingStudy", f"{REPORT}/{id_} is no imaging report")
+    patient = PATIENT.fullmatch(str(resource.get("subject", {}).get("reference", "")))
+    if patient is None:
+        raise refused("subject", "an imaging report is of a Patient")
+    found: dict[str, list[str]] = {element: [] for element in NAMED}
+    for element, kind in NAMED.items():
+        for reference in resource.get(element, ()):
+            named, _, id_of = str(reference.get("reference", "")).partition("/")
+            if named == kind and is_logical_id(id_of):
+                await _require_own(interactions, access, element, (kind, id_of), patient[0])
+                found[element].append(id_of)
+    if not found["imagingStudy"]:
+        raise refused("imagingStudy", "a report names the ImagingStudy that was read")
+    return Subject(resource, stored.version, patient[1], tuple(dict.fromkeys(found["basedOn"])))
+
+
+def refused(element: str, why: str) -> HealixError:
+    """The refusal of a report for what it says."""
+    return HealixError(Category.UNPROCESSABLE, f"{REPORT}.{element}: {why}", expression=(f"{REPORT}.{element}",))
+
+
+async def _require_own(
+    interactions: Interactions, access: AccessContext, element: str, named: tuple[str, str], patient: str
+) -> None:
+    """Refuse what is not there for the caller, and what is somebody else's, alike."""
+    try:
+        body = decode((await interactions.read(access, *named)).body)
+    except HealixError as error:
+        if error.category not in (Category.NOT_FOUND, Category.GONE):
+            raise
+        body = {}
+    if body.get("subject", {}).get("reference") != patient:
+        raise refused(element, f"{'/'.join(named)} is none of this patient")
