@@ -21,15 +21,15 @@ async def read_form(request: Request) -> dict[str, str]:
     return dict(reversed(await read_fields(request)))
 
 
-async def read_fields(request: Request, most: int = FIELDS) -> list[tuple[str, str]]:
-    """The fields of a form, `most` of them, as they were sent. Raises Invalid, TooLarge."""
+async def read_fields(request: Request, most: int = FIELDS, largest: int = LARGEST) -> list[tuple[str, str]]:
+    """The fields of a form, `most` of them in `largest` bytes, as they were sent. Raises Invalid, TooLarge."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise invalid("a form is sent as application/x-www-form-urlencoded")
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST:
-            raise too_large(f"a form has at most {LARGEST} bytes")
+        if len(body) > largest:
+            raise too_large(f"a form has at most {largest} bytes")
     try:
         fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most)
     except ValueError as error:

@@ -45,6 +45,7 @@ from healix_fhir.pages.goals import overview as goals
 from healix_fhir.pages.goals.whose import ADDRESS as GOALS
 from healix_fhir.pages.language import spoken_to
 from healix_fhir.pages.prescription import addresses as prescription
+from healix_fhir.pages.reading import addresses as reading
 from healix_fhir.pages.readings import page as readings
 from healix_fhir.pages.render import asset, page
 from healix_fhir.pages.security import authenticator, codes, overview, passkey
@@ -105,6 +106,8 @@ def routes(site: Site) -> list[BaseRoute]:
         Route(f"{ONWARD}/decision", _answering(site, decision.submit), methods=["POST"]),
         *(Route(path, _answering(site, handler)) for path, handler in APPOINTMENTS.items()),
         *(Route(path, _answering(site, handler), methods=["POST"]) for path, handler in APPOINTED.items()),
+        *(Route(path, _answering(site, handler)) for path, handler in reading.SHOWN.items()),
+        *(Route(path, _answering(site, handler), methods=["POST"]) for path, handler in reading.SENT.items()),
         *(Route(path, _answering(site, handler)) for path, handler in prescription.SHOWN.items()),
         *(Route(path, _answering(site, handler), methods=["POST"]) for path, handler in prescription.SENT.items()),
         *(Route(path, _answering(site, handler)) for path, handler in SHOWN.items()),

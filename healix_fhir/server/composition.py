@@ -68,6 +68,7 @@ from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.kernel.mail.delivery import mailer
 from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.operation.imaging_report.signing import FILE
 from healix_fhir.operation.merging.undo import TOPIC as MERGE_UNDONE
 from healix_fhir.search.reindex import reindexed
 from healix_fhir.server.importing import journal
@@ -208,6 +209,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         filling.TASK: lambda source: _fill(settings, source),
         filling.ROLL: lambda: _roll(settings),
         waiting.TASK: lambda: _tend(settings),
+        FILE: lambda report, version, before: _file(settings, report, version, before),
         telling.TASK: lambda to, text: sms.send(settings.sms_url, to, text, allow_private=settings.sms_allow_private),
     }
 
@@ -234,6 +236,13 @@ def _report(settings: Settings, job: str) -> None:
 
     with open_pool(settings.database_url, size=2) as pool:
         Maker(pool, (settings.fhir_base,), open_archive(settings), settings.bulk_hours).make(job)
+
+
+def _file(settings: Settings, report: str, version: int, before: str | None) -> None:
+    from healix_fhir.imaging.reporting.filing import Filer
+
+    with open_pool(settings.database_url, size=2) as pool:
+        Filer(pool, _receiver(settings), (settings.fhir_base,), settings.zone or UTC).file(report, version, before)
 
 
 def _clear(settings: Settings, job: str) -> None:
@@ -284,14 +293,17 @@ def _index_study(settings: Settings, study: str) -> None:
 
 
 def _relabel(settings: Settings, number: int) -> None:
-    receiver = Receiver(
+    with open_pool(settings.database_url, size=1) as pool:
+        made = perform(pool, _receiver(settings), number)
+    log.info("labels of images changed", number=number, state=made.state, instances=made.instances)
+
+
+def _receiver(settings: Settings) -> Receiver:
+    return Receiver(
         open_archive(settings),
         max_object=settings.max_store_gb << 30,
         catalogue=further.read(settings.dicom_attributes),
     )
-    with open_pool(settings.database_url, size=1) as pool:
-        made = perform(pool, receiver, number)
-    log.info("labels of images changed", number=number, state=made.state, instances=made.instances)
 
 
 def _reindex(settings: Settings, run_id: int) -> None:

@@ -1,4 +1,5 @@
-"""Writing a signed version of a report: with its Provenance and the Tasks that it answers, all in one transaction.
+"""Writing a signed version of a report: with its Provenance, the Tasks that it answers and the job that files it, all
+in one transaction.
 
 The Tasks of its orders are locked first, so that of two readers who sign at once one finds the case reported.
 
@@ -23,7 +24,8 @@ from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.ids import logical_id
-from healix_fhir.model.imaging_report import REPORT, UID_PREFIX, UID_SYSTEM
+from healix_fhir.kernel.jobs import enqueue
+from healix_fhir.model.imaging_report import REPORT, UID_PREFIX, UID_SYSTEM, instance_of
 from healix_fhir.operation.imaging_report.subject import Subject
 from healix_fhir.operation.imaging_report.task import TASK, tasks_of
 from healix_fhir.store.commit import Member, commit_each
@@ -34,6 +36,8 @@ from smart_auth.access import AccessContext, internal
 from smart_auth.patients import remember
 
 Json = dict[str, Any]
+FILE = "reports.file"
+"""The job that files a signed report: as PDF, and in its study."""
 COMPLETION = "http://terminology.hl7.org/CodeSystem/v3-DocumentCompletion"
 PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 
@@ -72,6 +76,7 @@ def _commit(
     if signature.operation == SIGN:
         _require_free(tasks, f"Practitioner/{signature.practitioner}", f"{REPORT}/{id_}")
     uid = f"2.25.{uuid.uuid4().int}"
+    before = instance_of(subject.resource) if signature.operation != SIGN else None
     made = change(Method.PUT, _signed(signature, uid, moment), REPORT, id_, bases, subject.version)
     server = msgspec.structs.replace(internal("reports"), origin=access.origin)
     trail = _provenance(signature, f"{REPORT}/{id_}", moment)
@@ -89,6 +94,9 @@ def _commit(
         if isinstance(outcome, HealixError):
             raise outcome
         done.append(outcome)
+    assert done[0].stored is not None
+    job = {"report": id_, "version": done[0].stored.version, "before": before}
+    yield enqueue(FILE, job, lock=f"{FILE} {id_}")
     what = f"${signature.operation}"
     yield record([AuditRow(access.origin, "E", what, patient=subject.patient, entity=f"{REPORT}/{id_}")])
     return done
@@ -145,11 +153,17 @@ def labelled(resource: Json) -> Json:
 
 
 def _provenance(signature: Signature, report: str, moment: datetime) -> Json:
-    """Who signed which version of what."""
+    """Who signed which version of what. It names the Patient, in whose compartment it is by that alone.
+
+    Spec: FHIR R4, hl7.org/fhir/R4/provenance.html#search, patient: where the activity involved patient data
+    """
     subject = signature.subject
     made: Json = {
         "resourceType": "Provenance",
-        "target": [{"reference": f"{report}/_history/{subject.version + 1}"}],
+        "target": [
+            {"reference": f"{report}/_history/{subject.version + 1}"},
+            {"reference": f"Patient/{subject.patient}"},
+        ],
         "recorded": instant(moment),
         "activity": {"coding": [{"system": COMPLETION, "code": "LA", "display": "legally authenticated"}]},
         "agent": [
