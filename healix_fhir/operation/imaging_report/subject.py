@@ -20,8 +20,7 @@ from smart_auth.scope import Permission
 
 Json = dict[str, Any]
 PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")
-NAMED = {"imagingStudy": "ImagingStudy", "basedOn": "ServiceRequest"}
-"""What a report rests on, which is of its patient."""
+STUDY, ORDER = "ImagingStudy", "ServiceRequest"
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -43,8 +42,8 @@ def require_reader(access: AccessContext, what: str) -> str:
 
 
 async def subject_of(interactions: Interactions, access: AccessContext, id_: str) -> Subject:
-    """An imaging report. Raises NotFound, or Unprocessable for one of something else, of nobody, or of what is another
-    patient's or not there for the caller.
+    """An imaging report; one that names no order answers those of its study. Raises NotFound, or Unprocessable for one
+    of something else, of nobody, or of what is another patient's or not there for the caller.
     """
     stored = await interactions.read(access, REPORT, id_)
     resource = decode(stored.body)
@@ -53,16 +52,20 @@ async def subject_of(interactions: Interactions, access: AccessContext, id_: str
     patient = PATIENT.fullmatch(str(resource.get("subject", {}).get("reference", "")))
     if patient is None:
         raise refused("subject", "an imaging report is of a Patient")
-    found: dict[str, list[str]] = {element: [] for element in NAMED}
-    for element, kind in NAMED.items():
-        for reference in resource.get(element, ()):
-            named, _, id_of = str(reference.get("reference", "")).partition("/")
-            if named == kind and is_logical_id(id_of):
-                await _require_own(interactions, access, element, (kind, id_of), patient[0])
-                found[element].append(id_of)
-    if not found["imagingStudy"]:
+    studies = [
+        await _own(interactions, access, "imagingStudy", (STUDY, one), patient[0])
+        for one in _named(resource, "imagingStudy", STUDY)
+    ]
+    if not studies:
         raise refused("imagingStudy", "a report names the ImagingStudy that was read")
-    return Subject(resource, stored.version, patient[1], tuple(dict.fromkeys(found["basedOn"])))
+    if "basedOn" not in resource:
+        orders = dict.fromkeys(one for study in studies for one in _named(study, "basedOn", ORDER))
+        if orders:
+            resource["basedOn"] = [{"reference": f"{ORDER}/{one}"} for one in orders]
+    named = tuple(dict.fromkeys(_named(resource, "basedOn", ORDER)))
+    for one in named:
+        await _own(interactions, access, "basedOn", (ORDER, one), patient[0])
+    return Subject(resource, stored.version, patient[1], named)
 
 
 def refused(element: str, why: str) -> HealixError:
@@ -70,15 +73,22 @@ def refused(element: str, why: str) -> HealixError:
     return HealixError(Category.UNPROCESSABLE, f"{REPORT}.{element}: {why}", expression=(f"{REPORT}.{element}",))
 
 
-async def _require_own(
+def _named(resource: Json, element: str, kind: str) -> list[str]:
+    """The logical ids of the resources of a type that an element names."""
+    parts = (str(one.get("reference", "")).partition("/") for one in resource.get(element, ()))
+    return [id_ for named, _, id_ in parts if named == kind and is_logical_id(id_)]
+
+
+async def _own(
     interactions: Interactions, access: AccessContext, element: str, named: tuple[str, str], patient: str
-) -> None:
-    """Refuse what is not there for the caller, and what is somebody else's, alike."""
+) -> Json:
+    """What a report names. Refuses what is not there for the caller, and what is somebody else's, alike."""
+    body: Json = {}
     try:
         body = decode((await interactions.read(access, *named)).body)
     except HealixError as error:
         if error.category not in (Category.NOT_FOUND, Category.GONE):
             raise
-        body = {}
     if body.get("subject", {}).get("reference") != patient:
         raise refused(element, f"{'/'.join(named)} is none of this patient")
+    return body

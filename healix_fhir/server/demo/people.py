@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from healix_fhir.server.demo import treatment
+from healix_fhir.server.demo import imaging, treatment
 
 MRN = "urn:oid:2.16.840.1.113883.19.5"
 """The demo clinic's record numbers; also the PatientID of its images."""
@@ -109,7 +109,8 @@ def _record(person: tuple[str, str, str, str, str, str, tuple[str, str]], now: d
     record: list[dict[str, Any]] = [patient, condition, _goal(id_, subject, now)]
     for month in range(12):
         record += _visit(id_, subject, now - timedelta(days=30 * month), month, chance)
-    return [*record, *treatment.of(id_, PRACTITIONER, now)]
+    images = [imaging.order(subject, PRACTITIONER)] if id_ == imaging.PATIENT else []
+    return [*record, *treatment.of(id_, PRACTITIONER, now), *images]
 
 
 def _goal(id_: str, subject: dict[str, Any], now: datetime) -> dict[str, Any]:
