@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from select import select
 
 import psycopg
 from psycopg import Connection
@@ -24,7 +25,7 @@ from healix_fhir.kernel.settings import Settings
 from healix_fhir.operation.publishing import publish
 from healix_fhir.operation.reindex import renew
 from healix_fhir.server.composition import SCHEDULES, Step, alerts, consumers, delivery, errands, post, tasks
-from healix_fhir.server.parameter_watch import watching
+from healix_fhir.server.parameter_watch import heard, watching
 from healix_fhir.server.processes import end_with_parent, using_database
 
 IDLE = 0.2
@@ -136,9 +137,9 @@ def _repeat(url: str, step: Step, halt: threading.Event, channel: str, idle: flo
                 connection.execute("SET synchronous_commit = off")  # what a crash undoes comes back from the outbox
                 connection.execute(f"LISTEN {channel}")
                 while not halt.is_set():
-                    if not step(connection):
-                        for _ in connection.notifies(timeout=idle, stop_after=1):
-                            pass
+                    if not step(connection) and not heard(connection):
+                        select([connection.fileno()], [], [], idle)  # psycopg would wake ten times a second
+                        heard(connection)
         except psycopg.OperationalError:
             log.warning("the database is away", thread=threading.current_thread().name)
             halt.wait(AWAY)
