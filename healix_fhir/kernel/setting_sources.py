@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from dotenv import dotenv_values
 
-from healix_fhir.kernel.settings import PREFIX, Settings
+from healix_fhir.kernel.settings import FILE, PREFIX, Settings
 
 HANDED_ON = f"{PREFIX}SETTING_SOURCES"
 """The variable of a child process; no setting, and nothing that operators set."""
@@ -48,6 +48,9 @@ def _source(name: str, value: object, environ: Mapping[str, str], file: Mapping[
     for told, source in ((environ.get(variable), Source.ENVIRONMENT), (file.get(variable), Source.FILE)):
         if told:
             return source if written(value) == _as_written(value, told) else Source.OPTION
+    for names, source in ((environ, Source.ENVIRONMENT), (file, Source.FILE)):
+        if names.get(variable + FILE):
+            return source
     if written(value) == _as_written(value, written(_DEFAULTS[name])):
         return Source.DEFAULT
     return Source.SERVER if name == "database_url" else Source.OPTION

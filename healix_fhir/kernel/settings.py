@@ -1,7 +1,8 @@
 """Every setting of the server, read once from `HEALIX_*` environment variables or a `.env` file.
 
 Each field below is one variable: `dimse_port` is `HEALIX_DIMSE_PORT`. All are documented in the README; a test
-holds the two together. Command-line options override them.
+holds the two together. Command-line options override them. What is a secret can stand in a file: the variable
+`HEALIX_BLOB_SECRET_KEY_FILE` names one that holds `HEALIX_BLOB_SECRET_KEY`, and so for every setting that is a text.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,9 @@ from healix_fhir.kernel.errors import invalid
 from healix_fhir.kernel.language.spoken import LANGUAGES
 
 PREFIX = "HEALIX_"
+FILE = "_FILE"
+OTHERS = ("HEALIX_SETTING_SOURCES", "HEALIX_TEST_", "HEALIX_BENCH_", "HEALIX_FAULT_")
+"""What a server hands on to its children (see setting_sources.py), and what tests have in their environment."""
 DUPLICATES = ("refuse", "keep", "replace")
 CONDITIONAL_DELETES = ("single", "multiple")
 UNKNOWN_CALLERS = ("refuse", "store", "all")
@@ -72,6 +77,10 @@ class Settings:
     """Address that HTTP and DIMSE listen on."""
     port: int = 8080
     """HTTP port."""
+    tls_certificate: str = ""
+    """File (PEM) with the certificate for HTTPS on that port, and those up to its authority; empty: plain HTTP."""
+    tls_key: str = ""
+    """File (PEM) with the key of that certificate, without a password; empty: it is in the same file."""
     dimse_port: int = 11112
     """DIMSE port."""
     dimse_tls_port: int = 2762
@@ -186,9 +195,14 @@ class Settings:
         return self.zone or ZoneInfo("UTC")
 
     @property
+    def scheme(self) -> str:
+        """What the HTTP port speaks: `http` or `https`."""
+        return "https" if self.tls_certificate else "http"
+
+    @property
     def root(self) -> str:
         """The server's root URL without a slash at the end."""
-        return self.base_url.rstrip("/") or f"http://{self.host}:{self.port}"
+        return self.base_url.rstrip("/") or f"{self.scheme}://{self.host}:{self.port}"
 
     @property
     def proxies(self) -> tuple[str, ...]:
@@ -214,11 +228,13 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
     """
     if environ is None:
         environ = {name: value for name, value in dotenv_values(".env").items() if value is not None} | dict(os.environ)
+    _check_names(environ)
     values: dict[str, Any] = {}
     for field in dataclasses.fields(Settings):
         name = PREFIX + field.name.upper()
-        if environ.get(name):
-            values[field.name] = _convert(name, environ[name], type(field.default))
+        text = environ.get(name) or _from_file(name, environ.get(name + FILE))
+        if text:
+            values[field.name] = _convert(name, text, type(field.default))
     values |= {key: value for key, value in (overrides or {}).items() if value is not None}
     values["data_dir"] = Path(values.get("data_dir", "data")).expanduser().absolute()
     settings = Settings(**values)
@@ -245,6 +261,30 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
     _check_proxies(settings)
     _check_place(settings)
     return settings
+
+
+def _check_names(environ: Mapping[str, str]) -> None:
+    """Refuse variables that are no settings: one that is misspelt would be a setting that silently does nothing."""
+    known = {PREFIX + field.name.upper() for field in dataclasses.fields(Settings)}
+    known |= {PREFIX + name.upper() + FILE for name in texts()}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known and not name.startswith(OTHERS):
+            near = get_close_matches(name, known, n=1, cutoff=0.75)
+            raise invalid(f"{name[:64]} is no setting" + (f"; {near[0]} is meant?" if near else ""))
+
+
+def texts() -> frozenset[str]:
+    """The settings that a file may hold: those that are texts."""
+    return frozenset(field.name for field in dataclasses.fields(Settings) if type(field.default) is str)
+
+
+def _from_file(name: str, path: str | None) -> str:
+    if not path:
+        return ""
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise invalid(f"{name}{FILE} names a file that cannot be read: {path[:200]}") from error
 
 
 def _check_quiet(settings: Settings) -> None:

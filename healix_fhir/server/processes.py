@@ -90,7 +90,8 @@ def listen(host: str, port: int) -> socket.socket:
 def environment(settings: Settings) -> dict[str, str]:
     """The environment that gives a child process the same settings."""
     values = {PREFIX + one.name.upper(): written(getattr(settings, one.name)) for one in dataclasses.fields(settings)}
-    return dict(os.environ) | values | {HANDED_ON: msgspec.json.encode(sources(settings)).decode()}
+    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return others | values | {HANDED_ON: msgspec.json.encode(sources(settings)).decode()}
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ssl
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ from healix_fhir.interaction.review import demands
 from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import Child, Supervisor, listen, open_database, stop_on_signals
+from healix_fhir.server.tls import https_context
 from smart_auth.oauth.limits import changed_rules
 
 READY = 60.0
@@ -37,8 +39,8 @@ def serve(settings: Settings, *, demo: bool) -> None:
         try:
             supervisor.watch(stopped)
         finally:
+            listener.close()  # who comes while the workers drain is refused, and goes to another node
             supervisor.stop()
-    listener.close()
 
 
 def _check(settings: Settings) -> None:
@@ -49,6 +51,7 @@ def _check(settings: Settings) -> None:
     with_further(settings.dimse_storage_classes)
     if acceptor_context(settings) is not None:
         listen(settings.host, settings.dimse_tls_port).close()
+    https_context(settings)
     check_archive(settings)
     transport_of(settings)
 
@@ -70,7 +73,7 @@ def _load_demo(settings: Settings) -> list[str]:
 
 def _announce(settings: Settings, guide: list[str], stopped: threading.Event) -> None:
     """Print the addresses once the server is ready."""
-    local = f"http://{_reachable(settings.host)}:{settings.port}"
+    local = f"{settings.scheme}://{_reachable(settings.host)}:{settings.port}"
     deadline = time.monotonic() + READY
     while not stopped.wait(0.1) and time.monotonic() < deadline:
         if _ready(f"{local}/readyz"):
@@ -100,8 +103,10 @@ def _reachable(host: str) -> str:
 
 
 def _ready(url: str) -> bool:
+    own = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    own.check_hostname, own.verify_mode = False, ssl.CERT_NONE  # asked at an address that no certificate has to name
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=2, context=own) as response:  # noqa: S310 - our own address
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import end_with_parent, listen, using_database
 from healix_fhir.server.shared_counters import share
+from healix_fhir.server.tls import https_context, keep_current
 
 if TYPE_CHECKING:
+    import ssl
+
     import uvicorn
     from starlette.types import ASGIApp
 
@@ -41,20 +44,23 @@ def run(settings: Settings, *, descriptor: int | None, parent: int | None) -> No
 
     end_with_parent(parent)
     _allow_files()
+    tls = https_context(settings)
+    if tls is not None:
+        keep_current(tls, settings)
     listener = socket.socket(fileno=descriptor) if descriptor is not None else listen(settings.host, settings.port)
     with using_database(settings, child=parent is not None) as connected:
-        server = uvicorn.Server(configuration(create_app(connected), connected))
+        server = uvicorn.Server(configuration(create_app(connected), connected, tls))
         _collect_less()
         server.run(sockets=[listener])
 
 
-def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+def configuration(app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None = None) -> uvicorn.Config:
     """How uvicorn serves: with our deadlines, and with callers named by the proxies that the operator trusts only."""
     import uvicorn
 
     from healix_fhir.server.deadlines import DeadlineProtocol
 
-    return uvicorn.Config(
+    config = uvicorn.Config(
         app,
         http=DeadlineProtocol,
         **WEB_SOCKETS,
@@ -65,6 +71,9 @@ def configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         forwarded_allow_ips=list(settings.proxies),
         timeout_graceful_shutdown=GRACE,
     )
+    config.load()
+    config.ssl = tls
+    return config
 
 
 def _allow_files() -> None:

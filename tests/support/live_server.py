@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.server.app import create_app
 from healix_fhir.server.deadlines import DeadlineProtocol
 from healix_fhir.server.processes import listen
+from healix_fhir.server.tls import https_context
 from healix_fhir.server.web import WEB_SOCKETS
 from smart_auth.store import create_token
 from tests.support.plain import NO_TLS
@@ -58,8 +60,8 @@ def live_server(database_url: str, data_dir: Path, **settings: Any) -> Iterator[
     with listening() as listener:
         port = listener.getsockname()[1]
         chosen = Settings(data_dir=data_dir, database_url=database_url, host="127.0.0.1", port=port, **settings)
-        with serving(create_app(chosen), listener):
-            yield LiveServer(f"http://127.0.0.1:{port}", chosen)
+        with serving(create_app(chosen), listener, https_context(chosen)):
+            yield LiveServer(f"{chosen.scheme}://127.0.0.1:{port}", chosen)
 
 
 @contextmanager
@@ -73,11 +75,13 @@ def listening() -> Iterator[socket.socket]:
 
 
 @contextmanager
-def serving(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+def serving(app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None = None) -> Iterator[None]:
     """Serve an application as a web worker does, until the block ends."""
     config = uvicorn.Config(
         app, http=DeadlineProtocol, **WEB_SOCKETS, log_config=None, access_log=False, server_header=False
     )
+    config.load()
+    config.ssl = tls
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="live-server")
     thread.start()

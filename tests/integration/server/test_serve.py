@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,6 +107,56 @@ def test_sigterm(second: Served) -> None:
     assert [process for process in family if process.is_running()] == []
 
 
+def test_sigterm_drains(second: Served) -> None:
+    """A request under way when SIGTERM comes is answered; whoever comes then is refused, and goes elsewhere."""
+    sent = b'{"resourceType": "Basic", "code": {"text": "x"}}'
+    token = second.token("system/*.cruds")
+    head = (
+        f"POST /fhir/Basic HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/fhir+json\r\nContent-Length: {len(sent)}\r\n\r\n"
+    )
+    address = ("127.0.0.1", second.port)
+    with socket.create_connection(address, PATIENCE) as connection:
+        connection.sendall(head.encode() + sent[:10])
+        wait_until(lambda: taken(second), "the connection to be taken")
+        second.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses(address), "further connections to be refused")
+        assert second.process.poll() is None
+        connection.sendall(sent[10:])
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 201")
+    assert b"connection: close" in answer.lower()
+    assert second.process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"prot": 1}, "HEALIX_PROT is no setting; HEALIX_PORT is meant?"),
+        ({"port": "tcp://10.0.0.1:80"}, "HEALIX_PORT must be a whole number, not 'tcp://10.0.0.1:80'"),
+        ({"tls_certificate": "/nowhere"}, "HEALIX_TLS_CERTIFICATE names no file: /nowhere"),
+        ({"tls_key": "/nowhere"}, "HEALIX_TLS_KEY is set without HEALIX_TLS_CERTIFICATE"),
+        ({"smtp_url_file": "/nowhere"}, "HEALIX_SMTP_URL_FILE names a file that cannot be read: /nowhere"),
+    ],
+)
+def test_wrong_settings(tmp_path: Path, settings: dict[str, object], reason: str) -> None:
+    """A setting that cannot be ends the start with one line, before anything is made."""
+    port, dimse_port = free_ports(2)
+    given = environment(**{"port": port, "dimse_port": dimse_port} | settings)
+    data_dir = tmp_path / "data"
+    done = subprocess.run(
+        [*HEALIX, "serve", "--data-dir", str(data_dir)],
+        capture_output=True,
+        text=True,
+        env=given,
+        cwd=tmp_path,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"healix: {reason}\n")
+    assert not data_dir.exists()
+
+
 def test_killed_supervisor(second: Served) -> None:
     """When `healix serve` itself is killed, its children end, and the next start finds everything in order."""
     children = second.children()
@@ -144,3 +195,23 @@ def parts(server: Served) -> dict[str, int]:
 def pids(server: Served) -> set[int]:
     """The process ids of the living children."""
     return {child.pid for child in server.children()}
+
+
+def taken(server: Served) -> bool:
+    """Whether a worker has taken a connection of a caller."""
+    return any(
+        found.status == psutil.CONN_ESTABLISHED and found.laddr.port == server.port
+        for child in server.children("web")
+        for found in child.net_connections("tcp")
+    )
+
+
+def refuses(address: tuple[str, int]) -> bool:
+    """Whether connections are refused."""
+    try:
+        socket.create_connection(address, 1).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -26,6 +26,13 @@ def test_each_setting_names_its_source() -> None:
     assert HANDED_ON in child
 
 
+def test_a_secret_in_a_file_is_from_where_the_file_is_named(tmp_path: Path) -> None:
+    """What `…_FILE` leads to came from the variable, not from an option."""
+    (tmp_path / "url").write_text("postgresql://x", encoding="utf-8")
+    environ = {"HEALIX_DATABASE_URL_FILE": str(tmp_path / "url")}
+    assert sources(load(environ=environ), environ=environ, file={})["database_url"] is Source.ENVIRONMENT
+
+
 def test_secrets_are_not_shown() -> None:
     """No password or key of any setting is in what administrators see; every setting is, with what it is about."""
     settings = Settings(

@@ -52,3 +52,41 @@ def test_bad_values_are_refused_by_name(name: str, value: str) -> None:
     """A value that cannot be is refused with a line that names its variable."""
     with pytest.raises(HealixError, match=name):
         load(environ={name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("HEALIX_PROT", "HEALIX_PORT"), ("HEALIX_DATABASE", "HEALIX_DATABASE_URL"), ("HEALIX_FLUX_CAPACITOR", None)],
+)
+def test_a_name_that_is_no_setting_is_refused(name: str, meant: str | None) -> None:
+    """A variable that is no setting is refused by name, with the one that is meant where there is one like it."""
+    with pytest.raises(HealixError) as refused:
+        load(environ={name: "1"})
+    assert refused.value.message == f"{name} is no setting" + (f"; {meant} is meant?" if meant else "")
+
+
+def test_variables_of_others_are_left_alone() -> None:
+    """Only what begins as a setting is held to be one."""
+    assert load(environ={"PATH": "/bin", "HEALIX_TEST_DATA": "/x"}) == load(environ={})
+
+
+def test_a_secret_in_a_file(tmp_path: Path) -> None:
+    """A text is read from the file that `…_FILE` names, without the end of its line; the variable itself goes first."""
+    file = tmp_path / "secret"
+    file.write_text("postgresql://x\n", encoding="utf-8")
+    environ = {"HEALIX_DATABASE_URL_FILE": str(file)}
+    assert load(environ=environ).database_url == "postgresql://x"
+    assert load(environ=environ | {"HEALIX_DATABASE_URL": "postgresql://y"}).database_url == "postgresql://y"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("HEALIX_DATABASE_URL_FILE", "HEALIX_DATABASE_URL_FILE names a file that cannot be read: /nowhere"),
+        ("HEALIX_PORT_FILE", "HEALIX_PORT_FILE is no setting"),
+    ],
+)
+def test_files_that_cannot_be(name: str, message: str) -> None:
+    """A file that is not there is refused, and one for a setting that is no text."""
+    with pytest.raises(HealixError, match=message):
+        load(environ={name: "/nowhere"})

@@ -36,6 +36,5 @@ async def who(asked: Request) -> Response:
 def test_addresses_come_from_trusted_proxies_only(trusted: str, peer: str, forwarded: str, caller: str) -> None:
     """The caller is the last address of X-Forwarded-For that is no trusted proxy's; others' word counts nothing."""
     config = configuration(Router([Route("/", who)]), Settings(trusted_proxies=trusted))
-    config.load()
     headers = {"X-Forwarded-For": forwarded}
     assert request(config.loaded_app, "GET", "/", headers=headers, client=(peer, 1)).body.decode() == caller
