@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test install check format bench docs conform clean
+.PHONY: run test install check format bench docs pins sbom audit conform clean
 
 install: .venv/installed
 
@@ -37,6 +37,23 @@ docs: install  ## the generated pages
 	$(BIN)/python -m conformance.imaging.page
 	$(BIN)/python -m healix_fhir.server.features
 	$(BIN)/python -m healix_fhir.server.statement
+
+pins: build/tools  ## deploy/requirements.txt: what the image is built from, with hashes
+	build/tools/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --extra otel --extra parquet \
+	  --output-file deploy/requirements.txt pyproject.toml
+
+sbom: build/tools  ## dist/healix.cdx.json: the bill of materials (CycloneDX) of what is pinned
+	mkdir -p dist
+	build/tools/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+	  --output-file dist/healix.cdx.json deploy/requirements.txt
+
+audit: build/tools  ## known vulnerabilities of what is pinned; asks the advisories' service, so not offline
+	build/tools/bin/pip-audit --strict --disable-pip --require-hashes --requirement deploy/requirements.txt
+
+build/tools:
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/pip install --quiet pip-tools cyclonedx-bom pip-audit
 
 conform: install  ## black-box checks: make conform BASE=http://… TOKEN=…
 	$(BIN)/python -m conformance --base $(BASE) --token $(TOKEN)

@@ -143,7 +143,7 @@ def begin(kind: str, access: AccessContext, request: str, asked: msgspec.Struct)
            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)""",
         (id_, kind, *whose(access), access.origin.token, captured, request, msgspec.json.encode(asked), State.WAITING),
     )
-    yield jobs.enqueue(TASKS[kind], {"job": id_})
+    yield jobs.enqueue(TASKS[kind], {"job": id_}, request=access.origin.request)
     return id_
 
 

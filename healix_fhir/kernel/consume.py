@@ -22,6 +22,8 @@ Consumer: TypeAlias = Callable[[Sequence[Event]], Work[None]]
 Consumers: TypeAlias = Mapping[str, Sequence[Consumer]]
 
 BATCH = 1000
+NAMED = 20
+"""Ids of requests that the log tells of a batch."""
 log = get_logger("outbox")
 
 
@@ -45,7 +47,9 @@ def _attempt(connection: Connection[Row], consumers: Sequence[Consumer], events:
     except Exception as error:
         if isinstance(error, psycopg.Error) and not is_of_the_statement(error):
             raise  # the connection or the server is away: the whole batch stays in the outbox
-        log.exception("consumer failed", topic=events[0].topic, events=len(events), attempts=events[0].attempts)
+        requests = sorted({event.payload["request"] for event in events if "request" in event.payload})[:NAMED]
+        told = {"topic": events[0].topic, "events": len(events), "attempts": events[0].attempts}
+        log.exception("consumer failed", **told, requests=requests)
         return False
     return True
 

@@ -16,6 +16,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -27,6 +28,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from sqlalchemy import MetaData
 
 from healix_fhir.kernel.placeholders import posed
+from healix_fhir.kernel.slow import watch
 
 T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]
@@ -76,15 +78,24 @@ def run(connection: Connection[Row], work: Work[T]) -> T:
         try:
             statement = next(work)
             while True:
+                began = perf_counter()
                 try:
                     cursor.execute(*posed(statement.sql, statement.params), prepare=statement.prepare)
                     rows = cursor.fetchall() if cursor.rownumber is not None else []
+                    _look(statement, began)
                 except psycopg.Error as error:
                     statement = work.throw(error)
                 else:
                     statement = work.send(rows)
         except StopIteration as stop:
             return stop.value  # type: ignore[no-any-return]
+
+
+def _look(statement: Statement, began: float) -> None:
+    """Tell of a statement that took too long."""
+    took = perf_counter() - began
+    if took > watch.seconds:
+        watch.tell(posed(statement.sql, statement.params)[0], took)
 
 
 async def arun(connection: AsyncConnection[Row], work: Work[T]) -> T:
@@ -94,9 +105,11 @@ async def arun(connection: AsyncConnection[Row], work: Work[T]) -> T:
         try:
             statement = next(work)
             while True:
+                began = perf_counter()
                 try:
                     await cursor.execute(*posed(statement.sql, statement.params), prepare=statement.prepare)
                     rows = await cursor.fetchall() if cursor.rownumber is not None else []
+                    _look(statement, began)
                 except psycopg.Error as error:
                     statement = work.throw(error)
                 else:
@@ -118,9 +131,11 @@ async def arun_aside(connection: AsyncConnection[Row], work: Work[T]) -> T:
         cursor.format = BINARY
         step = await asyncio.to_thread(_advance, work.send, None)
         while not isinstance(step, Finished):
+            began = perf_counter()
             try:
                 await cursor.execute(*posed(step.sql, step.params), prepare=step.prepare)
                 rows = await cursor.fetchall() if cursor.rownumber is not None else []
+                _look(step, began)
             except psycopg.Error as error:
                 step = await asyncio.to_thread(_advance, work.throw, error)
             else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from healix_fhir.kernel.database import Statement
+from healix_fhir.kernel.log import bound_contextvars, get_logger
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -19,15 +20,27 @@ if TYPE_CHECKING:
 HEARTBEAT = 5.0
 STALLED = 15.0
 
+log = get_logger("jobs")
+
 Task = Callable[..., None]
 
 
-def enqueue(task: str, arguments: Mapping[str, Any] | None = None, *, lock: str | None = None) -> Statement:
-    """Enqueue `task` when the caller's transaction commits; jobs of one `lock` run one after the other."""
+REQUEST = "_request"
+"""The argument of a job that is the id of the request which asked for it; it stands in the log, tasks do not get it."""
+
+
+def enqueue(
+    task: str, arguments: Mapping[str, Any] | None = None, *, lock: str | None = None, request: str | None = None
+) -> Statement:
+    """Enqueue `task` when the caller's transaction commits; jobs of one `lock` run one after the other.
+
+    `request` is the id of the request that asks for it.
+    """
+    given = dict(arguments or {}) | ({REQUEST: request} if request else {})
     return Statement(
         """SELECT procrastinate_defer_jobs_v1(
              ARRAY[ROW('default', %s, 0, %s, NULL, %s::jsonb, NULL)::procrastinate_job_to_defer_v1])""",
-        (task, lock, msgspec.json.encode(arguments or {}).decode()),
+        (task, lock, msgspec.json.encode(given).decode()),
     )
 
 
@@ -39,10 +52,23 @@ def application(url: str, tasks: Mapping[str, Task], schedules: Mapping[str, str
     retry = RetryStrategy(max_attempts=8, exponential_wait=2)
     for name, function in tasks.items():
         scheduled = name in schedules
-        task = app.task(name=name, retry=retry)(_without_timestamp(function) if scheduled else function)
+        told = _told(name, function)
+        task = app.task(name=name, retry=retry)(_without_timestamp(told) if scheduled else told)
         if scheduled:
             app.periodic(cron=schedules[name])(task)
     return app
+
+
+def _told(name: str, function: Task) -> Task:
+    """A task whose log lines name it and the request that asked for it, and which tells how it ended."""
+
+    def run(**arguments: Any) -> None:
+        request = arguments.pop(REQUEST, None)
+        with bound_contextvars(job=name, **({"request": request} if request else {})):
+            function(**arguments)
+            (log.info if request else log.debug)("job done")
+
+    return run
 
 
 def _without_timestamp(function: Task) -> Task:

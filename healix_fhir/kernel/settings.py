@@ -181,6 +181,10 @@ class Settings:
     """A name of this organization that is told to apps with their tokens (`tenant`); empty: none."""
     language: str = "en"
     """Language of pages where neither person nor browser wants another: `en`, `de`, `es`, `fr` or `hi`."""
+    slow_statement_ms: int = 1000
+    """Milliseconds after which a statement of the database is told of in the log, with its plan."""
+    otlp_endpoint: str = ""
+    """Collector of OpenTelemetry traces (OTLP over HTTP), e.g. `http://collector:4318`; empty: none."""
     log_level: str = "info"
     """`debug`, `info`, `warning` or `error`."""
 

@@ -57,7 +57,7 @@ def _act(access: AccessContext, method: str, id_: int | None) -> Work[Run]:
     if method == "POST":
         if id_ is not None:
             raise invalid("$reindex takes no parameter 'job' with POST", code="value")
-        run = yield from start()
+        run = yield from start(access.origin.request)
         yield _recorded(access, method, run)
         return run
     if id_ is None:
@@ -76,11 +76,11 @@ def _recorded(access: AccessContext, method: str, run: Run) -> Statement:
     return audit.record([AuditRow(access.origin, ACTIONS[method], "$reindex", entity=f"reindexing/{run.id}")])
 
 
-def start() -> Work[Run]:
+def start(request: str | None = None) -> Work[Run]:
     """Begin a run with its job, or find the one that is under way."""
     run = yield from reindexing.begin(VERSION)
     if run.state == reindexing.WAITING and run.done == 0:
-        yield jobs.enqueue(reindexing.TASK, {"run": run.id}, lock=reindexing.TASK)
+        yield jobs.enqueue(reindexing.TASK, {"run": run.id}, lock=reindexing.TASK, request=request)
     return run
 
 

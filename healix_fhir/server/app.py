@@ -34,19 +34,21 @@ from healix_fhir.interaction.review import demands
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.database import atransaction, open_async_pool
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.kernel.slow import watch as slow
 from healix_fhir.operation.prescription.services import CdsServices
 from healix_fhir.pages import routes as pages
 from healix_fhir.pages.site import Site
 from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.server import health, telemetry
 from healix_fhir.server.admission import Admission
+from healix_fhir.server.gauges import gauges
 from healix_fhir.server.health import Pool
-from healix_fhir.server.integrity_gauges import integrity
 from healix_fhir.server.middleware import Outermost
 from healix_fhir.server.origins import Origins
 from healix_fhir.server.parameter_watch import ParameterWatch
 from healix_fhir.server.rooms import Rooms
 from healix_fhir.server.telemetry import Telemetry
+from healix_fhir.server.tracing import Traced, exporting
 from healix_fhir.server.viewer import files
 from healix_fhir.store.keys import server_key
 from smart_auth.api import routes as oauth_api
@@ -78,6 +80,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: Router) -> AsyncIterator[None]:
+        slow.told = counters.slow
         pool = await open_async_pool(settings.database_url, size=POOL, seconds=settings.statement_seconds)
         throttle = Throttle(pool, changed_rules(settings.rate_limits))
         gate = TokenGate(pool, settings.database_url, throttle, ScopeQueries((settings.fhir_base,)))
@@ -138,7 +141,7 @@ def create_app(settings: Settings) -> ASGIApp:
                     *branding,
                     *authorization,
                     *health.routes(pool),
-                    *telemetry.routes(counters, gate, partial(integrity, pool)),
+                    *telemetry.routes(counters, gate, partial(gauges, pool)),
                     *files.routes(viewer, pool, settings.root),
                 ]
             )
@@ -152,7 +155,9 @@ def create_app(settings: Settings) -> ASGIApp:
             await pool.close()
 
     router = Rooms(lifespan=lifespan)
-    return Outermost(Admission(router, counters), counters, secure=secure, origins=origins)
+    admitted: ASGIApp = Admission(router, counters)
+    spans = exporting(settings)
+    return Outermost(Traced(admitted, spans) if spans else admitted, counters, secure=secure, origins=origins)
 
 
 async def _bulk(settings: Settings, pool: Pool, gate: TokenGate) -> BulkEdge:

@@ -23,6 +23,7 @@ from healix_fhir.api.negotiation import JSON
 from healix_fhir.api.outcome import refusal
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.ids import request_id
+from healix_fhir.kernel.log import bind_contextvars
 from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.server.cors import ANSWERED, ANYONE, PREFLIGHT, VARIES, is_open, is_public
 from healix_fhir.server.origins import Origins
@@ -62,6 +63,7 @@ class Outermost:
             await self._app(scope, receive, send)
             return
         answering = _Answering(scope, send, self._security)
+        bind_contextvars(request=answering.request)  # of this request's task alone
         began = perf_counter()
         await answering.look_at_origin(self._origins)
         if answering.is_preflight():

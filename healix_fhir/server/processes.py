@@ -24,6 +24,7 @@ from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.setting_sources import HANDED_ON, sources, written
 from healix_fhir.kernel.settings import PREFIX, Settings
+from healix_fhir.kernel.slow import watch
 from healix_fhir.server.migrate import migrate, refuse_restoring
 
 DRAIN = 30.0
@@ -63,9 +64,11 @@ def using_database(settings: Settings, *, child: bool) -> Iterator[Settings]:
         if not child:
             with psycopg.connect(settings.database_url) as connection:
                 refuse_restoring(connection)
+        watch.begin(settings.database_url, settings.slow_statement_ms / 1000)
         yield settings
         return
     with open_database(settings) as url:
+        watch.begin(url, settings.slow_statement_ms / 1000)
         yield dataclasses.replace(settings, database_url=url)
 
 

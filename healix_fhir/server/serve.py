@@ -52,8 +52,16 @@ def _check(settings: Settings) -> None:
     if acceptor_context(settings) is not None:
         listen(settings.host, settings.dimse_tls_port).close()
     https_context(settings)
+    _check_tracing(settings)
     check_archive(settings)
     transport_of(settings)
+
+
+def _check_tracing(settings: Settings) -> None:
+    if settings.otlp_endpoint:
+        from healix_fhir.server.tracing import exporting
+
+        exporting(settings)
 
 
 def children(settings: Settings, descriptor: int) -> list[Child]:

@@ -23,6 +23,7 @@ from starlette.routing import BaseRoute, Route
 from healix_fhir.api.call import header_map
 from healix_fhir.api.outcome import refusal
 from healix_fhir.kernel.errors import HealixError, forbidden
+from healix_fhir.server.metrics import REFUSED, REQUESTS, SECONDS, SLOW, Metric
 from healix_fhir.server.shared_counters import SHARED
 from smart_auth.challenge import Gate
 from smart_auth.scope import Context, Permission
@@ -37,17 +38,11 @@ class Telemetry:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "healix_http_requests", "requests answered", ("route", "status"), registry=self._registry
-        )
+        self._requests = self._counter(REQUESTS)
+        self._refused = self._counter(REFUSED)
+        self._slow = self._counter(SLOW)
         self._seconds = Histogram(
-            "healix_http_request_seconds", "time to answer", ("route",), buckets=BUCKETS, registry=self._registry
-        )
-        self._refused = Counter(
-            "healix_http_refused",
-            "requests for which there was no place, by class of work and reason",
-            ("work", "reason"),
-            registry=self._registry,
+            SECONDS.name, SECONDS.meaning, SECONDS.labels, buckets=BUCKETS, registry=self._registry
         )
         self._counted: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
@@ -60,9 +55,16 @@ class Telemetry:
         found[0].inc()
         found[1].observe(seconds)
 
+    def slow(self) -> None:
+        """Count a slow statement."""
+        self._slow.inc()
+
     def turned_away(self, work: str, reason: str) -> None:
         """Count a request for which there was no place."""
         self._refused.labels(work, reason).inc()
+
+    def _counter(self, metric: Metric) -> Counter:
+        return Counter(metric.name, metric.meaning, metric.labels, registry=self._registry)
 
     def render(self) -> bytes:
         """Everything counted, in Prometheus' text format."""

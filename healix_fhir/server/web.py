@@ -78,8 +78,10 @@ def configuration(app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None =
 
 def _allow_files() -> None:
     """Let the process open as many files and connections as the system allows it, up to `FILES`."""
-    import resource
-
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:

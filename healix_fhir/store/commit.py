@@ -81,7 +81,7 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
     if any(change.type == SEARCH_PARAMETER for _, change in members):
         yield from _define(members, decisions)
     rows = [
-        Row(change, decision, _compartments(change, decision, keys), _by(access, change))
+        Row(change, decision, _compartments(change, decision, keys), _by(access, change), access.origin.request)
         for (access, change), decision in zip(members, decisions, strict=True)
         if isinstance(decision, New)
     ]

@@ -29,13 +29,15 @@ SMALL = 16  # up to here one prepared plan serves; above, planning for the actua
 class Row(msgspec.Struct, frozen=True):
     """A version to write with its index rows; `patients`: the keys of its compartments, the main one first.
 
-    `by` is the captured access of who wrote it, for types that act later in the name of their writer.
+    `by` is the captured access of who wrote it, for types that act later in the name of their writer. `request` is the
+    id of the request that writes it.
     """
 
     change: Change
     new: New
     patients: tuple[int, ...]
     by: dict[str, str | None] | None = None
+    request: str | None = None
 
 
 # `deleted` rows keep compartment and method, so that their callers still see that they are gone.
@@ -161,6 +163,8 @@ def _payload(row: Row) -> bytes:
     }  # fmt: skip
     if row.by is not None:
         told["by"] = row.by
+    if row.request is not None:
+        told["request"] = row.request
     return msgspec.json.encode(told)
 
 

@@ -105,7 +105,7 @@ def ask(
     )
     made = yield Statement(_ASK, (study, moved, uid, msgspec.json.encode(written).decode(), why, access.origin.account))
     number = int(made[0][0])
-    yield enqueue(TASK, {"number": number}, lock=TASK)
+    yield enqueue(TASK, {"number": number}, lock=TASK, request=access.origin.request)
     yield record([AuditRow(access.origin, "U", WORD, patient=patient, entity=study, query=f"asked: {why}")])
     return number
 

@@ -1,4 +1,5 @@
-"""`python -m healix_fhir.server.statement`: write the DICOM conformance statement, and what limits DIMSE peers.
+"""`python -m healix_fhir.server.statement`: write the DICOM conformance statement, what limits DIMSE peers, and the
+catalogue of metrics.
 
 docs/reference/dicom-conformance.md follows the template of PS3.2 Annex N: overview, introduction, implementation model,
 network services, configuration, media, transfer syntaxes, character sets, security. A test fails when it is not
@@ -10,11 +11,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from dicomweb.dicomjson.charset import CODEC
-from healix_fhir.server.statement import configuration, deidentification, dimse, errands, procedure, web, workitems
+from healix_fhir.server.statement import (
+    configuration,
+    deidentification,
+    dimse,
+    errands,
+    metrics,
+    procedure,
+    web,
+    workitems,
+)
 from healix_fhir.server.statement.table import lines, table
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference"
 PAGE, LIMITS = REFERENCE / "dicom-conformance.md", REFERENCE / "limits.md"
+METRICS = REFERENCE / "metrics.md"
 HEAD = """# DICOM conformance statement
 
 Product: Healix. In the form of PS3.2 Annex N of the DICOM standard (2024d). Made from the code by `make docs`; do not
@@ -53,7 +64,8 @@ SECURITY = """* HTTP: SMART on FHIR 2.2 access tokens (RFC 6750). The scopes of 
   its own (`HEALIX_DIMSE_TLS_PORT`, 2762) and for peers that are called over TLS. TLS 1.3, and TLS 1.2 with ECDHE and
   AES-GCM or ChaCha20-Poly1305; nothing older is negotiated. Peers show a certificate that is trusted, unless
   `HEALIX_DIMSE_TLS_MUTUAL=false`. Keys and certificates are PEM files; what is trusted is `HEALIX_DIMSE_TLS_CA`.
-* TLS of HTTP is terminated before the server (`HEALIX_BASE_URL=https://…`).
+* HTTPS by the server itself (`HEALIX_TLS_CERTIFICATE`), with the same versions and suites, or by a proxy before it
+  (`HEALIX_BASE_URL=https://…`).
 * Every transfer, query and denial is an `AuditEvent` (IHE BALP) in an append-only, hash-chained trail.
 * Browsers of other origins: those of registered apps."""
 
@@ -101,4 +113,5 @@ def limits(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    METRICS.write_text(metrics.page(), encoding="utf-8")
     LIMITS.write_text(limits(LIMITS.read_text(encoding="utf-8")), encoding="utf-8")
