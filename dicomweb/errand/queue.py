@@ -46,6 +46,7 @@ class Kind(StrEnum):
     GET = "get"
     SEND = "send"
     PRIORS = "priors"
+    SYNC = "sync"
 
 
 SHORT = frozenset({Kind.EVENT, Kind.COMMITMENT, Kind.NOTICE})

@@ -71,6 +71,7 @@ WORDS: Mapping[Kind, str] = {
     Kind.GET: "pull",
     Kind.SEND: "forward",
     Kind.PRIORS: "prefetch",
+    Kind.SYNC: "synchronize",
 }
 """What the trail calls each kind."""
 

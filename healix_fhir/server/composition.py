@@ -55,6 +55,8 @@ from healix_fhir.care.calendar import filling, marking, reminding, telling, wait
 from healix_fhir.care.goals import follow as goals
 from healix_fhir.care.persons import find_person
 from healix_fhir.care.reports import link
+from healix_fhir.care.sync import following
+from healix_fhir.care.sync.errand import syncer
 from healix_fhir.imaging import bridge, orders, unmerged, workitems
 from healix_fhir.imaging.performing import consumer as performing
 from healix_fhir.imaging.reading import consumer as reading
@@ -126,12 +128,18 @@ def consumers(settings: Settings) -> Consumers:
             marking.consumer(bases, lambda: enqueue(waiting.TASK, lock=waiting.TASK)),
             watch.consumer(_clinic(settings)),
             notify.consumer(bases, allow_private=settings.subscription_allow_private),
+            following.changed,
         ),
         daily.TOPIC: (daily.consumer(settings.zone, bases),),
         MERGE_UNDONE: (unmerged.consumer,),
         memberships.TOPIC: (relationships.consumer(bases), memberships.consumer(bases)),
         PERFORMED_TOPIC: (performing.consumer(bases, settings.zone),),
-        TOPIC: (bridge.studies(bases, (settings.data_dir / "viewer" / "index.html").is_file), arrived, priors.arrived),
+        TOPIC: (
+            bridge.studies(bases, (settings.data_dir / "viewer" / "index.html").is_file),
+            arrived,
+            priors.arrived,
+            following.arrived,
+        ),
         asked.TOPIC: (answered.consumer(settings.root, find_person, unmailed=settings.register_without_mail),),
         break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases),),
     }
@@ -176,6 +184,7 @@ def errands(settings: Settings, pool: ConnectionPool[Connection[Row]], stop: Eve
         Kind.PULL: puller(stop),
         Kind.GET: getter(reception(settings, pool), storage_classes(settings.dimse_storage_classes), pool, stop),
         Kind.SEND: forwarder(to_peer(archive, pool, stop), to_url(archive, authority(settings.root))),
+        Kind.SYNC: syncer(archive, settings.fhir_base, authority(settings.root), stop.is_set),
     }
     long = performers.keys() - errand_queue.SHORT
     return (

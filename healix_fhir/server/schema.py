@@ -14,6 +14,7 @@ from healix_fhir.bulk import tables as bulk
 from healix_fhir.care.alerts import tables as alerts
 from healix_fhir.care.calendar import tables as calendars
 from healix_fhir.care.reports import link_table
+from healix_fhir.care.sync import tables as sync
 from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
 from healix_fhir.kernel.mail import queue as mail
@@ -63,6 +64,7 @@ ROOMS = (
     alerts,
     link_table,
     calendars,
+    sync,
 )
 """The modules that declare tables; importing them fills `metadata`."""
 

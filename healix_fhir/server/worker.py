@@ -48,6 +48,8 @@ SHORT_AT_ONCE = 2
 """Reports and notices that are told at once beside those: who waits for one does not wait for a study to be sent."""
 DELIVERERS = 2
 """Deliverers of notifications: who waits for a slow receiver in one does not keep the other from the rest."""
+PUT_OFF = 0.5
+"""Seconds between looks of one of those that do errands: an upstream that was away has all soon after it is back."""
 AT_ONCE_JOBS = 4
 """Durable jobs that are done at once: short ones do not wait for exports and imports."""
 log = get_logger("worker")
@@ -83,7 +85,7 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
         ("mail", send, OUTBOX, RARELY),
         ("audit", seal, OUTBOX, IDLE),
         *((f"short-errands-{number}", do_short, ERRANDS, RARELY) for number in range(SHORT_AT_ONCE)),
-        *((f"errands-{number}", do_long, ERRANDS, RARELY) for number in range(AT_ONCE)),
+        *((f"errands-{number}", do_long, ERRANDS, RARELY if number else PUT_OFF) for number in range(AT_ONCE)),
     )
     threads = [
         threading.Thread(target=_repeat, args=(settings.database_url, step, halt, channel, idle), name=name)

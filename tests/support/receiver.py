@@ -24,11 +24,12 @@ class Received:
 
 @dataclass
 class Receiver:
-    """Answers with `status` after a `pause`; `seen` are the requests in order of arrival."""
+    """Answers with `status` and `headers` after a `pause`; `seen` are the requests in order of arrival."""
 
     port: int = 0
     status: int = 200
     pause: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
     seen: list[Received] = field(default_factory=list)
 
     @property
@@ -50,6 +51,8 @@ def receiving() -> Iterator[Receiver]:
             time.sleep(receiver.pause)
             self.send_response(receiver.status)
             self.send_header("Location", f"http://127.0.0.1:{receiver.port}/elsewhere")
+            for name, value in receiver.headers.items():
+                self.send_header(name, value)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -91,6 +91,8 @@ SENSES: Mapping[str, Sense] = {
             "drug-interactions",
             "job",
             "subscription",
+            "sync-conflict",
+            "sync-upstream",
         ),
         Sense(ALERT, (CONFIGURATION,)),
     ),
@@ -113,7 +115,7 @@ SENSES: Mapping[str, Sense] = {
         ("performed-step-create", "performed-step-change", "performed-step-retrieve", "worklist"), Sense(PROCEDURE)
     ),
     "C-GET": Sense(TRANSFERRED),
-    **dict.fromkeys(("bulk-file", "bulk-job", "document-link"), Sense(EXPORTED)),
+    **dict.fromkeys(("bulk-file", "bulk-job", "document-link", "synchronize"), Sense(EXPORTED)),
     "bulk-upload": Sense(IMPORTED),
     **dict.fromkeys(("C-STORE", "C-MOVE", "STOW-RS", "import", "de-identify"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),

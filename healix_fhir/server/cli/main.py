@@ -32,6 +32,7 @@ from healix_fhir.server.cli import (
     retention,
     routes,
     studies,
+    sync,
     terminology,
     viewer,
     worklist,
@@ -64,6 +65,7 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(routes.app, name="route")
 studies.app.add_typer(relabel.app)  # without a name: its commands stand beside those of studies
 app.add_typer(studies.app, name="study")
+app.add_typer(sync.app, name="sync")
 app.add_typer(terminology.app, name="terminology")
 app.add_typer(interactions.app, name="interactions")
 app.add_typer(viewer.app, name="viewer")

@@ -55,6 +55,8 @@ def told(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
         run(connection, one_of(ask([Wanted(Kind.COMMITMENT, "CT1", "7")])))
         names["errand"] = str(run(connection, waiting(everything=False))[0].seq)
         names["opening"] = run(connection, break_glass(clinician, "ada", "unconscious", DEFAULT)).id
+        conflict = "INSERT INTO sync_conflict (upstream, type, id, version, refused, reason) VALUES"
+        connection.execute(f"{conflict} ('up', 'Patient', 'ada', 1, false, '')")
         with having([]) as peer:
             names["port"] = str(peer.remote.port)
             return {one.command: _run(one, names, connection, directory) for one in RUNS}
