@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 5.0
 STALLED = 15.0
+KEPT = 7
+"""Days for which jobs that are done can still be looked at; those that failed stay."""
 
 log = get_logger("jobs")
 
@@ -86,3 +88,14 @@ async def rescue(app: App) -> int:
         await app.job_manager.retry_job(job)
         count += 1
     return count
+
+
+def forget() -> Statement:
+    """Remove what was done long ago: schedules alone make a job a minute. Its rows are their ids."""
+    return Statement(
+        """DELETE FROM procrastinate_jobs j WHERE j.status = 'succeeded'
+             AND NOT EXISTS (SELECT FROM procrastinate_events e
+                             WHERE e.job_id = j.id AND e.at > now() - make_interval(days => %s))
+           RETURNING j.id""",
+        (KEPT,),
+    )

@@ -64,7 +64,7 @@ from healix_fhir.imaging.scheduling import consumer as scheduling
 from healix_fhir.kernel import clock, sms
 from healix_fhir.kernel.consume import Consumers
 from healix_fhir.kernel.database import Row, Work, one, open_pool, run, transaction
-from healix_fhir.kernel.jobs import Task, enqueue
+from healix_fhir.kernel.jobs import Task, enqueue, forget
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.kernel.mail.delivery import mailer
@@ -97,6 +97,7 @@ SCHEDULES = {
     "worklist.sweep": "22 * * * *",
     "archive.move": "57 * * * *",
     "errands.sweep": "42 * * * *",
+    "jobs.sweep": "2 * * * *",
     "subscriptions.sweep": "52 * * * *",
     SWEEP: "32 * * * *",
     "goals.follow": "12 */6 * * *",
@@ -201,6 +202,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         "access.sweep": lambda: _sweep_access(settings),
         "studies.purge": lambda: _purge(settings),
         "errands.sweep": lambda: _sweep_errands(settings),
+        "jobs.sweep": lambda: _sweep_jobs(settings),
         "subscriptions.sweep": lambda: _sweep_subscriptions(settings),
         "archive.check": lambda: _check(settings),
         "archive.move": lambda: _move(settings),
@@ -363,6 +365,11 @@ def _sweep_worklist(settings: Settings) -> None:
         while batch := transaction(pool, lambda: retention.sweep(settings.workitem_days)):
             removed += batch
     log.info("worklist swept", removed=removed)
+
+
+def _sweep_jobs(settings: Settings) -> None:
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        run(connection, one(forget()))
 
 
 def _sweep_errands(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from psycopg import Connection
 
 from healix_fhir.kernel import jobs
 from healix_fhir.kernel.consume import drain
-from healix_fhir.kernel.database import Row, Statement, Work, run
+from healix_fhir.kernel.database import Row, Statement, Work, one, run
 from healix_fhir.kernel.outbox import ATTEMPTS, Event, publish
 from tests.support.serve import wait_until
 
@@ -94,6 +94,22 @@ def test_living_jobs_are_left_alone(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         run(connection, statement(jobs.enqueue("work")))
     assert asyncio.run(rescue()) == 0
+
+
+def test_jobs_that_are_done_are_forgotten(connection: Connection[Row]) -> None:
+    """After a week; what failed, what is to be done and what was done lately stays."""
+    with connection:
+        for status, days in (("succeeded", 8), ("succeeded", 6), ("failed", 8), ("todo", 8)):
+            run(connection, statement(jobs.enqueue("work", {"name": f"{status} {days}"})))
+            connection.execute("UPDATE procrastinate_jobs SET status = %s WHERE status = 'todo'", (status,))
+            connection.execute(
+                """UPDATE procrastinate_events SET at = now() - make_interval(days => %s)
+                   WHERE job_id = (SELECT max(id) FROM procrastinate_jobs)""",
+                (days,),
+            )
+        assert len(run(connection, one(jobs.forget()))) == 1
+        left = connection.execute("SELECT args->>'name' FROM procrastinate_jobs ORDER BY id").fetchall()
+        assert left == [("succeeded 6",), ("failed 8",), ("todo 8",)]
 
 
 class Flaky:
