@@ -43,6 +43,7 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
         for place in ("jobs", "storage", "health", "settings")
     },
     "/admin/subscriptions": ("root", "/admin/subscriptions", [("E", "list-administered", None, None)]),
+    "/admin/sync": ("root", "/admin/sync", [("E", "list-administered", None, None)]),
     "/admin/peers/known": ("root", "/admin/peers/known?aet=CT1", [("R", "show-administered", "peer/CT1", None)]),
     "/account/": ("root", "/account/", [("R", "list-break-glass", "Patient/p3", "p3")]),
     "/account/goals": (
