@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test install check format bench docs pins sbom audit conform clean
+.PHONY: run test install check format bench faults docs pins sbom audit conform clean
 
 install: .venv/installed
 
@@ -30,6 +30,9 @@ format: install
 
 bench: install  ## figures and ratios; needs a quiet machine
 	$(BIN)/python -m pytest tests/bench -m bench -s -p no:randomly
+
+faults: install  ## faults under load: make faults RUNS=1000
+	HEALIX_FAULT_RUNS=$(or $(RUNS),100) $(BIN)/python -m pytest tests/faults -m faults -s -p no:randomly
 
 docs: install  ## the generated pages
 	$(BIN)/python -m conformance.matrix

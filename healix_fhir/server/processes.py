@@ -32,6 +32,8 @@ STARTED = 10.0
 """Seconds after which a child counts as started; one that dies sooner will hardly do better the next time."""
 
 ATTEMPTS = 5
+AWAY = 1.0
+"""Seconds until a child is started again that ended since the database was away (exit code EX_TEMPFAIL)."""
 log = get_logger("processes")
 
 
@@ -99,7 +101,9 @@ def environment(settings: Settings) -> dict[str, str]:
 
 @dataclass
 class Child:
-    """One supervised process: its command and when it was started."""
+    """One supervised process: its command, when it was started, and how often it has ended right after its start: of
+    itself (`failures`), or whyever but that the database was away.
+    """
 
     name: str
     arguments: Sequence[str]
@@ -107,6 +111,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     failures: int = field(default=0)
+    ends: int = field(default=0)
 
 
 class Supervisor:
@@ -129,7 +134,8 @@ class Supervisor:
     def watch(self, stopped: threading.Event) -> None:
         """Restart children that end, until `stopped` is set.
 
-        Raises Unavailable when one dies right after its start, `ATTEMPTS` times in a row.
+        Raises Unavailable when one ends right after its start, `ATTEMPTS` times in a row: that will not mend by itself,
+        unlike what others do to it. The system kills for want of memory, and databases come back.
         """
         while not stopped.wait(0.2):
             for child in self._children:
@@ -154,13 +160,15 @@ class Supervisor:
 
     def _restart(self, child: Child, stopped: threading.Event) -> None:
         lived = time.monotonic() - child.started
-        child.failures = 0 if lived > STARTED else child.failures + 1
-        code = child.process.returncode if child.process else None
+        code = child.process.returncode if child.process else 0
+        away, killed = code == os.EX_TEMPFAIL, code < 0
+        child.ends = 0 if lived > STARTED or away else child.ends + 1
+        child.failures = 0 if lived > STARTED else child.failures + (not away and not killed)
         if child.failures == ATTEMPTS:
             message = f"{child.name} ended {ATTEMPTS} times right after its start, with code {code}; its log says why"
             raise HealixError(Category.UNAVAILABLE, message)
         log.warning("ended unexpectedly, starting again", child=child.name, code=code, failures=child.failures)
-        if not stopped.wait(min(10.0, 0.1 * 2**child.failures)):
+        if not stopped.wait(AWAY if away else min(10.0, 0.1 * 2**child.ends)):
             self._spawn(child)
 
     def _spawn(self, child: Child) -> None:

@@ -9,11 +9,13 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import AbstractContextManager, nullcontext
 
 from dicomweb.archive.opening import check_archive
 from dicomweb.dimse.contexts import with_further
 from dicomweb.dimse.tls import acceptor_context
 from healix_fhir.interaction.review import demands
+from healix_fhir.kernel import embedded
 from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import Child, Supervisor, listen, open_database, stop_on_signals
@@ -29,7 +31,7 @@ def serve(settings: Settings, *, demo: bool) -> None:
     stop_on_signals(stopped)
     listener = listen(settings.host, settings.port)
     _check(settings)
-    with open_database(settings) as url:
+    with open_database(settings) as url, _database_kept(settings):
         connected = dataclasses.replace(settings, database_url=url)
         guide = _load_demo(connected) if demo else []
         supervisor = Supervisor(connected, children(connected, listener.fileno()))
@@ -41,6 +43,10 @@ def serve(settings: Settings, *, demo: bool) -> None:
         finally:
             listener.close()  # who comes while the workers drain is refused, and goes to another node
             supervisor.stop()
+
+
+def _database_kept(settings: Settings) -> AbstractContextManager[None]:
+    return nullcontext() if settings.database_url else embedded.kept_running(settings.data_dir)
 
 
 def _check(settings: Settings) -> None:

@@ -15,6 +15,7 @@ LONG = (
     "tests/integration/attacks/test_narrowing.py",
     "tests/integration/attacks/test_matrix.py",
     "tests/conformance/test_smart.py",
+    "tests/faults/test_faults.py",
     "tests/browser/test_ohif.py",
     "tests/browser/test_smart_apps.py",
     "tests/browser/test_keyboard.py",

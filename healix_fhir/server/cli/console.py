@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,13 +44,15 @@ def _exact(value: object) -> orjson.Fragment:
 
 @contextmanager
 def reasons() -> Iterator[None]:
-    """Turn refusals into their one-line reason on stderr and exit code 1."""
+    """Turn refusals into their one-line reason on stderr and exit code 1; 75 (EX_TEMPFAIL), which tells `healix serve`
+    that there is nothing wrong with a child, where the database does not answer.
+    """
     try:
         yield
     except HealixError as error:
         stop("; ".join(issue.message for issue in error.issues))
     except psycopg.OperationalError as error:
-        stop(f"the database does not answer: {str(error).splitlines()[0]}")
+        stop(f"the database does not answer: {str(error).splitlines()[0]}", os.EX_TEMPFAIL)
 
 
 def recorded(pool: ConnectionPool[Connection[Row]], action: str, what: str, entity: str | None = None) -> None:
@@ -60,10 +63,10 @@ def recorded(pool: ConnectionPool[Connection[Row]], action: str, what: str, enti
     at_once(pool, one(record([AuditRow(OPERATOR, action, "command", entity=entity, query=what.strip())])))
 
 
-def stop(reason: str) -> NoReturn:
-    """End with exit code 1 and `reason`."""
+def stop(reason: str, code: int = 1) -> NoReturn:
+    """End with `reason` and exit code `code`."""
     sys.stderr.write(f"healix: {reason}\n")
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 def configured(**overrides: Any) -> Settings:

@@ -1,0 +1,135 @@
+"""The faults, as a table: what is done to a running server from outside, and how often in the long form."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+import psycopg
+
+from tests.faults.node import Node, kill, look
+from tests.support.serve import wait_until
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`inflict` does it to a node and returns how many times, counted as in the table; the node then serves again.
+
+    `weight` is its share among the rounds of the long form; `short`: it is in the short form, too.
+    """
+
+    name: str
+    inflict: Callable[[Node, random.Random], int]
+    weight: int
+    short: bool = False
+
+
+def _part(role: str) -> Callable[[Node, random.Random], int]:
+    """Kill one process of a role."""
+
+    def inflict(node: Node, chance: random.Random) -> int:
+        count = kill([chance.choice(node.served.children(role))])
+        wait_until(lambda: len(node.served.children(role)) == (node.workers if role == "web" else 1), f"a new {role}")
+        return count
+
+    return inflict
+
+
+def _tree(node: Node, _: random.Random) -> int:
+    """Kill every process of the server, but not its database, and start it again."""
+    kill(node.tree())
+    node.start()
+    return 1
+
+
+def _tree_and_database(node: Node, _: random.Random) -> int:
+    """Kill every process of the server and of its database, as a loss of power does, and start it again."""
+    kill([*node.tree(), *node.database()])
+    node.start()
+    return 1
+
+
+def _backend(node: Node, chance: random.Random) -> int:
+    """Kill one process of the database that works for a client: PostgreSQL ends all others and recovers."""
+    with look(node_url(node)) as connection:
+        rows = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        ).fetchall()
+    return kill([psutil.Process(chance.choice(rows)[0])]) if rows else 0
+
+
+def _connections(node: Node, _: random.Random) -> int:
+    """Cut all connections to the database at once."""
+    with look(node_url(node)) as connection:
+        rows = connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        ).fetchall()
+    return min(1, len(rows))
+
+
+def _paused(node: Node, _: random.Random) -> int:
+    """Stop the database's processes for a second, and let them go on."""
+    stopped = node.database()
+    for process in stopped:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGSTOP)
+    time.sleep(1)  # the fault itself
+    for process in stopped:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGCONT)
+    return 1
+
+
+def _database(node: Node, _: random.Random) -> int:
+    """Kill every process of the database; the server starts it again."""
+    before = node.database()
+    kill(before)
+    wait_until(lambda: {process.pid for process in node.database()} - {process.pid for process in before}, "a database")
+    return 1
+
+
+def _exhausted(node: Node, _: random.Random) -> int:
+    """Take every connection that the database has for a second."""
+    with _taken(node):
+        time.sleep(1)  # the fault itself
+    return 1
+
+
+@contextmanager
+def _taken(node: Node) -> Iterator[None]:
+    held: list[psycopg.Connection[tuple[object, ...]]] = []
+    try:
+        with contextlib.suppress(psycopg.OperationalError):
+            while True:
+                held.append(psycopg.connect(node_url(node)))
+        yield
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def node_url(node: Node) -> str:
+    """The URL of a node's own database."""
+    lines = (node.data_dir / "postgres/postmaster.pid").read_text().splitlines()
+    return f"postgresql://postgres:@/postgres?host={lines[4].strip()}"
+
+
+FAULTS = (
+    Fault("kill -9 of a PostgreSQL backend (crash recovery)", _backend, 8, short=True),
+    Fault("all connections to PostgreSQL cut", _connections, 8, short=True),
+    Fault("kill -9 of PostgreSQL, all of it", _database, 4, short=True),
+    Fault("PostgreSQL paused for a second", _paused, 3),
+    Fault("out of connections for a second", _exhausted, 3),
+    Fault("kill -9 of a web worker", _part("web"), 8, short=True),
+    Fault("kill -9 of the DIMSE process", _part("dimse"), 6, short=True),
+    Fault("kill -9 of the job worker", _part("worker"), 4, short=True),
+    Fault("kill -9 of the whole tree, without PostgreSQL", _tree, 3),
+    Fault("kill -9 of the whole tree and PostgreSQL", _tree_and_database, 3, short=True),
+)
