@@ -18,7 +18,7 @@ from healix_fhir.interaction.result import Written
 from healix_fhir.interaction.review import Demands, Review, Reviewer, unreviewed
 from healix_fhir.interaction.settle import MULTIPLE, SINGLE
 from healix_fhir.interaction.wanted import Wanted
-from healix_fhir.kernel.database import Row, atransaction
+from healix_fhir.kernel.database import Row, atransaction, is_unanswered
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Committed
@@ -113,7 +113,7 @@ class Writing:
                 ),
             )
         except DatabaseError as error:
-            if error.sqlstate is None:  # there is no connection
+            if is_unanswered(error):
                 raise
             return [None] * len(group)  # it hits all of the group: each is tried by itself
         except HealixError:

@@ -223,6 +223,20 @@ def _pause(attempt: int) -> float:
     return random.uniform(0.005, 0.01) * float(2**attempt)  # noqa: S311 - jitter, not a secret
 
 
+_CUT_OFF = ("08", "57P")
+"""How the SQLSTATEs begin of connections that fail, and of what PostgreSQL tells those that it ends connections of."""
+
+
+def is_unanswered(error: psycopg.Error) -> bool:
+    """Whether the connection was lost, so that what was sent may have been committed all the same.
+
+    Who would send it again might find its own change, and refuse it or make it twice.
+    """
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    return error.sqlstate.startswith(_CUT_OFF)
+
+
 def open_pool(url: str, *, size: int, seconds: int = 0) -> ConnectionPool[Connection[Row]]:
     """A synchronous pool; connections are made when first needed and checked when handed out after an error.
 

@@ -1,8 +1,8 @@
 """Single writes of one web process: independent changes that arrive together share one transaction (group commit).
 
 Each change is made or refused by itself. When the database refuses the whole group, its members are tried again one by
-one, so that nobody suffers from another's change. New resources alone, of nearly all types, need no transaction block:
-one statement writes them all.
+one, so that nobody suffers from another's change; but not when it is lost, for it may have made them before. New
+resources alone, of nearly all types, need no transaction block: one statement writes them all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from psycopg import Error as DatabaseError
 from psycopg_pool import AsyncConnectionPool
 
 from healix_fhir.kernel.coalesce import Coalescer
-from healix_fhir.kernel.database import Lent, Row, arun, atransaction
+from healix_fhir.kernel.database import Lent, Row, arun, atransaction, is_unanswered
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.store import known_texts
 from healix_fhir.store.commit import Member, commit_each
@@ -56,8 +56,8 @@ class Writer:
         try:
             outcomes = await self._transact(members)
         except DatabaseError as error:
-            if len(members) == 1:
-                return [error]
+            if len(members) == 1 or is_unanswered(error):
+                return [error] * len(members)
             return [outcome for member in members for outcome in await self._group([member])]
         remember({id_: key for done in outcomes if isinstance(done, Committed) for id_, key in done.patients})
         written = zip(members, outcomes, strict=True)

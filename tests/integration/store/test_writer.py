@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import psycopg
 import pytest
 
 from healix_fhir.interaction.result import Written
@@ -12,6 +14,7 @@ from healix_fhir.kernel.database import arun
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.store.commit import commit_each
 from healix_fhir.store.stored import Method
+from healix_fhir.store.writer import Writer
 from tests.support.fhir_server import SYSTEM, Pool, body, change, of_patient, put, rows, serve
 from tests.support.query_recorder import query_recorder
 from tests.support.resources import observation, patient
@@ -95,6 +98,30 @@ def test_a_group_that_the_database_refuses_is_tried_singly(pool: Pool, database_
     assert not any(isinstance(other, BaseException) for other in others)
     assert rows(pool, "SELECT count(*) FROM resource") == [(4,)]
     assert rows(pool, "SELECT count(*) FROM audit_event WHERE action = 'C'") == [(4,)]
+
+
+@pytest.mark.parametrize("error", [psycopg.OperationalError("lost"), psycopg.errors.AdminShutdown("ended")])
+def test_a_group_whose_answer_is_lost_is_not_tried_again(
+    pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch, error: psycopg.Error
+) -> None:
+    """Of changes that were committed before the connection broke nobody is told that their precondition failed."""
+    for id_ in ("p", "q"):
+        put(pool, patient(), id_)
+    real = Writer._transact
+
+    async def lost(self: Writer, members: Any) -> Any:
+        monkeypatch.setattr(Writer, "_transact", real)  # the next try has its answer
+        await real(self, members)
+        raise error
+
+    async def use(server: Interactions) -> list[object]:
+        monkeypatch.setattr(Writer, "_transact", lost)
+        changed = [change(Method.PUT, {**patient(), "active": False}, id_, 1) for id_ in ("p", "q")]
+        writes = [server.writing._writer.write(SYSTEM, one) for one in changed]
+        return list(await asyncio.gather(*writes, return_exceptions=True))
+
+    assert serve(database_url, use) == [error, error]
+    assert rows(pool, "SELECT version FROM resource") == [(2,), (2,)]
 
 
 def test_a_lost_race_for_an_id_is_decided_again(pool: Pool, database_url: str) -> None:
