@@ -19,6 +19,8 @@ from healix_fhir.kernel.database import Statement, Work, metadata
 
 CHANNEL = "healix_outbox"
 ATTEMPTS = 8
+LONGEST = 2.0**ATTEMPTS
+"""Seconds that no pause between two attempts exceeds."""
 
 outbox = Table(
     "outbox",
@@ -69,13 +71,16 @@ def publish(events: Sequence[Event]) -> Statement:
 def claim(limit: int) -> Work[list[Event]]:
     """Take the oldest due events out, in order; the caller's transaction decides whether they stay out.
 
+    Those that are due after the longest pause were published or put off before the clock was set back.
+
     Both statements are planned for what is there now. With its idea of an outbox that was empty when it was looked at
     last, PostgreSQL would compare each of a batch with every other, and read all of a long outbox for each batch.
     """
     rows = yield Statement(
-        """SELECT topic, payload, seq, attempts FROM outbox WHERE due <= now() AND attempts < %s
+        """SELECT topic, payload, seq, attempts FROM outbox
+           WHERE (due <= now() OR attempts = 0 OR due > now() + make_interval(secs => %s)) AND attempts < %s
            ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED""",
-        (ATTEMPTS, limit),
+        (LONGEST, ATTEMPTS, limit),
         prepare=False,
     )
     if rows:

@@ -17,18 +17,19 @@ from tests.faults.clients import Clients, observation
 from tests.faults.injuries import Fault, node_url
 from tests.faults.ledger import Ledger
 from tests.faults.node import Node
-from tests.support.serve import wait_until
+from tests.faults.proxy import before_port
+from tests.support.serve import healix, wait_until
 
 LOAD = 0.3
 """Seconds of load before a fault, and after it."""
-SCOPE = "system/*.cruds"
+SCOPE, TTL = "system/*.cruds", 86_400
 
 
 @dataclass
 class Campaign:
-    """Clients at work against one node, faults, and checks."""
+    """Clients at work against nodes on one database, faults, and checks."""
 
-    node: Node
+    nodes: Sequence[Node]
     seed: int
     ledger: Ledger = field(default_factory=Ledger)
     done: Counter[str] = field(default_factory=Counter)
@@ -39,14 +40,18 @@ class Campaign:
 
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
-        token = self.node.served.token(SCOPE)
-        self.client = self.node.served.client(token)
+        first = self.nodes[0]
+        made = healix(first.data_dir, "token", "create", "--scope", SCOPE, "--ttl", str(TTL))
+        token = str(json.loads(made.stdout)["access_token"])
+        self.client = first.served.client(token)
         self._put("Patient/faults", {"resourceType": "Patient", "id": "faults"})
         self._put("Observation/register-first", observation("first", "first", "faults", id="register-first"))
-        self.clients = Clients([self.node.port], self.node.dimse_port, token, "faults", self.ledger)
-        self.checker = Checker(
-            self.node.data_dir, node_url(self.node), self.client, self.node.dimse_port, self.violations
-        )
+        self.proxies = [before_port(port) for port in (first.dimse_port, *(node.port for node in self.nodes))]
+        for node in self.nodes:
+            node.cut_off += [proxy.cut for proxy, _ in self.proxies]
+        dimse_port, *ports = [port for _, port in self.proxies]
+        self.clients = Clients(ports, dimse_port, token, "faults", self.ledger)
+        self.checker = Checker(first.data_dir, node_url(first), self.client, first.dimse_port, self.violations)
 
     def _put(self, path: str, resource: object) -> None:
         answer = self.client.put(f"/fhir/{path}", json=resource)
@@ -59,12 +64,12 @@ class Campaign:
         self.clients.resume()
         for fault in faults:
             if self.chance.random() >= haste:
-                self.node.wait()
+                self._wait()
             time.sleep(LOAD * (0.5 + self.chance.random()))  # so that it strikes at any moment of the work
             begun = time.monotonic()
-            self.done[fault.name] += fault.inflict(self.node, self.chance)
+            self.done[fault.name] += fault.inflict(self.chance.choice(self.nodes), self.chance)
             self.seconds[fault.name] += time.monotonic() - begun
-        self.node.wait()
+        self._wait()
         wait_until(self._serves, "the server to serve again")
         self.clients.pause()
         before = len(self.violations)
@@ -74,6 +79,10 @@ class Campaign:
         self.ledger.wrong = []
         for name in {fault.name for fault in faults}:
             self.blamed[name] += len(self.violations) - before
+
+    def _wait(self) -> None:
+        for node in self.nodes:
+            node.wait()
 
     def _serves(self) -> bool:
         """Whether a request of each kind succeeds."""
@@ -88,6 +97,8 @@ class Campaign:
         """End the clients and verify the audit trail."""
         self.clients.end()
         self.client.close()
+        for proxy, _ in self.proxies:
+            proxy.close()
         self.checker.verify_trail()
 
     def table(self) -> str:
@@ -106,7 +117,7 @@ class Campaign:
                     "checked": self.checker.checked,
                     "answers": dict(sorted(self.ledger.answers.items())),
                     "seconds": self.seconds,
-                    "restarts": self.node.restarts,
+                    "restarts": [seconds for node in self.nodes for seconds in node.restarts],
                 },
                 indent=1,
             )

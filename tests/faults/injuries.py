@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import random
 import signal
 import time
@@ -14,6 +15,7 @@ import psutil
 import psycopg
 
 from tests.faults.node import Node, kill, look
+from tests.faults.shim import MAKE, RENAME, SYNC, WRITE
 from tests.support.serve import wait_until
 
 
@@ -95,6 +97,25 @@ def _database(node: Node, _: random.Random) -> int:
     return 1
 
 
+def _shim(error: int = 0, calls: int = 0, seconds: int = 0) -> Callable[[Node, random.Random], int]:
+    """Let disk or clock fail for a while."""
+
+    def inflict(node: Node, _: random.Random) -> int:
+        if node.shim is None:
+            return 0
+        node.shim.set(error, calls, seconds)
+        time.sleep(1)  # the fault itself
+        node.shim.set()
+        return 1
+
+    return inflict
+
+
+def _unanswered(node: Node, chance: random.Random) -> int:
+    """Keep the answers of the database from the server, or those of the server from its clients; then cut them off."""
+    return min(1, chance.choice(node.cut_off)())
+
+
 def _exhausted(node: Node, _: random.Random) -> int:
     """Take every connection that the database has for a second."""
     with _taken(node):
@@ -122,14 +143,20 @@ def node_url(node: Node) -> str:
 
 
 FAULTS = (
-    Fault("kill -9 of a PostgreSQL backend (crash recovery)", _backend, 8, short=True),
-    Fault("all connections to PostgreSQL cut", _connections, 8, short=True),
+    Fault("answers of PostgreSQL or of the server kept, connections cut", _unanswered, 20, short=True),
+    Fault("kill -9 of a PostgreSQL backend (crash recovery)", _backend, 16),
+    Fault("all connections to PostgreSQL cut", _connections, 16),
     Fault("kill -9 of PostgreSQL, all of it", _database, 4, short=True),
-    Fault("PostgreSQL paused for a second", _paused, 3),
-    Fault("out of connections for a second", _exhausted, 3),
+    Fault("PostgreSQL paused for a second", _paused, 2),
+    Fault("out of connections for a second", _exhausted, 2),
+    Fault("disk full under images for a second (ENOSPC)", _shim(errno.ENOSPC, WRITE), 2),
+    Fault("disk read-only for a second (EROFS)", _shim(errno.EROFS, MAKE | RENAME), 2),
+    Fault("disk fails for a second (EIO on fsync)", _shim(errno.EIO, SYNC), 2, short=True),
+    Fault("clock half an hour ahead for a second, then back", _shim(seconds=1800), 1, short=True),
+    Fault("clock half an hour behind for a second", _shim(seconds=-1800), 1),
     Fault("kill -9 of a web worker", _part("web"), 8, short=True),
-    Fault("kill -9 of the DIMSE process", _part("dimse"), 6, short=True),
-    Fault("kill -9 of the job worker", _part("worker"), 4, short=True),
-    Fault("kill -9 of the whole tree, without PostgreSQL", _tree, 3),
-    Fault("kill -9 of the whole tree and PostgreSQL", _tree_and_database, 3, short=True),
+    Fault("kill -9 of the DIMSE process", _part("dimse"), 8, short=True),
+    Fault("kill -9 of the job worker", _part("worker"), 4),
+    Fault("kill -9 of the whole tree, without PostgreSQL", _tree, 1),
+    Fault("kill -9 of the whole tree and PostgreSQL", _tree_and_database, 1, short=True),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,27 @@ from typing import Any
 import psutil
 import psycopg
 
+from tests.faults.shim import Shim
 from tests.support.serve import HEALIX, PATIENCE, Served, environment, free_ports, ready, wait_until
 
 
 @dataclass
 class Node:
-    """`healix serve` on a data directory of its own; `settings` go into its environment, `extra` as they are."""
+    """`healix serve` on a data directory of its own; `settings` go into its environment. `cut_off` are the ways
+    to keep answers from those that wait for them, `shim` makes its disk and clock fail.
+    """
 
     data_dir: Path
     workers: int = 2
     settings: dict[str, Any] = field(default_factory=dict)
-    extra: dict[str, str] = field(default_factory=dict)
+    cut_off: list[Callable[[], int]] = field(default_factory=list)
+    shim: Shim | None = None
     served: Served = field(init=False)
     restarts: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.port, self.dimse_port = free_ports(2)
-        self.log = self.data_dir.parent / f"{self.data_dir.name}.log"
+        self.log = self.data_dir.parent / f"{self.data_dir.name}-{self.port}.log"
 
     def start(self) -> None:
         """Start, at first or after a kill, and wait until it serves; `restarts` gets the seconds that took."""
@@ -42,7 +47,8 @@ class Node:
                 command,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=environment(dimse_unknown_callers="all", **self.settings) | self.extra,
+                env=environment(dimse_unknown_callers="all", **self.settings)
+                | (self.shim.environment if self.shim else {}),
                 cwd=self.data_dir.parent,
             )
         self.served = Served(process, self.data_dir, self.port, self.dimse_port, self.log, 0.0)

@@ -7,42 +7,68 @@ have been inflicted, prints the table of docs/reference/faults.md, and tells eve
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from healix_fhir.kernel import embedded
 from tests.faults.campaign import Campaign
 from tests.faults.injuries import FAULTS
 from tests.faults.node import Node
+from tests.faults.proxy import before_database
+from tests.faults.shim import Shim
 
 RUNS = int(os.environ.get("HEALIX_FAULT_RUNS", "0"))
 SEED = int(os.environ.get("HEALIX_FAULT_SEED", "1"))
 REPORT = os.environ.get("HEALIX_FAULT_REPORT", "")
-EACH, HASTE = 5, 0.3
+EACH, HASTE = 20, 0.4
 """Faults of one round of the long form, and the chance that one comes before the last is over."""
 
 pytestmark = pytest.mark.faults
 
 
 @pytest.mark.timeout(0 if RUNS else 300)
-def test_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Under load from every side each fault leaves what was acknowledged, whole, and nothing in part."""
-    node = Node(tmp_path / "data", workers=2 if RUNS else 1)
-    node.start()
-    campaign = Campaign(node, SEED)
-    try:
+@pytest.mark.parametrize("kind", ["embedded", "nodes"] if RUNS else ["embedded"])
+def test_faults(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under load from every side each fault leaves what was acknowledged, whole, and nothing in part: of a server with
+    its own database, and of two nodes on one that they reach over connections that lose answers.
+    """
+    with ExitStack() as stack:
+        nodes = [_alone(tmp_path)] if kind == "embedded" else _on_one_database(stack, tmp_path)
+        for node in nodes:
+            node.start()
+            stack.callback(node.stop)
+        campaign = Campaign(nodes, SEED)
         if not RUNS:
             campaign.round([fault for fault in FAULTS if fault.short])
-        while campaign.done.total() < RUNS:
+        while campaign.done.total() < RUNS // 2:
             campaign.round(campaign.chance.choices(FAULTS, [fault.weight for fault in FAULTS], k=EACH), HASTE)
-            if REPORT:
-                campaign.report(Path(REPORT))
+            if REPORT and RUNS:
+                campaign.report(Path(f"{REPORT}-{kind}.json"))
         campaign.end()
-    finally:
-        node.stop()
-    if REPORT:
-        campaign.report(Path(REPORT))
-    with capsys.disabled():
-        if RUNS:
-            print(f"\n{campaign.table()}\n")  # noqa: T201 - the table is what the long form is for
+    if RUNS:
+        with capsys.disabled():
+            print(f"\n{kind}\n\n{campaign.table()}\n")  # noqa: T201 - the table is what the long form is for
     assert campaign.violations == []
+
+
+def _alone(directory: Path) -> Node:
+    """A server with its own database, whose disk and clock can fail where they can be made to."""
+    node = Node(directory / "data", 1)
+    with suppress(FileNotFoundError):
+        node.shim = Shim(directory, node.data_dir / "images")
+    return node
+
+
+def _on_one_database(stack: ExitStack, directory: Path) -> list[Node]:
+    """Two nodes that reach their database, which they do not start, through a proxy."""
+    data_dir, sockets = directory / "data", Path(stack.enter_context(TemporaryDirectory(prefix="healix-faults-")))
+    database = embedded.start(data_dir)
+    stack.callback(database.cleanup)
+    stack.enter_context(embedded.kept_running(data_dir))
+    proxy = before_database(sockets, Path(database.get_uri().partition("host=")[2]))
+    stack.callback(proxy.close)
+    url = f"postgresql://postgres:@/postgres?host={sockets}"
+    return [Node(data_dir, 1, {"database_url": url}, cut_off=[proxy.cut]) for _ in range(2)]

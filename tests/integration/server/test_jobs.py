@@ -163,6 +163,18 @@ def test_bad_event_holds_up_only_itself(connection: Connection[Row], statements:
     assert {entry["event"] for entry in logs} == {"consumer failed"}
 
 
+def test_clock_that_was_set_back(connection: Connection[Row]) -> None:
+    """Events that were published or put off while the clock was ahead do not wait until it is there again."""
+    consumer = Flaky()
+    with connection:
+        run(connection, statement(publish([Event("t", {"name": name}) for name in ("new", "put off", "failed")])))
+        connection.execute("UPDATE outbox SET due = now() + interval '1 hour'")
+        connection.execute("UPDATE outbox SET attempts = 1 WHERE seq > (SELECT min(seq) FROM outbox)")
+        connection.execute("UPDATE outbox SET due = now() + '1 min' WHERE seq = (SELECT max(seq) FROM outbox)")
+        assert drain(connection, {"t": (consumer.handle,)}) == 2
+        assert handled(connection) == ["new", "put off"]
+
+
 def test_hopeless_event_is_kept(connection: Connection[Row]) -> None:
     """An event that fails every time is tried a limited number of times and then kept for the operator."""
     consumer = Flaky()
