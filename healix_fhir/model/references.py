@@ -61,6 +61,21 @@ def rewrite(resource: dict[str, Any], mapping: Mapping[str, str], versions: Mapp
             slot.holder[slot.key] = _versioned(after, versions) if versions else after
 
 
+def local(value: Any, bases: tuple[str, ...]) -> Any:
+    """The same with references to this server in their short form, whatever version they name."""
+    if isinstance(value, dict):
+        return {name: _short(one, bases) if name == "reference" else local(one, bases) for name, one in value.items()}
+    return [local(one, bases) for one in value] if isinstance(value, list) else value
+
+
+def _short(written: Any, bases: tuple[str, ...]) -> Any:
+    if not isinstance(written, str):
+        return local(written, bases)
+    for base in bases:
+        written = written.removeprefix(f"{base}/")
+    return written.partition("/_history/")[0]
+
+
 def _versioned(text: str, versions: Mapping[str, int]) -> str:
     address, specific, _ = text.partition("/_history/")
     return f"{address}/_history/{versions[address]}" if specific and address in versions else text

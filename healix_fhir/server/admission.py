@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict, deque
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,16 +142,30 @@ class Admission:
             await asyncio.sleep(PAUSE)
             raise
         held = 0
+        away = 0  # how many of its calls wait for the caller: the place is given up once
+        complete = False
+
+        async def without(waiting: Awaitable[Message | None]) -> Message | None:
+            nonlocal away
+            away += 1
+            if away == 1:
+                line.leave()
+            try:
+                return await waiting
+            finally:
+                away -= 1
+                if away == 0:
+                    line.come_back()
 
         async def body() -> Message:
-            nonlocal held
-            line.leave()
-            try:
-                message = await receive()
-            finally:
-                line.come_back()
-            if not path.startswith("/dicomweb"):  # what comes there goes to the archive as it comes
-                size = len(message.get("body", b""))
+            nonlocal held, complete
+            if complete:  # what comes now is that the caller goes, for which an answer under way does not wait
+                return await receive()
+            message = await without(receive())
+            assert message is not None
+            complete = not message.get("more_body")
+            size = len(message.get("body", b""))
+            if size and not path.startswith("/dicomweb"):  # what comes there goes to the archive as it comes
                 held += size
                 self._held += size
                 if self._held > HELD and held < self._held:  # a single one may be larger
@@ -159,14 +174,8 @@ class Admission:
             return message
 
         async def answer(message: Message) -> None:
-            if not message.get("more_body"):
-                await send(message)
-                return
-            line.leave()
-            try:
-                await send(message)
-            finally:
-                line.come_back()
+            # also the last piece: it waits for a caller who has not read those before
+            await without(send(message))
 
         try:
             await self._app(scope, body, answer)

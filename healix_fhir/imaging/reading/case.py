@@ -16,7 +16,7 @@ from typing import Any
 from dicomweb.procedure.scheduled.states import Performed
 from healix_fhir.imaging.whose import of_one_patient
 from healix_fhir.kernel.clock import instant
-from healix_fhir.model.imaging_report import INTERPRETATION, SIGNED
+from healix_fhir.model.imaging_report import INTERPRETATION, SIGNED, is_imaging
 from healix_fhir.operation.imaging_report.signing import labelled
 from healix_fhir.operation.imaging_report.task import task_id
 from healix_fhir.store.lifecycle.reading_task import OPEN
@@ -38,9 +38,16 @@ class Case:
 
     @property
     def reported(self) -> str | None:
-        """The signed report of it, the first there is."""
-        signed = (one for one in self.reports if one.get("status") in SIGNED and of_one_patient(self.order, one))
-        return next((f"DiagnosticReport/{one['id']}" for one in signed), None)
+        """The signed report of it: that which its Task names, else the first there is. What is no imaging report, which
+        anybody may write in any status, is none.
+        """
+        signed = [
+            f"DiagnosticReport/{one['id']}"
+            for one in self.reports
+            if one.get("status") in SIGNED and is_imaging(one) and of_one_patient(self.order, one)
+        ]
+        named = (one.get("valueReference", {}).get("reference") for one in (self.task or {}).get("output", ()))
+        return next((one for one in named if one in signed), signed[0] if signed else None)
 
     @property
     def own(self) -> list[Json]:
@@ -58,18 +65,11 @@ class Case:
 def reading(case: Case, moment: datetime) -> Json | None:
     """The Task as it is to be; None where it stays as it is, or there is to be none."""
     if case.task is not None:
-        status = _status(case, case.task)
-        if status is None:
-            return None
-        kept = {name: one for name, one in case.task.items() if name not in ("meta", "output")}
-        changed = kept | labelled(case.task)
-        if status == "requested":
-            changed.pop("owner", None)
-        return changed | {"status": status, "lastModified": instant(moment)} | output(case.reported)
+        return _followed(case, case.task, moment)
     if case.reported is not None or not case.own or not case.complete:
         return None
     order = case.order
-    made: Json = {
+    made: Json = _labels([order, *case.own]) | {
         "resourceType": "Task",
         "id": task_id(str(order["id"])),
         "basedOn": [{"reference": f"ServiceRequest/{order['id']}"}],
@@ -83,6 +83,30 @@ def reading(case: Case, moment: datetime) -> Json | None:
         "lastModified": instant(moment),
     }
     return made | {name: order[name] for name in ("encounter", "requester") if name in order}
+
+
+def _followed(case: Case, task: Json, moment: datetime) -> Json | None:
+    """A Task that is there as it is to be; None where it stays. One whose images are not the patient's any more is
+    about those that are.
+    """
+    status = _status(case, task) or task.get("status")
+    before = {name: one for name, one in task.items() if name != "meta"} | labelled(task)
+    changed = {name: one for name, one in before.items() if name != "output"} | {"status": status}
+    changed |= output(case.reported)
+    own = [f"ImagingStudy/{one['id']}" for one in case.own]
+    if status in OPEN and own and task.get("focus", {}).get("reference") not in own:
+        changed["focus"] = {"reference": own[0]}
+    if status == "requested" != task.get("status"):
+        changed.pop("owner", None)
+    return changed | {"lastModified": instant(moment)} if changed != before else None
+
+
+def _labels(resources: Sequence[Json]) -> Json:
+    """The security labels of what a Task names: what hides that hides the Task."""
+    found: list[Json] = []
+    for one in resources:
+        found += [each for each in one.get("meta", {}).get("security", ()) if each not in found]
+    return {"meta": {"security": found}} if found else {}
 
 
 def ordered(case: Case) -> Json | None:
@@ -105,8 +129,8 @@ def _status(case: Case, task: Json) -> str | None:
     status = task.get("status")
     if case.reported is not None:
         return "completed" if status != "completed" else None
+    if case.order.get("status") in ENDED or not case.own:
+        return "cancelled" if status in (*OPEN, "completed") else None
     if status == "completed":
         return "requested"
-    if case.order.get("status") in ENDED:
-        return "cancelled" if status in OPEN else None
-    return "requested" if status == "cancelled" and case.own and case.complete else None
+    return "requested" if status == "cancelled" and case.complete else None

@@ -20,7 +20,9 @@ from healix_fhir.kernel.hashing import key64
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME, search_parameters
 from healix_fhir.model.json import decode
-from healix_fhir.operation.imaging_report.task import task_id, tasks_of
+from healix_fhir.model.references import local
+from healix_fhir.operation.imaging_report.task import TASK, task_id, tasks_of
+from healix_fhir.store.body import unpack
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Method
 from smart_auth.access import internal
@@ -45,7 +47,9 @@ def _handle(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
     if not concerned:
         return
     rows = yield _orders(concerned)
-    orders = [id_ for (id_,) in rows]
+    reports = [id_ for kind, id_ in concerned if kind == REPORT]
+    gone = (yield from _of_deleted(bases, reports)) if reports else set()
+    orders = sorted({id_ for (id_,) in rows} | gone)
     if orders:
         yield Statement("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
     for start in range(0, len(orders), MOST):
@@ -53,8 +57,8 @@ def _handle(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
 
 
 def _orders(changed: Sequence[tuple[str, str]]) -> Statement:
-    """The ids of the orders that something was made on, and that changed or are named by what did; also by what it said
-    before, as far as a Task of reading is there.
+    """The ids of the orders that something was made on, and that changed or are named by what did; of a report that was
+    deleted, and of a study that is on another order or nowhere now, those before.
     """
     return Statement(
         """WITH s AS (SELECT * FROM unnest(%s::smallint[], %s::text[]) AS x (type, id)),
@@ -65,7 +69,11 @@ def _orders(changed: Sequence[tuple[str, str]]) -> Statement:
                UNION SELECT s.id FROM s WHERE s.type = %s)
            SELECT DISTINCT n.target FROM named n WHERE EXISTS (
              SELECT FROM index_reference f
-             WHERE f.param = ANY(%s) AND f.target_type = %s AND f.target = n.target COLLATE "C")""",
+             WHERE f.param = ANY(%s) AND f.target_type = %s AND f.target = n.target COLLATE "C")
+           UNION SELECT b.target FROM s
+           JOIN index_reference f ON f.param = %s AND f.target_type = s.type AND f.target = s.id COLLATE "C"
+           JOIN index_reference b ON b.pk = f.pk AND b.param = %s AND b.target_type = %s
+           WHERE s.type = %s""",
         (
             [TYPE_ID[kind] for kind, _ in changed],
             [id_ for _, id_ in changed],
@@ -73,9 +81,26 @@ def _orders(changed: Sequence[tuple[str, str]]) -> Statement:
             *[TYPE_ID[ORDER]] * 3,
             _links(),
             TYPE_ID[ORDER],
+            search_parameters(TASK)["focus"].id,
+            search_parameters(TASK)["based-on"].id,
+            TYPE_ID[ORDER],
+            TYPE_ID[STUDY],
         ),
         prepare=False,
     )
+
+
+def _of_deleted(bases: tuple[str, ...], reports: Sequence[str]) -> Work[set[str]]:
+    """The orders that reports were based on before they were deleted."""
+    rows = yield Statement(
+        """SELECT DISTINCT ON (h.id) h.body FROM resource r
+           JOIN resource_history h ON h.type = r.type AND h.id = r.id AND NOT h.deleted
+           WHERE r.type = %s AND r.id = ANY(%s) AND r.deleted ORDER BY h.id, h.version DESC""",
+        (TYPE_ID[REPORT], list(reports)),
+    )
+    named = [one for (body,) in rows for one in local(decode(unpack(bytes(body))).get("basedOn", []), bases)]
+    parts = [str(one.get("reference", "")).partition("/") for one in named]
+    return {id_ for kind, _, id_ in parts if kind == ORDER}
 
 
 def _links() -> list[int]:
@@ -84,7 +109,7 @@ def _links() -> list[int]:
 
 def _look(bases: tuple[str, ...], ids: Sequence[str]) -> Work[None]:
     """Bring the Tasks of these orders, and the orders, up to date."""
-    found = yield from _read(ids)
+    found = yield from _read(bases, ids)
     moment = clock.now()
     changes = []
     for case in found:
@@ -94,7 +119,7 @@ def _look(bases: tuple[str, ...], ids: Sequence[str]) -> Work[None]:
         yield from commit(internal("imaging"), changes)
 
 
-def _read(ids: Sequence[str]) -> Work[list[Case]]:
+def _read(bases: tuple[str, ...], ids: Sequence[str]) -> Work[list[Case]]:
     """The orders of images among these, with what was made on them. Four statements."""
     tasks = {str(one["id"]): one for one in (yield from tasks_of(ids))}
     rows = yield Statement(
@@ -103,9 +128,11 @@ def _read(ids: Sequence[str]) -> Work[list[Case]]:
         (TYPE_ID[ORDER], list(ids)),
     )
     orders = {id_: body for id_, raw in rows if is_imaging(body := decode(bytes(raw)))}
+    for one in orders.values():
+        one["subject"] = local(one["subject"], bases)
     made: dict[tuple[str, str], list[Json]] = {}
     for target, kind, body in (yield _made_on(list(orders))):
-        made.setdefault((target, TYPE_NAME[kind]), []).append(decode(bytes(body)))
+        made.setdefault((target, TYPE_NAME[kind]), []).append(local(decode(bytes(body)), bases))
     steps = yield Statement(
         "SELECT s.request, s.performed FROM scheduled_step s WHERE s.request = ANY(%s)", (list(orders),)
     )

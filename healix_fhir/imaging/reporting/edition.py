@@ -55,10 +55,10 @@ class Edition(msgspec.Struct, frozen=True):
         return instance_of(self.report) or ""
 
     @property
-    def readers(self) -> list[Json]:
-        """The Practitioners who interpreted, who signed this version last."""
-        named = (one.get("reference", "") for one in self.report.get("resultsInterpreter", ()))
-        return [self.known[one] for one in named if one in self.known]
+    def signer(self) -> Json:
+        """The Practitioner who signed this version: the last of those who interpreted; empty where that one is gone."""
+        named = [str(one.get("reference", "")) for one in self.report.get("resultsInterpreter", ())]
+        return self.known.get(named[-1], {}) if named else {}
 
     @property
     def procedure(self) -> str:

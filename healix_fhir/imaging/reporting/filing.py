@@ -72,13 +72,13 @@ class Filer:
         """File one version; `before` is the UID of the one that it follows. Raises what may pass, so that the job is
         begun again.
         """
-        found = transaction(self._pool, lambda: gather(report, version, before, self._zone))
+        found = transaction(self._pool, lambda: gather(report, version, before, self._zone, self._bases))
         if found is None:
             log.info("a report to be filed is not there any more", version=version)
             return
         patient = str(found.patient["id"])
         narrowed = transaction(self._pool, lambda: is_narrowed(patient))
-        labels = labels_of([found.report], narrowed=narrowed)
+        labels = labels_of([found.report, found.order or {}], narrowed=narrowed)  # whose words are in it, too
         made = pdf(document(found))
         if not any(is_restricted(label(one) or "") for one in labels):
             self._into_study(found, made)
@@ -111,18 +111,20 @@ class Filer:
 
     def _filed(self, edition: Edition, made: bytes, labels: Sequence[Json]) -> Work[None]:
         """Write the resources of a version, and tell who ordered it; nothing where that was done."""
-        new = reference(edition, made, labels)
-        rows = yield Statement("SELECT 1 FROM resource WHERE type = %s AND id = %s", (TYPE_ID[DOCUMENT], new["id"]))
+        id_ = resource_id(DOCUMENT, edition.uid)
+        rows = yield Statement("SELECT 1 FROM resource WHERE type = %s AND id = %s", (TYPE_ID[DOCUMENT], id_))
         if rows:
             return
         told = recipient_of(edition)
-        resources = [binary(edition, made, labels), new]
+        old = resource_id(DOCUMENT, edition.before) if edition.before is not None else None
+        if old is not None and not (yield from _is_there(old)):  # as of a report that came from elsewhere
+            old = None
+        resources = [binary(edition, made, labels), reference(edition, made, labels, old)]
         if told is not None:
             resources.append(communication(edition, told, labels))
         changes = [change(Method.PUT, one, one["resourceType"], one["id"], self._bases) for one in resources]
         changes.append(self._presented(edition, attachment(edition, made)))
-        if edition.before is not None and (yield from _is_there(resource_id(DOCUMENT, edition.before))):
-            old = resource_id(DOCUMENT, edition.before)
+        if old is not None:
             superseded = patched(DOCUMENT, old, lambda one: one | {"status": "superseded"}, self._bases)
             changes.append(Change(Method.PATCH, DOCUMENT, old, patch=superseded))
         yield from commit(ACCESS, changes)

@@ -85,6 +85,9 @@ def structured(edition: Edition, study: Study) -> DataSet:
         "ContentTemplateSequence": [made({"MappingResource": "DCMR", "TemplateIdentifier": "2000"})],
         "ContentSequence": _tree(edition, reader),
     }
+    if not reader:  # nobody is named who could have verified it
+        del attributes["VerifyingObserverSequence"]
+        attributes["VerificationFlag"] = "UNVERIFIED"
     if study.evidence:
         attributes["CurrentRequestedProcedureEvidenceSequence"] = [_evidence(study)]
     if edition.before is not None and edition.before in study.documents:
@@ -149,8 +152,7 @@ def _moment(edition: Edition) -> tuple[str, str]:
 
 
 def _reader(edition: Edition) -> str:
-    """Who signed: the last of those who interpreted."""
-    return person_name(edition.readers[-1].get("name", ())) if edition.readers else ""
+    return person_name(edition.signer.get("name", ()))
 
 
 def _request(edition: Edition, study: Study) -> DataSet:

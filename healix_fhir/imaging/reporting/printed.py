@@ -46,7 +46,7 @@ def document(edition: Edition) -> Document:
         when = written.date(one.moment) or say["unknown"]
         told = say["added"].format(reader=author, day=when)
         blocks += [Heading(say[ADDENDUM]), *_paragraphs(one.text), Paragraph(told, soft=True)]
-    reader = name(edition.readers[-1].get("name")) if edition.readers else say["unknown"]
+    reader = name(edition.signer.get("name")) or say["unknown"]
     signed = say["signed"].format(reader=reader, day=written.moment(edition.issued))
     blocks.append(Paragraph(f"{signed} DiagnosticReport/{report['id']}", soft=True))
     foot = say["filed"].format(day=written.moment(edition.issued))

@@ -45,8 +45,8 @@ def attachment(edition: Edition, pdf: bytes) -> Json:
     }
 
 
-def reference(edition: Edition, pdf: bytes, labels: Sequence[Json]) -> Json:
-    """The document, which replaces that of the version before."""
+def reference(edition: Edition, pdf: bytes, labels: Sequence[Json], replaced: str | None = None) -> Json:
+    """The document, which replaces that of the version before, if there is one (a logical id)."""
     report = edition.report
     related = [{"reference": f"DiagnosticReport/{report['id']}"}, *report.get("basedOn", ())]
     made: Json = _labelled(labels) | {
@@ -65,9 +65,8 @@ def reference(edition: Edition, pdf: bytes, labels: Sequence[Json]) -> Json:
     }
     if labels:
         made["securityLabel"] = [{"coding": [one]} for one in labels]
-    if edition.before is not None:
-        target = f"DocumentReference/{resource_id('DocumentReference', edition.before)}"
-        made["relatesTo"] = [{"code": "replaces", "target": {"reference": target}}]
+    if replaced is not None:
+        made["relatesTo"] = [{"code": "replaces", "target": {"reference": f"DocumentReference/{replaced}"}}]
     return made
 
 

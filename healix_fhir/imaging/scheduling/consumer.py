@@ -22,6 +22,7 @@ from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME, search_parameters
 from healix_fhir.model.imaging_report import is_reading
 from healix_fhir.model.json import decode
+from healix_fhir.model.references import local
 
 Json = dict[str, Any]
 
@@ -110,14 +111,14 @@ def read(bases: tuple[str, ...], ids: Sequence[str]) -> Work[Found]:
         "SELECT r.id, r.pk, r.body FROM resource r WHERE r.type = %s AND r.id = ANY(%s) AND NOT r.deleted",
         (TYPE_ID[ORDER], list(ids)),
     )
-    bodies = {id_: (pk, _local(decode(bytes(body)), bases)) for id_, pk, body in rows}
+    bodies = {id_: (pk, local(decode(bytes(body)), bases)) for id_, pk, body in rows}
     imaging = {id_: one for id_, one in bodies.items() if is_imaging(one[1])}
     found = Found({id_: body for id_, (_, body) in imaging.items()}, {id_: pk for id_, (pk, _) in imaging.items()})
     if not imaging:
         return found
     for target, kind, body in (yield _plans_of(list(imaging))):
         plans = found.tasks if TYPE_NAME[kind] == "Task" else found.appointments
-        plan = _local(decode(bytes(body)), bases)
+        plan = local(decode(bytes(body)), bases)
         if not is_reading(plan):  # which plans what comes after the images
             plans.setdefault(target, []).append(plan)
     named = [*found.orders.values(), *(one for each in found.tasks.values() for one in each)]
@@ -127,7 +128,7 @@ def read(bases: tuple[str, ...], ids: Sequence[str]) -> Work[Found]:
         if not wanted:
             break
         further = yield _resources(wanted)
-        named = [_local(decode(bytes(body)), bases) for (body,) in further]
+        named = [local(decode(bytes(body)), bases) for (body,) in further]
         found.known |= {f"{one['resourceType']}/{one['id']}": one for one in named}
     return found
 
@@ -184,18 +185,3 @@ def _references(resource: Mapping[str, Any]) -> Iterator[str]:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _local(value: Any, bases: tuple[str, ...]) -> Any:
-    """The same with references to this server in their short form, whatever version they name."""
-    if isinstance(value, dict):
-        return {name: _short(one, bases) if name == "reference" else _local(one, bases) for name, one in value.items()}
-    return [_local(one, bases) for one in value] if isinstance(value, list) else value
-
-
-def _short(written: Any, bases: tuple[str, ...]) -> Any:
-    if not isinstance(written, str):
-        return _local(written, bases)
-    for base in bases:
-        written = written.removeprefix(f"{base}/")
-    return written.partition("/_history/")[0]

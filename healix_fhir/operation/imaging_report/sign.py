@@ -41,6 +41,8 @@ async def sign_report(interactions: Interactions, access: AccessContext, id_: st
     subject = await subject_of(interactions, access, id_)
     if subject.resource.get("status") not in DRAFTS:
         raise refused("status", f"{REPORT}/{id_} is no draft")
+    if content(subject.resource).addenda:
+        raise refused("contained", "a draft has no addendum: $amend adds it, in the name of who adds")
     said = content(subject.resource).sections
     if IMPRESSION not in said and "findings" not in said:
         raise refused("conclusion", "a report that is signed has findings or a conclusion")

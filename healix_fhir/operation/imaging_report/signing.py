@@ -30,6 +30,7 @@ from healix_fhir.operation.imaging_report.subject import Subject
 from healix_fhir.operation.imaging_report.task import TASK, tasks_of
 from healix_fhir.store.commit import Member, commit_each
 from healix_fhir.store.lifecycle.diagnostic_report import SIGN
+from healix_fhir.store.lifecycle.provenance import AUTHENTICATED, COMPLETION
 from healix_fhir.store.lifecycle.reading_task import owner_of
 from healix_fhir.store.stored import Committed, Method, Stored
 from smart_auth.access import AccessContext, internal
@@ -38,7 +39,6 @@ from smart_auth.patients import remember
 Json = dict[str, Any]
 FILE = "reports.file"
 """The job that files a signed report: as PDF, and in its study."""
-COMPLETION = "http://terminology.hl7.org/CodeSystem/v3-DocumentCompletion"
 PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 
 
@@ -165,7 +165,7 @@ def _provenance(signature: Signature, report: str, moment: datetime) -> Json:
             {"reference": f"Patient/{subject.patient}"},
         ],
         "recorded": instant(moment),
-        "activity": {"coding": [{"system": COMPLETION, "code": "LA", "display": "legally authenticated"}]},
+        "activity": {"coding": [{"system": COMPLETION, "code": AUTHENTICATED, "display": "legally authenticated"}]},
         "agent": [
             {
                 "type": {"coding": [{"system": PARTICIPANT, "code": "author"}]},

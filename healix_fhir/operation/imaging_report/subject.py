@@ -15,12 +15,15 @@ from healix_fhir.kernel.errors import Category, HealixError, forbidden
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.imaging_report import REPORT, is_imaging
 from healix_fhir.model.json import decode
+from healix_fhir.model.references import local
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
 Json = dict[str, Any]
 PATIENT = re.compile(r"Patient/([A-Za-z0-9\-.]{1,64})")
 STUDY, ORDER = "ImagingStudy", "ServiceRequest"
+MOST = 50
+"""Studies, and orders, of one report: each is looked up."""
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -47,22 +50,29 @@ async def subject_of(interactions: Interactions, access: AccessContext, id_: str
     """
     stored = await interactions.read(access, REPORT, id_)
     resource = decode(stored.body)
+    for element in {"subject", "imagingStudy", "basedOn"} & resource.keys():  # by whatever way they are written
+        resource[element] = local(resource[element], interactions.bases)
     if not is_imaging(resource):
         raise refused("imagingStudy", f"{REPORT}/{id_} is no imaging report")
     patient = PATIENT.fullmatch(str(resource.get("subject", {}).get("reference", "")))
     if patient is None:
         raise refused("subject", "an imaging report is of a Patient")
+    if len(_named(resource, "imagingStudy", STUDY)) > MOST:
+        raise refused("imagingStudy", f"a report is of {MOST} studies at most")
     studies = [
         await _own(interactions, access, "imagingStudy", (STUDY, one), patient[0])
         for one in _named(resource, "imagingStudy", STUDY)
     ]
     if not studies:
         raise refused("imagingStudy", "a report names the ImagingStudy that was read")
-    if "basedOn" not in resource:
+    if not _named(resource, "basedOn", ORDER):
         orders = dict.fromkeys(one for study in studies for one in _named(study, "basedOn", ORDER))
         if orders:
-            resource["basedOn"] = [{"reference": f"{ORDER}/{one}"} for one in orders]
+            made = [{"reference": f"{ORDER}/{one}"} for one in orders]
+            resource["basedOn"] = [*resource.get("basedOn", ()), *made]
     named = tuple(dict.fromkeys(_named(resource, "basedOn", ORDER)))
+    if len(named) > MOST:
+        raise refused("basedOn", f"a report answers {MOST} orders at most")
     for one in named:
         await _own(interactions, access, "basedOn", (ORDER, one), patient[0])
     return Subject(resource, stored.version, patient[1], named)

@@ -13,6 +13,7 @@ import msgspec
 
 from healix_fhir.kernel.clock import instant
 from healix_fhir.operation.prescription.finding import SEVERITY, Finding, Kind
+from healix_fhir.store.lifecycle.provenance import AUTHENTICATED, COMPLETION
 
 Json = dict[str, Any]
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
@@ -34,7 +35,6 @@ ACTIONS: Mapping[str, str] = {
     "8": "Other Action Taken",
 }
 """What may be done about a warning. Spec: v3-ActCode, ActDetectedIssueManagementCode"""
-COMPLETION = "http://terminology.hl7.org/CodeSystem/v3-DocumentCompletion"
 PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 LONGEST = 4000
 
@@ -83,7 +83,7 @@ def provenance(signature: Signature, issues: Sequence[str], answers: Sequence[An
         "resourceType": "Provenance",
         "target": [{"reference": signature.order}],
         "recorded": instant(signature.moment),
-        "activity": {"coding": [{"system": COMPLETION, "code": "LA", "display": "legally authenticated"}]},
+        "activity": {"coding": [{"system": COMPLETION, "code": AUTHENTICATED, "display": "legally authenticated"}]},
         "agent": [{"type": {"coding": [{"system": PARTICIPANT, "code": "author"}]}, "who": _by(signature)}],
     }
     if answers:

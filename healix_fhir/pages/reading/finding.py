@@ -13,6 +13,7 @@ from healix_fhir.pages.people import literal, resources
 from healix_fhir.pages.reading.gate import Caller
 from healix_fhir.pages.reading.shown import PRIORITIES, rank, reader
 from healix_fhir.pages.site import Site
+from healix_fhir.store.lifecycle.provenance import is_signature
 
 Json = dict[str, Any]
 TASK, ORDER, STUDY = "Task", "ServiceRequest", "ImagingStudy"
@@ -52,7 +53,7 @@ async def task_of(site: Site, caller: Caller, id_: str) -> tuple[Json, int]:
     """A Task of reading, and its version. Raises NotFound."""
     stored = await site.interactions.read(caller.access, TASK, id_)
     task = decode(stored.body)
-    if not is_reading(task):
+    if not is_reading(task) or not {"for", "focus", "basedOn"} <= task.keys():
         raise not_found("There is no such case.")
     return task, stored.version
 
@@ -66,7 +67,7 @@ async def report_of(site: Site, caller: Caller, task: Json) -> Json | None:
     orders = ",".join(str(one.get("reference", "")) for one in task.get("basedOn", ()))
     query = [("based-on", orders), ("status", ",".join(DRAFTS)), ("_sort", "-_lastUpdated"), ("_count", str(MOST))]
     drafts = resources(await site.interactions.search(caller.access, REPORT, query))
-    return next((one for one in drafts if _is_by(one, caller.own)), None)
+    return next((one for one in drafts if is_imaging(one) and _is_by(one, caller.own)), None)
 
 
 async def imaging_report(site: Site, caller: Caller, id_: str) -> Json:
@@ -103,9 +104,12 @@ async def by_reference(site: Site, caller: Caller, references: Iterable[str]) ->
 
 
 async def trails_of(site: Site, caller: Caller, report: Json) -> tuple[Sequence[Json], dict[str, str]]:
-    """The Provenances of a report's signatures, and what those whom it names are called."""
+    """The Provenances of a report's signatures, and what those whom it names are called. A practitioner or a patient
+    writes none of them (store/lifecycle/provenance.py).
+    """
     query = [("target", f"{REPORT}/{report['id']}"), ("_count", str(MOST))]
-    trails = list(resources(await site.interactions.search(caller.access, "Provenance", query)))
+    found = resources(await site.interactions.search(caller.access, "Provenance", query))
+    trails = [one for one in found if is_signature(one)]
     named = {str(one["who"].get("reference", "")) for trail in trails for one in trail.get("agent", ())}
     for one in report.get("contained", ()):
         named |= {str(by.get("reference", "")) for by in one.get("performer", ())}

@@ -60,6 +60,8 @@ async def pdf(site: Site, request: Request, caller: Caller) -> Response:
     if id_ is None:
         raise not_found("The PDF of this report is not made yet.")
     held = decode((await site.interactions.read(caller.access, "Binary", id_)).body)
+    if "data" not in held:
+        raise not_found("The PDF of this report is not there.")
     headers = HEADERS | {"Content-Disposition": 'inline; filename="report.pdf"'}
     return Response(base64.b64decode(held["data"]), media_type="application/pdf", headers=headers)
 

@@ -60,6 +60,8 @@ async def submit(site: Site, request: Request, caller: Caller, fields: Fields) -
     except HealixError as error:
         if error.category not in PROBLEMS:
             raise
+        task, _ = await task_of(site, caller, named(request))  # a draft may be saved by now that cannot be signed
+        report = await report_of(site, caller, task)
         return await _page(site, caller, task, report, sent=fields, problem=heard(error.message))
     return RedirectResponse(f"{READING}/{task['id']}?done={done}", 303)
 

@@ -16,6 +16,7 @@ from healix_fhir.store.lifecycle import (
     flag,
     goal,
     medication_request,
+    provenance,
     reading_task,
 )
 from healix_fhir.store.lifecycle.step import Rule
@@ -28,6 +29,7 @@ LIFECYCLES: Mapping[str, Rule] = MappingProxyType(
         "Flag": flag.rule,
         "Goal": goal.rule,
         "MedicationRequest": medication_request.rule,
+        "Provenance": provenance.rule,
         "Task": reading_task.rule,
     }
 )

@@ -76,9 +76,8 @@ def test_a_case_from_the_list_to_the_referrer(room: ReadingRoom, database_url: s
             empty = dict.fromkeys(TEXTS, "")
             refused = await send(ann, again, case, deed="sign", version=version, **empty)
             assert (refused.status_code, "findings or a conclusion" in refused.text) == (400, True)
-            again = await ann.get(case)
-            (version,) = re.findall(r'name="version" value="(\d+)"', again.text)
-            signed = await send(ann, again, case, deed="sign", version=version, critical="yes", **TEXTS)
+            (version,) = re.findall(r'name="version" value="(\d+)"', refused.text)
+            signed = await send(ann, refused, case, deed="sign", version=version, critical="yes", **TEXTS)
             assert signed.headers["location"] == f"{case}?done=signed", signed.text
             done = await ann.get(signed.headers["location"])
             assert "No &lt;b&gt;haemorrhage&lt;/b&gt;" in done.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from dicomweb.dicomjson.encode import encode
@@ -46,3 +47,14 @@ def test_the_structured_report_of_a_bare_study() -> None:
     assert isinstance(content, bytes)
     assert content.count(b"word") == 2800
     assert content.index(b"ISO_IR 192") < 40
+
+
+def test_who_signed_is_nobody_else() -> None:
+    """Where the Practitioner who signed is gone, another who interpreted did not verify it."""
+    readers = [{"reference": "Practitioner/a"}, {"reference": "Practitioner/gone"}]
+    known = {"Practitioner/a": {"name": [{"family": "Other"}]}}
+    made = msgspec.structs.replace(edition(resultsInterpreter=readers), known=known)
+    assert made.study is not None
+    told = json(structured(made, made.study)).decode()
+    assert ("Other" in told, "VERIFIED" in told, "UNVERIFIED" in told) == (False, True, True)
+    assert not [one for one in document(made).blocks if isinstance(one, Paragraph) and "Other" in one.text]

@@ -40,9 +40,11 @@ class Server:
         if scope["method"] == "POST":
             await receive()
         self.begun.append(name)
+        if scope["path"] == "/fhir/watched":
+            await asyncio.wait([asyncio.ensure_future(_gone(receive))])
         await self.ends[name].wait()
-        if scope["path"] == "/fhir/stream":
-            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+        if scope["path"] in ("/fhir/stream", "/fhir/whole"):
+            await send({"type": "http.response.body", "body": b"x", "more_body": scope["path"] == "/fhir/stream"})
 
     async def ask(
         self, name: str, caller: str = "", *, path: str = "/fhir/Patient", method: str = "GET", send: Any = None
@@ -74,6 +76,11 @@ class Server:
         assert isinstance(error, HealixError)
         assert error.retry_after
         return error.category
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def settle() -> None:
@@ -218,8 +225,9 @@ def test_a_slow_sender_holds_no_place() -> None:
     on_a_loop(check)
 
 
-def test_a_slow_reader_holds_no_place() -> None:
-    """While a part of an answer waits for its reader others are served."""
+@pytest.mark.parametrize("path", ["/fhir/stream", "/fhir/whole"])
+def test_a_slow_reader_holds_no_place(path: str) -> None:
+    """While a part of an answer waits for its reader others are served; also while the last part does."""
 
     async def check() -> None:
         server, read = Server(), asyncio.Event()
@@ -227,13 +235,30 @@ def test_a_slow_reader_holds_no_place() -> None:
         async def send(_: Message) -> None:
             await read.wait()
 
-        await server.ask("stream", path="/fhir/stream", send=send)
+        await server.ask("stream", path=path, send=send)
         await server.end("stream")
         await server.ask("read")
         assert server.begun == ["stream", "read"]
         read.set()
         await settle()
         assert server.tasks["stream"].done()
+
+    on_a_loop(check)
+
+
+def test_who_watches_for_the_caller_to_go_keeps_a_place() -> None:
+    """As answers that come in pieces do, at work meanwhile; given up twice, two would be let in for one."""
+
+    async def check() -> None:
+        server = Server()
+        await server.ask("watching", path="/fhir/watched")
+        await server.inputs["watching"].put({"type": "http.request", "body": b""})
+        await settle()
+        await server.ask("read")
+        assert server.begun == ["watching"]
+        await server.inputs["watching"].put({"type": "http.disconnect"})
+        await server.end("watching")
+        assert server.begun == ["watching", "read"]
 
     on_a_loop(check)
 
@@ -249,11 +274,18 @@ def test_bodies_are_held_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
             await server.inputs[name].put({"type": "http.request", "body": b"12345678"})
             await settle()
         assert (server.begun, server.refusal("b")) == (["a"], Category.UNAVAILABLE)
+        monkeypatch.setattr(admission, "HELD", 1)
+        await server.ask("empty", method="POST")
+        await server.inputs["empty"].put({"type": "http.request", "body": b""})
+        await settle()
+        assert server.begun == ["a", "empty"]
+        await server.end("empty")
+        monkeypatch.setattr(admission, "HELD", 10)
         await server.end("a")
         await server.ask("c", method="POST")
         await server.inputs["c"].put({"type": "http.request", "body": b"123456789012"})
         await settle()
-        assert server.begun == ["a", "c"]
+        assert server.begun == ["a", "empty", "c"]
 
     on_a_loop(check)
 
