@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -19,8 +20,7 @@ from healix_fhir.kernel.language.spoken import ENGLISH, language
 FILES = Path(__file__).parent / "words"
 SENTENCE = 3
 """Words beside names, from which on a text is taken for a sentence."""
-NAME = re.compile(r"\\\{(\w+)\\\}")
-"""A name in a text that was escaped for a regular expression."""
+NAME = re.compile(r"\{(\w+)\}")
 
 
 @cache
@@ -60,9 +60,36 @@ def heard(text: str) -> str:
     if text in words:
         return words[text]
     for pattern, spoken in _patterns(language()):
-        if found := pattern.fullmatch(text):
-            return spoken.format(**{name: words.get(value, value) for name, value in found.groupdict().items()})
+        if values := pattern.values(text):
+            return spoken.format(**{name: words.get(value, value) for name, value in values.items()})
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """A sentence with `names` between its `literals`: each stands for one character or more."""
+
+    literals: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def values(self, text: str) -> dict[str, str] | None:
+        """What stands for the names in `text`; None where it is another sentence.
+
+        Each literal is taken where it comes first: when that does not fit, no later place does. So the time is linear
+        in the text, which may quote what somebody sent; a regular expression would try all places of all of them.
+        """
+        first, *between, last = self.literals
+        at, end = len(first), len(text) - len(last)
+        if not text.startswith(first) or not text.endswith(last):
+            return None
+        values = []
+        for literal in between:
+            found = text.find(literal, at + 1, max(end, 0))
+            if found < 0:
+                return None
+            values.append(text[at:found])
+            at = found + len(literal)
+        return dict(zip(self.names, (*values, text[at:end]), strict=True)) if at < end else None
 
 
 class Words(dict[str, str]):
@@ -83,7 +110,7 @@ def _is_sentence(text: str) -> bool:
 
 
 @cache
-def _patterns(code: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+def _patterns(code: str) -> tuple[tuple[_Pattern, str], ...]:
     """The sentences with names as patterns, the longest first, so that the one that says most is met.
 
     What is no sentence, such as `{first} to {last}`, would be met in anything.
@@ -91,7 +118,7 @@ def _patterns(code: str) -> tuple[tuple[re.Pattern[str], str], ...]:
     named = sorted((one for one in catalogue(code) if "{" in one and _is_sentence(one)), key=len, reverse=True)
     made = []
     for text in named:
-        pattern = NAME.sub(r"(?P<\1>.+?)", re.escape(text))
-        if pattern.count("(?P<") == len(set(re.findall(r"\(\?P<(\w+)", pattern))):  # a name twice is no pattern
-            made.append((re.compile(pattern, re.DOTALL), catalogue(code)[text]))
+        literals, names = NAME.split(text)[::2], NAME.findall(text)
+        if len(names) == len(set(names)):  # a name twice is no pattern
+            made.append((_Pattern(tuple(literals), tuple(names)), catalogue(code)[text]))
     return tuple(made)

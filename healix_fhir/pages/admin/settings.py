@@ -29,7 +29,8 @@ SETTINGS = "settings"
 HIDDEN = "set, not shown"
 SECRET = frozenset({"blob_access_key", *(one.name for one in dataclasses.fields(Settings) if not one.repr)})
 """Settings of which no letter is shown."""
-LOGIN = re.compile(r"(?<=//)[^/@]*@")
+LOGIN = re.compile(r"(?<=//)[^/?#\s]*@")
+"""Up to the last `@`: a password may hold one."""
 PASSWORD = re.compile(r"""(password|passfile|sslpassword)\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)""", re.IGNORECASE)
 
 

@@ -21,19 +21,19 @@ def keep_newest(pieces: Pieces, count: int) -> int:
     """
     whole, _ = taken(pieces)
     old, stay = whole[:-count], whole[-count:]
+    lists = [blobs_of(pieces, load(pieces, name).lists) for name in stay]
     names = [path for name in old for path in pieces.store.names(f"{BACKUPS}{name}/")]
     names.sort(key=lambda path: not path.endswith("/manifest"))
     pieces.store.remove(names)
     try:
-        _sweep(pieces, stay)
+        _sweep(pieces, lists)
     except DamagedError as error:
         raise invalid(f"blobs of removed backups are kept, since a backup is damaged: {error}") from error
     return len(old)
 
 
-def _sweep(pieces: Pieces, stay: list[str]) -> None:
+def _sweep(pieces: Pieces, lists: list[Iterator[Blob]]) -> None:
     """Remove the pieces of blobs that no backup names, one directory of 256 at a time."""
-    lists = [blobs_of(pieces, load(pieces, name).lists) for name in stay]
     named = groupby(heapq.merge(*lists, key=lambda blob: blob.key), key=lambda blob: blob.key[:2])
     spread, blobs = next(named, ("", iter(())))
     for number in range(256):

@@ -20,6 +20,7 @@ import psycopg
 from psycopg import Connection
 
 from dicomweb.archive.blobs import Archive
+from dicomweb.study.integrity import damage_of
 from healix_fhir.kernel import backup_hold, clock
 from healix_fhir.kernel.audit_anchors import NAME as ANCHORS
 from healix_fhir.kernel.database import Row
@@ -88,11 +89,12 @@ def take(settings: Settings, archive: Archive, pieces: Pieces, asked: Asked, pro
     store is away.
     """
     with psycopg.connect(settings.database_url, autocommit=True) as connection, _held(connection, asked.place):
+        pieces.store.begin()
         begun = clock.now()
         name = new_name(pieces, begun)
         folder = f"{BACKUPS}{name}"
         cut = [path for paths in taken(pieces)[1].values() for path in paths]
-        known = iter(()) if asked.full else known_blobs(pieces)
+        known = known_blobs(pieces)
         files = tuple(_files(settings, pieces, folder))
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -102,7 +104,7 @@ def take(settings: Settings, archive: Archive, pieces: Pieces, asked: Asked, pro
         sequences = rows.counters(connection)
         progress.total(total)
         with wanted:
-            kept = _Kept(archive, pieces, folder, progress)
+            kept = _Kept(archive, pieces, folder, progress, full=asked.full)
             kept.all(blobs.joined(blobs.read_listed(wanted), known))
         _still_held(connection)
         manifest = Manifest(
@@ -131,8 +133,9 @@ def take(settings: Settings, archive: Archive, pieces: Pieces, asked: Asked, pro
 class _Kept:
     """The blobs of a backup that is being taken."""
 
-    def __init__(self, archive: Archive, pieces: Pieces, folder: str, progress: Progress) -> None:
+    def __init__(self, archive: Archive, pieces: Pieces, folder: str, progress: Progress, *, full: bool) -> None:
         self._archive, self._pieces, self._folder, self._progress = archive, pieces, folder, progress
+        self._full = full
         self.lists: list[Piece] = []
         self.damaged: list[str] = []
         self.blobs = self.bytes = 0
@@ -144,17 +147,22 @@ class _Kept:
             for old, new in zip(group, kept, strict=True):
                 if not new.pieces:
                     self.damaged.append(new.key)
-                elif not old.pieces:
+                elif new is not old:
                     self.blobs += 1
                     self.bytes += new.size
             whole = msgspec.msgpack.encode([one for one in kept if one.pieces])
+            self._pieces.store.settle()  # whoever goes on after a loss of power believes the list
             self.lists.append(self._pieces.put(f"{self._folder}/{LIST}/{len(self.lists):08}", whole))
 
     def _keep(self, blob: Blob) -> Blob:
-        if blob.pieces:
+        if blob.pieces and not (self._full and self._whole(blob)):
             self._progress.blobs(blob.size)
             return blob
         return blobs.keep(self._archive, self._pieces, blob, self._progress.blobs)
+
+    def _whole(self, blob: Blob) -> bool:
+        """Whether the archive has it whole: else what the backup has may be all that is left, and is not touched."""
+        return damage_of(self._archive, blob.key, blob.size, blob.digest) is None
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from healix_fhir.server.backup.pieces import DamagedError, Piece, Pieces
 BACKUPS = "backups/"
 BLOBS = "blobs/"
 LIST = "list"
+LARGEST = 1 << 30
+"""Bytes of a manifest: it names every piece of every table, so that it grows with them beyond a piece."""
 
 
 class Blob(msgspec.Struct, frozen=True, array_like=True):
@@ -112,7 +114,7 @@ def load(pieces: Pieces, name: str | None = None) -> Manifest:
     if name is not None and name not in whole:
         raise invalid(f"there is no whole backup {name}; there is {', '.join(whole[-5:])}")
     try:
-        return msgspec.msgpack.decode(pieces.get(manifest_of(name or whole[-1])), type=Manifest)
+        return msgspec.msgpack.decode(pieces.get(manifest_of(name or whole[-1]), LARGEST), type=Manifest)
     except (DamagedError, msgspec.MsgspecError) as error:
         raise invalid(f"the manifest of the backup {name or whole[-1]} is damaged") from error
 

@@ -56,6 +56,13 @@ class FileStore:
             at = after
         return at
 
+    def begin(self) -> None:
+        """Look for the end again: another backup may have ended since the file was opened."""
+        try:
+            self._end = self._read(os.fstat(self._descriptor).st_size)
+        except OSError as error:
+            raise failed(error) from error
+
     def put(self, name: str, data: bytes) -> None:
         """Append a member."""
         head = tarfile.TarInfo(name)

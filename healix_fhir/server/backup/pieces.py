@@ -73,15 +73,15 @@ class Pieces:
             raise HealixError(Category.UNAVAILABLE, "what was written to the backup does not come back as it was")
         return piece
 
-    def get(self, name: str) -> bytes:
-        """The content of a piece. Raises DamagedError."""
+    def get(self, name: str, most: int = PIECE + SLACK) -> bytes:
+        """The content of a piece, which has `most` bytes at most. Raises DamagedError."""
         stored = self.store.get(name)
         if stored is None:
             raise DamagedError(f"{name} is missing")
         try:
             if self._cipher is not None:
                 stored = self._cipher.decrypt(stored[:NONCE], stored[NONCE:], name.encode())
-            if not 0 <= zstandard.frame_content_size(stored) <= PIECE + SLACK:
+            if not 0 <= zstandard.frame_content_size(stored) <= most:
                 raise DamagedError(f"{name} is damaged")
             return zstandard.ZstdDecompressor().decompress(stored)
         except (InvalidTag, ValueError, zstandard.ZstdError) as error:

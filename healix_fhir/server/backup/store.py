@@ -32,6 +32,9 @@ class Store(Protocol):
     They raise Unavailable, or Full, when storage fails.
     """
 
+    def begin(self) -> None:
+        """Be ready to write after all that others have written, now that none of them writes."""
+
     def put(self, name: str, data: bytes) -> None:
         """Write a piece whole."""
 
@@ -168,6 +171,9 @@ class BucketStore:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+
+    def begin(self) -> None:
+        """Nothing is held of what others do."""
 
     def put(self, name: str, data: bytes) -> None:
         """The store acknowledges what is durable."""

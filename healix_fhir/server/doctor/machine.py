@@ -30,8 +30,9 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from _permissions(settings)
     yield _archive(settings)
     yield _mail(settings)
-    if settings.dimse_tls_certificate:
-        yield certificate(Path(settings.dimse_tls_certificate))
+    for about, path in (("DIMSE", settings.dimse_tls_certificate), ("HTTPS", settings.tls_certificate)):
+        if path:
+            yield certificate(Path(path), f"certificate of {about}")
 
 
 def _disk(data_dir: Path) -> Finding:
@@ -52,7 +53,11 @@ def _permissions(settings: Settings) -> Iterator[Finding]:
         else:
             yield ok("data directory", "only its owner may write in it")
     secrets = {SECRET: data_dir / SECRET}
-    named = {"HEALIX_BACKUP_KEY_FILE": settings.backup_key_file, "HEALIX_DIMSE_TLS_KEY": settings.dimse_tls_key}
+    named = {
+        "HEALIX_BACKUP_KEY_FILE": settings.backup_key_file,
+        "HEALIX_DIMSE_TLS_KEY": settings.dimse_tls_key,
+        "HEALIX_TLS_KEY": settings.tls_key,
+    }
     secrets |= {name: Path(path) for name, path in named.items() if path}
     for name, path in secrets.items():
         if not path.exists():
@@ -81,9 +86,8 @@ def _mail(settings: Settings) -> Finding:
     return warning("mail server", f"HEALIX_SMTP_URL is not set: mails are files, {count} by now, and reach nobody")
 
 
-def certificate(path: Path) -> Finding:
+def certificate(path: Path, about: str) -> Finding:
     """How long a certificate (PEM) is good."""
-    about = "certificate of DIMSE"
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec import msgpack, structs
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
@@ -18,8 +19,8 @@ from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server import migrate
 from healix_fhir.server.backup import making, rows
-from healix_fhir.server.backup.manifest import BLOBS, load
-from healix_fhir.server.backup.pieces import Pieces, open_pieces
+from healix_fhir.server.backup.manifest import BLOBS, load, manifest_of
+from healix_fhir.server.backup.pieces import DamagedError, Pieces, open_pieces
 from healix_fhir.server.backup.store import Store as Kept
 from healix_fhir.server.backup.store import open_store as open_kept
 from healix_fhir.server.backup.verifying import verify
@@ -260,3 +261,62 @@ def test_a_damaged_image_is_told(store: Store, database_url: str, tmp_path: Path
     done = taken(database_url, store.archive, pieces)
     assert (done.manifest.damaged, done.new_blobs, done.manifest.blobs) == ((gone, flipped), 1, 1)
     assert damage(pieces) == 0
+
+
+def test_what_is_left_of_an_image_is_not_written_over(store: Store, database_url: str, tmp_path: Path) -> None:
+    """In full, too, the copy of an image that was damaged since stays, and is in the newest backup."""
+    pieces = pieces_at(f"{tmp_path}/folder/")
+    first = taken(database_url, store.archive, pieces).manifest
+    key = store.sql("SELECT min(blob) FROM instance")[0][0]
+    path = store.archive.path(key)
+    assert path is not None
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    second = taken(database_url, store.archive, pieces, full=True)
+    assert (second.new_blobs, second.manifest.blobs, second.manifest.damaged) == (2, 3, ())
+    assert damage(pieces) == verify(pieces, first, lambda _: None).damaged == 0
+
+
+def test_a_file_that_has_grown_since_it_was_opened(store: Store, database_url: str, tmp_path: Path) -> None:
+    """What another backup has written meanwhile stays."""
+    path = tmp_path / "file"
+    taken(database_url, store.archive, pieces_at(path))
+    early = pieces_at(path)
+    between = taken(database_url, store.archive, pieces_at(path)).manifest
+    last = taken(database_url, store.archive, early).manifest
+    pieces = pieces_at(path)
+    assert [verify(pieces, load(pieces, one.name), lambda _: None).damaged for one in (between, last)] == [0, 0]
+
+
+def test_a_manifest_that_is_larger_than_a_piece(store: Store, database_url: str, tmp_path: Path) -> None:
+    """It names all pieces of all tables, and is read however many there are; another piece is not."""
+    pieces = pieces_at(f"{tmp_path}/folder/")
+    name = taken(database_url, store.archive, pieces).manifest.name
+    large = structs.replace(load(pieces), damaged=("0" * 84,) * 100_000)
+    pieces.put(manifest_of(name), msgpack.encode(large))
+    assert load(pieces) == large
+    with pytest.raises(DamagedError):
+        pieces.get(manifest_of(name))
+
+
+def test_a_list_is_written_after_what_it_names(
+    store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blobs are durable before a list says that they are there: the next backup believes it."""
+    pieces = pieces_at(f"{tmp_path}/file")
+    done: list[str] = []
+    put, settle = pieces.store.put, pieces.store.settle
+
+    def noted(name: str, data: bytes) -> None:
+        done.append(name)
+        put(name, data)
+
+    def settled() -> None:
+        done.append("settled")
+        settle()
+
+    monkeypatch.setattr(pieces.store, "put", noted)
+    monkeypatch.setattr(pieces.store, "settle", settled)
+    taken(database_url, store.archive, pieces)
+    at = next(number for number, name in enumerate(done) if "/list/" in name)
+    assert [name.startswith(BLOBS) for name in done[at - 2 : at]] == [True, False]
+    assert done[at - 1] == "settled"

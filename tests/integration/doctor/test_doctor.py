@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from healix_fhir.kernel.database import one, run
 from healix_fhir.kernel.outbox import Event, publish
+from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.app import POOL
 from healix_fhir.server.cli.main import app
 from healix_fhir.server.doctor import machine, rows
@@ -136,9 +137,14 @@ def test_certificates(tmp_path: Path, days: int, state: str) -> None:
     ).sign(key, SHA256())
     path = tmp_path / "certificate.pem"
     path.write_bytes(made.public_bytes(Encoding.PEM))
-    assert certificate(path).state == state
+    path.chmod(0o644)
+    assert certificate(path, "certificate").state == state
+    https = Settings(data_dir=tmp_path, tls_certificate=str(path), tls_key=str(path))
+    said = {one.about: one.state for one in machine.findings(https)}
+    assert said["certificate of HTTPS"] == state
+    assert said["HEALIX_TLS_KEY"] == "problem"  # others may read it
     path.write_text("none")
-    assert certificate(path).state == "problem"
+    assert certificate(path, "certificate").state == "problem"
 
 
 def test_connections_of_a_web_worker() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date, datetime
 
 import pytest
@@ -54,6 +55,25 @@ def test_texts_are_said_with_their_values(monkeypatch: pytest.MonkeyPatch) -> No
         assert [counted(n, "{n} day", "{n} days") for n in (0, 1, 2)] == ["0 jour", "1 jour", "2 jours"]
         assert (table["y"], table["n"], table.get("z", "raw")) == ("Oui", "No", "raw")
         assert [heard(text) for text in ("Yes", "at most 7 bytes", "Else")] == ["Oui", "7 octets", "Else"]
+
+
+def test_a_message_is_heard_whatever_stands_for_its_names() -> None:
+    """Braces and words of the sentence among them; what lacks its end, or a value, is another sentence."""
+    with speaking("de"):
+        assert heard("That cannot be: write a number from 1 to {n} to 3 kg.") == (
+            "Das kann nicht sein: Geben Sie eine Zahl von 1 bis {n} to 3 kg ein."
+        )
+        for text in ("That cannot be: write a number from 1 to 3 kg", "That cannot be: write a number from 1 to 3 ."):
+            assert heard(text) == text
+
+
+def test_what_somebody_sends_is_heard_in_no_time() -> None:
+    """A message that quotes a long text, made to be like many sentences, takes no time that grows with its powers."""
+    before = time.process_time()
+    with speaking("de"):
+        for again in (" from  to , ", ": seconds, from  to ", " from 1 to 2 "):
+            heard(again * 100)
+    assert time.process_time() - before < 2
 
 
 def test_dates_have_the_form_of_the_language() -> None:

@@ -50,4 +50,5 @@ def test_secrets_are_not_shown() -> None:
     assert by_name["HEALIX_DATABASE_URL"].value.startswith("postgresql://…@db.example.org/healix")
     assert by_name["HEALIX_PORT"].about == "HTTP port."
     assert set(documented()) == set(Settings.__dataclass_fields__)
+    assert shown("cds_url", "https://me:s3c@ret@cds.example.org/a@b") == "https://…@cds.example.org/a@b"
     assert shown("database_url", "host=db password='s3 cret\\' s3cret' user=x") == "host=db password=… user=x"
