@@ -36,6 +36,7 @@ def _handle(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
         "SELECT id, body FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted ORDER BY id FOR SHARE",
         (TYPE_ID[DEVICE], sorted({device for device, _ in had})),
     )
+    had = yield from holders([device for device, _ in had])  # a merge may have carried tokens on before that lock
     devices = {id_: decode_stored(bytes(body)) for id_, body in rows}
     whose = {id_: patient_of(device, bases) for id_, device in devices.items() if is_in_use(device)}
     ended = sorted((device, patient) for device, patient in had if whose.get(device) != patient)

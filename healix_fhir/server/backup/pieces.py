@@ -114,9 +114,12 @@ def open_pieces(store: Store, key_file: str, *, new: bool = False) -> Pieces:
     if header.format != FORMAT:
         raise invalid("the backup is of a later version of Healix")
     if not header.sealed:
-        if new and secret is not None:
+        if secret is None:
+            return Pieces(store, None)
+        if new:
             raise invalid("these backups are not encrypted: take another place for those that are")
-        return Pieces(store, None)
+        # Who can write there could put their own in the place of what was sealed.
+        raise invalid("the backup is not encrypted: to trust it all the same, leave HEALIX_BACKUP_KEY_FILE out")
     if secret is None:
         raise invalid("the backup is encrypted: name its key in HEALIX_BACKUP_KEY_FILE")
     cipher = _cipher(secret, header.id)

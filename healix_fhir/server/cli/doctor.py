@@ -46,7 +46,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT) as connection:
             yield from rows.findings(connection, settings)
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:  # also of a URL that is none, with the password that it may hold in its text
         yield problem("database", f"does not answer ({type(error).__name__})")
     finally:
         if server is not None:

@@ -122,6 +122,8 @@ def test_encrypted(store: Store, database_url: str, tmp_path: Path) -> None:
     for other, where, reason in cases:
         with pytest.raises(HealixError, match=reason):
             pieces_at(where, other)
+    with pytest.raises(HealixError, match="to trust it all the same"):
+        open_pieces(open_kept(f"{tmp_path}/plain/", Settings()), str(keys[0]))
 
 
 def test_no_piece_stands_in_for_another(store: Store, database_url: str, tmp_path: Path) -> None:

@@ -110,6 +110,9 @@ def test_schemas(database_url: str, data_dir: Path) -> None:
     away = doctor("postgresql://user:password@127.0.0.1:1/none", data_dir)
     assert (away[0], away[1]["database"][0]) == (1, "problem")
     assert "password" not in away[1]["database"][1]
+    wrong = doctor("postgresql//user:password@127.0.0.1/none", data_dir)
+    assert (wrong[0], wrong[1]["database"][0]) == (1, "problem")
+    assert "password" not in wrong[1]["database"][1]
     assert doctor("", data_dir)[1]["database"] == ("problem", "there is none yet: run `healix serve`")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -13,7 +14,7 @@ from healix_fhir.care.relationships import consumer
 from healix_fhir.interaction.review import demands
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.consume import drain
-from healix_fhir.kernel.database import open_async_pool
+from healix_fhir.kernel.database import Work, open_async_pool
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.json import decode, encode
 from healix_fhir.operation.invocation import Invocation
@@ -22,6 +23,7 @@ from healix_fhir.operation.merging.records import LOCK
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext
+from smart_auth.oauth import pairing
 from tests.support.fhir_server import BASE, SYSTEM, Pool, do, of_patient, put, rows, serve, with_scope
 from tests.support.operation import run
 
@@ -133,10 +135,8 @@ def test_care_follows(pool: Pool, database_url: str) -> None:
     assert cared() == before
 
 
-def test_devices_go_on_for_who_stays(pool: Pool, database_url: str) -> None:
-    """The token of a paired device is the surviving Patient's, and after the undoing the first one's again; the answers
-    and the trail say so. Nothing is taken back.
-    """
+def pair(pool: Pool) -> None:
+    """The Device `w` of Patient/a, with a token."""
     put(pool, {"resourceType": "Device", "id": "w", "status": "active", "patient": to("a")}, "w")
     with pool.connection() as connection:
         connection.execute(
@@ -145,14 +145,43 @@ def test_devices_go_on_for_who_stays(pool: Pool, database_url: str) -> None:
             " FROM patient_key WHERE id = 'a'"
         )
 
+
+def whose_token(pool: Pool, database_url: str) -> list[Any]:
+    """The patients of the tokens, and whether these are revoked, when all events were handled."""
+    with psycopg.connect(database_url) as connection:
+        while drain(connection, {"resource": [devices.consumer((BASE,))]}):
+            pass
+    return rows(
+        pool,
+        "SELECT t.patient, t.revoked FROM access_token t JOIN patient_key k USING (pat) WHERE k.id = t.patient",
+    )
+
+
+def test_a_merge_while_a_device_is_looked_at(pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its token goes on: it is not taken for one of somebody else."""
+    pair(pool)
+    looked: list[str] = []
+
+    def late(changed: Sequence[str]) -> Work[set[tuple[str, str]]]:
+        found = yield from pairing.holders(changed)
+        if not looked:
+            call(database_url, "merge")
+        looked.extend(changed)
+        return found
+
+    monkeypatch.setattr(devices, "holders", late)
+    assert whose_token(pool, database_url) == [("b", False)]
+    assert looked
+
+
+def test_devices_go_on_for_who_stays(pool: Pool, database_url: str) -> None:
+    """The token of a paired device is the surviving Patient's, and after the undoing the first one's again; the answers
+    and the trail say so. Nothing is taken back.
+    """
+    pair(pool)
+
     def whose() -> list[Any]:
-        with psycopg.connect(database_url) as connection:
-            while drain(connection, {"resource": [devices.consumer((BASE,))]}):
-                pass
-        return rows(
-            pool,
-            "SELECT t.patient, t.revoked FROM access_token t JOIN patient_key k USING (pat) WHERE k.id = t.patient",
-        )
+        return whose_token(pool, database_url)
 
     assert whose() == [("a", False)]
     told = call(database_url, "merge")["outcome"]["issue"][0]["diagnostics"]
