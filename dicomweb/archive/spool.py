@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -44,9 +45,13 @@ STALE = 3600.0
 
 
 def stale(incoming: Path, age: float = STALE) -> list[Path]:
-    """The files and folders that came more than `age` seconds ago."""
-    before = time.time() - age
-    return [path for path in incoming.iterdir() if path.stat().st_mtime < before]
+    """The files and folders that came more than `age` seconds ago; one that goes meanwhile is none of them."""
+    before, found = time.time() - age, []
+    for path in incoming.iterdir():
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < before:
+                found.append(path)
+    return found
 
 
 def clear(incoming: Path, age: float = STALE) -> int:

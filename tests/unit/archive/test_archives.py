@@ -15,7 +15,7 @@ from dicomweb.archive.blobs import STREAM_CHUNK, Archive, new_key
 from dicomweb.archive.local import LocalArchive
 from dicomweb.archive.opening import check_archive, open_archive
 from dicomweb.archive.remote import RemoteArchive
-from dicomweb.archive.spool import BUFFER, Spool
+from dicomweb.archive.spool import BUFFER, Spool, clear
 from dicomweb.archive.tiered import TieredArchive
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
@@ -270,3 +270,11 @@ def test_a_start_clears_what_a_crash_left(tmp_path: Path) -> None:
     assert (young.path.exists(), old.path.exists()) == (True, False)
     young.discard()
     old.close()
+
+
+def test_what_goes_while_it_is_looked_at_is_not_stale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that a server writes to: an object that was kept between two looks is no reason to fail."""
+    (tmp_path / "old").touch()
+    monkeypatch.setattr(Path, "iterdir", lambda _: iter([tmp_path / "kept meanwhile", tmp_path / "old"]))
+    assert clear(tmp_path, age=-1) == 1
+    assert not (tmp_path / "old").exists()
