@@ -36,6 +36,7 @@ def _part(role: str) -> Callable[[Node, random.Random], int]:
     """Kill one process of a role."""
 
     def inflict(node: Node, chance: random.Random) -> int:
+        wait_until(lambda: node.served.children(role), f"a {role} to kill")  # it may be pausing between two tries
         count = kill([chance.choice(node.served.children(role))])
         wait_until(lambda: len(node.served.children(role)) == (node.workers if role == "web" else 1), f"a new {role}")
         return count
