@@ -58,7 +58,6 @@ class Ledger:
     chains: list[Chain] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     images: list[Image] = field(default_factory=list)
-    exports: list[str] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
