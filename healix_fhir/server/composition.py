@@ -60,6 +60,7 @@ from healix_fhir.care.sync.errand import syncer
 from healix_fhir.imaging import bridge, orders, unmerged, workitems
 from healix_fhir.imaging.performing import consumer as performing
 from healix_fhir.imaging.reading import consumer as reading
+from healix_fhir.imaging.reporting import withdrawing
 from healix_fhir.imaging.scheduling import consumer as scheduling
 from healix_fhir.kernel import clock, sms
 from healix_fhir.kernel.consume import Consumers
@@ -121,6 +122,7 @@ def consumers(settings: Settings) -> Consumers:
             priors.scheduled,
             performing.patients,
             reading.consumer(bases),
+            withdrawing.consumer(bases),
             daily.marker(settings.zone),
             devices.consumer(bases),
             goals.consumer(bases, settings.zone),

@@ -42,7 +42,8 @@ from healix_fhir.interaction.patch import patched
 from healix_fhir.kernel.database import Row, Statement, Work, transaction
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.model.definitions import TYPE_ID
-from healix_fhir.model.imaging_report import REPORT, instance_of
+from healix_fhir.model.imaging_report import REPORT, SIGNED, instance_of
+from healix_fhir.model.json import decode
 from healix_fhir.operation.report import is_narrowed
 from healix_fhir.search.security_labels import is_restricted, label
 from healix_fhir.store.commit import commit
@@ -110,7 +111,15 @@ class Filer:
             raise
 
     def _filed(self, edition: Edition, made: bytes, labels: Sequence[Json]) -> Work[None]:
-        """Write the resources of a version, and tell who ordered it; nothing where that was done."""
+        """Write the resources of a version, and tell who ordered it; nothing where that was done, or where the report
+        has become a mistake by now, which takes back what is there (withdrawing.py).
+        """
+        held = yield Statement(
+            "SELECT body FROM resource WHERE type = %s AND id = %s AND NOT deleted FOR UPDATE",
+            (TYPE_ID[REPORT], edition.report["id"]),
+        )
+        if not held or decode(bytes(held[0][0])).get("status") not in SIGNED:
+            return
         id_ = resource_id(DOCUMENT, edition.uid)
         rows = yield Statement("SELECT 1 FROM resource WHERE type = %s AND id = %s", (TYPE_ID[DOCUMENT], id_))
         if rows:

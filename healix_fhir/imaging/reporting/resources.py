@@ -14,10 +14,10 @@ from healix_fhir.imaging.reporting.edition import Edition, pdf_uid, resource_id
 from healix_fhir.imaging.reporting.printed import language_of
 from healix_fhir.kernel.clock import instant
 from healix_fhir.model.imaging_report import CODE, is_critical
+from healix_fhir.store.lifecycle.communication import CATEGORY, NOTIFICATION
 
 Json = dict[str, Any]
 PDF = "application/pdf"
-CATEGORY = "http://terminology.hl7.org/CodeSystem/communication-category"
 URI_SYSTEM = "urn:ietf:rfc:3986"
 
 
@@ -81,7 +81,7 @@ def communication(edition: Edition, recipient: str, labels: Sequence[Json]) -> J
         "resourceType": "Communication",
         "id": resource_id("Communication", edition.uid),
         "status": "completed",
-        "category": [{"coding": [{"system": CATEGORY, "code": "notification"}]}],
+        "category": [{"coding": [{"system": CATEGORY, "code": NOTIFICATION}]}],
         "priority": "urgent" if critical else "routine",
         "subject": report["subject"],
         "about": [{"reference": f"DiagnosticReport/{report['id']}"}],

@@ -25,8 +25,8 @@ from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.ids import logical_id
 from healix_fhir.kernel.jobs import enqueue
-from healix_fhir.model.imaging_report import REPORT, UID_PREFIX, UID_SYSTEM, instance_of
-from healix_fhir.operation.imaging_report.subject import Subject
+from healix_fhir.model.imaging_report import REPORT, UID_PREFIX, UID_SYSTEM, content, instance_of
+from healix_fhir.operation.imaging_report.subject import Subject, refused
 from healix_fhir.operation.imaging_report.task import TASK, tasks_of
 from healix_fhir.store.commit import Member, commit_each
 from healix_fhir.store.lifecycle.diagnostic_report import SIGN
@@ -39,6 +39,8 @@ from smart_auth.patients import remember
 Json = dict[str, Any]
 FILE = "reports.file"
 """The job that files a signed report: as PDF, and in its study."""
+LONGEST = 500_000
+"""Characters of all sections and addenda: some hundred pages, which take seconds to set."""
 PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 
 
@@ -53,9 +55,12 @@ class Signature(msgspec.Struct, frozen=True):
 
 
 async def sign(interactions: Interactions, access: AccessContext, signature: Signature) -> Stored:
-    """Write the signed version. Raises Conflict where another reader has the case or has reported it, and
-    PreconditionFailed when the report has changed meanwhile.
+    """Write the signed version. Raises Conflict where another reader has the case or has reported it,
+    PreconditionFailed when the report has changed meanwhile, and Unprocessable for one that is longer than `LONGEST`.
     """
+    said = content(signature.resource)
+    if sum(map(len, (*said.sections.values(), *(one.text for one in said.addenda)))) > LONGEST:
+        raise refused("contained", f"a report has {LONGEST} characters at most")
     done = await interactions.writing.reviewed(
         access,
         lambda review: atransaction(

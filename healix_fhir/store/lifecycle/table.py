@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from healix_fhir.store.lifecycle import (
     appointment,
+    communication,
     detected_issue,
     diagnostic_report,
     flag,
@@ -24,6 +25,7 @@ from healix_fhir.store.lifecycle.step import Rule
 LIFECYCLES: Mapping[str, Rule] = MappingProxyType(
     {
         "Appointment": appointment.rule,
+        "Communication": communication.rule,
         "DetectedIssue": detected_issue.rule,
         "DiagnosticReport": diagnostic_report.rule,
         "Flag": flag.rule,

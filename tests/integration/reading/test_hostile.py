@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from healix_fhir.search.security_labels import clearance
+from healix_fhir.store.lifecycle.communication import CATEGORY, NOTIFICATION
 from smart_auth.account.clearance import clear
 from tests.integration.reading.test_cases import taking
 from tests.integration.reading.test_reports import URL, parameters, written
@@ -86,6 +87,28 @@ def test_nobody_signs_for_another(shared: ReadingRoom) -> None:
         for client in (ann, own):
             answer = client.post("/fhir/Provenance", json=trail(f"DiagnosticReport/{made['id']}"))
             assert (answer.status_code, "$sign" in answer.text) == (422, True), answer.text
+
+
+def test_no_patient_tells_who_ordered(shared: ReadingRoom) -> None:
+    """That there is a report to be read now: it would stand among what the server tells them."""
+    told = {
+        "resourceType": "Communication", "status": "completed", "priority": "urgent",
+        "subject": {"reference": "Patient/p"},
+        "category": [{"coding": [{"system": CATEGORY, "code": NOTIFICATION}]}],
+        "about": [{"reference": "DiagnosticReport/x"}],
+        "recipient": [{"reference": "Practitioner/ref"}], "payload": [{"contentString": "Call this number."}],
+    }  # fmt: skip
+    with shared.server.client("patient/*.cruds", patient="p", username="pat") as own:
+        answer = own.post("/fhir/Communication", json=told)
+        assert (answer.status_code, "by the server" in answer.text) == (422, True), answer.text
+
+
+def test_a_report_has_an_end(shared: ReadingRoom) -> None:
+    """What takes minutes to set is not signed."""
+    with shared.as_("ann") as ann:
+        made = written(ann, draft(waiting(shared), conclusion="x" * 500_001))
+        refused = ann.post(f"{URL}/{made['id']}/$sign")
+        assert (refused.status_code, "at most" in refused.text) == (422, True), refused.text
 
 
 def signed(client: httpx.Client, task: Json) -> Json:
@@ -166,6 +189,18 @@ def test_a_report_of_a_patient_who_is_merged_before_it_is_filed(room: ReadingRoo
     with room.system() as system:
         study = room.get(task["focus"]["reference"])["identifier"][0]["value"].removeprefix("urn:oid:")
         assert system.get(f"/dicomweb/studies/{study}/series?Modality=SR").status_code == 200
+
+
+def test_a_mistake_takes_its_document_back(room: ReadingRoom) -> None:
+    """What was filed as current is none any more when the report was all wrong."""
+    task = room.case()
+    with room.as_("ann") as ann:
+        report = signed(ann, task)
+        room.settle()
+        now = room.get(f"DiagnosticReport/{report['id']}")
+        assert ann.put(f"{URL}/{report['id']}", json=now | {"status": "entered-in-error"}).is_success
+    room.settle()
+    assert [one["status"] for one in room.found("DocumentReference?subject=Patient/p")] == ["entered-in-error"]
 
 
 def test_an_amended_report_that_came_from_elsewhere(room: ReadingRoom) -> None:
