@@ -28,5 +28,5 @@ def test_observations_that_interest_nobody(pool: Pool, database_url: str, tmp_pa
         recorded.append(statements)
     few, many = recorded
     assert few == many
-    assert len(many) <= 8
+    assert len(many) <= 9
     assert sum("r.body" in one for one in many) == 1
