@@ -25,7 +25,7 @@ from healix_fhir.care.glance import OBSERVATION, Glance, Onlooker, glances
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel import arrays
 from healix_fhir.kernel.database import Statement, Work
-from healix_fhir.kernel.outbox import Event
+from healix_fhir.kernel.outbox import LONGEST, Event
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode_stored
 from healix_fhir.operation.measurement.daily import COURSES, day_at, day_of, days, reach, summary
@@ -45,7 +45,7 @@ LATER = 3
 """Seconds between a reading and the summary of its day."""
 REST = 0.001
 """Seconds for each of its readings, for which a day that was summed up is left alone: the work stays in proportion."""
-LONGEST_REST = 300.0
+LONGEST_REST = LONGEST
 """Seconds that a day rests at most."""
 AT_ONCE = 10
 """Days whose readings are in memory together."""
@@ -196,7 +196,7 @@ def _resting(key: bytes, asked: Sequence[PatientDay], zone: tzinfo) -> Work[dict
         ),
         prepare=False,
     )
-    left = {fresh[n - 1]: min(count * REST, LONGEST_REST) - ago[fresh[n - 1]] for n, count in rows}
+    left = {fresh[n - 1]: min(count * REST, LONGEST_REST) - max(ago[fresh[n - 1]], 0) for n, count in rows}
     return {one: seconds for one, seconds in left.items() if seconds > 0}
 
 

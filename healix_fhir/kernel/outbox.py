@@ -19,8 +19,8 @@ from healix_fhir.kernel.database import Statement, Work, metadata
 
 CHANNEL = "healix_outbox"
 ATTEMPTS = 8
-LONGEST = 2.0**ATTEMPTS
-"""Seconds that no pause between two attempts exceeds."""
+LONGEST = 300.0
+"""Seconds that no event is put off for: longer than the last pause between two attempts."""
 
 outbox = Table(
     "outbox",
@@ -71,14 +71,14 @@ def publish(events: Sequence[Event]) -> Statement:
 def claim(limit: int) -> Work[list[Event]]:
     """Take the oldest due events out, in order; the caller's transaction decides whether they stay out.
 
-    Those that are due after the longest pause were published or put off before the clock was set back.
+    Those that are due later than an event may be put off were published before the clock was set back.
 
     Both statements are planned for what is there now. With its idea of an outbox that was empty when it was looked at
     last, PostgreSQL would compare each of a batch with every other, and read all of a long outbox for each batch.
     """
     rows = yield Statement(
         """SELECT topic, payload, seq, attempts FROM outbox
-           WHERE (due <= now() OR attempts = 0 OR due > now() + make_interval(secs => %s)) AND attempts < %s
+           WHERE (due <= now() OR due > now() + make_interval(secs => %s)) AND attempts < %s
            ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED""",
         (LONGEST, ATTEMPTS, limit),
         prepare=False,

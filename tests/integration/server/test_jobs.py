@@ -171,6 +171,8 @@ def test_clock_that_was_set_back(connection: Connection[Row]) -> None:
         connection.execute("UPDATE outbox SET due = now() + interval '1 hour'")
         connection.execute("UPDATE outbox SET attempts = 1 WHERE seq > (SELECT min(seq) FROM outbox)")
         connection.execute("UPDATE outbox SET due = now() + '1 min' WHERE seq = (SELECT max(seq) FROM outbox)")
+        run(connection, statement(publish([Event("t", {"name": "later"})])))
+        connection.execute("UPDATE outbox SET due = now() + '1 min' WHERE seq = (SELECT max(seq) FROM outbox)")
         assert drain(connection, {"t": (consumer.handle,)}) == 2
         assert handled(connection) == ["new", "put off"]
 
