@@ -16,7 +16,7 @@ from tests.support.serve import Served
 
 dicomweb_client = pytest.importorskip("dicomweb_client")
 
-STUDY = 821
+STUDY = 829
 SLICES = 2
 SIZE = 32
 SERIES = (uid(STUDY), uid(STUDY, 1))
@@ -25,7 +25,7 @@ INSTANCE = (*SERIES, uid(STUDY, 1, 1))
 
 def originals() -> list[Dataset]:
     """The slices of one CT series."""
-    return [dcmread(io.BytesIO(ct(STUDY, 1, number, size=SIZE, PatientID="P821"))) for number in range(1, SLICES + 1)]
+    return [dcmread(io.BytesIO(ct(STUDY, 1, number, size=SIZE, PatientID="P829"))) for number in range(1, SLICES + 1)]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_store_again(client: Any) -> None:
 @pytest.mark.spec("PS3.18 10.6")
 def test_search(client: Any) -> None:
     """Studies, series and instances are found by their keys."""
-    studies = client.search_for_studies(search_filters={"PatientID": "P821"}, fields=["StudyDescription"])
+    studies = client.search_for_studies(search_filters={"PatientID": "P829"}, fields=["StudyDescription"])
     series = client.search_for_series(uid(STUDY), search_filters={"Modality": "CT"})
     instances = client.search_for_instances(*SERIES, limit=1, offset=1)
     assert [Dataset.from_json(found).StudyInstanceUID for found in studies] == [uid(STUDY)]
@@ -98,7 +98,7 @@ def test_absent(client: Any) -> None:
 FILTER = {"search_filters": {"StudyInstanceUID": uid(STUDY)}}
 PNG, JPEG = b"\x89PNG", b"\xff\xd8"
 METHODS: dict[str, Callable[[Any], object]] = {
-    "search_for_studies": lambda c: _one(c.search_for_studies(search_filters={"PatientID": "P821"}), uid(STUDY)),
+    "search_for_studies": lambda c: _one(c.search_for_studies(search_filters={"PatientID": "P829"}), uid(STUDY)),
     "search_for_series": lambda c: _one(c.search_for_series(uid(STUDY), get_remaining=True), uid(STUDY)),
     "search_for_instances": lambda c: len(c.search_for_instances(limit=1, get_remaining=True, **FILTER)) == SLICES,
     "retrieve_study": lambda c: same(c.retrieve_study(uid(STUDY)), originals()),
