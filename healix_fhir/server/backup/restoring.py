@@ -27,6 +27,7 @@ from healix_fhir.server.backup.lanes import ahead
 from healix_fhir.server.backup.making import Progress
 from healix_fhir.server.backup.manifest import Blob, File, Manifest, blobs_of
 from healix_fhir.server.backup.pieces import DamagedError, Pieces
+from healix_fhir.server.backup.verifying import verify
 from smart_auth.oauth.seal import FILE as SECRET
 
 ENTERED = 1000
@@ -35,14 +36,14 @@ ENTERED = 1000
 def restore(settings: Settings, pieces: Pieces, manifest: Manifest, progress: Progress, *, overwrite: bool) -> None:
     """Bring database, images and secret to what the backup has.
 
-    Raises Invalid when there is a database already, unless it may `overwrite` that; when the backup is damaged, or of
-    a later version.
+    Raises Invalid when there is a database already, unless it may `overwrite` that, for which the backup is read whole
+    first; when the backup is damaged, or of a later version.
     """
     url = settings.database_url
     if manifest.schema > migrate.head():
         raise invalid(f"the backup is of a later version of Healix ({manifest.version})")
     with psycopg.connect(url, autocommit=True) as connection:
-        _prepare(connection, manifest, overwrite=overwrite)
+        _prepare(connection, pieces, manifest, overwrite=overwrite)
     progress.total(manifest.blob_bytes)
     migrate.upgrade(url, manifest.schema)
     try:
@@ -57,10 +58,14 @@ def restore(settings: Settings, pieces: Pieces, manifest: Manifest, progress: Pr
     migrate.migrate(url)
 
 
-def _prepare(connection: Connection[Row], manifest: Manifest, *, overwrite: bool) -> None:
+def _prepare(connection: Connection[Row], pieces: Pieces, manifest: Manifest, *, overwrite: bool) -> None:
     there, marked = rows.state_of(connection)
-    if there and not (marked or overwrite):
-        raise invalid("there is data already: restore into an empty place, or with --overwrite")
+    if there and not marked:
+        if not overwrite:
+            raise invalid("there is data already: restore into an empty place, or with --overwrite")
+        verdict = verify(pieces, manifest, lambda _: None)
+        if verdict.damaged:
+            raise invalid(f"the backup is damaged, and what is there stays: {verdict.problems[0]}")
     if there or marked:
         rows.reset(connection)
     with connection.transaction():

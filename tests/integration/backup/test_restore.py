@@ -201,6 +201,20 @@ def test_refused(backup: Backup, restored: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_what_is_there_goes_only_for_what_is_whole(restored: Path, tmp_path: Path) -> None:
+    """A damaged backup takes the place of nothing; a whole one does."""
+    place = f"{tmp_path}/folder/"
+    assert command(restored, "backup", "--to", place).returncode == 0
+    (piece,) = tmp_path.glob("folder/backups/*/rows/resource.*")
+    whole = piece.read_bytes()
+    piece.write_bytes(whole[:-1])
+    done = command(restored, "restore", place, "--overwrite")
+    assert (done.returncode, "what is there stays" in done.stderr) == (1, True), done.stderr
+    assert command(restored, "audit", "verify").returncode == 0
+    piece.write_bytes(whole)
+    assert command(restored, "restore", place, "--overwrite").returncode == 0
+
+
 def test_a_backup_that_was_killed(restored: Path, tmp_path: Path) -> None:
     """It is told that it was cut off; the next one is whole."""
     server = embedded.start(restored)
