@@ -32,6 +32,8 @@ BODY = 20.0
 BODY_BYTES = 1024
 LINGER = 5.0
 STALL = 60.0
+PROGRESS = 65_536
+"""Bytes of an answer that a caller has to take within `STALL`: whoever is slow, and goes on, has all of it."""
 IDLE = 5.0
 SWEEP = 1.0
 CONNECTIONS = 1000
@@ -69,6 +71,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._deadline = 0.0
         self._received = 0
         self._stalled: float | None = None
+        self._unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection owes its first request's headers."""
@@ -144,13 +147,17 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         """The caller does not read as fast as we write."""
-        self._stalled = self.loop.time() + STALL
+        self._await_reading(self.loop.time())
         super().pause_writing()
 
     def resume_writing(self) -> None:
         """The caller has read."""
         self._stalled = None
         super().resume_writing()
+
+    def _await_reading(self, now: float) -> None:
+        self._stalled = now + STALL
+        self._unread = self.transport.get_write_buffer_size()
 
     def _make_room(self) -> None:
         """Close the connection that is nearest to its deadline of those of which no request is complete."""
@@ -179,7 +186,9 @@ class DeadlineProtocol(HttpToolsProtocol):
             self._sweeping[self.server_state] = False
 
     def _check(self, now: float) -> None:
-        if self._stalled is not None and now > self._stalled:
+        if self._stalled is not None and self._unread - self.transport.get_write_buffer_size() >= PROGRESS:
+            self._await_reading(now)
+        elif self._stalled is not None and now > self._stalled:
             self.transport.abort()
         elif self._phase is Phase.HEADERS and now > self._deadline:
             self._refuse(408)

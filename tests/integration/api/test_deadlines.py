@@ -55,13 +55,13 @@ def connect(address: tuple[str, int]) -> socket.socket:
 
 def rest(connection: socket.socket) -> bytes:
     """Everything until the server closes the connection; fails when it does not."""
-    received = b""
+    received = []
     try:
         while chunk := connection.recv(65536):
-            received += chunk
+            received.append(chunk)
     except ConnectionResetError:
         pass
-    return received
+    return b"".join(received)
 
 
 def answers(connection: socket.socket) -> bool:
@@ -186,6 +186,20 @@ def test_a_caller_that_does_not_read_is_cut(address: tuple[str, int]) -> None:
         connection.sendall(GET.replace(b"GET /", b"GET /big"))
         time.sleep(1.5)
         assert len(rest(connection)) < 64 << 20
+
+
+def test_a_caller_that_reads_slowly_has_the_whole_answer(
+    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large answer over a slow line takes longer than the deadline, and comes whole."""
+    monkeypatch.setattr(deadlines, "STALL", 2.0)
+    received = 0
+    with connect(address) as connection:
+        connection.sendall(GET.replace(b"GET /", b"GET /big"))
+        for _ in range(20):
+            time.sleep(0.15)
+            received += len(connection.recv(2 << 20, socket.MSG_WAITALL))
+        assert received + len(rest(connection)) > 64 << 20
 
 
 def test_a_connection_serves_many_requests_and_pipelined_ones(address: tuple[str, int]) -> None:
