@@ -168,7 +168,10 @@ def _compute(zone: tzinfo, bases: tuple[str, ...], events: Sequence[Event]) -> W
 
 
 def _resting(key: bytes, asked: Sequence[PatientDay], zone: tzinfo) -> Work[dict[PatientDay, float]]:
-    """The days that were summed up so short a time ago, for what they hold, that they are left alone; for how long."""
+    """The days that were summed up so short a time ago, for what they hold, that they are left alone; for how long.
+
+    Those that were summed up later than now, before the clock was set back, are not.
+    """
     kept = [(n, id_of(key, patient, name, day)) for n, (patient, day) in enumerate(asked) for name in COURSES]
     rows = yield Statement(
         """SELECT x.n, extract(epoch FROM now() - max(r.updated))::float8
@@ -178,7 +181,7 @@ def _resting(key: bytes, asked: Sequence[PatientDay], zone: tzinfo) -> Work[dict
         prepare=False,
     )
     ago = {asked[n]: seconds for n, seconds in rows}
-    fresh = [one for one in ago if ago[one] < LONGEST_REST]
+    fresh = [one for one in ago if 0 <= ago[one] < LONGEST_REST]
     if not fresh:
         return {}
     spans = [reach(day, zone) for _, day in fresh]
@@ -196,7 +199,7 @@ def _resting(key: bytes, asked: Sequence[PatientDay], zone: tzinfo) -> Work[dict
         ),
         prepare=False,
     )
-    left = {fresh[n - 1]: min(count * REST, LONGEST_REST) - max(ago[fresh[n - 1]], 0) for n, count in rows}
+    left = {fresh[n - 1]: min(count * REST, LONGEST_REST) - ago[fresh[n - 1]] for n, count in rows}
     return {one: seconds for one, seconds in left.items() if seconds > 0}
 
 

@@ -108,17 +108,21 @@ FROM unnest(%s::text[], %s::timestamptz[]) AS x (u, d)"""
 
 
 def _due(uids: Sequence[str]) -> Work[list[str]]:
-    """The studies to be written now; one that was written just before is put off until its pause is over."""
+    """The studies to be written now; one that was written just before is put off until its pause is over.
+
+    One that was written later than now was written before the clock was set back: it does not rest until then.
+    """
     rows = yield Statement(_DUE, (uids, [imaging_study_id(uid) for uid in uids], TYPE_ID["ImagingStudy"], uids))
     moment = clock.now()
-    resting = {uid: due for uid, count, written in rows if (due := _next(count, written)) is not None and due > moment}
+    ends = {uid: (written, _next(count, written)) for uid, count, written in rows if written is not None}
+    resting = {uid: due for uid, (written, due) in ends.items() if written <= moment < due}
     if resting:
         yield Statement(_POSTPONE, (TOPIC, list(resting), list(resting.values())))
     return [uid for uid, _, _ in rows if uid not in resting]
 
 
-def _next(instances: int, written: datetime | None) -> datetime | None:
-    return None if written is None else written + min(instances * PAUSE_PER_INSTANCE, LONGEST_PAUSE)
+def _next(instances: int, written: datetime) -> datetime:
+    return written + min(instances * PAUSE_PER_INSTANCE, LONGEST_PAUSE)
 
 
 _GONE = """

@@ -207,3 +207,18 @@ def test_a_day_of_many_readings_rests(clinic: Clinic, pool: Pool, monkeypatch: p
     assert asked_for(pool) == []
     (found,) = summaries(pool).values()
     assert found["count"] == 4
+
+
+def test_a_day_summed_up_before_the_clock_was_set_back_does_not_rest(
+    clinic: Clinic, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes after it was summed up half an hour ahead is in its figures now, and not when that time comes."""
+    clinic.put(reading("o0", "2026-03-04T10:00:00Z", 60))
+    handle(pool)
+    rows(pool, "UPDATE resource SET updated = updated + interval '30 min' WHERE id LIKE 'd-%%' RETURNING 1")
+    monkeypatch.setattr(daily, "REST", 20)
+    clinic.put(reading("o1", "2026-03-04T11:00:00Z", 61))
+    handle(pool)
+    assert asked_for(pool) == []
+    (found,) = summaries(pool).values()
+    assert found["count"] == 2

@@ -226,6 +226,18 @@ def test_a_growing_study_is_not_written_for_each_image(
     assert resources(store, "ImagingStudy")[0]["numberOfInstances"] == 305
 
 
+def test_a_study_written_before_the_clock_was_set_back_does_not_rest(store: Store, no_pause: timedelta) -> None:
+    """What comes after its ImagingStudy was written half an hour ahead is told of now, and not when that time comes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bridge, "PAUSE_PER_INSTANCE", no_pause)
+        store.add(small(1))
+        settle(store)
+        store.sql("UPDATE resource SET updated = updated + interval '30 min' WHERE type = %s", TYPE_ID["ImagingStudy"])
+        store.add(small(1, 1, 2))
+        settle(store)
+    assert resources(store, "ImagingStudy")[0]["numberOfInstances"] == 2
+
+
 def test_a_study_knows_its_resource(store: Store) -> None:
     """The study row has the key of its ImagingStudy, also of one that was there before or is made anew."""
     id_ = imaging_study_id(uid(1))
