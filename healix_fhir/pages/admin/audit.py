@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -106,12 +106,13 @@ def _asked(sent: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _moment(text: str) -> str:
-    """A time of UTC as a browser's field for dates and times sends it, to the minute."""
+    """A time as a browser's field for dates and times sends it, of UTC, or with its offset; to the minute."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise invalid("write times as 2026-01-31T08:00, in UTC", code="value") from error
-    return f"{moment:%Y-%m-%dT%H:%M}:00Z"
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='minutes')}:00Z"
 
 
 def _line(event: dict[str, Any]) -> Line:
