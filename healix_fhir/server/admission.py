@@ -4,6 +4,7 @@ Clinical work and bulk work have places of their own, so that exports never keep
 waits in a line of its class; each line is bounded in number and in time, and callers in it take turns: one that sends
 a thousand requests at once waits for itself, and another is served after one of them. What finds the line full, or
 stands in it for too long, is refused with 503 and `Retry-After`; a caller with too many requests in line gets 429.
+A caller is a token that was good here before; all others are their address, whatever they claim to be.
 
 Only work takes a place: it is left while the caller sends its body or reads its answer, so that slow callers hold none.
 Bodies that are held meanwhile are counted, and the process holds `HELD` bytes of them at most.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict, deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,16 @@ class Terms:
     waiting: int
     each: int
     seconds: float
+
+
+Recognise = Callable[[Mapping[bytes, bytes]], bytes | None]
+"""The hash of the token in the headers of a request, where that was good before."""
+
+
+def nobody(headers: Mapping[bytes, bytes]) -> bytes | None:
+    """No token was good yet."""
+    del headers
+    return None
 
 
 CLINICAL_TERMS = Terms(at_once=16, waiting=256, each=128, seconds=10.0)
@@ -125,6 +136,11 @@ class Admission:
         self._telemetry = telemetry
         self._lines = {"clinical": Line(clinical), "bulk": Line(bulk)}
         self._held = 0
+        self._recognise: Recognise = nobody
+
+    def use(self, recognise: Recognise) -> None:
+        """From now on, give those their own turns whom `recognise` knows."""
+        self._recognise = recognise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface. Raises Unavailable and Busy for what is not let in."""
@@ -136,7 +152,7 @@ class Admission:
         kind = "bulk" if _is_bulk(path, headers) else "clinical"
         line = self._lines[kind]
         try:
-            await line.enter(_caller(scope, headers))
+            await line.enter(self._caller(scope, headers))
         except HealixError as error:
             self._telemetry.turned_away(kind, error.category.value)
             await asyncio.sleep(PAUSE)
@@ -183,6 +199,14 @@ class Admission:
             self._held -= held
             line.leave()
 
+    def _caller(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
+        """Who takes turns: a token that was good before, else an address."""
+        hashed = self._recognise(headers)
+        if hashed is not None:
+            return hashed.hex()
+        client: tuple[Any, ...] | None = scope.get("client")
+        return network(client[0]) if client else ""
+
 
 def _refused() -> HealixError:
     return HealixError(
@@ -195,12 +219,3 @@ def _is_bulk(path: str, headers: dict[bytes, bytes]) -> bool:
         length = headers.get(b"content-length", b"")
         return b"transfer-encoding" in headers or (length.isdigit() and int(length) > LARGE)
     return BULK.match(path) is not None
-
-
-def _caller(scope: Scope, headers: dict[bytes, bytes]) -> str:
-    """Who takes turns: a token, else an address."""
-    token = headers.get(b"authorization")
-    if token is not None:
-        return token.decode("latin-1")
-    client: tuple[Any, ...] | None = scope.get("client")
-    return network(client[0]) if client else ""

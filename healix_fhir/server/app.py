@@ -84,6 +84,7 @@ def create_app(settings: Settings) -> ASGIApp:
         pool = await open_async_pool(settings.database_url, size=POOL, seconds=settings.statement_seconds)
         throttle = Throttle(pool, changed_rules(settings.rate_limits))
         gate = TokenGate(pool, settings.database_url, throttle, ScopeQueries((settings.fhir_base,)))
+        admission.use(gate.recognise)
         endpoints: dict[str, str] = {}
         several = settings.conditional_delete == "multiple"
         interactions = Interactions(
@@ -155,9 +156,9 @@ def create_app(settings: Settings) -> ASGIApp:
             await pool.close()
 
     router = Rooms(lifespan=lifespan)
-    admitted: ASGIApp = Admission(router, counters)
+    admission = Admission(router, counters)
     spans = exporting(settings)
-    return Outermost(Traced(admitted, spans) if spans else admitted, counters, secure=secure, origins=origins)
+    return Outermost(Traced(admission, spans) if spans else admission, counters, secure=secure, origins=origins)
 
 
 async def _bulk(settings: Settings, pool: Pool, gate: TokenGate) -> BulkEdge:

@@ -99,6 +99,12 @@ class TokenGate:
             raise unauthenticated(BAD_TOKEN)
         return found
 
+    def recognise(self, headers: Mapping[bytes, bytes]) -> bytes | None:
+        """The hash of the token in `headers`, if it was good here not long ago; whether it still is, `access` says."""
+        token = _token(headers)
+        hashed = digest(token) if token else None
+        return hashed if hashed in self._known else None
+
     async def of_hash(self, hashed: bytes, address: str | None, request_id: str | None) -> AccessContext | None:
         """What the token with this hash opens, for who came by it otherwise; None where it is not good (any more).
 

@@ -81,7 +81,10 @@ def test_known_tokens_cost_no_statement(database_url: str, pool: Pool) -> None:
     value = token(pool, "system/*.rs")
 
     async def use(gate: TokenGate) -> None:
+        assert gate.recognise(header(value)) is None
         await gate.access(header(value))
+        assert gate.recognise(header(value)) == digest(value)
+        assert [gate.recognise(one) for one in (header(f"{value}x"), header(""), {})] == [None] * 3
         with pool.connection() as connection:
             connection.execute("DELETE FROM access_token")
         await gate.access(header(value))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import pytest
@@ -30,6 +30,7 @@ class Server:
     def __init__(self, clinical: Terms = FEW, bulk: Terms = FEW) -> None:
         self.telemetry = Telemetry()
         self.layer = Admission(self._work, self.telemetry, clinical=clinical, bulk=bulk)
+        self.layer.use(_known)
         self.begun: list[str] = []
         self.ends: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -47,7 +48,14 @@ class Server:
             await send({"type": "http.response.body", "body": b"x", "more_body": scope["path"] == "/fhir/stream"})
 
     async def ask(
-        self, name: str, caller: str = "", *, path: str = "/fhir/Patient", method: str = "GET", send: Any = None
+        self,
+        name: str,
+        caller: str = "",
+        address: str = "192.0.2.1",
+        *,
+        path: str = "/fhir/Patient",
+        method: str = "GET",
+        send: Any = None,
     ) -> None:
         """Send the request `name`; returns when it is begun, waits, or is refused."""
         self.ends[name] = asyncio.Event()
@@ -58,6 +66,7 @@ class Server:
             "path": path,
             "method": method,
             "headers": [(b"authorization", caller.encode())],
+            "client": (address, 1),
         }
         self.tasks[name] = asyncio.create_task(self.layer(scope, self.inputs[name].get, send))
         await settle()
@@ -76,6 +85,11 @@ class Server:
         assert isinstance(error, HealixError)
         assert error.retry_after
         return error.category
+
+
+def _known(headers: Mapping[bytes, bytes]) -> bytes | None:
+    token = headers[b"authorization"]
+    return None if token.startswith(b"forged") else token
 
 
 async def _gone(receive: Receive) -> None:
@@ -106,6 +120,24 @@ def test_callers_take_turns() -> None:
         for name in ("a1", "a2", "a3", "b1"):
             await server.ask(name, name[0])
         for name in ("a1", "a2", "b1", "a3"):
+            assert server.begun[-1] == name
+            await server.end(name)
+
+    on_a_loop(check)
+
+
+def test_strangers_share_the_turns_of_their_address() -> None:
+    """Tokens that are made up give no turns, and no room in the line, beyond those of where they come from."""
+
+    async def check() -> None:
+        server = Server(Terms(at_once=1, waiting=9, each=2, seconds=60))
+        await server.ask("first")
+        for name in ("forged1", "forged2", "forged3"):
+            await server.ask(name, name)
+        await server.ask("other", "forged4", "192.0.2.2")
+        await server.ask("known", "good")
+        assert [name for name in server.tasks if server.refusal(name)] == ["forged3"]
+        for name in ("first", "forged1", "other", "known", "forged2"):
             assert server.begun[-1] == name
             await server.end(name)
 
