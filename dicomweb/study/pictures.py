@@ -124,16 +124,17 @@ def referenced(
     `subtype`, if any.
     """
     found = yield from referred_to(access, study, instances, subtype)
-    return {one.instance.instance: one for one in _decoded(found)}
+    return {one.instance.instance: one for one in of_rows(found)}
 
 
 def _shown(found: Sequence[Sequence[Any]]) -> list[Shown]:
     if not found:
         raise not_found("there is no such study, series or instance, or nothing in it that can be shown")
-    return _decoded(found)
+    return of_rows(found)
 
 
-def _decoded(found: Sequence[Sequence[Any]]) -> list[Shown]:
+def of_rows(found: Sequence[Sequence[Any]]) -> list[Shown]:
+    """What rows of `some` and `referred_to` say."""
     return [
         Shown(Instance(*row[:_WIDTH]), msgspec.msgpack.decode(row[_WIDTH], type=Layout), bytes(row[_WIDTH + 1]))
         for row in found

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from dicomweb.dicomjson.reading import DataSet
+from healix_fhir.care.reports.record.findings import KeyImage
 from healix_fhir.model.imaging_report import instance_of
 
 Json = dict[str, Any]
@@ -35,8 +36,8 @@ class Study(msgspec.Struct, frozen=True):
 
 class Edition(msgspec.Struct, frozen=True):
     """A signed version: the report, its patient, its order and who they are by `Type/id`; `number` counts the signed
-    versions from 1, `before` is the SOP Instance UID of the structured report of the one before it. Times are on the
-    clocks of `zone`.
+    versions from 1, `before` is the SOP Instance UID of the structured report of the one before it, `pictures` are its
+    key images. Times are on the clocks of `zone`.
     """
 
     report: Json
@@ -48,6 +49,7 @@ class Edition(msgspec.Struct, frozen=True):
     study: Study | None = None
     before: str | None = None
     number: int = 1
+    pictures: Sequence[KeyImage] = ()
 
     @property
     def uid(self) -> str:

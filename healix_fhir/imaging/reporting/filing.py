@@ -26,9 +26,12 @@ from dicomweb.dicomjson.read_json import read
 from dicomweb.dicomjson.reading import DataSet
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE
 from dicomweb.study.iod import SOP_CLASS
+from dicomweb.study.key_images import Mark, Marked, key_images, marked
 from dicomweb.study.outcome import Disposition, Duplicates
 from dicomweb.study.receive import SOP_INSTANCE, Received, Receiver
 from dicomweb.study.store import deposit
+from healix_fhir.care.reports.record.findings import KeyImage
+from healix_fhir.care.reports.record.images import drawn, small
 from healix_fhir.care.reports.record.making import labels_of
 from healix_fhir.care.reports.typesetting import pdf
 from healix_fhir.imaging.reporting.edition import Edition, resource_id
@@ -40,9 +43,10 @@ from healix_fhir.imaging.reporting.telling import recipient_of, tell
 from healix_fhir.interaction.accept import change
 from healix_fhir.interaction.patch import patched
 from healix_fhir.kernel.database import Row, Statement, Work, transaction
+from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.model.definitions import TYPE_ID
-from healix_fhir.model.imaging_report import REPORT, SIGNED, instance_of
+from healix_fhir.model.imaging_report import REPORT, SIGNED, instance_of, key_images_of
 from healix_fhir.model.json import decode
 from healix_fhir.operation.report import is_narrowed
 from healix_fhir.search.security_labels import is_restricted, label
@@ -55,6 +59,8 @@ NAME = "reports"
 """Under this name the server files reports."""
 ACCESS = internal(NAME)
 DOCUMENT = "DocumentReference"
+MOST_PICTURES = 8
+"""Key images of a document."""
 log = get_logger("reports")
 
 
@@ -79,11 +85,36 @@ class Filer:
             return
         patient = str(found.patient["id"])
         narrowed = transaction(self._pool, lambda: is_narrowed(patient))
-        labels = labels_of([found.report, found.order or {}], narrowed=narrowed)  # whose words are in it, too
+        found = msgspec.structs.replace(found, pictures=self._pictures(found))
+        studies = [found.known.get(str(one.get("reference")), {}) for one in found.report.get("imagingStudy", ())]
+        shown = studies if found.pictures else []
+        labels = labels_of([found.report, found.order or {}, *shown], narrowed=narrowed)  # whose words are in it, too
         made = pdf(document(found))
         if not any(is_restricted(label(one) or "") for one in labels):
             self._into_study(found, made)
         transaction(self._pool, lambda: self._filed(found, made, labels))
+
+    def _pictures(self, edition: Edition) -> list[KeyImage]:
+        """The key images of the study that was read: those that the report names, then those that are marked in it."""
+        study = edition.study
+        if study is None:
+            return []
+        named = key_images_of(edition.report)
+
+        def found() -> Work[list[Marked]]:
+            of_report = yield from marked(ACCESS, study.uid, [Mark(uid, None, text) for uid, text in named])
+            of_study = yield from key_images(ACCESS, study.uid)
+            return [*of_report, *(one for one in of_study if one.mark.instance not in dict(named))]
+
+        pictures: list[KeyImage] = []
+        for one in transaction(self._pool, found):
+            if len(pictures) == MOST_PICTURES:
+                break
+            try:
+                pictures.append(KeyImage(small(drawn(one, self._receiver.archive)), one.mark.comment))
+            except HealixError as error:
+                log.info("a key image of a report cannot be drawn", why=error.message)
+        return pictures
 
     def _into_study(self, edition: Edition, made: bytes) -> None:
         """Store the objects of a version in its study. One that is there already, or cannot be there, is left."""

@@ -93,6 +93,7 @@ def _number(id_: str, version: int) -> Work[int]:
 def _references(report: Mapping[str, Any]) -> Iterable[str]:
     yield from (str(one.get("reference", "")) for one in report.get("resultsInterpreter", ()))
     yield from (str(one.get("reference", "")) for one in report.get("basedOn", ()))
+    yield from (str(one.get("reference", "")) for one in report.get("imagingStudy", ()))
     yield from (one.author for one in content(report).addenda)
 
 

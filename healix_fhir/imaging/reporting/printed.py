@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from healix_fhir.care.reports.document import Block, Document, Fact, Facts, Heading, Notice, Paragraph
+from healix_fhir.care.reports.document import (
+    Block,
+    Document,
+    Fact,
+    Facts,
+    Heading,
+    Notice,
+    Paragraph,
+    Picture,
+    Pictures,
+)
 from healix_fhir.care.reports.record.about import head
 from healix_fhir.care.reports.told import identifier, name
 from healix_fhir.care.reports.words import LANGUAGES, words
@@ -41,6 +51,8 @@ def document(edition: Edition) -> Document:
     codes = [text for one in report.get("conclusionCode", ()) if (text := concept_text(one))]
     if codes:
         blocks.append(Paragraph(say["coded"].format(codes="; ".join(codes)), soft=True))
+    if edition.pictures:
+        blocks += [Heading(say["key_images"]), _pictures(edition, say)]
     for one in said.addenda:
         author = name(edition.known.get(one.author, {}).get("name")) or say["unknown"]
         when = written.date(one.moment) or say["unknown"]
@@ -52,6 +64,18 @@ def document(edition: Edition) -> Document:
     foot = say["filed"].format(day=written.moment(edition.issued))
     title = edition.procedure or say["title"]
     return Document(title, language, head(edition.patient, written), edition.issued, tuple(blocks), foot, say["title"])
+
+
+def _pictures(edition: Edition, say: Mapping[str, str]) -> Pictures:
+    told = [(one, say["key_image"].format(n=n)) for n, one in enumerate(edition.pictures, 1)]
+    return Pictures(
+        tuple(
+            Picture(
+                one.image, f"{name}. {one.comment}".removesuffix(". "), f"{edition.procedure}. {name}. {one.comment}"
+            )
+            for one, name in told
+        )
+    )
 
 
 def _paragraphs(text: str) -> list[Paragraph]:

@@ -1,4 +1,6 @@
-"""Key images of reports: what a DiagnosticReport points at as media, and of its studies the image that stands for each.
+"""Key images of reports: what a DiagnosticReport points at as media, and of each of its studies those that are marked
+in it (dicomweb/study/key_images.py), else the image that stands for it. A Media that holds no picture names an image of
+the report's studies by its identifier, the SOP Instance UID.
 
 Pictures are opened one after the other, and made small before the next; what is no picture, too large, not to be seen
 or in another patient's record is counted: the document lies in this patient's record, where others read it.
@@ -17,6 +19,7 @@ from typing import Any
 from dicomweb.api.picture import drawing, representative_frame
 from dicomweb.archive.blobs import Archive
 from dicomweb.pixel.rendering import Look
+from dicomweb.study.key_images import Mark, Marked, key_images, marked
 from dicomweb.study.pictures import representative
 from healix_fhir.care.reports.record.findings import KeyImage
 from healix_fhir.care.reports.record.gathering import NAME
@@ -36,6 +39,8 @@ Opened = tuple[bytes, list[Json]]
 KEPT = ("resourceType", "id", "meta")
 MOST, MOST_OF_ONE = 12, 4
 """Pictures of a document, and of one report."""
+MOST_STUDIES = 10
+"""Studies of a report in which an image is looked for that it names."""
 HEAVIEST = 12 << 20
 """Bytes of the resource that holds a picture."""
 MOST_PIXELS = 24_000_000
@@ -88,29 +93,53 @@ class Images:
     def _pointed_at(self, report: Json) -> Iterator[tuple[Callable[[], Opened], str]]:
         for media in report.get("media", ()):
             link = media.get("link", {}).get("reference", "")
-            yield partial(self._of_media, link), media.get("comment", "")
+            yield partial(self._of_media, report, link), media.get("comment", "")
         for study in report.get("imagingStudy", ()):
-            link = study.get("reference", "")
-            yield partial(self._of_study, link), study.get("display", "")
+            yield from self._marked_in(study.get("reference", ""), study.get("display", ""))
 
-    def _of_media(self, link: str) -> Opened:
-        media = self._resource(link, "Media", patient=True)
-        content, holders = media.get("content", {}), [media]
+    def _marked_in(self, link: str, comment: str) -> Iterator[tuple[Callable[[], Opened], str]]:
+        """What is marked in a study, else what stands for it."""
+        try:
+            study = self._resource(link, "ImagingStudy", patient=True)
+            found = self._run(lambda: key_images(self._access, uid_of(study)))
+        except HealixError:
+            found = []  # what keeps it from being read is met, and counted, once more
+        for one in found:
+            yield partial(self._drawn, one, study), one.mark.comment or comment
+        if not found:
+            yield partial(self._of_study, link), comment
+
+    def _drawn(self, one: Marked, study: Json) -> Opened:
+        return drawn(one, self._archive), [study]
+
+    def _of_media(self, report: Json, link: str) -> Opened:
+        inside = [one for one in report.get("contained", ()) if link == f"#{one.get('id')}"]
+        media = inside[0] if inside else self._resource(link, "Media", patient=True)
+        content, holders = media.get("content", {}), [] if inside else [media]
         data = content.get("data")
+        if not data and (uid := uid_of(media)):
+            return self._named(report, uid, holders)
         if not data:
             binary = self._resource(content.get("url", ""), "Binary")
             if binary.get("securityContext", {}).get("reference", self._patient) != self._patient:
                 raise not_found("there is no picture")
-            data, holders = binary.get("data"), [media, binary]
+            data, holders = binary.get("data"), [*holders, binary]
         if not data:
             raise not_found("there is no picture")
         return base64.b64decode(data), holders
 
+    def _named(self, report: Json, instance: str, holders: list[Json]) -> Opened:
+        """An image of one of the report's studies."""
+        for one in report.get("imagingStudy", ())[:MOST_STUDIES]:
+            study = self._resource(one.get("reference", ""), "ImagingStudy", patient=True)
+            found = self._run(partial(marked, self._access, uid_of(study), [Mark(instance)]))
+            if found:
+                return drawn(found[0], self._archive), [*holders, study]
+        raise not_found("there is no picture")
+
     def _of_study(self, link: str) -> Opened:
         study = self._resource(link, "ImagingStudy", patient=True)
-        uids = (one.get("value", "") for one in study.get("identifier", ()) if one.get("system") == UID)
-        uid = next(uids, "").removeprefix("urn:oid:")
-        shown = self._run(lambda: representative(self._access, uid))
+        shown = self._run(lambda: representative(self._access, uid_of(study)))
         drawn = drawing(shown, (representative_frame(shown),), Look(), ())
         return b"".join(drawn.made(self._archive).make()), [study]
 
@@ -128,6 +157,18 @@ class Images:
         if not found or not found[0].body:
             raise not_found("there is no picture")
         return decode_stored(found[0].body)
+
+
+def drawn(one: Marked, archive: Archive) -> bytes:
+    """The picture of an image that is marked, as WADO-RS renders it. Raises HealixError for what cannot be rendered."""
+    number = one.mark.frame or representative_frame(one.shown)
+    return b"".join(drawing(one.shown, (number,), Look(), ()).made(archive).make())
+
+
+def uid_of(resource: Json) -> str:
+    """The DICOM UID of an ImagingStudy, or of the image that a Media is; empty where it has none."""
+    uids = (str(one.get("value", "")) for one in resource.get("identifier", ()) if one.get("system") == UID)
+    return next(uids, "").removeprefix("urn:oid:")
 
 
 def small(picture: bytes) -> bytes:
