@@ -150,24 +150,34 @@ def begin(one: Wanted) -> Work[int]:
     return int(rows[0][0])
 
 
-_RECEIVERS = """
+_KNOWN = """
 WITH RECURSIVE known AS (
   (SELECT receiver FROM errand WHERE ended IS NULL ORDER BY receiver LIMIT 1)
   UNION ALL
   SELECT (SELECT e.receiver FROM errand e WHERE e.ended IS NULL AND e.receiver > k.receiver ORDER BY e.receiver LIMIT 1)
-  FROM known k WHERE k.receiver IS NOT NULL)
+  FROM known k WHERE k.receiver IS NOT NULL)"""
+"""Goes from receiver to receiver in an index, however many errands each has."""
+
+_ASTRAY = f"""{_KNOWN}
+UPDATE errand e SET due = now(), asked = now() FROM known k
+WHERE e.receiver = k.receiver AND e.ended IS NULL AND e.asked > now() + interval '1 minute'"""
+"""What was asked for later than now was asked for before the clock was set back: it does not wait until then."""
+
+_RECEIVERS = f"""{_KNOWN}
 SELECT k.receiver FROM known k
 WHERE k.receiver IS NOT NULL AND EXISTS (
     SELECT FROM unnest(%s::text[]) x (kind) CROSS JOIN LATERAL (
       SELECT FROM errand e
       WHERE e.receiver = k.receiver AND e.kind = x.kind COLLATE "C" AND e.ended IS NULL AND e.due <= now()
       ORDER BY e.due, e.seq LIMIT 1) first)
-  AND NOT EXISTS (SELECT FROM errand_away a WHERE a.receiver = k.receiver AND a.until > now())"""
-"""Goes from receiver to receiver in an index, however many errands each has."""
+  AND NOT EXISTS (
+    SELECT FROM errand_away a WHERE a.receiver = k.receiver AND a.until > now()
+      AND a.until <= now() + make_interval(secs => least({FIRST_PAUSE} * 2 ^ (a.failures - 1), {LONGEST_PAUSE})))"""
 
 
 def receivers(kinds: Sequence[Kind]) -> Work[list[str]]:
     """Whose errands of these kinds are due and who is not known to be away, by name."""
+    yield Statement(_ASTRAY)
     rows = yield Statement(_RECEIVERS, ([kind.value for kind in kinds],))
     return [receiver for (receiver,) in rows]
 

@@ -35,7 +35,7 @@ class Batch:
 
 _NEXT = f"""
 SELECT i.pk, i.via, s.study_uid, e.series_uid, i.instance_uid, i.sop_class_uid, i.transfer_syntax, i.blob, i.size, k.id,
-       greatest(0, r.quiet - extract(epoch FROM now() - s.updated))::float8
+       greatest(0, least(r.quiet, r.quiet - extract(epoch FROM now() - s.updated)))::float8
 FROM route r, study s JOIN series e ON e.study_pk = s.pk JOIN instance i ON i.series_pk = e.pk
 LEFT JOIN patient_key k ON k.pat = s.pat
 WHERE r.name = %s AND s.study_uid = %s AND i.pk > %s AND {MATCHES} AND {{open}}

@@ -206,13 +206,15 @@ def wait(job: Job) -> int:
 def polled(job: Job) -> Work[int | None]:
     """Note that a job under way was asked for; None where that was too soon, with nothing noted.
 
-    Half of the time that a client is told to wait is enough: clocks and networks differ.
+    Half of the time that a client is told to wait is enough: clocks and networks differ. A time later than the longest
+    is of before the clock was set back.
     """
     seconds = wait(job)
     rows = yield Statement(
         """UPDATE bulk_job SET next_poll = now() + make_interval(secs => %s)
-           WHERE id = %s AND (next_poll IS NULL OR next_poll <= now()) RETURNING 1""",
-        (seconds / 2, job.id),
+           WHERE id = %s AND (next_poll IS NULL OR next_poll <= now() OR next_poll > now() + make_interval(secs => %s))
+           RETURNING 1""",
+        (seconds / 2, job.id, LONGEST),
     )
     return seconds if rows else None
 

@@ -1,12 +1,13 @@
 """Long work as durable jobs: enqueued in the transaction that asks for it, run by the job worker, resumed after a kill.
 
-Jobs are procrastinate's; a job whose worker died is taken up again by `rescue`, so every task must be able to start
+Jobs are procrastinate's; a job whose worker died is taken up again by `Rescue`, so every task must be able to start
 over or go on from what it has committed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -80,14 +81,34 @@ def _without_timestamp(function: Task) -> Task:
     return run
 
 
-async def rescue(app: App) -> int:
-    """Give the jobs of dead workers back to the queue; returns how many."""
-    stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED)
-    count = 0
-    for job in stalled:
-        await app.job_manager.retry_job(job)
-        count += 1
-    return count
+class Rescue:
+    """Gives the jobs of dead workers back to the queue.
+
+    When the database's clock was set ahead every worker seems to be dead until its next sign of life: nobody is taken
+    for dead then.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._ahead: float | None = None
+        self._rests = 0.0
+
+    async def look(self) -> int:
+        """Look once; returns how many jobs were given back."""
+        (row,) = await self._app.connector.execute_query_all_async(
+            "SELECT extract(epoch FROM now())::float8 AS seconds"
+        )
+        moment = monotonic()
+        ahead = row["seconds"] - moment
+        if self._ahead is not None and ahead - self._ahead > HEARTBEAT:
+            self._rests = moment + STALLED
+        self._ahead = ahead
+        if moment < self._rests:
+            return 0
+        stalled = list(await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED))
+        for job in stalled:
+            await self._app.job_manager.retry_job(job)
+        return len(stalled)
 
 
 def forget() -> Statement:

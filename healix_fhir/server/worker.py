@@ -120,8 +120,9 @@ async def _jobs(settings: Settings, pool: ConnectionPool[Connection[Row]], stop:
                 shutdown_graceful_timeout=20,
             )
         )
+        rescue = jobs.Rescue(app)
         while not stop.is_set() and not worker.done():
-            count = await jobs.rescue(app)
+            count = await rescue.look()
             if count:
                 log.warning("jobs of a dead worker taken up again", count=count)
             await asyncio.wait({asyncio.ensure_future(stop.wait()), worker}, timeout=jobs.HEARTBEAT)

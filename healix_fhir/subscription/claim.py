@@ -26,6 +26,12 @@ from smart_auth.access import AccessContext
 BATCH = 16
 LEASE = 20
 """Seconds for which what is claimed is nobody else's; prolonged while it is being sent."""
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 3600.0
+BETWEEN_MAILS = 60
+"""Seconds between two mails of a subscription: what happens meanwhile is in the next."""
+LONGEST_WAIT = f"""greatest({BETWEEN_MAILS}, heartbeat,
+  CASE WHEN attempts > 0 THEN least({FIRST_PAUSE} * 2.0 ^ (attempts - 1), {LONGEST_PAUSE}) END)"""
+"""Seconds after which a subscription as it stands is due at the latest, as SQL."""
 AT_A_TIME = 10
 """Events of R4's notifications, which are requests of their own, that are delivered in one go."""
 
@@ -43,17 +49,20 @@ class Delivery:
 def claim(bases: tuple[str, ...], most: int = BATCH) -> Work[tuple[int, list[Delivery]]]:
     """How many subscriptions were due, `most` of which are taken, and what is to be sent.
 
-    Those whose time or access is over are turned off, and those whose criteria are good for nothing any more.
+    Those whose time or access is over are turned off, and those whose criteria are good for nothing any more. What is
+    due, or leased, for longer than it may be was put off before the clock was set back.
     """
     ended = yield Statement("SELECT id FROM subscription WHERE ends <= now() AND state <> 'off'")
     if ended:
         yield from stop({id_: ("off", None) for (id_,) in ended}, bases)
     rows = yield Statement(
         f"""UPDATE subscription s SET leased = now() + make_interval(secs => %s)
-            WHERE s.id IN (SELECT id FROM subscription WHERE due <= now() AND (leased IS NULL OR leased < now())
+            WHERE s.id IN (SELECT id FROM subscription
+                           WHERE (due <= now() OR due > now() + make_interval(secs => {LONGEST_WAIT}))
+                             AND (leased IS NULL OR leased < now() OR leased > now() + make_interval(secs => %s))
                            ORDER BY due LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)
             RETURNING {COLUMNS}, {STANDING}""",
-        (LEASE, most),
+        (LEASE, LEASE, most),
     )
     taken = [active(row) for row in rows]
     over = [one.id for one in taken if not one.stands]

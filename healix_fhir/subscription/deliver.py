@@ -22,7 +22,15 @@ from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Row, Statement, Work, one, run
 from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.subscription.channel import Kind as Channel
-from healix_fhir.subscription.claim import BATCH, Delivery, claim, prolong
+from healix_fhir.subscription.claim import (
+    BATCH,
+    BETWEEN_MAILS,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    Delivery,
+    claim,
+    prolong,
+)
 from healix_fhir.subscription.events import Told
 from healix_fhir.subscription.guide import Content, Kind
 from healix_fhir.subscription.letter import letter
@@ -31,9 +39,6 @@ from healix_fhir.subscription.send import Failure, Notice, send
 from healix_fhir.subscription.status import stop, tell
 
 SHOWN, ATTEMPTS = 3, 20
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 3600.0
-BETWEEN_MAILS = 60
-"""Seconds between two mails of a subscription: what happens meanwhile is in the next."""
 RETRIES = 5
 PROLONG = 5.0
 LOOK = 0.2

@@ -35,6 +35,8 @@ PAGE = 1000
 """Instances that an upstream is asked for at once."""
 QUIET = 3
 """Seconds without a new image after which a study is sent."""
+ASTRAY = "1 minute"
+"""What came so much later than now came before the clock was set back."""
 SOP_INSTANCE_UID = "00080018"
 DICOM_JSON = {"Accept": "application/dicom+json"}
 
@@ -51,7 +53,8 @@ class Study:
 
 _DUE = f"""
 SELECT q.study, q.unsure, q.after FROM sync_study q LEFT JOIN study s ON s.study_uid = q.study
-WHERE q.upstream = %s AND q.open AND coalesce(s.updated, q.asked) <= now() - interval '{QUIET} seconds'
+WHERE q.upstream = %s AND q.open
+  AND coalesce(s.updated, q.asked) NOT BETWEEN now() - interval '{QUIET} seconds' AND now() + interval '{ASTRAY}'
   AND NOT EXISTS (
     SELECT FROM sync_change c WHERE c.upstream = q.upstream AND c.type = 'Patient'
       AND c.made <= coalesce(s.updated, q.asked) + interval '{QUIET} seconds'

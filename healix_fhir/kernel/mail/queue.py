@@ -55,13 +55,18 @@ def post(mails: Sequence[Mail]) -> Statement:
 
 
 def claim(tickets: Tickets) -> Work[list[Letter]]:
-    """Take due mails for `LEASE` seconds. Those whose ticket is no longer good have nothing to tell and are removed."""
+    """Take due mails for `LEASE` seconds. Those whose ticket is no longer good have nothing to tell and are removed.
+
+    Those that are due later than they may be put off were posted or put off before the clock was set back.
+    """
     rows = yield Statement(
         """UPDATE mail SET attempts = attempts + 1, due = now() + make_interval(secs => %s)
-           WHERE seq IN (SELECT seq FROM mail WHERE due <= now() AND given_up IS NULL
+           WHERE seq IN (SELECT seq FROM mail
+                         WHERE given_up IS NULL AND (due <= now() OR attempts = 0 OR due > now() + make_interval(
+                           secs => greatest(%s, %s * 2.0 ^ (attempts - 1))))
                          ORDER BY due, seq LIMIT %s FOR UPDATE SKIP LOCKED)
            RETURNING seq, created, recipient, subject, text, attempts, ticket""",
-        (LEASE, BATCH),
+        (LEASE, LEASE, FIRST_PAUSE, BATCH),
     )
     named = [row[6] for row in rows if row[6] is not None]
     secrets = (yield from tickets(named)) if named else {}

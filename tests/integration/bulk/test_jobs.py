@@ -59,6 +59,8 @@ def test_polling(server: LiveServer, client: httpx.Client, look: Connection[Row]
     again = client.get(job)
     assert (again.status_code, again.json()["issue"][0]["code"]) == (429, "throttled")
     assert again.headers["retry-after"] == "1"
+    look.execute("UPDATE bulk_job SET next_poll = now() + interval '30 min'")
+    assert client.get(job).status_code == 202, "told so before the clock was set back"
     look.execute("UPDATE bulk_job SET next_poll = now(), created = created - interval '200 seconds'")
     assert client.get(job).headers["retry-after"] == "20"
     work(server)

@@ -269,6 +269,18 @@ def test_receiver_that_stays_away_is_called_less_and_less(connection: Connection
     assert pauses == [min(FIRST_PAUSE * 2**n, LONGEST_PAUSE) for n in range(12)]
 
 
+def test_clock_that_was_set_back(connection: Connection[Row]) -> None:
+    """What was asked for, and who was found away, while the clock was ahead does not wait until it is there again."""
+    seen: list[Errand] = []
+    step = doing(seen, AwayError("nobody there"), Done())
+    ask(connection, WANTED)
+    connection.execute("UPDATE errand SET due = due + interval '30 min', asked = asked + interval '30 min'")
+    assert step(connection) == 1, "asked for while it was ahead"
+    assert step(connection) == 0, "away for some seconds"
+    connection.execute("UPDATE errand_away SET until = until + interval '30 min'")
+    assert [step(connection), step(connection)] == [1, 0]
+
+
 def test_receiver_that_answers_is_there(connection: Connection[Row]) -> None:
     """A receiver that refuses an errand can be reached: its others go at once."""
     step = doing([], AwayError("nobody there"), RefusedError("not this one"), Done())

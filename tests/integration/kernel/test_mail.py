@@ -131,6 +131,18 @@ def test_workers_at_once(database_url: str, pool: Pool, tmp_path: Path) -> None:
     assert len(list((tmp_path / "outbox").iterdir())) == 60
 
 
+def test_clock_that_was_set_back(database_url: str, pool: Pool, tmp_path: Path) -> None:
+    """What was posted, taken or put off while the clock was ahead does not wait until it is there again."""
+    posted(pool, *(Mail(ADA, subject, "text\n") for subject in ("new", "taken", "failed", "waits")))
+    with pool.connection() as connection:
+        connection.execute("UPDATE mail SET due = now() + interval '30 min'")
+        connection.execute("UPDATE mail SET attempts = 1 WHERE subject <> 'new'")
+        connection.execute("UPDATE mail SET due = now() + interval '1 min' WHERE subject = 'waits'")
+    assert work(database_url, Settings(data_dir=tmp_path)) == 3
+    with pool.connection() as connection:
+        assert connection.execute("SELECT subject FROM mail").fetchall() == [("waits",)]
+
+
 def test_an_outbox_that_cannot_be_written(database_url: str, pool: Pool, tmp_path: Path) -> None:
     """A mail that cannot be written waits."""
     (tmp_path / "outbox").write_text("in the way")

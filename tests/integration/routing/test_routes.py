@@ -120,6 +120,14 @@ def test_study_goes_when_it_has_been_quiet(store: Store) -> None:
     assert store.run(outgoing(ACCESS, "all", uid(1), 0)).restless == 0
 
 
+def test_study_that_came_before_the_clock_was_set_back_goes_when_it_has_been_quiet(store: Store) -> None:
+    """It waits for as long as a study that has come just now, and not until that time comes again."""
+    route(store, quiet=60)
+    came(store, data_set(1, 1, 1))
+    store.sql("UPDATE study SET updated = now() + interval '30 min'")
+    assert store.run(outgoing(ACCESS, "all", uid(1), 0)).restless == 60
+
+
 def test_later_images_alone_are_sent_again(store: Store) -> None:
     """An image that comes after its study was sent goes alone."""
     route(store)

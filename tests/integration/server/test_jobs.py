@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 
 import psycopg
 import pytest
@@ -41,7 +42,7 @@ async def main():
             install_signal_handlers=False, wait=True, fetch_job_polling_interval=0.2,
             update_heartbeat_interval=0.2, stalled_worker_timeout=0.5))
         while not worker.done():
-            await jobs.rescue(app)
+            await jobs.Rescue(app).look()
             await asyncio.sleep(0.2)
 
 asyncio.run(main())
@@ -89,11 +90,30 @@ def test_living_jobs_are_left_alone(database_url: str) -> None:
     async def rescue() -> int:
         app = jobs.application(database_url, {"work": print}, {})
         async with app.open_async():
-            return await jobs.rescue(app)
+            return await jobs.Rescue(app).look()
 
     with psycopg.connect(database_url) as connection:
         run(connection, statement(jobs.enqueue("work")))
     assert asyncio.run(rescue()) == 0
+
+
+def test_jobs_are_left_alone_when_the_clock_was_set_ahead(database_url: str) -> None:
+    """Every worker seems to be dead then, until its next sign of life; one that gives none is dead after a while."""
+
+    async def rescued() -> list[int]:
+        app = jobs.application(database_url, {"work": print}, {})
+        async with app.open_async():
+            rescue = jobs.Rescue(app)
+            counts = [await rescue.look()]
+            await app.connector.execute_query_async("UPDATE procrastinate_jobs SET status = 'doing'")
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(jobs, "monotonic", lambda: monotonic() - 1800)
+                counts.append(await rescue.look())
+            return [*counts, await rescue.look()]
+
+    with psycopg.connect(database_url) as connection:
+        run(connection, statement(jobs.enqueue("work")))
+    assert asyncio.run(rescued()) == [0, 0, 1]
 
 
 def test_jobs_that_are_done_are_forgotten(connection: Connection[Row]) -> None:

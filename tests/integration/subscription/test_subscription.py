@@ -321,6 +321,26 @@ def test_notifications_are_audited(clinic: Notified, receiver: Receiver) -> None
     assert rows == [("R", 8, *expected), ("R", 0, *expected)]
 
 
+@pytest.mark.parametrize("put_off", ["due", "leased"])
+def test_clock_that_was_set_back(clinic: Notified, receiver: Receiver, put_off: str) -> None:
+    """What came due, or was taken by a worker that died, while the clock was ahead does not wait until it is there
+    again.
+    """
+    clinic.subscribe("s", receiver.url)
+    clinic.deliver()
+    clinic.write(observation("o1"))
+    clinic.events()
+    with clinic.pool.connection() as connection:
+        connection.execute(f"UPDATE subscription SET {put_off} = now() + interval '30 min'")
+    clinic.deliver()
+    assert (len(receiver.seen), clinic.waiting()) == (1, 0)
+    clinic.write(observation("o2"))
+    clinic.events()
+    with clinic.pool.connection() as connection:
+        connection.execute(f"UPDATE subscription SET {put_off} = now() + interval '10 s'")
+    assert clinic.deliver() == 0, "in its time"
+
+
 def test_events_may_repeat(clinic: Notified, receiver: Receiver) -> None:
     """Handling an event again queues nothing twice."""
     clinic.subscribe("s", receiver.url)

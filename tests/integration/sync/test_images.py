@@ -54,6 +54,16 @@ def test_images_follow_their_patient(central: Central, site: Site) -> None:
     assert site.standing().images == 4
 
 
+def test_images_that_came_before_the_clock_was_set_back(central: Central, site: Site) -> None:
+    """Their study does not wait until that time comes again."""
+    site.connect(central.token, fhir=None)
+    site.add(*images(79, 1))
+    site.sql("UPDATE study SET updated = now() + interval '30 minutes'")
+    site.events()
+    site.turn()
+    assert there(central, 79) == [uid(79, 1, 1)]
+
+
 def test_cut_images_come_once(central: Central, site: Site, proxy: Proxy) -> None:
     """Cut anywhere, in what is sent and before any answer: all are there, and what had come is not sent again."""
     site.connect(central.token, fhir=None)
