@@ -172,10 +172,12 @@ class Filer:
             yield from tell(edition, told, self._bases)
 
     def _presented(self, edition: Edition, presented: Json) -> Change:
-        """The report with its PDF, as long as that version is the one that holds."""
+        """The report with its PDF before what it came with, as long as that version is the one that holds."""
 
         def shown(report: Json) -> Json:
-            return report | {"presentedForm": [presented]} if instance_of(report) == edition.uid else report
+            if instance_of(report) != edition.uid:
+                return report
+            return report | {"presentedForm": [presented, *report.get("presentedForm", ())]}
 
         id_ = str(edition.report["id"])
         return Change(Method.PATCH, REPORT, id_, patch=patched(REPORT, id_, shown, self._bases))

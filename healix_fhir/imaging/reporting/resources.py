@@ -12,6 +12,7 @@ from typing import Any
 
 from healix_fhir.imaging.reporting.edition import Edition, pdf_uid, resource_id
 from healix_fhir.imaging.reporting.printed import language_of
+from healix_fhir.kernel import clock
 from healix_fhir.kernel.clock import instant
 from healix_fhir.model.imaging_report import CODE, is_critical
 from healix_fhir.store.lifecycle.communication import CATEGORY, NOTIFICATION
@@ -90,6 +91,15 @@ def communication(edition: Edition, recipient: str, labels: Sequence[Json]) -> J
         "payload": [{"contentString": said}],
     }
     return made | ({"basedOn": report["basedOn"]} if "basedOn" in report else {})
+
+
+def taken_back(told: Json, id_: str) -> Json:
+    """That the report of which a Communication told was a mistake; as urgent as that was, to whom it went."""
+    kept = {name: one for name, one in told.items() if name not in ("meta", "payload", "text")}
+    labels = told.get("meta", {}).get("security", ())
+    said = "A report of what you ordered was a mistake, and has been taken back: please do not rely on it."
+    made = {"id": id_, "sent": instant(clock.now()), "payload": [{"contentString": said}]}
+    return kept | _labelled(labels) | made
 
 
 def _labelled(labels: Sequence[Json]) -> Json:

@@ -1,6 +1,7 @@
 """Withdraws the document of an imaging report that was a mistake: an outbox consumer of the topic `resource`.
 
 The report says entered-in-error, and so does its DocumentReference from then on, which would be the current one else.
+Who ordered, and was told of the report, is told of that: a patient may be treated by it.
 
 Spec: FHIR R4, hl7.org/fhir/R4/valueset-document-reference-status.html
 """
@@ -11,6 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from healix_fhir.imaging.reporting.edition import resource_id
+from healix_fhir.imaging.reporting.resources import taken_back
+from healix_fhir.imaging.reporting.telling import tell_of_mistake
+from healix_fhir.interaction.accept import change
 from healix_fhir.interaction.patch import patched
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.outbox import Event
@@ -23,7 +27,7 @@ from healix_fhir.store.stored import Change, Method
 from smart_auth.access import internal
 
 Json = dict[str, Any]
-DOCUMENT = "DocumentReference"
+DOCUMENT, TOLD = "DocumentReference", "Communication"
 
 
 def consumer(bases: tuple[str, ...]) -> Callable[[Sequence[Event]], Work[None]]:
@@ -40,16 +44,32 @@ def _handle(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
         (TYPE_ID[REPORT], changed),
     )
     reports = [decode(bytes(body)) for (body,) in rows]
-    uids = [uid for one in reports if one.get("status") == MISTAKE and (uid := instance_of(one)) is not None]
+    uids = sorted(uid for one in reports if one.get("status") == MISTAKE and (uid := instance_of(one)) is not None)
     if not uids:
         return
-    there = yield Statement(
-        "SELECT r.id FROM resource r WHERE r.type = %s AND r.id = ANY(%s) AND NOT r.deleted ORDER BY r.id",
-        (TYPE_ID[DOCUMENT], [resource_id(DOCUMENT, uid) for uid in uids]),
+    found = yield from _held(DOCUMENT, [resource_id(DOCUMENT, uid) for uid in uids])
+    current = {id_ for id_, one in found.items() if one["status"] != MISTAKE}
+    uids = [uid for uid in uids if resource_id(DOCUMENT, uid) in current]
+    if not uids:
+        return
+    told = yield from _held(TOLD, [resource_id(TOLD, uid) for uid in uids])
+    news = [taken_back(told[id_], resource_id(TOLD, f"{uid} {MISTAKE}"))
+            for uid in uids if (id_ := resource_id(TOLD, uid)) in told]  # fmt: skip
+    changes = [Change(Method.PATCH, DOCUMENT, id_, patch=patched(DOCUMENT, id_, _withdrawn, bases))
+               for id_ in sorted(current)]  # fmt: skip
+    changes += [change(Method.PUT, one, TOLD, one["id"], bases) for one in news]
+    yield from commit(internal("reports"), changes)
+    for one in news:
+        yield from tell_of_mistake(one, bases)
+
+
+def _held(kind: str, ids: Sequence[str]) -> Work[dict[str, Json]]:
+    """The resources of a type that there are, by logical id."""
+    rows = yield Statement(
+        "SELECT r.id, r.body FROM resource r WHERE r.type = %s AND r.id = ANY(%s) AND NOT r.deleted",
+        (TYPE_ID[kind], ids),
     )
-    changes = [Change(Method.PATCH, DOCUMENT, id_, patch=patched(DOCUMENT, id_, _withdrawn, bases)) for (id_,) in there]
-    if changes:
-        yield from commit(internal("reports"), changes)
+    return {id_: decode(bytes(body)) for id_, body in rows}
 
 
 def _withdrawn(document: Json) -> Json:

@@ -118,14 +118,15 @@ def _require_free(tasks: Sequence[Json], own: str, report: str) -> None:
 
 
 def _signed(signature: Signature, uid: str, moment: datetime) -> Json:
-    """The version with who signed it and when, and the UID under which it is filed; what it was filed as before is
-    that of an earlier version.
+    """The version with who signed it and when, and the UID under which it is filed. What a draft came with is signed
+    with it; what a signed version was filed as, and came with, is that of the earlier version.
     """
     who = {"reference": f"Practitioner/{signature.practitioner}"}
     resource = signature.resource
     others = [one for one in resource.get("identifier", ()) if one.get("system") != UID_SYSTEM]
     readers = [one for one in resource.get("resultsInterpreter", ()) if one.get("reference") != who["reference"]]
-    kept = {name: one for name, one in resource.items() if name not in ("meta", "presentedForm")}
+    old = ("meta",) if signature.operation == SIGN else ("meta", "presentedForm")
+    kept = {name: one for name, one in resource.items() if name not in old}
     return (
         kept
         | labelled(resource)

@@ -25,7 +25,8 @@ MOST = 100
 
 async def cases(site: Site, caller: Caller, asked: Mapping[str, str]) -> tuple[list[Json], dict[str, Json], bool]:
     """The open Tasks that fit what is `asked` (modality, priority, since), ranked; what they name, by `Type/id`; and
-    whether there are more. Raises Invalid for a date that is none.
+    whether there are more. One's own are looked for by themselves: who has taken a case finds it, however many wait.
+    Raises Invalid for a date that is none.
     """
     query = [CODE, ("status", OPEN), ("_sort", "authored-on"), ("_count", str(MOST))]
     query += [("_include", f"{TASK}:{one}") for one in ("focus", "based-on", "patient")]
@@ -35,18 +36,20 @@ async def cases(site: Site, caller: Caller, asked: Mapping[str, str]) -> tuple[l
         query.append(("authored-on", f"ge{asked['since']}"))
     routine = "routine"
     groups = [[asked["priority"]]] if asked.get("priority") in PRIORITIES else [[*PRIORITIES][:-1], [routine]]
-    tasks: list[Json] = []
+    narrowed = [[("priority", ",".join(group))] for group in groups]
+    narrowed.append([("owner", caller.own), ("priority", ",".join(one for group in groups for one in group))])
+    tasks: dict[str, Json] = {}
     known: dict[str, Json] = {}
     more = False
-    for group in groups:
-        found = await site.interactions.search(caller.access, TASK, [*query, ("priority", ",".join(group))])
-        tasks += resources(found)
+    for narrow in narrowed:
+        found = await site.interactions.search(caller.access, TASK, [*query, *narrow])
+        tasks |= {one["id"]: one for one in resources(found)}
         more = more or "next" in found.links
         for entry in found.entries:
             if entry.body is not None and entry.mode == "include":
                 one = decode(entry.body)
                 known[f"{one['resourceType']}/{one['id']}"] = one
-    return sorted((one for one in tasks if is_reading(one)), key=rank), known, more
+    return sorted((one for one in tasks.values() if is_reading(one)), key=rank), known, more
 
 
 async def task_of(site: Site, caller: Caller, id_: str) -> tuple[Json, int]:

@@ -146,12 +146,16 @@ def test_from_the_order_to_the_report(room: ReadingRoom, tmp_path: Path) -> None
 
 
 def test_a_job_that_was_cut_off_files_once(room: ReadingRoom) -> None:
-    """Whatever was done before: objects without resources, all of it; a restricted report is not put into its study."""
+    """Whatever was done before: objects without resources, all of it; a restricted report is not put into its study.
+    The PDF that a draft came with stays beside ours until the report is changed.
+    """
     task = room.case()
     run = tasks(room.server.settings)["reports.file"]
     with room.as_("ann") as ann:
-        report = written(ann, draft(task))
+        brought = {"contentType": "application/pdf", "url": "https://ris.example.org/1.pdf", "title": "RIS"}
+        report = written(ann, draft(task, presentedForm=[brought]))
         signed = ann.post(f"{URL}/{report['id']}/$sign").json()
+        assert signed["presentedForm"] == [brought]
         version = int(signed["meta"]["versionId"])
         with patch.object(Filer, "_filed", side_effect=RuntimeError("killed")), pytest.raises(RuntimeError):
             run(report["id"], version, None)
@@ -164,6 +168,8 @@ def test_a_job_that_was_cut_off_files_once(room: ReadingRoom) -> None:
         assert len(room.found("Communication?recipient=Practitioner/ref")) == 1
         restricted = [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]
         given = room.get(f"DiagnosticReport/{report['id']}")
+        own, other = given["presentedForm"]
+        assert (own["url"].partition("/")[0], other) == ("Binary", brought)
         room.put(given | {"meta": {"security": restricted}})
         given = parameters(status={"valueCode": "corrected"}, report=draft(task, conclusion="Other."))
         room.run(clear("ann", clearance(["R"])))
@@ -171,6 +177,8 @@ def test_a_job_that_was_cut_off_files_once(room: ReadingRoom) -> None:
         assert answer.status_code == 200, answer.text
         room.settle()
         assert len(objects(ann, study, TEXT_SR)) == 1
+    (shown,) = room.get(f"DiagnosticReport/{report['id']}")["presentedForm"]
+    assert shown["url"] != own["url"]
     (document,) = room.found("DocumentReference?status=current")
     told = room.found("Communication?recipient=Practitioner/ref&_sort=-sent")[0]
     for one in (document, told):

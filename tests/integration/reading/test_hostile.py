@@ -192,15 +192,25 @@ def test_a_report_of_a_patient_who_is_merged_before_it_is_filed(room: ReadingRoo
 
 
 def test_a_mistake_takes_its_document_back(room: ReadingRoom) -> None:
-    """What was filed as current is none any more when the report was all wrong."""
+    """What was filed as current is none any more when the report was all wrong; who ordered is told so, once."""
     task = room.case()
+    with room.pool.connection() as connection:
+        connection.execute("UPDATE account SET mail = username || '@example.org'")
     with room.as_("ann") as ann:
         report = signed(ann, task)
         room.settle()
-        now = room.get(f"DiagnosticReport/{report['id']}")
-        assert ann.put(f"{URL}/{report['id']}", json=now | {"status": "entered-in-error"}).is_success
-    room.settle()
+        for text in ("A mistake.", "Of somebody else."):
+            now = room.get(f"DiagnosticReport/{report['id']}")
+            wrong = {"status": "entered-in-error", "meta": {"security": [R | {"code": "N"}], "tag": [{"code": text}]}}
+            assert ann.put(f"{URL}/{report['id']}", json=now | wrong).is_success
+            room.settle()
     assert [one["status"] for one in room.found("DocumentReference?subject=Patient/p")] == ["entered-in-error"]
+    told = room.found("Communication?recipient=Practitioner/ref&_sort=-sent", room.as_("ref"))
+    assert ["taken back" in one["payload"][0]["contentString"] for one in told] == [True, False]
+    assert told[0]["about"] == told[1]["about"]
+    with room.pool.connection() as connection:
+        mails = connection.execute("SELECT recipient, subject FROM mail ORDER BY subject").fetchall()
+    assert mails == [("ref@example.org", "A new report"), ("ref@example.org", "A report was taken back")]
 
 
 def test_an_amended_report_that_came_from_elsewhere(room: ReadingRoom) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 
+from healix_fhir.pages.reading import finding
 from tests.support.portal import browser, csrf, sign_in
 from tests.support.reading import ReadingRoom, draft
 from tests.support.search import BASE
@@ -34,6 +36,7 @@ def test_a_case_from_the_list_to_the_referrer(room: ReadingRoom, database_url: s
     room.put({name: one for name, one in earlier.items() if one is not None} | {"id": "r0", "status": "final"})
     task = room.case(priority="stat", reasonCode=[{"text": "Fell from a horse"}])
     case = f"{LIST}/{task['id']}"
+    room.put(task | {"id": "older", "authoredOn": "2001-01-01T00:00:00Z"})
 
     async def story() -> None:
         async with browser(database_url) as ann, browser(database_url) as ben, browser(database_url) as other:
@@ -60,6 +63,10 @@ def test_a_case_from_the_list_to_the_referrer(room: ReadingRoom, database_url: s
             assert (taken.status_code, taken.headers["location"]) == (303, case)
             assert (await send(ben, begun, LIST, case=task["id"], deed="take")).status_code == 409
             assert (await send(ben, begun, case, deed="save", **TEXTS)).status_code == 400
+            with patch.object(finding, "MOST", 1):
+                assert case in (await ann.get(LIST)).text
+            with room.system() as system:
+                assert system.delete("/fhir/Task/older").is_success
             form = await ann.get(case)
             assert "Fell from a horse" in form.text
             assert form.text.index("Old head") < form.text.index("Knee")
