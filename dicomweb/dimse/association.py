@@ -18,12 +18,16 @@ from dicomweb.dimse.command import Command, CommandField, Element, Fragments
 from dicomweb.dimse.data_transfer import AbortedError, DataTransfer, ReleasedError
 from dicomweb.dimse.exchange import Turn
 from dicomweb.dimse.limits import Limits
-from dicomweb.dimse.operation import Answer, Operation, Service, Status
+from dicomweb.dimse.operation import Answer, Operation, Service, Status, is_failure
 from dicomweb.dimse.pdu import RELEASE_RESPONSE, AbortReason, AbortSource, Fragment, ProtocolError, abort
 from dicomweb.dimse.wire import ClosedError, ExpiredError, StoppingError
 from healix_fhir.kernel.log import get_logger
+from healix_fhir.kernel.tracing import UNTOLD, begun
 
 log = get_logger("dimse")
+
+NAMES = {field.value: field.name.removesuffix("_RQ").replace("_", "-") for field in CommandField}
+"""The operations by their fields, as the standard names them."""
 
 
 class Association:
@@ -45,6 +49,7 @@ class Association:
         self._commands = Fragments()
         self._operation: Operation | None = None
         self._turn: Turn | None = None  # of the operation
+        self._span = UNTOLD  # of the operation
         self._size = 0
 
     def run(self) -> None:
@@ -70,6 +75,8 @@ class Association:
         finally:
             if self._operation is not None:
                 self._operation.cancel()
+            self._span.failed()
+            self._span.end()
 
     def _serve(self) -> None:
         progress, ends = self._limits.progress, time.monotonic() + self._limits.total
@@ -94,6 +101,7 @@ class Association:
             self._begin(command, context)  # there is nothing that a C-CANCEL could cancel
 
     def _begin(self, command: Command, context: Context) -> None:
+        self._span = begun(NAMES.get(int(command[Element.CommandField]), "other"), sop_class=context.abstract_syntax)
         self._turn = Turn(self._transfer, self._limits, self._contexts, context, command, self._commands)
         self._operation = self._begun(command, context)
         self._size = 0
@@ -123,7 +131,11 @@ class Association:
 
     def _finish(self, operation: Operation, turn: Turn) -> None:
         operation.finish(turn)
-        self._operation = self._turn = None
+        self._span.tell("status", f"{turn.status:04X}")
+        if is_failure(turn.status):
+            self._span.failed()
+        self._span.end()
+        self._operation, self._turn, self._span = None, None, UNTOLD
 
     def _abort(self, source: AbortSource, reason: AbortReason = AbortReason.NOT_SPECIFIED) -> None:
         with suppress(ClosedError):

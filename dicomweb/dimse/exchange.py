@@ -63,9 +63,11 @@ class Turn:
         self._heard = heard
         self._cancelled = False
         self._asked = 0
+        self.status = 0  # of the last response
 
     def respond(self, command: Command, data_set: bytes | None = None) -> None:
         """Send it in the context of the request."""
+        self.status = int(command.get(Element.Status, 0))
         self._transfer.send(self.context.id, command, None if data_set is None else (data_set,))
 
     def is_cancelled(self) -> bool:

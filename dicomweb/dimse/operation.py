@@ -21,6 +21,15 @@ class Status(IntEnum):
     RESOURCE_LIMITATION = 0x0213
 
 
+WARNINGS = frozenset({0x0001, 0x0107, 0x0116})
+"""Those outside of Bxxx."""
+
+
+def is_failure(status: int) -> bool:
+    """Whether it is of the type Failure. Spec: PS3.7 Annex C (2024d)"""
+    return status >> 12 in (0xA, 0xC) or (status >> 8 in (0x01, 0x02) and status not in WARNINGS)
+
+
 class Operation(Protocol):
     """Takes the data set as it arrives, then answers. `cancel` is called instead when the association ends before."""
 

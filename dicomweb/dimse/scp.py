@@ -54,6 +54,7 @@ from healix_fhir.kernel.database import Row, at_once, one, open_pool, transactio
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.log import bound_contextvars, get_logger
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.kernel.tracing import span
 
 log = get_logger("dimse")
 
@@ -100,7 +101,8 @@ class Scp:
                 self.refusals.refused(Origin(request.calling, address=call.address), ASSOCIATE, verdict.why)
                 wire.write(reject(verdict.reject))
                 return
-            with bound_contextvars(calling=verdict.aet):
+            told = {"calling": verdict.aet, "called": request.called}
+            with bound_contextvars(calling=verdict.aet), span("association", **told):
                 self._converse(wire, request, verdict)
         finally:
             self.house.presence.leave(call)

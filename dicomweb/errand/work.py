@@ -21,6 +21,7 @@ from healix_fhir.kernel.audit import AuditRow, Origin
 from healix_fhir.kernel.database import Row, Statement, one, run
 from healix_fhir.kernel.hashing import key64
 from healix_fhir.kernel.log import get_logger
+from healix_fhir.kernel.tracing import span
 
 log = get_logger("errand")
 
@@ -121,7 +122,8 @@ def through(connection: Connection[Row], seq: int, performer: Performer, goes_on
 def perform(connection: Connection[Row], errand: Errand, performer: Performer) -> None:
     """Do an errand, or a part of it, and write down what became of it."""
     try:
-        made = performer(connection, errand)
+        with span(f"errand {errand.kind}", receiver=errand.receiver):
+            made = performer(connection, errand)
     except StoppedError:
         return
     except AwayError as error:

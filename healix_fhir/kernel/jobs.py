@@ -14,6 +14,7 @@ import msgspec
 
 from healix_fhir.kernel.database import Statement
 from healix_fhir.kernel.log import bound_contextvars, get_logger
+from healix_fhir.kernel.tracing import span
 
 if TYPE_CHECKING:
     from procrastinate import App
@@ -67,7 +68,8 @@ def _told(name: str, function: Task) -> Task:
 
     def run(**arguments: Any) -> None:
         request = arguments.pop(REQUEST, None)
-        with bound_contextvars(job=name, **({"request": request} if request else {})):
+        asked = {"request": request} if request else {}
+        with bound_contextvars(job=name, **asked), span(f"job {name}", **asked):
             function(**arguments)
             (log.info if request else log.debug)("job done")
 

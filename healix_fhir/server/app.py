@@ -35,6 +35,7 @@ from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.database import atransaction, open_async_pool
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.kernel.slow import watch as slow
+from healix_fhir.kernel.tracing import exporting
 from healix_fhir.operation.prescription.services import CdsServices
 from healix_fhir.pages import routes as pages
 from healix_fhir.pages.site import Site
@@ -48,7 +49,7 @@ from healix_fhir.server.origins import Origins
 from healix_fhir.server.parameter_watch import ParameterWatch
 from healix_fhir.server.rooms import Rooms
 from healix_fhir.server.telemetry import Telemetry
-from healix_fhir.server.tracing import Traced, exporting
+from healix_fhir.server.tracing import Traced
 from healix_fhir.server.viewer import files
 from healix_fhir.store.keys import server_key
 from smart_auth.api import routes as oauth_api

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.kernel.tracing import exporting, tracing
 from healix_fhir.server.processes import end_with_parent, stop_on_signals, using_database
 
 
@@ -16,5 +17,5 @@ def run(settings: Settings, *, parent: int | None) -> None:
     stop = threading.Event()
     stop_on_signals(stop)
     end_with_parent(parent)
-    with using_database(settings, child=parent is not None) as connected:
+    with using_database(settings, child=parent is not None) as connected, tracing(exporting(settings)):
         scp.run(connected, stop, find_patient)

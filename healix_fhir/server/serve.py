@@ -65,7 +65,7 @@ def _check(settings: Settings) -> None:
 
 def _check_tracing(settings: Settings) -> None:
     if settings.otlp_endpoint:
-        from healix_fhir.server.tracing import exporting
+        from healix_fhir.kernel.tracing import exporting
 
         exporting(settings)
 

@@ -1,9 +1,9 @@
-"""Traces of OpenTelemetry, where `HEALIX_OTLP_ENDPOINT` says who collects them; else nothing of it is loaded.
+"""Requests as spans of OpenTelemetry.
 
-Each request is a span that goes on from the caller's `traceparent`. It holds method, route class, status and the id of
+Each is a span that goes on from the caller's `traceparent`. It holds method, route class, status and the id of
 the request, by which log lines and audit rows are found; no address, as that may name a patient's record.
 
-Spec: W3C Trace Context 3; OTLP 1.3 over HTTP; OpenTelemetry semantic conventions 1.27, HTTP server spans
+Spec: W3C Trace Context 3; OpenTelemetry semantic conventions 1.27, HTTP server spans
 """
 
 from __future__ import annotations
@@ -12,33 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from healix_fhir.kernel.errors import invalid
-from healix_fhir.kernel.settings import PREFIX, Settings
-
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-
-
-def exporting(settings: Settings) -> TracerProvider | None:
-    """Where spans go; None where nobody collects them. Raises Invalid where the libraries are not installed."""
-    if not settings.otlp_endpoint:
-        return None
-    try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError as error:
-        raise invalid(f"{PREFIX}OTLP_ENDPOINT needs the libraries of OpenTelemetry: install healix[otel]") from error
-    return provider(BatchSpanProcessor(OTLPSpanExporter(f"{settings.otlp_endpoint.rstrip('/')}/v1/traces")))
-
-
-def provider(processor: SpanProcessor) -> TracerProvider:
-    """A source of spans, which `processor` is given."""
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
-
-    made = TracerProvider(resource=Resource.create({"service.name": "healix"}))
-    made.add_span_processor(processor)
-    return made
 
 
 class Traced:

@@ -22,6 +22,7 @@ from healix_fhir.kernel.database import Row, open_pool, transaction
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.outbox import CHANNEL as OUTBOX
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.kernel.tracing import exporting, tracing
 from healix_fhir.operation.publishing import publish
 from healix_fhir.operation.reindex import renew
 from healix_fhir.server.composition import SCHEDULES, Step, alerts, consumers, delivery, errands, post, tasks
@@ -62,6 +63,7 @@ def run(settings: Settings, *, parent: int | None) -> None:
         using_database(settings, child=parent is not None) as connected,
         watching(connected.database_url),
         open_pool(connected.database_url, size=1 + AT_ONCE) as pool,
+        tracing(exporting(settings)),
     ):
         asyncio.run(_work(connected, pool))
 

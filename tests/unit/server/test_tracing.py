@@ -14,11 +14,13 @@ from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_tra
 from starlette.types import Receive, Scope, Send
 
 from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.jobs import REQUEST, _told
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.kernel.tracing import exporting, provider, tracing
 from healix_fhir.server.middleware import Outermost
 from healix_fhir.server.origins import Origins
 from healix_fhir.server.telemetry import Telemetry
-from healix_fhir.server.tracing import Traced, exporting, provider
+from healix_fhir.server.tracing import Traced
 from tests.support.asgi import request
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -72,6 +74,26 @@ def test_failures_are_marked(status: int) -> None:
     (span,) = traced(App(status)).get_finished_spans()
     assert span.status.status_code is StatusCode.ERROR
     assert "anary" not in span.to_json()
+
+
+def test_a_job_is_a_span() -> None:
+    """It has the id of the request that asked for it; one that fails is marked, in which nothing of why stands."""
+
+    def work(name: str) -> None:
+        if name == "Canary":
+            raise ValueError(name)
+
+    spans = InMemorySpanExporter()
+    task = _told("bulk.export", work)
+    with tracing(provider(SimpleSpanProcessor(spans))):
+        task(name="x", **{REQUEST: "r-7"})
+        with pytest.raises(ValueError, match="Canary"):
+            task(name="Canary")
+    task(name="x")
+    done, failed = spans.get_finished_spans()
+    assert (done.name, dict(done.attributes or {})) == ("job bulk.export", {"healix.request": "r-7"})
+    assert (done.status.status_code, failed.status.status_code) == (StatusCode.UNSET, StatusCode.ERROR)
+    assert "anary" not in failed.to_json()
 
 
 def test_without_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
