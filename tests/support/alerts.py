@@ -60,6 +60,21 @@ def plan(*actions: Json, type_: str = "eca-rule", **more: Any) -> Json:
     } | more
 
 
+def activity(**more: Any) -> Json:
+    """An ActivityDefinition: somebody is to call the patient. What is None is left out."""
+    made: Json = {
+        "resourceType": "ActivityDefinition",
+        "id": "call",
+        "url": "urn:call",
+        "version": "1",
+        "status": "active",
+        "kind": "Task",
+        "description": "Call the patient",
+        "code": {"text": "Telephone call"},
+    } | more
+    return {name: value for name, value in made.items() if value is not None}
+
+
 def reading(
     id_: str, value: float, at: datetime, patient: str = "p", code: str = HEART_RATE, unit: str = "/min"
 ) -> Json:

@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from healix_fhir.care.alerts.named import members, plans_called
+from healix_fhir.care.alerts.activity import TYPE as ACTIVITY
+from healix_fhir.care.alerts.activity import inlined, named_in
+from healix_fhir.care.alerts.named import called, members
 from healix_fhir.care.alerts.reading import is_rule, plan_of
 from healix_fhir.care.alerts.stated import Stated, own_plans, period, shortened, statement
 from healix_fhir.kernel.database import Statement, Work
@@ -24,6 +26,7 @@ from healix_fhir.model.json import decode_stored
 
 Json = dict[str, Any]
 PLAN, CARE_PLAN, GROUP = "PlanDefinition", "CarePlan", "Group"
+DEFINITIONS = frozenset({TYPE_ID[PLAN], TYPE_ID[ACTIVITY]})
 LOCK = 0x616C657274
 NAMING = "instantiatesCanonical"
 
@@ -34,17 +37,17 @@ PRESENT = """SELECT r.type, r.id, r.version, r.pat, r.body FROM resource r
 
 
 def keep(changed: Mapping[str, Iterable[str]]) -> Work[list[str]]:
-    """Look anew at changed PlanDefinitions, CarePlans and Groups, by type; returns the sources that were looked at."""
-    asked = {(TYPE_ID[kind], id_) for kind in (PLAN, CARE_PLAN) for id_ in changed.get(kind, ())}
+    """Look anew at changed definitions, CarePlans and Groups, by type; returns the sources that were looked at."""
+    asked = {(TYPE_ID[kind], id_) for kind in (PLAN, ACTIVITY, CARE_PLAN) for id_ in changed.get(kind, ())}
     groups = [f"{GROUP}/{id_}" for id_ in changed.get(GROUP, ())]
     if not (yield from _matters(asked, groups)):
         return []
     yield Statement("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
     present = yield from _present(asked)
-    urls = [body["url"] for (kind, _), (_, _, body) in present.items() if kind == TYPE_ID[PLAN] and "url" in body]
+    urls = [body["url"] for (kind, _), (_, _, body) in present.items() if kind in DEFINITIONS and "url" in body]
     before = yield Statement(
         "SELECT names FROM alert_rule WHERE source = ANY(%s)",
-        ([f"{PLAN}/{id_}" for kind, id_ in asked if kind == TYPE_ID[PLAN]],),
+        ([f"{TYPE_NAME[kind]}/{id_}" for kind, id_ in asked if kind in DEFINITIONS],),
     )
     names = {*groups, *map(shortened, urls), *(name for (listed,) in before for name in listed)}
     rows = yield Statement("SELECT source FROM alert_rule WHERE names && %s::text[]", (list(names),))
@@ -56,7 +59,7 @@ def keep(changed: Mapping[str, Iterable[str]]) -> Work[list[str]]:
 
 def _matters(asked: set[tuple[int, str]], groups: Sequence[str]) -> Work[bool]:
     """Whether any of this is a rule, or was one: most CarePlans and Groups are none."""
-    if any(kind == TYPE_ID[PLAN] for kind, _ in asked):
+    if any(kind in DEFINITIONS for kind, _ in asked):
         return True
     sources = [f"{TYPE_NAME[kind]}/{id_}" for kind, id_ in asked]
     rows = yield Statement(
@@ -84,7 +87,9 @@ def _write(
     canonicals = {
         name for (kind, _), (_, _, body) in present.items() if kind == TYPE_ID[CARE_PLAN] for name in _canonicals(body)
     }
-    called = (yield from plans_called(canonicals)) if canonicals else {}
+    plans = yield from called(PLAN, canonicals)
+    inside = (one for _, _, body in present.values() for one in (body, *body.get("contained", ())))
+    activities = yield from called(ACTIVITY, named_in([*plans.values(), *inside]))
     stated: list[Stated] = []
     for kind, id_ in sorted(asked):
         source = f"{TYPE_NAME[kind]}/{id_}"
@@ -92,9 +97,11 @@ def _write(
         if found is None:
             stated.append(Stated(source))
         elif kind == TYPE_ID[PLAN]:
-            stated.append((yield from _plan(source, found[0], found[2])))
+            stated.append((yield from _plan(source, found[0], inlined(found[2], activities))))
+        elif kind == TYPE_ID[ACTIVITY]:
+            stated.append(Stated(source, found[0], names=_named(found[2])))
         else:
-            stated.append(_care_plan(source, *found, called))
+            stated.append(_care_plan(source, *found, plans, activities))
     yield statement(stated)
     return [one.source for one in stated]
 
@@ -124,15 +131,28 @@ def _plan(source: str, version: int, plan: Json) -> Work[Stated]:
     return Stated(source, version, [plan], pats, starts, ends, names, title)
 
 
-def _named(plan: Json) -> tuple[str, ...]:
-    return (shortened(plan["url"]),) if plan.get("url") else ()
+def _named(definition: Json) -> tuple[str, ...]:
+    """What a definition is called, and what it names."""
+    own = [definition["url"]] if definition.get("url") else []
+    return tuple(dict.fromkeys([*map(shortened, own), *_urls(named_in([definition]))]))
 
 
-def _care_plan(source: str, version: int, pat: int | None, plan: Json, called: Mapping[str, Json | None]) -> Stated:
+def _urls(canonicals: Iterable[str]) -> list[str]:
+    return sorted({shortened(name.partition("|")[0]) for name in canonicals})
+
+
+def _care_plan(
+    source: str,
+    version: int,
+    pat: int | None,
+    plan: Json,
+    plans: Mapping[str, Json | None],
+    activities: Mapping[str, Json | None],
+) -> Stated:
     """What a CarePlan puts in force for its patient."""
-    names = tuple(sorted({shortened(name.partition("|")[0]) for name in _canonicals(plan)}))
-    named = own_plans(plan, called)
-    rules = [one for one in named if isinstance(one, dict) and is_rule(one)]
+    named = own_plans(plan, plans)
+    rules = [inlined(one, activities) for one in named if isinstance(one, dict) and is_rule(one)]
+    names = tuple(_urls([*_canonicals(plan), *named_in(rules)]))
     title = plan.get("title") or next((one.get("title") for one in rules if one.get("title")), None) or source
     problems = [one for one in named if isinstance(one, str)]
     if plan.get("status") != "active":

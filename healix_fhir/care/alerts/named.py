@@ -1,4 +1,4 @@
-"""What rules name: PlanDefinitions by their canonical, Groups by their id.
+"""What rules name: PlanDefinitions and ActivityDefinitions by their canonical, Groups by their id.
 
 Spec: FHIR R4, hl7.org/fhir/R4/references.html#canonical, hl7.org/fhir/R4/group.html
 """
@@ -16,17 +16,19 @@ from healix_fhir.search import tokens
 from healix_fhir.search.params.reference import target
 
 Json = dict[str, Any]
-URL = search_parameters("PlanDefinition")["url"].id
 MEMBERS = 10_000
 
 
-def plans_called(canonicals: Iterable[str]) -> Work[dict[str, Json | None]]:
-    """The PlanDefinition that each canonical names; of several of its url that are active, the one changed last."""
+def called(type_name: str, canonicals: Iterable[str]) -> Work[dict[str, Json | None]]:
+    """The resource of a type that each canonical names; of several of its url that are active, the one changed last."""
     listed = sorted(set(canonicals))
+    if not listed:
+        return {}
+    url = search_parameters(type_name)["url"].id
     rows = yield Statement(
         """SELECT r.body FROM resource r WHERE r.type = %s AND NOT r.deleted AND r.toks && %s::bigint[]
            ORDER BY r.updated DESC, r.pk DESC""",
-        (TYPE_ID["PlanDefinition"], [tokens.uri(URL, name.partition("|")[0]) for name in listed]),
+        (TYPE_ID[type_name], [tokens.uri(url, name.partition("|")[0]) for name in listed]),
         prepare=False,
     )
     plans = [decode_stored(bytes(body)) for (body,) in rows]

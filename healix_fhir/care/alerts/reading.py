@@ -12,6 +12,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+from healix_fhir.care.alerts.activity import NAMING, activity_of
 from healix_fhir.care.alerts.condition import Condition
 from healix_fhir.care.alerts.expressions import expression_of
 from healix_fhir.care.alerts.rule import CARE_TEAM, PATIENT, Escalation, Plan, Rule
@@ -33,7 +34,7 @@ WORDS = frozenset({"id", "extension", "prefix", "title", "description", "textEqu
 """Elements that say something to people alone."""
 ACTION = WORDS | {
     "priority", "code", "reason", "goalId", "type", "trigger", "condition", "input", "participant", "timingTiming",
-    "action",
+    "action", NAMING,
 }  # fmt: skip
 TOLD_AGAIN = WORDS | {"relatedAction", "participant"}
 ADDED = ("data-added", "data-changed")
@@ -48,7 +49,10 @@ def is_rule(plan: Json) -> bool:
 
 
 def plan_of(plan: Json) -> Plan:
-    """The rules of a valid PlanDefinition that `is_rule`. Raises Invalid with the place of what is not understood."""
+    """The rules of a valid PlanDefinition that `is_rule`, inlined (activity.py).
+
+    Raises Invalid with the place of what is not understood.
+    """
     if "modifierExtension" in plan:
         raise invalid("modifierExtension is not understood")
     actions = plan["action"]
@@ -115,6 +119,7 @@ def _rule(plan: Json, action: Json, at: str, name: str) -> Rule:
         hours=hours_of(action["timingTiming"], f"{at}.timingTiming") if "timingTiming" in action else None,
         code=next(iter(action.get("code", ())), {"text": title}),
         reference=plan.get("url"),
+        activity=activity_of(plan, action, at),
     )
 
 

@@ -40,12 +40,24 @@ class Escalation(msgspec.Struct, frozen=True):
     words: str
 
 
+class Activity(msgspec.Struct, frozen=True):
+    """What a rule has done: a resource of the type `kind`, as the ActivityDefinition `canonical` says."""
+
+    kind: str
+    intent: str
+    canonical: str
+    words: str | None = None
+    code: Json | None = None
+    priority: str | None = None
+
+
 class Rule(msgspec.Struct, frozen=True):
     """One action of a PlanDefinition. `name` tells it from the others of its plan.
 
     It is looked at with each new Observation that has one of `codes`, or once in each `period`. `when` must all hold
     to raise an alert; it can be raised anew once `until` hold, or without these as soon as `when` do not. `words` are
-    for the care team, `plain` for the patient. `rank` is the severity. `reference` names its definition.
+    for the care team, `plain` for the patient. `rank` is the severity. `reference` names its definition. `activity` is
+    what is made beside the alert.
     """
 
     name: str
@@ -63,6 +75,7 @@ class Rule(msgspec.Struct, frozen=True):
     hours: Hours | None
     code: Json
     reference: str | None
+    activity: Activity | None = None
 
     @property
     def window(self) -> timedelta:

@@ -12,6 +12,7 @@ from datetime import datetime, tzinfo
 import msgspec
 
 from healix_fhir.care.alerts import following
+from healix_fhir.care.alerts.activity import made as enacted
 from healix_fhir.care.alerts.assess import Assessed
 from healix_fhir.care.alerts.flagging import FLAG, flag
 from healix_fhir.care.alerts.hours import Hours
@@ -131,6 +132,9 @@ def _raise(news: dict[str, Assessed], rows: Mapping[Key, Row], clinic: Clinic, m
         changes.append(change(Method.PUT, issue, "DetectedIssue", id_, clinic.bases))
         made = flag(issue)
         changes.append(change(Method.PUT, made, FLAG, made["id"], clinic.bases))
+        if rule.activity is not None:
+            done = enacted(rule.activity, issue, rule.rank)
+            changes.append(change(Method.PUT, done, done["resourceType"], done["id"], clinic.bases))
         notice = Notice(
             id_, patient, one.case.pat, rule.title, rule.words, rule.plain, rule.rank, tuple(rule.told), tuple(marks)
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
+from healix_fhir.care.alerts.activity import TYPE as ACTIVITY
 from healix_fhir.care.alerts.assess import assess, cases
 from healix_fhir.care.alerts.book import Book
 from healix_fhir.care.alerts.failures import tell_failures
@@ -23,7 +24,7 @@ from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.outbox import Event
 
 OBSERVATION, PATIENT = "Observation", "Patient"
-WATCHED = frozenset({OBSERVATION, PATIENT, DETECTED_ISSUE, PLAN, CARE_PLAN, GROUP})
+WATCHED = frozenset({OBSERVATION, PATIENT, DETECTED_ISSUE, PLAN, ACTIVITY, CARE_PLAN, GROUP})
 
 
 def consumer(clinic: Clinic) -> Callable[[Sequence[Event]], Work[None]]:
@@ -40,7 +41,7 @@ def _handle(book: Book, clinic: Clinic, events: Sequence[Event]) -> Work[None]:
     if not changed:
         return
     moment = now()
-    if changed.keys() & {PLAN, CARE_PLAN, GROUP}:
+    if changed.keys() & {PLAN, ACTIVITY, CARE_PLAN, GROUP}:
         sources = yield from keep(changed)
         if sources:
             yield from book.load()

@@ -25,6 +25,7 @@ from tests.support.alerts import (
     NOON,
     WEIGHT,
     action,
+    activity,
     by_the_clock,
     care_plan,
     condition,
@@ -178,6 +179,35 @@ def test_a_flag_stands_as_long_as_its_alert_is_open(ward: Ward) -> None:
     assert flag()["status"] == "entered-in-error"
 
 
+@pytest.mark.spec(
+    "FHIR R4 activitydefinition.html", "FHIR R4 plandefinition-definitions.html#PlanDefinition.action.definition[x]"
+)
+def test_a_rule_has_something_done(ward: Ward) -> None:
+    """What an ActivityDefinition says is made with the alert, once, for its patient, with its labels. A changed one
+    holds from then on, and one that is withdrawn ends the rule; so it is for a CarePlan's rule.
+    """
+    ward.put(activity(), plan(action(definitionCanonical="urn:call|1", priority="stat")))
+    ward.put(reading("o", 130, NOON) | {"meta": {"security": [{"code": "x"}]}}, reading("o2", 130, NOON + MINUTE))
+    (alert,), (task,) = ward.alerts(), ward.all("Task")
+    assert (task["status"], task["intent"], task["priority"]) == ("requested", "proposal", "stat")
+    assert (task["for"], task["focus"]) == ({"reference": "Patient/p"}, {"reference": f"DetectedIssue/{alert['id']}"})
+    assert (task["instantiatesCanonical"], task["code"]) == ("urn:call|1", {"text": "Telephone call"})
+    assert (task["description"], task["meta"]["security"]) == ("Call the patient", alert["meta"]["security"])
+
+    ward.put(activity(version=None, kind="ServiceRequest", intent="plan", priority="asap"))
+    assert ward.sql("SELECT problem FROM alert_rule WHERE source = 'PlanDefinition/rule'") == [
+        ("action[0].definitionCanonical: there is no ActivityDefinition urn:call|1",)
+    ]
+    own = plan(action(definitionCanonical="urn:call"), id="own", type_="clinical-protocol")
+    ward.put(care_plan("c", "#own", contained=[own], subject={"reference": "Patient/q"}), reading("q", 131, NOON, "q"))
+    (asked,) = ward.all("ServiceRequest")
+    assert (asked["subject"], asked["intent"], asked["priority"]) == ({"reference": "Patient/q"}, "plan", "asap")
+    assert len(ward.alerts()) == 2
+    assert len(ward.all("Task")) == 1
+    ward.put(activity(version=None, status="retired"))
+    assert [plans for (plans,) in ward.sql("SELECT plans FROM alert_rule WHERE plans <> ''")] == []
+
+
 def test_a_reading_raises_once_and_old_ones_not_at_all(ward: Ward) -> None:
     """A reading that is written again raises nothing again, nor do readings of long ago, doubtful or withdrawn ones."""
     ward.put(plan())
@@ -262,7 +292,8 @@ def test_a_rule_is_for_all_for_a_group_or_for_whose_care_plan_says_so(ward: Ward
 @pytest.mark.parametrize(
     ("made", "problem"),
     [
-        (plan(action(definitionCanonical="http://x.test/a")), "action[0].definitionCanonical is not understood"),
+        (plan(action(definitionCanonical="urn:no")),
+         "action[0].definitionCanonical: there is no ActivityDefinition urn:no"),
         (plan(status="draft"), "its status is draft"),
         (plan(subjectReference={"reference": "Group/none"}), "there is no Group/none"),
         (care_plan("rule", "http://x.test/none"), "there is no PlanDefinition http://x.test/none"),

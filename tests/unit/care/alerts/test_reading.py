@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from healix_fhir.care.alerts.activity import inlined
 from healix_fhir.care.alerts.hours import Hours
 from healix_fhir.care.alerts.reading import is_rule, plan_of
 from healix_fhir.care.alerts.rule import CARE_TEAM, PATIENT, Escalation
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.model.validate import check
-from tests.support.alerts import HEART_RATE, action, asked, by_the_clock, condition, looking_back, plan
+from tests.support.alerts import HEART_RATE, action, activity, asked, by_the_clock, condition, looking_back, plan
 from tests.support.resources import LOINC, UCUM
 
 MINUTES = {"value": 30, "unit": "min", "system": UCUM, "code": "min"}
@@ -74,8 +75,24 @@ def test_other_plans_are_no_rules(kind: str) -> None:
     assert is_rule(plan())
 
 
+def doing(*, named: str = "urn:call", **more: Any) -> dict[str, Any]:
+    """A plan that has something done."""
+    made = plan(action(definitionCanonical=named)) | {"contained": [{"resourceType": "Basic"}]}
+    return inlined(made, {named: activity(**more)})
+
+
 REFUSED: list[tuple[str, dict[str, Any]]] = [
-    ("action[0].definitionCanonical", plan(action(definitionCanonical="http://x.test/activity"))),
+    ("there is no ActivityDefinition http://x.test/activity", doing(named="http://x.test/activity")),
+    ("there is no ActivityDefinition urn:call|2", doing(named="urn:call|2")),
+    ("the status of urn:call is draft", doing(status="draft")),
+    ("kind must be Task or ServiceRequest", doing(kind="MedicationRequest")),
+    ("kind must be", doing(kind=None)),
+    ("intent must be proposal or plan", doing(intent="order")),
+    ("ActivityDefinition.doNotPerform", doing(doNotPerform=True)),
+    ("ActivityDefinition.dynamicValue", doing(dynamicValue=[{"path": "status"}])),
+    ("subjectCodeableConcept must be Patient", doing(subjectCodeableConcept={"coding": [{"code": "Device"}]})),
+    ("action[0].definitionUri", plan(action(definitionUri="urn:x"))),
+    ("action[0].action[0].definitionCanonical", plan(action(action=[AGAIN | {"definitionCanonical": "urn:call"}]))),
     ("action[0].dynamicValue", plan(action(dynamicValue=[{"path": "status"}]))),
     ("action[0].modifierExtension", plan(action(modifierExtension=[{"url": "urn:x", "valueCode": "x"}]))),
     ("modifierExtension", plan(modifierExtension=[{"url": "urn:x", "valueCode": "x"}])),
