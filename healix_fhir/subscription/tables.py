@@ -93,6 +93,7 @@ subscription_topic = Table(
     Column("url", Text(collation="C"), nullable=False),
     Column("topic", LargeBinary),  # JSON; null where it cannot be used
     Column("refused", Text),  # why
+    Column("since", DateTime(timezone=True), nullable=False),  # when it came to have this url
     comment="topics that callers define; see healix_fhir/subscription/topic.py",
 )
 Index("subscription_topic_url", subscription_topic.c.url)

@@ -1,4 +1,8 @@
-"""Which topics there are: those of the catalogue, and those that callers define by Basic resources."""
+"""Which topics there are: those of the catalogue, and those that callers define by Basic resources.
+
+A url is of whoever had it first, for as long as that resource has it: else anybody who may write a Basic resource could
+say of what the subscribers to another's topic are told.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +23,13 @@ _TOPIC = msgspec.json.Decoder(Topic)
 
 
 def find_topics(urls: Sequence[str]) -> Work[Mapping[str, Topic | HealixError]]:
-    """The topics by url, or why they cannot be used; of several with one url that with the least id."""
+    """The topics by url, or why they cannot be used; of several with one url the first."""
     found: dict[str, Topic | HealixError] = {url: BY_URL[url] for url in urls if url in BY_URL}
     left = sorted(set(urls) - found.keys())
     if left:
         rows = yield Statement(
-            "SELECT url, topic, refused FROM subscription_topic WHERE url = ANY(%s) ORDER BY id DESC", (left,)
+            "SELECT url, topic, refused FROM subscription_topic WHERE url = ANY(%s) ORDER BY since DESC, id DESC",
+            (left,),
         )
         found |= {url: invalid(refused) if topic is None else _TOPIC.decode(topic) for url, topic, refused in rows}
     unknown = {
@@ -37,15 +42,21 @@ def keep(events: Sequence[Event], base: str) -> Work[None]:
     """Learn the topics that changed Basic resources define."""
     ids = sorted({event.payload["id"] for event in events})
     rows = yield Statement(
-        "SELECT id, body FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted", (TYPE_ID[TYPE], ids)
+        "SELECT id, body, updated FROM resource WHERE type = %s AND id = ANY(%s) AND NOT deleted", (TYPE_ID[TYPE], ids)
     )
-    kept = [_row(id_, resource, base) for id_, body in rows if is_topic(resource := decode_stored(bytes(body)))]
-    yield Statement("DELETE FROM subscription_topic WHERE id = ANY(%s)", (ids,))
+    kept = [
+        (*_row(id_, resource, base), since)
+        for id_, body, since in rows
+        if is_topic(resource := decode_stored(bytes(body)))
+    ]
+    yield Statement("DELETE FROM subscription_topic WHERE id = ANY(%s)", (sorted({*ids} - {one[0] for one in kept}),))
     if kept:
         columns = [list(column) for column in zip(*kept, strict=True)]
         yield Statement(
-            """INSERT INTO subscription_topic (id, url, topic, refused)
-               SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::text[])""",
+            """INSERT INTO subscription_topic AS old (id, url, topic, refused, since)
+               SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::text[], %s::timestamptz[])
+               ON CONFLICT (id) DO UPDATE SET url = excluded.url, topic = excluded.topic, refused = excluded.refused,
+                 since = CASE WHEN old.url = excluded.url THEN old.since ELSE excluded.since END""",
             columns,
         )
 

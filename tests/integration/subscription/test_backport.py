@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 
 from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.database import transaction
+from healix_fhir.store.commit import commit
+from healix_fhir.store.stored import Change, Method
 from healix_fhir.subscription import events, guide
 from healix_fhir.subscription.catalogue import URN
-from healix_fhir.subscription.topic import CODE, ROOT
+from healix_fhir.subscription.topic import CODE, ROOT, Topic
+from healix_fhir.subscription.topics import find_topics
 from smart_auth.access import AccessContext
 from smart_auth.scope import parse
 from tests.integration.subscription.conftest import Notified, observation
@@ -220,6 +224,35 @@ def test_a_topic_of_a_callers_own(clinic: Notified, receiver: Receiver) -> None:
         subscribe(clinic, receiver, id_, topic=url)
         status, error = clinic.state(id_)
         assert (status, reason in str(error)) == ("error", True), error
+
+
+def test_nobody_takes_the_url_of_a_topic(clinic: Notified, receiver: Receiver) -> None:
+    """Of two topics with one url the first is used, also after it was changed; the second when that is deleted."""
+
+    def topic(id_: str, type_name: str, title: str, url: str = "urn:first") -> dict[str, Any]:
+        trigger = {"extension": [{"url": "resource", "valueUri": type_name}], "url": f"{ROOT}resourceTrigger"}
+        titled = {"url": f"{ROOT}title", "valueString": title}
+        return {"resourceType": "Basic", "id": id_, "code": {"coding": [CODE]},
+                "extension": [{"url": f"{ROOT}url", "valueUri": url}, titled, trigger]}  # fmt: skip
+
+    for one in (
+        topic("b", "Observation", "Ours"), topic("0", "Patient", "Other", "urn:other"),
+        topic("a", "Patient", "Theirs"), topic("0", "Patient", "Theirs"), topic("b", "Observation", "Ours, still"),
+    ):  # fmt: skip
+        clinic.write(one)
+        clinic.events()
+    subscribe(clinic, receiver, topic="urn:first")
+    clinic.deliver()
+    heard(receiver)
+    clinic.write(observation("o1"))
+    clinic.events()
+    clinic.deliver()
+    assert [one["events"] for one in heard(receiver)] == [[(1, "Observation/o1")]]
+    transaction(clinic.pool, lambda: commit(EVERYONE, [Change(Method.DELETE, "Basic", "b")]))
+    clinic.events()
+    found = transaction(clinic.pool, lambda: find_topics(["urn:first"]))["urn:first"]
+    assert isinstance(found, Topic)
+    assert [one.type for one in found.triggers] == ["Patient"]
 
 
 def test_who_asks_for_something_else_hears_nothing_of_before(clinic: Notified, receiver: Receiver) -> None:
