@@ -24,6 +24,10 @@ JSON = {"Content-Type": "application/fhir+json"}
 LOOKED_AT = 50
 """Versions of a resource that are looked through for one that was sent before."""
 LONGEST_REASON = 500
+NO_IDS = "it does not take updates as creates (CapabilityStatement.rest.resource.updateCreate), as sync needs"
+"""Why nothing goes to an upstream that gives each resource an id of its own."""
+LONGEST_PAUSE = 3600.0
+"""Seconds until such an upstream is asked again."""
 SPLIT = frozenset({400, 404, 405, 413, 415, 422})
 """Answers to a whole batch after which its entries are sent one by one."""
 
@@ -47,10 +51,11 @@ def send(line: Line, several: Sequence[Waiting], base: str) -> list[Settled]:
         else:
             answers = _entries(going, answer)
     settled, busy = stays, AwayError("")
+    ids = _Ids(line)
     for one in going:
         try:
             refuse_busy(answers[one.seq])
-            settled.append(_settled(line, one, payloads[one.seq], answers[one.seq]))
+            settled.append(_settled(ids, one, payloads[one.seq], answers[one.seq]))
         except AwayError as error:  # what was answered before counts all the same
             busy = error
     if not settled:
@@ -110,13 +115,33 @@ def refuse_busy(answer: Answer) -> None:
         refuse(answer)
 
 
-def _settled(line: Line, one: Waiting, resource: dict[str, Any] | None, answer: Answer) -> Settled:
+class _Ids:
+    """Whether the server of a line gives resources ids of its own; asked for once, and only when it refuses one."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self._refusing: frozenset[str] | None = None
+
+    def check(self, type_name: str) -> None:
+        """Raise AwayError where it says that it takes no id of ours for a resource of a type."""
+        if self._refusing is None:
+            answer = self.line.ask("GET", "/metadata")
+            said = _decoded(answer) if answer.status == 200 else {}
+            each = (one for rest in said.get("rest", ()) for one in rest.get("resource", ()))
+            self._refusing = frozenset(str(one.get("type")) for one in each if one.get("updateCreate") is False)
+        if type_name in self._refusing:
+            raise AwayError(NO_IDS, LONGEST_PAUSE)
+
+
+def _settled(ids: _Ids, one: Waiting, resource: dict[str, Any] | None, answer: Answer) -> Settled:
     if answer.status < 300:
         return Settled(one, None if resource is None else _etag(answer))
     if resource is None and answer.status in (404, 410):
         return Settled(one)
     if answer.status in (409, 412):
-        return _examined(line, one, resource, answer)
+        return _examined(ids.line, one, resource, answer)
+    if resource is not None and one.etag is None:
+        ids.check(one.type)
     return Settled(one, refusal=Refusal(f"status {answer.status}: {_diagnostics(answer)}", refused=True))
 
 

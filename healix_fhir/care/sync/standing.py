@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from healix_fhir.care.sync.resources import NO_IDS
 from healix_fhir.kernel.database import Statement, Work
 
 COUNTED = 100_000
@@ -15,7 +16,8 @@ COUNTED = 100_000
 class Standing(msgspec.Struct, frozen=True):
     """An upstream as it stands. `position` is the number of the last change up to which it has all that is not held,
     `behind` how many wait (of more than `COUNTED` so many), `held` how many of those until a conflict is decided, and
-    `since` when the oldest of the others was made.
+    `since` when the oldest of the others was made. `kept_there` are studies that were sent and are deleted here since:
+    deletions of images do not go up.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Standing(msgspec.Struct, frozen=True):
     studies: int
     refused_images: int
     refused_why: str | None
+    kept_there: int
     conflicts: int
     sent: int
     images: int
@@ -39,6 +42,8 @@ class Standing(msgspec.Struct, frozen=True):
     @property
     def state(self) -> str:
         """In one word or two."""
+        if self.reason == NO_IDS:
+            return "cannot be served"
         if self.reason is not None:
             return "away"
         if self.behind > self.held or self.studies:
@@ -51,6 +56,9 @@ SELECT u.name, u.fhir, u.dicomweb,
        coalesce(w.first - 1, pg_sequence_last_value('sync_change_seq_seq'), 0),
        coalesce(w.behind, 0), coalesce(w.held, 0), w.since,
        coalesce(s.open, 0), coalesce(s.refused, 0), s.why,
+       (SELECT count(*)::int FROM (
+          SELECT FROM sync_study q WHERE q.upstream = u.name AND q.after > 0
+            AND NOT EXISTS (SELECT FROM study t WHERE t.study_uid = q.study) LIMIT {COUNTED}) g),
        (SELECT count(*)::int FROM sync_conflict x WHERE x.upstream = u.name),
        u.sent, u.images, u.success, u.failures, u.reason, u.due
 FROM sync_upstream u

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from dicomweb.study.delete import delete
+from healix_fhir.kernel.database import transaction
 from tests.integration.sync.conftest import Central, Site, patient
 from tests.support.cutting import Cut, Proxy
 from tests.support.dicom import ct, data_set, part10, uid
 from tests.support.serve import wait_until
+from tests.support.study import SYSTEM
 
 PIXELS = 64
 
@@ -98,3 +102,18 @@ def test_what_is_refused_is_told(central: Central, site: Site) -> None:
     assert (now.state, now.refused_images, now.images) == ("needs a decision", 1, 1)
     assert uid(73, 1, 1) in str(now.refused_why)
     assert there(central, 73) == [uid(73, 1, 1), uid(73, 1, 2)]
+
+
+def test_what_is_deleted_here_is_counted(central: Central, site: Site) -> None:
+    """A study that went up and was deleted since stays there, and the status says so; one that never went is none."""
+    site.connect(central.token, fhir=None)
+    site.add(*images(79, 1), *images(80, 1))
+    site.sync()
+    assert site.standing().kept_there == 0
+    site.add(*images(81, 1))
+    for study in (79, 81):
+        transaction(site.pool, partial(delete, SYSTEM, uid(study)))
+    site.events()
+    site.turn()
+    assert (site.standing().kept_there, site.standing().state) == (1, "level")
+    assert len(there(central, 79)) == 1
