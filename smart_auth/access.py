@@ -6,7 +6,8 @@ token's scopes open types in three contexts: `system` every row; `user` the rows
 care relationship, and of patients whom the user is or acts for (`Person`); `patient` the rows of the token's one
 patient, and only while the user may still see that patient: an app never sees more than the person who let it in.
 Types in `SHARED_TYPES` belong to no patient and are open to every context whose scope names them, to be read and
-searched; only `system` changes them. What is in no compartment and of no shared type is for `system` only.
+searched; only `system` changes them. Types in `OWNED_TYPES` belong to the app and person that wrote them. What else
+is in no compartment and of no shared type is for `system` only.
 
 A scope with a query opens its context for those resources only of which the query holds. `Conditions`, made by the
 search and handed in, knows which these are; without it such a scope opens nothing. `predicate` and `represented` heed
@@ -31,6 +32,7 @@ from healix_fhir.kernel.database import Fragment, Statement, Work
 from healix_fhir.kernel.errors import forbidden
 from smart_auth.care_list import is_listed, patients_in_care
 from smart_auth.narrowing import CONSENTS, LABELS, Viewer, consented, represented, shown
+from smart_auth.owned import OWNED_TYPES, Owner, is_owned
 from smart_auth.patients import patient_keys
 from smart_auth.person import PROXY, Person, find_person
 from smart_auth.queries import CLOSED, Conditions
@@ -273,6 +275,9 @@ class AccessContext(msgspec.Struct, frozen=True):
 
     def _rows(self, type_name: str, permission: Permission, opened: Collection[Context], alias: str) -> Fragment:
         """The condition on rows by their patients, the main one and further ones, where contexts are `opened`."""
+        if type_name in OWNED_TYPES and Context.SYSTEM not in opened:
+            owner = self._owner(opened)
+            return NOTHING if owner is None else is_owned(f"{alias}.pk", owner)
         within = self._within(type_name, permission, opened, f"{alias}.pat")
         if within in (EVERYTHING, NOTHING) or not self.may_be_of_several(type_name):
             return within
@@ -281,6 +286,22 @@ class AccessContext(msgspec.Struct, frozen=True):
             f"({within.sql} OR {alias}.pk IN (SELECT c.pk FROM compartment c WHERE {further.sql}))",
             within.params + further.params,
         )
+
+    def owner(self, type_name: str, permission: Permission) -> Owner | None:
+        """Whose a resource of one of `OWNED_TYPES` is that the caller writes; None where the caller's scopes let it own
+        none, or where no scope without `system` is meant.
+        """
+        opened = contexts(self.scopes, type_name, permission)
+        return None if Context.SYSTEM in opened or type_name not in OWNED_TYPES else self._owner(opened)
+
+    def _owner(self, opened: Collection[Context]) -> Owner | None:
+        """The app and person, where contexts are `opened`: a token of nobody owns nothing."""
+        known = self.practitioner is not None or self.person is not None
+        if self.origin.account is None or not known:
+            return None
+        if Context.USER in opened or (Context.PATIENT in opened and self.pat is not None):
+            return Owner(self.origin.account, self.origin.client, self.patient)
+        return None
 
     def _within(self, type_name: str, permission: Permission, opened: Collection[Context], column: str) -> Fragment:
         """The condition on one patient key where contexts are `opened`."""

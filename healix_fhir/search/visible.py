@@ -15,6 +15,7 @@ from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.search.fragments import EVERYTHING, NOTHING, all_of, any_of
 from healix_fhir.search.nodes import And, Node, OfType, Or, Visible
 from smart_auth.access import AccessContext
+from smart_auth.owned import OWNED_TYPES
 from smart_auth.scope import Context, Permission, named
 
 
@@ -61,6 +62,9 @@ def visible_of(found: Sequence[Group]) -> Node:
 def visible_arms(node: Visible, access: AccessContext) -> tuple[Fragment, ...]:
     """The conditions on the alias `t` of which one must hold; none when the caller sees nothing."""
     within = _reach(node, access, "t.pat")
+    if node.type_name in OWNED_TYPES and within != EVERYTHING:
+        owned = any_of(access.predicate(node.type_name, permission, "t") for permission in node.permissions)
+        return () if owned == NOTHING else (owned,)
     if within == NOTHING:
         return ()
     if within == EVERYTHING:
@@ -75,6 +79,8 @@ def visible_arms(node: Visible, access: AccessContext) -> tuple[Fragment, ...]:
 
 def sees_one_patient(node: Visible, access: AccessContext) -> bool:
     """Whether the caller sees at most one patient's compartment of the type."""
+    if node.type_name in OWNED_TYPES:
+        return False
     opened = {context for p in node.permissions for context in named(access.scopes, node.type_name, p)}
     return opened == {Context.PATIENT} and _reach(node, access, "t.pat") != EVERYTHING
 

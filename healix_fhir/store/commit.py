@@ -27,12 +27,14 @@ from healix_fhir.store.define_parameters import define
 from healix_fhir.store.dispensing import DISPENSE, count
 from healix_fhir.store.guard import holdable
 from healix_fhir.store.lock import PERMISSION, Old, lock, permit
+from healix_fhir.store.owning import own
 from healix_fhir.store.represent import TYPE as RELATED_PERSON
 from healix_fhir.store.represent import represent
 from healix_fhir.store.stored import Change, Committed, Method, Stored
 from healix_fhir.store.write import Row, clear, keys_of, of_several, write
 from smart_auth.access import AccessContext
 from smart_auth.denial import Denial, record_denials
+from smart_auth.owned import OWNED_TYPES
 from smart_auth.patients import patient_keys
 from smart_auth.several import note
 
@@ -77,6 +79,8 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
         yield from book(members, decisions)
     if any(change.type == DISPENSE for _, change in members):
         yield from count(members, decisions)
+    if any(change.type in OWNED_TYPES for _, change in members):
+        yield from own(members, decisions)
     keys = yield from patient_keys(_patients(members, decisions))
     if any(change.type == SEARCH_PARAMETER for _, change in members):
         yield from _define(members, decisions)
@@ -175,7 +179,7 @@ def _check_compartments(members: Sequence[Member], decisions: list[New | Same | 
         ]
     )
     for n, access, change in written:
-        if n not in allowed:
+        if n not in allowed and access.owner(change.type, PERMISSION[change.method]) is None:
             what = "this" if access.bounded(change.type, PERMISSION[change.method]) else "that patient's"
             message = f"the token does not allow to put this {change.type} into {what} record"
             decisions[n] = HealixError(Category.FORBIDDEN, message, patients=tuple(change.rows.patients))

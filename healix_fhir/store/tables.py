@@ -295,6 +295,18 @@ Index("consent_rule_pat", consent_rule.c.pat)
 Index("consent_rule_pk", consent_rule.c.pk, consent_rule.c.n)
 Index("consent_rule_actors", consent_rule.c.actors, postgresql_using="gin")
 
+owned = Table(
+    "owned",
+    metadata,
+    Column("type", SmallInteger, primary_key=True),
+    Column("id", Text(collation="C"), primary_key=True),
+    Column("account", Text(collation="C"), nullable=False),  # username of the person
+    Column("client", Text),  # whose app wrote it
+    Column("patient", Text),  # of whom the app's token was
+    comment="resources that belong to who wrote them; see store/owning.py",
+)
+Index("owned_account", owned.c.account)
+
 server_key = Table(
     "server_key",
     metadata,

@@ -14,13 +14,13 @@ from typing import Any
 import msgspec
 
 from healix_fhir.kernel.database import Statement, Work
-from healix_fhir.kernel.errors import HealixError, invalid
+from healix_fhir.kernel.errors import HealixError, invalid, unsupported
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.search.granular import ScopeQueries
 from healix_fhir.subscription.channel import Channel, Kind, read_channel, topic_of
-from healix_fhir.subscription.criteria import keys
+from healix_fhir.subscription.criteria import is_narrow, keys
 from healix_fhir.subscription.queue import wake
-from healix_fhir.subscription.standing import Owner
+from healix_fhir.subscription.standing import Owner, is_own
 from healix_fhir.subscription.status import NAME, Reasons, forget, present, set_status
 from healix_fhir.subscription.topic import Topic, Trigger
 from healix_fhir.subscription.topics import find_topics
@@ -42,7 +42,10 @@ def activate(events: Sequence[Event], bases: tuple[str, ...], *, allow_private: 
         resource = current[id_][1]
         try:
             access = yield from restored(by, ScopeQueries(bases))
-            channel = read_channel(resource, access, bases[0], _topic(topics, resource), allow_private=allow_private)
+            within = allow_private and not is_own(by)
+            channel = read_channel(resource, access, bases[0], _topic(topics, resource), allow_private=within)
+            if is_own(by) and access.practitioner is None:
+                _check_narrow(channel.triggers, bases[0])
             if channel.kind is Kind.EMAIL:
                 yield from _check_mail(channel.endpoint, by["account"])
             channels[id_] = channel
@@ -80,6 +83,18 @@ def _topic(topics: Mapping[str, Topic | HealixError], resource: Mapping[str, Any
     if isinstance(found, HealixError):
         raise found
     return found
+
+
+def _check_narrow(triggers: Sequence[Trigger], base: str) -> None:
+    """Refuse (Unsupported) what a patient's app asks of all patients: each change would be held against each of these.
+
+    Raises for criteria that name no resource, nor anything that a reference names.
+    """
+    for trigger in triggers:
+        if not is_narrow(trigger.type, asked_of(trigger), base):
+            raise unsupported(
+                f"the criteria of a patient's Subscription name the patient, as {trigger.type}?patient=Patient/[id]"
+            )
 
 
 def _check_mail(address: str, account: str | None) -> Work[None]:
@@ -137,7 +152,7 @@ def keyed(several: Sequence[tuple[str, Sequence[Trigger]]], base: str) -> Work[N
         (trigger.type, key, id_, place)
         for id_, triggers in several
         for place, trigger in enumerate(triggers)
-        for key in keys(trigger.type, "&".join(filter(None, (trigger.filter, _alone(trigger)))), base)
+        for key in keys(trigger.type, asked_of(trigger), base)
     )
     yield Statement("DELETE FROM subscription_key WHERE subscription = ANY(%s)", ([id_ for id_, _ in several],))
     yield Statement(
@@ -145,6 +160,11 @@ def keyed(several: Sequence[tuple[str, Sequence[Trigger]]], base: str) -> Work[N
            SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::smallint[])""",
         [list(column) for column in zip(*rows, strict=True)],
     )
+
+
+def asked_of(trigger: Trigger) -> str:
+    """The criteria that every event of a trigger meets."""
+    return "&".join(filter(None, (trigger.filter, _alone(trigger))))
 
 
 def _alone(trigger: Trigger) -> str:

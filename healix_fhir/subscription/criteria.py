@@ -61,6 +61,11 @@ def keys(type_name: str, query: str, base: str) -> frozenset[int]:
     return frozenset(min(each, key=lambda one: one[0])[1]) if each else frozenset({key64(type_name)})
 
 
+def is_narrow(type_name: str, query: str, base: str) -> bool:
+    """Whether criteria are of some resources, or of what refers to something, and not of all of a kind."""
+    return any(0 < _rank(node) < COARSE for node in nodes(type_name, query, base))
+
+
 def _rank(node: Node) -> int:
     """How well a condition tells resources apart, 1 best; 0 where it has no keys."""
     match node:

@@ -107,8 +107,12 @@ def _retried(connection: Connection[Row], make: Callable[[], Work[T]]) -> T:
 
 
 def _deliver(delivery: Delivery, base: str, *, allow_private: bool) -> Result:
-    """Send it, event by event where each is a request of its own, until one is not taken."""
+    """Send it, event by event where each is a request of its own, until one is not taken.
+
+    What a person's app subscribed to goes to no private network, whatever systems may.
+    """
     one = delivery.one
+    allow_private = allow_private and not one.is_own
     if one.kind is Channel.EMAIL:
         return Result(delivery.upto, delivery.events)
     if one.content.is_bundled:

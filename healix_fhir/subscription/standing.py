@@ -16,6 +16,7 @@ from healix_fhir.kernel.database import Row
 from healix_fhir.subscription.channel import Kind
 from healix_fhir.subscription.guide import Content
 from healix_fhir.subscription.topic import Trigger
+from smart_auth.scope import Context, Permission, named, parse
 
 STANDING = """NOT EXISTS (SELECT FROM access_token t WHERE t.hash = s.token AND t.revoked)
   AND (s.grant_id IS NULL OR EXISTS (
@@ -33,10 +34,19 @@ COLUMNS = """s.id, s.version, s.state, s.channel, s.content, s.topic, s.triggers
   s.heartbeat, s.most, s.owner, s.events, s.told, s.attempts"""
 ENDED = "the access with which it was written has ended"
 
+TYPE = "Subscription"
+
 _TRIGGERS = msgspec.json.Decoder(tuple[Trigger, ...])
 _HEADERS = msgspec.json.Decoder(tuple[tuple[str, str], ...])
 Owner = dict[str, str | None]
 _OWNER = msgspec.json.Decoder(Owner)
+
+
+def is_own(owner: Owner) -> bool:
+    """Whether somebody wrote a Subscription as their own: without a scope that opens all of them."""
+    opened = named(parse(owner["scope"] or ""), TYPE, Permission.CREATE)
+    opened |= named(parse(owner["scope"] or ""), TYPE, Permission.UPDATE)
+    return Context.SYSTEM not in opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,11 @@ class Active:
     told: int
     attempts: int
     stands: bool
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a person's, and not a system's."""
+        return is_own(self.owner)
 
     @property
     def origin(self) -> Origin:

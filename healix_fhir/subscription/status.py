@@ -45,7 +45,7 @@ def set_status(
         if error is not None:
             changed["error"] = error
         rows = extract(changed, "Subscription", bases)
-        changes.append(Change(Method.PUT, "Subscription", id_, changed, rows, version))
+        changes.append(Change(Method.PUT, "Subscription", id_, changed, rows, version, operation="status"))
     if not changes:
         return {}
     done = yield from commit(internal(NAME), changes)
