@@ -5,27 +5,49 @@ Spec: PS3.4 C.2.2.2 (2024d)
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from dicomweb.index import grams
-from dicomweb.index.attributes import GRAMS, NUMERIC, SENT, Level, values
+from dicomweb.index.attributes import GRAMS, NUMERIC, SENT, Attribute, Level, values
 from dicomweb.index.names import folded, words
 
 SCHEDULED_STEP_ID, REQUESTED_PROCEDURE_ID = "00400009", "00401001"
 LARGEST = (1 << 63) - 1
 
+REMEMBERED = 128
+SHORT = 4096
+"""Bytes of attributes whose columns are remembered, so that a sender of long ones takes no memory."""
+
 Columns = dict[str, Any]
 
+OF_LEVEL: Mapping[Level, Sequence[Attribute]] = {
+    level: tuple(attribute for attribute in SENT if attribute.level is level) for level in Level
+}
 
-def columns(attributes: dict[int, bytes], level: Level) -> Columns:
-    """The columns of one level that the object itself gives; absent attributes are None."""
+
+def columns(attributes: Mapping[int, bytes], level: Level) -> Columns:
+    """The columns of one level that the object itself gives; absent attributes are None.
+
+    Those of a study and of a series come with each of their objects, so they are worked out once for all.
+    """
+    given = tuple(attributes.get(attribute.tag) for attribute in OF_LEVEL[level])
+    if level is Level.INSTANCE or sum(map(len, filter(None, given))) > SHORT:
+        return _columns(given, level)
+    return dict(_remembered(given, level))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered(given: tuple[bytes | None, ...], level: Level) -> Columns:
+    return _columns(given, level)
+
+
+def _columns(given: Sequence[bytes | None], level: Level) -> Columns:
     row: Columns = {}
-    for attribute in SENT:
-        if attribute.level is not level:
-            continue
-        encoded = attributes.get(attribute.tag)
+    for attribute, encoded in zip(OF_LEVEL[level], given, strict=True):
         if attribute.vr == "SQ":
             row[attribute.column] = encoded
             row |= requests(encoded)

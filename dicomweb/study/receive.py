@@ -93,26 +93,25 @@ class Receiver:
 
         Raises Invalid when `meta` holds no valid UIDs, Unavailable when nothing can be written.
         """
-        head = write_meta(meta) if meta else b""
-        return Incoming(self, head, meta.source_aet if meta else "")
+        return Incoming(self, meta)
 
 
 class Incoming:
     """One object on its way in. Blocking; asynchronous callers write from a thread."""
 
-    def __init__(self, receiver: Receiver, head: bytes, source: str = "") -> None:
+    def __init__(self, receiver: Receiver, meta: FileMeta | None) -> None:
         self._archive = archive = receiver.archive
         self._max_object = receiver.max_object
         self._catalogue = receiver.catalogue
         self._compares = receiver.compares
-        self._source = source
+        self._source = meta.source_aet if meta else ""
+        head = write_meta(meta) if meta else b""
         self._spool = Spool(archive.incoming)
         self._digest = xxh3_128()
-        self._meta: tuple[FileMeta, int] | None = None
+        self._meta = (meta, len(head)) if meta else None
         self._head = bytearray()
         self._done = False
-        if head:
-            self.write(head)
+        self._spool.write(head)
 
     @property
     def meta(self) -> FileMeta | None:

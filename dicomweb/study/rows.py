@@ -10,7 +10,7 @@ Spec: PostgreSQL 15, INSERT … ON CONFLICT: the row that is counted up is locke
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -33,6 +33,10 @@ from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
 COMPRESSION = 3
+SMALL = 64 << 10
+"""Bytes of metadata up to which a compressor is kept for the next: its memory is as large as what it had to do."""
+_compressors: deque[zstandard.ZstdCompressor] = deque(maxlen=4)
+"""Those that nobody uses: to make one takes ten times as long as to compress the metadata of an image."""
 
 _SAME_PATIENT = """{s}.patient_id IS NOT DISTINCT FROM {x}.patient_id
                    AND {s}.patient_id_issuer IS NOT DISTINCT FROM {x}.patient_id_issuer"""
@@ -188,9 +192,20 @@ def _instance(one: Received) -> dict[str, Any]:
             "layout": msgspec.msgpack.encode(one.layout),
             "source": one.source,
             "via": one.via or None,
-            "metadata": zstandard.ZstdCompressor(level=COMPRESSION).compress(one.header.metadata),
+            "metadata": _compressed(one.header.metadata),
         }
     )
+
+
+def _compressed(metadata: bytes) -> bytes:
+    try:
+        compressor = _compressors.pop()
+    except IndexError:
+        compressor = zstandard.ZstdCompressor(level=COMPRESSION)
+    compressed = compressor.compress(metadata)
+    if len(metadata) <= SMALL:
+        _compressors.append(compressor)
+    return compressed
 
 
 def _further(group: Sequence[Received]) -> list[dict[str, Any]]:
