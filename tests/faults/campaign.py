@@ -18,6 +18,8 @@ from tests.faults.injuries import Fault, node_url
 from tests.faults.ledger import Ledger
 from tests.faults.node import Node
 from tests.faults.proxy import before_port
+from tests.faults.upstream import Upstream
+from tests.faults.works import PART, PEOPLE, people
 from tests.support.serve import healix, wait_until
 
 LOAD = 0.3
@@ -27,10 +29,16 @@ SCOPE, TTL = "system/*.cruds", 86_400
 
 @dataclass
 class Campaign:
-    """Clients at work against nodes on one database, faults, and checks."""
+    """Clients at work against nodes on one database, faults, and checks.
+
+    With `long_works` they ask for exports, imports and renewals of the index as well. `central` is a server of its own
+    that the nodes are kept in step with; it has its share of the faults.
+    """
 
     nodes: Sequence[Node]
     seed: int
+    long_works: bool = False
+    central: Node | None = None
     ledger: Ledger = field(default_factory=Ledger)
     done: Counter[str] = field(default_factory=Counter)
     blamed: Counter[str] = field(default_factory=Counter)
@@ -46,11 +54,17 @@ class Campaign:
         self.client = first.served.client(token)
         self._put("Patient/faults", {"resourceType": "Patient", "id": "faults"})
         self._put("Observation/register-first", observation("first", "first", "faults", id="register-first"))
-        self.proxies = [before_port(port) for port in (first.dimse_port, *(node.port for node in self.nodes))]
-        for node in self.nodes:
+        for part in range(PEOPLE // PART if self.long_works else 0):
+            self.client.post("/fhir", json=people(part)).raise_for_status()
+        self.victims = [*self.nodes, *([self.central] if self.central else [])]
+        self.proxies = [before_port(port) for port in (first.dimse_port, *(node.port for node in self.victims))]
+        for node in self.victims:
             node.cut_off += [proxy.cut for proxy, _ in self.proxies]
         dimse_port, *ports = [port for _, port in self.proxies]
-        self.clients = Clients(ports, dimse_port, token, "faults", self.ledger)
+        self.upstream = None
+        if self.central is not None:
+            self.upstream = Upstream(first, self.central, ports.pop(), node_url(first), token, self.violations)
+        self.clients = Clients(ports, dimse_port, token, "faults", self.ledger, long_works=self.long_works)
         self.checker = Checker(first.data_dir, node_url(first), self.client, first.dimse_port, self.violations)
 
     def _put(self, path: str, resource: object) -> None:
@@ -67,13 +81,16 @@ class Campaign:
                 self._wait()
             time.sleep(LOAD * (0.5 + self.chance.random()))  # so that it strikes at any moment of the work
             begun = time.monotonic()
-            self.done[fault.name] += fault.inflict(self.chance.choice(self.nodes), self.chance)
+            self.done[fault.name] += fault.inflict(self.chance.choice(self.victims), self.chance)
             self.seconds[fault.name] += time.monotonic() - begun
         self._wait()
         wait_until(self._serves, "the server to serve again")
         self.clients.pause()
         before = len(self.violations)
-        self.checker.check(*self.ledger.turn(), *self.clients.turn())
+        sent = self.ledger.turn()
+        self.checker.check(*sent, *self.clients.turn())
+        if self.upstream is not None:
+            self.upstream.check(sent[0], sent[2])
         self.checks += 1
         self.violations += self.ledger.wrong
         self.ledger.wrong = []
@@ -81,7 +98,7 @@ class Campaign:
             self.blamed[name] += len(self.violations) - before
 
     def _wait(self) -> None:
-        for node in self.nodes:
+        for node in self.victims:
             node.wait()
 
     def _serves(self) -> bool:
@@ -117,7 +134,7 @@ class Campaign:
                     "checked": self.checker.checked,
                     "answers": dict(sorted(self.ledger.answers.items())),
                     "seconds": self.seconds,
-                    "restarts": [seconds for node in self.nodes for seconds in node.restarts],
+                    "restarts": [seconds for node in self.victims for seconds in node.restarts],
                 },
                 indent=1,
             )

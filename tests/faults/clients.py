@@ -23,6 +23,7 @@ from tests.faults.registers import (
     refused,
     updated,
 )
+from tests.faults.works import Export, Import, Reindex, Work
 from tests.support.dicom import bare, ct, uid
 from tests.support.dimse import Peer, p_data, pdu, pdv, store
 from tests.support.plain import NO_TLS
@@ -54,9 +55,13 @@ def observation(key: str, value: str, patient: str, **more: Any) -> dict[str, An
 
 
 class Clients:
-    """The clients of one server at `ports`, one HTTP port for each node; they write while `running` is set."""
+    """The clients of one server at `ports`, one HTTP port for each node; they write while `running` is set. With
+    `long_works` some ask for exports, imports and renewals of the index, too.
+    """
 
-    def __init__(self, ports: list[int], dimse_port: int, token: str, patient: str, ledger: Ledger) -> None:
+    def __init__(
+        self, ports: list[int], dimse_port: int, token: str, patient: str, ledger: Ledger, *, long_works: bool = False
+    ) -> None:
         self.ports, self.dimse_port, self.token, self.patient, self.ledger = ports, dimse_port, token, patient, ledger
         self.running = threading.Event()
         self.ended = threading.Event()
@@ -69,6 +74,8 @@ class Clients:
         works: list[Callable[[httpx.Client, random.Random], None]] = [
             self._chain, self._transaction, self._stow, self._c_store, *[self._registered] * 3, *[self._once] * 2,
         ]  # fmt: skip
+        if long_works:
+            works += [self._long(kind(ledger, self._send)) for kind in (Export, Import, Reindex)]
         self.threads = [
             threading.Thread(target=self._repeat, args=(work, n), daemon=True) for n, work in enumerate(works)
         ]
@@ -141,6 +148,12 @@ class Clients:
             self.ledger.blame(f"{method} {path}: {answer.status_code} {answer.text[:300]}")
             return None
         return answer
+
+    def _long(self, work: Work) -> Callable[[httpx.Client, random.Random], None]:
+        def step(client: httpx.Client, _: random.Random) -> None:
+            work.step(client)
+
+        return step
 
     def _chain(self, client: httpx.Client, chance: random.Random) -> None:
         """A resource from its creation through some updates, and perhaps its deletion."""

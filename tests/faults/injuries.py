@@ -6,6 +6,7 @@ import contextlib
 import errno
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 import psutil
 import psycopg
 
+from healix_fhir.server.migrate import current, head
+from healix_fhir.server.schema import metadata
 from tests.faults.node import Node, kill, look
 from tests.faults.shim import MAKE, RENAME, SYNC, WRITE
-from tests.support.serve import wait_until
+from tests.support.serve import HEALIX, environment, wait_until
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,29 @@ def _exhausted(node: Node, _: random.Random) -> int:
     return 1
 
 
+def _migration(node: Node, chance: random.Random) -> int:
+    """Kill what brings an empty database up to date, at any moment; the next one finds whole migrations and goes on."""
+    name = f"migrated_{chance.getrandbits(48)}"
+    with look(node_url(node)) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    url = node_url(node).replace("/postgres?", f"/{name}?")
+    command = [*HEALIX, "migrate", "--data-dir", str(node.data_dir)]
+    environ = environment(database_url=url)
+    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as victim:
+        time.sleep(chance.uniform(0.5, 4))  # the moment of the fault
+        victim.kill()
+    wait_until(
+        lambda: subprocess.run(command, env=environ, capture_output=True, check=False).returncode == 0, "a schema"
+    )
+    with look(url) as connection:
+        assert current(connection) == head(), "the schema is not the newest"
+        found = {row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    assert found >= set(metadata.tables), f"tables are missing: {set(metadata.tables) - found}"
+    with look(node_url(node)) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    return 1
+
+
 @contextmanager
 def _taken(node: Node) -> Iterator[None]:
     held: list[psycopg.Connection[tuple[object, ...]]] = []
@@ -155,6 +181,7 @@ FAULTS = (
     Fault("disk fails for a second (EIO on fsync)", _shim(errno.EIO, SYNC), 2, short=True),
     Fault("clock half an hour ahead for a second, then back", _shim(seconds=1800), 1, short=True),
     Fault("clock half an hour behind for a second", _shim(seconds=-1800), 1),
+    Fault("kill -9 of a migration of an empty database", _migration, 2),
     Fault("kill -9 of a web worker", _part("web"), 8, short=True),
     Fault("kill -9 of the DIMSE process", _part("dimse"), 8, short=True),
     Fault("kill -9 of the job worker", _part("worker"), 4),

@@ -23,6 +23,7 @@ from tests.faults.shim import Shim
 RUNS = int(os.environ.get("HEALIX_FAULT_RUNS", "0"))
 SEED = int(os.environ.get("HEALIX_FAULT_SEED", "1"))
 REPORT = os.environ.get("HEALIX_FAULT_REPORT", "")
+KINDS = os.environ.get("HEALIX_FAULT_KINDS", "embedded,nodes,site").split(",")
 EACH, HASTE = 20, 0.4
 """Faults of one round of the long form, and the chance that one comes before the last is over."""
 
@@ -30,20 +31,22 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.mark.timeout(0 if RUNS else 300)
-@pytest.mark.parametrize("kind", ["embedded", "nodes"] if RUNS else ["embedded"])
+@pytest.mark.parametrize("kind", KINDS if RUNS else ["embedded"])
 def test_faults(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Under load from every side each fault leaves what was acknowledged, whole, and nothing in part: of a server with
-    its own database, and of two nodes on one that they reach over connections that lose answers.
+    its own database, of two nodes on one that they reach over connections that lose answers, and of a site that is kept
+    in step with a central server.
     """
     with ExitStack() as stack:
-        nodes = [_alone(tmp_path)] if kind == "embedded" else _on_one_database(stack, tmp_path)
-        for node in nodes:
+        nodes = _on_one_database(stack, tmp_path) if kind == "nodes" else [_alone(tmp_path / "here")]
+        central = _alone(tmp_path / "central") if kind == "site" else None
+        for node in [*nodes, *([central] if central else [])]:
             node.start()
             stack.callback(node.stop)
-        campaign = Campaign(nodes, SEED)
+        campaign = Campaign(nodes, SEED, bool(RUNS), central)
         if not RUNS:
             campaign.round([fault for fault in FAULTS if fault.short])
-        while campaign.done.total() < RUNS // 2:
+        while campaign.done.total() < RUNS // len(KINDS):
             campaign.round(campaign.chance.choices(FAULTS, [fault.weight for fault in FAULTS], k=EACH), HASTE)
             if REPORT and RUNS:
                 campaign.report(Path(f"{REPORT}-{kind}.json"))
@@ -56,6 +59,7 @@ def test_faults(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 def _alone(directory: Path) -> Node:
     """A server with its own database, whose disk and clock can fail where they can be made to."""
+    directory.mkdir()
     node = Node(directory / "data", 1)
     with suppress(FileNotFoundError):
         node.shim = Shim(directory, node.data_dir / "images")
