@@ -175,7 +175,8 @@ def _resting(key: bytes, asked: Sequence[PatientDay], zone: tzinfo) -> Work[dict
     kept = [(n, id_of(key, patient, name, day)) for n, (patient, day) in enumerate(asked) for name in COURSES]
     rows = yield Statement(
         """SELECT x.n, extract(epoch FROM now() - max(r.updated))::float8
-           FROM unnest(%s::int[], %s::text[]) AS x (n, id) JOIN resource r ON r.type = %s AND r.id = x.id COLLATE "C"
+           FROM unnest(%s::int[], %s::text[]) AS x (n, id)
+           CROSS JOIN LATERAL (SELECT updated FROM resource WHERE type = %s AND id = x.id COLLATE "C" OFFSET 0) AS r
            GROUP BY x.n""",
         (arrays.int4(n for n, _ in kept), arrays.text(id_ for _, id_ in kept), TYPE_ID[OBSERVATION]),
         prepare=False,

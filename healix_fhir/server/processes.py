@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import dataclasses
+import gc
 import os
 import signal
 import socket
@@ -34,6 +35,8 @@ STARTED = 10.0
 ATTEMPTS = 5
 AWAY = 1.0
 """Seconds until a child is started again that ended since the database was away (exit code EX_TEMPFAIL)."""
+YOUNG = 50_000
+"""Objects made between two looks of the garbage collector: a request makes some thousands, nearly none in cycles."""
 log = get_logger("processes")
 
 
@@ -72,6 +75,15 @@ def using_database(settings: Settings, *, child: bool) -> Iterator[Settings]:
     with open_database(settings) as url:
         watch.begin(url, settings.slow_statement_ms / 1000)
         yield dataclasses.replace(settings, database_url=url)
+
+
+def collect_less() -> None:
+    """Leave what is loaded for good out of garbage collection, and collect less often: 3 to 10 % of a create,
+    and a tenth of a second each time that all which is loaded is looked through.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG, 20, 50)
 
 
 def listen(host: str, port: int) -> socket.socket:

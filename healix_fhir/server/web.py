@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 from typing import TYPE_CHECKING, Any
 
 from healix_fhir.kernel.settings import Settings
-from healix_fhir.server.processes import end_with_parent, listen, using_database
+from healix_fhir.server.processes import collect_less, end_with_parent, listen, using_database
 from healix_fhir.server.shared_counters import share
 from healix_fhir.server.tls import https_context, keep_current
 
@@ -27,8 +26,6 @@ WEB_SOCKETS: dict[str, Any] = {
 }
 """How uvicorn serves web sockets: callers send next to nothing, and who answers no ping is gone."""
 FILES = 8192
-YOUNG = 50_000
-"""Objects made between two looks of the garbage collector: a request makes some thousands, nearly none in cycles."""
 
 
 def run(settings: Settings, *, descriptor: int | None, parent: int | None) -> None:
@@ -50,7 +47,7 @@ def run(settings: Settings, *, descriptor: int | None, parent: int | None) -> No
     listener = socket.socket(fileno=descriptor) if descriptor is not None else listen(settings.host, settings.port)
     with using_database(settings, child=parent is not None) as connected:
         server = uvicorn.Server(configuration(create_app(connected), connected, tls))
-        _collect_less()
+        collect_less()
         server.run(sockets=[listener])
 
 
@@ -86,10 +83,3 @@ def _allow_files() -> None:
     wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _collect_less() -> None:
-    """Leave what is loaded for good out of garbage collection, and collect less often: 3 to 10 % of a create's time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG, 20, 50)

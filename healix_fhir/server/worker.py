@@ -27,7 +27,7 @@ from healix_fhir.operation.publishing import publish
 from healix_fhir.operation.reindex import renew
 from healix_fhir.server.composition import SCHEDULES, Step, alerts, consumers, delivery, errands, post, tasks
 from healix_fhir.server.parameter_watch import heard, watching
-from healix_fhir.server.processes import end_with_parent, using_database
+from healix_fhir.server.processes import collect_less, end_with_parent, using_database
 
 IDLE = 0.2
 """Seconds between looks at the outbox; changes to resources are not announced (healix_fhir/store/write.py).
@@ -80,6 +80,7 @@ async def _work(settings: Settings, pool: ConnectionPool[Connection[Row]]) -> No
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     seal = Sealing(settings.data_dir)
     do_short, do_long = errands(settings, pool, halt)
+    collect_less()
     steps: tuple[tuple[str, Step, str, float], ...] = (
         ("outbox", lambda connection: drain(connection, handle) == BATCH, OUTBOX, IDLE),
         *((f"delivery-{number}", deliver, OUTBOX, RARELY) for number in range(DELIVERERS)),
