@@ -43,7 +43,7 @@ NAMED = f"{TYPE_ID[OBSERVATION]}/"
 TOPIC = "daily-summary"
 LATER = 3
 """Seconds between a reading and the summary of its day."""
-REST = 0.001
+REST = 0.003
 """Seconds for each of its readings, for which a day that was summed up is left alone: the work stays in proportion."""
 LONGEST_REST = LONGEST
 """Seconds that a day rests at most."""

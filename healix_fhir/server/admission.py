@@ -190,8 +190,10 @@ class Admission:
             return message
 
         async def answer(message: Message) -> None:
-            # also the last piece: it waits for a caller who has not read those before
-            await without(send(message))
+            if message["type"] == "http.response.start":  # the outermost layer keeps it until something follows
+                await send(message)
+            else:  # also the last piece: it waits for a caller who has not read those before
+                await without(send(message))
 
         try:
             await self._app(scope, body, answer)
@@ -218,4 +220,4 @@ def _is_bulk(path: str, headers: dict[bytes, bytes]) -> bool:
     if path in ("/fhir", "/fhir/"):
         length = headers.get(b"content-length", b"")
         return b"transfer-encoding" in headers or (length.isdigit() and int(length) > LARGE)
-    return BULK.match(path) is not None
+    return ("$" in path or "/bulk/" in path) and BULK.match(path) is not None
