@@ -17,8 +17,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -71,8 +72,8 @@ class Line:
         self._count = 0
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
-    async def enter(self, caller: str) -> None:
-        """Take a place, as soon as it is this caller's turn.
+    async def enter(self, who: Callable[[], str]) -> None:
+        """Take a place, as soon as it is the turn of the caller, whom `who` tells where there is none.
 
         Raises Unavailable when the line is full or does not move, Busy when this caller has too many in it.
         """
@@ -81,6 +82,7 @@ class Line:
             return
         if self._count >= self._terms.waiting:
             raise _refused()
+        caller = who()
         own = self._waiting.setdefault(caller, deque())
         if len(own) >= self._terms.each:
             raise HealixError(Category.BUSY, "too many requests of yours are waiting already", retry_after=RETRY_AFTER)
@@ -134,8 +136,8 @@ class Admission:
     ) -> None:
         self._app = app
         self._telemetry = telemetry
-        self._lines = {"clinical": Line(clinical), "bulk": Line(bulk)}
-        self._held = 0
+        self.lines = {"clinical": Line(clinical), "bulk": Line(bulk)}
+        self.held = 0
         self._recognise: Recognise = nobody
 
     def use(self, recognise: Recognise) -> None:
@@ -147,67 +149,93 @@ class Admission:
         if scope["type"] != "http" or scope["path"].startswith(FREE):
             await self._app(scope, receive, send)
             return
-        path: str = scope["path"]
-        headers = dict(scope["headers"])
-        kind = "bulk" if _is_bulk(path, headers) else "clinical"
-        line = self._lines[kind]
+        kind = "bulk" if _is_bulk(scope) else "clinical"
+        line = self.lines[kind]
         try:
-            await line.enter(self._caller(scope, headers))
+            await line.enter(partial(self._caller, scope))
         except HealixError as error:
             self._telemetry.turned_away(kind, error.category.value)
             await asyncio.sleep(PAUSE)
             raise
-        held = 0
-        away = 0  # how many of its calls wait for the caller: the place is given up once
-        complete = False
-
-        async def without(waiting: Awaitable[Message | None]) -> Message | None:
-            nonlocal away
-            away += 1
-            if away == 1:
-                line.leave()
-            try:
-                return await waiting
-            finally:
-                away -= 1
-                if away == 0:
-                    line.come_back()
-
-        async def body() -> Message:
-            nonlocal held, complete
-            if complete:  # what comes now is that the caller goes, for which an answer under way does not wait
-                return await receive()
-            message = await without(receive())
-            assert message is not None
-            complete = not message.get("more_body")
-            size = len(message.get("body", b""))
-            if size and not path.startswith("/dicomweb"):  # what comes there goes to the archive as it comes
-                held += size
-                self._held += size
-                if self._held > HELD and held < self._held:  # a single one may be larger
-                    self._telemetry.turned_away(kind, "memory")
-                    raise _refused()
-            return message
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":  # the outermost layer keeps it until something follows
-                await send(message)
-            else:  # also the last piece: it waits for a caller who has not read those before
-                await without(send(message))
-
+        visit = _Visit(self, kind, receive, send, counted=not scope["path"].startswith("/dicomweb"))
         try:
-            await self._app(scope, body, answer)
+            await self._app(scope, visit.receive, visit.send)
         finally:
-            self._held -= held
+            self.held -= visit.held
             line.leave()
 
-    def _caller(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
+    def hold(self, kind: str, size: int, own: int) -> None:
+        """Count so many bytes of a body, of which its request now holds `own`. Raises Unavailable when it is too much;
+        a single one may be larger.
+        """
+        self.held += size
+        if self.held > HELD and own < self.held:
+            self._telemetry.turned_away(kind, "memory")
+            raise _refused()
+
+    def _caller(self, scope: Scope) -> str:
         """Who takes turns: a token that was good before, else an address."""
-        hashed = self._recognise(headers)
+        hashed = self._recognise(dict(scope["headers"]))
         if hashed is not None:
             return hashed.hex()
         client: tuple[Any, ...] | None = scope.get("client")
         return network(client[0]) if client else ""
+
+
+class _Visit:
+    """A request that is let in: it gives its place up while it waits for its caller. Its body is `counted`, but where
+    it goes to the archive as it comes.
+    """
+
+    __slots__ = ("_admission", "_away", "_complete", "_counted", "_kind", "_line", "_receive", "_send", "held")
+
+    def __init__(self, admission: Admission, kind: str, receive: Receive, send: Send, *, counted: bool) -> None:
+        self._admission = admission
+        self._kind = kind
+        self._line = admission.lines[kind]
+        self._receive = receive
+        self._send = send
+        self._counted = counted
+        self._complete = False
+        self._away = 0  # how many of its calls wait for the caller: the place is given up once
+        self.held = 0
+
+    async def receive(self) -> Message:
+        """A message from the caller."""
+        if self._complete:  # what comes now is that the caller goes, for which an answer under way does not wait
+            return await self._receive()
+        self._go()
+        try:
+            message = await self._receive()
+        finally:
+            self._return()
+        self._complete = not message.get("more_body")
+        size = len(message.get("body", b"")) if self._counted else 0
+        if size:
+            self.held += size
+            self._admission.hold(self._kind, size, self.held)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """A message to the caller."""
+        if message["type"] == "http.response.start":  # the outermost layer keeps it until something follows
+            await self._send(message)
+            return
+        self._go()
+        try:
+            await self._send(message)  # also the last piece: it waits for a caller who has not read those before
+        finally:
+            self._return()
+
+    def _go(self) -> None:
+        self._away += 1
+        if self._away == 1:
+            self._line.leave()
+
+    def _return(self) -> None:
+        self._away -= 1
+        if self._away == 0:
+            self._line.come_back()
 
 
 def _refused() -> HealixError:
@@ -216,8 +244,10 @@ def _refused() -> HealixError:
     )
 
 
-def _is_bulk(path: str, headers: dict[bytes, bytes]) -> bool:
+def _is_bulk(scope: Scope) -> bool:
+    path: str = scope["path"]
     if path in ("/fhir", "/fhir/"):
+        headers = dict(scope["headers"])
         length = headers.get(b"content-length", b"")
         return b"transfer-encoding" in headers or (length.isdigit() and int(length) > LARGE)
     return ("$" in path or "/bulk/" in path) and BULK.match(path) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -327,8 +328,8 @@ def test_a_place_that_comes_as_its_waiter_leaves_goes_on() -> None:
 
     async def check() -> None:
         line = Line(FEW)
-        await line.enter("a")
-        waiting = [asyncio.create_task(line.enter(name)) for name in ("b", "c")]
+        await line.enter(lambda: "a")
+        waiting = [asyncio.create_task(line.enter(partial(str, name))) for name in ("b", "c")]
         await settle()
         waiting[0].cancel()
         line.leave()
