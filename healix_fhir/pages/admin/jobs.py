@@ -25,7 +25,7 @@ from smart_auth.oauth.sessions import Session
 
 JOBS = "jobs"
 LOOKED_AT = 20_000
-"""Of the newest jobs so many are looked at: there is no index over what has ended."""
+"""Of the newest jobs so many are looked at, as there is no index over what has ended; and of the oldest events."""
 STATES = ("todo", "doing", "failed", "succeeded")
 LONGEST_NUMBER = 18
 
@@ -44,7 +44,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The events of one topic of the outbox that have not reached all their consumers."""
+    """The events of one topic, of the oldest of the outbox, that have not reached all their consumers."""
 
     topic: str
     count: int
@@ -66,6 +66,7 @@ async def listing(site: Site, request: Request, session: Session) -> Response:
         csrf=session.csrf,
         lines=[(line, at(JOBS, str(line.id), "retry")) for line in found.lines],
         waiting=waiting,
+        most=LOOKED_AT if sum(one.count for one in waiting) == LOOKED_AT else None,
         state=state,
         states=STATES,
         next=onward,
@@ -97,8 +98,9 @@ def _found(state: str, after: int | None, who: Origin) -> Work[tuple[Listed[Line
         {"after": after, "looked": LOOKED_AT, "state": state, "most": PAGE + 1},
     )
     waiting = yield Statement(
-        """SELECT topic, count(*), count(*) FILTER (WHERE attempts >= %s) FROM outbox GROUP BY topic ORDER BY topic""",
-        (ATTEMPTS,),
+        """SELECT topic, count(*), count(*) FILTER (WHERE attempts >= %s)
+           FROM (SELECT topic, attempts FROM outbox ORDER BY seq LIMIT %s) x GROUP BY topic ORDER BY topic""",
+        (ATTEMPTS, LOOKED_AT),
     )
     yield looking.listed(who, "job", state=state)
     return listed([Line(*row) for row in rows], lambda line: str(line.id)), [Waiting(*row) for row in waiting]

@@ -24,7 +24,7 @@ from smart_auth.oauth.sessions import Session
 
 STORAGE = "storage"
 EXACT = 20_000
-"""Instances up to which they are counted and summed up exactly."""
+"""Instances, and files, up to which they are counted and summed up exactly."""
 SAMPLED = 20_000
 """Instances, about, that a sample has."""
 TABLES = 10
@@ -45,12 +45,16 @@ class Images:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the database knows of storage. `tables` are names and bytes of the largest ones."""
+    """What the database knows of storage. `tables` are names and bytes of the largest ones; what is `many` is
+    estimated.
+    """
 
     images: Images
     deleted: int
+    many_deleted: bool
     exports: int
     exports_size: int
+    many_exports: bool
     database: int
     tables: list[Row]
 
@@ -99,10 +103,11 @@ _SUMS = """SELECT (SELECT count(*) FROM study), (SELECT count(*) FROM series), c
 _SAMPLE = """SELECT coalesce(avg(size), 0)::float8,
   coalesce(avg(CASE WHEN stored > now() - make_interval(days => %s) THEN size ELSE 0 END), 0)::float8
 FROM instance TABLESAMPLE SYSTEM (%s)"""
-_REST = """SELECT
-  (SELECT count(*) FROM deleted_instance),
-  (SELECT count(*) FROM bulk_file), (SELECT coalesce(sum(size), 0)::bigint FROM bulk_file),
-  pg_database_size(current_database())"""
+_REST = """SELECT d.n, f.n, f.size, pg_database_size(current_database()),
+  (SELECT reltuples::bigint FROM pg_class WHERE oid = 'deleted_instance'::regclass),
+  (SELECT reltuples::bigint FROM pg_class WHERE oid = 'bulk_file'::regclass)
+FROM (SELECT count(*) AS n FROM (SELECT FROM deleted_instance LIMIT %(most)s) x) d,
+  (SELECT count(*) AS n, coalesce(sum(size), 0)::bigint AS size FROM (SELECT size FROM bulk_file LIMIT %(most)s) x) f"""
 _TABLES = """SELECT relname, pg_total_relation_size(oid) FROM (
   SELECT oid, relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
   ORDER BY relpages DESC LIMIT %s) t ORDER BY 2 DESC"""
@@ -110,11 +115,16 @@ _TABLES = """SELECT relname, pg_total_relation_size(oid) FROM (
 
 def _stored(days: int, who: Origin) -> Work[Stored]:
     images = yield from _images(days)
-    (rest,) = yield Statement(_REST)
-    deleted, exports, exports_size, database = rest
+    (rest,) = yield Statement(_REST, {"most": EXACT + 1})
+    deleted, exports, exports_size, database, all_deleted, all_exports = rest
+    many_deleted, many_exports = deleted > EXACT, exports > EXACT
+    if many_deleted:
+        deleted = max(deleted, all_deleted)
+    if many_exports:
+        exports, exports_size = max(exports, all_exports), exports_size * max(exports, all_exports) // exports
     tables = yield Statement(_TABLES, (TABLES,))
     yield looking.listed(who, "storage")
-    return Stored(images, deleted, exports, exports_size, database, tables)
+    return Stored(images, deleted, many_deleted, exports, exports_size, many_exports, database, tables)
 
 
 def _images(days: int) -> Work[Images]:

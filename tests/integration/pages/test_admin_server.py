@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import transaction
-from healix_fhir.pages.admin import storage
+from healix_fhir.pages.admin import jobs, storage
 from tests.integration.pages.test_admin_clients import administering, send
 from tests.support.dicom import ct
 from tests.support.gate import Pool
@@ -127,8 +128,10 @@ def test_the_audit_trail_is_searched(database_url: str, pool: Pool) -> None:
     administering(database_url, use)
 
 
-def test_a_failed_job_is_tried_again(database_url: str, pool: Pool) -> None:
-    """Jobs are listed by state without what they were asked to do; one that was given up goes back into the queue."""
+def test_a_failed_job_is_tried_again(database_url: str, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs are listed by state without what they were asked to do; one that was given up goes back into the queue. Of a
+    long queue of events the first are counted.
+    """
     account(pool, "root", "admin")
     with pool.connection() as connection:
         (number,) = (
@@ -139,6 +142,7 @@ def test_a_failed_job_is_tried_again(database_url: str, pool: Pool) -> None:
             or ()
         )
         connection.execute("INSERT INTO procrastinate_jobs (queue_name, task_name) VALUES ('default', 'archive.sweep')")
+        connection.execute("INSERT INTO outbox (topic, payload) SELECT 'late', '{}' FROM generate_series(1, 3)")
 
     async def use(client: httpx.AsyncClient) -> None:
         text = (await client.get("/admin/jobs")).text
@@ -147,6 +151,10 @@ def test_a_failed_job_is_tried_again(database_url: str, pool: Pool) -> None:
         failed = (await client.get("/admin/jobs?state=failed")).text
         assert ("sms.send" in failed, "archive.sweep" in failed) == (True, False)
         assert (await client.get("/admin/jobs?after=x")).status_code == 400
+        assert ("3 waiting" in text, "are counted" in text) == (True, False)
+        monkeypatch.setattr(jobs, "LOOKED_AT", 2)
+        text = (await client.get("/admin/jobs")).text
+        assert ("2 waiting" in text, "Only the first 2 are counted" in text) == (True, True)
         for id_, status in ((str(number), 303), (str(number), 404), ("x", 404)):
             assert (await send(client, f"/admin/jobs/{id_}/retry")).status_code == status
 
@@ -182,6 +190,21 @@ def test_storage_health_and_settings(
     monkeypatch.setattr(storage, "EXACT", 0)
     found = transaction(pool, lambda: storage._images(0))
     assert (found.instances, found.size, found.exact) == (1, size, False)
+    with pool.connection() as connection:
+        connection.execute(
+            """INSERT INTO bulk_file (job, name, place, list, count, size, key)
+               SELECT 'j', n, n, 'output', 1, 10, n FROM generate_series(1, 3) n"""
+        )
+    many = [transaction(pool, lambda: storage._stored(0, Origin("test")))]
+    with pool.connection() as connection:
+        connection.execute("ANALYZE bulk_file")
+    many.append(transaction(pool, lambda: storage._stored(0, Origin("test"))))
+    monkeypatch.setattr(storage, "EXACT", 3)
+    many.append(transaction(pool, lambda: storage._stored(0, Origin("test"))))
+    assert [(one.exports, one.exports_size, one.many_exports) for one in many] == [
+        (1, 10, True), (3, 30, True), (3, 30, False),
+    ]  # fmt: skip
+    assert [(one.deleted, one.many_deleted) for one in many] == [(0, False)] * 3
 
 
 @pytest.mark.parametrize(
