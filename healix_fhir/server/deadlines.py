@@ -23,8 +23,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from healix_fhir.api.live.stream import LEAVE
-from healix_fhir.server.joined_writes import JoinedWrites
-from healix_fhir.server.whole_answers import WHOLE, WholeAnswer
+from healix_fhir.server.joined_writes import AT_ONCE, JoinedWrites
+from healix_fhir.server.whole_answers import PIECES, WHOLE, WholeAnswer
 
 HEADERS = 10.0
 HEADER_BYTES = 65_536
@@ -76,6 +76,9 @@ class DeadlineProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A new connection owes its first request's headers."""
         self._joined = JoinedWrites(transport, self.loop)
+        self._secured = transport.get_extra_info("sslcontext") is not None
+        if self._secured:
+            transport.set_write_buffer_limits(high=AT_ONCE)  # as others have by themselves; those of TLS have 512 KiB
         if len(self.connections) >= CONNECTIONS:
             self._make_room()
         super().connection_made(cast("asyncio.Transport", self._joined))
@@ -100,7 +103,10 @@ class DeadlineProtocol(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:  # else it becomes a web socket
-            cast("Scope", self.scope)[WHOLE] = WholeAnswer(self.cycle, self._joined)
+            scope = cast("Scope", self.scope)
+            scope[WHOLE] = WholeAnswer(self.cycle, self._joined)
+            if self._secured:
+                scope[PIECES] = AT_ONCE
 
     def _check_framing(self) -> None:
         """Refuse what llhttp lets pass; whatever is raised here is answered 400 and ends the connection.

@@ -10,6 +10,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/http.html#custom
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
@@ -28,7 +29,7 @@ from healix_fhir.kernel.refusal import as_refusal
 from healix_fhir.server.cors import ANSWERED, ANYONE, PREFLIGHT, VARIES, is_open, is_public
 from healix_fhir.server.origins import Origins
 from healix_fhir.server.telemetry import Telemetry
-from healix_fhir.server.whole_answers import WHOLE
+from healix_fhir.server.whole_answers import PIECES, WHOLE, pieces
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 VISIBLE = re.compile(rb"[\x21-\x7e]([\x20-\x7e]{0,254}[\x21-\x7e])?")
@@ -132,16 +133,17 @@ class _Answering:
         if message["type"] == "http.response.start":
             self._head = message
             return
-        head = self._head
+        head, most = self._head, self._scope.get(PIECES, sys.maxsize)
         if head is not None:
             self._head = None
             self.status = head["status"]
             headers = self._complete(head.get("headers", ()))
-            whole = self._scope.get(WHOLE)
-            if whole and not message.get("more_body") and whole(self.status, headers, message.get("body", b"")):
+            whole, body = self._scope.get(WHOLE), message.get("body", b"")
+            if whole and not message.get("more_body") and len(body) <= most and whole(self.status, headers, body):
                 return
             await self._send({**head, "headers": headers})
-        await self._send(message)
+        for part in pieces(message, most):
+            await self._send(part)
 
     def _complete(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Headers with those that every answer carries; one that the answer has already is left as it is."""

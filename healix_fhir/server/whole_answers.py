@@ -9,8 +9,9 @@ Spec: RFC 9112 2.1, 6
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from starlette.types import Message
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from healix_fhir.server.joined_writes import JoinedWrites
@@ -18,8 +19,25 @@ from healix_fhir.server.joined_writes import JoinedWrites
 WHOLE = "healix.whole"
 """Where it stands in the scope of a request; it is called with status, headers and body."""
 
+PIECES = "healix.pieces"
+"""Where it stands in the scope of a request that no more bytes than these are to be written at once. A transport of TLS
+takes whatever comes, says that all of it is written, and drops what the caller has not read half a minute after it is
+told to close.
+"""
+
 OTHERS = frozenset({b"connection", b"transfer-encoding"})
 """Headers that tell the server more than it is to send; such answers are left to uvicorn."""
+
+
+def pieces(message: Message, most: int) -> Iterator[Message]:
+    """A part of an answer, in parts of at most `most` bytes."""
+    body = message.get("body", b"")
+    if len(body) <= most:
+        yield message
+        return
+    for start in range(0, len(body), most):
+        more = message.get("more_body", False) or start + most < len(body)
+        yield {**message, "body": body[start : start + most], "more_body": more}
 
 
 class WholeAnswer:

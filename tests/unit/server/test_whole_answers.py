@@ -13,6 +13,9 @@ from uvicorn.server import ServerState
 
 from healix_fhir.server.deadlines import DeadlineProtocol
 from healix_fhir.server.joined_writes import AT_ONCE
+from healix_fhir.server.middleware import Outermost
+from healix_fhir.server.origins import Origins
+from healix_fhir.server.telemetry import Telemetry
 from healix_fhir.server.whole_answers import WHOLE
 
 HEADERS = [(b"content-length", b"2"), (b"x-one", b"1")]
@@ -53,6 +56,18 @@ class Recorder:
         """Nor here."""
 
 
+class Secured(Recorder):
+    """A transport of TLS."""
+
+    def get_extra_info(self, name: str) -> bool | None:  # type: ignore[override]
+        """That it is one."""
+        return name == "sslcontext" or None
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        """From how many bytes on it says that it has enough."""
+        assert high == AT_ONCE
+
+
 def answered(
     request: bytes, headers: list[tuple[bytes, bytes]], body: bytes, protocol: type[HttpToolsProtocol]
 ) -> tuple[Recorder, bool | None]:
@@ -67,8 +82,13 @@ def answered(
             await send({"type": "http.response.start", "status": 201, "headers": headers})
             await send({"type": "http.response.body", "body": body})
 
+    return talked(app, Recorder(), request, protocol), done[0] if done else None
+
+
+def talked(app: Any, recorder: Recorder, request: bytes, protocol: type[HttpToolsProtocol]) -> Recorder:
+    """The transport, which is told what an application answers."""
+
     async def go() -> Recorder:
-        recorder = Recorder()
         config = Config(app, log_config=None, server_header=False, date_header=False, proxy_headers=False)
         config.load()
         connection = protocol(config, ServerState(), {}, asyncio.get_running_loop())
@@ -79,7 +99,7 @@ def answered(
         connection.connection_lost(ConnectionResetError())
         return recorder
 
-    return asyncio.run(go()), done[0] if done else None
+    return asyncio.run(go())
 
 
 @pytest.mark.spec("RFC 9112 2.1")
@@ -118,3 +138,21 @@ def test_no_header_makes_another(value: bytes) -> None:
     """A header with the end of a line in it is not sent."""
     ours, _ = answered(OPEN, [(b"content-length", b"2"), (b"location", value)], b"ok", DeadlineProtocol)
     assert not any(b"set-cookie" in piece or b"ok" in piece or value in piece for piece in ours.sent)
+
+
+@pytest.mark.parametrize("size", [AT_ONCE, 5 * AT_ONCE + 1])
+def test_over_tls_no_answer_is_written_at_once_that_is_large(size: int) -> None:
+    """Its transport takes all that it is given, and drops the rest of it when the caller is slow to read."""
+    body = bytes(range(256)) * (size // 256) + b"!" * (size % 256)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        del scope, receive
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % size)]})
+        await send({"type": "http.response.body", "body": body})
+
+    layers = Outermost(app, Telemetry(), secure=True, origins=Origins(""))
+    sent = talked(layers, Secured(), OPEN, DeadlineProtocol).sent
+    assert b"".join(sent).partition(b"\r\n\r\n")[2] == body
+    assert max(map(len, sent)) <= 2 * AT_ONCE
+    plain = talked(layers, Recorder(), OPEN, DeadlineProtocol).sent
+    assert (len(plain), plain[0].endswith(body)) == (1, True)
