@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0079"
-down_revision = "0074"
+down_revision = "0077"
 branch_labels = None
 depends_on = None
 
