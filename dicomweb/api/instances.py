@@ -1,17 +1,27 @@
 """STOW-RS of instances: each part is a DICOM file, received while it comes.
 
+While the disk or the object store makes one durable, the next ones are received: several at once share what the disk
+has to do for them.
+
 Spec: PS3.18 10.5.1.4 (2024d)
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 
 from dicomweb.api.accept import DICOM
 from dicomweb.api.intake import Intake
-from dicomweb.study.receive import Incoming
+from dicomweb.archive.aside import begun
+from dicomweb.study.receive import FileMeta, Incoming, Received
 from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.kernel.media_types import parse_media_type
+
+AHEAD = 4
+"""Objects of a request that are made durable while a further one is received; each is an open file."""
 
 
 class Instances:
@@ -20,6 +30,7 @@ class Instances:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
         self._incoming: Incoming | None = None
+        self._keeping: deque[tuple[Future[None], Received, FileMeta | None]] = deque()
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """A part starts; one that is no DICOM file is passed over and reported."""
@@ -38,22 +49,36 @@ class Instances:
                 self._refuse(self._incoming, error)
 
     def end(self) -> None:
-        """The part is complete: parsed and durable, or refused with its reason."""
+        """The part is complete: parsed, and on its way to the disk, or refused with its reason."""
         if self._incoming is None:
             return
         incoming = self._incoming
         try:
-            received = incoming.finish()
+            received = incoming.parsed()
         except HealixError as error:
             self._refuse(incoming, error)
             return
         self._incoming = None
-        self._intake.keep(received, incoming.meta)
+        self._keeping.append((begun(incoming.kept, received), received, incoming.meta))
+        self.settle(AHEAD)
+
+    def settle(self, ahead: int = 0) -> None:
+        """Wait until all but `ahead` of the parts are durable, or refused with the reason."""
+        while len(self._keeping) > ahead:
+            keeping, received, meta = self._keeping.popleft()
+            try:
+                keeping.result()
+            except HealixError as error:
+                self._intake.refuse(error, meta)
+            else:
+                self._intake.keep(received, meta)
 
     def discard(self) -> None:
         """Drop what is still on its way, and what has no rows yet."""
         if self._incoming is not None:
             self._incoming.abort()
+        with suppress(HealixError, IndexError):
+            self.settle()
         self._intake.discard()
 
     def _refuse(self, incoming: Incoming, error: HealixError) -> None:

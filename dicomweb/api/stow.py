@@ -49,6 +49,9 @@ async def store(edge: Edge, request: Request, access: AccessContext) -> Response
     try:
         reader = _reader(request, media, sink, edge.max_request)
         await _receive(edge, request, access, intake, reader)
+        if isinstance(sink, Instances):
+            await aside(sink.settle)
+        await _deposit(edge, access, intake)
         if isinstance(sink, Apart):
             work = sink.put_together()
             while await next_group(work):
@@ -107,7 +110,6 @@ async def _receive(edge: Edge, request: Request, access: AccessContext, intake: 
         raise invalid("the request ended before its body was complete", code="incomplete") from error
     await aside(_feed, reader, pending)
     await aside(reader.close)
-    await _deposit(edge, access, intake)
 
 
 async def _deposit(edge: Edge, access: AccessContext, intake: Intake) -> None:

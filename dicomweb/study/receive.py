@@ -151,21 +151,37 @@ class Incoming:
     def finish(self, check: Callable[[Received], None] = lambda _: None) -> Received:
         """End of the object: parse it and bring it to the disk, unless `check` raises HealixError.
 
+        Raises as `parsed` and `kept`; nothing is left behind then.
+        """
+        received = self.parsed(check)
+        self.kept(received)
+        return received
+
+    def parsed(self, check: Callable[[Received], None] = lambda _: None) -> Received:
+        """End of the object: what it says. It has to be `kept` then, or aborted.
+
         Raises Invalid (cannot be understood, truncated), Unprocessable (does not match its File Meta),
-        UnsupportedMedia (a transfer syntax that cannot be parsed), TooLarge (a bomb), Unavailable; nothing is left
-        behind then.
+        UnsupportedMedia (a transfer syntax that cannot be parsed), TooLarge (a bomb), Full, Unavailable, and what
+        `check` raises; nothing is left behind then.
         """
         try:
             received = self._parse()
             check(received)
             self._spool.flush()
+        except BaseException:
+            self.abort()
+            raise
+        return received
+
+    def kept(self, received: Received) -> None:
+        """Bring it to the disk. Raises Full, Unavailable; nothing is left behind then."""
+        try:
             self._archive.keep(self._spool.path, self._spool.descriptor, received.key)
         except BaseException:
             self.abort()
             raise
         self._done = True
         self._spool.close()
-        return received
 
     def abort(self) -> None:
         """Drop what has arrived; does nothing after `finish` or a second time."""

@@ -41,6 +41,7 @@ from dicomweb.study.relabel import asked as relabel
 from dicomweb.study.relabel.perform import perform
 from dicomweb.study.sweep import sweep
 from dicomweb.study.tiers import move_old
+from dicomweb.workitem import indexing as worklist_indexing
 from dicomweb.workitem import retention
 from healix_fhir.bulk import job as bulk_job
 from healix_fhir.bulk.export import Exporter
@@ -212,6 +213,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         TASK: lambda run: _reindex(settings, run),
         indexing.TASK: lambda: _index(settings),
         indexing.STUDY_TASK: lambda study: _index_study(settings, study),
+        worklist_indexing.TASK: lambda: _index_worklist(settings),
         relabel.TASK: lambda number: _relabel(settings, number),
         bulk_job.TASKS[bulk_job.EXPORT]: lambda job: _export(settings, job),
         bulk_job.TASKS[bulk_job.IMPORT]: lambda job: _import(settings, job),
@@ -298,6 +300,12 @@ def _index(settings: Settings) -> None:
         for count in indexing.indexed(pool, further.read(settings.dicom_attributes)):
             done += count
             log.info("indexing further DICOM attributes", done=done)
+
+
+def _index_worklist(settings: Settings) -> None:
+    with open_pool(settings.database_url, size=1) as pool:
+        done = sum(worklist_indexing.indexed(pool))
+    log.info("workitems indexed", done=done)
 
 
 def _index_study(settings: Settings, study: str) -> None:

@@ -13,6 +13,7 @@ from alembic.migration import MigrationContext
 from psycopg.errors import RaiseException
 from sqlalchemy import Connection, create_engine, text
 
+from dicomweb.workitem import indexing
 from healix_fhir.imaging.imaging_study import imaging_study_id
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.server.migrate import SCRIPTS
@@ -148,3 +149,16 @@ def test_apps_that_registered_themselves_are_told_apart(older: tuple[Connection,
     assert [id_ for (id_,) in found] == ["itself"]
     events = connection.exec_driver_sql("SELECT topic, convert_from(payload, 'UTF8')::json FROM outbox").fetchall()
     assert [tuple(row) for row in events] == [("membership", {"type": "CareTeam", "id": "a"})]
+
+
+def test_workitems_that_are_there_are_indexed_by_a_job(older: tuple[Connection, Callable[[str], None]]) -> None:
+    """Migration 0075 asks for it where there are any."""
+    connection, upgrade = older
+    upgrade("0074")
+    connection.exec_driver_sql(
+        """INSERT INTO workitem (uid, patient_id, issuer, state, scheduled, dataset)
+           VALUES ('1.2', '', '', 'SCHEDULED', '', '{}')"""
+    )
+    upgrade("0075")
+    jobs = connection.exec_driver_sql("SELECT task_name, args FROM procrastinate_jobs").fetchall()
+    assert [tuple(job) for job in jobs] == [(indexing.TASK, {})]

@@ -1,7 +1,7 @@
 """Files in boxes: JP2 and JPEG XL with Exif, XML, UUIDs and labels beside the picture.
 
-Boxes that no decoder needs become free space of the same size. The codestream of a JP2 file is looked through as such,
-and of a colour profile its colours stay.
+Boxes that no decoder needs become free space of the same size. The codestream is looked through as such, and of a
+colour profile its colours stay.
 
 Spec: ISO/IEC 15444-1 I, ISO/IEC 15444-2 M (free space), ISO/IEC 18181-2 4 and 9
 """
@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from struct import unpack_from
 
-from dicomweb.deidentify.stream import icc
+from dicomweb.deidentify.stream import icc, jpeg_xl
 from dicomweb.deidentify.stream.jpeg2000 import START, Jpeg2000
 from dicomweb.deidentify.stream.refusal import emptied, unseen
 
 JP2, JXL = b"\0\0\0\x0cjP  \r\n\x87\n", b"\0\0\0\x0cJXL \r\n\x87\n"
-BARE_JXL = b"\xff\x0a"
 FREE = b"free"
-NEEDED = frozenset({b"jP  ", b"JXL ", b"ftyp", b"rreq", b"jxlc", b"jxlp", b"jxll", b"jxli"})
+NEEDED = frozenset({b"jP  ", b"JXL ", b"ftyp", b"rreq", b"jxll", b"jxli"})
 """Boxes that stay as they are.
 
 Not `jbrd`, from which the JPEG file can be made again that a picture was: it has the metadata of that file in it.
@@ -26,6 +25,8 @@ Not `jbrd`, from which the JPEG file can be made again that a picture was: it ha
 HEADERS = frozenset({b"jp2h", b"jpch", b"jplh", b"cgrp"})
 """Boxes of boxes that describe the picture."""
 CODESTREAM, DEEPEST = b"jp2c", 4
+JXL_CODESTREAM = {b"jxlc": 0, b"jxlp": 4}
+"""The boxes of the codestream of JPEG XL, whole or in parts, and where in them it begins."""
 COLOURS, PROFILE, BY_PROFILE = b"colr", 3, (2, 3)
 """The box of colours, where in it a profile begins, and the methods that say that there is one."""
 OF_HEADER = frozenset({b"ihdr", b"bpcc", b"colr", b"pclr", b"cmap", b"cdef", b"res "})
@@ -36,13 +37,18 @@ class Boxes:
 
     def begin(self, made: bytearray) -> None:
         """The whole file."""
+        parts: list[slice] = []
         for kind, at, start, end in boxes(made, 0, len(made)):
             if kind in HEADERS:
                 _described(made, start, end, 0)
             elif kind == CODESTREAM:
                 _codestream(made, start, end)
+            elif kind in JXL_CODESTREAM:
+                parts.append(slice(start + JXL_CODESTREAM[kind], end))
             elif kind not in NEEDED:
                 freed(made, at, start, end)
+        if parts:
+            _in_parts(made, parts)
 
     def more(self, made: bytearray) -> None:
         """A box cannot be cut in two."""
@@ -50,13 +56,25 @@ class Boxes:
 
 
 class Bare:
-    """A codestream of JPEG XL that is in no boxes, which has nothing beside the picture."""
+    """A codestream of JPEG XL that is in no boxes, in one fragment."""
 
     def begin(self, made: bytearray) -> None:
-        """The first fragment."""
+        """The whole codestream."""
+        jpeg_xl.cleaned(made)
 
     def more(self, made: bytearray) -> None:
-        """A further fragment."""
+        """It cannot be cut in two: names may stand anywhere."""
+        raise unseen()
+
+
+def _in_parts(made: bytearray, parts: list[slice]) -> None:
+    inside = bytearray().join(made[part] for part in parts)
+    jpeg_xl.cleaned(inside)
+    at = 0
+    for part in parts:
+        end = at + part.stop - part.start
+        made[part] = inside[at:end]
+        at = end
 
 
 def _described(made: bytearray, start: int, end: int, depth: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from dicomweb.deidentify.stream import boxes, jpeg, jpeg2000
+from dicomweb.deidentify.stream import boxes, jpeg, jpeg2000, jpeg_xl
 from dicomweb.deidentify.stream.refusal import unseen
 
 
@@ -29,7 +29,7 @@ KINDS: tuple[tuple[bytes, type[Frame]], ...] = (
     (jpeg2000.START, jpeg2000.Jpeg2000),
     (boxes.JP2, boxes.Boxes),
     (boxes.JXL, boxes.Boxes),
-    (boxes.BARE_JXL, boxes.Bare),
+    (jpeg_xl.START, boxes.Bare),
 )
 
 

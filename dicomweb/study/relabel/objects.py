@@ -58,6 +58,17 @@ _FIRST = """
 SELECT i.metadata FROM study s JOIN series e ON e.study_pk = s.pk JOIN instance i ON i.series_pk = e.pk
 WHERE s.study_uid = %s ORDER BY e.series_number, e.pk, i.instance_number, i.pk LIMIT 1"""
 
+_ELSEWHERE = """
+WITH moved AS (SELECT * FROM study WHERE study_uid = ANY(%s)),
+     others AS (
+       SELECT s.pk, s.study_uid FROM moved m JOIN study s ON s.pat = m.pat
+       UNION
+       SELECT s.pk, s.study_uid FROM moved m JOIN study s ON s.patient_id = m.patient_id
+         AND s.patient_id_issuer IS NOT DISTINCT FROM m.patient_id_issuer)
+SELECT i.pk FROM others o JOIN series e ON e.study_pk = o.pk JOIN instance i ON i.series_pk = e.pk
+WHERE o.pk NOT IN (SELECT pk FROM moved) AND NOT EXISTS (SELECT FROM study_hold h WHERE h.study_uid = o.study_uid)
+ORDER BY i.pk"""
+
 _OBJECTS = """
 SELECT s.study_uid, e.series_uid, i.instance_uid, i.blob, i.size, i.metadata
 FROM instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk
@@ -76,6 +87,16 @@ def there(asked: Relabelling) -> Work[There]:
         if first:
             labels = _labels(msgspec.json.decode(zstandard.ZstdDecompressor().decompress(first[0][0])))
     return There(keys, print_, series, labels, all_series <= series)
+
+
+def elsewhere(asked: Relabelling) -> Work[list[int]]:
+    """The keys of what may refer from a third study to what is moved: objects refer to those of their own patient, so
+    all of the patient or patients of both studies. Those of a study under legal hold stay as they are.
+    """
+    if asked.target == asked.study:
+        return []
+    rows = yield Statement(_ELSEWHERE, ([asked.study, asked.target],))
+    return [pk for (pk,) in rows]
 
 
 def concerned(asked: Relabelling, found: There, keys: Sequence[int]) -> Work[list[Concerned]]:

@@ -18,7 +18,7 @@ from dicomweb.study.delete import MOVE
 from dicomweb.study.receive import Receiver
 from dicomweb.study.relabel.asked import WORD, Relabelling, find, settle
 from dicomweb.study.relabel.labels import OF_PATIENT
-from dicomweb.study.relabel.objects import There, concerned, there
+from dicomweb.study.relabel.objects import There, concerned, elsewhere, there
 from dicomweb.study.relabel.rewrite import rewritten
 from dicomweb.study.relabel.waiting import Waiting
 from dicomweb.study.rows import write
@@ -83,8 +83,9 @@ def _write_anew(
 ) -> None:
     """All objects, a group at a time."""
     now = clock.now()
-    for start in range(0, len(found.keys), GROUP):
-        keys = found.keys[start : start + GROUP]
+    every = [*found.keys, *transaction(pool, lambda: elsewhere(asked))]
+    for start in range(0, len(every), GROUP):
+        keys = every[start : start + GROUP]
         for one in transaction(pool, lambda keys=keys: concerned(asked, found, keys)):  # type: ignore[misc]
             waiting.add(one, rewritten(receiver, one, now))
             progress(one.size)
@@ -113,7 +114,9 @@ def _put(asked: Relabelling, found: There, waiting: Waiting, origin: Origin) -> 
     if (yield from find(asked.id)).state != "asked":
         return False
     access = AccessContext(EVERYTHING, origin)
-    rows = yield Statement(_LOCK, (sorted({asked.study, asked.target}),))
+    both = {asked.study, asked.target}
+    studies = sorted(both | waiting.studies)
+    rows = yield Statement(_LOCK, (studies,))
     known = {row[0]: row[1:] for row in rows}
     if any(held for *_, held in known.values()):
         raise HealixError(Category.CONFLICT, "a study under legal hold stays as it is")
@@ -123,8 +126,11 @@ def _put(asked: Relabelling, found: There, waiting: Waiting, origin: Origin) -> 
         for study, (pk, *_) in known.items():
             keys = [one.before for one in group if one.study == study]
             if keys:
-                yield Statement(MOVE.format(chosen="i.blob = ANY(%s)"), (pk, keys, access.origin.account, RELABELLED))
-    for study in known:
+                move = MOVE.format(chosen="i.blob = ANY(%s)")
+                gone = yield Statement(move, (pk, keys, access.origin.account, RELABELLED))
+                if len(gone) != len(keys):  # of a third study
+                    raise HealixError(Category.CONFLICT, CHANGED)
+    for study in both & known.keys():
         yield from counted(study)
     for group in waiting.groups(GROUP):
         if not (yield from write(access, [one.received() for one in group], WORD)):
@@ -139,7 +145,7 @@ def _put(asked: Relabelling, found: There, waiting: Waiting, origin: Origin) -> 
     what = f"{count}: {asked.reason}"
     yield record([AuditRow(access.origin, "U", WORD, patient=one, entity=asked.study, query=what) for one in patients])
     yield settle(asked.id, "done")
-    yield publish(study_changed([asked.study, asked.target]))
+    yield publish(study_changed(studies))
     return True
 
 

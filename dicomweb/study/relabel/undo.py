@@ -25,7 +25,10 @@ GONE = "what the change replaced is not kept any more; the Original Attributes S
 _LOCK = """
 SELECT s.study_uid, s.pk, k.id, EXISTS (SELECT FROM study_hold h WHERE h.study_uid = s.study_uid)
 FROM study s LEFT JOIN patient_key k ON k.pat = s.pat
-WHERE s.study_uid = ANY(%s) ORDER BY s.study_uid FOR UPDATE OF s"""
+WHERE s.study_uid = ANY(%s) OR s.pk IN (
+  SELECT e.study_pk FROM relabelled_instance r JOIN instance i ON i.blob = r.after JOIN series e ON e.pk = i.series_pk
+  WHERE r.relabelling = %s)
+ORDER BY s.study_uid FOR UPDATE OF s"""
 
 _MADE = """
 SELECT s.study_uid, i.blob FROM relabelled_instance r JOIN instance i ON i.blob = r.after
@@ -50,8 +53,9 @@ def undo(access: AccessContext, number: int) -> Work[Relabelling]:
         return (yield from find(number))
     if change.state != "done":
         raise HealixError(Category.CONFLICT, "the change was not made, or is taken back already")
-    studies = sorted({change.study, change.target})
-    locked = yield Statement(_LOCK, (studies,))
+    both = [change.study, change.target]
+    locked = yield Statement(_LOCK, (both, number))
+    studies = sorted({*both, *(row[0] for row in locked)})
     if any(held for *_, held in locked):
         raise HealixError(Category.CONFLICT, "a study under legal hold stays as it is")
     made = yield Statement(_MADE, (number,))

@@ -65,6 +65,7 @@ class Waiting:
     def __init__(self, folder: Path) -> None:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by its owner
         self.keys: list[str] = []
+        self.studies: set[str] = set()
         self.first: str | None = None
 
     def __enter__(self) -> Self:
@@ -88,6 +89,7 @@ class Waiting:
         self._file.write(_LENGTH.pack(len(packed)) + packed)
         self.first = self.first or one.instance
         self.keys.append(made.key)
+        self.studies.add(one.study)
 
     def groups(self, size: int) -> Iterator[list[Replaced]]:
         """All of them in order, so many at a time."""

@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import httpx
+import psycopg
 import pytest
 
+from dicomweb.workitem.indexing import indexed
+from healix_fhir.kernel.database import open_pool
 from tests.integration.dicomweb_api.test_workitem_search import ROOT, found
 from tests.support.live_server import LiveServer, live_server
 from tests.support.workitems import workitem
@@ -78,3 +81,27 @@ def test_a_private_attribute_without_its_creator_is_refused(client: httpx.Client
     """Its tag alone says nothing."""
     answer = client.get("/dicomweb/workitems?00091001=x")
     assert (answer.status_code, "needs its creator" in answer.text) == (400, True)
+
+
+BEFORE = {"0009xx01[ACME 1.1]": "00091101", "0009xx03[ACME 1.1]": "00091103", "0009xx04[ACME 1.1]": "00091104"}
+"""Paths of private attributes as they were before these were searched."""
+OLD = "OLDMAKER"
+
+
+def test_items_that_were_there_before_are_indexed(server: LiveServer, client: httpx.Client) -> None:
+    """What was written before private attributes were searched is found by them too, once a job has looked at it."""
+    with server.client("system/Task.c") as creator:
+        for number in ("90", "91"):
+            item = workitem(PatientID=OLD) | PRIVATE
+            assert creator.post(f"/dicomweb/workitems?{ROOT}.{number}", json=item).status_code == 201
+    with psycopg.connect(server.settings.database_url) as connection:
+        of_old = "workitem IN (SELECT pk FROM workitem WHERE patient_id = %s)"
+        for now, then in BEFORE.items():
+            connection.execute(f"UPDATE workitem_key SET path = replace(path, %s, %s) WHERE {of_old}", (now, then, OLD))
+        connection.execute("UPDATE workitem SET marks = '{}' WHERE patient_id = %s", (OLD,))
+    asked = [f"0009xx01[ACME 1.1]=Lung, left&00100020={OLD}", f"0009xx04[ACME 1.1].CodeValue=P9&PatientID={OLD}"]
+    assert [found(client, query) for query in asked] == [[], []]
+    with open_pool(server.settings.database_url, size=1) as pool:
+        assert list(indexed(pool)) == [2]
+        assert not list(indexed(pool))
+    assert [sorted(found(client, query)) for query in asked] == [["90", "91"]] * 2

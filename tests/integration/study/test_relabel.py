@@ -235,6 +235,45 @@ def test_what_refers_to_a_series_from_within_follows_and_is_taken_back(store: St
     assert (rows(store), files(store, uid(1)) | files(store, uid(2))) == (before, bytes_before)
 
 
+@pytest.mark.spec("PS3.3 C.17.2")
+def test_what_refers_from_a_third_study_follows_and_is_taken_back(store: Store) -> None:
+    """A key object in another study of the patient names the new one, and says what it named before; not in one that
+    is under legal hold.
+    """
+    store.add(*(ct(1, series, 1, size=8) for series in (1, 2)), ct(2, 1, 1, size=8, PatientID="P2"))
+    store.add(key_object(3, 9, (1, 2, 1)), key_object(4, 9, (1, 2, 1)), ct(3, 1, 1, size=8))
+    store.run(hold(SYSTEM, uid(4), "evidence"))
+    before, bytes_before = rows(store), files(store, uid(3))
+    held = files(store, uid(4))
+    made = change(store, uid(1), series=[uid(1, 2)], target=uid(2))
+    assert (made.state, made.instances) == ("done", 2)
+    note = read(files(store, uid(3))[uid(3, 9, 1)])
+    assert [item.StudyInstanceUID for item in note.CurrentRequestedProcedureEvidenceSequence] == [uid(2)]
+    (was,) = note.OriginalAttributesSequence[0].ModifiedAttributesSequence
+    assert was.CurrentRequestedProcedureEvidenceSequence[0].StudyInstanceUID == uid(1)
+    assert (note.StudyInstanceUID, note.PatientID) == (uid(3), "P1")
+    assert files(store, uid(4)) == held
+    (third,) = found(store, Level.STUDY, ("StudyInstanceUID", uid(3)))
+    assert (third["00201206"]["Value"], third["00201208"]["Value"]) == ([2], [2])
+    assert store.run(undo(SYSTEM, made.id)).state == "undone"
+    assert (rows(store), files(store, uid(3))) == (before, bytes_before)
+
+
+def test_a_third_study_that_changes_meanwhile_keeps_what_it_has(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was deleted of it while its references were written anew does not come back."""
+    store.add(ct(1, 1, 1, size=8), ct(2, 1, 1, size=8), key_object(3, 9, (1, 1, 1)), ct(3, 1, 1, size=8))
+
+    def deleting(*given: Any) -> Any:
+        monkeypatch.undo()
+        store.run(delete(SYSTEM, uid(3), uid(3, 9)))
+        return rewritten(*given)
+
+    monkeypatch.setattr("dicomweb.study.relabel.perform.rewritten", deleting)
+    made = change(store, uid(1), target=uid(2))
+    assert (made.state, "meanwhile" in (made.message or "")) == ("failed", True)
+    assert files(store, uid(3)).keys() == {uid(3, 1, 1)}
+
+
 def test_many_objects_take_little_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A group of them is in memory, whatever their number, and each is read from the archive once."""
     store.add(*(ct(1, 1, number, size=8) for number in range(1, 13)))
