@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test install check format bench faults docs pins sbom audit conform clean
+.PHONY: run test install check format bench faults fuzz soak docs pins sbom audit conform clean
 
 install: .venv/installed
 
@@ -17,7 +17,7 @@ run: install  ## the server with demo data
 
 test: install  ## every test
 	tests/system-packages
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not bench"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not bench and not long"
 
 check: install  ## style, types, layers
 	$(BIN)/ruff check .
@@ -34,6 +34,14 @@ bench: install  ## figures and ratios; needs a quiet machine
 
 faults: install  ## faults under load: make faults RUNS=1000
 	HEALIX_FAULT_RUNS=$(or $(RUNS),100) $(BIN)/python -m pytest tests/faults -m faults -s -p no:randomly
+
+fuzz: install  ## requests, sequences, conversations and objects made up: make fuzz CASES=100000
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "schemathesis>=4.32"
+	HEALIX_FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest tests/fuzz tests/integration/dimse/test_fuzz.py \
+	  tests/integration/dimse/test_fuzz_services.py tests/integration/dicomweb_api/test_mutations.py -s -p no:randomly
+
+soak: install  ## mixed load of sixteen clients: make soak MINUTES=30
+	HEALIX_SOAK_MINUTES=$(or $(MINUTES),30) $(BIN)/python -m pytest tests/soak -s -p no:randomly
 
 docs: install  ## the generated pages
 	$(BIN)/python -m conformance.matrix
