@@ -14,7 +14,7 @@ from dicomweb.dimse.peers import UNKNOWN_CALLER, Peer, Right
 from dicomweb.dimse.presence import Presence
 from dicomweb.dimse.refusals import ASSOCIATE
 from healix_fhir.kernel.audit import AuditRow, Origin, record
-from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.database import Work
 from smart_auth.access import AccessContext
 from smart_auth.scope import Scope, parse
 
@@ -74,7 +74,8 @@ class Rejection:
 
 
 def admit(house: House, call: Call) -> Work[Caller | Rejection]:
-    """The caller, audited, or why it is rejected: what the trail says of that is up to who rejects.
+    """The caller, audited, or why it is rejected: what the trail says of that is up to who rejects. Two statements that
+    need no transaction around them.
 
     An admitted call is present until `house.presence` hears that it left. Its row is not waited for: what is done in
     the association is committed after it in the same log, so nothing of it is on record, or shown, without the row.
@@ -92,8 +93,7 @@ def admit(house: House, call: Call) -> Work[Caller | Rejection]:
     if not house.presence.enter(call, request.calling, most):
         return Rejection(Reject.LOCAL_LIMIT_EXCEEDED, f"{Reject.LOCAL_LIMIT_EXCEEDED.name}: {most} of this peer")
     origin = Origin(client=request.calling, address=call.address)
-    yield Statement("SET LOCAL synchronous_commit = off")
-    yield record([AuditRow(origin, "E", ASSOCIATE, query="TLS" if call.secure else None)])
+    yield record([AuditRow(origin, "E", ASSOCIATE, query="TLS" if call.secure else None)], waited=False)
     scopes = opened(rights, known=peer is not None)
     return Caller(request.calling, rights, AccessContext(scopes=scopes, origin=origin))
 

@@ -95,7 +95,7 @@ class Scp:
     def _associate(self, wire: Wire, call: Call) -> None:
         request = call.request
         try:
-            verdict = transaction(self.pool, partial(admit, self.house, call))
+            verdict = at_once(self.pool, admit(self.house, call))
             if isinstance(verdict, Rejection):
                 log.info("association rejected", calling=request.calling, called=request.called, reason=verdict.why)
                 self.refusals.refused(Origin(request.calling, address=call.address), ASSOCIATE, verdict.why)

@@ -100,6 +100,10 @@ INSERT = insert(
 )
 """One row for each position of the arrays that `audit_params` makes."""
 
+UNWAITED = f"""WITH unwaited AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', TRUE) AS is_off)
+{INSERT} CROSS JOIN unwaited WHERE is_off = 'off'"""
+"""The same, with a commit that does not wait for the disk; it is so for the transaction of the statement alone."""
+
 INSERT_CHANGES = insert(
     """(SELECT NULL::timestamptz, a, s, 0::smallint, c, u, d, q, p, e, NULL::text
    FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
@@ -146,6 +150,9 @@ def change_params(rows: Sequence[AuditRow]) -> tuple[Array, ...]:
     return tuple(map(arrays.text, columns))
 
 
-def record(rows: Sequence[AuditRow]) -> Statement:
-    """Insert any number of audit rows with one statement."""
-    return Statement(INSERT, audit_params(rows))
+def record(rows: Sequence[AuditRow], *, waited: bool = True) -> Statement:
+    """Insert any number of audit rows with one statement.
+
+    What is not `waited` for can be lost in a crash of the machine, unless something is committed after it that is.
+    """
+    return Statement(INSERT if waited else UNWAITED, audit_params(rows))

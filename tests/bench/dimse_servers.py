@@ -61,8 +61,11 @@ def healix(data_dir: Path, *, url: str = "") -> Iterator[Target]:
 
 
 @contextmanager
-def orthanc(data_dir: Path, *, knows: Mapping[str, int] | None = None) -> Iterator[Target]:
-    """Orthanc with its defaults, so with fsync, on its own SQLite. It `knows` modalities of this machine by port."""
+def orthanc(data_dir: Path, *, knows: Mapping[str, int] | None = None, tuned: bool = True) -> Iterator[Target]:
+    """Orthanc with its defaults, so with fsync, on its own SQLite. It `knows` modalities of this machine by port.
+
+    Where it is not `tuned` it leaves Nagle's algorithm on, as it does where nobody sets TCP_NODELAY.
+    """
     port = free_port()
     data_dir.mkdir(parents=True, exist_ok=True)
     configuration = {
@@ -79,5 +82,6 @@ def orthanc(data_dir: Path, *, knows: Mapping[str, int] | None = None) -> Iterat
     }
     (data_dir / "orthanc.json").write_text(json.dumps(configuration))
     command = [require_tool("Orthanc"), str(data_dir / "orthanc.json")]
-    with _running(command, "ORTHANC", port, dict(ENVIRONMENT)) as target:
+    environment = {name: value for name, value in ENVIRONMENT.items() if tuned or name != "TCP_NODELAY"}
+    with _running(command, "ORTHANC", port, environment) as target:
         yield target

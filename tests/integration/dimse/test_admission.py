@@ -13,10 +13,11 @@ from dicomweb.dimse import peers
 from dicomweb.dimse.admission import Call, Caller, House, Rejection, admit, opened
 from dicomweb.dimse.associate import Reject, decode
 from dicomweb.dimse.peers import ALL, Peer, Right
-from healix_fhir.kernel.database import Row, transaction
+from healix_fhir.kernel.database import Row, run, transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.scope import Permission
 from tests.support.dimse import CT, EXPLICIT, proposal, request_body
+from tests.support.query_recorder import query_recorder
 
 Pool = ConnectionPool[Connection[Row]]
 REFUSE, STORE, ALL_MAY = House("HEALIX", "refuse"), House("HEALIX", "store"), House("HEALIX", "all")
@@ -66,6 +67,17 @@ def test_unknown_callers_by_setting(pool: Pool, house: House, rights: set[Right]
     assert caller.rights == rights
     assert caller.access.origin.client == "MODALITY"
     assert trail(pool) == [("E", "A-ASSOCIATE", 0, "MODALITY", "192.0.2.1")]
+
+
+def test_the_row_of_an_association_is_not_waited_for(pool: Pool) -> None:
+    """Admission asks the database twice; its transaction does not wait for the disk, and those after it do again."""
+    with pool.connection() as connection:
+        with query_recorder() as statements, connection.transaction():
+            run(connection, admit(ALL_MAY, call()))
+            assert connection.execute("SHOW synchronous_commit").fetchall() == [("off",)]
+        assert connection.execute("SHOW synchronous_commit").fetchall() == [("on",)]
+    assert len([one for one in statements if "SHOW" not in str(one)]) == 2
+    assert [row[1] for row in trail(pool)] == ["A-ASSOCIATE"]
 
 
 def test_known_peer_is_admitted_with_its_rights_only(pool: Pool) -> None:
