@@ -110,7 +110,8 @@ def heard(client: httpx.Client, id_: str) -> list[tuple[int, str | None]]:
 @pytest.mark.spec("FHIR R4 subscription.html#safety")
 def test_a_patients_app_is_told_of_its_own_record(clinic: Clinic) -> None:
     """Nobody else sees, changes or ends it, but a system; what a system writes over it is the app's no more."""
-    with clinic.ada() as ada, clinic.bob() as bob, clinic.dr() as dr, clinic.ada(client="other") as other:
+    same = clinic.server.client("patient/*.cruds", patient="p", username="dr", client="app")
+    with clinic.ada() as ada, clinic.bob() as bob, clinic.dr() as dr, clinic.ada(client="other") as other, same:
         own = made(clinic, ada, asked())
         assert own["status"] == "active"
         address = f"{URL}/{own['id']}"
@@ -118,7 +119,7 @@ def test_a_patients_app_is_told_of_its_own_record(clinic: Clinic) -> None:
         clinic.put(observation("theirs", "q"))
         assert heard(ada, own["id"]) == [(1, "Observation/mine")]
         assert [one["resource"]["id"] for one in ada.get(URL).json()["entry"]] == [own["id"]]
-        for stranger in (bob, dr, other):
+        for stranger in (bob, dr, other, same):
             assert stranger.get(address).status_code == 404
             assert stranger.get(f"{address}/$events").status_code == 404
             assert stranger.get(f"{address}/_history").status_code == 404
