@@ -85,11 +85,12 @@ class Asked(msgspec.Struct, frozen=True):
 def take(settings: Settings, archive: Archive, pieces: Pieces, asked: Asked, progress: Progress) -> Taken:
     """Take a backup of all that the settings name into `pieces`, the store at `asked.place`.
 
-    Raises Conflict when another is being taken to the same place, Unavailable when the database, the archive or the
-    store is away.
+    Raises Conflict when another is being taken to the same place, or has begun with it, Unavailable when the database,
+    the archive or the store is away.
     """
     with psycopg.connect(settings.database_url, autocommit=True) as connection, _held(connection, asked.place):
         pieces.store.begin()
+        pieces.require_begun()
         begun = clock.now()
         name = new_name(pieces, begun)
         folder = f"{BACKUPS}{name}"
@@ -107,6 +108,7 @@ def take(settings: Settings, archive: Archive, pieces: Pieces, asked: Asked, pro
             kept = _Kept(archive, pieces, folder, progress, full=asked.full)
             kept.all(blobs.joined(blobs.read_listed(wanted), known))
         _still_held(connection)
+        pieces.require_begun()
         manifest = Manifest(
             name=name,
             begun=begun,

@@ -56,10 +56,18 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
 class Pieces:
     """The pieces of a store."""
 
-    def __init__(self, store: Store, cipher: AESGCM | None) -> None:
+    def __init__(self, store: Store, cipher: AESGCM | None, header: bytes) -> None:
         self.store = store
         self.sealed = cipher is not None
         self._cipher = cipher
+        self._header = header
+
+    def require_begun(self) -> None:
+        """Raise Conflict where another has begun with the same place at the same moment: nobody could open, by what
+        stands there now, what is written here.
+        """
+        if self.store.get(HEADER) != self._header:
+            raise HealixError(Category.CONFLICT, "another backup has begun with this place: take this one again")
 
     def put(self, name: str, plain: bytes) -> Piece:
         """Write a piece and read it back. Raises Unavailable when that is not what was written."""
@@ -115,7 +123,7 @@ def open_pieces(store: Store, key_file: str, *, new: bool = False) -> Pieces:
         raise invalid("the backup is of a later version of Healix")
     if not header.sealed:
         if secret is None:
-            return Pieces(store, None)
+            return Pieces(store, None, stored)
         if new:
             raise invalid("these backups are not encrypted: take another place for those that are")
         # Who can write there could put their own in the place of what was sealed.
@@ -128,7 +136,7 @@ def open_pieces(store: Store, key_file: str, *, new: bool = False) -> Pieces:
         cipher.decrypt(check[:NONCE], check[NONCE:], HEADER.encode())
     except InvalidTag as error:
         raise invalid("the key in HEALIX_BACKUP_KEY_FILE is not the one of this backup") from error
-    return Pieces(store, cipher)
+    return Pieces(store, cipher, stored)
 
 
 def _begin(store: Store, secret: bytes | None) -> Pieces:
@@ -139,8 +147,9 @@ def _begin(store: Store, secret: bytes | None) -> Pieces:
         cipher = _cipher(secret, number)
         nonce = os.urandom(NONCE)
         sealed = (nonce + cipher.encrypt(nonce, b"", HEADER.encode())).hex()
-    store.put(HEADER, msgspec.json.encode(Header(FORMAT, number, sealed)))
-    return Pieces(store, cipher)
+    header = msgspec.json.encode(Header(FORMAT, number, sealed))
+    store.put(HEADER, header)
+    return Pieces(store, cipher, header)
 
 
 def _secret(key_file: str) -> bytes:

@@ -20,7 +20,7 @@ from healix_fhir.kernel.settings import Settings
 from healix_fhir.server import migrate
 from healix_fhir.server.backup import making, rows
 from healix_fhir.server.backup.manifest import BLOBS, load, manifest_of
-from healix_fhir.server.backup.pieces import DamagedError, Pieces, open_pieces
+from healix_fhir.server.backup.pieces import HEADER, DamagedError, Pieces, open_pieces
 from healix_fhir.server.backup.store import Store as Kept
 from healix_fhir.server.backup.store import open_store as open_kept
 from healix_fhir.server.backup.verifying import verify
@@ -241,6 +241,24 @@ def test_one_at_a_time(store: Store, database_url: str, tmp_path: Path, monkeypa
     _during(another, monkeypatch)
     taken(database_url, store.archive, pieces_at(f"{tmp_path}/folder/"))
     assert refused == [Category.CONFLICT]
+
+
+def test_two_that_begin_with_one_place(
+    store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one writes could not be opened by the header that the other has written: it is refused, or ends as none."""
+    key = tmp_path / "key"
+    key.write_bytes(bytes(range(32)))
+    early, late, other = (pieces_at(f"{tmp_path}/{name}/", key) for name in ("early", "late", "other"))
+    header = other.store.get(HEADER) or b""
+    early.store.put(HEADER, header)
+    _during(lambda: late.store.put(HEADER, header), monkeypatch)
+    for pieces in (early, late):
+        with pytest.raises(HealixError, match="has begun with this place"):
+            taken(database_url, store.archive, pieces)
+        with pytest.raises(HealixError, match=r"no (whole )?backup"):
+            load(pieces)
+    assert (blobs(early), blobs(late)) == (0, 3)
 
 
 def test_not_while_a_migration_runs(store: Store, database_url: str, tmp_path: Path) -> None:
