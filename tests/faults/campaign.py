@@ -8,11 +8,14 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
 
-from tests.faults.checker import Checker
+from dicomweb.archive.opening import open_archive
+from healix_fhir.kernel.settings import Settings
+from tests.faults.checker import Checker, sizes_of_files
 from tests.faults.clients import Clients, observation
 from tests.faults.injuries import Fault, node_url
 from tests.faults.ledger import Ledger
@@ -20,6 +23,7 @@ from tests.faults.node import Node
 from tests.faults.proxy import before_port
 from tests.faults.upstream import Upstream
 from tests.faults.works import PART, PEOPLE, people
+from tests.support.s3 import Bucket
 from tests.support.serve import healix, wait_until
 
 LOAD = 0.3
@@ -32,13 +36,15 @@ class Campaign:
     """Clients at work against nodes on one database, faults, and checks.
 
     With `long_works` they ask for exports, imports and renewals of the index as well. `central` is a server of its own
-    that the nodes are kept in step with; it has its share of the faults.
+    that the nodes are kept in step with; it has its share of the faults. `bucket` is where the nodes have their images
+    and the files of exports, where that is not the first one's disk.
     """
 
     nodes: Sequence[Node]
     seed: int
     long_works: bool = False
     central: Node | None = None
+    bucket: Bucket | None = None
     ledger: Ledger = field(default_factory=Ledger)
     done: Counter[str] = field(default_factory=Counter)
     blamed: Counter[str] = field(default_factory=Counter)
@@ -65,7 +71,15 @@ class Campaign:
         if self.central is not None:
             self.upstream = Upstream(first, self.central, ports.pop(), node_url(first), token, self.violations)
         self.clients = Clients(ports, dimse_port, token, "faults", self.ledger, long_works=self.long_works)
-        self.checker = Checker(first.data_dir, node_url(first), self.client, first.dimse_port, self.violations)
+        self.checker = Checker(
+            first.data_dir,
+            open_archive(Settings(data_dir=first.data_dir, **(self.bucket.settings if self.bucket else {}))),
+            partial(sizes_of_files, first.data_dir / "images") if self.bucket is None else self.bucket.images,
+            node_url(first),
+            self.client,
+            first.dimse_port,
+            self.violations,
+        )
 
     def _put(self, path: str, resource: object) -> None:
         answer = self.client.put(f"/fhir/{path}", json=resource)

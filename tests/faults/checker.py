@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 
-from dicomweb.archive.local import LocalArchive
+from dicomweb.archive.blobs import Archive
 from dicomweb.study.sweep import sweep
 from healix_fhir.kernel.database import run
 from tests.faults.clients import SYSTEM
@@ -34,9 +34,13 @@ Request = tuple[str, Callable[[dict[str, Any], int], None]]
 
 @dataclass
 class Checker:
-    """Checks what a server on `data_dir` has; `violations` are what is wrong, in words."""
+    """Checks what a server on `data_dir` has, whose images are in `archive`; `sizes` are those of the objects there, by
+    key, `violations` what is wrong, in words.
+    """
 
     data_dir: Path
+    archive: Archive
+    sizes: Callable[[], dict[str, int]]
     url: str
     client: httpx.Client
     dimse_port: int
@@ -247,19 +251,23 @@ class Checker:
 
     def _files(self) -> None:
         """After the sweep of every hour there are exactly the blobs that rows name, each as long as its row says."""
-        images = self.data_dir / "images"
-        blobs = images / "blobs"
         with self._look() as connection:
-            run(connection, sweep(LocalArchive(images), age=-1))
+            run(connection, sweep(self.archive, age=-1))
             rows = dict(connection.execute("SELECT blob, size FROM instance").fetchall())
-        files = {str(path.relative_to(blobs)): path.stat().st_size for path in blobs.rglob("*") if path.is_file()}
+        files = self.sizes()
         self._expect(files == rows, f"blobs and rows differ: {sorted(files.items() ^ rows.items())[:5]}")
-        left = [path.name for path in (images / "incoming").iterdir()]
+        left = [path.name for path in self.archive.incoming.iterdir()]
         self._expect(not left, f"on their way in for ever: {left}")
 
     def _expect(self, holds: bool, otherwise: str) -> None:
         if not holds:
             self.violations.append(otherwise)
+
+
+def sizes_of_files(images: Path) -> dict[str, int]:
+    """The blobs of a directory of images."""
+    blobs = images / "blobs"
+    return {str(path.relative_to(blobs)): path.stat().st_size for path in blobs.rglob("*") if path.is_file()}
 
 
 WRITING = """SELECT count(*) FROM pg_stat_activity

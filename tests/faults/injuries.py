@@ -165,8 +165,7 @@ def _taken(node: Node) -> Iterator[None]:
 
 def node_url(node: Node) -> str:
     """The URL of a node's own database."""
-    lines = (node.data_dir / "postgres/postmaster.pid").read_text().splitlines()
-    return f"postgresql://postgres:@/postgres?host={lines[4].strip()}"
+    return f"postgresql://postgres:@/postgres?host={node.postmaster()[4].strip()}"
 
 
 FAULTS = (

@@ -20,7 +20,8 @@ from tests.support.serve import HEALIX, PATIENCE, Served, environment, free_port
 @dataclass
 class Node:
     """`healix serve` on a data directory of its own; `settings` go into its environment. `cut_off` are the ways
-    to keep answers from those that wait for them, `shim` makes its disk and clock fail.
+    to keep answers from those that wait for them, `shim` makes its disk and clock fail. `database_dir` is the data
+    directory in which the database is, where that is another.
     """
 
     data_dir: Path
@@ -28,6 +29,7 @@ class Node:
     settings: dict[str, Any] = field(default_factory=dict)
     cut_off: list[Callable[[], int]] = field(default_factory=list)
     shim: Shim | None = None
+    database_dir: Path | None = None
     served: Served = field(init=False)
     restarts: list[float] = field(default_factory=list)
 
@@ -80,10 +82,15 @@ class Node:
             return [own, *own.children(recursive=True)]
         return []
 
+    def postmaster(self) -> list[str]:
+        """What the database says of itself: its process in the first line, the directory of its socket in the fifth."""
+        directory = self.database_dir or self.data_dir
+        return (directory / "postgres/postmaster.pid").read_text().splitlines()
+
     def database(self) -> list[psutil.Process]:
         """The processes of the embedded database, the first of them first."""
         try:
-            postmaster = self.served.postmaster()
+            postmaster = psutil.Process(int(self.postmaster()[0]))
             return [postmaster, *postmaster.children()]
         except (psutil.NoSuchProcess, FileNotFoundError, IndexError, ValueError):
             return []

@@ -19,6 +19,8 @@ from tests.faults.injuries import FAULTS
 from tests.faults.node import Node
 from tests.faults.proxy import before_database
 from tests.faults.shim import Shim
+from tests.support.s3 import Bucket
+from tests.support.s3 import bucket as one_bucket
 
 RUNS = int(os.environ.get("HEALIX_FAULT_RUNS", "0"))
 SEED = int(os.environ.get("HEALIX_FAULT_SEED", "1"))
@@ -34,16 +36,17 @@ pytestmark = pytest.mark.faults
 @pytest.mark.parametrize("kind", KINDS if RUNS else ["embedded"])
 def test_faults(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Under load from every side each fault leaves what was acknowledged, whole, and nothing in part: of a server with
-    its own database, of two nodes on one that they reach over connections that lose answers, and of a site that is kept
-    in step with a central server.
+    its own database, of two nodes that share a database, over connections that lose answers, and a bucket, and of a
+    site that is kept in step with a central server.
     """
     with ExitStack() as stack:
-        nodes = _on_one_database(stack, tmp_path) if kind == "nodes" else [_alone(tmp_path / "here")]
+        bucket = stack.enter_context(one_bucket()) if kind == "nodes" else None
+        nodes = _on_one_database(stack, tmp_path, bucket) if bucket else [_alone(tmp_path / "here")]
         central = _alone(tmp_path / "central") if kind == "site" else None
         for node in [*nodes, *([central] if central else [])]:
             node.start()
             stack.callback(node.stop)
-        campaign = Campaign(nodes, SEED, bool(RUNS), central)
+        campaign = Campaign(nodes, SEED, bool(RUNS), central, bucket)
         if not RUNS:
             campaign.round([fault for fault in FAULTS if fault.short])
         while campaign.done.total() < RUNS // len(KINDS):
@@ -66,8 +69,8 @@ def _alone(directory: Path) -> Node:
     return node
 
 
-def _on_one_database(stack: ExitStack, directory: Path) -> list[Node]:
-    """Two nodes that reach their database, which they do not start, through a proxy."""
+def _on_one_database(stack: ExitStack, directory: Path, bucket: Bucket) -> list[Node]:
+    """Two nodes that share nothing but a bucket and a database, which they do not start and reach through a proxy."""
     data_dir, sockets = directory / "data", Path(stack.enter_context(TemporaryDirectory(prefix="healix-faults-")))
     database = embedded.start(data_dir)
     stack.callback(database.cleanup)
@@ -75,4 +78,7 @@ def _on_one_database(stack: ExitStack, directory: Path) -> list[Node]:
     proxy = before_database(sockets, Path(database.get_uri().partition("host=")[2]))
     stack.callback(proxy.close)
     url = f"postgresql://postgres:@/postgres?host={sockets}"
-    return [Node(data_dir, 1, {"database_url": url}, cut_off=[proxy.cut]) for _ in range(2)]
+    settings = {"database_url": url, "bulk_url": f"s3://{bucket.name}/bulk", **bucket.settings}
+    return [
+        Node(each, 1, settings, cut_off=[proxy.cut], database_dir=data_dir) for each in (data_dir, directory / "other")
+    ]

@@ -44,6 +44,11 @@ class Bucket:
         found = self.client().list_objects_v2(Bucket=self.name).get("Contents", [])
         return {item["Key"]: item["Size"] for item in found}
 
+    def images(self) -> dict[str, int]:
+        """Sizes of the images of a server with these settings, by key, however many there are."""
+        pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix="clinic/")
+        return {one["Key"].removeprefix("clinic/"): one["Size"] for page in pages for one in page.get("Contents", [])}
+
     def uploads(self) -> int:
         """How many uploads in parts are under way."""
         return len(self.client().list_multipart_uploads(Bucket=self.name).get("Uploads", []))
