@@ -1,6 +1,9 @@
 # A newcomer needs `make run` and `make test`; the rest is for developers.
 PYTHON ?= python3
 BIN := .venv/bin
+# The order of the tests, and the examples of those of properties: the same each time, or what a change did not do could
+# fail it. Others are looked for by `make test SEED=$RANDOM`.
+SEED ?= 1
 
 .PHONY: run test install check format bench faults fuzz soak docs pins sbom audit conform clean
 
@@ -17,7 +20,8 @@ run: install  ## the server with demo data
 
 test: install  ## every test
 	tests/system-packages
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not bench and not long"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not bench and not long" \
+	  --randomly-seed=$(SEED) --hypothesis-seed=$(SEED)
 
 check: install  ## style, types, layers
 	$(BIN)/ruff check .

@@ -7,12 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import hypothesis
 import psycopg
 import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.database import Row, open_pool
@@ -20,12 +23,13 @@ from healix_fhir.model import custom
 from healix_fhir.server.migrate import migrate
 from healix_fhir.store import known_texts
 from smart_auth import patients, several
+from smart_auth.oauth import passwords
 from tests.support.databases import TEMPLATE, Databases
 from tests.support.schedule import ordered
 from tests.support.serve import served  # noqa: F401 - a fixture
 
-# how long an example takes says more of the machine than of the code
-hypothesis.settings.register_profile("healix", deadline=None)
+# how long an example takes, or is made, says more of the machine than of the code
+hypothesis.settings.register_profile("healix", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("healix")
 
 
@@ -48,6 +52,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = ordered(items)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def owasp() -> Iterator[PasswordHash]:
+    """What hashes passwords but in tests, where the cheapest does: it takes longer than most of what a test asks for,
+    at a priority at which everything else on the machine comes first.
+    """
+    real, cheap = passwords._hasher(), PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+    with patch.object(passwords, "_hasher", lambda: cheap):
+        passwords._nobody.cache_clear()
+        yield real
+
+
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real PostgreSQL whose database `template` has the whole schema; without fsync, since tests may lose it."""
@@ -65,9 +80,10 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def databases(postgres_url: str) -> Databases:
+def databases(postgres_url: str) -> Iterator[Databases]:
     """The databases of the tests."""
-    return Databases(postgres_url)
+    with Databases(postgres_url) as made:
+        yield made
 
 
 @pytest.fixture

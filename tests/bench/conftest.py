@@ -12,6 +12,11 @@ from healix_fhir.store import known_texts
 from smart_auth import patients
 
 
+@pytest.fixture(scope="session", autouse=True)
+def owasp() -> None:
+    """Passwords are hashed as in production."""
+
+
 @pytest.fixture(scope="module")
 def durable_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A database with fsync."""

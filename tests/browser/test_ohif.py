@@ -17,7 +17,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.support import stow
 from tests.support.dicom import ct, uid
-from tests.support.ohif import Colour, Ohif, Point, colour_at
+from tests.support.ohif import PATIENCE, Colour, Ohif, Point, colour_at
 from tests.support.serve import Served, healix, wait_until
 from tests.support.tools import require_tool
 from tests.support.viewed import clip, document, objects, report, segmentation, structures, volume
@@ -94,7 +94,7 @@ def test_a_patient_follows_the_link_of_the_imaging_study(viewer: Served, ohif: O
     ohif.leave()
     ohif.open("patient", _link(viewer))
     ohif.wait_for_study()
-    wait_until(lambda: _right(ohif, [volume.point(*at, 31) for at in _square()]), "the slice", seconds=60)
+    wait_until(lambda: _right(ohif, [volume.point(*at, 31) for at in _square()]), "the slice", seconds=PATIENCE)
     shown = " ".join(ohif.thumbnails())
     for text in ("Volume", segmentation.LABEL, structures.LABEL, report.TITLE, document.TITLE, clip.TITLE):
         assert text in shown
@@ -127,13 +127,13 @@ def test_planes_through_the_volume(ohif: Ohif) -> None:
     ohif.study("patient", STUDY)
     ohif.press(name="Layout")
     ohif.press(words="MPR")
-    wait_until(lambda: len(ohif.viewports()) == 3, "three viewports", seconds=60)
+    wait_until(lambda: len(ohif.viewports()) == 3, "three viewports", seconds=PATIENCE)
     cube = [(x, y, z) for x in GRID for y in GRID for z in SLICES]
     for viewport, found in enumerate(ohif.viewports()):
         axis = int(np.argmax(np.abs(found["normal"])))
         plane = {tuple(_index(found["focus"])[n] if n == axis else at[n] for n in range(3)) for at in cube}
         points = [volume.point(*at) for at in sorted(plane)]
-        wait_until(partial(_right, ohif, points, viewport=viewport), f"the plane {viewport}", seconds=60)
+        wait_until(partial(_right, ohif, points, viewport=viewport), f"the plane {viewport}", seconds=PATIENCE)
 
 
 def test_segments_over_the_slices(ohif: Ohif) -> None:
@@ -149,7 +149,7 @@ def test_segments_over_the_slices(ohif: Ohif) -> None:
         bar, plate, neither = ohif.colours(points, "segments")
         return bar[0] > bar[1] + 50 and plate[2] > plate[1] + 50 and len(set(neither)) == 1
 
-    wait_until(drawn, "a red and a blue segment", seconds=60)
+    wait_until(drawn, "a red and a blue segment", seconds=PATIENCE)
 
 
 def test_contours_over_the_slices(ohif: Ohif) -> None:
@@ -166,7 +166,7 @@ def test_contours_over_the_slices(ohif: Ohif) -> None:
         near = [colour_at(screen, x + step, y) for step in range(-4, 5)]
         return any(map(_is_green, near)) and not _is_green(colour_at(screen, inside, below))
 
-    wait_until(drawn, "a green line around the bar", seconds=60)
+    wait_until(drawn, "a green line around the bar", seconds=PATIENCE)
 
 
 def test_measurements_of_a_report(ohif: Ohif) -> None:
@@ -175,7 +175,7 @@ def test_measurements_of_a_report(ohif: Ohif) -> None:
     ohif.show(report.TITLE)
     ohif.press(words="Yes")
     ohif.press(name="trackedMeasurements-btn")
-    wait_until(lambda: f"{report.LENGTH:.1f} mm" in ohif.text(), "the length", seconds=60)
+    wait_until(lambda: f"{report.LENGTH:.1f} mm" in ohif.text(), "the length", seconds=PATIENCE)
     ends = [volume.point(at, volume.ROWS.start, report.SLICE) for at in (volume.COLUMNS.start, volume.COLUMNS.stop)]
     assert _measured(ohif) == [pytest.approx(end, abs=1) for end in ends]
 
@@ -189,7 +189,7 @@ def test_documents(ohif: Ohif) -> None:
         blue = (ohif.screen("document") == document.COLOUR).all(axis=2)
         return bool(blue.sum() > 10_000)
 
-    wait_until(drawn, "the blue square of the page", seconds=60)
+    wait_until(drawn, "the blue square of the page", seconds=PATIENCE)
 
 
 @pytest.mark.spec("PS3.18 10.4.1.1.3")
@@ -197,7 +197,7 @@ def test_videos(ohif: Ohif) -> None:
     """A video is played from its rendered resource, whose address has no token, and any part of it can be gone to."""
     ohif.study("patient", STUDY)
     ohif.show(clip.TITLE)
-    wait_until(lambda: ohif.viewports() and _video(ohif)[0] == clip.COLUMNS, "the video", seconds=60)
+    wait_until(lambda: ohif.viewports() and _video(ohif)[0] == clip.COLUMNS, "the video", seconds=PATIENCE)
     _, seconds, address = _video(ohif)
     assert seconds == pytest.approx(clip.FRAMES / clip.RATE, abs=0.1)
     assert address.endswith("/rendered")
@@ -209,7 +209,7 @@ def test_videos(ohif: Ohif) -> None:
         inside, outside = ohif.colours([square, (clip.LEFT, clip.ROWS / 2, 0)], "video")
         return min(inside) > 240 and max(abs(a - b) for a, b in zip(outside, clip.GROUND, strict=True)) < 20
 
-    wait_until(drawn, "the square where it is by then", seconds=60)
+    wait_until(drawn, "the square where it is by then", seconds=PATIENCE)
 
 
 @pytest.mark.spec("PS3.18 10.5")
@@ -237,7 +237,7 @@ def test_a_measurement_is_kept(viewer: Served, ohif: Ohif) -> None:
     ohif.press(words="Yes")
     ohif.press(name="trackedMeasurements-btn")
     length = math.dist(*top)
-    wait_until(lambda: f"{length:.0f}" in ohif.text(), "the length", seconds=60)
+    wait_until(lambda: f"{length:.0f}" in ohif.text(), "the length", seconds=PATIENCE)
     assert _measured(ohif) == [pytest.approx(end, abs=1.5) for end in top]
 
 
@@ -247,14 +247,14 @@ def test_the_list_has_the_studies_of_the_person(ohif: Ohif, username: str, missi
     ohif.leave()
     ohif.open(username, f"{ohif.served.url}/ohif/")
     there = DESCRIPTIONS - missing
-    wait_until(lambda: {one for one in DESCRIPTIONS if one in ohif.text()} == there, "the studies", seconds=60)
+    wait_until(lambda: {one for one in DESCRIPTIONS if one in ohif.text()} == there, "the studies", seconds=PATIENCE)
 
 
 @pytest.mark.parametrize(("username", "study"), [("patient", OTHER), ("clinician", STRANGER)])
 def test_a_study_of_another_is_not_there(ohif: Ohif, username: str, study: str) -> None:
     """Opened for a study of a patient who is another, or in nobody's care, the viewer draws nothing."""
     ohif.open(username, f"{ohif.served.url}/ohif/viewer?StudyInstanceUIDs={study}")
-    wait_until(ohif.is_not_found, "the study not to be found", seconds=60, shown=ohif.shown)
+    wait_until(ohif.is_not_found, "the study not to be found", seconds=PATIENCE, shown=ohif.shown)
     assert ohif.find("canvas") == []
 
 
@@ -274,7 +274,7 @@ def test_another_name_of_the_server_leads_to_the_right_one(viewer: Served, ohif:
     """Codes go to the server's own address only, so the viewer opened as localhost goes there first."""
     ohif.leave()
     ohif.open("", f"http://localhost:{viewer.port}/ohif/viewer?StudyInstanceUIDs={STUDY}")
-    wait_until(ohif.is_asked, "the login form", seconds=60)
+    wait_until(ohif.is_asked, "the login form", seconds=PATIENCE)
     assert ohif.browser.current_url.startswith(viewer.url)
 
 

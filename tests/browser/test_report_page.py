@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.browser.test_keyboard import axe, judged, page, sign_in, tab_to  # noqa: F401 - fixtures
-from tests.support.serve import Served
+from tests.support.serve import Served, wait_until
 
 REPORT = "a[href^='/account/report?patient=']"
 
@@ -28,7 +28,7 @@ def test_a_record_is_downloaded_by_keyboard(
     page.get(str(page.find_element(By.CSS_SELECTOR, REPORT).get_attribute("href")))
     judged(page, axe, tmp_path, "report")
     tab_to(page, lambda one: one.text == "Make the report").send_keys(Keys.ENTER)
-    assert "The report is made." in page.page_source
+    wait_until(lambda: "The report is made." in page.page_source, "the report")
     tab_to(page, lambda one: one.tag_name == "summary").send_keys(Keys.ENTER)
     judged(page, axe, tmp_path, "made")
     page.get(f"{served.url}/account/document?link=none")

@@ -70,19 +70,18 @@ def identity(connection: Connection[Any]) -> int:
 )
 def test_a_database_is_given_as_the_template_is(postgres_url: str, statement: str, *, again: bool) -> None:
     """Rows, schema, counters and statistics are those of the template; a database of which only rows differ is kept."""
-    databases = Databases(postgres_url)
-    with databases.one() as url, psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)
-        first = identity(connection)
-    with databases.one() as url:
-        assert described(url) == described(postgres_url.replace("/postgres?", f"/{TEMPLATE}?"))
-        with psycopg.connect(url) as connection:
-            assert (identity(connection) == first) is again
+    with Databases(postgres_url) as databases:
+        with databases.one() as url, psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(statement)
+            first = identity(connection)
+        with databases.one() as url:
+            assert described(url) == described(postgres_url.replace("/postgres?", f"/{TEMPLATE}?"))
+            with psycopg.connect(url) as connection:
+                assert (identity(connection) == first) is again
 
 
-def test_who_stayed_connected_is_sent_away(postgres_url: str) -> None:
+def test_who_stayed_connected_is_sent_away(databases: Databases) -> None:
     """A thread that outlives its test does not reach the database of another, by its connection or by a new one."""
-    databases = Databases(postgres_url)
     with databases.one() as before:
         left = psycopg.connect(before)
     with databases.one(), pytest.raises(AdminShutdown):
@@ -90,3 +89,11 @@ def test_who_stayed_connected_is_sent_away(postgres_url: str) -> None:
     left.close()
     with databases.one(), pytest.raises(psycopg.OperationalError, match="does not exist"):
         psycopg.connect(before)
+
+
+def test_who_gives_databases_is_sent_away_and_comes_back(databases: Databases) -> None:
+    """A test that ends every connection of the server is followed by others."""
+    with databases.one() as url, psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = 'postgres'")
+    with databases.one() as url:
+        assert described(url)

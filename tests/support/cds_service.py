@@ -43,7 +43,7 @@ class CdsService:
         self.seen.append((path, token, json.loads(body) if body else {}))
         if method == "GET":
             return 200, json.dumps({"services": self.services}).encode()
-        self.released.wait(10)
+        self.released.wait(60)
         return self.status, self.broken if self.broken is not None else json.dumps({"cards": self.cards}).encode()
 
 

@@ -12,7 +12,7 @@ from websockets.typing import Subprotocol
 
 from tests.support.live_server import LiveServer
 
-WAIT = 10.0
+WAIT = 60.0
 EVENTS = {1: "state", 2: "cancel requested", 3: "progress", 4: "server status", 5: "assigned"}
 
 

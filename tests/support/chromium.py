@@ -13,6 +13,8 @@ from selenium.webdriver.chrome.service import Service
 from tests.support.tools import require_tool
 
 SIZE = (1280, 900)
+PATIENCE = 120
+"""Seconds that a script of a test may take: judging a large page takes many on a busy machine."""
 SWITCHES = (
     "--headless",
     "--no-sandbox",
@@ -37,6 +39,7 @@ def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options, Service(require_tool("chromedriver")))
+    driver.set_script_timeout(PATIENCE)
     try:
         yield driver
     finally:

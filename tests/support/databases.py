@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Self
 
 import psycopg
 from psycopg import Connection
@@ -71,12 +72,21 @@ class Databases:
 
     def __init__(self, server: str) -> None:
         self._server = server
+        self._administrator: Connection[Row] | None = None
         self._emptied: list[str] = []
         with self._connection(TEMPLATE) as template:
             filled = _filled(template, [table for table, *_ in template.execute(_TABLES)])
             self._rows = {table: template.execute(_KEPT.format(table)).fetchall() for table in filled}
             self._counters = template.execute(_COUNTERS).fetchall()
             self._schema = _schema(template)
+
+    def __enter__(self) -> Self:
+        """As it is."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the server go."""
+        self._forget()
 
     @contextmanager
     def one(self) -> Iterator[str]:
@@ -127,18 +137,25 @@ class Databases:
     def _administer(self, *statements: str) -> None:
         """Run statements on the server; tried again, for on a busy machine a connection is sometimes cut."""
         for attempt in range(ATTEMPTS):
+            time.sleep(min(attempt, 1))
             try:
-                with self._connection("postgres") as connection:
-                    for statement in statements:
-                        connection.execute(statement)
+                if self._administrator is None:
+                    self._administrator = self._connection("postgres")
+                for statement in statements:
+                    self._administrator.execute(statement)
             except (DuplicateDatabase, InvalidCatalogName):
                 return  # done by the try whose connection was cut
             except OperationalError:
+                self._forget()
                 if attempt == ATTEMPTS - 1:
                     raise
-                time.sleep(1)
             else:
                 return
+
+    def _forget(self) -> None:
+        if self._administrator is not None:
+            self._administrator.close()
+            self._administrator = None
 
     def _connection(self, name: str) -> Connection[Row]:
         return psycopg.connect(self._url(name), autocommit=True)

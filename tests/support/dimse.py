@@ -11,6 +11,8 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 IMPLICIT = "1.2.840.10008.1.2"
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+PATIENCE = 60.0
+"""Seconds after which a peer that waits for the server fails."""
 
 
 def item(kind: int, content: bytes) -> bytes:
@@ -99,7 +101,7 @@ class Peer:
     """A raw connection to a DIMSE port, from the local `address`."""
 
     def __init__(self, port: int, *, address: str = "127.0.0.1") -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(address, 0))
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE, source_address=(address, 0))
 
     def __enter__(self) -> Peer:
         return self

@@ -55,5 +55,6 @@ def serving_ports(settings: Settings, pool: ConnectionPool[Connection[Row]], lim
             yield Ports(ports[0], ports[1] if context else 0)
         finally:
             stop.set()
-            thread.join(20)
+            door._bell.ring()  # it looks four times a second
+            thread.join(60)
             assert not thread.is_alive()

@@ -16,7 +16,7 @@ from smart_auth.store import create_token, create_user
 
 Pool = ConnectionPool[Connection[Row]]
 AsyncPool = AsyncConnectionPool[AsyncConnection[Row]]
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 def token(pool: Pool, scope: str, **arguments: Any) -> str:

@@ -25,7 +25,7 @@ Point = tuple[float, float, float]
 Colour = tuple[int, int, int]
 
 THUMBNAIL = '[data-cy^="study-browser-thumbnail"]'
-PATIENCE = 60
+PATIENCE = 150
 KEY = 'Object.keys(sessionStorage).find(key => key.startsWith("oidc.user"))'
 TOKEN = f"return JSON.parse(sessionStorage.getItem({KEY})).access_token;"
 PLACES = """

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,12 @@ class Received:
 
 @dataclass
 class Receiver:
-    """Answers with `status` and `headers` after a `pause`; `seen` are the requests in order of arrival."""
+    """Answers with `status` and `headers` after a `pause`, while `going`; `seen` are the requests as they arrived."""
 
     port: int = 0
     status: int = 200
     pause: float = 0.0
+    going: Event = field(default_factory=Event)
     headers: dict[str, str] = field(default_factory=dict)
     seen: list[Received] = field(default_factory=list)
 
@@ -42,6 +43,7 @@ class Receiver:
 def receiving() -> Iterator[Receiver]:
     """A receiver that listens while the block lasts."""
     receiver = Receiver()
+    receiver.going.set()
 
     class Handler(BaseHTTPRequestHandler):
         def _take(self) -> None:
@@ -49,6 +51,7 @@ def receiving() -> Iterator[Receiver]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.seen.append(Received(self.command, self.path, headers, body, time.time()))
             time.sleep(receiver.pause)
+            receiver.going.wait(60)
             self.send_response(receiver.status)
             self.send_header("Location", f"http://127.0.0.1:{receiver.port}/elsewhere")
             for name, value in receiver.headers.items():
@@ -68,6 +71,7 @@ def receiving() -> Iterator[Receiver]:
     try:
         yield receiver
     finally:
+        receiver.going.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -21,6 +21,7 @@ LONG = (
     "tests/browser/test_keyboard.py",
     "tests/browser/test_second_factors.py",
     "tests/browser/test_accounts.py",
+    "tests/integration/backup/test_restore.py",
     "tests/integration/server/test_cli.py",
     "tests/integration/archive/test_s3_serve.py",
     "tests/integration/server/test_cli_administration.py",
@@ -35,6 +36,10 @@ LONG = (
     "tests/integration/dicomweb_api/test_granular_studies.py",
     "tests/integration/audit/test_denials.py",
     "tests/integration/server/test_audit.py",
+    "tests/integration/bulk/test_import.py",
+    "tests/integration/audit/test_commands.py",
+    "tests/integration/model/test_xml.py",
+    "tests/integration/subscription/test_killed_worker.py",
 )
 """Modules whose tests are few and long, the longest first."""
 

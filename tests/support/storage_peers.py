@@ -189,7 +189,7 @@ def scripted(*answers: bytes, hang: bool = False) -> Iterator[Remote]:
                 connection.recv(1 << 16)
                 connection.sendall(answer)
             if hang:
-                done.wait(10)
+                done.wait(60)
 
     thread = Thread(target=run)
     thread.start()
@@ -197,5 +197,5 @@ def scripted(*answers: bytes, hang: bool = False) -> Iterator[Remote]:
         yield local(listener.getsockname()[1])
     finally:
         done.set()
-        thread.join(10)
+        thread.join(60)
         listener.close()

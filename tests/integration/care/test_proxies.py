@@ -100,7 +100,10 @@ def test_a_patient_with_children(clinic: Clinic, pool: Pool) -> None:
         ({"active": False}, False),
         ({"period": {"start": (TODAY + timedelta(days=2)).date().isoformat()}}, False),
         ({"period": {"end": (TODAY - timedelta(days=2)).date().isoformat()}}, False),
-        ({"period": {"end": TODAY.date().isoformat()}}, True),
+        (
+            {"period": {"end": (TODAY + timedelta(hours=2)).date().isoformat()}},
+            True,
+        ),  # today, but for the last hours of it
         ({"period": {"start": "2020", "end": "9999-12"}}, True),
         ({"patient": {"reference": "Patient/sis"}}, False),
         ({"patient": {"reference": f"{BASE}/Patient/kid"}}, True),

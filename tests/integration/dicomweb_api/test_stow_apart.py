@@ -384,11 +384,11 @@ def test_a_hundred_thousand_parts(server: LiveServer) -> None:
     unnamed = b"--%s\r\n\r\n\r\n" % BOUNDARY.encode()
     named = b"".join(b"--%s\r\nContent-Location: %d\r\n\r\nx\r\n" % (BOUNDARY.encode(), n) for n in range(50_000))
     whole = one(described(), NATIVE)
-    start = time.monotonic()
+    start = time.process_time()
     answer = send(server, named + unnamed * 49_000 + whole)
     assert answer.status_code == 400, "a first part without a type holds the metadata"
     answer = send(server, whole[: -len(END)] + named + unnamed * 49_000 + END)
-    assert time.monotonic() - start < 60
+    assert time.process_time() - start < 60
     assert len(answer.json()["0008119A"]["Value"]) == 99_000
     stored(server, answer)
     assert send(server, whole[: -len(END)] + unnamed * 100_000 + END).status_code == 413

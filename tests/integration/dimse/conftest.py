@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event, Thread
 
 import pytest
@@ -32,6 +32,7 @@ class Kept:
     """What the operations of a test server saw."""
 
     begun: int = 0
+    received: int = 0
     whole: list[bytes] = field(default_factory=list)
     cancelled: list[bytes] = field(default_factory=list)
 
@@ -48,6 +49,7 @@ class Keep:
     def write(self, data: memoryview) -> None:
         """Gather."""
         self._data += data
+        self._kept.received += len(data)
 
     def finish(self, exchange: Exchange) -> None:
         """Keep."""
@@ -108,12 +110,24 @@ def serving(limits: Limits) -> Iterator[Server]:
         yield Server(port, kept, refused, stop, thread)
     finally:
         stop.set()
-        thread.join(20)
+        gate._bell.ring()  # it looks four times a second
+        thread.join(60)
         assert not thread.is_alive()
+
+
+PATIENT = Limits(artim=600, progress=600, idle=600, drain=1.0, data_set=1 << 20)
+"""A gate whose deadlines no test comes to, however slow the machine is."""
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A gate with short times."""
-    with serving(Limits(artim=1.0, progress=1.0, idle=2.0, drain=1.0, data_set=1 << 20)) as running:
+    """A gate that waits."""
+    with serving(PATIENT) as running:
+        yield running
+
+
+@pytest.fixture
+def hasty() -> Iterator[Server]:
+    """A gate that gives up soon what does not go on."""
+    with serving(replace(PATIENT, artim=0.5, progress=0.5)) as running:
         yield running

@@ -19,7 +19,8 @@ from dicomweb.dimse.exchange import Exchange
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.operation import Operation
 from dicomweb.dimse.wire import Wire, tune
-from tests.support.dimse import ABORT, CT, ECHO, EXPLICIT, RELEASE, Peer, command, p_data, pdu, pdv, request, store
+from tests.support.dimse import ABORT, CT, ECHO, EXPLICIT, PATIENCE, RELEASE, Peer, command, p_data, pdu, pdv, store
+from tests.support.dimse import request as association_request
 
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 PENDING, CANCELLED = 0xFF00, 0xFE00
@@ -79,9 +80,12 @@ class Pair:
             yield status, answer[1][6:]
 
 
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    """An association with one context for searches and one in which the peer is the SCP of storage."""
+@pytest.fixture(params=[600], ids=[""])
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """An association with one context for searches and one in which the peer is the SCP of storage.
+
+    The parameter is how many seconds the peer has for the next PDU of a message; for an answer it has four times that.
+    """
     played = Played()
 
     def begin(request: Command, context: Context) -> Operation:
@@ -92,7 +96,7 @@ def pair() -> Iterator[Pair]:
         1: Context(1, ContextResult.ACCEPTANCE, FIND, EXPLICIT),
         3: Context(3, ContextResult.ACCEPTANCE, CT, EXPLICIT, Roles(scu=False, scp=True)),
     }
-    limits = Limits(progress=1.0, idle=2.0)
+    limits = Limits(progress=float(request.param), idle=4 * float(request.param))
 
     def run(connection: socket.socket) -> None:
         with connection:
@@ -106,13 +110,13 @@ def pair() -> Iterator[Pair]:
         thread.start()
         yield Pair(peer, played)
         peer.socket.close()
-        thread.join(10)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 
 def until_cancelled(request: Command, exchange: Exchange) -> None:
     """Match after match, until the peer has enough."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while not exchange.is_cancelled() and time.monotonic() < deadline:
         exchange.respond(response(request, PENDING), b"match ")
         time.sleep(0.01)
@@ -193,7 +197,7 @@ def test_cancel_of_another_message_is_ignored(pair: Pair) -> None:
     answered = Event()
 
     def wait(request: Command, exchange: Exchange) -> None:
-        assert answered.wait(5)
+        assert answered.wait(PATIENCE)
         time.sleep(0.05)
         exchange.respond(response(request, CANCELLED if exchange.is_cancelled() else 0))
 
@@ -208,7 +212,7 @@ OUT_OF_ORDER = {
     "data": (p_data(1, 2, b"more"), (7, bytes((0, 0, 2, UNEXPECTED_PARAMETER)))),
     "a response": (p_data(3, 3, stored(1)), (7, bytes((0, 0, 2, UNEXPECTED_PARAMETER)))),
     "a context that was not accepted": (p_data(9, 3, cancel(7)), (7, bytes((0, 0, 2, UNEXPECTED_PARAMETER)))),
-    "an association request": (request(), (7, bytes((0, 0, 2, UNEXPECTED)))),
+    "an association request": (association_request(), (7, bytes((0, 0, 2, UNEXPECTED)))),
     "half a cancel": (p_data(1, 3, cancel(7))[:20], (7, bytes((0, 0, 0, 0)))),
     "release": (RELEASE, (6, bytes(4))),
     "abort": (ABORT, None),
@@ -216,7 +220,12 @@ OUT_OF_ORDER = {
 
 
 @pytest.mark.spec("PS3.8 9.2 (2024d)")
-@pytest.mark.parametrize("case", OUT_OF_ORDER)
+@pytest.mark.parametrize(
+    ("pair", "case"),
+    [(0.5 if case == "half a cancel" else 600, case) for case in OUT_OF_ORDER],
+    indirect=["pair"],
+    ids=OUT_OF_ORDER,
+)
 def test_what_else_comes_between_responses(pair: Pair, case: str) -> None:
     """Whatever ends the association while an operation answers, the operation hears of it and ends."""
     sent, expected = OUT_OF_ORDER[case]
@@ -227,7 +236,7 @@ def test_what_else_comes_between_responses(pair: Pair, case: str) -> None:
     while (answer := pair.peer.read()) is not None and answer[0] == 4:
         pass
     assert answer == expected
-    assert pair.played.cancelled.wait(5)
+    assert pair.played.cancelled.wait(PATIENCE)
     assert len(pair.played.aborted) == (expected is not None and expected[1][2:3] == b"\2")
 
 
@@ -278,16 +287,17 @@ def test_wrong_answers_to_a_sub_operation(pair: Pair, case: str) -> None:
     received(pair.peer)
     pair.peer.send(WRONG_ANSWERS[case])
     assert pair.peer.read() == (7, bytes((0, 0, 2, UNEXPECTED_PARAMETER)))
-    assert pair.played.cancelled.wait(5)
+    assert pair.played.cancelled.wait(PATIENCE)
 
 
+@pytest.mark.parametrize("pair", [0.5], indirect=True)
 def test_silence_instead_of_a_response(pair: Pair) -> None:
     """A peer that never answers a sub-operation is aborted when its time is over."""
     pair.played.act = one_object
     pair.peer.send(REQUEST)
     received(pair.peer)
     assert pair.peer.read() == (7, bytes(4))
-    assert pair.played.cancelled.wait(5)
+    assert pair.played.cancelled.wait(PATIENCE)
 
 
 @pytest.mark.spec("PS3.7 D.3.3.4 (2024d)")

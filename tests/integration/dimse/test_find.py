@@ -28,7 +28,7 @@ from tests.support.study import Store, open_store
 from tests.support.tools import require_tool
 
 Pool = ConnectionPool[Connection[Row]]
-LIMITS = Limits(artim=2, progress=2, idle=10, drain=2, matches=150)
+LIMITS = Limits(drain=2, matches=150)
 PATIENT_ROOT, STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.2.1"
 SUCCESS, PENDING, WARNED, CANCELLED, MANY, MISMATCH = 0x0000, 0xFF00, 0xFF01, 0xFE00, 0xA700, 0xA900
 ALL = b"\1\1\1\1\0"

@@ -31,7 +31,7 @@ from tests.support.study import Store, open_store
 from tests.support.tools import require_tool
 
 Pool = ConnectionPool[Connection[Row]]
-LIMITS = Limits(artim=2, progress=2, idle=10, drain=2)
+LIMITS = Limits(drain=2)
 PATIENT_ROOT, STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.1.3", "1.2.840.10008.5.1.4.1.2.2.3"
 CT, MR = str(CTImageStorage), str(MRImageStorage)
 RLE, JPEG_2000_LOSSLESS = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.90"

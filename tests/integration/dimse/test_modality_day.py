@@ -38,7 +38,7 @@ from tests.support.study import open_store
 from tests.support.tools import require_tool
 from tests.support.workitems import members
 
-LIMITS = Limits(artim=2, progress=5, idle=10, drain=2)
+LIMITS = Limits(drain=2)
 MPPS = UID("1.2.840.10008.3.1.2.3.3")
 STEP_UID = generate_uid()
 PLANNED = [{"reference": "ServiceRequest/o1"}]

@@ -29,7 +29,7 @@ from tests.support.procedure import begun, ended, series
 from tests.support.workitems import Members, code, members
 
 Pool = ConnectionPool[Connection[Row]]
-LIMITS = Limits(artim=2, progress=5, idle=10, drain=2)
+LIMITS = Limits(drain=2)
 MPPS, RETRIEVE = (pydicom.uid.UID(f"1.2.840.10008.3.1.2.3.{number}") for number in (3, 4))
 UID = "1.2.826.0.1.3680043.10.1714.92.1"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -25,10 +24,11 @@ from smart_auth.access import internal
 from tests.support.ct import ct_image
 from tests.support.dimse import CT, VERIFICATION, Peer, p_data, store
 from tests.support.dimse_service import serving_dimse
+from tests.support.serve import wait_until
 from tests.support.tools import require_tool
 
 Pool = ConnectionPool[Connection[Row]]
-LIMITS = Limits(artim=2, progress=2, idle=10, drain=2, data_set=64 << 20)
+LIMITS = Limits(drain=2, data_set=64 << 20)
 WAYS = {
     "explicit little endian": ("", "-xe"),
     "implicit little endian": ("", "-xi"),
@@ -242,15 +242,9 @@ def test_half_an_object_leaves_nothing(archive: Archive, ending: bytes) -> None:
     with Peer(archive.port) as peer:
         peer.associate()
         peer.send(p_data(3, 3, store("1.2.3")) + 20 * p_data(3, 0, bytes(100_000)))
-        deadline = time.monotonic() + 5
-        while not archive.files() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert archive.files() != []
+        wait_until(archive.files, "the beginning of a file")
         peer.send(ending)
-    deadline = time.monotonic() + 5
-    while archive.files() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert archive.files() == []
+    wait_until(lambda: archive.files() == [], "the end of the file")
     assert [subtype for subtype, *_ in archive.trail()] == ["A-ASSOCIATE"]
 
 

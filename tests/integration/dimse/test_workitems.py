@@ -44,7 +44,7 @@ from tests.support.ups import (
 from tests.support.workitems import TRANSACTION, Members, code, members, state, workitem
 
 Pool = ConnectionPool[Connection[Row]]
-LIMITS = Limits(artim=2, progress=5, idle=10, drain=2)
+LIMITS = Limits(drain=2)
 OTHER_CLAIM = f"{TRANSACTION}.9"
 NOBODY = f"{ITEM}.404"
 

@@ -37,7 +37,7 @@ from tests.support.tools import require_tool
 
 Pool = ConnectionPool[Connection[Row]]
 ModalityWorklistInformationFind = UID("1.2.840.10008.5.1.4.31")
-LIMITS = Limits(artim=2, progress=5, idle=10, drain=2)
+LIMITS = Limits(drain=2)
 STEP = {
     "Modality": "CT",
     "ScheduledProcedureStepStartDate": "20260301",

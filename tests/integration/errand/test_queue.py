@@ -355,7 +355,7 @@ def test_short_errands_have_a_place_of_their_own(database_url: str, connection: 
 
     def pull(_: Connection[Row], __: Errand) -> Done:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return Done()
 
     def long() -> None:
@@ -373,11 +373,11 @@ def test_short_errands_have_a_place_of_their_own(database_url: str, connection: 
     thread = Thread(target=long)
     thread.start()
     try:
-        assert begun.wait(10)
+        assert begun.wait(60)
         assert [short(connection), short(connection), short(connection)] == [1, 1, 0]
     finally:
         go_on.set()
-        thread.join(10)
+        thread.join(60)
     assert [one.kind for one in seen] == [Kind.COMMITMENT, Kind.NOTICE]
 
 
@@ -391,7 +391,7 @@ def test_errands_are_announced_to_who_does_them(database_url: str, connection: C
         (seq,) = [listed.seq for listed in run(connection, queue.waiting(everything=True))]
         run(connection, queue.retry(seq))
         run(connection, queue.begin(WANTED))
-        assert len(list(waiting.notifies(timeout=5, stop_after=3))) == 3
+        assert len(list(waiting.notifies(timeout=60, stop_after=3))) == 3
 
 
 def test_stopping_leaves_an_errand_as_it_is(connection: Connection[Row]) -> None:
@@ -409,7 +409,7 @@ def test_killed_worker_leaves_its_errand_to_others(database_url: str, connection
 
     def perform(_: Connection[Row], __: Errand) -> Done:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return Done()
 
     def victim(doomed: Connection[Row]) -> None:
@@ -422,14 +422,14 @@ def test_killed_worker_leaves_its_errand_to_others(database_url: str, connection
     with psycopg.connect(database_url, autocommit=True) as doomed:
         thread = Thread(target=victim, args=(doomed,))
         thread.start()
-        assert begun.wait(10)
+        assert begun.wait(60)
         seen: list[Errand] = []
         step = doing(seen, Done())
         assert step(connection) == 0, "it is being done"
         connection.execute("SELECT pg_terminate_backend(%s, 5000)", (doomed.info.backend_pid,))
         assert step(connection) == 1
         go_on.set()
-        thread.join(10)
+        thread.join(60)
     assert lost
     assert len(seen) == 1
 

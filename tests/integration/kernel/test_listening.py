@@ -21,7 +21,7 @@ async def notified(url: str, channel: str, payload: str) -> None:
 
 async def eventually(heard: list[str], wanted: str, times: int = 1) -> None:
     """Wait until something is heard so many times."""
-    for _ in range(500):
+    for _ in range(6000):
         if heard.count(wanted) >= times:
             return
         await asyncio.sleep(0.01)

@@ -20,6 +20,7 @@ from tests.support.search import Clinic
 CHILD = "launch/patient openid fhirUser patient/Patient.rs"
 VISIT = "launch/patient launch/encounter patient/Patient.rs"
 DAYS = 30
+TODAY = datetime.now(UTC).replace(microsecond=0)
 
 
 def related(id_: str, patient: str, **elements: Any) -> dict[str, Any]:
@@ -41,9 +42,8 @@ def family(people: Clinic, pool: Pool) -> Clinic:
 @pytest.fixture
 def visited(people: Clinic) -> Clinic:
     """A visit of p1 on each of the last days, and one that was cancelled."""
-    today = datetime.now(UTC).replace(microsecond=0)
     for n in range(DAYS):
-        moment = (today - timedelta(days=n)).isoformat()
+        moment = (TODAY - timedelta(days=n)).isoformat()
         people.put(
             {
                 "resourceType": "Encounter", "id": f"v{n}", "status": "cancelled" if n == 3 else "finished",
@@ -136,7 +136,7 @@ def test_home_of_parents(database_url: str, pool: Pool, family: Clinic) -> None:
 def test_choice_of_a_visit(database_url: str, pool: Pool) -> None:
     """After the patient a visit is chosen, newest first, by page or by day; only one of that patient's."""
     client_id = app(pool)
-    day = (datetime.now(UTC) - timedelta(days=25)).date().isoformat()
+    day = (TODAY - timedelta(days=25)).date().isoformat()
 
     async def use(client: httpx.AsyncClient) -> None:
         picker = await log_in(client, await ask(client, client_id, scope=VISIT), "dr")

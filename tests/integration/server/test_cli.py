@@ -196,13 +196,13 @@ def test_guide(served: Served, tmp_path: Path) -> None:
         read = client.get("/fhir/StructureDefinition", params={"url": body["url"]}).json()
         assert [entry["resource"]["id"] for entry in read["entry"]] == ["guided"]
         query = {"marital": "urn:guide|M", "_elements": "id"}
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while (found := client.get("/fhir/Patient", params=query, headers=STRICT)).status_code != 200:
             assert time.monotonic() < deadline, found.text
             time.sleep(0.2)
         assert [entry["resource"]["id"] for entry in found.json()["entry"]] == ["guide-ada"]
         command(served, "package", "remove", "other.guide", "3.0.0")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "implementationGuide" in client.get("/fhir/metadata").json():
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -229,7 +229,7 @@ def test_reindex_as_a_job(served: Served) -> None:
     token = command(served, "token", "create", "--scope", "system/*.cruds", "--ttl", "60")["access_token"]
     with served.client(token) as client:
         status = client.post("/fhir/$reindex").headers["content-location"].partition("/fhir/")[2]
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while (answer := client.get(f"/fhir/{status}")).status_code == 202 and time.monotonic() < deadline:
             time.sleep(0.2)
         assert {"name": "state", "valueCode": "finished"} in answer.json()["parameter"]

@@ -26,7 +26,7 @@ from pathlib import Path
 from healix_fhir.kernel import jobs
 
 url, notes, pause = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3])
-jobs.STALLED = jobs.HEARTBEAT = 0.5
+jobs.STALLED = jobs.HEARTBEAT = 2.0
 
 def work(name):
     with notes.open("a") as file:
@@ -40,7 +40,7 @@ async def main():
     async with app.open_async():
         worker = asyncio.create_task(app.run_worker_async(
             install_signal_handlers=False, wait=True, fetch_job_polling_interval=0.2,
-            update_heartbeat_interval=0.2, stalled_worker_timeout=0.5))
+            update_heartbeat_interval=0.2, stalled_worker_timeout=2.0))
         while not worker.done():
             await jobs.Rescue(app).look()
             await asyncio.sleep(0.2)

@@ -75,7 +75,7 @@ def test_killed_migration(empty_url: str) -> None:
 def wait_for_lock(url: str) -> None:
     """Wait until some backend waits for another's transaction."""
     with psycopg.connect(url, autocommit=True) as connection:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not waiting(connection):
             assert time.monotonic() < deadline, "the migration was not held up"
             time.sleep(0.05)
@@ -92,7 +92,7 @@ def waiting(connection: psycopg.Connection[tuple[object, ...]]) -> bool:
 
 def wait_for_end(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     """Wait until the killed process' backend is gone and its lock with it."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     sql = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND ((classid::bigint << 32) | objid::bigint) = %s"
     while connection.execute(sql, (LOCK,)).fetchall():
         assert time.monotonic() < deadline, "the killed migration still holds its lock"

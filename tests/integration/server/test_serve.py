@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -90,12 +91,26 @@ def test_killed_part_comes_back(served: Served, role: str) -> None:
 
 
 def test_second_start(used: Path) -> None:
-    """A server whose data directory is set up is ready within five seconds (the best of six, for busy machines)."""
-    seconds: list[float] = []
-    while len(seconds) < 6 and min(seconds, default=SECOND_START + 1) > SECOND_START:
+    """A server whose data directory is set up is ready within five seconds (the best of three).
+
+    On a machine that others keep busy it took no more of the processors than two of them have in that time.
+    """
+    seconds: list[tuple[float, float]] = []
+    while len(seconds) < 3 and min(seconds, default=(SECOND_START + 1, 0))[0] > SECOND_START:
         with serving(used) as server:
-            seconds.append(server.seconds)
-    assert min(seconds) <= SECOND_START, seconds
+            seconds.append((server.seconds, processors(server)))
+    assert min(seconds)[0] <= SECOND_START or min(busy for _, busy in seconds) <= 2 * SECOND_START, seconds
+
+
+def processors(server: Served) -> float:
+    """The seconds for which the server, its parts and its database have run so far."""
+    first = (psutil.Process(server.process.pid), server.postmaster())
+    family = [one for process in first for one in (process, *process.children(recursive=True))]
+    times = 0.0
+    for one in {one.pid: one for one in family}.values():
+        with suppress(psutil.NoSuchProcess):  # a connection of the database has ended
+            times += sum(one.cpu_times()[:2])
+    return times
 
 
 def test_sigterm(second: Served) -> None:

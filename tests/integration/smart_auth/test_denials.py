@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import pytest
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Row, open_async_pool
+from smart_auth import denials as denials_module
 from smart_auth import flood as module
 from smart_auth.denials import Denials
 from tests.support.gate import Pool
+from tests.support.serve import wait_until
 
 HERE, THERE = "192.0.2.1", "198.51.100.7"
 
@@ -80,25 +83,28 @@ def test_windows_end_by_themselves_and_grow(database_url: str, pool: Pool, monke
     its address has no rows of its own; when it is over, it begins anew.
     """
     monkeypatch.setattr(module, "PER_ADDRESS", 1)
-    monkeypatch.setattr(module, "WINDOW", 0.2)
-    monkeypatch.setattr(module, "LONGEST", 0.4)
+    moment = [0.0]
+    monkeypatch.setattr(denials_module, "time", SimpleNamespace(monotonic=lambda: moment[0]))
+
+    async def written(rows: int) -> None:
+        await asyncio.to_thread(wait_until, lambda: len(trail(pool)) == rows, "the count")
 
     async def use(denials: Denials) -> None:
+        moment[0] = 59.99
         await flood(denials, HERE, 4)
-        await asyncio.sleep(0.35)
-        assert [row[3] is None for row in await asyncio.to_thread(trail, pool)] == [True, False]
+        await written(2)
+        moment[0] += 119.99
         await flood(denials, HERE, 4)
-        await asyncio.sleep(0.2)
-        assert len(await asyncio.to_thread(trail, pool)) == 2
-        await asyncio.sleep(0.45)
-        assert [row[3] is None for row in await asyncio.to_thread(trail, pool)] == [True, False, False]
+        await written(3)
         await flood(denials, THERE, 1)
-        await asyncio.sleep(0.5)
+        moment[0] += 241
         await flood(denials, HERE, 1)
 
     refusing(database_url, use)
-    assert [(row[1], row[3] is None) for row in trail(pool)] == [
-        (HERE, True), (HERE, False), (HERE, False), (THERE, True), (HERE, True),
+    further = "further refusals within {} s have no row of their own"
+    first, second = f"3 {further.format(60)}", f"4 {further.format(120)}"
+    assert [(row[1], row[3]) for row in trail(pool)] == [
+        (HERE, None), (HERE, first), (HERE, second), (THERE, None), (HERE, None),
     ]  # fmt: skip
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
-from healix_fhir.kernel.database import transaction
+from healix_fhir.kernel.database import Statement, one, transaction
 from healix_fhir.kernel.errors import Category, HealixError
+from smart_auth.api import bearer
 from smart_auth.api.bearer import TokenGate
 from smart_auth.store import digest, disable_user, revoke
 from tests.support.gate import Pool, header, heard, open_gate, token, user
@@ -109,13 +112,17 @@ def test_revocation_is_immediate(database_url: str, pool: Pool) -> None:
     with_gate(database_url, use)
 
 
-def test_remembered_tokens_expire(database_url: str, pool: Pool) -> None:
-    """A remembered token ends with its time."""
-    value = token(pool, "system/*.rs", ttl=1)
+def test_remembered_tokens_expire(database_url: str, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A remembered token ends with its time, sooner than it is forgotten."""
+    monkeypatch.setattr(bearer, "REMEMBERED", 7200)
+    value = token(pool, "system/*.rs", ttl=3600)
 
     async def use(gate: TokenGate) -> None:
         await gate.access(header(value))
-        await asyncio.sleep(1.05)
+        transaction(pool, lambda: one(Statement("UPDATE access_token SET expires = now()")))
+        await gate.access(header(value))  # it is remembered
+        later = time.monotonic() + 3600
+        monkeypatch.setattr(bearer, "time", SimpleNamespace(monotonic=lambda: later))
         await refusal(gate, header(value))
 
     with_gate(database_url, use)

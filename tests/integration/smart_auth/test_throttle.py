@@ -126,7 +126,7 @@ def test_hits_at_once_cannot_pass_together(database_url: str) -> None:
 async def waiting(connections: AsyncPool, count: int) -> None:
     """Return when so many statements wait for a lock."""
     async with connections.connection() as connection:
-        for _ in range(500):
+        for _ in range(6000):
             found = await connection.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
             )

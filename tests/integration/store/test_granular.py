@@ -72,16 +72,16 @@ def test_a_writer_who_waited_is_judged_by_what_it_finds(pool: Pool, method: Meth
             wait_for_lock(pool)
         if method is Method.PUT:
             with pytest.raises(HealixError) as refusal:
-                waiting.result(10)
+                waiting.result(60)
             assert refusal.value.category is Category.FORBIDDEN
         else:
-            waiting.result(10)
+            waiting.result(60)
     assert rows(pool, "SELECT version, deleted FROM resource WHERE id = 'o'") == [(2, False)]
 
 
 def wait_for_lock(pool: Pool) -> None:
     """Wait until somebody waits for a row."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not rows(pool, "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
         assert time.monotonic() < deadline, "nobody waited"
         time.sleep(0.01)

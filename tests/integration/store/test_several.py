@@ -67,7 +67,7 @@ def test_another_process_hears_of_it(clinic: Clinic, database_url: str, monkeypa
             await asyncio.to_thread(clinic.put, BOTH)
             assert await looks_further(gate)
             monkeypatch.setattr(several, "_written", frozenset())  # as if another process had written it
-            for _ in range(400):
+            for _ in range(12_000):
                 if await looks_further(gate):
                     return
                 await asyncio.sleep(0.005)

@@ -16,7 +16,7 @@ from tests.support.receiver import Receiver
 from tests.support.topics import to_topic, told
 
 EVENTS = 30
-PATIENCE = 40.0
+PATIENCE = 60.0
 
 
 @contextmanager

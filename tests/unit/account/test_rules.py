@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pwdlib import PasswordHash
 
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.settings import load
@@ -107,3 +108,9 @@ def test_words_are_those_of_the_lists() -> None:
     assert len(known) > 100_000
     assert (known["123456"], known["password"]) == (1, 2)
     assert max(known.values()) < ENOUGH
+
+
+@pytest.mark.spec("OWASP ASVS 5.0 11.4.2")
+def test_guessing_is_dear(owasp: PasswordHash) -> None:
+    """A hash has the parameters of OWASP's Password Storage Cheat Sheet (2024)."""
+    assert owasp.hash("x").startswith("$argon2id$v=19$m=19456,t=2,p=1$")

@@ -61,5 +61,5 @@ def test_pieces_of_work_run_beside_each_other() -> None:
 
 
 def _slow() -> int:
-    time.sleep(0.3)
+    time.sleep(1)
     return os.getpid()
