@@ -65,6 +65,7 @@ from healix_fhir.operation.measurement.reading import CSV, NDJSON
 from healix_fhir.operation.merging import merge, undo
 from healix_fhir.operation.operation import Operation
 from healix_fhir.operation.prescription.check_order import CHECK_ORDER, check_order
+from healix_fhir.operation.prescription.printing import PRINT, print_operation
 from healix_fhir.operation.prescription.sign import SIGN, sign_operation
 from healix_fhir.operation.subscribed import binding_token as socket
 from healix_fhir.operation.subscribed import events, status
@@ -111,6 +112,7 @@ ROWS: tuple[Operation, ...] = (
     Operation(export.OF_GROUP, export.export, refused=export.REFUSED),
     Operation(CHECK_ORDER, check_order),
     Operation(SIGN, sign_operation, changes=True),
+    Operation(PRINT, print_operation, within={"batch": INSTANCE}),
     Operation(SIGN_REPORT, sign_report, changes=True),
     Operation(AMEND, amend_operation, changes=True),
     Operation(GRAPHQL, graphql, media=(MEDIA,)),

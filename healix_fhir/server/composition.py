@@ -55,6 +55,7 @@ from healix_fhir.care.alerts.settle import Clinic
 from healix_fhir.care.calendar import filling, marking, reminding, telling, waiting
 from healix_fhir.care.goals import follow as goals
 from healix_fhir.care.persons import find_person
+from healix_fhir.care.prescriptions import standing as prescriptions
 from healix_fhir.care.reports import link
 from healix_fhir.care.sync import following
 from healix_fhir.care.sync.errand import syncer
@@ -74,6 +75,7 @@ from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.operation.imaging_report.signing import FILE
 from healix_fhir.operation.merging.undo import TOPIC as MERGE_UNDONE
+from healix_fhir.operation.prescription.kept import FILE as KEEP
 from healix_fhir.search.reindex import reindexed
 from healix_fhir.server.importing import journal
 from healix_fhir.server.importing.bulk import Importer
@@ -124,6 +126,7 @@ def consumers(settings: Settings) -> Consumers:
             performing.patients,
             reading.consumer(bases),
             withdrawing.consumer(bases),
+            prescriptions.consumer(bases),
             daily.marker(settings.zone),
             devices.consumer(bases),
             goals.consumer(bases, settings.zone),
@@ -225,6 +228,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         filling.ROLL: lambda: _roll(settings),
         waiting.TASK: lambda: _tend(settings),
         FILE: lambda report, version, before: _file(settings, report, version, before),
+        KEEP: lambda order, version: _keep(settings, order, version),
         telling.TASK: lambda to, text: sms.send(settings.sms_url, to, text, allow_private=settings.sms_allow_private),
     }
 
@@ -258,6 +262,13 @@ def _file(settings: Settings, report: str, version: int, before: str | None) -> 
 
     with open_pool(settings.database_url, size=2) as pool:
         Filer(pool, _receiver(settings), (settings.fhir_base,), settings.zone or UTC).file(report, version, before)
+
+
+def _keep(settings: Settings, order: str, version: int) -> None:
+    from healix_fhir.care.prescriptions.filing import file
+
+    with open_pool(settings.database_url, size=1) as pool:
+        file(pool, order, version, (settings.fhir_base,), settings.clock)
 
 
 def _clear(settings: Settings, job: str) -> None:

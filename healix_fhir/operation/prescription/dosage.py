@@ -1,4 +1,7 @@
-"""A Dosage from the answers of a short form, and in words from any Dosage.
+"""A Dosage from the answers of a short form, and in words from any Dosage, in the language of the request.
+
+What a form made is kept in English words, by which it is known again and said in other languages; what a prescriber
+wrote stands as it is.
 
 Spec: FHIR R4, hl7.org/fhir/R4/dosage.html, hl7.org/fhir/R4/datatypes.html#Timing
 """
@@ -11,6 +14,9 @@ from typing import Any
 
 import msgspec
 
+from healix_fhir.kernel.language.catalogue import Words, marked, say
+from healix_fhir.kernel.language.dates import figure, form
+from healix_fhir.kernel.language.spoken import ENGLISH, speaking
 from healix_fhir.operation.told import concept_text
 
 Json = dict[str, Any]
@@ -35,11 +41,48 @@ PERIODS: Mapping[str, tuple[str, str]] = {
     "wk": ("week", "weeks"),
     "mo": ("month", "months"),
 }
-OTHERS: Mapping[str, tuple[str, str]] = {
-    "s": ("second", "seconds"),
-    "min": ("minute", "minutes"),
-    "a": ("year", "years"),
+SPANS: Mapping[str, tuple[str, str]] = {
+    "s": (marked("for {n} second"), marked("for {n} seconds")),
+    "min": (marked("for {n} minute"), marked("for {n} minutes")),
+    "h": (marked("for {n} hour"), marked("for {n} hours")),
+    "d": (marked("for {n} day"), marked("for {n} days")),
+    "wk": (marked("for {n} week"), marked("for {n} weeks")),
+    "mo": (marked("for {n} month"), marked("for {n} months")),
+    "a": (marked("for {n} year"), marked("for {n} years")),
 }
+"""How long, one and several, by R4's units of time."""
+OFTEN = Words(
+    {
+        "s": "{often} a second",
+        "min": "{often} a minute",
+        "h": "{often} an hour",
+        "d": "{often} a day",
+        "wk": "{often} a week",
+        "mo": "{often} a month",
+        "a": "{often} a year",
+    }
+)
+EVERY = Words(
+    {
+        "s": "every {n} seconds",
+        "min": "every {n} minutes",
+        "h": "every {n} hours",
+        "d": "every {n} days",
+        "wk": "every {n} weeks",
+        "mo": "every {n} months",
+        "a": "every {n} years",
+    }
+)
+DOSES: Mapping[str, tuple[str, str]] = {
+    "tablet": (marked("{n} tablet"), marked("{n} tablets")),
+    "capsule": (marked("{n} capsule"), marked("{n} capsules")),
+    "unit": (marked("{n} unit"), marked("{n} units")),
+    "drop": (marked("{n} drop"), marked("{n} drops")),
+    "puff": (marked("{n} puff"), marked("{n} puffs")),
+    "patch": (marked("{n} patch"), marked("{n} patches")),
+    "application": (marked("{n} application"), marked("{n} applications")),
+}
+"""Those of `UNITS` that are counted: not more than one, and more."""
 WHEN: Mapping[str, str] = {
     "MORN": "in the morning",
     "NOON": "at noon",
@@ -52,11 +95,8 @@ WHEN: Mapping[str, str] = {
     "PC": "after meals",
     "WAKE": "after waking",
 }
-DAYS: Mapping[str, str] = {
-    "mon": "Monday", "tue": "Tuesday", "wed": "Wednesday", "thu": "Thursday", "fri": "Friday", "sat": "Saturday",
-    "sun": "Sunday",
-}  # fmt: skip
-TIMES = {1: "once", 2: "twice"}
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+TIMES = Words({"1": "once", "2": "twice"})
 UCUM = "http://unitsofmeasure.org"
 METRIC = {"mL": "mL", "mg": "mg", "g": "g", "microgram": "ug"}
 """The units of `UNITS` that UCUM has, with its codes."""
@@ -96,77 +136,94 @@ def dosage(chosen: Chosen) -> Json:
         made["route"] = {"coding": [{"system": SNOMED, "code": code}], "text": said}
     if chosen.instruction:
         made["patientInstruction"] = chosen.instruction
-    return {"text": _of_parts(made)} | made
+    with speaking(ENGLISH):
+        return {"text": _of_parts(made)} | made
 
 
 def in_words(one: Mapping[str, Any]) -> str:
     """A Dosage in words: those that it has, or those of its parts; with what the patient is told beside."""
-    said = str(one.get("text", "")) or _of_parts(one)
+    said = _own_words(one) or _of_parts(one)
     beside = str(one.get("patientInstruction", ""))
     return ". ".join(filter(None, (said.removesuffix("."), beside)))
 
 
+def _own_words(one: Mapping[str, Any]) -> str:
+    """What somebody wrote; nothing where it is what the parts are in English."""
+    text = str(one.get("text", ""))
+    with speaking(ENGLISH):
+        return text if text != _of_parts(one) else ""
+
+
 def _of_parts(one: Mapping[str, Any]) -> str:
-    words = [*_dose(one), concept_text(one.get("route") or {}), *_timing(one.get("timing") or {})]
+    words = [*_dose(one), _route(one.get("route") or {}), *_timing(one.get("timing") or {})]
     if one.get("asNeededBoolean"):
-        words.append("when needed")
+        words.append(say("when needed"))
     elif "asNeededCodeableConcept" in one:
-        words.append(f"when needed for {concept_text(one['asNeededCodeableConcept'])}")
+        words.append(say("when needed for {reason}", reason=concept_text(one["asNeededCodeableConcept"])))
     return " ".join(filter(None, words))
 
 
 def _dose(one: Mapping[str, Any]) -> list[str]:
     for rate in one.get("doseAndRate", ()):
         if "doseQuantity" in rate:
-            return [_quantity(rate["doseQuantity"])]
+            return [amount(rate["doseQuantity"])]
         if "doseRange" in rate:
-            return [f"{_quantity(rate['doseRange'].get('low', {}))} to {_quantity(rate['doseRange'].get('high', {}))}"]
+            low, high = (amount(rate["doseRange"].get(end, {})) for end in ("low", "high"))
+            return [say("{low} to {high}", low=low, high=high)]
     return []
 
 
-def _quantity(quantity: Mapping[str, Any]) -> str:
+def amount(quantity: Mapping[str, Any]) -> str:
+    """A quantity of a medication in words: `2 tablets`."""
     value, unit = quantity.get("value"), str(quantity.get("unit") or quantity.get("code") or "")
     if value is None:
         return unit
-    shown = format(Decimal(str(value)).normalize(), "f") if isinstance(value, Decimal) else str(value)
-    several = "es" if unit.endswith(("ch", "sh", "x")) else "s"
-    counted = unit in UNITS and unit not in METRIC and Decimal(str(value)) > 1
-    return f"{shown} {unit}{several if counted else ''}".strip()
+    shown = figure(format(Decimal(str(value)).normalize(), "f") if isinstance(value, Decimal) else value)
+    if unit in DOSES:
+        return say(DOSES[unit][Decimal(str(value)) > 1], n=shown)
+    return f"{shown} {say(unit) if unit in UNITS else unit}".strip()
+
+
+def _route(concept: Mapping[str, Any]) -> str:
+    """As an instruction has it, where it is one of `ROUTES`."""
+    text = concept_text(concept)
+    return say(text) if any(text == said for _, said in ROUTES.values()) else text
 
 
 def _timing(timing: Mapping[str, Any]) -> list[str]:
     repeat = timing.get("repeat") or {}
     words = [_often(repeat)]
-    words += [WHEN.get(code, str(code)) for code in repeat.get("when", ())]
+    words += [say(WHEN[code]) if code in WHEN else str(code) for code in repeat.get("when", ())]
     if repeat.get("dayOfWeek"):
-        words.append("on " + ", ".join(DAYS.get(day, str(day)) for day in repeat["dayOfWeek"]))
+        words.append(say("on {days}", days=", ".join(map(_weekday, repeat["dayOfWeek"]))))
     if repeat.get("timeOfDay"):
-        words.append("at " + ", ".join(str(time)[:5] for time in repeat["timeOfDay"]))
+        words.append(say("at {times}", times=", ".join(str(time)[:5] for time in repeat["timeOfDay"])))
     if not any(words):
         words.append(concept_text(timing.get("code") or {}))
     bounds = repeat.get("boundsDuration")
     if bounds and bounds.get("value") is not None:
-        words.append(f"for {_span(bounds['value'], str(bounds.get('code') or bounds.get('unit') or ''))}")
+        words.append(_lasting(bounds["value"], str(bounds.get("code") or bounds.get("unit") or "")))
     return words
+
+
+def _weekday(code: object) -> str:
+    return form().weekdays[DAYS.index(str(code))] if code in DAYS else str(code)
 
 
 def _often(repeat: Mapping[str, Any]) -> str:
     """How often: `twice a day`, `every 6 hours`."""
     period, unit = repeat.get("period"), str(repeat.get("periodUnit", ""))
-    if period is None or not unit:
+    if period is None or unit not in OFTEN:
         return ""
     frequency = int(repeat.get("frequency", 1))
-    often = TIMES.get(frequency, f"{frequency} times")
+    often = TIMES.get(str(frequency)) or say("{n} times", n=frequency)
     if Decimal(str(period)) == 1:
-        return f"{often} a{'n' if unit == 'h' else ''} {_unit(unit, single=True)}"
-    every = f"every {_span(period, unit)}"
-    return every if frequency == 1 else f"{often} {every}"
+        return OFTEN[unit].format(often=often)
+    every = EVERY[unit].format(n=figure(period))
+    return every if frequency == 1 else say("{often} {every}", often=often, every=every)
 
 
-def _span(value: object, unit: str) -> str:
-    return f"{value} {_unit(unit, single=Decimal(str(value)) == 1)}"
-
-
-def _unit(unit: str, *, single: bool) -> str:
-    one, several = PERIODS.get(unit) or OTHERS.get(unit) or (unit, unit)
-    return one if single else several
+def _lasting(value: object, unit: str) -> str:
+    if unit in SPANS:
+        return say(SPANS[unit][Decimal(str(value)) != 1], n=figure(value))
+    return say("for {n} {unit}", n=figure(value), unit=unit)

@@ -3,7 +3,7 @@
 `POST [base]/MedicationRequest/[id]/$sign` looks at the order anew. As long as a warning, or something that could not be
 looked at, has no answer it is refused with all of them (422). Each answer is kept as a DetectedIssue with its reason,
 and the signature as a Provenance, in the transaction that makes the order active; what a patient has asked for and the
-order is based on is completed with it.
+order is based on is completed with it. A job then prints and keeps the order (care/prescriptions/filing.py).
 
 Spec: FHIR R4, hl7.org/fhir/R4/medicationrequest.html, detectedissue.html; CDS Hooks 2.0 order-sign
 """
@@ -25,12 +25,14 @@ from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, Issue, invalid
 from healix_fhir.kernel.ids import logical_id
+from healix_fhir.kernel.jobs import enqueue
 from healix_fhir.model.json import decode
 from healix_fhir.model.operation_definition import MANY, Parameter
 from healix_fhir.operation.declaring import into, out, own
 from healix_fhir.operation.invocation import Invocation
 from healix_fhir.operation.prescription.check import ORDER_SIGN, look_at
 from healix_fhir.operation.prescription.finding import Finding
+from healix_fhir.operation.prescription.kept import FILE
 from healix_fhir.operation.prescription.order import REQUEST, Draft, draft_of, require_prescriber
 from healix_fhir.operation.prescription.recording import ACTIONS, Answer, Signature, issue, provenance
 from healix_fhir.store.commit import Member, commit_each
@@ -189,4 +191,7 @@ def _commit(
             raise outcome
         done.append(outcome)
     yield record([AuditRow(access.origin, "E", "$sign", patient=draft.patient, entity=signature.order)])
+    if (stored := done[0].stored) is not None:
+        kept = {"order": stored.id, "version": stored.version}
+        yield enqueue(FILE, kept, lock=f"prescription {stored.id}", request=access.origin.request)
     return done

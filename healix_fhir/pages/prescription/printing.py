@@ -1,4 +1,4 @@
-"""The prescription as a PDF, made when it is asked for, in the name of who asks."""
+"""The prescription as a PDF, made when it is asked for, in the name and the language of who asks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from healix_fhir.care.prescription import LANGUAGE, Printed, document
+from healix_fhir.care.prescriptions.printed import Printed, document
 from healix_fhir.care.reports.typesetting import pdf
 from healix_fhir.care.reports.written import Written
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.errors import HealixError, not_found
+from healix_fhir.kernel.language.spoken import language
 from healix_fhir.model.json import decode
+from healix_fhir.operation.goal.zone import zone_of
 from healix_fhir.operation.prescription.repeats import repeats_of
 from healix_fhir.pages.prescription.finding import medications_of, order_of
 from healix_fhir.pages.prescription.gate import Caller, named
@@ -35,9 +37,9 @@ async def show(site: Site, request: Request, caller: Caller) -> Response:
     prescriber = await _prescriber(site, caller, order)
     counted = (await repeats_of(site.interactions, caller.access, [order]))[order["id"]]
     said = str(order.get("requester", {}).get("display") or "")
-    names = (name(patient.get("name", ())), name(prescriber.get("name", ())) if prescriber else said or "not recorded")
+    names = (name(patient.get("name", ())), name(prescriber.get("name", ())) if prescriber else said)
     printed = Printed(order, patient, prescriber, await medications_of(site, caller, order), counted, names)
-    made = document(printed, Written(LANGUAGE, site.interactions.zone), clock.now())
+    made = document(printed, Written(language(), zone_of(patient, site.interactions.zone)), clock.now())
     content = await asyncio.to_thread(pdf, made)
     headers = HEADERS | {"Content-Disposition": 'inline; filename="prescription.pdf"'}
     return Response(content, media_type="application/pdf", headers=headers)

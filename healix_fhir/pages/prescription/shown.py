@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from healix_fhir.kernel.language.catalogue import Words, say
-from healix_fhir.operation.prescription.dosage import in_words
+from healix_fhir.operation.prescription.dosage import amount, in_words
 from healix_fhir.operation.prescription.drug import NAMELESS, drug_of
 from healix_fhir.operation.prescription.repeats import Repeats
 from healix_fhir.operation.told import concept_text
@@ -73,7 +73,7 @@ def line(
         str(period.get("end", ""))[:DAY],
         " ".join(str(one.get("text", "")) for one in resource.get("note", ())),
         repeats,
-        _quantity(request.get("quantity") or {}),
+        amount(request.get("quantity") or {}),
         waiting,
         based_on(resource),
     )
@@ -100,7 +100,3 @@ def _reason(told: Any) -> str:
 
 def _name(reference: Json) -> str:
     return str(reference.get("display") or "")
-
-
-def _quantity(quantity: Json) -> str:
-    return " ".join(str(part) for part in (quantity.get("value"), quantity.get("unit")) if part is not None)

@@ -82,6 +82,9 @@ def operating() -> Iterator[Attack]:
     yield Attack("GET", f"{draft}/$check-order", beside=PRESCRIBING)
     select = parameters(hook={"valueCode": "order-select"})
     yield Attack("POST", f"{draft}/$check-order", select, beside=PRESCRIBING)
+    for language in ("", "?language=de"):
+        yield Attack("GET", f"{draft}/$print{language}")
+    yield Attack("POST", f"{draft}/$print")
     yield Attack("POST", f"{draft}/$sign", changes=True, beside=PRESCRIBING)
     yield Attack("POST", "/fhir/DiagnosticReport/<report>/$sign", changes=True, beside=PRESCRIBING)
     added = parameters(status={"valueCode": "appended"}, addendum={"valueString": "x"})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from healix_fhir.care.prescription import Printed, document
+from healix_fhir.care.prescriptions.printed import Printed, document
 from healix_fhir.care.reports.document import Notice, Paragraph, Table
 from healix_fhir.care.reports.written import Written
 from healix_fhir.operation.prescription.repeats import Repeats
@@ -15,8 +15,8 @@ from healix_fhir.operation.prescription.repeats import Repeats
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
-def blocks(**order: Any) -> list[Any]:
-    """The blocks of a printed order."""
+def blocks(language: str = "en", **order: Any) -> list[Any]:
+    """The blocks of an order that is printed in a language."""
     whole: dict[str, Any] = {
         "resourceType": "MedicationRequest",
         "id": "m",
@@ -26,7 +26,7 @@ def blocks(**order: Any) -> list[Any]:
         "dosageInstruction": [{"text": "Three times a day"}, {"patientInstruction": "with water"}],
     } | order
     names = ("Ada", "Dr. Mary")
-    return list(document(Printed(whole, {}, {}, {}, Repeats(3, 1), names), Written("en", UTC), NOW).blocks)
+    return list(document(Printed(whole, {}, {}, {}, Repeats(3, 1), names), Written(language, UTC), NOW).blocks)
 
 
 @pytest.mark.spec("FHIR R4 medicationrequest.html")
@@ -60,3 +60,16 @@ def test_what_is_not_in_use_is_not_to_be_dispensed() -> None:
     first = blocks(status="stopped", statusReason={"text": "a rash"})[0]
     assert first == Notice("Not to be dispensed: stopped", "a rash", urgent=True)
     assert not any(isinstance(one, Notice) for one in blocks())
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("de", "zweimal am Tag"), ("es", "dos veces al día"), ("fr", "deux fois par jour"), ("hi", "दिन में दो बार")],
+)
+def test_it_is_printed_in_every_language(language: str, said: str) -> None:
+    """Its words, the dosage among them; the version of the record stands in it."""
+    timing = {"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}}
+    made = blocks(language, dosageInstruction=[{"timing": timing}], meta={"versionId": "2"})
+    (table,) = [one for one in made if isinstance(one, Table)]
+    assert table.rows[0][1] == said
+    assert "MedicationRequest/m/_history/2" in made[-1].text

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from healix_fhir.kernel.language.spoken import speaking
 from healix_fhir.model.validate import check
 from healix_fhir.operation.prescription.dosage import PERIODS, ROUTES, UNITS, WHEN, Chosen, dosage, in_words
 from healix_fhir.operation.prescription.repeats import repeats
@@ -53,6 +54,25 @@ def test_a_form_makes_a_dosage() -> None:
     coded = dosage(Chosen(Decimal("0.5"), "mg", 1, 8, "h"))
     assert coded["doseAndRate"][0]["doseQuantity"]["code"] == "mg"
     assert coded["text"] == "0.5 mg every 8 hours"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("de", "2,5 Tabletten durch den Mund 3-mal am Tag vor dem Essen 10 Tage lang bei Bedarf"),
+        ("es", "2,5 comprimidos por la boca 3 veces al día antes de las comidas durante 10 días si es necesario"),
+        ("fr", "2,5 comprimés par la bouche 3 fois par jour avant les repas pendant 10 jours si besoin"),
+        ("hi", "2.5 गोलियाँ मुँह से दिन में 3 बार भोजन से पहले 10 दिन तक ज़रूरत होने पर"),
+    ],
+)
+def test_a_dosage_of_a_form_is_said_in_every_language(language: str, words: str) -> None:
+    """Whatever language it was written in; what a prescriber has put otherwise stands as it is."""
+    with speaking(language):
+        made = dosage(Chosen(Decimal("2.5"), "tablet", 3, 1, "d", "oral", ("AC",), True, 10, "With water"))
+        assert in_words(made) == f"{words}. With water"
+        assert in_words(made | {"text": "2.5 tablets, carefully"}) == "2.5 tablets, carefully. With water"
+        assert in_words(timed(frequency=2, period=2, periodUnit="wk"))
+    assert made["text"].startswith("2.5 tablets by mouth")
 
 
 @pytest.mark.parametrize("unit", UNITS)

@@ -25,15 +25,14 @@ from healix_fhir.care.reports.document import (
 )
 from healix_fhir.care.reports.words import words
 from healix_fhir.care.reports.written import Written
-from healix_fhir.operation.prescription.dosage import in_words
+from healix_fhir.kernel.language.spoken import speaking
+from healix_fhir.operation.prescription.dosage import amount, in_words
 from healix_fhir.operation.prescription.drug import NAMELESS, drug_of
+from healix_fhir.operation.prescription.kept import is_signed
 from healix_fhir.operation.prescription.repeats import Repeats
 from healix_fhir.operation.told import concept_text
-from healix_fhir.store.lifecycle.medication_request import is_reported
 
 Json = Mapping[str, Any]
-LANGUAGE = "en"
-"""Dosages are put into words in English alone; a text that a prescriber wrote stands as it is."""
 TOPIC = "prescription"
 
 
@@ -46,13 +45,18 @@ class Printed(msgspec.Struct, frozen=True):
     medications: Mapping[str, Json]
     repeats: Repeats
     names: tuple[str, str]
-    """What people call the patient and the prescriber."""
+    """What people call the patient and the prescriber; empty where that is not known."""
 
 
 def document(one: Printed, written: Written, made: datetime) -> Document:
-    """The document, made at a moment."""
-    say = words(TOPIC, LANGUAGE)
-    order, (patient, prescriber) = one.order, one.names
+    """The document, made at a moment, in the language that `written` is of. What a prescriber wrote stands as it is."""
+    with speaking(written.language):
+        return _document(one, written, made)
+
+
+def _document(one: Printed, written: Written, made: datetime) -> Document:
+    say = words(TOPIC, written.language)
+    order, patient, prescriber = one.order, *(name or say["unknown"] for name in one.names)
     born = written.date(one.patient.get("birthDate"))
     day = written.date(order.get("authoredOn"))
     blocks: list[Block] = [
@@ -83,16 +87,14 @@ def document(one: Printed, written: Written, made: datetime) -> Document:
     ]
     head = f"{patient} · {born}" if born else patient
     foot = say["printed"].format(moment=written.moment(made))
-    return Document(say["title"], LANGUAGE, head, made, tuple(blocks), foot, subtitle=day)
+    return Document(say["title"], written.language, head, made, tuple(blocks), foot, subtitle=day)
 
 
 def _origin(order: Json, prescriber: str, day: str, say: Mapping[str, str]) -> str:
-    """Where it comes from: only what was signed here, which has its Provenance, is said to be signed. What somebody
-    recorded as ordered by another one was not, whatever it says of itself.
-    """
-    told = (str(one.get("reference", "")) for one in order.get("eventHistory", ()))
-    was_signed = not is_reported(order) and any(one.startswith("Provenance/") for one in told)
-    return say["signed" if was_signed else "ordered"].format(prescriber=prescriber, day=day, id=str(order["id"]))
+    """Where it comes from: only what was signed here is said to be signed. The record is named with its version."""
+    version = order.get("meta", {}).get("versionId")
+    id_ = f"{order['id']}/_history/{version}" if version else str(order["id"])
+    return say["signed" if is_signed(order) else "ordered"].format(prescriber=prescriber, day=day, id=id_)
 
 
 def _warning(order: Json, written: Written, say: Mapping[str, str]) -> list[Block]:
@@ -119,7 +121,7 @@ def _items(one: Printed, written: Written, say: Mapping[str, str]) -> Table:
     row = (
         name,
         doses or say["unknown"],
-        written.quantity(request.get("quantity")) or say["unknown"],
+        amount(request["quantity"]) if request.get("quantity") else say["unknown"],
         str(one.repeats.allowed - 1),
     )
     caption = say["until"].format(day=until) if until else ""
