@@ -10,13 +10,16 @@ Spec: FHIR R4, hl7.org/fhir/R4/communication.html
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC
 from typing import Any
 
+from healix_fhir.care.tongues import tongues
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.language.catalogue import say
-from healix_fhir.kernel.language.spoken import speaking
+from healix_fhir.kernel.language.dates import moment
+from healix_fhir.kernel.language.spoken import ENGLISH, speaking
 from healix_fhir.kernel.mail.message import Mail
 from healix_fhir.kernel.mail.queue import post
 from healix_fhir.kernel.outbox import Event
@@ -29,25 +32,30 @@ CATEGORY = "http://terminology.hl7.org/CodeSystem/communication-category"
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
 
-def consumer(officer: str, bases: tuple[str, ...]) -> Callable[[Sequence[Event]], Work[None]]:
-    """The consumer for a server whose privacy officer is the Practitioner `officer` (a reference; empty: nobody)."""
-    return lambda events: _handle(officer, bases, events)
+def consumer(officer: str, bases: tuple[str, ...], language: str = ENGLISH) -> Callable[[Sequence[Event]], Work[None]]:
+    """The consumer for a server whose privacy officer is the Practitioner `officer` (a reference; empty: nobody), and
+    whose people are spoken to in `language` where they chose none.
+    """
+    return lambda events: _handle(officer, bases, language, events)
 
 
-def _handle(officer: str, bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
+def _handle(officer: str, bases: tuple[str, ...], clinic: str, events: Sequence[Event]) -> Work[None]:
     changes, mails = [], []
     for id_ in sorted({event.payload["id"] for event in events}):
         opening = yield from find(id_)
         if opening is not None:
-            changes.append(change(Method.PUT, notice(opening, officer), "Communication", id_, bases))
+            own = f"Patient/{opening.patient}"
+            languages = yield from tongues([own, officer], clinic)
+            with speaking(languages[own]):
+                changes.append(change(Method.PUT, notice(opening, officer), "Communication", id_, bases))
             told = yield Statement(
-                """SELECT mail, language, fhir_user LIKE 'Patient/%%' FROM account
+                """SELECT mail, language, fhir_user FROM account
                    WHERE fhir_user = ANY(%s) AND mail IS NOT NULL AND NOT disabled ORDER BY mail""",
-                ([f"Patient/{opening.patient}", officer],),
+                ([own, officer],),
             )
-            for to, language, own in told:
-                with speaking(language):
-                    mails.append(_mail(to, bases[0].removesuffix("/fhir"), own=own))
+            for to, chosen, user in told:
+                with speaking(chosen or languages[user]):
+                    mails.append(_mail(to, bases[0].removesuffix("/fhir"), own=user == own))
     if changes:
         yield from commit(internal("healix-break-glass"), changes)
     if mails:
@@ -66,7 +74,7 @@ def _mail(to: str, root: str, *, own: bool) -> Mail:
 
 
 def notice(opening: Opening, officer: str) -> dict[str, Any]:
-    """The Communication that tells of an opening."""
+    """The Communication that tells of an opening, in the language that is spoken."""
     patient = {"reference": f"Patient/{opening.patient}"}
     told = [patient, *([{"reference": officer}] if officer else [])]
     return {
@@ -79,10 +87,16 @@ def notice(opening: Opening, officer: str) -> dict[str, Any]:
         "recipient": told,
         "sender": {"reference": f"Practitioner/{opening.practitioner}"},
         "reasonCode": [{"coding": [{"system": ACT_REASON, "code": "BTG"}], "text": opening.reason}],
-        "payload": [
-            {
-                "contentString": "A clinician who was not caring for you opened your record in an emergency. "
-                f"The access ends {opening.ends:%Y-%m-%d %H:%M} UTC at the latest. Reason given: {opening.reason}"
-            }
-        ],
+        "payload": [{"contentString": _words(opening)}],
     }
+
+
+def _words(opening: Opening) -> str:
+    """What the patient is told, in the language that is spoken; the reason stands as it was given."""
+    return " ".join(
+        (
+            say("A clinician who was not caring for you opened your record in an emergency."),
+            say("The access ends {moment} UTC at the latest.", moment=moment(opening.ends.astimezone(UTC))),
+            say("Reason given: {reason}", reason=opening.reason),
+        )
+    )

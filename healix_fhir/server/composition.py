@@ -50,8 +50,8 @@ from healix_fhir.bulk.sweep import SWEEP, clear
 from healix_fhir.bulk.sweep import sweep as sweep_bulk
 from healix_fhir.care import break_glass_notice, daily, devices, glance, memberships, relationships
 from healix_fhir.care.alerts import due, watch
+from healix_fhir.care.alerts.clinic import Clinic
 from healix_fhir.care.alerts.hours import quiet
-from healix_fhir.care.alerts.settle import Clinic
 from healix_fhir.care.calendar import filling, marking, reminding, telling, waiting
 from healix_fhir.care.goals import follow as goals
 from healix_fhir.care.persons import find_person
@@ -125,7 +125,7 @@ def consumers(settings: Settings) -> Consumers:
             priors.scheduled,
             performing.patients,
             reading.consumer(bases),
-            withdrawing.consumer(bases),
+            withdrawing.consumer(bases, settings.language),
             prescriptions.consumer(bases),
             daily.marker(settings.zone),
             devices.consumer(bases),
@@ -147,8 +147,12 @@ def consumers(settings: Settings) -> Consumers:
             priors.arrived,
             following.arrived,
         ),
-        asked.TOPIC: (answered.consumer(settings.root, find_person, unmailed=settings.register_without_mail),),
-        break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases),),
+        asked.TOPIC: (
+            answered.consumer(
+                settings.root, find_person, unmailed=settings.register_without_mail, language=settings.language
+            ),
+        ),
+        break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases, settings.language),),
     }
 
 
@@ -158,7 +162,7 @@ def alerts(settings: Settings) -> Step:
 
 
 def _clinic(settings: Settings) -> Clinic:
-    return Clinic((settings.fhir_base,), settings.zone or UTC, quiet(settings.alert_quiet))
+    return Clinic((settings.fhir_base,), settings.zone or UTC, quiet(settings.alert_quiet), settings.language)
 
 
 def delivery(settings: Settings, stop: Event) -> Step:
@@ -261,7 +265,9 @@ def _file(settings: Settings, report: str, version: int, before: str | None) -> 
     from healix_fhir.imaging.reporting.filing import Filer
 
     with open_pool(settings.database_url, size=2) as pool:
-        Filer(pool, _receiver(settings), (settings.fhir_base,), settings.zone or UTC).file(report, version, before)
+        Filer(pool, _receiver(settings), (settings.fhir_base,), settings.zone or UTC, settings.language).file(
+            report, version, before
+        )
 
 
 def _keep(settings: Settings, order: str, version: int) -> None:
@@ -295,7 +301,7 @@ def _roll(settings: Settings) -> None:
 
 
 def _tend(settings: Settings) -> None:
-    tell = telling.Told(settings.root, settings.clock, texts=bool(settings.sms_url))
+    tell = telling.Told(settings.root, settings.clock, bool(settings.sms_url), settings.language)
     bases = (settings.fhir_base,)
     with open_pool(settings.database_url, size=1) as pool:
         ended = transaction(pool, lambda: waiting.expired(bases))

@@ -9,7 +9,7 @@ import msgspec
 
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
-from healix_fhir.kernel.language.spoken import speaking
+from healix_fhir.kernel.language.spoken import ENGLISH, speaking
 from healix_fhir.kernel.mail.queue import post
 from healix_fhir.kernel.outbox import Event
 from smart_auth.account import invitation, mails
@@ -35,8 +35,10 @@ Find = Callable[[str, str], Work[Person | None]]
 """The one patient with an identifier and a date of birth."""
 
 
-def consumer(root: str, find: Find, *, unmailed: bool = False) -> Callable[[Sequence[Event]], Work[None]]:
-    """The consumer of the topic, for a server at `root`.
+def consumer(
+    root: str, find: Find, *, unmailed: bool = False, language: str = ENGLISH
+) -> Callable[[Sequence[Event]], Work[None]]:
+    """The consumer of the topic, for a server at `root` whose people are spoken to in `language` where they chose none.
 
     `unmailed` tells that number and birthday are enough for a record without a mail address.
     """
@@ -46,9 +48,10 @@ def consumer(root: str, find: Find, *, unmailed: bool = False) -> Callable[[Sequ
             origin = msgspec.convert(event.payload["origin"], Origin)
             if event.payload["what"] == REGISTER:
                 asked = msgspec.convert(event.payload["details"], Registration)
+                asked = msgspec.structs.replace(asked, language=asked.language or language)
                 yield from _register(root, find, asked, origin, unmailed=unmailed)
             else:
-                yield from _reset(root, event.payload["details"]["name"], origin)
+                yield from _reset(root, event.payload["details"]["name"], origin, language)
 
     return handle
 
@@ -75,7 +78,7 @@ def _register(root: str, find: Find, asked: Registration, origin: Origin, *, unm
         yield _refused(REGISTER, origin, "the record has an account", patient)
         told = []
         for name, mail, language in holders:
-            with speaking(language):
+            with speaking(language or asked.language):
                 told += [mails.has_account(root, mail, name)] if mail else []
         if told:
             yield post(told)
@@ -100,7 +103,7 @@ def _register(root: str, find: Find, asked: Registration, origin: Origin, *, unm
     yield post([offer])
 
 
-def _reset(root: str, name: str, origin: Origin) -> Work[None]:
+def _reset(root: str, name: str, origin: Origin, clinic: str) -> Work[None]:
     """Offer a new password for each account of that name or mail address; earlier offers are void."""
     found = yield Statement(
         """SELECT username, mail, language FROM account
@@ -112,7 +115,7 @@ def _reset(root: str, name: str, origin: Origin) -> Work[None]:
     for username, mail, language in found:
         yield void(username, [Purpose.RESET])
         ticket = yield from issue(Purpose.RESET, RESET_LIFE, username=username)
-        with speaking(language):
+        with speaking(language or clinic):
             offer = mails.new_password(root, mail, username, ticket)
         yield post([offer])
 

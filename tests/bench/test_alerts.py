@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from healix_fhir.care.alerts import watch
-from healix_fhir.care.alerts.settle import Clinic
+from healix_fhir.care.alerts.clinic import Clinic
 from healix_fhir.kernel.consume import Consumers, drain
 from healix_fhir.kernel.database import open_pool
 from healix_fhir.kernel.settings import Settings

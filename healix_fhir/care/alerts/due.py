@@ -7,9 +7,9 @@ from collections.abc import Callable
 from psycopg import Connection
 
 from healix_fhir.care.alerts.book import Book
+from healix_fhir.care.alerts.clinic import Clinic
 from healix_fhir.care.alerts.looks import look
 from healix_fhir.care.alerts.notices import remind
-from healix_fhir.care.alerts.settle import Clinic
 from healix_fhir.kernel.clock import now
 from healix_fhir.kernel.database import Row, run
 
@@ -23,7 +23,7 @@ def watcher(clinic: Clinic) -> Callable[[Connection[Row]], int]:
 
     def step(connection: Connection[Row]) -> int:
         with connection.transaction():
-            done = run(connection, remind(now(), clinic.bases))
+            done = run(connection, remind(now(), clinic))
         with connection.transaction():
             return done + run(connection, look(book, clinic, now()))
 

@@ -12,9 +12,10 @@ from datetime import datetime
 
 from healix_fhir.care.alerts.assess import Case, assess
 from healix_fhir.care.alerts.book import Book, Held
+from healix_fhir.care.alerts.clinic import Clinic
 from healix_fhir.care.alerts.failures import tell_failures
 from healix_fhir.care.alerts.observed import Observed, hashes
-from healix_fhir.care.alerts.settle import Clinic, settle
+from healix_fhir.care.alerts.settle import settle
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.fhirpath.engine import root

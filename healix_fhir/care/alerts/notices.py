@@ -6,11 +6,11 @@ What is to be told later waits in a row, which is taken out in the transaction t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime
 
 import msgspec
 
-from healix_fhir.care.alerts.hours import Hours
+from healix_fhir.care.alerts.clinic import Clinic
 from healix_fhir.care.alerts.resources import Notice
 from healix_fhir.care.alerts.rule import SEVERITY, Rule
 from healix_fhir.care.alerts.telling import Told, tell
@@ -25,15 +25,13 @@ _notice = msgspec.json.Decoder(Notice)
 Waiting = tuple[Notice, int, datetime]
 
 
-def first(
-    raised: Sequence[tuple[Notice, Rule]], hours: Hours | None, zone: tzinfo, moment: datetime, bases: tuple[str, ...]
-) -> Work[None]:
+def first(raised: Sequence[tuple[Notice, Rule]], clinic: Clinic, moment: datetime) -> Work[None]:
     """Tell people of alerts that have just been raised, and put down when they are told again."""
     now: list[Told] = []
     later: list[Waiting] = []
     for notice, rule in raised:
-        opened = rule.hours or hours
-        told = moment if opened is None or rule.rank >= URGENT else opened.told(moment, zone)
+        opened = rule.hours or clinic.hours
+        told = moment if opened is None or rule.rank >= URGENT else opened.told(moment, clinic.zone)
         if told <= moment:
             now.append((notice, 0))
         else:
@@ -41,7 +39,7 @@ def first(
         for step, one in enumerate(rule.escalations, 1):
             later.append((msgspec.structs.replace(notice, words=one.words), step, told + one.after))
     if now:
-        yield from tell(now, moment, bases)
+        yield from tell(now, moment, clinic)
     if later:
         yield Statement(
             """INSERT INTO alert_notice (issue, step, due, notice)
@@ -56,7 +54,7 @@ def first(
         )
 
 
-def remind(moment: datetime, bases: tuple[str, ...]) -> Work[int]:
+def remind(moment: datetime, clinic: Clinic) -> Work[int]:
     """Tell what is due of alerts that are still open, and unless it is the first time, not acknowledged; how many."""
     rows = yield Statement(
         """DELETE FROM alert_notice WHERE seq IN (
@@ -79,5 +77,5 @@ def remind(moment: datetime, bases: tuple[str, ...]) -> Work[int]:
             _, pat, patient = known[issue]  # whose the alert is now: Patients may have been merged since
             told.append((msgspec.structs.replace(_notice.decode(bytes(body)), pat=pat, patient=patient), step))
     if told:
-        yield from tell(told, moment, bases)
+        yield from tell(told, moment, clinic)
     return len(rows)

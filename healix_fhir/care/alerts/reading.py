@@ -20,6 +20,7 @@ from healix_fhir.care.alerts.span import duration
 from healix_fhir.care.alerts.timing import hours_of, period_of
 from healix_fhir.care.alerts.wanted import codes_of, input_of, only
 from healix_fhir.kernel.errors import invalid
+from healix_fhir.kernel.language.catalogue import marked
 
 Json = dict[str, Any]
 ECA_RULE, PROTOCOL = "eca-rule", "clinical-protocol"
@@ -39,7 +40,7 @@ ACTION = WORDS | {
 TOLD_AGAIN = WORDS | {"relatedAction", "participant"}
 ADDED = ("data-added", "data-changed")
 RANK = {"routine": 0, "urgent": 1, "asap": 2, "stat": 2}
-PLAIN = "A rule of your clinic noticed something in your readings. Your care team was told."
+PLAIN = marked("A rule of your clinic noticed something in your readings. Your care team was told.")
 
 
 def is_rule(plan: Json) -> bool:

@@ -7,15 +7,15 @@ id of an alert is made of its rule, its patient and what raised it: nothing rais
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime
 
 import msgspec
 
 from healix_fhir.care.alerts import following
 from healix_fhir.care.alerts.activity import made as enacted
 from healix_fhir.care.alerts.assess import Assessed
+from healix_fhir.care.alerts.clinic import Clinic
 from healix_fhir.care.alerts.flagging import FLAG, flag
-from healix_fhir.care.alerts.hours import Hours
 from healix_fhir.care.alerts.judge import labels
 from healix_fhir.care.alerts.notices import first
 from healix_fhir.care.alerts.phase import Phase, State, follow
@@ -30,16 +30,6 @@ from healix_fhir.store.stored import Method
 Key = tuple[str, int]
 EVIDENCE = 20
 """Observations that an alert names: the newest. It has the labels of all that it rests on."""
-
-
-class Clinic(msgspec.Struct, frozen=True):
-    """What alerts know of where they are: the FHIR base URLs, the zone of its clocks, and when people are told of what
-    can wait (None: always).
-    """
-
-    bases: tuple[str, ...]
-    zone: tzinfo
-    hours: Hours | None = None
 
 
 class Row(msgspec.Struct):
@@ -140,7 +130,7 @@ def _raise(news: dict[str, Assessed], rows: Mapping[Key, Row], clinic: Clinic, m
         )
         notices.append((notice, rule))
     yield from commit(ACCESS, changes)
-    yield from first(notices, clinic.hours, clinic.zone, moment, clinic.bases)
+    yield from first(notices, clinic, moment)
 
 
 def _keep(rows: Mapping[Key, Row]) -> Statement:

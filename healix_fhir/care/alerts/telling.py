@@ -8,11 +8,13 @@ Who opened the record in an emergency is no part of it. See smart_auth/relations
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from healix_fhir.care.alerts.clinic import Clinic
 from healix_fhir.care.alerts.resources import Notice, communication, id_of
 from healix_fhir.care.alerts.rule import CARE_TEAM, PATIENT
+from healix_fhir.care.tongues import tongues
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.language.catalogue import say
@@ -32,8 +34,11 @@ Told = tuple[Notice, int]
 """A notice and its step: 0 for the first, n for the nth escalation."""
 
 
-def tell(told: Sequence[Told], moment: datetime, bases: tuple[str, ...]) -> Work[None]:
-    """Tell people of alerts, with as many statements for many as for one."""
+def tell(told: Sequence[Told], moment: datetime, clinic: Clinic) -> Work[None]:
+    """Tell people of alerts, with as many statements for many as for one; patients in their language."""
+    bases = clinic.bases
+    owners = {f"Patient/{notice.patient}" for notice, step in told if PATIENT in notice.told and step == 0}
+    languages = (yield from tongues(owners, clinic.language)) if owners else {}
     teams = yield from _teams(sorted({notice.pat for notice, _ in told}))
     changes: list[Change] = []
     mailed: dict[str, int] = {}
@@ -45,11 +50,12 @@ def tell(told: Sequence[Told], moment: datetime, bases: tuple[str, ...]) -> Work
             mailed |= dict.fromkeys(team, 0)
         if PATIENT in notice.told and step == 0:
             own = f"Patient/{notice.patient}"
-            changes.append(_told(notice, "patient", [own], notice.plain, moment, bases))
+            with speaking(languages[own]):
+                changes.append(_told(notice, "patient", [own], say(notice.plain), moment, bases))
             mailed[own] = 0
     if changes:
         yield from commit(ACCESS, changes)
-        yield from _mail(sorted(mailed), bases)
+        yield from _mail(sorted(mailed), languages, clinic)
 
 
 def _told(
@@ -75,18 +81,18 @@ def _teams(pats: Sequence[int]) -> Work[dict[int, tuple[list[str], list[str]]]]:
     return dict(found)
 
 
-def _mail(users: Sequence[str], bases: tuple[str, ...]) -> Work[None]:
+def _mail(users: Sequence[str], languages: Mapping[str, str], clinic: Clinic) -> Work[None]:
     rows = yield Statement(
-        """SELECT DISTINCT mail, language, fhir_user LIKE 'Patient/%%' FROM account
+        """SELECT DISTINCT mail, language, fhir_user FROM account
            WHERE fhir_user = ANY(%s) AND mail IS NOT NULL AND NOT disabled ORDER BY mail""",
         (list(users),),
     )
     if rows:
-        root = bases[0].removesuffix("/fhir")
+        root = clinic.bases[0].removesuffix("/fhir")
         letters = []
-        for to, language, own in rows:
-            with speaking(language):
-                letters.append(_letter(to, root, own=own))
+        for to, chosen, user in rows:
+            with speaking(chosen or languages.get(user, clinic.language)):
+                letters.append(_letter(to, root, own=user.startswith("Patient/")))
         yield post(letters)
 
 

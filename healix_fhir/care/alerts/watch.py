@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 from healix_fhir.care.alerts.activity import TYPE as ACTIVITY
 from healix_fhir.care.alerts.assess import assess, cases
 from healix_fhir.care.alerts.book import Book
+from healix_fhir.care.alerts.clinic import Clinic
 from healix_fhir.care.alerts.failures import tell_failures
 from healix_fhir.care.alerts.following import DETECTED_ISSUE, follow_people, of_patients
 from healix_fhir.care.alerts.keeping import CARE_PLAN, GROUP, PLAN, keep
 from healix_fhir.care.alerts.looks import begin, expect
 from healix_fhir.care.alerts.observed import arrived
-from healix_fhir.care.alerts.settle import Clinic, settle
+from healix_fhir.care.alerts.settle import settle
 from healix_fhir.kernel.clock import now
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.outbox import Event

@@ -34,6 +34,7 @@ from healix_fhir.care.reports.record.findings import KeyImage
 from healix_fhir.care.reports.record.images import drawn, small
 from healix_fhir.care.reports.record.making import labels_of
 from healix_fhir.care.reports.typesetting import pdf
+from healix_fhir.care.tongues import tongues
 from healix_fhir.imaging.reporting.edition import Edition, resource_id
 from healix_fhir.imaging.reporting.gathering import gather
 from healix_fhir.imaging.reporting.objects import encapsulated, structured
@@ -44,6 +45,7 @@ from healix_fhir.interaction.accept import change
 from healix_fhir.interaction.patch import patched
 from healix_fhir.kernel.database import Row, Statement, Work, transaction
 from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.language.spoken import ENGLISH, speaking
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.imaging_report import REPORT, SIGNED, instance_of, key_images_of
@@ -65,15 +67,23 @@ log = get_logger("reports")
 
 
 class Filer:
-    """Files reports over `pool`: objects by way of `receiver`, resources for a server whose base URLs are `bases`."""
+    """Files reports over `pool`: objects by way of `receiver`, resources for a server whose base URLs are `bases`, in
+    the clinic's `language` for who chose none.
+    """
 
     def __init__(
-        self, pool: ConnectionPool[Connection[Row]], receiver: Receiver, bases: tuple[str, ...], zone: tzinfo
+        self,
+        pool: ConnectionPool[Connection[Row]],
+        receiver: Receiver,
+        bases: tuple[str, ...],
+        zone: tzinfo,
+        language: str = ENGLISH,
     ) -> None:
         self._pool = pool
         self._receiver = receiver
         self._bases = bases
         self._zone = zone
+        self._language = language
 
     def file(self, report: str, version: int, before: str | None) -> None:
         """File one version; `before` is the UID of the one that it follows. Raises what may pass, so that the job is
@@ -161,7 +171,9 @@ class Filer:
             old = None
         resources = [binary(edition, made, labels), reference(edition, made, labels, old)]
         if told is not None:
-            resources.append(communication(edition, told, labels))
+            languages = yield from tongues([told], self._language)
+            with speaking(languages[told]):
+                resources.append(communication(edition, told, labels))
         changes = [change(Method.PUT, one, one["resourceType"], one["id"], self._bases) for one in resources]
         changes.append(self._presented(edition, attachment(edition, made)))
         if old is not None:
@@ -169,7 +181,7 @@ class Filer:
             changes.append(Change(Method.PATCH, DOCUMENT, old, patch=superseded))
         yield from commit(ACCESS, changes)
         if told is not None:
-            yield from tell(edition, told, self._bases)
+            yield from tell(edition, told, self._bases, self._language)
 
     def _presented(self, edition: Edition, presented: Json) -> Change:
         """The report with its PDF before what it came with, as long as that version is the one that holds."""

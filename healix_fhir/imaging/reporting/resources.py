@@ -14,11 +14,20 @@ from healix_fhir.imaging.reporting.edition import Edition, pdf_uid, resource_id
 from healix_fhir.imaging.reporting.printed import language_of
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.clock import instant
+from healix_fhir.kernel.language.catalogue import marked, say
 from healix_fhir.model.imaging_report import CODE, is_critical
 from healix_fhir.store.lifecycle.communication import CATEGORY, NOTIFICATION
 
 Json = dict[str, Any]
 PDF = "application/pdf"
+TOLD = {
+    "final": marked("{what}: there is a report."),
+    "amended": marked("{what}: the report was amended."),
+    "corrected": marked("{what}: the report was corrected."),
+    "appended": marked("{what}: the report has an addendum."),
+}
+"""What is said of a report, by its status."""
+CHANGED = marked("{what}: the report has changed.")
 URI_SYSTEM = "urn:ietf:rfc:3986"
 
 
@@ -72,12 +81,14 @@ def reference(edition: Edition, pdf: bytes, labels: Sequence[Json], replaced: st
 
 
 def communication(edition: Edition, recipient: str, labels: Sequence[Json]) -> Json:
-    """That who ordered was told of the report; it says nothing of what was found."""
+    """That who ordered was told of the report, in the language that is spoken; it says nothing of what was found."""
     report = edition.report
     critical = is_critical(report)
-    what = edition.procedure or "What you ordered"
-    done = "is reported" if report["status"] == "final" else f"has a report that was {report['status']}"
-    said = f"{what} {done}." + (" It has critical findings: please read it now." if critical else "")
+    what = edition.procedure or say("Your order")
+    told = TOLD.get(str(report["status"]), CHANGED)
+    said = say(told, what=what)
+    if critical:
+        said += " " + say("It has critical findings: please read it now.")
     made: Json = _labelled(labels) | {
         "resourceType": "Communication",
         "id": resource_id("Communication", edition.uid),
@@ -94,10 +105,12 @@ def communication(edition: Edition, recipient: str, labels: Sequence[Json]) -> J
 
 
 def taken_back(told: Json, id_: str) -> Json:
-    """That the report of which a Communication told was a mistake; as urgent as that was, to whom it went."""
+    """That the report of which a Communication told was a mistake, in the language that is spoken; as urgent as that
+    was, to whom it went.
+    """
     kept = {name: one for name, one in told.items() if name not in ("meta", "payload", "text")}
     labels = told.get("meta", {}).get("security", ())
-    said = "A report of what you ordered was a mistake, and has been taken back: please do not rely on it."
+    said = say("A report of what you ordered was a mistake, and has been taken back: please do not rely on it.")
     made = {"id": id_, "sent": instant(clock.now()), "payload": [{"contentString": said}]}
     return kept | _labelled(labels) | made
 

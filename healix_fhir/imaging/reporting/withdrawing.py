@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from healix_fhir.care.tongues import tongues
 from healix_fhir.imaging.reporting.edition import resource_id
 from healix_fhir.imaging.reporting.resources import taken_back
 from healix_fhir.imaging.reporting.telling import tell_of_mistake
 from healix_fhir.interaction.accept import change
 from healix_fhir.interaction.patch import patched
 from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.language.spoken import ENGLISH, speaking
 from healix_fhir.kernel.outbox import Event
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.imaging_report import REPORT, instance_of
@@ -30,12 +32,12 @@ Json = dict[str, Any]
 DOCUMENT, TOLD = "DocumentReference", "Communication"
 
 
-def consumer(bases: tuple[str, ...]) -> Callable[[Sequence[Event]], Work[None]]:
-    """The consumer for a server whose FHIR base URLs are `bases`."""
-    return lambda events: _handle(bases, events)
+def consumer(bases: tuple[str, ...], language: str = ENGLISH) -> Callable[[Sequence[Event]], Work[None]]:
+    """The consumer for a server whose FHIR base URLs are `bases`, in the clinic's `language` for who chose none."""
+    return lambda events: _handle(bases, language, events)
 
 
-def _handle(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
+def _handle(bases: tuple[str, ...], clinic: str, events: Sequence[Event]) -> Work[None]:
     changed = sorted({event.payload["id"] for event in events if event.payload["type"] == REPORT})
     if not changed:
         return
@@ -53,14 +55,19 @@ def _handle(bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
     if not uids:
         return
     told = yield from _held(TOLD, [resource_id(TOLD, uid) for uid in uids])
-    news = [taken_back(told[id_], resource_id(TOLD, f"{uid} {MISTAKE}"))
-            for uid in uids if (id_ := resource_id(TOLD, uid)) in told]  # fmt: skip
+    whom = {id_: str(one["recipient"][0]["reference"]) for id_, one in told.items()}
+    languages = (yield from tongues(whom.values(), clinic)) if whom else {}
+    news = []
+    for uid in uids:
+        if (id_ := resource_id(TOLD, uid)) in told:
+            with speaking(languages[whom[id_]]):
+                news.append(taken_back(told[id_], resource_id(TOLD, f"{uid} {MISTAKE}")))
     changes = [Change(Method.PATCH, DOCUMENT, id_, patch=patched(DOCUMENT, id_, _withdrawn, bases))
                for id_ in sorted(current)]  # fmt: skip
     changes += [change(Method.PUT, one, TOLD, one["id"], bases) for one in news]
     yield from commit(internal("reports"), changes)
     for one in news:
-        yield from tell_of_mistake(one, bases)
+        yield from tell_of_mistake(one, bases, clinic)
 
 
 def _held(kind: str, ids: Sequence[str]) -> Work[dict[str, Json]]:

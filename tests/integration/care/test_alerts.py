@@ -12,9 +12,9 @@ import pytest
 
 from healix_fhir.care import relationships
 from healix_fhir.care.alerts import due, watch
+from healix_fhir.care.alerts.clinic import Clinic as Settled
 from healix_fhir.care.alerts.following import follow_people
 from healix_fhir.care.alerts.hours import quiet
-from healix_fhir.care.alerts.settle import Clinic as Settled
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.database import run
@@ -342,6 +342,24 @@ def test_a_rule_that_fails_on_what_comes_says_so_and_others_go_on(ward: Ward) ->
     assert len(ward.alerts()) == 1
     ((failure,),) = ward.sql("SELECT failure FROM alert_rule")
     assert failure.startswith("Heart rate high: ")
+
+
+def test_a_patient_is_told_in_their_language(ward: Ward) -> None:
+    """Communication and mail: the language that the Patient prefers, where the account has none."""
+    ward.sql(
+        "INSERT INTO account (username, role, fhir_user, password_hash, mail) VALUES"
+        " ('ada', 'patient', 'Patient/p', '', 'ada@x.test') RETURNING 1"
+    )
+    spanish = [{"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": "es"}]}}]
+    doctor = [{"reference": "Practitioner/d"}]
+    ward.put({"resourceType": "Patient", "id": "p", "generalPractitioner": doctor, "communication": spanish})
+    rule = action(condition("value > 120 '/min'"))
+    ward.put(plan({name: value for name, value in rule.items() if name != "textEquivalent"}))
+    ward.put(reading("o1", 130, NOON))
+    (said,) = [words for whom, words in ward.told() if whom == ["Patient/p"]]
+    assert said.startswith("Una regla de su clínica")
+    ((subject,),) = ward.sql("SELECT subject FROM mail")
+    assert subject == "Algo nuevo en su clínica"
 
 
 def test_people_are_told_in_their_hours_and_again_when_nobody_acknowledges(ward: Ward) -> None:

@@ -16,6 +16,7 @@ from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.database import Statement, Work, run
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.model.json import decode_stored
 from healix_fhir.operation.break_glass import open_record
 from healix_fhir.store.commit import commit
 from healix_fhir.store.read import read
@@ -199,6 +200,27 @@ def test_patient_and_privacy_officer_are_told(clinic: Clinic, pool: Pool) -> Non
     mails = rows(pool, "SELECT recipient, subject || text FROM mail ORDER BY 1")
     assert [to for to, _ in mails] == ["ada@example.org", "officer@example.org"]
     assert not any(word in text for _, text in mails for word in (REASON, "Practitioner", "Patient/p"))
+
+
+def test_a_patient_is_told_of_an_opening_in_their_language(clinic: Clinic, pool: Pool) -> None:
+    """The Communication in their record is in the language that they chose, the officer's mail in the clinic's."""
+    with pool.connection() as connection:
+        connection.execute(
+            "INSERT INTO account (username, role, fhir_user, password_hash, mail, language) VALUES"
+            " ('ada', 'patient', 'Patient/p', '', 'ada@example.org', 'fr'),"
+            " ('po', 'practitioner', 'Practitioner/officer', '', 'officer@example.org', NULL)"
+        )
+    opened(pool)
+    consumer = break_glass_notice.consumer("Practitioner/officer", (BASE,), "de")
+    with pool.connection() as connection:
+        while drain(connection, {"break-glass": [consumer]}):
+            pass
+    (told,) = clinic.page("Communication?category=notification", clinic.access("patient/*.rs", patient="p")).entries
+    (payload,) = decode_stored(told.body)["payload"]
+    assert payload["contentString"].startswith("Un soignant qui ne vous suivait pas")
+    assert f"Raison indiquée : {REASON}" in payload["contentString"]
+    subjects = rows(pool, "SELECT recipient, subject FROM mail ORDER BY 1")
+    assert [subject.partition(" ")[0] for _, subject in subjects] == ["Accès", "Notfallzugriff"], subjects
 
 
 @pytest.mark.parametrize(("column", "open_"), [("starts", True), ("ends", False)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from healix_fhir.care.calendar.reminding import reminded
@@ -145,3 +146,29 @@ def test_people_are_reminded_once(pool: Pool) -> None:
     assert do(pool, lambda: reminded(TELL, 24 * 5, (BASE,))) == 1
     put(pool, appointment(start=at(0), end=at(30), status="cancelled") | {"slot": [ref("Slot/s1")]}, "a")
     assert do(pool, lambda: reminded(TELL, 24 * 5, (BASE,))) == 0
+
+
+def test_each_is_told_in_their_language_and_by_their_clock(pool: Pool) -> None:
+    """What they chose for the account, else what the Patient prefers, else the clinic's; mails and text messages."""
+    put(pool, appointment(start=at(0), end=at(30)) | {"slot": [ref("Slot/s1")]}, "a")
+    zone = {"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": "America/New_York"}
+    languages = [{"language": {"coding": [{"code": "es"}]}},
+                 {"language": {"coding": [{"code": "fr-CA"}]}, "preferred": True}]  # fmt: skip
+    german = msgspec.structs.replace(TELL, language="de")
+    for chosen, record, words, clock in (
+        (None, {}, "Dies ist eine Erinnerung", "(Europe/Vienna)"),
+        (None, {"communication": languages, "extension": [zone]}, "rappel", "(America/New_York)"),
+        ("hi", {"communication": languages}, "याद", "(Europe/Vienna)"),
+    ):
+        telecom = [{"system": "sms", "value": "+431"}]
+        put(pool, {"resourceType": "Patient", "id": "p", "telecom": telecom} | record, "p")
+        with pool.connection() as connection:
+            connection.execute("UPDATE account SET language = %s", (chosen,))
+            for table in ("mail", "procrastinate_jobs", "reminder"):
+                connection.execute(f"DELETE FROM {table}")
+        assert do(pool, lambda: reminded(german, 24 * 5, (BASE,))) == 1
+        ((mail,),) = rows(pool, "SELECT text FROM mail")
+        ((text,),) = rows(pool, "SELECT args->>'text' FROM procrastinate_jobs WHERE task_name = 'sms.send'")
+        for said in (mail, text):
+            assert words in said, said
+            assert clock in said

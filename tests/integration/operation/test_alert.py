@@ -9,7 +9,7 @@ import pytest
 
 from healix_fhir.care import relationships
 from healix_fhir.care.alerts import watch
-from healix_fhir.care.alerts.settle import Clinic as Settled
+from healix_fhir.care.alerts.clinic import Clinic as Settled
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.errors import Category, HealixError

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from healix_fhir.care.alerts import watch
-from healix_fhir.care.alerts.settle import Clinic as Settled
+from healix_fhir.care.alerts.clinic import Clinic as Settled
 from healix_fhir.care.relationships import handle
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.consume import drain

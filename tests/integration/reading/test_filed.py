@@ -59,7 +59,7 @@ def texts(item: Dataset) -> list[tuple[str, str]]:
 def test_from_the_order_to_the_report(room: ReadingRoom, tmp_path: Path) -> None:
     """With a modality's own protocol; the report comes back by WADO-RS as SR and PDF; the referrer is told by mail."""
     with room.pool.connection() as connection:
-        connection.execute("UPDATE account SET mail = username || '@example.org'")
+        connection.execute("UPDATE account SET mail = username || '@example.org', language = 'de'")
     settings = replace(Settings(), data_dir=room.server.settings.data_dir)
     with serving_dimse(settings, room.pool, LIMITS) as port:
         modality = Modality(port, tmp_path)
@@ -137,11 +137,13 @@ def test_from_the_order_to_the_report(room: ReadingRoom, tmp_path: Path) -> None
         ("urgent", f"DiagnosticReport/{report['id']}")
     }
     assert len(told) == 2
+    assert all(": Es gibt einen Befund." in str(one) or "Nachtrag" in str(one) for one in told)
     with room.pool.connection() as connection:
         mails = connection.execute("SELECT recipient, subject || ' ' || text FROM mail").fetchall()
     assert [to for to, _ in mails] == ["ref@example.org"] * 2
     said_in_mails = " ".join(text for _, text in mails)
     assert "/account/results" in said_in_mails
+    assert "Ein Befund, der jetzt zu lesen ist" in said_in_mails
     assert not [one for one in ("ller", "nne", "mrn-1", "CT", "haemorrhage", report["id"]) if one in said_in_mails]
 
 
