@@ -29,6 +29,7 @@ from healix_fhir.pages import (
 )
 from healix_fhir.pages.account import invite, looked, register, reset, sessions, settings
 from healix_fhir.pages.admin.addresses import SENT, SHOWN
+from healix_fhir.pages.alerts import flags
 from healix_fhir.pages.alerts import inbox as alerts
 from healix_fhir.pages.alerts import rules as alert_rules
 from healix_fhir.pages.appointment.addresses import SENT as APPOINTED
@@ -137,10 +138,11 @@ def _accounts(site: Site) -> list[BaseRoute]:
 
 
 def _alerts(site: Site) -> list[BaseRoute]:
-    """Alerts, and the rules of one patient."""
+    """Alerts, flags, and the rules of one patient."""
     return [
         Route(alerts.ADDRESS, _answering(site, alerts.show)),
         Route(alerts.ADDRESS, _answering(site, alerts.deal), methods=["POST"]),
+        Route(flags.ADDRESS, _answering(site, flags.show)),
         Route(alert_rules.RULES, _answering(site, alert_rules.show)),
         Route(alert_rules.RULES, _answering(site, alert_rules.submit), methods=["POST"]),
         Route(f"{alert_rules.RULES}/end", _answering(site, alert_rules.end), methods=["POST"]),

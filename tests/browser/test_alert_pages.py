@@ -54,6 +54,10 @@ def test_a_rule_an_alert_and_its_end_by_keyboard(
     tab_to(page, lambda one: one.get_attribute("name") == "note" and _of_reading(one)).send_keys("called", Keys.ENTER)
     wait_until(lambda: "Acknowledged: called" in page.page_source, "the acknowledgement")
     judged(page, axe, tmp_path, "acknowledged")
+    page.get(f"{served.url}/account/flags?patient={patient}")
+    judged(page, axe, tmp_path, "flags")
+    tab_to(page, lambda one: one.text == "See the alert").send_keys(Keys.ENTER)
+    wait_until(lambda: "#alert-" in page.current_url, "the alert that the flag stands beside")
     tab_to(page, lambda one: one.text == "Resolve" and _of_reading(one)).send_keys(Keys.ENTER)
 
     def over() -> bool:

@@ -51,6 +51,10 @@ RECORDED: Mapping[str, tuple[str, str, list[tuple[str, str, str | None, str | No
     ),
     "/account/goals/edit": ("ada", "/account/goals/edit", [("E", "search-type", "Patient", "p1")]),
     "/account/alerts": ("ada", "/account/alerts", [("E", "search-type", "Communication", "p1")]),
+    "/account/flags": (
+        "ada", "/account/flags?patient=p1",
+        [("E", "search-type", "Patient", "p1"), *[("E", "search-type", "Flag", "p1")] * 2],
+    ),
     "/admin/alerts": ("root", "/admin/alerts", [("E", "search-type", "PlanDefinition", None)]),
     "/account/access": ("ada", "/account/access", [("E", "search-type", "Patient", "p1")]),
     "/account/looked": ("ada", "/account/looked", [("E", "search-type", "AuditEvent", "p1")]),

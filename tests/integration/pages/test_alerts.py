@@ -21,6 +21,7 @@ from tests.support.search import BASE, Clinic
 
 ALERTS = "/account/alerts"
 RULES = f"{ALERTS}/rules"
+FLAGS = "/account/flags"
 LIMIT = {"measure": "heart-rate", "kind": "above", "limit": "120", "margin": "10", "priority": "stat", "tell": "on"}
 
 
@@ -42,6 +43,26 @@ async def send(client: httpx.AsyncClient, address: str, **fields: str) -> httpx.
     """A form of a page."""
     token = csrf(await client.get("/account/"))
     return await client.post(address, data={"csrf": token, **fields})
+
+
+async def flagged(doctor: httpx.AsyncClient, ada: httpx.AsyncClient, alert: str) -> None:
+    """Who cares for the patient reads her flags, with a way to the alert; she reads her own; nobody else's are told."""
+    for address in (FLAGS, f"{FLAGS}?patient=p1"):
+        told = (await doctor.get(address)).text
+        assert all(one in told for one in ("Heart rate above 120 /min", "Urgent", "Ada Byron&lt;b&gt;")), told
+        assert f'href="{ALERTS}#alert-{alert}"' in told
+    inbox = (await doctor.get(ALERTS)).text
+    assert f'id="alert-{alert}"' in inbox
+    assert f'href="{FLAGS}?patient=p1"' in inbox
+    own = (await ada.get(FLAGS)).text
+    assert "Heart rate above 120 /min" in own
+    assert "See the alert" not in own
+    german = (await ada.get(FLAGS, headers={"Accept-Language": "de"})).text
+    assert "<h1>Hinweise</h1>" in german
+    assert (await doctor.get(f"{FLAGS}?patient=p3")).status_code == 404
+    ada.cookies.clear()
+    assert (await ada.get(FLAGS)).headers["location"] == "/account/login"
+    await sign_in(ada, "ada")
 
 
 def test_rules_alerts_and_what_people_do_with_them(database_url: str, pool: Pool, people: Clinic) -> None:
@@ -82,11 +103,14 @@ def test_rules_alerts_and_what_people_do_with_them(database_url: str, pool: Pool
                         "recipient": [{"reference": "Patient/p1"}], "about": [{"display": "x"}],
                         "payload": [{"contentString": "by an app"}]})  # fmt: skip
             assert "Heart rate above 120 /min" in (await doctor.get(ALERTS)).text
+            await flagged(doctor, ada, alert["id"])
             assert "by an app" in (await ada.get(ALERTS)).text
             assert (await send(ada, ALERTS, alert=alert["id"], deed="resolve")).status_code == 403
             assert (await ada.get(RULES)).status_code == 403
             await sign_in(eve, "eve")
             assert "There is nothing to tell you" in (await eve.get(ALERTS)).text
+            assert "There are no open flags" in (await eve.get(FLAGS)).text
+            assert (await eve.get(f"{FLAGS}?patient=p1")).status_code == 404
             seen = await send(doctor, ALERTS, alert=alert["id"], deed="acknowledge", note="called her")
             assert (seen.status_code, seen.headers["location"]) == (303, ALERTS)
             assert "Acknowledged: called her" in (await doctor.get(ALERTS)).text
@@ -99,6 +123,7 @@ def test_rules_alerts_and_what_people_do_with_them(database_url: str, pool: Pool
             work(pool)
             assert "There are none." in (await doctor.get(f"{RULES}?patient=p1")).text
             assert "This has been dealt with." in (await ada.get(ALERTS)).text
+            assert "There are no open flags" in (await doctor.get(FLAGS)).text
 
     asyncio.run(begin())
     work(pool)
