@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
+from healix_fhir.kernel.language.catalogue import marked
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
 
@@ -20,16 +21,16 @@ if TYPE_CHECKING:
 
 ADDRESS = "/dicomweb"
 SERVICES = {
-    "10.4": "Retrieve (WADO-RS)",
-    "10.5": "Store (STOW-RS)",
-    "10.6": "Search (QIDO-RS)",
-    "": "Delete (not in the standard)",
-    "11": "Worklist (UPS-RS)",
-    "8.10": "Worklist (UPS-RS)",
-    "13": "Storage commitment",
-    "9": "URI service (WADO-URI)",
+    "10.4": marked("Retrieve (WADO-RS)"),
+    "10.5": marked("Store (STOW-RS)"),
+    "10.6": marked("Search (QIDO-RS)"),
+    "": marked("Delete (not in the standard)"),
+    "11": marked("Worklist (UPS-RS)"),
+    "8.10": marked("Worklist (UPS-RS)"),
+    "13": marked("Storage commitment"),
+    "9": marked("URI service (WADO-URI)"),
 }
-"""What people call the services, by the beginning of the clause."""
+"""What people call the services, by the beginning of the clause. What is at an address has the standard's name."""
 
 
 async def show(site: Site, request: Request) -> Response:

@@ -36,11 +36,7 @@ TOLD = (
 UNTOLD = frozenset({"in a frame", "too long"})
 """Messages that are caught, and replaced by others."""
 CATALOGUE = "from healix_fhir.kernel.language.catalogue import"
-LATER = frozenset(
-    str(path.relative_to(TEMPLATES))
-    for name in ("admin/sync", "dicomweb", "openapi")
-    for path in TEMPLATES.glob(f"{name}.html")
-)  # fmt: skip
+LATER = frozenset({"admin/sync.html"})
 """Templates whose words are English only."""
 
 

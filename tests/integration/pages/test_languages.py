@@ -48,6 +48,20 @@ def test_before_login_the_browser_says_the_language(database_url: str) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("address", ["/dicomweb", "/openapi"])
+def test_what_services_tell_people_is_in_their_language(database_url: str, address: str) -> None:
+    """What there is at which address; the names that standards have for it stay English, and are marked so."""
+
+    async def run() -> httpx.Response:
+        async with browser(database_url) as client:
+            return await client.get(address, headers={"Accept-Language": "de"})
+
+    text = asyncio.run(run()).text
+    assert "Dieser Dienst" in text
+    assert '<p class="what" lang="en">' in text
+    assert "This service" not in text
+
+
 @pytest.mark.parametrize(
     "back", ["https://example.org/", "//example.org", "/\\example.org", "javascript:1", "/a\tb", ""]
 )
