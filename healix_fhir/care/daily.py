@@ -8,6 +8,9 @@ the longer it rests until it is computed again. None is on the path of a write.
 What a security label marks, or a Consent denies by name, counts for no summary: who may not see a reading must not
 learn it from the day's figures. Where a Consent denies all Observations it denies the summaries too.
 
+A day is one of the patient's own clock (extension `timezone`), else of the clinic's: a walk before midnight is of that
+day, wherever the clinic is. Whose zone changes has days of the new one from the next reading on.
+
 A summary has an id made of patient, series and day by a key that only this server has, so that it is stored once, and
 a new version made only where its figures have changed. A day without readings has none.
 """
@@ -28,6 +31,7 @@ from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.outbox import LONGEST, Event
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode_stored
+from healix_fhir.operation.goal.zone import TIMEZONE, zone_of
 from healix_fhir.operation.measurement.daily import COURSES, day_at, day_of, days, reach, summary
 from healix_fhir.operation.measurement.measured import BY_CODE, Measured, measured
 from healix_fhir.operation.measurement.metrics import LOINC, Metric
@@ -52,37 +56,63 @@ AT_ONCE = 10
 ACCESS = internal("healix-daily-summary")
 Consumer = Callable[[Sequence[Event]], Work[None]]
 PatientDay = tuple[str, date]
+Zones = Mapping[str, tzinfo]
+"""The zones of patients by id."""
 
 
 def marker(zone: tzinfo | None) -> Consumer:
-    """The consumer of `resource` that asks for days of `zone` (none: UTC) of which a reading is gone, or moved."""
+    """The consumer of `resource` that asks for days of which a reading is gone, or moved; of `zone` (none: UTC) where a
+    patient has none.
+    """
     return lambda events: _mark(zone or UTC, events)
 
 
 def onlooker(zone: tzinfo | None) -> Onlooker:
-    """Who asks for the days of `zone` (none: UTC) of readings that have come or changed."""
+    """Who asks for the days of readings that have come or changed, of `zone` (none: UTC) where a patient has none."""
     return lambda seen: _look(zone or UTC, seen)
 
 
 def consumer(zone: tzinfo | None, bases: tuple[str, ...]) -> Consumer:
-    """The consumer of `TOPIC` that computes days of `zone`."""
+    """The consumer of `TOPIC` that computes days, of `zone` (none: UTC) where a patient has none."""
     return lambda events: _compute(zone or UTC, bases, events)
 
 
-def _look(zone: tzinfo, seen: Iterable[Glance]) -> Work[None]:
+def _look(clinic: tzinfo, seen: Iterable[Glance]) -> Work[None]:
     """Ask for the days of what may be readings: whether they are is seen when the day is summed up."""
     found = {
-        (one.pat, day_at(metric, one.at, zone))
+        (one.pat, metric, one.at)
         for one in seen
         if one.pat is not None and one.at is not None and (metric := _metric(one)) is not None
     }
     if found:
-        known = yield Statement(
-            "SELECT pat, id FROM patient_key WHERE pat = ANY(%s::bigint[])",
-            (arrays.int8(sorted({pat for pat, _ in found})),),
-        )
-        patients: dict[int, str] = dict(known)
-        yield from _ask((patients[pat], day) for pat, day in found if pat in patients)
+        rows = yield _homes("k.pat = ANY(%s::bigint[])", arrays.int8(sorted({pat for pat, _, _ in found})))
+        known = {pat: (patient, _zone(body, clinic)) for pat, patient, body in rows}
+        homes = ((known[pat], metric, at) for pat, metric, at in found if pat in known)
+        yield from _ask((patient, day_at(metric, at, zone)) for (patient, zone), metric, at in homes)
+
+
+def _homes(condition: str, value: object) -> Statement:
+    """Key and id of patients, with the Patient where it tells a time zone."""
+    return Statement(
+        f"""SELECT k.pat, k.id, r.body FROM patient_key k
+            LEFT JOIN LATERAL (SELECT body FROM resource WHERE type = %s AND id = k.id AND NOT deleted OFFSET 0) AS r
+              ON position(%s::bytea IN r.body) > 0
+            WHERE {condition}""",
+        (TYPE_ID["Patient"], TIMEZONE.encode(), value),
+        prepare=False,
+    )
+
+
+def _zones(patients: Iterable[str], clinic: tzinfo) -> Work[dict[str, tzinfo]]:
+    """The zones of patients by id."""
+    named = sorted(set(patients))
+    rows = (yield _homes("k.id = ANY(%s::text[])", arrays.text(named))) if named else []
+    told = {patient: _zone(body, clinic) for _, patient, body in rows}
+    return {one: told.get(one, clinic) for one in named}
+
+
+def _zone(patient: bytes | None, clinic: tzinfo) -> tzinfo:
+    return clinic if patient is None else zone_of(decode_stored(bytes(patient)), clinic)
 
 
 def _metric(seen: Glance) -> Metric | None:
@@ -97,9 +127,9 @@ def _mark(zone: tzinfo, events: Sequence[Event]) -> Work[None]:
     ]
     if replaced:
         rows = yield _versions(replaced)
-        yield from _ask(
-            (patient, day_of(reading, zone)) for patient, body in rows for reading in _readings([unpack(body)])
-        )
+        gone = [(patient, reading) for patient, body in rows for reading in _readings([unpack(body)])]
+        zones = yield from _zones((patient for patient, _ in gone), zone)
+        yield from _ask((patient, day_of(reading, zones[patient])) for patient, reading in gone)
     consents = [event.payload["id"] for event in events if event.payload["type"] == CONSENT]
     denied = (yield _denied(consents)) if consents else []
     if denied:
@@ -159,15 +189,16 @@ def _readings(bodies: Sequence[bytes]) -> Iterator[Measured]:
 def _compute(zone: tzinfo, bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
     asked = sorted({(event.payload["patient"], date.fromisoformat(event.payload["day"])) for event in events})
     key = yield from server_key("daily summary")
-    resting = yield from _resting(key, asked, zone)
+    zones = yield from _zones((patient for patient, _ in asked), zone)
+    resting = yield from _resting(key, asked, zones)
     if resting:
         yield _later(resting)
     due = [one for one in asked if one not in resting]
     for start in range(0, len(due), AT_ONCE):
-        yield from _summarize(key, due[start : start + AT_ONCE], zone, bases)
+        yield from _summarize(key, due[start : start + AT_ONCE], zones, bases)
 
 
-def _resting(key: bytes, asked: Sequence[PatientDay], zone: tzinfo) -> Work[dict[PatientDay, float]]:
+def _resting(key: bytes, asked: Sequence[PatientDay], zones: Zones) -> Work[dict[PatientDay, float]]:
     """The days that were summed up so short a time ago, for what they hold, that they are left alone; for how long.
 
     Those that were summed up later than now, before the clock was set back, are not.
@@ -185,7 +216,7 @@ def _resting(key: bytes, asked: Sequence[PatientDay], zone: tzinfo) -> Work[dict
     fresh = [one for one in ago if 0 <= ago[one] < LONGEST_REST]
     if not fresh:
         return {}
-    spans = [reach(day, zone) for _, day in fresh]
+    spans = [reach(day, zones[patient]) for patient, day in fresh]
     rows = yield Statement(
         """SELECT x.n, (SELECT count(*) FROM resource r
                         WHERE r.pat = k.pat AND r.type = %s AND r.d >= x.low AND r.d < x.high)
@@ -204,13 +235,14 @@ def _resting(key: bytes, asked: Sequence[PatientDay], zone: tzinfo) -> Work[dict
     return {one: seconds for one, seconds in left.items() if seconds > 0}
 
 
-def _summarize(key: bytes, asked: Sequence[PatientDay], zone: tzinfo, bases: tuple[str, ...]) -> Work[None]:
+def _summarize(key: bytes, asked: Sequence[PatientDay], zones: Zones, bases: tuple[str, ...]) -> Work[None]:
     """Store what these days of patients come to, and delete what there is no reading for any more."""
     bodies: dict[int, list[bytes]] = defaultdict(list)
-    for n, body in (yield _of_days(asked, zone)):
+    for n, body in (yield _of_days(asked, zones)):
         bodies[n].append(body)
     changes: dict[str, Change] = {}
     for n, (patient, day) in enumerate(asked, 1):
+        zone = zones[patient]
         for made in days(_readings(bodies[n]), day, zone):
             id_ = id_of(key, patient, made.course.name, day)
             changes[id_] = change(Method.PUT, summary(made, patient, zone), OBSERVATION, id_, bases)
@@ -221,9 +253,9 @@ def _summarize(key: bytes, asked: Sequence[PatientDay], zone: tzinfo, bases: tup
         yield from commit(ACCESS, list(changes.values()))
 
 
-def _of_days(asked: Sequence[PatientDay], zone: tzinfo) -> Statement:
+def _of_days(asked: Sequence[PatientDay], zones: Zones) -> Statement:
     """The Observations of patients that begin within what their days reach over, by the number of the day from 1."""
-    spans = [reach(day, zone) for _, day in asked]
+    spans = [reach(day, zones[patient]) for patient, day in asked]
     return Statement(
         """SELECT x.n, r.body
            FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[]) WITH ORDINALITY AS x (patient, low, high, n)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 from healix_fhir.kernel.language.catalogue import marked, say
+from healix_fhir.operation.goal.zone import told_zone
 
 Json = dict[str, Any]
 
@@ -31,12 +33,13 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A patient in a list."""
+    """A patient in a list; `zone` is the one that the Patient tells."""
 
     id: str
     name: str
     born: str
     number: str
+    zone: tzinfo | None = None
 
 
 def person(patient: Json) -> Person:
@@ -47,6 +50,7 @@ def person(patient: Json) -> Person:
         name(patient.get("name", ())),
         patient.get("birthDate", ""),
         next((one["value"] for one in numbers if one.get("value")), ""),
+        told_zone(patient),
     )
 
 

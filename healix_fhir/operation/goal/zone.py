@@ -18,15 +18,19 @@ TIMEZONE = "http://hl7.org/fhir/StructureDefinition/timezone"
 
 def zone_of(patient: dict[str, Any] | None, clinic: tzinfo | None) -> tzinfo:
     """The zone of a Patient; that of the `clinic` where none is known."""
-    holders = [patient, *patient.get("address", ())] if patient is not None else []
+    return (told_zone(patient) if patient is not None else None) or clinic or UTC
+
+
+def told_zone(patient: dict[str, Any]) -> tzinfo | None:
+    """The zone that a Patient tells; None where it tells none, or one that there is not."""
     names = (
         one.get("valueCode")
-        for holder in holders
+        for holder in (patient, *patient.get("address", ()))
         if holder.get("use") != "old"
         for one in _extensions(holder)
         if one.get("url") == TIMEZONE
     )
-    return next((zone for name in names if (zone := _named(name)) is not None), clinic or UTC)
+    return next((zone for name in names if (zone := _named(name)) is not None), None)
 
 
 def _extensions(holder: dict[str, Any]) -> Iterable[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""Readings of a record as plots, with what was measured last: a patient's own, and a clinician's of a patient."""
+"""Readings of a record as plots, with what was measured last: a patient's own, and a clinician's of a patient.
+
+Times and days are by the patient's clock, else the clinic's: so daily summaries are (care/daily.py).
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ async def show(site: Site, request: Request) -> Response:
     asked = await whose(site, request, query.get("patient"))
     if asked is None:
         return RedirectResponse(LOGIN, 303)
-    zone = site.interactions.zone
+    zone = asked.patient.zone or site.interactions.zone
     chosen = window(query.get("span", ""), query.get("end", ""), clock.now().astimezone(zone).date(), zone)
     access = msgspec.structs.replace(asked.access, scopes=asked.access.scopes | SCOPE)
     patient, base = asked.patient.id, site.interactions.bases[0]

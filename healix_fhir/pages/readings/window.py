@@ -1,4 +1,4 @@
-"""The time that a page of readings shows: a day, a week or a month of the clinic's time zone, and those beside it."""
+"""The time that a page of readings shows: a day, a week or a month of the patient's time zone, and those beside it."""
 
 from __future__ import annotations
 

@@ -103,6 +103,25 @@ def test_summaries_follow_readings(pool: Pool, clinic: Clinic) -> None:
     assert summaries(pool) == {("heart-rate", "2026-01-02"): figures(1, 60, 60, 60, 4)}
 
 
+def test_a_day_is_one_of_the_patients_clock(pool: Pool, clinic: Clinic) -> None:
+    """Of the zone that the Patient tells, also once a reading is gone; of the clinic's where it tells none."""
+    zone = {"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": "America/Los_Angeles"}
+    clinic.put({"resourceType": "Patient", "id": "p1", "extension": [zone]})
+    late = "2026-01-03T07:30:00Z"  # half an hour before midnight there, morning at the clinic
+    clinic.put(reading("a", "2026-01-02T20:00:00Z", 60), reading("b", late, 80))
+    clinic.put(reading("c", late, 70, subject={"reference": "Patient/p2"}))
+    work(pool)
+    assert summaries(pool) == {
+        ("heart-rate", "2026-01-02"): figures(2, 60, 80, 70, 1),
+        ("heart-rate", "2026-01-03"): figures(1, 70, 70, 70, 1),
+    }
+    ((body,),) = rows(pool, "SELECT body FROM resource WHERE id LIKE 'd-%%' AND body LIKE '%%Patient/p1%%'")
+    assert decode(body)["effectivePeriod"]["start"] == "2026-01-02T00:00:00.000-08:00"
+    clinic.delete("Observation", "b")
+    work(pool)
+    assert summaries(pool)["heart-rate", "2026-01-02"] == figures(1, 60, 60, 60, 2)
+
+
 def test_what_is_hidden_is_in_no_summary(pool: Pool, clinic: Clinic) -> None:
     """A reading with a security label, or one that a Consent denies by name, is left out of its day from then on."""
     label = {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]}

@@ -79,6 +79,19 @@ def rows(page: httpx.Response) -> list[tuple[str, ...]]:
     return [tuple(map(html.unescape, found)) for found in ROW.findall(page.text)]
 
 
+def test_times_are_by_the_patients_clock(database_url: str, measured: Clinic) -> None:
+    """Where the Patient tells a zone, whoever looks; the page says which."""
+    zone = {"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": "Asia/Kathmandu"}
+    measured.put({"resourceType": "Patient", "id": "p1", "extension": [zone],
+                  "generalPractitioner": [{"reference": "Practitioner/d"}]})  # fmt: skip
+
+    async def use(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "ada")
+        assert "times of Asia/Kathmandu" in (await client.get(ADDRESS)).text
+
+    browsing(database_url, use)
+
+
 @pytest.mark.usefixtures("measured")
 def test_readings_are_plots_and_tables(database_url: str) -> None:
     """Of a day and a week each reading, of a month each day; what a plot shows stands in a table too."""
