@@ -14,17 +14,18 @@ from healix_fhir.kernel.coalesce import Coalescer
 class Echo:
     """Answers with the items themselves, and remembers in which groups they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.001) -> None:
         self.groups: list[list[int]] = []
         self.flying = 0
         self.most = 0
+        self._seconds = seconds
 
     async def __call__(self, items: Sequence[int]) -> list[int | Exception]:
         """Answer a group."""
         self.groups.append(list(items))
         self.flying += 1
         self.most = max(self.most, self.flying)
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(self._seconds)
         self.flying -= 1
         return [ValueError(str(item)) if item < 0 else item for item in items]
 
@@ -168,7 +169,7 @@ def test_a_caller_who_left_does_not_disturb() -> None:
 def test_the_first_to_come_back_wait_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
     """While several are being answered, a further group leaves when it is as large."""
     monkeypatch.setattr(coalesce, "PATIENCE", 60.0)
-    echo = Echo()
+    echo = Echo(seconds=0.5)  # longer than a process may be kept waiting between two ticks
 
     async def main() -> None:
         coalescer = Coalescer(echo, limit=8, flights=2)
