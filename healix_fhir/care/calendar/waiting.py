@@ -41,6 +41,10 @@ OFFER = timedelta(hours=4)
 SOON = timedelta(hours=1)
 """What begins sooner is offered to nobody."""
 AT_ONCE = 200
+LOOKED_AT = 1000
+"""Those who wait, in their order, for whom a slot is looked for each time."""
+MOST_WAITING = 20_000
+"""Those who wait whose order is looked at."""
 CANDIDATES = 20
 
 
@@ -87,11 +91,14 @@ def offered(bases: tuple[str, ...], tell: Told) -> Work[int]:
     """Offer what is free to those who wait, in order; how many offers were made."""
     status = search_parameters(APPOINTMENT)["status"].id
     rows = yield Statement(
-        "SELECT id FROM resource WHERE type = %s AND NOT deleted AND toks @> ARRAY[%s]::bigint[] ORDER BY id LIMIT %s",
-        (TYPE_ID[APPOINTMENT], tokens.any_system(status, "waitlist"), AT_ONCE * 5),
+        """SELECT id, version, updated, body FROM resource
+           WHERE type = %s AND NOT deleted AND toks @> ARRAY[%s]::bigint[] ORDER BY id LIMIT %s""",
+        (TYPE_ID[APPOINTMENT], tokens.any_system(status, "waitlist"), MOST_WAITING),
         prepare=False,
     )
-    found = yield from _read([id_ for (id_,) in rows])
+    all_ = [Stored(APPOINTMENT, *row) for row in rows]
+    turns = sorted(turn(decode_stored(one.body), one) for one in all_)
+    found = yield from _read([id_ for _, _, id_ in turns[:LOOKED_AT]])
     waiting = sorted(((one, decode_stored(one.body)) for one in found), key=lambda pair: turn(pair[1], pair[0]))
     count = 0
     for one, resource in waiting:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
+from healix_fhir.care.calendar import waiting as module
 from healix_fhir.care.calendar.reminding import reminded
 from healix_fhir.care.calendar.telling import Told
 from healix_fhir.care.calendar.waiting import expired, offered
@@ -106,6 +107,19 @@ def test_who_waits_is_offered_what_is_free_in_order(database_url: str, pool: Poo
     }  # fmt: skip
     mark(pool)
     assert work(pool) == (0, 0)
+
+
+def test_the_most_urgent_comes_first_of_however_many(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is to be offered something first is so wherever their Appointment stands among the others."""
+    monkeypatch.setattr(module, "LOOKED_AT", 2)
+    for one in ("other", "shared"):
+        put(pool, slot(one, "e", 0, 30, status="busy-unavailable"), one)
+    for number in range(4):
+        put(pool, waiting(f"a{number}", "q", created="2026-01-01"), f"a{number}")
+    put(pool, waiting("z", "p", created="2026-01-02", priority=1), "z")
+    put(pool, slot("other", "e", 0, 30), "other")
+    assert work(pool) == (0, 1)
+    assert found(pool, "z")["status"] == "pending"
 
 
 def test_a_hold_that_nobody_books_is_cancelled(database_url: str, pool: Pool) -> None:
