@@ -25,9 +25,10 @@ from healix_fhir.kernel.settings import Settings
 from healix_fhir.kernel.tracing import exporting, tracing
 from healix_fhir.operation.publishing import publish
 from healix_fhir.operation.reindex import renew
-from healix_fhir.server.composition import SCHEDULES, Step, alerts, consumers, delivery, errands, post, tasks
+from healix_fhir.server.composition import Step, alerts, consumers, delivery, errands, post
 from healix_fhir.server.parameter_watch import heard, watching
 from healix_fhir.server.processes import collect_less, end_with_parent, using_database
+from healix_fhir.server.tasks import SCHEDULES, tasks
 
 IDLE = 0.2
 """Seconds between looks at the outbox; changes to resources are not announced (healix_fhir/store/write.py).

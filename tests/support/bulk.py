@@ -13,7 +13,7 @@ from psycopg import Connection
 from healix_fhir.bulk import job as jobs
 from healix_fhir.bulk.job import State
 from healix_fhir.kernel.database import Row, open_pool
-from healix_fhir.server.composition import tasks
+from healix_fhir.server.tasks import tasks
 from tests.support.live_server import LiveServer
 
 ASYNC = {"Prefer": "respond-async"}

@@ -18,7 +18,8 @@ from dicomweb.procedure.scheduled.search import query, search
 from healix_fhir.imaging.imaging_study import imaging_study_id
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.database import Work, transaction
-from healix_fhir.server.composition import consumers, tasks
+from healix_fhir.server.composition import consumers
+from healix_fhir.server.tasks import tasks
 from tests.support.clinic import MODALITY
 from tests.support.dicom import data_set, part10
 from tests.support.gate import Pool

@@ -332,7 +332,7 @@ def test_a_killed_worker(server: LiveServer, client: httpx.Client) -> None:
     job = begun(client, ("Patient", uploaded(client, content)))
     program = (
         "import sys, time; from healix_fhir.server.importing import bulk; from healix_fhir.kernel.settings import load;"
-        "from healix_fhir.server.composition import tasks; real = bulk._Files._at; bulk.STEP = 500;"
+        "from healix_fhir.server.tasks import tasks; real = bulk._Files._at; bulk.STEP = 500;"
         "bulk._Files._at = lambda self, *a: (real(self, *a), a[1] == 1000 and time.sleep(60));"
         "tasks(load({'data_dir': sys.argv[1], 'base_url': sys.argv[2]}))['bulk.import'](job=sys.argv[3])"
     )

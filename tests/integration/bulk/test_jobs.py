@@ -260,7 +260,7 @@ def killed(server: LiveServer, client: httpx.Client, look: Connection[Row]) -> s
     job = begun(client, "/fhir/$export?_type=Patient,Observation")
     program = (
         "import sys, time; from healix_fhir.bulk import export; from healix_fhir.kernel.settings import load;"
-        "from healix_fhir.server.composition import tasks; real = export.Series.end;"
+        "from healix_fhir.server.tasks import tasks; real = export.Series.end;"
         "export.Series.end = lambda self: (real(self), time.sleep(60));"
         "tasks(load({'data_dir': sys.argv[1], 'base_url': sys.argv[2]}))['bulk.export'](job=sys.argv[3])"
     )

@@ -10,7 +10,8 @@ import pytest
 
 from healix_fhir.kernel.consume import drain
 from healix_fhir.operation.prescription.kept import FILE
-from healix_fhir.server.composition import consumers, tasks
+from healix_fhir.server.composition import consumers
+from healix_fhir.server.tasks import tasks
 from tests.integration.prescription.conftest import Prescribing
 from tests.integration.prescription.test_lifecycle import URL, order, written
 from tests.support.pdf import read as read_pdf

@@ -18,7 +18,7 @@ from dicomweb.study.requirements.required import lacking
 from healix_fhir.imaging.reporting.filing import Filer
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.search.security_labels import clearance
-from healix_fhir.server.composition import tasks
+from healix_fhir.server.tasks import tasks
 from smart_auth.account.clearance import clear
 from tests.integration.dimse.test_modality_day import LIMITS, SCANNER, STEP_UID, Modality, store
 from tests.integration.reading.test_reports import URL, parameters, written
