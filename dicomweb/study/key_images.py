@@ -12,7 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dicomweb.study.pictures import Shown, of_rows, referenced
+from dicomweb.pixel.blending import BLENDING_STATE
+from dicomweb.pixel.image import Attributes
+from dicomweb.pixel.presentation import images_of
+from dicomweb.study.pictures import Category, Shown, of_rows, referenced
 from dicomweb.study.reject import KEY_OBJECTS
 from dicomweb.study.retrieve import Picked, some
 from dicomweb.uid import is_uid
@@ -32,19 +35,23 @@ REFERENCED, INSTANCE, FRAME = "00081199", "00081155", "00081160"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An image that is marked, by its SOP Instance UID; `frame` counts from 1, None for the one that stands for it."""
+    """An image that is marked, by its SOP Instance UID; `frame` counts from 1, None for the one that stands for it;
+    `state` is the SOP Instance UID of the presentation state that it is to be shown with, or empty.
+    """
 
     instance: str
     frame: int | None = None
     comment: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """An image that is marked and may be seen."""
+    """An image that is marked and may be seen, with the presentation state that applies to it, if any."""
 
     mark: Mark
     shown: Shown
+    state: Shown | None = None
 
 
 def key_images(access: AccessContext, study: str) -> Work[list[Marked]]:
@@ -58,15 +65,28 @@ def key_images(access: AccessContext, study: str) -> Work[list[Marked]]:
 
 
 def marked(access: AccessContext, study: str, marks: Sequence[Mark]) -> Work[list[Marked]]:
-    """Those of the marks, each once, whose image is in the study and may be seen; audited."""
+    """Those of the marks, each once, whose image is in the study and may be seen; audited. A presentation state that
+    is not there, or does not present the image, is left away.
+    """
     asked = list(dict.fromkeys(marks))[:MOST]
-    found = yield from referenced(access, study, [one.instance for one in asked])
+    wanted = [uid for one in asked for uid in (one.instance, one.state) if uid]
+    found = yield from referenced(access, study, list(dict.fromkeys(wanted)))
     each: dict[tuple[str, int | None], Marked] = {}
     for one in asked:
         shown = found.get(one.instance)
         if shown is not None and shown.frames and (one.frame is None or one.frame <= shown.frames):
-            each.setdefault((one.instance, one.frame), Marked(one, shown))
+            state = found.get(one.state)
+            applied = state if state is not None and presents(state, one.instance, one.frame) else None
+            each.setdefault((one.instance, one.frame), Marked(one, shown, applied))
     return list(each.values())
+
+
+def presents(state: Shown, instance: str, frame: int | None) -> bool:
+    """Whether an instance is a presentation state that says how this one image, or this frame of it, is shown."""
+    if state.category is not Category.PRESENTATION or state.instance.sop_class == BLENDING_STATE:
+        return False
+    named = images_of(Attributes(state.members, lambda _: b""))
+    return any(uid == instance and (not frames or frame is None or frame in frames) for uid, frames in named)
 
 
 def marks_of(members: Mapping[str, Any]) -> list[Mark]:
@@ -76,7 +96,7 @@ def marks_of(members: Mapping[str, Any]) -> list[Mark]:
     content = list(_items(members, CONTENT))
     comment = next((_one(one, TEXT) for one in content if _concept(one) == DESCRIPTION), "")[:LONGEST]
     return [
-        Mark(uid, frame, comment)
+        Mark(uid, frame, comment, next((_one(state, INSTANCE) for state in _items(reference, REFERENCED)), ""))
         for one in content
         if _one(one, VALUE_TYPE) == "IMAGE"
         for reference in _items(one, REFERENCED)

@@ -175,21 +175,6 @@ def instance_of(report: Mapping[str, Any]) -> str | None:
     return next((uid for uid in uids if uid), None)
 
 
-def key_images_of(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The images that a report names as key images, each a SOP Instance UID and what the report says of it: those of
-    contained Media that its `media` links to.
-    """
-    uids = {
-        f"#{one.get('id')}": uid
-        for one in report.get("contained", ())
-        if one.get("resourceType") == "Media" and (uid := instance_of(one)) is not None
-    }
-    links = (
-        (str(one.get("link", {}).get("reference", "")), str(one.get("comment", ""))) for one in report.get("media", ())
-    )
-    return [(uids[link], comment) for link, comment in links if link in uids]
-
-
 def _section(observation: Mapping[str, Any]) -> str | None:
     """The name of the section that a contained Observation is."""
     if observation.get("resourceType") != "Observation":

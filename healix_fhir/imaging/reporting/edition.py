@@ -25,6 +25,17 @@ class Evidence(msgspec.Struct, frozen=True):
     sop_class: str
 
 
+class Illustration(msgspec.Struct, frozen=True):
+    """A key image: the image, the frame of it if it is one, what is said of it, and the presentation state it is shown
+    with.
+    """
+
+    image: Evidence
+    frame: int | None = None
+    comment: str = ""
+    state: Evidence | None = None
+
+
 class Study(msgspec.Struct, frozen=True):
     """The study that was read: its UID, the data set of one of its objects, its images, and the UIDs of documents."""
 
@@ -36,8 +47,8 @@ class Study(msgspec.Struct, frozen=True):
 
 class Edition(msgspec.Struct, frozen=True):
     """A signed version: the report, its patient, its order and who they are by `Type/id`; `number` counts the signed
-    versions from 1, `before` is the SOP Instance UID of the structured report of the one before it, `pictures` are its
-    key images. Times are on the clocks of `zone`.
+    versions from 1, `before` is the SOP Instance UID of the structured report of the one before it, `illustrations` are
+    its key images and `pictures` those that are printed. Times are on the clocks of `zone`.
     """
 
     report: Json
@@ -49,6 +60,7 @@ class Edition(msgspec.Struct, frozen=True):
     study: Study | None = None
     before: str | None = None
     number: int = 1
+    illustrations: Sequence[Illustration] = ()
     pictures: Sequence[KeyImage] = ()
 
     @property

@@ -28,6 +28,7 @@ from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE
 from dicomweb.study.iod import SOP_CLASS
 from dicomweb.study.key_images import Mark, Marked, key_images, marked
 from dicomweb.study.outcome import Disposition, Duplicates
+from dicomweb.study.pictures import Shown
 from dicomweb.study.receive import SOP_INSTANCE, Received, Receiver
 from dicomweb.study.store import deposit
 from healix_fhir.care.reports.record.findings import KeyImage
@@ -35,7 +36,7 @@ from healix_fhir.care.reports.record.images import drawn, small
 from healix_fhir.care.reports.record.making import labels_of
 from healix_fhir.care.reports.typesetting import pdf
 from healix_fhir.care.tongues import tongues
-from healix_fhir.imaging.reporting.edition import Edition, resource_id
+from healix_fhir.imaging.reporting.edition import Edition, Evidence, Illustration, resource_id
 from healix_fhir.imaging.reporting.gathering import gather
 from healix_fhir.imaging.reporting.objects import encapsulated, structured
 from healix_fhir.imaging.reporting.printed import document
@@ -48,8 +49,9 @@ from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.language.spoken import ENGLISH, speaking
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.model.definitions import TYPE_ID
-from healix_fhir.model.imaging_report import REPORT, SIGNED, instance_of, key_images_of
+from healix_fhir.model.imaging_report import REPORT, SIGNED, instance_of
 from healix_fhir.model.json import decode
+from healix_fhir.model.key_images import key_images_of
 from healix_fhir.operation.report import is_narrowed
 from healix_fhir.search.security_labels import is_restricted, label
 from healix_fhir.store.commit import commit
@@ -95,29 +97,36 @@ class Filer:
             return
         patient = str(found.patient["id"])
         narrowed = transaction(self._pool, lambda: is_narrowed(patient))
-        found = msgspec.structs.replace(found, pictures=self._pictures(found))
+        chosen = self._marked(found)
+        shown = [_illustration(one) for one in chosen]
+        found = msgspec.structs.replace(found, illustrations=shown, pictures=self._pictures(chosen))
         studies = [found.known.get(str(one.get("reference")), {}) for one in found.report.get("imagingStudy", ())]
-        shown = studies if found.pictures else []
-        labels = labels_of([found.report, found.order or {}, *shown], narrowed=narrowed)  # whose words are in it, too
+        hides = [found.report, found.order or {}, *(studies if found.pictures else [])]  # whose words are in it, too
+        labels = labels_of(hides, narrowed=narrowed)
         made = pdf(document(found))
         if not any(is_restricted(label(one) or "") for one in labels):
             self._into_study(found, made)
         transaction(self._pool, lambda: self._filed(found, made, labels))
 
-    def _pictures(self, edition: Edition) -> list[KeyImage]:
+    def _marked(self, edition: Edition) -> list[Marked]:
         """The key images of the study that was read: those that the report names, then those that are marked in it."""
         study = edition.study
         if study is None:
             return []
-        named = key_images_of(edition.report)
+        named = [Mark(one.instance, one.frame, one.comment, one.state) for one in key_images_of(edition.report)]
+        once = {one.instance for one in named}
 
         def found() -> Work[list[Marked]]:
-            of_report = yield from marked(ACCESS, study.uid, [Mark(uid, None, text) for uid, text in named])
+            of_report = yield from marked(ACCESS, study.uid, named)
             of_study = yield from key_images(ACCESS, study.uid)
-            return [*of_report, *(one for one in of_study if one.mark.instance not in dict(named))]
+            return [*of_report, *(one for one in of_study if one.mark.instance not in once)]
 
+        return transaction(self._pool, found)
+
+    def _pictures(self, chosen: Sequence[Marked]) -> list[KeyImage]:
+        """Those that are printed. One that cannot be drawn is left out."""
         pictures: list[KeyImage] = []
-        for one in transaction(self._pool, found):
+        for one in chosen:
             if len(pictures) == MOST_PICTURES:
                 break
             try:
@@ -193,6 +202,15 @@ class Filer:
 
         id_ = str(edition.report["id"])
         return Change(Method.PATCH, REPORT, id_, patch=patched(REPORT, id_, shown, self._bases))
+
+
+def _illustration(one: Marked) -> Illustration:
+    state = _evidence(one.state) if one.state is not None else None
+    return Illustration(_evidence(one.shown), one.mark.frame, one.mark.comment, state)
+
+
+def _evidence(shown: Shown) -> Evidence:
+    return Evidence(shown.instance.series, shown.instance.instance, shown.instance.sop_class)
 
 
 def _is_there(id_: str) -> Work[bool]:

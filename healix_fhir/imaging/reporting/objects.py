@@ -3,20 +3,20 @@
 Who the patient is and which study it is are copied from an object of the study. Each version has instances of its own,
 in one series for each kind, which name those of the version before as their predecessors.
 
-Spec: PS3.3 A.35.1, A.45.1, C.17, C.24.2; PS3.16 TID 2000, TID 1204, CID 7000 to 7002 (2024d)
+Spec: PS3.3 A.35.1, A.45.1, C.17, C.18.4, C.24.2; PS3.16 TID 2000 to 2002, TID 1204, CID 7000 to 7003 (2024d)
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
 from dicomweb.dicomjson.reading import DataSet
 from dicomweb.procedure.content import made
-from healix_fhir.imaging.reporting.edition import Edition, Study, derived_uid, pdf_uid
+from healix_fhir.imaging.reporting.edition import Edition, Evidence, Illustration, Study, derived_uid, pdf_uid
 from healix_fhir.imaging.scheduling.values import code_item, cut, person_name
 from healix_fhir.model.imaging_report import ADDENDUM, IMPRESSION, Addendum, content
 
@@ -52,6 +52,10 @@ HEADINGS: Mapping[str, tuple[Code, Code]] = MappingProxyType(
     }
 )
 """By section, the heading (CID 7001) and what its text is (CID 7002)."""
+KEY_IMAGES: Code = ("55113-5", "LN", "Key Images")
+FINDING: Code = ("121071", "DCM", "Finding")
+ILLUSTRATION: Code = ("121080", "DCM", "Best illustration of finding")
+"""What a key image is referred to for (CID 7003)."""
 LANGUAGE: Code = ("121049", "DCM", "Language of Content Item and Descendants")
 OBSERVER_TYPE: Code = ("121005", "DCM", "Observer Type")
 PERSON: Code = ("121006", "DCM", "Person")
@@ -88,8 +92,8 @@ def structured(edition: Edition, study: Study) -> DataSet:
     if not reader:  # nobody is named who could have verified it
         del attributes["VerifyingObserverSequence"]
         attributes["VerificationFlag"] = "UNVERIFIED"
-    if study.evidence:
-        attributes["CurrentRequestedProcedureEvidenceSequence"] = [_evidence(study)]
+    if evidence := _all_evidence(edition, study):
+        attributes["CurrentRequestedProcedureEvidenceSequence"] = [_evidence(study.uid, evidence)]
     if edition.before is not None and edition.before in study.documents:
         attributes["PredecessorDocumentsSequence"] = [_predecessor(edition, study, TEXT_SR, SR, edition.before)]
     return _whole(made(attributes), study)
@@ -173,16 +177,24 @@ def _request(edition: Edition, study: Study) -> DataSet:
     )
 
 
-def _evidence(study: Study) -> DataSet:
-    """The images that were there to be read, by their series."""
-    ordered = sorted(study.evidence, key=lambda one: one.series)
+def _all_evidence(edition: Edition, study: Study) -> list[Evidence]:
+    """The images that were there to be read, and all that the content refers to."""
+    shown = (each for one in edition.illustrations for each in (one.image, one.state) if each is not None)
+    return list({one.instance: one for one in (*study.evidence, *shown)}.values())
+
+
+def _evidence(study: str, evidence: Sequence[Evidence]) -> DataSet:
+    """Instances of a study, by their series."""
+    ordered = sorted(evidence, key=lambda one: one.series)
     series = []
     for uid, group in groupby(ordered, key=lambda one: one.series):
-        items = [
-            made({"ReferencedSOPClassUID": one.sop_class, "ReferencedSOPInstanceUID": one.instance}) for one in group
-        ]
+        items = [_reference(one) for one in group]
         series.append(made({"SeriesInstanceUID": uid, "ReferencedSOPSequence": items}))
-    return made({"StudyInstanceUID": study.uid, "ReferencedSeriesSequence": series})
+    return made({"StudyInstanceUID": study, "ReferencedSeriesSequence": series})
+
+
+def _reference(one: Evidence, **more: Any) -> DataSet:
+    return made({"ReferencedSOPClassUID": one.sop_class, "ReferencedSOPInstanceUID": one.instance} | more)
 
 
 def _predecessor(edition: Edition, study: Study, sop_class: str, modality: str, uid: str) -> DataSet:
@@ -203,7 +215,23 @@ def _tree(edition: Edition, reader: str) -> list[DataSet]:
             codes = (code_item(one) for concept in concepts for one in concept.get("coding", ()))
             inside += [_item("CONTAINS", "CODE", element, ConceptCodeSequence=[made(one)]) for one in codes if one]
         tree.append(_container(heading, inside))
+    if edition.illustrations:
+        tree.append(_container(KEY_IMAGES, [_illustrated(one) for one in edition.illustrations]))
     return tree + [_added(edition, one) for one in said.addenda]
+
+
+def _illustrated(one: Illustration) -> DataSet:
+    """A key image; where something is said of it, as that from which it is inferred. Spec: PS3.16 TID 2002 (2024d)"""
+    more: dict[str, Any] = {}
+    if one.frame is not None:
+        more["ReferencedFrameNumber"] = one.frame
+    if one.state is not None:
+        more["ReferencedSOPSequence"] = [_reference(one.state)]
+    value = [_reference(one.image, **more)]
+    if not one.comment:
+        return _item("CONTAINS", "IMAGE", ILLUSTRATION, ReferencedSOPSequence=value)
+    image = _item("INFERRED FROM", "IMAGE", ILLUSTRATION, ReferencedSOPSequence=value)
+    return _text(FINDING, one.comment) | made({"ContentSequence": [image]})
 
 
 def _added(edition: Edition, addendum: Addendum) -> DataSet:

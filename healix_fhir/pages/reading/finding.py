@@ -81,12 +81,14 @@ async def imaging_report(site: Site, caller: Caller, id_: str) -> Json:
     return report
 
 
-async def of_patient(site: Site, caller: Caller, kind: str, patient: str) -> list[Json]:
-    """Studies or imaging reports of a patient (`Patient/id`), the newest first."""
+async def of_patient(
+    site: Site, caller: Caller, kind: str, patient: str, statuses: Sequence[str] = SIGNED
+) -> list[Json]:
+    """Studies, or imaging reports of some `statuses`, of a patient (`Patient/id`), the newest first."""
     by = "-started" if kind == STUDY else "-issued"
     query = [("patient", patient), ("_sort", by), ("_count", str(MOST))]
     if kind == REPORT:
-        query.append(("status", ",".join(SIGNED)))
+        query.append(("status", ",".join(statuses)))
     found = resources(await site.interactions.search(caller.access, kind, query))
     return [one for one in found if kind != REPORT or is_imaging(one)]
 
@@ -96,7 +98,7 @@ async def by_reference(site: Site, caller: Caller, references: Iterable[str]) ->
     wanted: dict[str, set[str]] = {}
     for one in references:
         kind, _, id_ = one.partition("/")
-        if kind in ("Patient", "Practitioner", ORDER, STUDY) and is_logical_id(id_):
+        if kind in ("Patient", "Practitioner", ORDER, STUDY, REPORT) and is_logical_id(id_):
             wanted.setdefault(kind, set()).add(id_)
     known = {}
     for kind, ids in wanted.items():

@@ -1,6 +1,8 @@
 """Reports of images for those who wait for them: who ordered is told here, patients find their own.
 
-Spec: FHIR R4, hl7.org/fhir/R4/communication.html
+A report that was withdrawn stays in the list, since somebody may have acted by it, and is not to be read any more.
+
+Spec: FHIR R4, hl7.org/fhir/R4/communication.html, hl7.org/fhir/R4/valueset-diagnostic-report-status.html
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from healix_fhir.kernel.errors import not_found
+from healix_fhir.kernel.errors import Category, HealixError, not_found
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.model.imaging_report import REPORT, SIGNED
 from healix_fhir.model.json import decode
@@ -24,6 +26,7 @@ from healix_fhir.pages.render import HEADERS, page
 from healix_fhir.pages.site import Site
 
 Json = dict[str, Any]
+WITHDRAWN = ("entered-in-error", "cancelled")
 
 
 async def show(site: Site, request: Request, caller: Caller) -> Response:
@@ -68,6 +71,8 @@ async def pdf(site: Site, request: Request, caller: Caller) -> Response:
 
 async def _signed(site: Site, request: Request, caller: Caller) -> Json:
     report = await imaging_report(site, caller, named(request))
+    if _is_withdrawn(report):
+        raise HealixError(Category.GONE, "This report was withdrawn. Please do not rely on it.")
     if report.get("status") not in SIGNED:
         raise not_found("There is no such report.")
     return report
@@ -76,7 +81,8 @@ async def _signed(site: Site, request: Request, caller: Caller) -> Json:
 async def _told(site: Site, caller: Caller) -> list[Json]:
     query = [("recipient", caller.own), ("category", "notification"), ("_sort", "-sent"), ("_count", str(MOST))]
     found = list(resources(await site.interactions.search(caller.access, "Communication", query)))
-    known = await by_reference(site, caller, [str(each.get("subject", {}).get("reference", "")) for each in found])
+    names = [each.get("subject", {}) for each in found] + [about for each in found for about in each.get("about", ())]
+    known = await by_reference(site, caller, [str(each.get("reference", "")) for each in names])
     lines = []
     for each in found:
         about = [str(named_.get("reference", "")).partition("/") for named_ in each.get("about", ())]
@@ -86,15 +92,31 @@ async def _told(site: Site, caller: Caller) -> list[Json]:
             words = "".join(str(part.get("contentString", "")) for part in each.get("payload", ()))
             whose = person(subject) if subject is not None else None
             line = {"report": report, "words": words, "when": when(str(each.get("sent", ""))), "patient": whose}
-            lines.append(line | {"urgent": each.get("priority") == "urgent"})
+            held = known.get(f"{REPORT}/{report}")
+            withdrawn = held is not None and _is_withdrawn(held)
+            lines.append(
+                line
+                | {
+                    "urgent": each.get("priority") == "urgent" and not withdrawn,
+                    "withdrawn": withdrawn,
+                    "there": held is not None and held.get("status") in SIGNED,
+                }
+            )
     return lines
 
 
 async def _mine(site: Site, caller: Caller) -> list[Json]:
     own = caller.session.account.patient
-    reports = await of_patient(site, caller, REPORT, f"Patient/{own}") if own is not None else []
+    statuses = (*SIGNED, *WITHDRAWN)
+    reports = await of_patient(site, caller, REPORT, f"Patient/{own}", statuses) if own is not None else []
     return [
         {"report": each["id"], "words": said(each).title, "when": when(str(each.get("issued", ""))), "patient": None,
-         "urgent": False}
+         "urgent": False, "withdrawn": _is_withdrawn(each), "there": not _is_withdrawn(each)}
         for each in reports
+        if each.get("status") in SIGNED or _is_withdrawn(each)
     ]  # fmt: skip
+
+
+def _is_withdrawn(report: Json) -> bool:
+    """Whether it was released once: a draft that came to nothing was told to nobody."""
+    return report.get("status") in WITHDRAWN and "issued" in report

@@ -118,5 +118,15 @@ def test_a_case_from_the_list_to_the_referrer(room: ReadingRoom, database_url: s
             assert (await pat.get(LIST)).status_code == 403
             for address in (report, f"{report}/pdf"):
                 assert (await other.get(address)).status_code == 404
+            with room.system() as system:
+                held = system.get(f"/fhir/DiagnosticReport/{report.rpartition('/')[2]}").json()
+                answer = system.put(f"/fhir/DiagnosticReport/{held['id']}", json=held | {"status": "entered-in-error"})
+                assert answer.is_success, answer.text
+            room.settle()
+            for person in (ref, pat):
+                listed = await person.get(RESULTS)
+                assert "Withdrawn:" in listed.text
+                assert report not in listed.text
+                assert (await person.get(report)).status_code == 410
 
     asyncio.run(story())

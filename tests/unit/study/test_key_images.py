@@ -35,6 +35,14 @@ def test_marks() -> None:
     assert found == [Mark("1.2.3", None, "Nodule"), Mark("1.2.4", 3, "Nodule"), Mark("1.2.4", 1, "Nodule")]
 
 
+@pytest.mark.spec("DICOM PS3.3 C.18.4")
+def test_a_presentation_state() -> None:
+    """An image that is marked as a presentation state shows it."""
+    shown = image("1.2.3")
+    shown["00081199"]["Value"][0]["00081199"] = {"Value": [{"00081155": {"Value": ["1.2.9"]}}]}
+    assert marks_of(selection(shown)) == [Mark("1.2.3", state="1.2.9")]
+
+
 @pytest.mark.parametrize(
     "title", [coded("113004"), coded("113037"), coded("113000", "99ME"), {}, {"Value": ["113000"]}]
 )

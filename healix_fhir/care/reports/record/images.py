@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from dicomweb.api.picture import drawing, representative_frame
+from dicomweb.api.picture import drawing, representative_frame, stored_of
 from dicomweb.archive.blobs import Archive
 from dicomweb.pixel.rendering import Look
 from dicomweb.study.key_images import Mark, Marked, key_images, marked
@@ -27,6 +27,7 @@ from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError, not_found
 from healix_fhir.model.definitions import TYPE_NAME
 from healix_fhir.model.json import decode_stored
+from healix_fhir.model.key_images import named_by
 from healix_fhir.search.matched import conditions, matched
 from healix_fhir.search.params.reference import target
 from smart_auth.access import AccessContext
@@ -117,8 +118,9 @@ class Images:
         media = inside[0] if inside else self._resource(link, "Media", patient=True)
         content, holders = media.get("content", {}), [] if inside else [media]
         data = content.get("data")
-        if not data and (uid := uid_of(media)):
-            return self._named(report, uid, holders)
+        if not data and uid_of(media):
+            named = named_by(media)
+            return self._named(report, Mark(named.instance, named.frame, state=named.state), holders)
         if not data:
             binary = self._resource(content.get("url", ""), "Binary")
             if binary.get("securityContext", {}).get("reference", self._patient) != self._patient:
@@ -128,11 +130,11 @@ class Images:
             raise not_found("there is no picture")
         return base64.b64decode(data), holders
 
-    def _named(self, report: Json, instance: str, holders: list[Json]) -> Opened:
+    def _named(self, report: Json, mark: Mark, holders: list[Json]) -> Opened:
         """An image of one of the report's studies."""
         for one in report.get("imagingStudy", ())[:MOST_STUDIES]:
             study = self._resource(one.get("reference", ""), "ImagingStudy", patient=True)
-            found = self._run(partial(marked, self._access, uid_of(study), [Mark(instance)]))
+            found = self._run(partial(marked, self._access, uid_of(study), [mark]))
             if found:
                 return drawn(found[0], self._archive), [*holders, study]
         raise not_found("there is no picture")
@@ -160,9 +162,12 @@ class Images:
 
 
 def drawn(one: Marked, archive: Archive) -> bytes:
-    """The picture of an image that is marked, as WADO-RS renders it. Raises HealixError for what cannot be rendered."""
+    """The picture of an image that is marked, as WADO-RS renders it, or its presentation state. Raises HealixError for
+    what cannot be rendered.
+    """
     number = one.mark.frame or representative_frame(one.shown)
-    return b"".join(drawing(one.shown, (number,), Look(), ()).made(archive).make())
+    state = stored_of(one.state) if one.state is not None else None
+    return b"".join(drawing(one.shown, (number,), Look(), (), state).made(archive).make())
 
 
 def uid_of(resource: Json) -> str:
