@@ -15,7 +15,8 @@ from typing import Any
 from dicomweb.pixel.blending import BLENDING_STATE
 from dicomweb.pixel.image import Attributes
 from dicomweb.pixel.presentation import images_of
-from dicomweb.study.pictures import Category, Shown, of_rows, referenced
+from dicomweb.study.pictures import PRESENTATIONS, Category, Shown, of_rows, referenced
+from dicomweb.study.records import OF_CLASS, STORAGE
 from dicomweb.study.reject import KEY_OBJECTS
 from dicomweb.study.retrieve import Picked, some
 from dicomweb.uid import is_uid
@@ -26,6 +27,12 @@ TITLES = frozenset({"113000", "113002", "113007", "113013", "113018", "113020"})
 """Of interest, for referring provider, for patient, best in set, for printing, for report attachment (DCM)."""
 MOST_SELECTIONS, MOST = 20, 100
 """Selections of a study that are read, the last of it; images that they mark in all."""
+MOST_STATES = 50
+"""Presentation states of a study that are offered."""
+STATES = [
+    STORAGE + name for name, kind in OF_CLASS.items() if kind in PRESENTATIONS and STORAGE + name != BLENDING_STATE
+]
+RENDERED = "retrieve-rendered"
 LONGEST = 400
 """Characters of a description."""
 TITLE, CODE, SCHEME, CONTENT = "0040A043", "00080100", "00080102", "0040A730"
@@ -54,23 +61,37 @@ class Marked:
     state: Shown | None = None
 
 
-def key_images(access: AccessContext, study: str) -> Work[list[Marked]]:
-    """What is marked in a study, as far as `access` may see it and it is there; audited. Raises as `instances`."""
+def key_images(access: AccessContext, study: str, subtype: str | None = RENDERED) -> Work[list[Marked]]:
+    """What is marked in a study, as far as `access` may see it and it is there; audited as `subtype`, if any. Raises as
+    `instances`.
+    """
     selections = Fragment("i.sop_class_uid = %s", (KEY_OBJECTS,))
     rows = yield from some(
         access, study, None, None, None, picked=Picked(selections, f"place > total - {MOST_SELECTIONS}")
     )
     marks = [mark for one in reversed(of_rows(rows)) for mark in marks_of(one.members)]
-    return (yield from marked(access, study, marks)) if marks else []
+    return (yield from marked(access, study, marks, subtype)) if marks else []
 
 
-def marked(access: AccessContext, study: str, marks: Sequence[Mark]) -> Work[list[Marked]]:
-    """Those of the marks, each once, whose image is in the study and may be seen; audited. A presentation state that
-    is not there, or does not present the image, is left away.
+def chosen(
+    access: AccessContext, study: str, named: Sequence[Mark], subtype: str | None = RENDERED
+) -> Work[list[Marked]]:
+    """The images that a report names, then those that are marked in its study; audited as `subtype`, if any."""
+    of_report = (yield from marked(access, study, named, subtype)) if named else []
+    once = {one.instance for one in named}
+    of_study = yield from key_images(access, study, subtype)
+    return [*of_report, *(one for one in of_study if one.mark.instance not in once)]
+
+
+def marked(
+    access: AccessContext, study: str, marks: Sequence[Mark], subtype: str | None = RENDERED
+) -> Work[list[Marked]]:
+    """Those of the marks, each once, whose image is in the study and may be seen; audited as `subtype`, if any. A
+    presentation state that is not there, or does not present the image, is left away.
     """
     asked = list(dict.fromkeys(marks))[:MOST]
     wanted = [uid for one in asked for uid in (one.instance, one.state) if uid]
-    found = yield from referenced(access, study, list(dict.fromkeys(wanted)))
+    found = yield from referenced(access, study, list(dict.fromkeys(wanted)), subtype)
     each: dict[tuple[str, int | None], Marked] = {}
     for one in asked:
         shown = found.get(one.instance)
@@ -79,6 +100,13 @@ def marked(access: AccessContext, study: str, marks: Sequence[Mark]) -> Work[lis
             applied = state if state is not None and presents(state, one.instance, one.frame) else None
             each.setdefault((one.instance, one.frame), Marked(one, shown, applied))
     return list(each.values())
+
+
+def presentation_states(access: AccessContext, study: str) -> Work[list[Shown]]:
+    """The presentation states of a study that show one image each time, the last of them; not audited."""
+    among = Fragment("i.sop_class_uid = ANY(%s)", (STATES,))
+    rows = yield from some(access, study, None, None, None, picked=Picked(among, f"place > total - {MOST_STATES}"))
+    return of_rows(rows)
 
 
 def presents(state: Shown, instance: str, frame: int | None) -> bool:

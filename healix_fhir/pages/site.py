@@ -10,6 +10,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from starlette.requests import Request
 
+from dicomweb.archive.blobs import Archive
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Row, Work, atransaction
@@ -45,7 +46,7 @@ class Site:
     `password_length` is the least of a new password. `two_factors_of` are the roles that do not sign in
     with a password alone; `tenant` names this organization to apps. Times are told by the clock of `zone`, and in
     `language` where neither a person nor their browser wants another.
-    `settings` are those that the server runs by, for administrators to look at.
+    `settings` are those that the server runs by, for administrators to look at; pictures are read from the `archive`.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -62,6 +63,7 @@ class Site:
     zone: ZoneInfo = UTC
     language: str = ENGLISH
     settings: Settings = field(default_factory=Settings)
+    archive: Archive | None = None
 
     @property
     def secure(self) -> bool:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from dicomweb.api import channel
 from dicomweb.api import routes as dicomweb_api
 from dicomweb.api.edge import Edge as ImagingEdge
+from dicomweb.archive.blobs import Archive
 from dicomweb.archive.opening import open_archive
 from dicomweb.index.further import read
 from dicomweb.study.outcome import Duplicates
@@ -100,6 +101,7 @@ def create_app(settings: Settings) -> ASGIApp:
             glass=Terms(settings.break_glass_hours, settings.break_glass_lifts),
             adviser=_adviser(settings, pool, seal),
         )
+        archive = open_archive(settings)
         site = Site(
             pool,
             interactions,
@@ -114,6 +116,7 @@ def create_app(settings: Settings) -> ASGIApp:
             zone=settings.clock,
             language=settings.language,
             settings=settings,
+            archive=archive,
         )
         watch = ParameterWatch(settings.database_url)
         events, reports = live_process.waking(settings.database_url), channel.waking(settings.database_url)
@@ -125,7 +128,7 @@ def create_app(settings: Settings) -> ASGIApp:
             endpoints.update(oauth_uris(settings.root, well_known.paths(authorization)))
             origins.use(pool)
             branding = brands.routes(interactions, settings.root, settings.brand)
-            imaging = _imaging(settings, pool, gate)
+            imaging = _imaging(settings, pool, gate, archive)
             live = live_process.Live(pool, gate, events, settings.fhir_base, origins.allows, site.session_cookie)
             images = dicomweb_api.routes(imaging)
             sockets = dicomweb_api.channels(
@@ -183,8 +186,7 @@ def _provider(settings: Settings, pool: Pool, gate: TokenGate, seal: Seal) -> Pr
     return Provider(pool, gate, identity, remote, open_registration=settings.open_registration)
 
 
-def _imaging(settings: Settings, pool: Pool, gate: TokenGate) -> ImagingEdge:
-    archive = open_archive(settings)
+def _imaging(settings: Settings, pool: Pool, gate: TokenGate, archive: Archive) -> ImagingEdge:
     largest = settings.max_store_gb << 30
     compares = settings.compare_sop_classes
     receiver = Receiver(archive, max_object=largest, catalogue=read(settings.dicom_attributes), compares=compares)

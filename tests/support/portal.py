@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 from starlette.applications import Starlette
 
+from dicomweb.archive.blobs import Archive
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.database import open_async_pool
 from healix_fhir.pages.routes import routes
@@ -29,10 +30,16 @@ CSRF = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 
 @asynccontextmanager
 async def browser(
-    url: str, *, secure: bool = False, address: str = "192.0.2.9", required: str = "none", limits: str = ""
+    url: str,
+    *,
+    secure: bool = False,
+    address: str = "192.0.2.9",
+    required: str = "none",
+    limits: str = "",
+    archive: Archive | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client with cookies of its own, at `address`; `required` says of whom a second factor is required, `limits`
-    are other ones than those of production.
+    are other ones than those of production; pictures are read from the `archive`.
     """
     pool = await open_async_pool(url, size=3)
     origin = "https://healix.test" if secure else "http://healix.test"
@@ -46,6 +53,7 @@ async def browser(
         SEAL,
         REQUIRED_OF[required],
         tenant="clinic-7",
+        archive=archive,
     )
     transport = httpx.ASGITransport(Starlette(routes=routes(site)), client=(address, 5))
     try:

@@ -26,7 +26,7 @@ from dicomweb.dicomjson.read_json import read
 from dicomweb.dicomjson.reading import DataSet
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE
 from dicomweb.study.iod import SOP_CLASS
-from dicomweb.study.key_images import Mark, Marked, key_images, marked
+from dicomweb.study.key_images import Mark, Marked, chosen
 from dicomweb.study.outcome import Disposition, Duplicates
 from dicomweb.study.pictures import Shown
 from dicomweb.study.receive import SOP_INSTANCE, Received, Receiver
@@ -97,9 +97,9 @@ class Filer:
             return
         patient = str(found.patient["id"])
         narrowed = transaction(self._pool, lambda: is_narrowed(patient))
-        chosen = self._marked(found)
-        shown = [_illustration(one) for one in chosen]
-        found = msgspec.structs.replace(found, illustrations=shown, pictures=self._pictures(chosen))
+        images = self._marked(found)
+        shown = [_illustration(one) for one in images]
+        found = msgspec.structs.replace(found, illustrations=shown, pictures=self._pictures(images))
         studies = [found.known.get(str(one.get("reference")), {}) for one in found.report.get("imagingStudy", ())]
         hides = [found.report, found.order or {}, *(studies if found.pictures else [])]  # whose words are in it, too
         labels = labels_of(hides, narrowed=narrowed)
@@ -114,19 +114,12 @@ class Filer:
         if study is None:
             return []
         named = [Mark(one.instance, one.frame, one.comment, one.state) for one in key_images_of(edition.report)]
-        once = {one.instance for one in named}
+        return transaction(self._pool, lambda: chosen(ACCESS, study.uid, named))
 
-        def found() -> Work[list[Marked]]:
-            of_report = yield from marked(ACCESS, study.uid, named)
-            of_study = yield from key_images(ACCESS, study.uid)
-            return [*of_report, *(one for one in of_study if one.mark.instance not in once)]
-
-        return transaction(self._pool, found)
-
-    def _pictures(self, chosen: Sequence[Marked]) -> list[KeyImage]:
+    def _pictures(self, images: Sequence[Marked]) -> list[KeyImage]:
         """Those that are printed. One that cannot be drawn is left out."""
         pictures: list[KeyImage] = []
-        for one in chosen:
+        for one in images:
             if len(pictures) == MOST_PICTURES:
                 break
             try:

@@ -18,7 +18,7 @@ from smart_auth.access import AccessContext
 from smart_auth.oauth.sessions import Session
 from smart_auth.scope import parse
 
-READING, RESULTS = "/account/reading", "/account/results"
+READING, RESULTS, PICTURE = "/account/reading", "/account/results", "/account/picture"
 SCOPE = parse(
     "user/Task.rus user/DiagnosticReport.crus user/ImagingStudy.rs user/ServiceRequest.rs user/Patient.rs"
     " user/Practitioner.rs user/Provenance.rs user/Communication.rs user/Binary.r"

@@ -21,6 +21,7 @@ from healix_fhir.pages.people import resources
 from healix_fhir.pages.present import person, study
 from healix_fhir.pages.reading.finding import MOST, by_reference, imaging_report, of_patient, trails_of
 from healix_fhir.pages.reading.gate import RESULTS, Caller, named
+from healix_fhir.pages.reading.pictures import shots
 from healix_fhir.pages.reading.shown import said, when
 from healix_fhir.pages.render import HEADERS, page
 from healix_fhir.pages.site import Site
@@ -51,6 +52,7 @@ async def one(site: Site, request: Request, caller: Caller) -> Response:
         report=said(report, trails, names),
         patient=person(known[subject]) if subject in known else None,
         studies=images,
+        shots=await shots(site, caller, report, images[0].uid) if images else (),
         viewer=site.has_viewer(),
     )
 

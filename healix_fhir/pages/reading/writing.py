@@ -13,14 +13,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel import clock
-from healix_fhir.kernel.errors import Category, HealixError, invalid
+from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.kernel.language.catalogue import Words, heard
-from healix_fhir.model.imaging_report import CATEGORY, CODE, REPORT, SIGNED, content, is_critical, written
-from healix_fhir.model.json import encode
+from healix_fhir.model.imaging_report import REPORT, SIGNED, content, is_critical, written
 from healix_fhir.operation.imaging_report.amend import APPENDED, append, revise
 from healix_fhir.operation.imaging_report.sign import sign_report
+from healix_fhir.pages.reading.drafting import PROBLEMS, save
 from healix_fhir.pages.reading.finding import STUDY, by_reference, of_patient, report_of, task_of, trails_of
 from healix_fhir.pages.reading.gate import READING, RESULTS, Caller, Fields, named
+from healix_fhir.pages.reading.pictures import shots
 from healix_fhir.pages.reading.shown import HEADINGS, case, priors, said
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
@@ -28,6 +29,8 @@ from healix_fhir.store.lifecycle.reading_task import owner_of
 from healix_fhir.store.stored import Stored
 
 Json = dict[str, Any]
+IMAGES = "images"
+"""What is done before the page on which key images are chosen: the draft is saved."""
 LONGEST = 20_000
 """Characters of a section."""
 ROWS = {"technique": 2, "comparison": 2, "findings": 12, "impression": 4}
@@ -38,8 +41,6 @@ DONE = Words(
         "changed": "The report is changed. The earlier version is kept.",
     }
 )
-PROBLEMS = frozenset({Category.UNPROCESSABLE, Category.INVALID, Category.CONFLICT, Category.PRECONDITION_FAILED})
-"""What a reader can mend: the page is shown again, with what they wrote."""
 
 
 async def show(site: Site, request: Request, caller: Caller) -> Response:
@@ -50,8 +51,8 @@ async def show(site: Site, request: Request, caller: Caller) -> Response:
 
 
 async def submit(site: Site, request: Request, caller: Caller, fields: Fields) -> Response:
-    """POST /account/reading/[case] with `deed` (save, sign, append, revise), the sections, `critical`, `addendum`,
-    `status`, `reason` and the `version` that the page showed.
+    """POST /account/reading/[case] with `deed` (save, images, sign, append, revise), the sections, `critical`,
+    `addendum`, `status`, `reason` and the `version` that the page showed.
     """
     task, _ = await task_of(site, caller, named(request))
     report = await report_of(site, caller, task)
@@ -63,7 +64,8 @@ async def submit(site: Site, request: Request, caller: Caller, fields: Fields) -
         task, _ = await task_of(site, caller, named(request))  # a draft may be saved by now that cannot be signed
         report = await report_of(site, caller, task)
         return await _page(site, caller, task, report, sent=fields, problem=heard(error.message))
-    return RedirectResponse(f"{READING}/{task['id']}?done={done}", 303)
+    after = "/images" if done == IMAGES else f"?done={done}"
+    return RedirectResponse(f"{READING}/{task['id']}{after}", 303)
 
 
 async def _do(site: Site, caller: Caller, found: tuple[Json, Json | None], fields: Fields) -> str:
@@ -71,10 +73,10 @@ async def _do(site: Site, caller: Caller, found: tuple[Json, Json | None], field
     task, report = found
     deed, reason = fields.get("deed", ""), fields.get("reason", "")
     sections = {name: _text(fields.get(name, "")) for name in HEADINGS}
-    if deed in ("save", "sign"):
+    if deed in ("save", IMAGES, "sign"):
         stored = await _saved(site, caller, task, report, sections, fields)
-        if deed == "save":
-            return "saved"
+        if deed != "sign":
+            return IMAGES if deed == IMAGES else "saved"
         await sign_report(site.interactions, caller.access, stored.id, fields.get("critical") == "yes")
         return "signed"
     if report is None or report.get("status") not in SIGNED or deed not in ("append", "revise"):
@@ -94,33 +96,10 @@ async def _do(site: Site, caller: Caller, found: tuple[Json, Json | None], field
 async def _saved(
     site: Site, caller: Caller, task: Json, report: Json | None, sections: Mapping[str, str], fields: Fields
 ) -> Stored:
-    """Write the draft. Raises Conflict for a case that the caller has not taken, or that is reported."""
-    if owner_of(task) != caller.own or task.get("status") == "completed":
-        raise HealixError(Category.CONFLICT, "Take the case first: another reader may have it by now.")
+    """Write the draft. Raises as `save`."""
     critical = fields.get("critical") == "yes"
-    if report is None:
-        made = written(_new(caller, task), sections, critical=critical)
-        return (await site.interactions.create(caller.access, REPORT, encode(made))).stored
     version = fields.get("version", "")
-    if version != report["meta"]["versionId"]:
-        raise HealixError(
-            Category.PRECONDITION_FAILED, "The draft was changed elsewhere meanwhile. What you wrote is below."
-        )
-    made = written(report, sections, critical=critical)
-    return (await site.interactions.update(caller.access, REPORT, report["id"], encode(made), int(version))).stored
-
-
-def _new(caller: Caller, task: Json) -> Json:
-    named = {one: task[one] for one in ("basedOn", "encounter") if one in task}
-    return {
-        "resourceType": REPORT,
-        "status": "preliminary",
-        "category": [CATEGORY],
-        "code": {"coding": [CODE]},
-        "subject": task["for"],
-        "resultsInterpreter": [{"reference": caller.own}],
-        "imagingStudy": [task["focus"]],
-    } | named
+    return await save(site, caller, task, report, lambda one: written(one, sections, critical=critical), version)
 
 
 def _text(value: str) -> str:
@@ -150,6 +129,8 @@ async def _page(
     trails, called = await trails_of(site, caller, report) if report is not None else ((), {})
     held = content(report).sections if report is not None else {}
     shown = said(report, trails, called) if report is not None else None
+    line = case(task, known, clock.now())
+    pictures = await shots(site, caller, report, line.study.uid) if report is not None and line.study else ()
     order = known.get(names[1] if len(names) > 1 else "", {})
     return page(
         "case.html",
@@ -157,7 +138,8 @@ async def _page(
         **caller.common,
         address=READING,
         results=RESULTS,
-        case=case(task, known, clock.now()),
+        case=line,
+        shots=pictures,
         own=owner_of(task) == caller.own,
         open=task.get("status") != "completed",
         report=shown,

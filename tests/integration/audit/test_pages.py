@@ -85,7 +85,8 @@ OWN = "shows people what is their own account's"
 FORM = "is a form, or says the same to everyone"
 SILENT: Mapping[str, str] = {
     **dict.fromkeys(
-        ("/account/reading", "/account/reading/{id}", "/account/results", "/account/results/{id}",
+        ("/account/reading", "/account/reading/{id}", "/account/reading/{id}/images", "/account/picture",
+         "/account/results", "/account/results/{id}",
          "/account/results/{id}/pdf", "/account/refills", "/account/prescriptions/write",
          "/account/prescriptions/{id}"),
         "shows clinicians by searches and reads, which record themselves",

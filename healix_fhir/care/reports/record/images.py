@@ -161,13 +161,13 @@ class Images:
         return decode_stored(found[0].body)
 
 
-def drawn(one: Marked, archive: Archive) -> bytes:
+def drawn(one: Marked, archive: Archive, look: Look | None = None) -> bytes:
     """The picture of an image that is marked, as WADO-RS renders it, or its presentation state. Raises HealixError for
     what cannot be rendered.
     """
     number = one.mark.frame or representative_frame(one.shown)
     state = stored_of(one.state) if one.state is not None else None
-    return b"".join(drawing(one.shown, (number,), Look(), (), state).made(archive).make())
+    return b"".join(drawing(one.shown, (number,), look or Look(), (), state).made(archive).make())
 
 
 def uid_of(resource: Json) -> str:
