@@ -114,7 +114,7 @@ async def send(site: Site, request: Request) -> Response:
         narrow = msgspec.structs.replace(access, scopes=LINK_SCOPE)
         to, once = fields.get("email", ""), "once" in fields
         await atransaction(
-            site.pool, lambda: link.send(narrow, document, patient, to, int(days), once=once, root=site.root)
+            site.pool, lambda: link.send(narrow, document, patient, to, int(days), once=once, home=site.home)
         )
     except HealixError as error:
         return await _page(site, request, session, patient, error)

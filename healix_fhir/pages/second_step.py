@@ -58,7 +58,7 @@ async def _factor(site: Site, waiting: Waiting, secret: str, fields: dict[str, s
         challenge = await atransaction(site.pool, lambda: take_challenge(secret))
         return passkey(site.party, username, challenge, fields["credential"])
     if "recovery" in fields:
-        return recovery_code(site.root, username, fields["recovery"], who)
+        return recovery_code(site.home, username, fields["recovery"], who)
     return code_of_app(site.seal, username, fields.get("code", ""))
 
 

@@ -11,12 +11,14 @@ from psycopg_pool import AsyncConnectionPool
 from starlette.requests import Request
 
 from dicomweb.archive.blobs import Archive
+from healix_fhir.care.tongues import tongues
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.kernel.language.spoken import ENGLISH, speak
 from healix_fhir.kernel.settings import SHORTEST_PASSWORD, Settings
 from smart_auth.access import AccessContext
+from smart_auth.account.home import Home
 from smart_auth.denials import Denials
 from smart_auth.oauth.factors.held import NOBODY
 from smart_auth.oauth.factors.party import RelyingParty
@@ -94,6 +96,11 @@ class Site:
     def language_cookie(self) -> str:
         """The name of the cookie of the language that a browser's person has chosen."""
         return "__Host-healix-language" if self.secure else "healix-language"
+
+    @property
+    def home(self) -> Home:
+        """Where mails about accounts come from."""
+        return Home(self.root, self.language, tongues)
 
     @property
     def party(self) -> RelyingParty:

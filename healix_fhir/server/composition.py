@@ -39,6 +39,7 @@ from healix_fhir.care.prescriptions import standing as prescriptions
 from healix_fhir.care.reports import link
 from healix_fhir.care.sync import following
 from healix_fhir.care.sync.errand import syncer
+from healix_fhir.care.tongues import tongues
 from healix_fhir.imaging import bridge, orders, unmerged, workitems
 from healix_fhir.imaging.performing import consumer as performing
 from healix_fhir.imaging.reading import consumer as reading
@@ -55,6 +56,7 @@ from healix_fhir.subscription import notify
 from healix_fhir.subscription.deliver import deliverer
 from smart_auth import break_glass
 from smart_auth.account import answered, asked, tickets
+from smart_auth.account.home import Home
 
 Step: TypeAlias = Callable[[Connection[Row]], int]
 """Does some of what there is to do, over a connection of its own; how much."""
@@ -96,13 +98,14 @@ def consumers(settings: Settings) -> Consumers:
             priors.arrived,
             following.arrived,
         ),
-        asked.TOPIC: (
-            answered.consumer(
-                settings.root, find_person, unmailed=settings.register_without_mail, language=settings.language
-            ),
-        ),
+        asked.TOPIC: (answered.consumer(home(settings), find_person, unmailed=settings.register_without_mail),),
         break_glass.TOPIC: (break_glass_notice.consumer(settings.privacy_officer, bases, settings.language),),
     }
+
+
+def home(settings: Settings) -> Home:
+    """Where mails about accounts come from."""
+    return Home(settings.root, settings.language, tongues)
 
 
 def alerts(settings: Settings) -> Step:
@@ -116,7 +119,8 @@ def _clinic(settings: Settings) -> Clinic:
 
 def delivery(settings: Settings, stop: Event) -> Step:
     """The step that sends due notifications; `stop` lets it take no more."""
-    return deliverer((settings.fhir_base,), allow_private=settings.subscription_allow_private, halt=stop)
+    bases, spoken = (settings.fhir_base,), home(settings).spoken
+    return deliverer(bases, spoken, allow_private=settings.subscription_allow_private, halt=stop)
 
 
 def post(settings: Settings) -> Callable[[Connection[Row]], int]:

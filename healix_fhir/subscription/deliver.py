@@ -20,6 +20,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Row, Statement, Work, one, run
+from healix_fhir.kernel.language.spoken import speaking
 from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.subscription.channel import Kind as Channel
 from healix_fhir.subscription.claim import (
@@ -44,6 +45,8 @@ PROLONG = 5.0
 LOOK = 0.2
 """Seconds without an answer after which what has come due meanwhile is sent beside what is under way."""
 T = TypeVar("T")
+Spoken = Callable[[str], Work[str]]
+"""The language in which the person of an account is spoken to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,11 @@ class Result:
 
 
 def deliverer(
-    bases: tuple[str, ...], *, allow_private: bool, halt: Event | None = None
+    bases: tuple[str, ...], spoken: Spoken, *, allow_private: bool, halt: Event | None = None
 ) -> Callable[[Connection[Row]], int]:
     """The step that sends due notifications, for a server whose FHIR base URLs are `bases`; of how many it was told.
+
+    Mails are in the language in which the person of an account is `spoken` to.
 
     While a receiver is slow it goes on with what comes due for others, until `halt` is set.
     """
@@ -81,7 +86,7 @@ def deliverer(
             while sent:
                 done, _ = wait(sent, LOOK, FIRST_COMPLETED)
                 for future in done:
-                    _retried(connection, partial(_settle, sent.pop(future), future.result(), bases))
+                    _retried(connection, partial(_settle, sent.pop(future), future.result(), bases, spoken))
                 if sent and monotonic() - prolonged >= PROLONG:
                     run(connection, one(prolong([each.one.id for each in sent.values()])))
                     prolonged = monotonic()
@@ -148,13 +153,16 @@ def _plain(delivery: Delivery, event: Told) -> Notice:
     return Notice(one.endpoint, one.headers, event.shown.body, "PUT", f"/{event.type}/{event.id}")
 
 
-def _settle(delivery: Delivery, result: Result, bases: tuple[str, ...]) -> Work[None]:
+def _settle(delivery: Delivery, result: Result, bases: tuple[str, ...], spoken: Spoken) -> Work[None]:
     one = delivery.one
     still = yield _done(delivery, result) if result.failure is None else _failed(delivery, result, result.failure)
     if not still:
         return  # it has ended or changed meanwhile
     if one.kind is Channel.EMAIL and delivery.events:
-        yield mail.post([letter(delivery, bases[0])])
+        theirs = yield from spoken(one.owner["account"] or "")
+        with speaking(theirs):
+            told = letter(delivery, bases[0])
+        yield mail.post([told])
     audits = [_audit(delivery, event, 0) for event in result.told]
     if result.failed is not None:
         audits.append(_audit(delivery, result.failed, 8))

@@ -8,8 +8,10 @@ from __future__ import annotations
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.language.spoken import speaking
 from healix_fhir.kernel.mail.queue import post
 from smart_auth.account import mails
+from smart_auth.account.home import Home
 from smart_auth.account.tickets import Purpose, issue, use, void
 
 LIFE = 3600
@@ -17,15 +19,18 @@ OVER = "This link is no longer good. Please change the address once more."
 WORD = "mail-address"
 
 
-def ask(root: str, username: str, mail: str, origin: Origin) -> Work[None]:
+def ask(home: Home, username: str, mail: str, origin: Origin) -> Work[None]:
     """Send a link to the new address. An earlier one is void."""
     yield void(username, [Purpose.ADDRESS])
     ticket = yield from issue(Purpose.ADDRESS, LIFE, username=username, mail=mail)
-    yield post([mails.confirm_address(root, mail, username, ticket)])
+    theirs = yield from home.spoken(username)
+    with speaking(theirs):
+        letter = mails.confirm_address(home.root, mail, username, ticket)
+    yield post([letter])
     yield record([AuditRow(origin, "E", WORD, query="asked for")])
 
 
-def confirm(root: str, secret: str, origin: Origin) -> Work[str]:
+def confirm(home: Home, secret: str, origin: Origin) -> Work[str]:
     """Make the address that a link was sent to that of its account; the username.
 
     Links for a new password that went to the old address are void. Raises Conflict when the link was used or is over.
@@ -46,7 +51,10 @@ def confirm(root: str, secret: str, origin: Origin) -> Work[str]:
     who = Origin(origin.client, username, origin.address, origin.request)
     yield record([AuditRow(who, "U", WORD)])
     if earlier and earlier != ticket.details["mail"]:
-        yield post([mails.address_changed(root, earlier, username)])
+        theirs = yield from home.spoken(username)
+        with speaking(theirs):
+            letter = mails.address_changed(home.root, earlier, username)
+        yield post([letter])
     return username
 
 

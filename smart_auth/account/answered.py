@@ -9,11 +9,12 @@ import msgspec
 
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
-from healix_fhir.kernel.language.spoken import ENGLISH, speaking
+from healix_fhir.kernel.language.spoken import speaking
 from healix_fhir.kernel.mail.queue import post
 from healix_fhir.kernel.outbox import Event
 from smart_auth.account import invitation, mails
 from smart_auth.account.asked import REGISTER, RESET, Registration
+from smart_auth.account.home import Home
 from smart_auth.account.tickets import Purpose, issue, void
 
 REGISTRATION_LIFE = 24 * 3600
@@ -35,10 +36,8 @@ Find = Callable[[str, str], Work[Person | None]]
 """The one patient with an identifier and a date of birth."""
 
 
-def consumer(
-    root: str, find: Find, *, unmailed: bool = False, language: str = ENGLISH
-) -> Callable[[Sequence[Event]], Work[None]]:
-    """The consumer of the topic, for a server at `root` whose people are spoken to in `language` where they chose none.
+def consumer(home: Home, find: Find, *, unmailed: bool = False) -> Callable[[Sequence[Event]], Work[None]]:
+    """The consumer of the topic, for the server that is `home`.
 
     `unmailed` tells that number and birthday are enough for a record without a mail address.
     """
@@ -48,15 +47,15 @@ def consumer(
             origin = msgspec.convert(event.payload["origin"], Origin)
             if event.payload["what"] == REGISTER:
                 asked = msgspec.convert(event.payload["details"], Registration)
-                asked = msgspec.structs.replace(asked, language=asked.language or language)
-                yield from _register(root, find, asked, origin, unmailed=unmailed)
+                asked = msgspec.structs.replace(asked, language=asked.language or home.language)
+                yield from _register(home, find, asked, origin, unmailed=unmailed)
             else:
-                yield from _reset(root, event.payload["details"]["name"], origin, language)
+                yield from _reset(home, event.payload["details"]["name"], origin)
 
     return handle
 
 
-def _register(root: str, find: Find, asked: Registration, origin: Origin, *, unmailed: bool) -> Work[None]:
+def _register(home: Home, find: Find, asked: Registration, origin: Origin, *, unmailed: bool) -> Work[None]:
     """Offer an account to whoever reads the mail, when record, address and name allow it.
 
     Number and birthday are known to many: the mail address in the record, or an invitation, shows whose they are.
@@ -73,20 +72,21 @@ def _register(root: str, find: Find, asked: Registration, origin: Origin, *, unm
     if person.mails and asked.mail not in person.mails:
         yield _refused(REGISTER, origin, "the mail address is not that of the record", patient)
         return
-    holders = yield Statement("SELECT username, mail, language FROM account WHERE fhir_user = %s", (person.fhir_user,))
+    holders = yield Statement("SELECT username, mail FROM account WHERE fhir_user = %s", (person.fhir_user,))
     if holders:
         yield _refused(REGISTER, origin, "the record has an account", patient)
         told = []
-        for name, mail, language in holders:
-            with speaking(language or asked.language):
-                told += [mails.has_account(root, mail, name)] if mail else []
+        for name, mail in holders:
+            theirs = yield from home.spoken(name)
+            with speaking(theirs):
+                told += [mails.has_account(home.root, mail, name)] if mail else []
         if told:
             yield post(told)
         return
     if (yield Statement("SELECT 1 FROM account WHERE username = %s", (asked.username,))):
         yield _refused(REGISTER, origin, "the name is taken", patient)
         with speaking(asked.language):
-            taken = mails.name_taken(root, asked.mail, asked.username)
+            taken = mails.name_taken(home.root, asked.mail, asked.username)
         yield post([taken])
         return
     ticket = yield from issue(
@@ -99,24 +99,25 @@ def _register(root: str, find: Find, asked: Registration, origin: Origin, *, unm
         invitation=invitation.plain(asked.code) if invited else None,
     )
     with speaking(asked.language):
-        offer = mails.confirm_registration(root, asked.mail, asked.username, ticket)
+        offer = mails.confirm_registration(home.root, asked.mail, asked.username, ticket)
     yield post([offer])
 
 
-def _reset(root: str, name: str, origin: Origin, clinic: str) -> Work[None]:
+def _reset(home: Home, name: str, origin: Origin) -> Work[None]:
     """Offer a new password for each account of that name or mail address; earlier offers are void."""
     found = yield Statement(
-        """SELECT username, mail, language FROM account
+        """SELECT username, mail FROM account
            WHERE (username = %s OR mail = %s) AND mail IS NOT NULL AND NOT disabled ORDER BY username LIMIT %s""",
         (name, name, SEVERAL),
     )
     if not found:
         yield _refused(RESET, origin, "no account with a mail address is known by that")
-    for username, mail, language in found:
+    for username, mail in found:
         yield void(username, [Purpose.RESET])
         ticket = yield from issue(Purpose.RESET, RESET_LIFE, username=username)
-        with speaking(language or clinic):
-            offer = mails.new_password(root, mail, username, ticket)
+        theirs = yield from home.spoken(username)
+        with speaking(theirs):
+            offer = mails.new_password(home.root, mail, username, ticket)
         yield post([offer])
 
 

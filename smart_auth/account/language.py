@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from healix_fhir.kernel.database import Statement, Work
+from healix_fhir.kernel.database import Statement
 
 
 def choose(username: str, code: str | None) -> Statement:
     """Keep the choice with the account; None takes it back."""
     return Statement("UPDATE account SET language = %s WHERE username = %s", (code, username))
-
-
-def language_of(username: str) -> Work[str | None]:
-    """What somebody has chosen; None where they have not."""
-    rows = yield Statement("SELECT language FROM account WHERE username = %s", (username,))
-    return rows[0][0] if rows else None

@@ -8,10 +8,12 @@ from __future__ import annotations
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.language.spoken import speaking
 from healix_fhir.kernel.mail.queue import post
 from smart_auth.account import mails
 from smart_auth.account.elsewhere import sign_out
 from smart_auth.account.endings import end_apps, end_sessions, stop_waiting
+from smart_auth.account.home import Home
 from smart_auth.account.tickets import Purpose, look, use, void
 from smart_auth.oauth.sessions import renew
 
@@ -33,7 +35,7 @@ def about(username: str) -> Work[tuple[str, ...]]:
     return (username, *(mail for (mail,) in rows if mail))
 
 
-def set_by_mail(root: str, secret: str, password_hash: str, origin: Origin) -> Work[str]:
+def set_by_mail(home: Home, secret: str, password_hash: str, origin: Origin) -> Work[str]:
     """Set the password of the account that a link is for, and end its sessions, grants and tokens; the username.
 
     It signs nobody in, so that a second factor is still asked for. Of several uses at once, one sets the password.
@@ -51,11 +53,13 @@ def set_by_mail(root: str, secret: str, password_hash: str, origin: Origin) -> W
     username = ticket.username
     yield from end_sessions(username)
     yield from end_apps(username)
-    yield from _noted(root, username, changed[0][0], "by mail", origin)
+    yield from _noted(home, username, changed[0][0], "by mail", origin)
     return username
 
 
-def change(root: str, username: str, hashes: tuple[str, str], session: str, origin: Origin, *, apps: bool) -> Work[str]:
+def change(
+    home: Home, username: str, hashes: tuple[str, str], session: str, origin: Origin, *, apps: bool
+) -> Work[str]:
     """Set the password of a signed-in person whose `hashes` are the old one, which was checked, and the new one.
 
     Other browsers are signed out, this one's session goes on under a new secret, which is returned. With `apps` what
@@ -73,13 +77,16 @@ def change(root: str, username: str, hashes: tuple[str, str], session: str, orig
     secret = yield from renew(session)
     if apps:
         yield from end_apps(username)
-    yield from _noted(root, username, changed[0][0], "knowing the old one", origin)
+    yield from _noted(home, username, changed[0][0], "knowing the old one", origin)
     return secret
 
 
-def _noted(root: str, username: str, mail: str | None, how: str, origin: Origin) -> Work[None]:
+def _noted(home: Home, username: str, mail: str | None, how: str, origin: Origin) -> Work[None]:
     yield void(username, [Purpose.RESET, Purpose.ADDRESS])
     who = Origin(origin.client, username, origin.address, origin.request)
     yield record([AuditRow(who, "U", WORD, query=how)])
     if mail:
-        yield post([mails.password_changed(root, mail, username)])
+        theirs = yield from home.spoken(username)
+        with speaking(theirs):
+            letter = mails.password_changed(home.root, mail, username)
+        yield post([letter])

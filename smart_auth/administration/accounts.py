@@ -18,7 +18,7 @@ from healix_fhir.kernel.errors import HealixError, invalid, not_found
 from healix_fhir.kernel.language.spoken import speaking
 from healix_fhir.kernel.mail.queue import post
 from smart_auth.account.endings import end_apps, end_sessions, stop_waiting
-from smart_auth.account.language import language_of
+from smart_auth.account.home import Home
 from smart_auth.account.tickets import Purpose, issue, void
 from smart_auth.administration.mails import choose_password
 from smart_auth.administration.page import PAGE, Listed, listed
@@ -150,15 +150,15 @@ def new_link(username: str, origin: Origin, seconds: int = LINK) -> Work[str]:
     return secret
 
 
-def mail_link(root: str, username: str, origin: Origin, seconds: int = LINK) -> Work[str]:
+def mail_link(home: Home, username: str, origin: Origin, seconds: int = LINK) -> Work[str]:
     """Send such a link to the mail address of an account, which is returned. Raises NotFound, Invalid without one."""
     mail = yield from _linked(username, origin)
     if mail is None:
         raise invalid("This account has no mail address.")
     ticket = yield from issue(Purpose.RESET, seconds, username=username)
-    theirs = yield from language_of(username)
+    theirs = yield from home.spoken(username)
     with speaking(theirs):
-        letter = choose_password(root, mail, username, ticket, seconds)
+        letter = choose_password(home.root, mail, username, ticket, seconds)
     yield post([letter])
     return mail
 

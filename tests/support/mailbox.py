@@ -18,6 +18,7 @@ from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
 from smart_auth.account.answered import consumer
 from smart_auth.account.asked import TOPIC
+from smart_auth.account.home import Home
 from smart_auth.account.tickets import renew
 
 ROOT = "http://healix.test"
@@ -57,7 +58,7 @@ class Mailbox:
         """Let the worker work off what waits; the mails that came since the last time, in order."""
         step = mailer(transport_of(Settings(data_dir=self.directory)), renew)
         with psycopg.connect(self.url, autocommit=True) as connection:
-            while drain(connection, {TOPIC: [consumer(ROOT, find_person, unmailed=self.unmailed)]}):
+            while drain(connection, {TOPIC: [consumer(Home(ROOT), find_person, unmailed=self.unmailed)]}):
                 pass
             while step(connection):
                 pass

@@ -36,17 +36,13 @@ TOLD = (
 UNTOLD = frozenset({"in a frame", "too long"})
 """Messages that are caught, and replaced by others."""
 CATALOGUE = "from healix_fhir.kernel.language.catalogue import"
-LATER = frozenset({"admin/sync.html"})
-"""Templates whose words are English only."""
 
 
-def templates(*, all_: bool = False) -> Iterator[tuple[str, str]]:
-    """Where a message stands, and it; of those for later only where `all_` are wanted."""
+def templates() -> Iterator[tuple[str, str]]:
+    """Where a message stands, and it."""
     for path in sorted(TEMPLATES.rglob("*.html")):
-        name = str(path.relative_to(TEMPLATES))
-        if all_ or name not in LATER:
-            for message in messages(path.read_text(encoding="utf-8")):
-                yield name, message
+        for message in messages(path.read_text(encoding="utf-8")):
+            yield str(path.relative_to(TEMPLATES)), message
 
 
 def code() -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from datetime import datetime
 from healix_fhir.care.alerts.clinic import Clinic
 from healix_fhir.care.alerts.resources import Notice, communication, id_of
 from healix_fhir.care.alerts.rule import CARE_TEAM, PATIENT
+from healix_fhir.care.alerts.worded import worded
 from healix_fhir.care.tongues import tongues
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel.database import Statement, Work
@@ -35,7 +36,10 @@ Told = tuple[Notice, int]
 
 
 def tell(told: Sequence[Told], moment: datetime, clinic: Clinic) -> Work[None]:
-    """Tell people of alerts, with as many statements for many as for one; patients in their language."""
+    """Tell people of alerts, with as many statements for many as for one.
+
+    Patients are told in their language, the team in the clinic's.
+    """
     bases = clinic.bases
     owners = {f"Patient/{notice.patient}" for notice, step in told if PATIENT in notice.told and step == 0}
     languages = (yield from tongues(owners, clinic.language)) if owners else {}
@@ -46,7 +50,8 @@ def tell(told: Sequence[Told], moment: datetime, clinic: Clinic) -> Work[None]:
         near, all_ = teams.get(notice.pat, ([], []))
         team = [f"Practitioner/{one}" for one in ((near or all_) if step == 0 else all_)]
         if CARE_TEAM in notice.told and team:
-            changes.append(_told(notice, f"team-{step}", team, notice.words, moment, bases))
+            with speaking(clinic.language):  # it is one message for all of them
+                changes.append(_told(notice, f"team-{step}", team, worded(notice.words), moment, bases))
             mailed |= dict.fromkeys(team, 0)
         if PATIENT in notice.told and step == 0:
             own = f"Patient/{notice.patient}"

@@ -18,9 +18,12 @@ from healix_fhir.kernel import ids
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, invalid
+from healix_fhir.kernel.language.catalogue import counted, say
+from healix_fhir.kernel.language.spoken import speaking
 from healix_fhir.kernel.mail.message import SECRET, Mail, mail_address
 from healix_fhir.kernel.mail.queue import post
 from smart_auth.access import AccessContext
+from smart_auth.account.home import Home
 from smart_auth.denial import REFUSED
 from smart_auth.store import digest
 
@@ -61,9 +64,12 @@ class Door(msgspec.Struct, frozen=True):
 
 
 def send(
-    access: AccessContext, document: str, patient: str, to: str, days: int, *, once: bool, root: str
+    access: AccessContext, document: str, patient: str, to: str, days: int, *, once: bool, home: Home
 ) -> Work[None]:
-    """Send a link to a document of a patient, which the caller has read. Raises Invalid, Busy for too many links."""
+    """Send a link to a document of a patient, which the caller has read. Raises Invalid, Busy for too many links.
+
+    Who has an account with the address is written to in their language, others in the clinic's.
+    """
     recipient = mail_address(to)
     if days not in DAYS:
         raise invalid(f"a link is good for {', '.join(map(str, DAYS))} days")
@@ -86,7 +92,10 @@ def send(
         ),
     )
     yield record([_row(access.origin, "C", patient, document)])
-    yield post([_mail(root, recipient, days, id_)])
+    theirs = yield from home.spoken_at(recipient)
+    with speaking(theirs):
+        letter = _mail(home.root, recipient, days, id_)
+    yield post([letter])
 
 
 def links(access: AccessContext, documents: Sequence[str]) -> Work[list[Link]]:
@@ -179,18 +188,21 @@ def _row(who: Origin, action: str, patient: str, document: str) -> AuditRow:
 
 def _mail(root: str, to: str, days: int, id_: str) -> Mail:
     """A mail without anything of anybody: neither the name nor the number of a patient."""
-    until = "a day" if days == 1 else f"{days} days"
     return Mail(
         to,
-        "A document for you",
-        f"""Somebody sends you a document by this link, which is good for
+        say("A document for you"),
+        say(
+            """Somebody sends you a document by this link, which is good for
 {until}:
 
-  {root}{ADDRESS}?link={SECRET}
+  {link}
 
 You are asked for the date of birth of the person whom it is about.
 
 If you do not expect a document, ignore this mail.
 """,
+            until=counted(days, "{n} day", "{n} days"),
+            link=f"{root}{ADDRESS}?link={SECRET}",
+        ),
         f"{PREFIX}{id_}",
     )

@@ -15,6 +15,7 @@ from healix_fhir.pages.form import check_csrf, read_form
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from smart_auth.account.asked import ask_reset
+from smart_auth.account.home import Home
 from smart_auth.account.password import set_by_mail, whose
 from smart_auth.oauth.limits import RESET, RESET_TOKEN
 from smart_auth.oauth.throttle import Hit, right
@@ -64,14 +65,14 @@ async def _set(site: Site, request: Request, fields: dict[str, str]) -> Response
         counted = await site.throttle.hit(RESET_TOKEN, address=who.address)
         about = await atransaction(site.pool, lambda: whose(secret))
         hashed = await new_hash(site, fields.get("password", ""), about, counted)
-        await atransaction(site.pool, lambda: _changed(site.root, secret, hashed, who, counted))
+        await atransaction(site.pool, lambda: _changed(site.home, secret, hashed, who, counted))
     except HealixError as error:
         return _new(site, request, secret, error)
     return page("told.html", title=say("Done"), text=say(CHANGED), link="/account/login", label=say("Sign in"))
 
 
-def _changed(root: str, secret: str, hashed: str, who: Origin, counted: Hit) -> Work[None]:
-    yield from set_by_mail(root, secret, hashed, who)
+def _changed(home: Home, secret: str, hashed: str, who: Origin, counted: Hit) -> Work[None]:
+    yield from set_by_mail(home, secret, hashed, who)
     yield right(counted)
 
 

@@ -54,7 +54,7 @@ async def set_password(site: Site, request: Request) -> Response:
     except HealixError as error:
         return await _page(site, session, error=error, at="password")
     held, apps = request.cookies[site.session_cookie], "apps" in fields
-    secret = await atransaction(site.pool, lambda: change(site.root, username, (old, new), held, who, apps=apps))
+    secret = await atransaction(site.pool, lambda: change(site.home, username, (old, new), held, who, apps=apps))
     answer = RedirectResponse(f"{SETTINGS}?done=password", 303)
     keep(site, answer, site.session_cookie, secret, LONGEST)
     return answer
@@ -73,7 +73,7 @@ async def set_mail(site: Site, request: Request) -> Response:
         await current_hash(site, request, session, fields.get("current", ""))
     except HealixError as error:
         return await _page(site, session, error=error, at="mail")
-    await atransaction(site.pool, lambda: address.ask(site.root, username, mail, who))
+    await atransaction(site.pool, lambda: address.ask(site.home, username, mail, who))
     return RedirectResponse(f"{SETTINGS}?done=mail", 303)
 
 
@@ -89,7 +89,7 @@ async def confirm(site: Site, request: Request) -> Response:
     fields = await read_form(request)
     check_csrf(request, site.login_cookie, fields)
     secret, who = fields.get("ticket", ""), origin(request)
-    username = await atransaction(site.pool, lambda: address.confirm(site.root, secret, who))
+    username = await atransaction(site.pool, lambda: address.confirm(site.home, secret, who))
     text = say("Mail to the account {username} comes to this address from now on.", username=username)
     return page("told.html", title=say("Thank you"), text=text, link="/account/", label=say("To your page"))
 

@@ -14,6 +14,7 @@ from healix_fhir.care.sync.conflicts import LISTED, Conflict
 from healix_fhir.care.sync.standing import Standing
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
+from healix_fhir.kernel.language.catalogue import Words
 from healix_fhir.pages.admin.gate import Fields, at, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
@@ -21,6 +22,17 @@ from smart_auth.administration import looking
 from smart_auth.oauth.sessions import Session
 
 SYNC = "sync"
+STATES = Words(
+    {
+        "away": "away",
+        "behind": "behind",
+        "cannot be served": "cannot be served",
+        "level": "level",
+        "needs a decision": "needs a decision",
+        "conflict": "conflict",
+        "refused": "refused",
+    }
+)
 
 
 async def listing(site: Site, request: Request, session: Session) -> Response:
@@ -34,6 +46,7 @@ async def listing(site: Site, request: Request, session: Session) -> Response:
         upstreams=[(each, at(SYNC, each.name, "retry")) for each in upstreams],
         conflicts=[(each, at(SYNC, each.upstream, "decide")) for each in open_],
         most=LISTED,
+        states=STATES,
     )
 
 

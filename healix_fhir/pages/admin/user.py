@@ -15,6 +15,7 @@ from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
 from healix_fhir.pages.admin.users import USERS, linked
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
+from smart_auth.account.home import Home
 from smart_auth.administration import looking
 from smart_auth.administration.accounts import (
     LINK,
@@ -83,7 +84,7 @@ async def link(site: Site, request: Request, session: Session, fields: Fields) -
     """POST /admin/users/{username}/link: a link to choose a password, shown once, or sent with `send` = `mail`."""
     name, who = _named(request), origin(request, session)
     by_mail = one(fields, "send") == "mail"
-    made = await atransaction(site.pool, lambda: mail_link(site.root, name, who) if by_mail else new_link(name, who))
+    made = await atransaction(site.pool, lambda: mail_link(site.home, name, who) if by_mail else new_link(name, who))
     return linked(site, session, name, made, LINK, by_mail=by_mail)
 
 
@@ -91,13 +92,13 @@ async def factors(site: Site, request: Request, session: Session, fields: Fields
     """POST /admin/users/{username}/factors: the second step is taken away from a person who has lost it."""
     del fields
     name, who = _other(request, session), origin(request, session)
-    await atransaction(site.pool, lambda: _reset(site.root, name, who))
+    await atransaction(site.pool, lambda: _reset(site.home, name, who))
     return RedirectResponse(at(USERS, name), 303)
 
 
-def _reset(root: str, name: str, who: Origin) -> Work[None]:
+def _reset(home: Home, name: str, who: Origin) -> Work[None]:
     yield from find_known(name)
-    yield from reset(root, name, who)
+    yield from reset(home, name, who)
 
 
 def _named(request: Request) -> str:

@@ -79,7 +79,7 @@ async def create(site: Site, request: Request, session: Session, fields: Fields)
         mail = mail_address(sent["mail"]).lower() if sent["mail"] else None
         yield from create_account(name, sent["role"], sent["fhir_user"] or None, mail, hashed, who)
         if by_mail:
-            return (yield from mail_link(site.root, name, who, FIRST_LINK))
+            return (yield from mail_link(site.home, name, who, FIRST_LINK))
         return (yield from new_link(name, who, FIRST_LINK))
 
     try:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from healix_fhir.care.alerts import worded
 from healix_fhir.operation.measurement.metrics import LOINC, METRICS, UCUM
 from healix_fhir.pages.measures import MEASURES, Measure, ProblemError, number, value
 
@@ -57,7 +58,7 @@ def rule(asked: Fields, kind: str) -> Json:
         raise ProblemError("priority", "unknown", measure)
     limit = value(asked.limit, "limit", measure)
     margin = number(asked.margin, "margin", measure) if asked.margin else Decimal(0)
-    title = f"{measure.title} {asked.kind} {limit} {measure.unit.shown}"
+    title = worded.limit(measure.title, asked.kind, limit, measure.unit.shown)
     action: Json = {
         "id": "limit",
         "title": title,
@@ -108,7 +109,7 @@ def _escalation(minutes: str, measure: Measure) -> Json:
         raise ProblemError("minutes", "minutes", measure)
     after = {"value": int(minutes), "unit": "min", "system": UCUM, "code": "min"}
     return {
-        "title": "Nobody has acknowledged this alert yet",
+        "title": worded.UNACKNOWLEDGED,
         "relatedAction": [{"actionId": "limit", "relationship": "after-start", "offsetDuration": after}],
         "participant": [{"type": "practitioner"}],
     }

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.care.alerts.flagging import DETAIL, FLAG, PRIORITY
+from healix_fhir.care.alerts.worded import worded
 from healix_fhir.kernel import clock
 from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.errors import not_found
@@ -99,7 +100,7 @@ def _line(flag: Json, persons: dict[str, Person]) -> Line:
     period = flag.get("period", {})
     detail = str(_extension(flag, DETAIL).get("valueReference", {}).get("reference", ""))
     return Line(
-        concept_text(flag.get("code") or {}) or say("Flag"),
+        worded(concept_text(flag.get("code") or {})) or say("Flag"),
         _priority(flag),
         when(str(period.get("start", ""))),
         when(str(period.get("end", ""))),

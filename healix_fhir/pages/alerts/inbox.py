@@ -13,6 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from healix_fhir.care.alerts.worded import worded
 from healix_fhir.kernel.database import Statement, Work, atransaction
 from healix_fhir.kernel.language.catalogue import Words, say
 from healix_fhir.kernel.language.dates import moment
@@ -38,6 +39,8 @@ SCOPE = parse(
 SHOWN = 100
 """Alerts of one page."""
 SEVERITY = Words({"high": "Urgent", "moderate": "Important", "low": "For information"})
+DONE = Words({"Acknowledged": "Acknowledged", "Resolved": "Resolved", "": "Seen"})
+"""What the server notes where nobody says more."""
 DEEDS = {"acknowledge": (ACKNOWLEDGE, acknowledge), "resolve": (RESOLVE, resolve)}
 
 
@@ -143,17 +146,19 @@ def _line(alert: Json, persons: dict[str, Person], readings: dict[str, Json]) ->
     detail = alert.get("detail", "")
     return Line(
         alert["id"],
-        title,
-        detail if detail != title else "",
+        worded(title),
+        worded(detail) if detail != title else "",
         alert.get("severity", "moderate"),
         when(alert.get("identifiedDateTime", "")),
         persons.get(_named(alert.get("patient"))),
         [reading(readings[id_]) for id_ in _evidence(alert) if id_ in readings],
-        [
-            f"{one['action'].get('text', say('Seen'))} ({when(one.get('date', ''))})"
-            for one in alert.get("mitigation", ())
-        ],
+        [f"{_deed(one['action'])} ({when(one.get('date', ''))})" for one in alert.get("mitigation", ())],
     )
+
+
+def _deed(action: Json) -> str:
+    text = str(action.get("text", ""))
+    return DONE.get(text, text)
 
 
 def _title(code: Json) -> str:
@@ -170,7 +175,7 @@ def reading(observation: Json) -> str:
     values = [one["valueQuantity"] for one in parts if "value" in one.get("valueQuantity", {})]
     shown = "/".join(str(one["value"]) for one in values)
     unit = next((one.get("unit", "") for one in values), "")
-    return " ".join(filter(None, (title, shown, unit, f"({when(observation.get('effectiveDateTime', ''))})")))
+    return " ".join(filter(None, (say(title), shown, unit, f"({when(observation.get('effectiveDateTime', ''))})")))
 
 
 def when(text: str) -> str:

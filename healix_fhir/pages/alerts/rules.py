@@ -13,6 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from healix_fhir.care.alerts.worded import worded
 from healix_fhir.kernel.clock import instant, now
 from healix_fhir.kernel.database import Statement, Work, atransaction
 from healix_fhir.kernel.errors import forbidden, invalid
@@ -144,7 +145,7 @@ def states_of(sources: list[str]) -> Work[dict[str, State]]:
 
 def line(resource: Json, state: State | None) -> Line:
     """A rule as a line."""
-    title = resource.get("title") or resource.get("name") or resource["id"]
+    title = worded(resource.get("title") or resource.get("name") or resource["id"])
     if state is None or state[0] < int(resource["meta"]["versionId"]):
         return Line(resource["id"], title, "unread", "")
     _, in_force, problem, failure = state

@@ -54,7 +54,7 @@ async def confirm(site: Site, request: Request) -> Response:
         return who
     check_csrf(request, who.cookie, fields)
     code, earlier = fields.get("code", ""), request.cookies.get(site.session_cookie)
-    change = Change(site.root, who.username, WHAT, KIND, who.origin)
+    change = Change(site.home, who.username, WHAT, KIND, who.origin)
 
     def work() -> Work[Added | None]:
         if who.waiting is not None and not (yield from alone(who.username)):
@@ -76,7 +76,7 @@ async def remove(site: Site, request: Request) -> Response:
     if isinstance(who, Response):
         return who
     check_csrf(request, who.cookie, fields)
-    change = Change(site.root, who.username, WHAT, KIND, who.origin)
+    change = Change(site.home, who.username, WHAT, KIND, who.origin)
     required = who.account.role in site.two_factors_of
 
     def work() -> Work[None]:

@@ -25,7 +25,7 @@ async def renew(site: Site, request: Request) -> Response:
     check_csrf(request, who.cookie, fields)
     if not (await atransaction(site.pool, lambda: held(who.username))).any:
         raise invalid("Recovery codes stand in for an authenticator app or a passkey. Set one up first.")
-    return _page(who, await atransaction(site.pool, lambda: renewed_codes(site.root, who.username, who.origin)))
+    return _page(who, await atransaction(site.pool, lambda: renewed_codes(site.home, who.username, who.origin)))
 
 
 def after_adding(site: Site, who: Person, done: Added) -> Response:

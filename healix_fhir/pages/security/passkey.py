@@ -104,7 +104,7 @@ def _added(site: Site, who: Person, handle: bytes, name: str, made: NewPasskey, 
 
 
 def _change(site: Site, who: Person, name: str) -> Change:
-    return Change(site.root, who.username, _what(name), "A passkey", who.origin)
+    return Change(site.home, who.username, _what(name), "A passkey", who.origin)
 
 
 def _what(name: str) -> str:

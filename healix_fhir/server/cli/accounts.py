@@ -78,10 +78,11 @@ def invite_user(
 @users.command("reset-factors")
 def reset_factors(username: str, data_dir: DataDir = None) -> None:
     """Take away the second step of a person who has lost it, and sign the person out everywhere."""
+    from healix_fhir.server.composition import home
     from smart_auth.oauth.factors.held import reset
 
     with database(data_dir) as (settings, pool):
-        if not transaction(pool, lambda: reset(settings.root, username, OPERATOR)):
+        if not transaction(pool, lambda: reset(home(settings), username, OPERATOR)):
             raise invalid(f"there is no account '{username[:64]}'", code="not-found")
         answer({"username": username.strip().lower(), "factors": "none"})
 

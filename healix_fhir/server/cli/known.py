@@ -128,6 +128,7 @@ def reset_password(
     data_dir: DataDir = None,
 ) -> None:
     """Make a link with which the password is chosen, once, within a day; or set the password from stdin."""
+    from healix_fhir.server.composition import home
     from smart_auth.account.rules import check_password
     from smart_auth.administration import accounts
     from smart_auth.oauth.passwords import hash_password
@@ -143,7 +144,7 @@ def reset_password(
             transaction(pool, lambda: accounts.set_password(name, hashed, OPERATOR))
             answer({"username": name, "password": "set"})
         elif send_mail:
-            sent = transaction(pool, lambda: accounts.mail_link(settings.root, name, OPERATOR))
+            sent = transaction(pool, lambda: accounts.mail_link(home(settings), name, OPERATOR))
             answer({"username": name, "mail": sent, "expires_in": accounts.LINK})
         else:
             secret = transaction(pool, lambda: accounts.new_link(name, OPERATOR))

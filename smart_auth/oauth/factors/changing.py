@@ -9,6 +9,7 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import forbidden, unauthenticated
 from smart_auth.account.elsewhere import sign_out
+from smart_auth.account.home import Home
 from smart_auth.oauth.factors import recovery
 from smart_auth.oauth.factors.held import WORD, held
 from smart_auth.oauth.factors.methods import SEVERAL
@@ -31,10 +32,10 @@ class Added:
 @dataclass(frozen=True, slots=True)
 class Change:
     """A factor that is added or removed, for the audit trail (`what`) and in words (`kind`): whose, by whom, on the
-    server at `root`.
+    server that is `home`.
     """
 
-    root: str
+    home: Home
     username: str
     what: str
     kind: str
@@ -78,7 +79,7 @@ def removed(change: Change, session: str, *, required: bool) -> Work[None]:
         yield recovery.forget(username)
     yield from sign_out(username, session, None, change.origin)
     yield record([AuditRow(change.origin, "D", WORD, query=change.what)])
-    yield from tell(change.root, username, f"{change.kind} was removed.")
+    yield from tell(change.home, username, f"{change.kind} was removed.")
 
 
 def renamed(what: str, origin: Origin) -> Statement:
@@ -86,15 +87,15 @@ def renamed(what: str, origin: Origin) -> Statement:
     return record([AuditRow(origin, "U", WORD, query=what)])
 
 
-def renewed_codes(root: str, username: str, origin: Origin) -> Work[tuple[str, ...]]:
+def renewed_codes(home: Home, username: str, origin: Origin) -> Work[tuple[str, ...]]:
     """New recovery codes for a person who asked for them."""
-    yield from tell(root, username, "New recovery codes were made; the earlier ones are worthless.")
+    yield from tell(home, username, "New recovery codes were made; the earlier ones are worthless.")
     return (yield from _codes(username, origin))
 
 
 def _noted(change: Change) -> Work[tuple[str, ...]]:
     yield record([AuditRow(change.origin, "C", WORD, query=change.what)])
-    yield from tell(change.root, change.username, f"{change.kind} was added.")
+    yield from tell(change.home, change.username, f"{change.kind} was added.")
     if (yield from held(change.username)).codes.left:
         return ()
     return (yield from _codes(change.username, change.origin))

@@ -11,6 +11,7 @@ from datetime import datetime
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
 from smart_auth.account.endings import end_sessions
+from smart_auth.account.home import Home
 from smart_auth.oauth.factors.notices import tell
 from smart_auth.oauth.factors.passkeys import Passkey, passkeys
 from smart_auth.oauth.factors.recovery import Codes
@@ -50,7 +51,7 @@ def held(username: str) -> Work[Held]:
     return Held(app, (yield from passkeys(username)), Codes(left, used))
 
 
-def reset(root: str, username: str, origin: Origin) -> Work[bool]:
+def reset(home: Home, username: str, origin: Origin) -> Work[bool]:
     """Take every factor of an account away and sign it out everywhere; False when there is no such account.
 
     For a person who has lost them all and whom the administrator knows: the password alone opens the account then, or
@@ -63,6 +64,6 @@ def reset(root: str, username: str, origin: Origin) -> Work[bool]:
     for table in ("totp", "passkey", "recovery_code"):
         yield Statement(f"DELETE FROM {table} WHERE username = %s", (username,))
     yield from end_sessions(username)
-    yield from tell(root, username, "The clinic has taken away your passkeys, app and recovery codes.")
+    yield from tell(home, username, "The clinic has taken away your passkeys, app and recovery codes.")
     yield record([AuditRow(origin, "D", WORD, entity=f"account/{username}", query="all, by an administrator")])
     return True

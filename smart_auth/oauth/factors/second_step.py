@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.kernel.errors import HealixError, unauthenticated
+from smart_auth.account.home import Home
 from smart_auth.denials import Denials
 from smart_auth.oauth.factors import passkeys, recovery, totp
 from smart_auth.oauth.factors.held import WORD, held
@@ -68,7 +69,7 @@ def code_of_app(seal: Seal, username: str, code: str) -> Factor:
     return shown
 
 
-def recovery_code(root: str, username: str, code: str, origin: Origin) -> Factor:
+def recovery_code(home: Home, username: str, code: str, origin: Origin) -> Factor:
     """A recovery code; that one is gone stands in the audit trail, and its owner is told."""
 
     def shown() -> Work[Proof]:
@@ -76,7 +77,7 @@ def recovery_code(root: str, username: str, code: str, origin: Origin) -> Factor
             raise not_proved()
         left = (yield from held(username)).codes.left
         yield record([AuditRow(origin, "U", WORD, query=f"recovery code used, {left} left")])
-        yield from tell(root, username, f"A recovery code was used to sign in; {left} are left.")
+        yield from tell(home, username, f"A recovery code was used to sign in; {left} are left.")
         return Proof(username, ())
 
     return shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,9 +13,11 @@ from healix_fhir.care.calendar import waiting as module
 from healix_fhir.care.calendar.reminding import reminded
 from healix_fhir.care.calendar.telling import Told
 from healix_fhir.care.calendar.waiting import expired, offered
+from healix_fhir.care.tongues import tongues
 from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.clock import instant, now
 from healix_fhir.model.json import decode
+from smart_auth.account.home import Home
 from tests.support.booking import appointment, at, call, mark, ref, seed, slot, uri
 from tests.support.fhir_server import BASE, Pool, do, of_patient, put, rows, serve
 
@@ -169,10 +172,13 @@ def test_each_is_told_in_their_language_and_by_their_clock(pool: Pool) -> None:
     languages = [{"language": {"coding": [{"code": "es"}]}},
                  {"language": {"coding": [{"code": "fr-CA"}]}, "preferred": True}]  # fmt: skip
     german = msgspec.structs.replace(TELL, language="de")
-    for chosen, record, words, clock in (
-        (None, {}, "Dies ist eine Erinnerung", "(Europe/Vienna)"),
-        (None, {"communication": languages, "extension": [zone]}, "rappel", "(America/New_York)"),
-        ("hi", {"communication": languages}, "याद", "(Europe/Vienna)"),
+    home = Home("https://clinic.test", "de", tongues)  # mails about accounts come from there
+    hers, nobodys = partial(home.spoken, "pat"), partial(home.spoken, "nobody")
+    at_her_address = partial(home.spoken_at, "pat@x.test")
+    for chosen, record, words, clock, spoken in (
+        (None, {}, "Dies ist eine Erinnerung", "(Europe/Vienna)", "de"),
+        (None, {"communication": languages, "extension": [zone]}, "rappel", "(America/New_York)", "fr"),
+        ("hi", {"communication": languages}, "याद", "(Europe/Vienna)", "hi"),
     ):
         telecom = [{"system": "sms", "value": "+431"}]
         put(pool, {"resourceType": "Patient", "id": "p", "telecom": telecom} | record, "p")
@@ -186,3 +192,4 @@ def test_each_is_told_in_their_language_and_by_their_clock(pool: Pool) -> None:
         for said in (mail, text):
             assert words in said, said
             assert clock in said
+        assert [do(pool, asked) for asked in (hers, nobodys, at_her_address)] == [spoken, "de", spoken]

@@ -10,6 +10,7 @@ import pytest
 
 from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
+from smart_auth.account.home import Home
 from smart_auth.oauth.factors.held import reset
 from smart_auth.oauth.sessions import open_session
 from tests.support.authenticator import Authenticator, options
@@ -68,9 +69,9 @@ def test_every_change_is_told_by_mail(database_url: str, pool: Pool, mailbox: Ma
             await use(client)
 
     asyncio.run(main())
-    transaction(pool, lambda: reset(ROOT, "ada", OPERATOR))
+    transaction(pool, lambda: reset(Home(ROOT), "ada", OPERATOR))
     assert told(mailbox) == "The clinic has taken away your passkeys, app and recovery codes."
-    transaction(pool, lambda: reset(ROOT, "bob", OPERATOR))
+    transaction(pool, lambda: reset(Home(ROOT), "bob", OPERATOR))
     assert mailbox.collect() == []
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import transaction
+from smart_auth.account.home import Home
 from smart_auth.oauth.factors.held import reset
 from smart_auth.store import disable_user
 from tests.support.factors import SECOND, second, with_app, with_codes
@@ -243,8 +244,8 @@ def test_reset_by_an_administrator(database_url: str, pool: Pool) -> None:
     async def use(client: httpx.AsyncClient) -> None:
         await sign_in(client, "ada")
         await second(client, code=app.now())
-        assert transaction(pool, lambda: reset(ROOT, " Ada ", ORIGIN))
-        assert not transaction(pool, lambda: reset(ROOT, "nobody", ORIGIN))
+        assert transaction(pool, lambda: reset(Home(ROOT), " Ada ", ORIGIN))
+        assert not transaction(pool, lambda: reset(Home(ROOT), "nobody", ORIGIN))
         assert (await client.get("/account/")).status_code == 303
         assert (await sign_in(client, "ada")).headers["location"] == "/account/"
         assert "Recovery codes" not in (await client.get("/account/security")).text

@@ -17,6 +17,7 @@ from healix_fhir.store.stored import Change, Method
 from healix_fhir.subscription.deliver import deliverer
 from healix_fhir.subscription.notify import consumer
 from smart_auth.access import AccessContext
+from smart_auth.account.home import Home
 from tests.support.gate import Pool
 from tests.support.receiver import Receiver, receiving
 from tests.support.search import BASE, EVERYONE, Clinic
@@ -68,7 +69,7 @@ class Notified(Clinic):
     def deliver(self) -> int:
         """Send what is due; how many were taken."""
         with self.pool.connection() as connection:
-            return deliverer((BASE,), allow_private=self.allow_private)(connection)
+            return deliverer((BASE,), Home(BASE).spoken, allow_private=self.allow_private)(connection)
 
     def due_now(self) -> None:
         """Let all pauses be over."""

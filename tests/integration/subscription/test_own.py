@@ -16,6 +16,7 @@ from healix_fhir.kernel.database import open_pool
 from healix_fhir.store.owning import MOST
 from healix_fhir.subscription.deliver import deliverer
 from healix_fhir.subscription.notify import consumer
+from smart_auth.account.home import Home
 from tests.integration.subscription.conftest import observation
 from tests.support.gate import Pool, user
 from tests.support.live_server import LiveServer, live_server
@@ -58,7 +59,7 @@ class Clinic:
         with psycopg.connect(self.server.settings.database_url, autocommit=True) as connection:
             while drain(connection, {"resource": handlers}):
                 pass
-            deliverer((base,), allow_private=True)(connection)
+            deliverer((base,), Home(base).spoken, allow_private=True)(connection)
 
     def ada(self, scope: str = "patient/*.cruds", client: str = "app") -> httpx.Client:
         """An app of Ada's."""

@@ -92,7 +92,7 @@ def test_mails_go_to_the_writer(clinic: Notified, content: str, holds: str, lack
     """Events of a while are one mail, to the confirmed address of the writer's account, with what was asked for."""
     user(clinic.pool, "ada", role="admin")
     with clinic.pool.connection() as connection:
-        connection.execute("UPDATE account SET mail = 'ada@example.org'")
+        connection.execute("UPDATE account SET mail = 'ada@example.org', language = 'de'")
     ada = AccessContext(parse(ALL), Origin(account="ada"))
     asked = to_topic(content=content, channel={"type": "email", "endpoint": "mailto:ada@example.org"})
     clinic.write(asked | {"id": "s"}, ada)
@@ -106,6 +106,7 @@ def test_mails_go_to_the_writer(clinic: Notified, content: str, holds: str, lack
     clinic.deliver()
     ((recipient, text),) = mails(clinic)
     assert (recipient, holds in text, lacks in text) == ("ada@example.org", True, False)
+    assert text.startswith("Es gibt 2 Neuigkeiten")
     clinic.write(observation("o3"))
     clinic.events()
     clinic.deliver()
