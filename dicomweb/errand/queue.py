@@ -24,6 +24,8 @@ from healix_fhir.kernel.errors import not_found
 
 FIRST_PAUSE = 10.0
 LONGEST_PAUSE = 3600.0
+LONGEST_WAIT = 90_000.0
+"""Seconds after which an errand begins at the latest: a study may have to be quiet for a day (routing/rules.py)."""
 PATIENCE = "3 days"
 """How long after it was asked for an errand is given up."""
 KEPT = "30 days"
@@ -159,9 +161,17 @@ WITH RECURSIVE known AS (
 """Goes from receiver to receiver in an index, however many errands each has."""
 
 _ASTRAY = f"""{_KNOWN}
-UPDATE errand e SET due = now(), asked = now() FROM known k
-WHERE e.receiver = k.receiver AND e.ended IS NULL AND e.asked > now() + interval '1 minute'"""
-"""What was asked for later than now was asked for before the clock was set back: it does not wait until then."""
+UPDATE errand SET due = now(), asked = least(asked, now()) WHERE seq IN (
+  SELECT x.seq FROM known k CROSS JOIN LATERAL (
+    SELECT e.seq FROM errand e
+    WHERE e.receiver = k.receiver AND e.ended IS NULL AND e.asked > now() + interval '1 minute'
+    UNION ALL
+    SELECT e.seq FROM errand e
+    WHERE e.receiver = k.receiver AND e.ended IS NULL AND e.due > now() + make_interval(secs => {LONGEST_PAUSE} + 60)
+      AND (e.attempts > 0 OR e.kind = '{Kind.SYNC}' OR e.due > now() + make_interval(secs => {LONGEST_WAIT}))) x)"""
+"""What was asked for later than now, or is due later than anything may be, was so before the clock was set back: it
+does not wait until then.
+"""
 
 _RECEIVERS = f"""{_KNOWN}
 SELECT k.receiver FROM known k

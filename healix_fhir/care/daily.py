@@ -24,6 +24,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from healix_fhir.care import clocks
 from healix_fhir.care.glance import OBSERVATION, Glance, Onlooker, glances
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel import arrays
@@ -31,7 +32,6 @@ from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.outbox import LONGEST, Event
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode_stored
-from healix_fhir.operation.goal.zone import TIMEZONE, zone_of
 from healix_fhir.operation.measurement.daily import COURSES, day_at, day_of, days, reach, summary
 from healix_fhir.operation.measurement.measured import BY_CODE, Measured, measured
 from healix_fhir.operation.measurement.metrics import LOINC, Metric
@@ -85,34 +85,9 @@ def _look(clinic: tzinfo, seen: Iterable[Glance]) -> Work[None]:
         if one.pat is not None and one.at is not None and (metric := _metric(one)) is not None
     }
     if found:
-        rows = yield _homes("k.pat = ANY(%s::bigint[])", arrays.int8(sorted({pat for pat, _, _ in found})))
-        known = {pat: (patient, _zone(body, clinic)) for pat, patient, body in rows}
-        homes = ((known[pat], metric, at) for pat, metric, at in found if pat in known)
-        yield from _ask((patient, day_at(metric, at, zone)) for (patient, zone), metric, at in homes)
-
-
-def _homes(condition: str, value: object) -> Statement:
-    """Key and id of patients, with the Patient where it tells a time zone."""
-    return Statement(
-        f"""SELECT k.pat, k.id, r.body FROM patient_key k
-            LEFT JOIN LATERAL (SELECT body FROM resource WHERE type = %s AND id = k.id AND NOT deleted OFFSET 0) AS r
-              ON position(%s::bytea IN r.body) > 0
-            WHERE {condition}""",
-        (TYPE_ID["Patient"], TIMEZONE.encode(), value),
-        prepare=False,
-    )
-
-
-def _zones(patients: Iterable[str], clinic: tzinfo) -> Work[dict[str, tzinfo]]:
-    """The zones of patients by id."""
-    named = sorted(set(patients))
-    rows = (yield _homes("k.id = ANY(%s::text[])", arrays.text(named))) if named else []
-    told = {patient: _zone(body, clinic) for _, patient, body in rows}
-    return {one: told.get(one, clinic) for one in named}
-
-
-def _zone(patient: bytes | None, clinic: tzinfo) -> tzinfo:
-    return clinic if patient is None else zone_of(decode_stored(bytes(patient)), clinic)
+        known = yield from clocks.homes((pat for pat, _, _ in found), clinic)
+        there = ((known[pat], metric, at) for pat, metric, at in found if pat in known)
+        yield from _ask((patient, day_at(metric, at, zone)) for (patient, zone), metric, at in there)
 
 
 def _metric(seen: Glance) -> Metric | None:
@@ -128,7 +103,7 @@ def _mark(zone: tzinfo, events: Sequence[Event]) -> Work[None]:
     if replaced:
         rows = yield _versions(replaced)
         gone = [(patient, reading) for patient, body in rows for reading in _readings([unpack(body)])]
-        zones = yield from _zones((patient for patient, _ in gone), zone)
+        zones = yield from clocks.zones((patient for patient, _ in gone), zone)
         yield from _ask((patient, day_of(reading, zones[patient])) for patient, reading in gone)
     consents = [event.payload["id"] for event in events if event.payload["type"] == CONSENT]
     denied = (yield _denied(consents)) if consents else []
@@ -189,7 +164,7 @@ def _readings(bodies: Sequence[bytes]) -> Iterator[Measured]:
 def _compute(zone: tzinfo, bases: tuple[str, ...], events: Sequence[Event]) -> Work[None]:
     asked = sorted({(event.payload["patient"], date.fromisoformat(event.payload["day"])) for event in events})
     key = yield from server_key("daily summary")
-    zones = yield from _zones((patient for patient, _ in asked), zone)
+    zones = yield from clocks.zones((patient for patient, _ in asked), zone)
     resting = yield from _resting(key, asked, zones)
     if resting:
         yield _later(resting)

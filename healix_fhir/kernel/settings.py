@@ -132,7 +132,8 @@ class Settings:
     calendar_days: int = 60
     """Days for which slots are made ahead from opening hours."""
     alert_quiet: str = ""
-    """Hours in which nobody is told of alerts that can wait, as `22:00-07:00` in `HEALIX_TIME_ZONE`; empty: none."""
+    """Hours in which nobody is told of alerts that can wait, as `22:00-07:00`; empty: none. The clock is that
+    of `HEALIX_TIME_ZONE`, for a patient that of theirs."""
     workitem_days: int = 90
     """Days for which workitems are kept after they have ended; longer those that a subscriber locks; 0: for ever."""
     dicom_attributes: str = ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, timedelta, tzinfo
+from datetime import date, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
 
@@ -25,6 +25,7 @@ from healix_fhir.model.json import encode
 from healix_fhir.model.operation_definition import MANY, Parameter
 from healix_fhir.operation.declaring import into, out, own
 from healix_fhir.operation.given import Given, Json
+from healix_fhir.operation.goal.progress_call import zone_seen
 from healix_fhir.operation.invocation import Invocation
 from healix_fhir.operation.measurement.daily import COURSES, SUMMARY, SYSTEM, Course, Day, read
 from healix_fhir.operation.measurement.metrics import UCUM
@@ -59,7 +60,7 @@ TRENDS = own(
     "How the readings of a patient changed over the last 7, 30 and 90 days, from the daily summaries.",
     into("patient", "string", "Whose: `Patient/id` or the id", least=1, search="reference"),
     into("metric", "code", f"Which series; all without: {', '.join(COURSES)}", most="*"),
-    into("end", "date", "The last day; today without"),
+    into("end", "date", "The last day; without it today, by the clock of the patient"),
     Parameter("trend", "out", 0, MANY, "A series that has summaries", part=_TREND),
     levels=("type",),
     resource=(OBSERVATION,),
@@ -70,18 +71,15 @@ async def run_trends(interactions: Interactions, access: AccessContext, invocati
     """The Parameters with a part for each series that there is. Raises Forbidden, Invalid."""
     given = invocation.given
     names = _names(given)
-    last = last_day(given.text("end"), interactions.zone)
-    patient = str(given.one("patient"))
-    found = await interactions.timed(
-        lambda: _summaries(access, patient, names, last, interactions.bases[0]), aside=True
-    )
+    end, patient = asked_day(given.text("end")), str(given.one("patient"))
+    last, found = await interactions.timed(lambda: _summaries(access, patient, names, end, interactions), aside=True)
     return await asyncio.to_thread(_answer, found, names, last)
 
 
-def last_day(text: str | None, zone: tzinfo) -> date:
-    """The last day that a call asks for; today without. Raises Invalid."""
+def asked_day(text: str | None) -> date | None:
+    """The last day that a call asks for; None without. Raises Invalid."""
     if text is None:
-        return clock.now().astimezone(zone).date()
+        return None
     try:
         last = date.fromisoformat(text)
     except ValueError:
@@ -100,7 +98,15 @@ def _names(given: Given) -> list[str]:
     return names or [*COURSES]
 
 
-def _summaries(access: AccessContext, patient: str, names: Sequence[str], last: date, base: str) -> Work[list[Matched]]:
+def _summaries(
+    access: AccessContext, patient: str, names: Sequence[str], end: date | None, interactions: Interactions
+) -> Work[tuple[date, list[Matched]]]:
+    """The last day, which is today by the patient's clock where none is asked for, and the summaries up to it."""
+    base = interactions.bases[0]
+    last = end
+    if last is None:
+        zone = yield from zone_seen(access, patient.rpartition("/")[2], interactions.zone, base)
+        last = clock.now().astimezone(zone).date()
     # one token, which the index has by patient and date: of several series all are looked at
     token = ("code", f"{SYSTEM}|{names[0]}") if len(names) == 1 else ("category", f"{SYSTEM}|{SUMMARY}")
     first = last - BACK
@@ -108,7 +114,7 @@ def _summaries(access: AccessContext, patient: str, names: Sequence[str], last: 
     found = yield from matched(access, conditions(OBSERVATION, asked, "$trends", base), MOST, base, cut=True)
     row = AuditRow(access.origin, "E", "$trends", patient=access.patient, entity=OBSERVATION, query=urlencode([token]))
     yield audit_shown(row, [(OBSERVATION, one.id) for one in found])
-    return found
+    return last, found
 
 
 def _answer(found: Sequence[Matched], names: Sequence[str], last: date) -> bytes:

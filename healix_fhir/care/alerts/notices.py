@@ -10,10 +10,12 @@ from datetime import datetime
 
 import msgspec
 
+from healix_fhir.care import clocks
 from healix_fhir.care.alerts.clinic import Clinic
+from healix_fhir.care.alerts.hours import Hours
 from healix_fhir.care.alerts.resources import Notice
-from healix_fhir.care.alerts.rule import SEVERITY, Rule
-from healix_fhir.care.alerts.telling import Told, tell
+from healix_fhir.care.alerts.rule import PATIENT, SEVERITY, Rule
+from healix_fhir.care.alerts.telling import APART, Told, tell
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.model.definitions import TYPE_ID
 
@@ -26,16 +28,23 @@ Waiting = tuple[Notice, int, datetime]
 
 
 def first(raised: Sequence[tuple[Notice, Rule]], clinic: Clinic, moment: datetime) -> Work[None]:
-    """Tell people of alerts that have just been raised, and put down when they are told again."""
+    """Tell people of alerts that have just been raised, and put down when they are told again.
+
+    What can wait is told to the care team in the hours of the clinic's clock, to patients in those of their own.
+    """
+    apart = {notice.pat for notice, rule in raised if PATIENT in notice.told and _hours(rule, clinic) is not None}
+    homes = (yield from clocks.homes(apart, clinic.zone)) if apart else {}
     now: list[Told] = []
     later: list[Waiting] = []
     for notice, rule in raised:
-        opened = rule.hours or clinic.hours
-        told = moment if opened is None or rule.rank >= URGENT else opened.told(moment, clinic.zone)
-        if told <= moment:
-            now.append((notice, 0))
-        else:
-            later.append((notice, 0, told))
+        hours = _hours(rule, clinic)
+        told = moment if hours is None else hours.told(moment, clinic.zone)
+        theirs = hours.told(moment, homes[notice.pat][1]) if hours is not None and notice.pat in homes else told
+        for part, step, when in _parts(notice, told, theirs):
+            if when <= moment:
+                now.append((part, step))
+            else:
+                later.append((part, step, when))
         for step, one in enumerate(rule.escalations, 1):
             later.append((msgspec.structs.replace(notice, words=one.words), step, told + one.after))
     if now:
@@ -52,6 +61,20 @@ def first(raised: Sequence[tuple[Notice, Rule]], clinic: Clinic, moment: datetim
                 [msgspec.json.encode(notice) for notice, _, _ in later],
             ),
         )
+
+
+def _hours(rule: Rule, clinic: Clinic) -> Hours | None:
+    """The hours in which people are told of the alerts of a rule; None: always."""
+    return None if rule.rank >= URGENT else rule.hours or clinic.hours
+
+
+def _parts(notice: Notice, told: datetime, theirs: datetime) -> list[Waiting]:
+    """What is told when, of one notice: in two parts where the patient is told at another time than the care team."""
+    if told == theirs or PATIENT not in notice.told:
+        return [(notice, 0, told)]
+    team = tuple(one for one in notice.told if one != PATIENT)
+    own = msgspec.structs.replace(notice, told=(PATIENT,))
+    return [*([(msgspec.structs.replace(notice, told=team), 0, told)] if team else []), (own, APART, theirs)]
 
 
 def remind(moment: datetime, clinic: Clinic) -> Work[int]:
@@ -73,7 +96,7 @@ def remind(moment: datetime, clinic: Clinic) -> Work[int]:
     known = {issue: (acknowledged, pat, patient) for issue, acknowledged, pat, patient in states}
     told: list[Told] = []
     for issue, step, body in sorted(rows, key=lambda row: row[:2]):
-        if issue in known and not (step and known[issue][0]):
+        if issue in known and not (step > 0 and known[issue][0]):
             _, pat, patient = known[issue]  # whose the alert is now: Patients may have been merged since
             told.append((msgspec.structs.replace(_notice.decode(bytes(body)), pat=pat, patient=patient), step))
     if told:

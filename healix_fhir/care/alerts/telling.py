@@ -31,8 +31,9 @@ NAME = "alerts"
 """Under this name the server writes alerts."""
 ACCESS = internal(NAME)
 
+APART = -1
 Told = tuple[Notice, int]
-"""A notice and its step: 0 for the first, n for the nth escalation."""
+"""A notice and its step: 0 for the first, n for the nth escalation, `APART` for the patient at another hour."""
 
 
 def tell(told: Sequence[Told], moment: datetime, clinic: Clinic) -> Work[None]:
@@ -41,7 +42,7 @@ def tell(told: Sequence[Told], moment: datetime, clinic: Clinic) -> Work[None]:
     Patients are told in their language, the team in the clinic's.
     """
     bases = clinic.bases
-    owners = {f"Patient/{notice.patient}" for notice, step in told if PATIENT in notice.told and step == 0}
+    owners = {f"Patient/{notice.patient}" for notice, step in told if PATIENT in notice.told and step <= 0}
     languages = (yield from tongues(owners, clinic.language)) if owners else {}
     teams = yield from _teams(sorted({notice.pat for notice, _ in told}))
     changes: list[Change] = []
@@ -53,7 +54,7 @@ def tell(told: Sequence[Told], moment: datetime, clinic: Clinic) -> Work[None]:
             with speaking(clinic.language):  # it is one message for all of them
                 changes.append(_told(notice, f"team-{step}", team, worded(notice.words), moment, bases))
             mailed |= dict.fromkeys(team, 0)
-        if PATIENT in notice.told and step == 0:
+        if PATIENT in notice.told and step <= 0:
             own = f"Patient/{notice.patient}"
             with speaking(languages[own]):
                 changes.append(_told(notice, "patient", [own], say(notice.plain), moment, bases))

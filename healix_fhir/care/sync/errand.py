@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from psycopg import Connection
 
@@ -16,10 +17,10 @@ from dicomweb.errand.queue import Errand
 from dicomweb.errand.work import Done, Performer
 from dicomweb.routing import stow
 from dicomweb.routing.outgoing import Outgoing
-from healix_fhir.care.sync import images, resources, waiting
+from healix_fhir.care.sync import images, removing, resources, waiting
 from healix_fhir.care.sync.credentials import Credentials
 from healix_fhir.care.sync.images import Study
-from healix_fhir.care.sync.line import AwayError, opened, pause_of
+from healix_fhir.care.sync.line import AwayError, Line, opened, pause_of
 from healix_fhir.care.sync.upstream import Upstream, find
 from healix_fhir.kernel.database import Row, one, run
 from healix_fhir.kernel.errors import HealixError
@@ -93,6 +94,7 @@ class _Turn:
         upstream = self._upstream
         if upstream.dicomweb is None:
             return
+        self._removals(upstream)
         while not self.left and (study := run(self._connection, images.next_of(upstream.name))) is not None:
             token = self._credentials.token(upstream)
             has = self._has(study, token) if study.unsure else set()
@@ -102,11 +104,26 @@ class _Turn:
                     self.left = True
                     return
 
-    def _has(self, study: Study, token: str | None) -> set[str]:
-        upstream = self._upstream
+    def _removals(self, upstream: Upstream) -> None:
+        """Delete there what people have deleted here. Raises AwayError."""
+        while not self.left and (several := run(self._connection, removing.next_of(upstream.name))):
+            with self._opened(upstream, self._credentials.token(upstream)) as line:
+                for each in several:
+                    kept = removing.remove(line, each)
+                    with self._connection.transaction():
+                        run(self._connection, removing.settle(upstream.name, each, kept))
+                    self.succeeded = True
+                    if not self._goes_on():
+                        self.left = True
+                        return
+
+    def _opened(self, upstream: Upstream, token: str | None) -> AbstractContextManager[Line]:
+        """A line to the DICOMweb base."""
         bearer = None if token is None else f"Bearer {token}"
-        url = upstream.dicomweb or ""
-        with opened(url, allow_private=upstream.allow_private, authorization=bearer) as line:
+        return opened(upstream.dicomweb or "", allow_private=upstream.allow_private, authorization=bearer)
+
+    def _has(self, study: Study, token: str | None) -> set[str]:
+        with self._opened(self._upstream, token) as line:
             return images.held(line, study)
 
     def _send(

@@ -22,8 +22,10 @@ WHERE x.version > coalesce(k.version, 0)
 ORDER BY x.n ON CONFLICT DO NOTHING"""
 _ARRIVED = """
 INSERT INTO sync_study (upstream, study)
-SELECT u.name, s.study_uid FROM unnest(%s::text[]) AS u (name) CROSS JOIN unnest(%s::text[]) AS x (uid)
-JOIN study s ON s.study_uid = x.uid WHERE coalesce(s.pat, 0) >= 0
+SELECT u.name, x.uid FROM unnest(%s::text[]) AS u (name) CROSS JOIN unnest(%s::text[]) AS x (uid)
+LEFT JOIN study s ON s.study_uid = x.uid
+LEFT JOIN sync_study q ON q.upstream = u.name AND q.study = x.uid
+WHERE coalesce(s.pat, 0) >= 0 AND (s.pk IS NOT NULL OR q.study IS NOT NULL)
 ON CONFLICT (upstream, study) DO UPDATE SET open = true, asked = CASE WHEN sync_study.open THEN sync_study.asked
   ELSE now() END"""
 

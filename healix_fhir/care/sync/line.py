@@ -63,9 +63,17 @@ class Line:
     authorization: str | None
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        own: frozenset[int] = frozenset(),
     ) -> Answer:
-        """One request below the base. Raises AwayError where there is no answer, or one that is for all requests."""
+        """One request below the base. Raises AwayError where there is no answer, or one that is for all requests.
+
+        Of the statuses `own` the caller knows better.
+        """
         sent = {"User-Agent": "Healix", "Accept": "application/fhir+json", **(headers or {})}
         if self.authorization is not None:
             sent["Authorization"] = self.authorization
@@ -74,7 +82,8 @@ class Line:
             answer = self.connection.getresponse()
             heard = answer.read(LONGEST_ANSWER)
         found = Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, heard)
-        refuse(found)
+        if found.status not in own:
+            refuse(found)
         return found
 
 

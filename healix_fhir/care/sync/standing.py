@@ -16,8 +16,8 @@ COUNTED = 100_000
 class Standing(msgspec.Struct, frozen=True):
     """An upstream as it stands. `position` is the number of the last change up to which it has all that is not held,
     `behind` how many wait (of more than `COUNTED` so many), `held` how many of those until a conflict is decided, and
-    `since` when the oldest of the others was made. `kept_there` are studies that were sent and are deleted here since:
-    deletions of images do not go up.
+    `since` when the oldest of the others was made. `kept_there` are studies that were sent, and deleted here since,
+    which the upstream keeps: for `kept_why`, or as the site's retention removed them.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Standing(msgspec.Struct, frozen=True):
     refused_images: int
     refused_why: str | None
     kept_there: int
+    kept_why: str | None
     conflicts: int
     sent: int
     images: int
@@ -58,7 +59,9 @@ SELECT u.name, u.fhir, u.dicomweb,
        coalesce(s.open, 0), coalesce(s.refused, 0), s.why,
        (SELECT count(*)::int FROM (
           SELECT FROM sync_study q WHERE q.upstream = u.name AND q.after > 0
-            AND NOT EXISTS (SELECT FROM study t WHERE t.study_uid = q.study) LIMIT {COUNTED}) g),
+            AND (q.kept IS NOT NULL OR NOT EXISTS (SELECT FROM study t WHERE t.study_uid = q.study))
+          LIMIT {COUNTED}) g),
+       s.kept,
        (SELECT count(*)::int FROM sync_conflict x WHERE x.upstream = u.name),
        u.sent, u.images, u.success, u.failures, u.reason, u.due
 FROM sync_upstream u
@@ -68,7 +71,8 @@ LEFT JOIN LATERAL (
   FROM (SELECT * FROM sync_change WHERE upstream = u.name ORDER BY seq LIMIT {COUNTED}) c
   LEFT JOIN sync_conflict x ON x.upstream = c.upstream AND x.type = c.type AND x.id = c.id) w ON true
 LEFT JOIN LATERAL (
-  SELECT count(*) FILTER (WHERE q.open)::int AS open, sum(q.refused)::int AS refused, min(q.reason) AS why
+  SELECT count(*) FILTER (WHERE q.open)::int AS open, sum(q.refused)::int AS refused, min(q.reason) AS why,
+         min(q.kept) AS kept
   FROM sync_study q WHERE q.upstream = u.name) s ON true
 ORDER BY u.name"""
 

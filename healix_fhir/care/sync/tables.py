@@ -104,6 +104,8 @@ sync_study = Table(
     Column("refused", Integer, nullable=False, server_default=text("0")),  # instances that were not taken
     Column("reason", Text),  # why the first of them was not
     Column("asked", TIME, nullable=False, server_default=func.now()),
+    Column("gone", BigInteger, nullable=False, server_default=text("0")),  # key of the last deletion that was settled
+    Column("kept", Text),  # why something that was deleted here is still there
     comment="how far each study is on its way to an upstream; see healix_fhir/care/sync/images.py",
 )
 Index("sync_study_open", sync_study.c.upstream, sync_study.c.asked, postgresql_where=text("open"))

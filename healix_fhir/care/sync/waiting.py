@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import zstandard
 
+from healix_fhir.care.sync.line import LONGEST_ASKED
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Statement, Work
 from healix_fhir.model.definitions import TYPE_ID
@@ -199,9 +200,14 @@ def failed(upstream: str, reason: str, seconds: float) -> Statement:
 
 
 def rest_of(upstream: str) -> Work[tuple[float, int]]:
-    """Seconds for which it is left alone still, and how often in a row it failed."""
+    """Seconds for which it is left alone still, and how often in a row it failed.
+
+    One that would be for longer than any pause failed before the clock was set back, and is not left alone.
+    """
     rows = yield Statement(
-        "SELECT greatest(0, extract(epoch FROM due - now()))::float8, failures FROM sync_upstream WHERE name = %s",
-        (upstream,),
+        """SELECT CASE WHEN due <= now() + make_interval(secs => %s)
+                       THEN greatest(0, extract(epoch FROM due - now()))::float8 ELSE 0 END, failures
+           FROM sync_upstream WHERE name = %s""",
+        (LONGEST_ASKED, upstream),
     )
     return (float(rows[0][0]), int(rows[0][1])) if rows else (0.0, 0)

@@ -401,6 +401,24 @@ def test_people_are_told_in_their_hours_and_again_when_nobody_acknowledges(ward:
     assert len(ward.told()) == 6
 
 
+def test_patients_are_told_by_their_own_clock(ward: Ward) -> None:
+    """Where it is night at the clinic and not for the patient, the patient is told at once, the team in the morning."""
+    zone = {"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": "America/Los_Angeles"}
+    doctor = [{"reference": "Practitioner/d"}]
+    ward.put({"resourceType": "Patient", "id": "q", "extension": [zone], "generalPractitioner": doctor})
+    ward.put(plan(action(action=[AGAIN], description="Look", textEquivalent="Your heart")))
+    ward.moment = NOON + 13 * HOUR  # one in the morning, and five in the afternoon there
+    ward.put(reading("o", 130, ward.moment), reading("q1", 130, ward.moment, "q"))
+    assert ward.told() == [(["Patient/q"], "Your heart")]
+    ward.later(6 * HOUR)
+    assert sorted(ward.told()) == [
+        (["Patient/p"], "Your heart"),
+        (["Patient/q"], "Your heart"),
+        (["Practitioner/d"], "Look"),
+        (["Practitioner/d"], "Look"),
+    ]
+
+
 def test_what_an_alert_rests_on_hides_it_too(ward: Ward) -> None:
     """An alert and what tells of it have the security labels of its evidence."""
     label = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}

@@ -184,6 +184,23 @@ def test_trends(database_url: str, pool: Pool, clinic: Clinic) -> None:
         assert next(iter(wrong)) in refused.value.message
 
 
+def test_today_is_the_patients(database_url: str, pool: Pool, clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trends end with today where the patient is, which may be another day at the clinic."""
+    last = datetime(2026, 3, 31, 20, tzinfo=UTC)
+    clinic.put(*(reading(f"w{n}", clock.instant(last - timedelta(days=n)), 80, "29463-7", "kg") for n in range(8)))
+    work(pool)
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 4, 1, 5, tzinfo=UTC))
+
+    def counted() -> int:
+        found: int = trends(database_url)["weight"][1][7]["counted"]
+        return found
+
+    assert counted() == 6, "it is the first of April at the clinic"
+    zone = {"url": "http://hl7.org/fhir/StructureDefinition/timezone", "valueCode": "America/Los_Angeles"}
+    clinic.put({"resourceType": "Patient", "id": "p1", "extension": [zone]})
+    assert counted() == 7
+
+
 def asked_for(pool: Pool) -> list[Any]:
     """The days that are asked for, and in how many seconds."""
     waiting = "SELECT payload, round(extract(epoch FROM due - now())) FROM outbox WHERE topic = %s"

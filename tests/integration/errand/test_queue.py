@@ -281,6 +281,18 @@ def test_clock_that_was_set_back(connection: Connection[Row]) -> None:
     assert [step(connection), step(connection)] == [1, 0]
 
 
+def test_errand_that_failed_while_the_clock_was_ahead(connection: Connection[Row]) -> None:
+    """It was asked for before, and is due when no errand can be: it is tried at once; a pause that can be is kept."""
+    step = doing([], RefusedError("not now"), RefusedError("not now"), Done())
+    ask(connection, WANTED)
+    assert step(connection) == 1
+    connection.execute("UPDATE errand SET due = due + interval '1 day'")
+    assert [step(connection), step(connection)] == [1, 0]
+    attempts, seconds, ended, *_ = row(connection)
+    assert (attempts, ended) == (2, False)
+    assert 0 < seconds <= 2 * FIRST_PAUSE
+
+
 def test_receiver_that_answers_is_there(connection: Connection[Row]) -> None:
     """A receiver that refuses an errand can be reached: its others go at once."""
     step = doing([], AwayError("nobody there"), RefusedError("not this one"), Done())

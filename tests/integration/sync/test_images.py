@@ -5,9 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import psycopg
+
+from dicomweb.errand.queue import Kind
+from dicomweb.errand.work import worker
 from dicomweb.study.delete import delete
-from healix_fhir.kernel.database import transaction
-from tests.integration.sync.conftest import Central, Site, patient
+from dicomweb.study.expire import EXPIRED
+from dicomweb.study.restore import restore
+from healix_fhir.care.sync.errand import syncer
+from healix_fhir.kernel.database import run, transaction
+from smart_auth.store import create_token
+from tests.integration.sync.conftest import BASE, Central, Site, patient
 from tests.support.cutting import Cut, Proxy
 from tests.support.dicom import ct, data_set, part10, uid
 from tests.support.serve import wait_until
@@ -32,6 +40,13 @@ def file_of(central: Central, study: int, instance: int) -> bytes:
     url = f"/dicomweb/studies/{uid(study)}/series/{uid(study, 1)}/instances/{uid(study, 1, instance)}"
     found = central.http.get(url, headers={"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'})
     return found.content
+
+
+def store(central: Central, file: bytes) -> None:
+    """Somebody else sends an instance there."""
+    body = b"--x\r\nContent-Type: application/dicom\r\n\r\n" + file + b"\r\n--x--"
+    kind = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=x'}
+    assert central.http.post("/dicomweb/studies", content=body, headers=kind).status_code == 200
 
 
 def test_images_follow_their_patient(central: Central, site: Site) -> None:
@@ -92,9 +107,7 @@ def test_cut_images_come_once(central: Central, site: Site, proxy: Proxy) -> Non
 def test_what_is_refused_is_told(central: Central, site: Site) -> None:
     """Another object under the same UID is not written over; the others go, and it may be tried again."""
     taken = part10(data_set(73, 1, 1))
-    body = b"--x\r\nContent-Type: application/dicom\r\n\r\n" + taken + b"\r\n--x--"
-    kind = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=x'}
-    assert central.http.post("/dicomweb/studies", content=body, headers=kind).status_code == 200
+    store(central, taken)
     site.connect(central.token, fhir=None)
     site.add(*images(73, 2))
     site.sync()
@@ -104,16 +117,41 @@ def test_what_is_refused_is_told(central: Central, site: Site) -> None:
     assert there(central, 73) == [uid(73, 1, 1), uid(73, 1, 2)]
 
 
-def test_what_is_deleted_here_is_counted(central: Central, site: Site) -> None:
-    """A study that went up and was deleted since stays there, and the status says so; one that never went is none."""
+def test_what_people_delete_is_deleted_there(central: Central, site: Site, proxy: Proxy) -> None:
+    """All of a study or an instance, through cuts, and not what came there from elsewhere; what is restored goes up."""
     site.connect(central.token, fhir=None)
-    site.add(*images(79, 1), *images(80, 1))
+    site.add(*images(79, 2), *images(80, 2))
     site.sync()
-    assert site.standing().kept_there == 0
+    store(central, part10(data_set(79, 2, 1)))
+    transaction(site.pool, partial(delete, SYSTEM, uid(79)))
+    transaction(site.pool, partial(delete, SYSTEM, uid(80), uid(80, 1), uid(80, 1, 2)))
+    proxy.cuts = [Cut(there=0), Cut(back=0)]  # it does not come there; it does, and nobody hears of it
+    site.sync()
+    assert (there(central, 79), there(central, 80)) == ([uid(79, 2, 1)], [uid(80, 1, 1)])
+    assert proxy.cuts == []
+    assert (site.standing().kept_there, site.standing().state) == (0, "level")
+    for study in (79, 80):
+        transaction(site.pool, partial(restore, SYSTEM, uid(study)))
+    site.sync()
+    assert [len(there(central, study)) for study in (79, 80)] == [3, 2]
+
+
+def test_what_stays_there_is_told(central: Central, site: Site) -> None:
+    """What retention removes stays; so does what the upstream does not delete, and the status says why."""
+    site.connect(central.token, fhir=None)
+    site.add(*images(82, 1), *images(83, 1))
+    site.sync()
     site.add(*images(81, 1))
-    for study in (79, 81):
-        transaction(site.pool, partial(delete, SYSTEM, uid(study)))
-    site.events()
-    site.turn()
-    assert (site.standing().kept_there, site.standing().state) == (1, "level")
-    assert len(there(central, 79)) == 1
+    for study in (81, 82):  # one never went up
+        transaction(site.pool, partial(delete, SYSTEM, uid(study), code=EXPIRED))
+    site.sync()
+    now = site.standing()
+    assert (now.kept_there, now.kept_why, now.state) == (1, None, "level")
+    with psycopg.connect(central.database_url, autocommit=True) as connection:
+        site.token_file.write_text(run(connection, create_token("system/*.crus")))
+    site.step = worker({Kind.SYNC: syncer(site.store.archive, BASE, "site.example:80", lambda: False)})
+    transaction(site.pool, partial(delete, SYSTEM, uid(83)))
+    site.sync()
+    now = site.standing()
+    assert (now.kept_there, now.kept_why, now.state) == (2, "status 403", "level")
+    assert [len(there(central, study)) for study in (82, 83)] == [1, 1]

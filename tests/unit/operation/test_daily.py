@@ -15,7 +15,7 @@ from healix_fhir.operation.measurement.daily import COURSES, Day, day_of, days, 
 from healix_fhir.operation.measurement.measured import Measured
 from healix_fhir.operation.measurement.metrics import METRICS
 from healix_fhir.operation.measurement.trend import Trend, trends
-from healix_fhir.operation.trends import last_day
+from healix_fhir.operation.trends import asked_day
 
 VIENNA = ZoneInfo("Europe/Vienna")
 DAY = date(2026, 3, 29)
@@ -109,7 +109,7 @@ def test_what_others_have_made_of_a_summary_is_none(start: str, component: list[
 def test_trends_end_on_a_day_with_days_before_it(text: str) -> None:
     """A last day that the calendar has not, or none that far before, is refused by name."""
     with pytest.raises(HealixError) as refusal:
-        last_day(text, UTC)
+        asked_day(text)
     assert refusal.value.issues[0].expression == ("end",)
 
 
