@@ -10,10 +10,11 @@ hl7.org/fhir/R4/group-operation-everything.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import urlencode
+from functools import partial
+from urllib.parse import parse_qsl, urlencode
 
 from healix_fhir.interaction.page import encode_page
 from healix_fhir.interaction.result import Entry, Page
@@ -25,7 +26,7 @@ from healix_fhir.model.definitions import TYPE_ID, TYPE_NAME
 from healix_fhir.model.json import decode_stored
 from healix_fhir.model.operation_definition import OperationDefinition, standard
 from healix_fhir.operation.declaring import changed, into
-from healix_fhir.operation.given import Given, Json
+from healix_fhir.operation.given import Argument, Given, Json
 from healix_fhir.operation.invocation import Invocation
 from healix_fhir.search.dates import interval
 from healix_fhir.search.fragments import EVERYTHING, all_of
@@ -78,6 +79,28 @@ async def everything(interactions: Interactions, access: AccessContext, invocati
     pages = Pages(interactions.bases[0], path, finder.signer)
     page = await interactions.timed(lambda: pages.page(access, asked, wanted, invocation.given))
     return encode_page(page, interactions.bases[0], path)
+
+
+async def records(interactions: Interactions, access: AccessContext, patient: str) -> AsyncIterator[list[bytes]]:
+    """The resources of a patient's whole record as they are stored, page by page. Raises NotFound, Forbidden."""
+    await interactions.read(access, PATIENT, patient)
+    finder = await interactions.finder()
+    pages = Pages(interactions.bases[0], f"{PATIENT}/{patient}/$everything", finder.signer)
+    return _whole(interactions, access, patient, pages)
+
+
+async def _whole(
+    interactions: Interactions, access: AccessContext, patient: str, pages: Pages
+) -> AsyncIterator[list[bytes]]:
+    count = (Argument(MOST),)
+    given = Given({"_count": count})
+    while True:
+        page = await interactions.timed(partial(pages.page, access, Patients(id=patient), _wanted(given), given))
+        yield [one.body for one in page.entries if one.body is not None]
+        if "next" not in page.links:
+            return
+        cursor = dict(parse_qsl(page.links["next"]))["_cursor"]
+        given = Given({"_count": count, "_cursor": (Argument(cursor),)})
 
 
 def _members(group: Json, bases: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,5 +14,5 @@ def upgrade() -> None:
     """Apply. What was deleted before stays as it is there, as it was told."""
     op.execute("""
         ALTER TABLE sync_study ADD COLUMN gone bigint NOT NULL DEFAULT 0, ADD COLUMN kept text;
-        UPDATE sync_study SET gone = coalesce((SELECT max(pk) FROM deleted_instance), 0);
+        UPDATE sync_study SET gone = coalesce((SELECT max(pk) FROM deleted_instance), 0) WHERE after > 0;
     """)

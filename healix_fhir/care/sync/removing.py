@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dicomweb.study.expire import EXPIRED
-from healix_fhir.care.sync.line import Line, refuse
+from healix_fhir.care.sync.images import DICOM_JSON
+from healix_fhir.care.sync.line import Line
 from healix_fhir.care.sync.waiting import ORIGIN, WORD
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import Statement, Work
@@ -28,16 +29,22 @@ STAYS = (EXPIRED, "relabelled", "replaced")
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What is to be deleted: a `path` below the base. `key` is that of the deletion.
+    """What is to be deleted, by its UIDs. `key` is that of the deletion.
 
     What came to the study after the instance with the key `before` may not be there, once this is done.
     """
 
     study: str
-    path: str
+    series: str
+    instance: str
     patient: str | None
     key: int
     before: int
+
+    @property
+    def path(self) -> str:
+        """Its address below the base."""
+        return f"/studies/{self.study}/series/{self.series}/instances/{self.instance}"
 
 
 _NEXT = """
@@ -57,20 +64,23 @@ def next_of(upstream: str) -> Work[list[Removal]]:
     """What is to be deleted at an upstream next, in order."""
     rows = yield Statement(_NEXT, (upstream, list(STAYS), list(STAYS), MOST))
     return [
-        Removal(
-            study, f"/studies/{study}/series/{series}/instances/{instance}", patient, key, own - 1 if remains else 0
-        )
+        Removal(study, series, instance, patient, key, own - 1 if remains else 0)
         for study, series, instance, patient, key, own, remains in rows
     ]
 
 
 def remove(line: Line, one: Removal) -> str | None:
-    """Delete it there; why the upstream does not do so, else None. Raises AwayError."""
-    answer = line.ask("DELETE", one.path, headers={"Accept": "application/dicom+json"}, own=REFUSING)
-    if answer.status < 300 or answer.status in GONE:
+    """Delete it there; why the upstream does not do so, else None. Raises AwayError.
+
+    A server that deletes nothing may say that there is nothing: it is asked whether that is so.
+    """
+    answer = line.ask("DELETE", one.path, headers=DICOM_JSON, own=REFUSING)
+    if answer.status < 300:
         return None
-    if answer.status not in REFUSING:
-        refuse(answer)
+    if answer.status in GONE:
+        found = line.ask("GET", f"/studies/{one.study}/instances?SOPInstanceUID={one.instance}", headers=DICOM_JSON)
+        if found.status != 200 or found.body.strip() in (b"", b"[]"):
+            return None
     return f"status {answer.status}"
 
 

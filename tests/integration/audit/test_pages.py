@@ -113,7 +113,10 @@ SILENT: Mapping[str, str] = {
         ("/oauth/authorize", "/account/authorize", "/account/alerts/rules"),
         "shows patients by searches, which record themselves",
     ),
-    **dict.fromkeys(("/account/report", "/account/report/{document}"), "reads and searches, which record themselves"),
+    **dict.fromkeys(
+        ("/account/report", "/account/report/data", "/account/report/{document}"),
+        "reads and searches, which record themselves",
+    ),
     **dict.fromkeys(
         (
             "/account/appointments", "/account/appointments/find", "/account/calendar", "/account/calendar/hours",

@@ -120,20 +120,20 @@ def test_what_is_refused_is_told(central: Central, site: Site) -> None:
 def test_what_people_delete_is_deleted_there(central: Central, site: Site, proxy: Proxy) -> None:
     """All of a study or an instance, through cuts, and not what came there from elsewhere; what is restored goes up."""
     site.connect(central.token, fhir=None)
-    site.add(*images(79, 2), *images(80, 2))
+    site.add(*images(84, 2), *images(85, 2))
     site.sync()
-    store(central, part10(data_set(79, 2, 1)))
-    transaction(site.pool, partial(delete, SYSTEM, uid(79)))
-    transaction(site.pool, partial(delete, SYSTEM, uid(80), uid(80, 1), uid(80, 1, 2)))
+    store(central, part10(data_set(84, 2, 1)))
+    transaction(site.pool, partial(delete, SYSTEM, uid(84)))
+    transaction(site.pool, partial(delete, SYSTEM, uid(85), uid(85, 1), uid(85, 1, 2)))
     proxy.cuts = [Cut(there=0), Cut(back=0)]  # it does not come there; it does, and nobody hears of it
     site.sync()
-    assert (there(central, 79), there(central, 80)) == ([uid(79, 2, 1)], [uid(80, 1, 1)])
+    assert (there(central, 84), there(central, 85)) == ([uid(84, 2, 1)], [uid(85, 1, 1)])
     assert proxy.cuts == []
     assert (site.standing().kept_there, site.standing().state) == (0, "level")
-    for study in (79, 80):
+    for study in (84, 85):
         transaction(site.pool, partial(restore, SYSTEM, uid(study)))
     site.sync()
-    assert [len(there(central, study)) for study in (79, 80)] == [3, 2]
+    assert [len(there(central, study)) for study in (84, 85)] == [3, 2]
 
 
 def test_what_stays_there_is_told(central: Central, site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import json
 import re
 from collections.abc import Callable, Iterator
 from email import policy
@@ -13,6 +14,7 @@ import pytest
 
 from healix_fhir.care.reports import link
 from healix_fhir.kernel.database import open_pool, run
+from healix_fhir.operation import everything
 from healix_fhir.operation import report as operation
 from healix_fhir.search.security_labels import clearance
 from healix_fhir.server.composition import post
@@ -133,6 +135,25 @@ def test_made_and_downloaded(server: LiveServer, signed_in: Browse, username: st
     assert "Ramipril" not in found.text
 
 
+@pytest.mark.parametrize("username", ["ada", "dr"])
+def test_the_whole_record_as_data(
+    server: LiveServer, signed_in: Browse, username: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patient and clinician download what $everything gives, one resource a line, through all of its pages."""
+    monkeypatch.setattr(everything, "MOST", 2)
+    client = signed_in(username)
+    page = client.get("/account/report?patient=ada").text
+    assert 'href="/account/report/data?patient=ada"' in page
+    answer = client.get("/account/report/data?patient=ada")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/fhir+ndjson")
+    assert answer.headers["content-disposition"].startswith('attachment; filename="health-record-')
+    found = [json.loads(line) for line in answer.text.splitlines()]
+    told = [f"{one['resourceType']}/{one['id']}" for one in found]
+    assert len(told) == len(set(told)) > 3
+    assert "Patient/ada" in told
+    assert not [one for one in told if one.startswith("Patient/") and one != "Patient/ada"]
+
+
 def test_times_are_of_where_the_patient_lives(server: LiveServer, signed_in: Browse) -> None:
     """The form offers the patient's own time zone first, and a report that names none is of it."""
     with server.client("system/*.rus") as system:
@@ -155,7 +176,12 @@ def test_not_for_others(server: LiveServer, signed_in: Browse) -> None:
     """To another patient the record and its documents are not there; administrators read no charts."""
     document = made(server, signed_in("ada"))
     bob = signed_in("bob")
-    for path in ("/account/report?patient=ada", "/account/report?patient=none", f"/account/report/{document}"):
+    for path in (
+        "/account/report?patient=ada",
+        "/account/report?patient=none",
+        "/account/report/data?patient=ada",
+        f"/account/report/{document}",
+    ):
         assert bob.get(path).status_code == 404
     token = csrf(bob.get("/account/report?patient=bob"))
     for path in ("/account/report", "/account/report/send"):
