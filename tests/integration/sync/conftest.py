@@ -117,6 +117,7 @@ class Site:
             self.sql("UPDATE errand SET due = now()")
             self.sql("UPDATE sync_upstream SET due = now()")
             self.sql("UPDATE study SET updated = updated - interval '1 minute'")
+            self.sql("UPDATE sync_study SET asked = asked - interval '1 minute'")
         with self.pool.connection() as connection:
             connection.autocommit = True
             return self.step(connection)
