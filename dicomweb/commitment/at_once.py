@@ -42,9 +42,9 @@ def keep(access: AccessContext, asked: Commitment, judged: Judged) -> Work[None]
         "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"commitment {asked.transaction_uid} {owner}",)
     )
     rows = yield Statement(
-        """SELECT (SELECT count(*) FROM commitment WHERE aet = %(owner)s),
+        """SELECT (SELECT count(*) FROM (SELECT FROM commitment WHERE aet = %(owner)s LIMIT %(most)s) x),
                   EXISTS (SELECT FROM commitment WHERE transaction_uid = %(uid)s AND aet = %(owner)s)""",
-        {"uid": asked.transaction_uid, "owner": owner},
+        {"uid": asked.transaction_uid, "owner": owner, "most": MOST_KEPT},
     )
     count, is_used = rows[0]
     if is_used:

@@ -24,3 +24,4 @@ commitment = Table(
 )
 Index("commitment_transaction", commitment.c.transaction_uid)
 Index("commitment_received", commitment.c.received)
+Index("commitment_aet", commitment.c.aet)

@@ -43,6 +43,7 @@ OPEN = text("ended IS NULL")
 Index("errand_due", errand.c.receiver, errand.c.due, postgresql_where=OPEN)
 Index("errand_next", errand.c.receiver, errand.c.kind, errand.c.due, errand.c.seq, postgresql_where=OPEN)
 Index("errand_asked", errand.c.receiver, errand.c.asked, postgresql_where=OPEN)
+Index("errand_given_up", errand.c.seq, postgresql_where=errand.c.given_up)
 
 errand_away = Table(
     "errand_away",

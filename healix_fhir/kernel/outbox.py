@@ -33,6 +33,7 @@ outbox = Table(
     comment="events not yet handled; see kernel/outbox.py",
 )
 Index("outbox_due", outbox.c.due, outbox.c.seq)
+Index("outbox_given_up", outbox.c.seq, postgresql_where=outbox.c.attempts >= ATTEMPTS)
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.counting import told
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.pages.authorize.flow import source
 from healix_fhir.pages.overview import Overview, overview
@@ -83,7 +84,7 @@ async def _practitioner(site: Site, request: Request, session: Session) -> Respo
 async def _admin(site: Site, request: Request, session: Session) -> Response:
     who = origin(request, session)
     numbers, opened = await atransaction(site.pool, lambda: _overview(who))
-    return page("admin.html", **_common(site, session), numbers=numbers, emergencies=opened)
+    return page("admin.html", **_common(site, session), numbers=numbers, told=told, emergencies=opened)
 
 
 def _overview(who: Origin) -> Work[tuple[Overview, Sequence[Opening]]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from healix_fhir.kernel.counting import MANY, count
+
 
 class Kind(Enum):
     """The types of Prometheus."""
@@ -55,13 +57,13 @@ def _last_check(column: str) -> str:
     )
 
 
-MANY = 10_000
-"""Rows that are counted at most, so that a long queue does not make the look at it long."""
+MOST = f"{MANY} at most"
+_JOBS = "FROM procrastinate_jobs WHERE status ="
 GAUGES = (
     _gauge(
         "outbox_waiting_events",
-        f"events that wait for the job worker, {MANY} at most",
-        f"SELECT count(*) FROM (SELECT FROM outbox WHERE attempts < 8 LIMIT {MANY}) x",
+        f"events that wait for the job worker, {MOST}",
+        f"SELECT {count('FROM outbox WHERE attempts < 8')}",
     ),
     _gauge(
         "outbox_oldest_seconds",
@@ -70,24 +72,27 @@ GAUGES = (
     ),
     _gauge(
         "outbox_given_up_events",
-        "events that were tried in vain and are kept; the log says why",
-        "SELECT count(*) FROM outbox WHERE attempts >= 8",
+        f"events that were tried in vain and are kept, {MOST}; the log says why",
+        f"SELECT {count('FROM outbox WHERE attempts >= 8')}",
     ),
     _gauge(
         "jobs",
-        "durable jobs by state: todo, doing, failed",
-        "SELECT s, (SELECT count(*) FROM procrastinate_jobs j WHERE j.status::text = s)"
-        " FROM unnest(ARRAY['todo', 'doing', 'failed']) s",
+        f"durable jobs by state: todo, doing, failed; {MOST}",
+        " UNION ALL ".join(f"SELECT '{state}', {count(f'{_JOBS} {state!r}')}" for state in ("todo", "doing", "failed")),
         "state",
     ),
     _gauge(
         "errands",
-        "what is to be done at other systems, by state: waiting, given_up",
-        "SELECT s, (SELECT count(*) FROM errand WHERE CASE s WHEN 'waiting' THEN ended IS NULL ELSE given_up END)"
-        " FROM unnest(ARRAY['waiting', 'given_up']) s",
+        f"what is to be done at other systems, by state: waiting, given_up; {MOST}",
+        f"SELECT 'waiting', {count('FROM errand WHERE ended IS NULL')}"
+        f" UNION ALL SELECT 'given_up', {count('FROM errand WHERE given_up')}",
         "state",
     ),
-    _gauge("mails_waiting", "mails that are not sent yet", "SELECT count(*) FROM mail WHERE given_up IS NULL"),
+    _gauge(
+        "mails_waiting",
+        f"mails that are not sent yet, {MOST}",
+        f"SELECT {count('FROM mail WHERE given_up IS NULL')}",
+    ),
     _gauge("database_bytes", "size of the database", "SELECT pg_database_size(current_database())"),
     _gauge(
         "database_connections",
@@ -104,8 +109,8 @@ GAUGES = (
     ),
     _gauge(
         "integrity_damaged_instances",
-        "stored instances that are missing or damaged, as far as is known",
-        "SELECT count(*) FROM damaged_instance",
+        f"stored instances that are missing or damaged, as far as is known, {MOST}",
+        f"SELECT {count('FROM damaged_instance')}",
     ),
     _gauge(
         "integrity_last_check_started_seconds",

@@ -36,6 +36,7 @@ mail = Table(
     comment="mails that are not sent yet; see kernel/mail/queue.py",
 )
 Index("mail_due", mail.c.due, postgresql_where=mail.c.given_up.is_(None))
+Index("mail_given_up", mail.c.seq, postgresql_where=mail.c.given_up.is_not(None))
 
 Tickets = Callable[[Sequence[str]], Work[Mapping[str, str]]]
 """Makes a fresh secret for each ticket that is still good; the others are missing from its answer."""

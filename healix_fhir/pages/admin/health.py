@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from healix_fhir.kernel.audit import Origin
+from healix_fhir.kernel.counting import count, told
 from healix_fhir.kernel.database import Row, Statement, Work, atransaction
 from healix_fhir.kernel.jobs import STALLED
 from healix_fhir.kernel.outbox import ATTEMPTS
@@ -39,17 +40,17 @@ class Check:
     well: bool
 
 
-_STATE = """SELECT current_setting('server_version'), (SELECT version_num FROM alembic_version),
+_STATE = f"""SELECT current_setting('server_version'), (SELECT version_num FROM alembic_version),
   (SELECT extract(epoch FROM now() - max(last_heartbeat))::float8 FROM procrastinate_workers),
-  (SELECT extract(epoch FROM now() - min(due))::float8 FROM outbox WHERE attempts < %s),
-  (SELECT count(*) FROM outbox WHERE attempts >= %s),
-  (SELECT count(*) FROM mail WHERE given_up IS NOT NULL),
-  (SELECT count(*) FROM errand WHERE given_up),
+  (SELECT extract(epoch FROM now() - min(due))::float8 FROM outbox WHERE attempts < {ATTEMPTS}),
+  {count(f"FROM outbox WHERE attempts >= {ATTEMPTS}")},
+  {count("FROM mail WHERE given_up IS NOT NULL")},
+  {count("FROM errand WHERE given_up")},
   (SELECT extract(epoch FROM now() - min(e.recorded))::float8 FROM (
      SELECT recorded FROM audit_event
      WHERE seq > coalesce((SELECT high FROM audit_block ORDER BY number DESC LIMIT 1), 0)
      ORDER BY seq LIMIT 1) e),
-  (SELECT count(*) FROM damaged_instance),
+  {count("FROM damaged_instance")},
   (SELECT max(finished) FROM integrity_check),
   (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()), current_setting('max_connections')::int"""
 
@@ -71,7 +72,7 @@ async def show(site: Site, request: Request, session: Session) -> Response:
 
 
 def _state(who: Origin) -> Work[Row]:
-    (row,) = yield Statement(_STATE, (ATTEMPTS, ATTEMPTS))
+    (row,) = yield Statement(_STATE)
     yield looking.listed(who, "health")
     return row
 
@@ -89,15 +90,15 @@ def checks(row: Row) -> list[Check]:
         Check(
             "Events", "none waits" if waits is None else f"the oldest waits since {_span(waits)}", (waits or 0) < LATE
         ),
-        Check("Events given up", f"{stuck}", not stuck),
-        Check("Mails given up", f"{mails}", not mails),
-        Check("Sending to other systems given up", f"{errands}", not errands),
+        Check("Events given up", told(stuck), not stuck),
+        Check("Mails given up", told(mails), not mails),
+        Check("Sending to other systems given up", told(errands), not errands),
         Check(
             "Audit trail",
             "is sealed up to now" if not unsealed or unsealed < UNSEALED else f"is not sealed since {_span(unsealed)}",
             not unsealed or unsealed < UNSEALED,
         ),
-        Check("Damaged images", f"{damaged}; {_checked(checked)}", not damaged),
+        Check("Damaged images", f"{told(damaged)}; {_checked(checked)}", not damaged),
     ]
 
 

@@ -184,6 +184,24 @@ def test_an_app_has_so_many_requests(store: Store, monkeypatch: pytest.MonkeyPat
     keep(2, "other")
 
 
+def test_requests_of_an_app_are_counted_by_an_index(store: Store) -> None:
+    """Those of others, however many, are not read for it."""
+    store.sql(
+        """INSERT INTO commitment (transaction_uid, aet, digest, count, list, is_duplicate)
+           SELECT '1.' || n, 'CT' || n, '', 0, '', false FROM generate_series(1, 5000) n"""
+    )
+    store.sql("ANALYZE commitment")
+    app = at_once.asking(MODALITY, uid(1), (Reference(CT, uid(1)),))
+    work = at_once.keep(MODALITY, app, Judged([], [], []))
+    next(work)
+    counting = work.send([])
+    with store.pool.connection() as connection:
+        rows = connection.execute(f"EXPLAIN {counting.sql}", counting.params).fetchall()
+    plan = "\n".join(text for (text,) in rows)
+    assert "commitment_aet" in plan
+    assert "Seq Scan" not in plan
+
+
 def test_patients_of_what_is_told_are_known(store: Store) -> None:
     """The trail can say of whom a peer was told something."""
     store.add(part10(data_set()))
