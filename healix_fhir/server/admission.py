@@ -2,8 +2,9 @@
 
 Clinical work and bulk work have places of their own, so that exports never keep a read waiting. Whoever finds no place
 waits in a line of its class; each line is bounded in number and in time, and callers in it take turns: one that sends
-a thousand requests at once waits for itself, and another is served after one of them. What finds the line full, or
-stands in it for too long, is refused with 503 and `Retry-After`; a caller with too many requests in line gets 429.
+a thousand requests at once waits for itself, and another is served after one of them. Room in a full line is taken
+from whoever has most in it, so that a few callers cannot keep all others out of it. What finds no room, or stands in
+line for too long, is refused with 503 and `Retry-After`; what a caller has too much in line, with 429.
 A caller is a token that was good here before; all others are their address, whatever they claim to be.
 
 Only work takes a place: it is left while the caller sends its body or reads its answer, so that slow callers hold none.
@@ -75,17 +76,19 @@ class Line:
     async def enter(self, who: Callable[[], str]) -> None:
         """Take a place, as soon as it is the turn of the caller, whom `who` tells where there is none.
 
-        Raises Unavailable when the line is full or does not move, Busy when this caller has too many in it.
+        Raises Unavailable when the line is full or does not move, Busy when this caller has too many in it, or most of
+        all when another comes.
         """
         if self._busy < self._terms.at_once:
             self._busy += 1
             return
-        if self._count >= self._terms.waiting:
-            raise _refused()
         caller = who()
+        count = len(self._waiting.get(caller, ()))
+        if count >= self._terms.each:
+            raise _too_many()
+        if self._count >= self._terms.waiting:
+            self._make_room(count)
         own = self._waiting.setdefault(caller, deque())
-        if len(own) >= self._terms.each:
-            raise HealixError(Category.BUSY, "too many requests of yours are waiting already", retry_after=RETRY_AFTER)
         turn = asyncio.get_running_loop().create_future()
         own.append(turn)
         self._count += 1
@@ -115,8 +118,18 @@ class Line:
         """Go on with what is begun: that waits for nobody."""
         self._busy += 1
 
+    def _make_room(self, count: int) -> None:
+        """Send away the last request of whoever has most in line. Raises Unavailable where even that one has no more
+        than `count` of the caller's and the one that comes.
+        """
+        own = max(self._waiting.values(), key=len, default=())
+        if not own or len(own) <= count + 1:
+            raise _refused()
+        own.pop().set_exception(_too_many())
+        self._count -= 1
+
     def _give_up(self, caller: str, turn: asyncio.Future[None]) -> None:
-        if turn.done() and not turn.cancelled():
+        if turn.done() and not turn.cancelled() and turn.exception() is None:
             self.leave()  # the place came too late
             return
         own = self._waiting.get(caller)
@@ -236,6 +249,10 @@ class _Visit:
         self._away -= 1
         if self._away == 0:
             self._line.come_back()
+
+
+def _too_many() -> HealixError:
+    return HealixError(Category.BUSY, "too many requests of yours are waiting already", retry_after=RETRY_AFTER)
 
 
 def _refused() -> HealixError:

@@ -146,20 +146,45 @@ def test_strangers_share_the_turns_of_their_address() -> None:
 
 
 def test_the_line_is_bounded() -> None:
-    """What finds the line full is refused as Unavailable, too many of one caller as Busy; both are counted."""
+    """What finds no room is refused as Unavailable, too many of one caller as Busy; both are counted."""
 
     async def check() -> None:
         server = Server()
-        for name in ("a1", "a2", "a3", "a4", "b1", "c1"):
+        for name in ("a1", "a2", "a3", "a4", "b1", "c1", "d1"):
             await server.ask(name, name[0])
         refused = {name: server.refusal(name) for name in server.tasks}
         assert {name: why for name, why in refused.items() if why} == {
+            "a3": Category.BUSY,
             "a4": Category.BUSY,
-            "c1": Category.UNAVAILABLE,
+            "d1": Category.UNAVAILABLE,
         }
         counted = server.telemetry.render().decode()
-        assert 'healix_http_refused_total{reason="busy",work="clinical"} 1.0' in counted
+        assert 'healix_http_refused_total{reason="busy",work="clinical"} 2.0' in counted
         assert 'healix_http_refused_total{reason="unavailable",work="clinical"} 1.0' in counted
+
+    on_a_loop(check)
+
+
+def test_a_few_callers_do_not_keep_others_out() -> None:
+    """Two addresses that fill the line have theirs sent away, the latest first, for as long as others have fewer."""
+
+    async def check() -> None:
+        server = Server(Terms(at_once=1, waiting=8, each=4, seconds=60))
+        await server.ask("first")
+        crowd = {f"{letter}{n}": f"192.0.2.{place}" for n in range(1, 5) for place, letter in ((1, "a"), (2, "b"))}
+        for name, address in crowd.items():
+            await server.ask(name, "forged", address)
+        others = [f"{letter}{n}" for n in range(1, 3) for letter in "cd"]
+        for name in others:
+            await server.ask(name, "forged", f"192.0.2.{name[0]}")
+        refused = {name for name in server.tasks if server.refusal(name)}
+        assert refused == {"a3", "a4", "b3", "b4"}
+        assert {server.refusal(name) for name in refused} == {Category.BUSY}
+        await server.ask("c3", "forged", "192.0.2.c")
+        assert server.refusal("c3") is Category.UNAVAILABLE
+        for name in ("first", "a1", "b1", "c1", "d1", "a2", "b2", "c2", "d2"):
+            assert server.begun[-1] == name
+            await server.end(name)
 
     on_a_loop(check)
 
