@@ -11,8 +11,9 @@ from healix_fhir.kernel.errors import Category, HealixError, invalid
 from healix_fhir.kernel.language.catalogue import say
 from healix_fhir.model.definitions import TYPES
 from healix_fhir.pages.admin.clients import CLIENTS
-from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
+from healix_fhir.pages.admin.gate import at, is_fresh
 from healix_fhir.pages.admin.registration import GRANTS, METHODS, Filled, filled, registration, written
+from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from healix_fhir.search.granular import ScopeQueries

@@ -12,8 +12,9 @@ from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.language.catalogue import say
 from healix_fhir.model.definitions import TYPES
-from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
+from healix_fhir.pages.admin.gate import at, is_fresh
 from healix_fhir.pages.admin.registration import EMPTY, METHODS, Filled, filled, registration
+from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from healix_fhir.search.granular import ScopeQueries

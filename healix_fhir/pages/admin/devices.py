@@ -10,7 +10,8 @@ from starlette.responses import RedirectResponse, Response
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.operation.pairing import part
-from healix_fhir.pages.admin.gate import Fields, at
+from healix_fhir.pages.admin.gate import at
+from healix_fhir.pages.gate import Fields
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from smart_auth.access import AccessContext

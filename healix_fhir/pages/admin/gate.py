@@ -10,27 +10,19 @@ Spec: OWASP ASVS 5.0 7.5.3
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.errors import forbidden
 from healix_fhir.pages.authorize.flow import LOGIN
-from healix_fhir.pages.form import check_csrf, read_fields
+from healix_fhir.pages.gate import Act, Fields, Gate, Handler, one
 from healix_fhir.pages.site import Site
 from smart_auth.oauth.sessions import Session
 
 ADMIN = "/admin"
 REFUSED = "This page is for administrators."
-
-Handler = Callable[[Site, Request], Awaitable[Response]]
-Show = Callable[[Site, Request, Session], Awaitable[Response]]
-Fields = Mapping[str, list[str]]
-"""What a form holds, each name with its values in order."""
-Act = Callable[[Site, Request, Session, Fields], Awaitable[Response]]
-
 
 Dangerous = Callable[[Fields], bool]
 """Whether what a form asks for takes a fresh login."""
@@ -61,39 +53,6 @@ def is_fresh(session: Session) -> bool:
     return session.since > time.time() - FRESH
 
 
-def showing(show: Show) -> Handler:
-    """A page that administrators may look at."""
-
-    async def handler(site: Site, request: Request) -> Response:
-        session = await _administrator(site, request)
-        return RedirectResponse(LOGIN, 303) if session is None else await show(site, request, session)
-
-    return handler
-
-
-def acting(act: Act, dangerous: Dangerous | None = None) -> Handler:
-    """A form that administrators may send from one of these pages; a `dangerous` one only after a fresh login."""
-
-    async def handler(site: Site, request: Request) -> Response:
-        fields: dict[str, list[str]] = {}
-        for name, value in await read_fields(request):
-            fields.setdefault(name, []).append(value)
-        session = await _administrator(site, request)
-        if session is None:
-            return RedirectResponse(LOGIN, 303)
-        check_csrf(request, site.session_cookie, {"csrf": one(fields, "csrf")})
-        if dangerous is not None and dangerous(fields) and not is_fresh(session):
-            return RedirectResponse(AGAIN, 303)
-        return await act(site, request, session, fields)
-
-    return handler
-
-
-def one(fields: Fields, name: str) -> str:
-    """The first value of a field, without what is around it; empty when it was not sent."""
-    return fields.get(name, [""])[0].strip()
-
-
 def at(*parts: str) -> str:
     """An address of these pages."""
     return "/".join((ADMIN, *(quote(part, safe="") for part in parts)))
@@ -104,3 +63,15 @@ async def _administrator(site: Site, request: Request) -> Session | None:
     if session is not None and session.account.role != "admin":
         raise forbidden(REFUSED)
     return session
+
+
+GATE = Gate(_administrator)
+
+
+def acting(act: Act[Session], dangerous: Dangerous | None = None) -> Handler:
+    """A form that administrators may send from one of these pages; a `dangerous` one only after a fresh login."""
+
+    def first(session: Session, fields: Fields) -> str | None:
+        return AGAIN if dangerous is not None and dangerous(fields) and not is_fresh(session) else None
+
+    return GATE.acting(act, first)

@@ -16,7 +16,8 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work, atransaction
 from healix_fhir.kernel.errors import invalid, not_found
 from healix_fhir.kernel.outbox import ATTEMPTS
-from healix_fhir.pages.admin.gate import Fields, at
+from healix_fhir.pages.admin.gate import at
+from healix_fhir.pages.gate import Fields
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from smart_auth.administration import looking

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from healix_fhir.kernel.language.catalogue import Words
-from healix_fhir.pages.admin.gate import Fields, one
+from healix_fhir.pages.gate import Fields, one
 from smart_auth.oauth.clients import Client, NewClient
 
 METHODS = Words(

@@ -8,8 +8,9 @@ from starlette.responses import RedirectResponse, Response
 from dicomweb.study.retention import Rule, put, remove, rules
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid
-from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
+from healix_fhir.pages.admin.gate import at, is_fresh
 from healix_fhir.pages.admin.studies import STUDIES, access
+from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
 from smart_auth.oauth.sessions import Session

@@ -18,8 +18,9 @@ from healix_fhir.imaging.labels import labels_of
 from healix_fhir.imaging.reconcile import assign
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
-from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
+from healix_fhir.pages.admin.gate import at, is_fresh
 from healix_fhir.pages.admin.studies import FORM_LABELS, STUDIES, access
+from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
 from smart_auth.access import AccessContext

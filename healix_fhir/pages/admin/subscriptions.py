@@ -7,7 +7,8 @@ from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
-from healix_fhir.pages.admin.gate import Fields, at
+from healix_fhir.pages.admin.gate import at
+from healix_fhir.pages.gate import Fields
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from healix_fhir.subscription import overview

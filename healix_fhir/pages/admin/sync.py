@@ -15,7 +15,8 @@ from healix_fhir.care.sync.standing import Standing
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.language.catalogue import Words
-from healix_fhir.pages.admin.gate import Fields, at, one
+from healix_fhir.pages.admin.gate import at
+from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from smart_auth.administration import looking

@@ -11,8 +11,9 @@ from starlette.responses import RedirectResponse, Response
 from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid
-from healix_fhir.pages.admin.gate import Fields, at, is_fresh, one
+from healix_fhir.pages.admin.gate import at, is_fresh
 from healix_fhir.pages.admin.users import USERS, linked
+from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site, origin
 from smart_auth.account.home import Home

@@ -10,9 +10,10 @@ from starlette.responses import RedirectResponse, Response
 
 from healix_fhir.kernel.database import atransaction
 from healix_fhir.model.json import decode, encode
-from healix_fhir.pages.admin.gate import ADMIN, Fields, one
+from healix_fhir.pages.admin.gate import ADMIN
 from healix_fhir.pages.alerts import asked
 from healix_fhir.pages.alerts.rules import MOST, form, line, states_of
+from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.measures import ProblemError
 from healix_fhir.pages.people import resources
 from healix_fhir.pages.render import page

@@ -16,8 +16,9 @@ from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 from healix_fhir.model.json import encode
 from healix_fhir.operation.prescription.repeats import repeats_of
+from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.prescription.finding import ASKED, REQUEST, order_of, requester, resources_of
-from healix_fhir.pages.prescription.gate import ADDRESS, Caller, Fields, named, one
+from healix_fhir.pages.prescription.gate import ADDRESS, Caller, named
 from healix_fhir.pages.prescription.shown import based_on, patient_of
 from healix_fhir.pages.site import Site
 

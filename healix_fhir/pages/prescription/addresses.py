@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from healix_fhir.pages.prescription import acting as acts
-from healix_fhir.pages.prescription import listing, printing, signing, taking, writing
-from healix_fhir.pages.prescription.gate import ADDRESS, Handler, acting, showing
+from healix_fhir.pages.gate import Handler
+from healix_fhir.pages.prescription import acting, listing, printing, signing, taking, writing
+from healix_fhir.pages.prescription.gate import ADDRESS, CLINICIANS, PEOPLE
 from healix_fhir.pages.prescription.listing import REFILLS
 
 ONE = f"{ADDRESS}/{{id}}"
 MEDICINES = "/account/medicines"
 SHOWN: Mapping[str, Handler] = {
-    ADDRESS: showing(listing.show),
-    REFILLS: showing(listing.refills, clinicians=True),
-    f"{ADDRESS}/write": showing(writing.show, clinicians=True),
-    ONE: showing(signing.show, clinicians=True),
-    f"{ONE}/pdf": showing(printing.show),
+    ADDRESS: PEOPLE.showing(listing.show),
+    REFILLS: CLINICIANS.showing(listing.refills),
+    f"{ADDRESS}/write": CLINICIANS.showing(writing.show),
+    ONE: CLINICIANS.showing(signing.show),
+    f"{ONE}/pdf": PEOPLE.showing(printing.show),
 }
 """What is answered to GET; in this order."""
 SENT: Mapping[str, Handler] = {
-    f"{ADDRESS}/write": acting(writing.save, clinicians=True),
-    f"{ADDRESS}/write/check": acting(writing.check, clinicians=True),
-    f"{ONE}/check": acting(signing.check, clinicians=True),
-    f"{ONE}/sign": acting(signing.submit, clinicians=True),
-    f"{ONE}/remove": acting(signing.remove, clinicians=True),
-    f"{ONE}/renew": acting(signing.renew, clinicians=True),
-    f"{ONE}/decline": acting(signing.decline, clinicians=True),
-    f"{ONE}/status": acting(acts.change, clinicians=True),
-    f"{ONE}/dispense": acting(acts.dispense, clinicians=True),
-    f"{ONE}/refill": acting(acts.ask),
-    f"{ONE}/withdraw": acting(acts.withdraw),
-    MEDICINES: acting(taking.add),
-    f"{MEDICINES}/{{id}}/end": acting(taking.end),
+    f"{ADDRESS}/write": CLINICIANS.acting(writing.save),
+    f"{ADDRESS}/write/check": CLINICIANS.acting(writing.check),
+    f"{ONE}/check": CLINICIANS.acting(signing.check),
+    f"{ONE}/sign": CLINICIANS.acting(signing.submit),
+    f"{ONE}/remove": CLINICIANS.acting(signing.remove),
+    f"{ONE}/renew": CLINICIANS.acting(signing.renew),
+    f"{ONE}/decline": CLINICIANS.acting(signing.decline),
+    f"{ONE}/status": CLINICIANS.acting(acting.change),
+    f"{ONE}/dispense": CLINICIANS.acting(acting.dispense),
+    f"{ONE}/refill": PEOPLE.acting(acting.ask),
+    f"{ONE}/withdraw": PEOPLE.acting(acting.withdraw),
+    MEDICINES: PEOPLE.acting(taking.add),
+    f"{MEDICINES}/{{id}}/end": PEOPLE.acting(taking.end),
 }
 """What takes a form by POST."""

@@ -22,8 +22,9 @@ from healix_fhir.operation.prescription.order import Draft, draft_of
 from healix_fhir.operation.prescription.recording import ACTIONS, Answer
 from healix_fhir.operation.prescription.repeats import repeats
 from healix_fhir.operation.prescription.sign import sign
+from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.prescription.finding import REQUEST, medications_of, order_of, whose
-from healix_fhir.pages.prescription.gate import ADDRESS, Caller, Fields, named, one
+from healix_fhir.pages.prescription.gate import ADDRESS, Caller, named
 from healix_fhir.pages.prescription.listing import REFILLS
 from healix_fhir.pages.prescription.shown import based_on, line, patient_of
 from healix_fhir.pages.render import page

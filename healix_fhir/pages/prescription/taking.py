@@ -15,8 +15,9 @@ from healix_fhir.kernel import clock
 from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.json import decode, encode
+from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.prescription.finding import STATEMENT, requester, whose
-from healix_fhir.pages.prescription.gate import ADDRESS, Caller, Fields, named, one
+from healix_fhir.pages.prescription.gate import ADDRESS, Caller, named
 from healix_fhir.pages.prescription.shown import patient_of
 from healix_fhir.pages.site import Site
 

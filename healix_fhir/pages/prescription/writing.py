@@ -24,8 +24,9 @@ from healix_fhir.operation.prescription.check import ORDER_SELECT, look_at, look
 from healix_fhir.operation.prescription.dosage import PERIODS, ROUTES, UNITS, WHEN, Chosen, dosage
 from healix_fhir.operation.prescription.finding import Finding
 from healix_fhir.operation.prescription.medication_search import find_medications
+from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.prescription.finding import REQUEST, whose
-from healix_fhir.pages.prescription.gate import ADDRESS, Caller, Fields, one
+from healix_fhir.pages.prescription.gate import ADDRESS, Caller
 from healix_fhir.pages.present import Person
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from healix_fhir.pages.gate import Handler
 from healix_fhir.pages.reading import choosing, listing, pictures, results, writing
-from healix_fhir.pages.reading.gate import PICTURE, READING, RESULTS, Handler, acting, showing
+from healix_fhir.pages.reading.gate import CLINICIANS, PEOPLE, PICTURE, READING, RESULTS, acting
 
 SHOWN: Mapping[str, Handler] = {
-    READING: showing(listing.show),
-    f"{READING}/{{id}}": showing(writing.show),
-    f"{READING}/{{id}}/images": showing(choosing.show),
-    PICTURE: showing(pictures.show, clinicians=False),
-    RESULTS: showing(results.show, clinicians=False),
-    f"{RESULTS}/{{id}}": showing(results.one, clinicians=False),
-    f"{RESULTS}/{{id}}/pdf": showing(results.pdf, clinicians=False),
+    READING: CLINICIANS.showing(listing.show),
+    f"{READING}/{{id}}": CLINICIANS.showing(writing.show),
+    f"{READING}/{{id}}/images": CLINICIANS.showing(choosing.show),
+    PICTURE: PEOPLE.showing(pictures.show),
+    RESULTS: PEOPLE.showing(results.show),
+    f"{RESULTS}/{{id}}": PEOPLE.showing(results.one),
+    f"{RESULTS}/{{id}}/pdf": PEOPLE.showing(results.pdf),
 }
 """What is answered to GET."""
 SENT: Mapping[str, Handler] = {

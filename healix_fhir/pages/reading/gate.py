@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from healix_fhir.kernel.errors import forbidden, not_found
 from healix_fhir.kernel.ids import is_logical_id
-from healix_fhir.pages.form import check_csrf, read_fields
+from healix_fhir.pages.gate import Gate, Handler
 from healix_fhir.pages.site import Site
-from healix_fhir.pages.whose import LOGIN, asking
+from healix_fhir.pages.whose import asking
 from smart_auth.access import AccessContext
 from smart_auth.oauth.sessions import Session
 from smart_auth.scope import parse
@@ -27,8 +27,8 @@ LARGEST = 256 * 1024
 """Bytes of a form with a report: its text is longer than other forms', and thrice as long on its way."""
 
 Json = dict[str, Any]
-Handler = Callable[[Site, Request], Awaitable[Response]]
 Fields = Mapping[str, str]
+"""What a form holds: of each name the first value."""
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -49,34 +49,6 @@ class Caller(msgspec.Struct, frozen=True):
         return {"username": self.session.account.username, "csrf": self.session.csrf, "clinical": bool(self.own)}
 
 
-Show = Callable[[Site, Request, Caller], Awaitable[Response]]
-Act = Callable[[Site, Request, Caller, Fields], Awaitable[Response]]
-
-
-def showing(show: Show, *, clinicians: bool = True) -> Handler:
-    """A page."""
-
-    async def handler(site: Site, request: Request) -> Response:
-        caller = await _caller(site, request, clinicians=clinicians)
-        return RedirectResponse(LOGIN, 303) if caller is None else await show(site, request, caller)
-
-    return handler
-
-
-def acting(act: Act) -> Handler:
-    """A form of clinicians."""
-
-    async def handler(site: Site, request: Request) -> Response:
-        fields = dict(reversed(await read_fields(request, largest=LARGEST)))
-        caller = await _caller(site, request, clinicians=True)
-        if caller is None:
-            return RedirectResponse(LOGIN, 303)
-        check_csrf(request, site.session_cookie, fields)
-        return await act(site, request, caller, fields)
-
-    return handler
-
-
 def named(request: Request) -> str:
     """The id in an address. Raises NotFound for what is none."""
     id_ = str(request.path_params["id"])
@@ -85,10 +57,28 @@ def named(request: Request) -> str:
     return id_
 
 
-async def _caller(site: Site, request: Request, *, clinicians: bool) -> Caller | None:
+async def _caller(site: Site, request: Request) -> Caller | None:
     found = await asking(site, request, SCOPE)
-    if found is None:
-        return None
-    if clinicians and found[0].account.practitioner is None:
+    return None if found is None else Caller(*found)
+
+
+async def _clinician(site: Site, request: Request) -> Caller | None:
+    caller = await _caller(site, request)
+    if caller is not None and not caller.own:
         raise forbidden("This page is for clinicians.")
-    return Caller(*found)
+    return caller
+
+
+PEOPLE = Gate(_caller)
+"""Before pages for patients and clinicians."""
+CLINICIANS = Gate(_clinician, LARGEST)
+"""Before pages for clinicians alone."""
+
+
+def acting(act: Callable[[Site, Request, Caller, Fields], Awaitable[Response]]) -> Handler:
+    """A form of clinicians, whose fields are texts."""
+
+    async def texts(site: Site, request: Request, caller: Caller, fields: Mapping[str, list[str]]) -> Response:
+        return await act(site, request, caller, {name: values[0] for name, values in fields.items()})
+
+    return CLINICIANS.acting(texts)
