@@ -23,13 +23,23 @@ def migrate(url: str) -> None:
 
     A second caller waits for the first and then finds nothing to do. A killed one leaves whole migrations only; the
     next start goes on after the last of them. Nothing is loaded or locked when the schema is up to date already.
-    Raises Unavailable for a database whose restore was cut off.
+    Raises Unavailable for a database whose restore was cut off, or that is not of UTF-8.
     """
     with psycopg.connect(url, autocommit=True) as connection:
+        refuse_encoding(connection.info.parameter_status("server_encoding"))
         refuse_restoring(connection)
         if current(connection) == head():
             return
     upgrade(url)
+
+
+def refuse_encoding(encoding: str | None) -> None:
+    """Raise Unavailable when the database holds its texts otherwise than in UTF-8: not all that comes could be kept."""
+    if encoding != "UTF8":
+        raise HealixError(
+            Category.UNAVAILABLE,
+            f"the database's encoding is {encoding}; make it with `CREATE DATABASE … ENCODING 'UTF8'`",
+        )
 
 
 def refuse_restoring(connection: Connection[Row]) -> None:

@@ -6,6 +6,7 @@ They are not run here: there are no images to be had where the tests run.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import re
 import shutil
 import subprocess
@@ -103,6 +104,17 @@ def test_compose_keeps_the_database_inside() -> None:
     for name in ("database", "store"):
         assert COMPOSE["services"][name]["networks"] == ["inside"]
         assert "ports" not in COMPOSE["services"][name]
+
+
+def test_compose_shows_the_web_nodes_one_proxy() -> None:
+    """The proxy reaches them by the network on which its address is trusted, and nobody else is given that address."""
+    proxy, web = COMPOSE["services"]["proxy"], COMPOSE["services"]["web-1"]
+    assert set(proxy["networks"]) & set(web["networks"]) == {"inside"}
+    address = proxy["networks"]["inside"]["ipv4_address"]
+    assert web["environment"]["HEALIX_TRUSTED_PROXIES"] == address
+    (given,) = COMPOSE["networks"]["inside"]["ipam"]["config"]
+    assert ipaddress.ip_address(address) in ipaddress.ip_network(given["subnet"])
+    assert ipaddress.ip_address(address) not in ipaddress.ip_network(given["ip_range"])
 
 
 def test_kubernetes_applies_every_file() -> None:

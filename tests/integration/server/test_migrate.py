@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.server.migrate import LOCK, current, head, migrate
 from healix_fhir.server.schema import metadata
 
@@ -97,3 +98,18 @@ def wait_for_end(connection: psycopg.Connection[tuple[object, ...]]) -> None:
     while connection.execute(sql, (LOCK,)).fetchall():
         assert time.monotonic() < deadline, "the killed migration still holds its lock"
         time.sleep(0.05)
+
+
+def test_a_database_of_another_encoding_is_refused(postgres_url: str) -> None:
+    """It is said in a line how it has to be made, before anything is made in it."""
+    name = "latin"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    try:
+        url = postgres_url.replace("/postgres?", f"/{name}?")
+        with pytest.raises(HealixError, match="encoding is SQL_ASCII") as raised:
+            migrate(url)
+        assert raised.value.category is Category.UNAVAILABLE
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
