@@ -61,7 +61,17 @@ _KEPT = "SELECT jsonb_agg(to_jsonb(t) ORDER BY t)::text FROM {} t"
 _PUT_BACK = "INSERT INTO {0} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_recordset(NULL::{0}, %s)"
 _COUNTERS = "SELECT format('%I.%I', schemaname, sequencename), start_value, last_value FROM pg_sequences"
 _COUNTED = "SELECT setval(%s::regclass, %s, %s)"
-_LEFT = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{}'"
+_LEFT = """
+DO $$ BEGIN
+  FOR look IN 1..5000 LOOP
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}';
+    EXIT WHEN NOT FOUND;
+    PERFORM pg_sleep(0.002), pg_stat_clear_snapshot();
+  END LOOP;
+END $$"""
+"""Ends who is connected, and waits for it: PostgreSQL itself would look again after a tenth of a second only, which is
+longer than all else takes that is done between two tests.
+"""
 
 
 class Databases:
