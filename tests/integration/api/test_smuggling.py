@@ -107,8 +107,9 @@ def test_what_is_ambiguous_ends_the_connection(address: tuple[str, int], sent: b
 def test_what_is_plain_is_read(address: tuple[str, int]) -> None:
     """Requests of known length, in chunks, and without a body follow each other on one connection."""
     asked.clear()
+    last = HIDDEN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     sent = (
-        POST + LENGTH + b"\r\n" + HIDDEN + POST + b"Transfer-Encoding: chunked\r\n\r\n2;x=y\r\nab\r\n0\r\n\r\n" + HIDDEN
+        POST + LENGTH + b"\r\n" + HIDDEN + POST + b"Transfer-Encoding: chunked\r\n\r\n2;x=y\r\nab\r\n0\r\n\r\n" + last
     )
     assert exchange(address, sent).count(b"HTTP/1.1 200") == 3
     assert asked == ["/seen", "/seen", "/hidden"]

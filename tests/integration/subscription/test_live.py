@@ -18,6 +18,8 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
 from healix_fhir.api.live import process
+from healix_fhir.api.live import socket as sockets
+from healix_fhir.api.live import stream as streams
 from healix_fhir.care.relationships import handle
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.database import run, transaction
@@ -61,6 +63,13 @@ class Nodes:
     def socket(self) -> str:
         """The address of the second node's sockets."""
         return f"ws{self.second.url.removeprefix('http')}/subscriptions/websocket"
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open connections look at the store once a second: nothing wakes them when their Subscription is switched off."""
+    for kind in (sockets, streams):
+        monkeypatch.setattr(kind, "PULSE", 1.0)
 
 
 @pytest.fixture
@@ -128,6 +137,7 @@ def test_a_socket_is_bound_and_told(nodes: Nodes) -> None:
 
 
 @pytest.mark.spec("FHIR R4 subscription.html#2.46.7.2")
+@pytest.mark.usefixtures("often")
 def test_a_socket_is_pinged(nodes: Nodes) -> None:
     """R4's own form: bind, bound, ping; the token comes as a header or as a subprotocol."""
     token = nodes.first.token(EVERYTHING)
@@ -229,6 +239,7 @@ def event(lines: Iterator[str]) -> tuple[int, dict[str, Any]]:
 
 
 @pytest.mark.spec("HTML server-sent-events.html#last-event-id")
+@pytest.mark.usefixtures("often")
 def test_a_stream_goes_on_where_it_was(nodes: Nodes, pool: Pool) -> None:
     """With a token, or the session of who wrote the Subscription; from now on, or after the last event read."""
     user(pool, "root", role="admin")
