@@ -15,7 +15,8 @@ from starlette.responses import Response
 
 from dicomweb.archive.aside import aside
 from dicomweb.pixel.rendering import Look, Viewport
-from dicomweb.study.key_images import Mark, Marked, chosen, marked
+from dicomweb.study import key_images
+from dicomweb.study.key_images import Mark, Marked, chosen
 from dicomweb.study.pictures import Shown
 from dicomweb.uid import is_uid
 from healix_fhir.care.reports.record.images import drawn
@@ -50,7 +51,9 @@ async def show(site: Site, request: Request, caller: Caller) -> Response:
     mark = Mark(given.get("instance", ""), number(frame) if frame else None, state=given.get("state", ""))
     found = []
     if is_uid(study) and is_uid(mark.instance):
-        found = await atransaction(site.pool, lambda: marked(caller.access, study, [mark], "retrieve-thumbnail"))
+        found = await atransaction(
+            site.pool, lambda: key_images.marked(caller.access, study, [mark], "retrieve-thumbnail")
+        )
     if not found or site.archive is None:
         raise not_found("There is no such image.")
     look = Look(viewport=LARGE if given.get("size") == "large" else SMALL)
