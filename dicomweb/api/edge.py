@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 from psycopg import AsyncConnection
@@ -25,13 +26,15 @@ from dicomweb.study.query import Query
 from dicomweb.study.reader import Reader
 from dicomweb.study.receive import Receiver
 from dicomweb.workitem.create import PatientFinder
-from healix_fhir.kernel.database import Row
+from healix_fhir.kernel.database import Row, Work, aat_once
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.memory import Memory
 from healix_fhir.kernel.refusal import as_refusal
+from healix_fhir.kernel.standby import Standby
 from smart_auth.access import AccessContext
 from smart_auth.challenge import Gate, challenge
 
+T = TypeVar("T")
 PICTURES = 32 << 20
 """Bytes of pictures that a process remembers."""
 
@@ -41,7 +44,8 @@ class Edge:
     """The services of one web process. `base` is the DICOMweb base URL without a slash at the end; `max_request` the
     largest STOW-RS request in bytes; `find_patient` knows whom a PatientID means; `reader` reads single instances;
     `duplicates` is what becomes of other content of a stored instance; `pictures` were drawn before, by their
-    tags, `documents` are metadata that were sent before, `searches` those that were read before.
+    tags, `documents` are metadata that were sent before, `searches` those that were read before. Searches and
+    metadata are looked up on the `standby` where there is one.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -56,6 +60,13 @@ class Edge:
     pictures: Memory[str, bytes] = field(default_factory=lambda: Memory(PICTURES))
     documents: Memory[Asked, Kept] = field(default_factory=lambda: Memory(CAPACITY))
     searches: Memory[Search, tuple[str, Query]] = field(default_factory=lambda: Memory(SEARCHES))
+    standby: Standby | None = None
+
+    async def looked_up(self, make: Callable[[], Work[T]], *, aside: bool = False) -> T:
+        """The result of a use case that looks up much and writes nothing but audit rows, each statement by itself."""
+        if self.standby is not None and (done := await self.standby.read(make, aside=aside)) is not None:
+            return done.result
+        return await aat_once(self.pool, make(), aside=aside)
 
 
 Handler = Callable[[Edge, Request, AccessContext], Awaitable[Response]]

@@ -18,7 +18,6 @@ from dicomweb.api.unsupported import is_ignored, supported
 from dicomweb.index.naming import is_name
 from dicomweb.study.parameters import STEERING, parse
 from dicomweb.study.query import COUNTED, Level, Query, count, query, reads_metadata
-from healix_fhir.kernel.database import aat_once, atransaction
 from smart_auth.access import AccessContext
 
 FORMS = (*ATTRIBUTES, Offer(CSV))
@@ -32,7 +31,7 @@ def search(level: Level) -> Handler:
         headers = request.headers
         form = Search(level, *_named(request), headers.get("accept", ""), headers.get("accept-charset", ""))
         kind, asked = edge.searches.get(form) or _remembered(edge, form, request)
-        found = await aat_once(edge.pool, query(access, asked, base=edge.base), aside=reads_metadata(asked))
+        found = await edge.looked_up(lambda: query(access, asked, base=edge.base), aside=reads_metadata(asked))
         if kind == CSV:
             answer = Response(table(found.objects), 200, PRIVATE, f"{CSV}; charset=utf-8; header=present")
         else:
@@ -47,7 +46,7 @@ def counting(level: Level) -> Handler:
 
     async def handler(edge: Edge, request: Request, access: AccessContext) -> Response:
         asked = _asked(level, edge, request)
-        total = await atransaction(edge.pool, lambda: count(access, asked))
+        total = await edge.looked_up(lambda: count(access, asked))
         answer = Response(msgspec.json.encode({"count": total}), 200, PRIVATE, "application/json")
         return _warned(answer, edge, asked, 0)
 

@@ -213,9 +213,9 @@ async def metadata(edge: Edge, request: Request, access: AccessContext) -> Respo
     uids = path["study"], path.get("series"), path.get("instance")
     form = Asked(uids, kind, named, taken_by(request))
     kept = edge.documents.get(form)
-    if kept is not None and await aat_once(edge.pool, unchanged(access, *uids, kept.state)):
+    if kept is not None and await _is_unchanged(edge, access, uids, kept):
         return sent(request, kept.document, KEPT)
-    found = await aat_once(edge.pool, retrieve.metadata(access, *uids))
+    found = await edge.looked_up(lambda: retrieve.metadata(access, *uids))
     digest = xxh3_128(f"{kind} {edge.base} {narrowed}".encode())
     for one in found:
         digest.update(one.instance.encode())
@@ -226,6 +226,12 @@ async def metadata(edge: Edge, request: Request, access: AccessContext) -> Respo
     made = await coded(body, content_type, form.coding, f'"{digest.hexdigest()}"')
     edge.documents.put(form, Kept(state_of(one.mark for one in found), made), form.weight(made))
     return sent(request, made, KEPT)
+
+
+async def _is_unchanged(
+    edge: Edge, access: AccessContext, uids: tuple[str, str | None, str | None], kept: Kept
+) -> bool:
+    return await edge.looked_up(lambda: unchanged(access, *uids, kept.state))
 
 
 def _shown(found: Sequence[Described], base: str, narrowed: Fields) -> list[bytes]:

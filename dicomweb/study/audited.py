@@ -6,8 +6,11 @@ times.
 
 from __future__ import annotations
 
-from healix_fhir.kernel.audit import AuditRow
-from healix_fhir.kernel.database import Fragment, Statement
+import msgspec
+from msgspec.structs import replace
+
+from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.database import Fragment, Row, Statement, Work
 
 
 def audited(found: Fragment, about: Fragment, row: AuditRow, *, prepare: bool | None = None) -> Statement:
@@ -27,4 +30,22 @@ def audited(found: Fragment, about: Fragment, row: AuditRow, *, prepare: bool | 
             *about.params,
         ),
         prepare,
+        apart=lambda: _apart(found, about, row, prepare),
     )
+
+
+def _apart(found: Fragment, about: Fragment, row: AuditRow, prepare: bool | None) -> Work[list[Row]]:
+    """The same for who looks up where nothing can be written: the rows, then the audit rows, before either is shown."""
+    rows = yield Statement(
+        f"WITH found AS MATERIALIZED ({found.sql}), told AS ("
+        "SELECT coalesce(json_agg(json_build_array(a.patient, a.entity, a.query)), '[]')::text AS told"
+        f" FROM ({about.sql}) a), first AS (SELECT min(place) AS place FROM found)"
+        " SELECT f.*, f.place IS NOT NULL, CASE WHEN f.place IS NOT DISTINCT FROM i.place THEN t.told END"
+        " FROM told t CROSS JOIN first i LEFT JOIN found f ON true ORDER BY f.place",
+        (*found.params, *about.params),
+        prepare,
+    )
+    told = msgspec.json.decode(rows[0][-1], type=list[tuple[str | None, str | None, str | None]])
+    if told:
+        yield record([replace(row, patient=patient, entity=entity, query=query) for patient, entity, query in told])
+    return [one[:-2] for one in rows if one[-2]]

@@ -36,6 +36,7 @@ from healix_fhir.interaction.writing import Writing
 from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.standby import Standby
 from healix_fhir.search.match import Match
 from healix_fhir.search.searched import Searched
 from healix_fhir.store.keys import server_key
@@ -60,7 +61,8 @@ class Interactions:
     `delete_several` lets a conditional delete delete all that it matches; `wanted` is what resources must meet. A
     search is stopped after `search_seconds`. `oauth_uris` are the addresses of the OAuth server by name, `glass` the
     terms of break-glass. Imports may fetch from private networks where it `fetches_private`. `zone` is the clinic's.
-    `adviser` asks services outside what they say of orders; None where none is set up.
+    `adviser` asks services outside what they say of orders; None where none is set up. Searches and histories are read
+    on the `standby` where there is one.
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class Interactions:
         fetches_private: bool = False,
         zone: tzinfo = UTC,
         adviser: Adviser | None = None,
+        standby: Standby | None = None,
     ) -> None:
         self.pool = pool
+        self.standby = standby
         self.zone = zone
         self.search_seconds = search_seconds
         self.bases = bases
@@ -198,7 +202,7 @@ class Interactions:
     ) -> Page:
         """The versions of one resource, of a type (without id), or of everything (without type), newest first."""
         historian = Historian(self.bases[0], (await self.finder()).signer)
-        return await self._run(lambda: historian.history(access, type_name, id_, params, strict=strict))
+        return await self._looked_up(lambda: historian.history(access, type_name, id_, params, strict=strict))
 
     async def search(
         self,
@@ -210,7 +214,7 @@ class Interactions:
     ) -> Page:
         """Search a type (by its name), a compartment or everything."""
         finder = await self.finder()
-        return await self.timed(lambda: finder.search(access, searched, params, strict=strict))
+        return await self._limited(self._looked_up(lambda: finder.search(access, searched, params, strict=strict)))
 
     async def bundle(
         self,
@@ -246,15 +250,24 @@ class Interactions:
 
         Cancelling also stops the statement in the database. With `aside` as `kernel.database.atransaction`.
         """
+        return await self._limited(atransaction(self.pool, make, aside=aside))
+
+    async def _limited(self, search: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(self.search_seconds):
-                return await atransaction(self.pool, make, aside=aside)
+                return await search
         except TimeoutError as error:
             raise HealixError(
                 Category.UNAVAILABLE,
                 f"the search took longer than {self.search_seconds:g} seconds and was stopped; narrow it",
                 code="timeout",
             ) from error
+
+    async def _looked_up(self, make: Callable[[], Work[T]]) -> T:
+        """Run what looks up much and writes nothing but audit rows; a search may set a limit for its transaction."""
+        if self.standby is not None and (done := await self.standby.read(make, together=True)) is not None:
+            return done.result
+        return await atransaction(self.pool, make)
 
     async def _run(self, make: Callable[[], Work[T]]) -> T:
         return await atransaction(self.pool, make)

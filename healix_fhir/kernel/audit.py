@@ -155,4 +155,4 @@ def record(rows: Sequence[AuditRow], *, waited: bool = True) -> Statement:
 
     What is not `waited` for can be lost in a crash of the machine, unless something is committed after it that is.
     """
-    return Statement(INSERT if waited else UNWAITED, audit_params(rows))
+    return Statement(INSERT if waited else UNWAITED, audit_params(rows), writes=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -54,11 +54,16 @@ class Statement(msgspec.Struct, frozen=True):
     """One SQL statement to run. `prepare=None` leaves the choice to psycopg (prepared from its fifth use).
 
     `prepare=False` forces a plan for the actual values: needed by array predicates (see docs/decisions).
+
+    For who looks up on a standby (kernel/standby.py): `writes` says that the statement is for the primary, `apart`
+    makes the use case of the same rows that has what it writes in a statement of its own.
     """
 
     sql: str
     params: Sequence[Any] | dict[str, Any] = ()
     prepare: bool | None = None
+    writes: bool = False
+    apart: Callable[[], Generator[Statement, list[Row], list[Row]]] | None = None
 
 
 Work: TypeAlias = Generator[Statement, list[Row], T]
@@ -82,7 +87,7 @@ def run(connection: Connection[Row], work: Work[T]) -> T:
                 try:
                     cursor.execute(*posed(statement.sql, statement.params), prepare=statement.prepare)
                     rows = cursor.fetchall() if cursor.rownumber is not None else []
-                    _look(statement, began)
+                    look(statement, began)
                 except psycopg.Error as error:
                     statement = work.throw(error)
                 else:
@@ -91,7 +96,7 @@ def run(connection: Connection[Row], work: Work[T]) -> T:
             return stop.value  # type: ignore[no-any-return]
 
 
-def _look(statement: Statement, began: float) -> None:
+def look(statement: Statement, began: float) -> None:
     """Tell of a statement that took too long."""
     took = perf_counter() - began
     if took > watch.seconds:
@@ -109,7 +114,7 @@ async def arun(connection: AsyncConnection[Row], work: Work[T]) -> T:
                 try:
                     await cursor.execute(*posed(statement.sql, statement.params), prepare=statement.prepare)
                     rows = await cursor.fetchall() if cursor.rownumber is not None else []
-                    _look(statement, began)
+                    look(statement, began)
                 except psycopg.Error as error:
                     statement = work.throw(error)
                 else:
@@ -129,22 +134,22 @@ async def arun_aside(connection: AsyncConnection[Row], work: Work[T]) -> T:
     """Drive `work` like `arun`, its own computing in threads."""
     async with AsyncRawCursor(connection) as cursor:
         cursor.format = BINARY
-        step = await asyncio.to_thread(_advance, work.send, None)
+        step = await asyncio.to_thread(advance, work.send, None)
         while not isinstance(step, Finished):
             began = perf_counter()
             try:
                 await cursor.execute(*posed(step.sql, step.params), prepare=step.prepare)
                 rows = await cursor.fetchall() if cursor.rownumber is not None else []
-                _look(step, began)
+                look(step, began)
             except psycopg.Error as error:
-                step = await asyncio.to_thread(_advance, work.throw, error)
+                step = await asyncio.to_thread(advance, work.throw, error)
             else:
-                step = await asyncio.to_thread(_advance, work.send, rows)
+                step = await asyncio.to_thread(advance, work.send, rows)
         result: T = step.result
         return result
 
 
-def _advance(resume: Callable[[Any], Statement], value: Any) -> Any:
+def advance(resume: Callable[[Any], Statement], value: Any) -> Any:
     """The next statement of a use case, or its `Finished` result."""
     try:
         return resume(value)
@@ -253,18 +258,23 @@ def open_pool(url: str, *, size: int, seconds: int = 0) -> ConnectionPool[Connec
 _LIMIT = "SELECT set_config('statement_timeout', %s, FALSE)"
 
 
-async def open_async_pool(url: str, *, size: int, seconds: int = 0) -> AsyncConnectionPool[AsyncConnection[Row]]:
+async def open_async_pool(
+    url: str, *, size: int, seconds: int = 0, check: Callable[[AsyncConnection[Row]], Awaitable[None]] | None = None
+) -> AsyncConnectionPool[AsyncConnection[Row]]:
     """An asynchronous pool, opened on the running event loop. Nobody waits longer than `WAIT` for a connection.
 
-    PostgreSQL stops each statement after `seconds` (0: never), also when nobody waits for it any more.
+    PostgreSQL stops each statement after `seconds` (0: never), also when nobody waits for it any more. With `check`,
+    which raises for a connection that is not good, the database need not be there yet.
     """
 
     async def configure(connection: AsyncConnection[Row]) -> None:
+        if check is not None:
+            await check(connection)
         if seconds:
             await connection.execute(_LIMIT, (f"{seconds}s",))
 
     pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
         url, min_size=1, max_size=size, open=False, timeout=WAIT, kwargs={"autocommit": True}, configure=configure
     )
-    await pool.open(wait=True, timeout=30)
+    await pool.open(wait=check is None, timeout=30)
     return pool

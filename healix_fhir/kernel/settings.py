@@ -49,6 +49,8 @@ class Settings:
     """Where the embedded database, the images and the mail outbox live."""
     database_url: str = ""
     """PostgreSQL 15+ to use; empty: the embedded one in the data directory."""
+    database_replica_url: str = ""
+    """Hot standby of that, or several, on which searches are made that it has all changes for; empty: none."""
     blob_url: str = ""
     """Where images are kept, e.g. `s3://bucket/prefix`; empty: the data directory."""
     blob_endpoint: str = ""
@@ -261,7 +263,7 @@ def load(overrides: Mapping[str, Any] | None = None, *, environ: Mapping[str, st
         raise invalid(f"{PREFIX}CALENDAR_DAYS must be at most {LONGEST_CALENDAR}")
     _check_quiet(settings)
     _check_numbers(settings)
-    _check_bulk(settings)
+    _check_stores(settings)
     _check_cds(settings)
     _check_proxies(settings)
     _check_place(settings)
@@ -300,7 +302,9 @@ def _check_quiet(settings: Settings) -> None:
         )
 
 
-def _check_bulk(settings: Settings) -> None:
+def _check_stores(settings: Settings) -> None:
+    if settings.database_replica_url and not settings.database_url:
+        raise invalid(f"{PREFIX}DATABASE_REPLICA_URL needs {PREFIX}DATABASE_URL, the database that it follows")
     if settings.bulk_links not in BULK_LINKS:
         raise invalid(f"{PREFIX}BULK_LINKS must be one of {', '.join(BULK_LINKS)}")
     inner, outer = (f"{url.rstrip('/')}/" for url in (settings.bulk_url, settings.blob_url))

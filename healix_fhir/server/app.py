@@ -36,6 +36,7 @@ from healix_fhir.interaction.service import Interactions
 from healix_fhir.kernel.database import atransaction, open_async_pool
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.kernel.slow import watch as slow
+from healix_fhir.kernel.standby import Standby, open_standby
 from healix_fhir.kernel.tracing import exporting
 from healix_fhir.operation.prescription.services import CdsServices
 from healix_fhir.pages import routes as pages
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(_: Router) -> AsyncIterator[None]:
         slow.told = counters.slow
         pool = await open_async_pool(settings.database_url, size=POOL, seconds=settings.statement_seconds)
+        standby = await _standby(settings, pool, counters)
         throttle = Throttle(pool, changed_rules(settings.rate_limits))
         gate = TokenGate(pool, settings.database_url, throttle, ScopeQueries((settings.fhir_base,)))
         admission.use(gate.recognise)
@@ -100,6 +102,7 @@ def create_app(settings: Settings) -> ASGIApp:
             zone=settings.zone or UTC,
             glass=Terms(settings.break_glass_hours, settings.break_glass_lifts),
             adviser=_adviser(settings, pool, seal),
+            standby=standby,
         )
         archive = open_archive(settings)
         site = Site(
@@ -128,7 +131,7 @@ def create_app(settings: Settings) -> ASGIApp:
             endpoints.update(oauth_uris(settings.root, well_known.paths(authorization)))
             origins.use(pool)
             branding = brands.routes(interactions, settings.root, settings.brand)
-            imaging = _imaging(settings, pool, gate, archive)
+            imaging = _imaging(settings, pool, gate, archive, standby)
             live = live_process.Live(pool, gate, events, settings.fhir_base, origins.allows, site.session_cookie)
             images = dicomweb_api.routes(imaging)
             sockets = dicomweb_api.channels(
@@ -157,6 +160,8 @@ def create_app(settings: Settings) -> ASGIApp:
             await gate.stop()
             await asyncio.to_thread(watch.stop)
             site.verifier.close()
+            if standby is not None:
+                await standby.close()
             await pool.close()
 
     router = Rooms(lifespan=lifespan)
@@ -186,9 +191,15 @@ def _provider(settings: Settings, pool: Pool, gate: TokenGate, seal: Seal) -> Pr
     return Provider(pool, gate, identity, remote, open_registration=settings.open_registration)
 
 
-def _imaging(settings: Settings, pool: Pool, gate: TokenGate, archive: Archive) -> ImagingEdge:
+async def _standby(settings: Settings, pool: Pool, counters: Telemetry) -> Standby | None:
+    url, seconds = settings.database_replica_url, settings.statement_seconds
+    return await open_standby(url, pool, size=POOL, seconds=seconds, told=counters.on_standby) if url else None
+
+
+def _imaging(settings: Settings, pool: Pool, gate: TokenGate, archive: Archive, standby: Standby | None) -> ImagingEdge:
     largest = settings.max_store_gb << 30
     compares = settings.compare_sop_classes
     receiver = Receiver(archive, max_object=largest, catalogue=read(settings.dicom_attributes), compares=compares)
     base, duplicates = f"{settings.root}/dicomweb", Duplicates(settings.duplicates)
-    return ImagingEdge(pool, archive, receiver, gate, base, largest, find_patient, Reader(pool), duplicates)
+    reader = Reader(pool)
+    return ImagingEdge(pool, archive, receiver, gate, base, largest, find_patient, reader, duplicates, standby=standby)

@@ -35,7 +35,14 @@ REFUSED = Metric(
     " full or too slow; busy: too many of one caller; memory: too many bodies)",
 )
 SLOW = Metric("healix_slow_statements_total", Kind.COUNTER, (), "statements slower than `HEALIX_SLOW_STATEMENT_MS`")
-COUNTED = (REQUESTS, SECONDS, REFUSED, SLOW)
+STANDBY = Metric(
+    "healix_standby_searches_total",
+    Kind.COUNTER,
+    ("result",),
+    "searches by what became of them on the standby: served, or made on the primary since it was behind or lost (those"
+    " of the moments after that are not counted)",
+)
+COUNTED = (REQUESTS, SECONDS, REFUSED, SLOW, STANDBY)
 
 UP = Metric("healix_database_up", Kind.GAUGE, (), "1 while the database answers; the other gauges are missing at 0")
 

@@ -23,7 +23,8 @@ from starlette.routing import BaseRoute, Route
 from healix_fhir.api.call import header_map
 from healix_fhir.api.outcome import refusal
 from healix_fhir.kernel.errors import HealixError, forbidden
-from healix_fhir.server.metrics import REFUSED, REQUESTS, SECONDS, SLOW, Metric
+from healix_fhir.kernel.standby import Where
+from healix_fhir.server.metrics import REFUSED, REQUESTS, SECONDS, SLOW, STANDBY, Metric
 from healix_fhir.server.shared_counters import SHARED
 from smart_auth.challenge import Gate
 from smart_auth.scope import Context, Permission
@@ -41,6 +42,7 @@ class Telemetry:
         self._requests = self._counter(REQUESTS)
         self._refused = self._counter(REFUSED)
         self._slow = self._counter(SLOW)
+        self._standby = self._counter(STANDBY)
         self._seconds = Histogram(
             SECONDS.name, SECONDS.meaning, SECONDS.labels, buckets=BUCKETS, registry=self._registry
         )
@@ -58,6 +60,10 @@ class Telemetry:
     def slow(self) -> None:
         """Count a slow statement."""
         self._slow.inc()
+
+    def on_standby(self, where: Where) -> None:
+        """Count a search that a standby was asked for."""
+        self._standby.labels(where).inc()
 
     def turned_away(self, work: str, reason: str) -> None:
         """Count a request for which there was no place."""

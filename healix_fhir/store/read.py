@@ -221,6 +221,7 @@ def audit_shown(row: AuditRow, shown: Sequence[tuple[str, str]]) -> Statement:
             *(row.patient, row.patient, row.action, row.subtype, row.outcome),
             *(origin.client, origin.account, origin.address, origin.request, row.entity, row.query),
         ),
+        writes=True,
     )
 
 

