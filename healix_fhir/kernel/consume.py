@@ -28,13 +28,13 @@ log = get_logger("outbox")
 
 
 def drain(connection: Connection[Row], consumers: Consumers) -> int:
-    """Handle one batch of due events in one transaction; returns how many were taken."""
+    """Handle one batch of due events that have consumers in one transaction; returns how many were taken."""
     with connection.transaction():
-        events = run(connection, claim(BATCH))
+        events = run(connection, claim(BATCH, list(consumers)))
         for topic in dict.fromkeys(event.topic for event in events):
             group = [event for event in events if event.topic == topic]
-            if not _attempt(connection, consumers.get(topic, ()), group):
-                _one_by_one(connection, consumers.get(topic, ()), group)
+            if not _attempt(connection, consumers[topic], group):
+                _one_by_one(connection, consumers[topic], group)
     return len(events)
 
 

@@ -1,7 +1,8 @@
 """Long work as durable jobs: enqueued in the transaction that asks for it, run by the job worker, resumed after a kill.
 
-Jobs are procrastinate's; a job whose worker died is taken up again by `Rescue`, so every task must be able to start
-over or go on from what it has committed.
+Jobs are procrastinate's, with a queue for each task: a worker asks for those that it knows, and leaves those of a later
+version to its workers, while nodes of both share the database. A job whose worker died is taken up again by `Rescue`,
+so every task must be able to start over or go on from what it has committed.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def enqueue(
     given = dict(arguments or {}) | ({REQUEST: request} if request else {})
     return Statement(
         """SELECT procrastinate_defer_jobs_v1(
-             ARRAY[ROW('default', %s, 0, %s, NULL, %s::jsonb, NULL)::procrastinate_job_to_defer_v1])""",
-        (task, lock, msgspec.json.encode(given).decode()),
+             ARRAY[ROW(%s, %s, 0, %s, NULL, %s::jsonb, NULL)::procrastinate_job_to_defer_v1])""",
+        (task, task, lock, msgspec.json.encode(given).decode()),
     )
 
 
@@ -57,7 +58,7 @@ def application(url: str, tasks: Mapping[str, Task], schedules: Mapping[str, str
     for name, function in tasks.items():
         scheduled = name in schedules
         told = _told(name, function)
-        task = app.task(name=name, retry=retry)(_without_timestamp(told) if scheduled else told)
+        task = app.task(name=name, queue=name, retry=retry)(_without_timestamp(told) if scheduled else told)
         if scheduled:
             app.periodic(cron=schedules[name])(task)
     return app

@@ -69,19 +69,20 @@ def publish(events: Sequence[Event]) -> Statement:
     return Statement(f"WITH written AS ({INSERT}) {NOTIFY}", outbox_params(events))
 
 
-def claim(limit: int) -> Work[list[Event]]:
-    """Take the oldest due events out, in order; the caller's transaction decides whether they stay out.
+def claim(limit: int, topics: Sequence[str]) -> Work[list[Event]]:
+    """Take the oldest due events of `topics` out, in order; the caller's transaction decides whether they stay out.
 
-    Those that are due later than an event may be put off were published before the clock was set back.
+    Others are left to the workers of a later version that know them, while nodes of both share the database. Those that
+    are due later than an event may be put off were published before the clock was set back.
 
     Both statements are planned for what is there now. With its idea of an outbox that was empty when it was looked at
     last, PostgreSQL would compare each of a batch with every other, and read all of a long outbox for each batch.
     """
     rows = yield Statement(
         """SELECT topic, payload, seq, attempts FROM outbox
-           WHERE (due <= now() OR due > now() + make_interval(secs => %s)) AND attempts < %s
+           WHERE (due <= now() OR due > now() + make_interval(secs => %s)) AND attempts < %s AND topic = ANY(%s)
            ORDER BY seq LIMIT %s FOR UPDATE SKIP LOCKED""",
-        (LONGEST, ATTEMPTS, limit),
+        (LONGEST, ATTEMPTS, list(topics), limit),
         prepare=False,
     )
     if rows:

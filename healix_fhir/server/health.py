@@ -13,9 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from healix_fhir.kernel.database import Row
-from healix_fhir.server.migrate import head
+from healix_fhir.server.migrate import OLDEST, head
 
 PATIENCE = 3.0
+OTHER = "the database's schema is not of this version"
 
 Pool = AsyncConnectionPool[AsyncConnection[Row]]
 
@@ -31,7 +32,7 @@ async def alive(_: Request) -> Response:
 
 
 def _ready(pool: Pool) -> Callable[[Request], object]:
-    """200 only when the database answers and has the schema of this version."""
+    """200 only when the database answers and has the schema of this version, or a later one that supports it."""
 
     async def ready(_: Request) -> Response:
         reason = await _missing(pool)
@@ -46,9 +47,12 @@ async def _missing(pool: Pool) -> str | None:
     try:
         async with asyncio.timeout(PATIENCE), pool.connection(timeout=PATIENCE) as connection:
             cursor = await connection.execute("SELECT version_num FROM alembic_version")
-            row = await cursor.fetchone()
+            at = await cursor.fetchone()
+            if at is not None and at[0] > head():
+                at = await (await connection.execute(OLDEST)).fetchone()
+                return None if at is not None and at[0] <= head() else OTHER
     except psycopg.errors.UndefinedTable:
         return "the database has no schema yet"
     except (psycopg.Error, PoolTimeout, TimeoutError, OSError):
         return "the database does not answer"
-    return None if row is not None and row[0] == head() else "the database's schema is not of this version"
+    return None if at is not None and at[0] == head() else OTHER

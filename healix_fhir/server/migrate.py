@@ -1,4 +1,9 @@
-"""Bring the database's schema up to date; safe when many nodes start at once and when killed half-way."""
+"""Bring the database's schema up to date; safe when many nodes start at once and when killed half-way.
+
+Nodes of two versions may share a database while they are replaced one by one: migrations only add, so that an earlier
+version goes on working, or state what they take away (migrations/support.py). This version serves on every schema that
+is its own, or a later one that supports it.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +12,40 @@ from pathlib import Path
 import psycopg
 from psycopg import Connection
 from psycopg.errors import UndefinedTable
+from sqlalchemy import Column, Table, Text
 
 import migrations
-from healix_fhir.kernel.database import Row
+from healix_fhir.kernel.database import Row, metadata
 from healix_fhir.kernel.errors import Category, HealixError
 
 LOCK = 0x4865616C6978  # "Healix"
 RESTORING = "restoring"
 """The table that stands in a database while it is restored."""
+OLDEST = "SELECT oldest FROM schema_support"
 SCRIPTS = Path(migrations.__file__).parent
+
+support = Table(
+    "schema_support",
+    metadata,
+    Column("oldest", Text, primary_key=True),
+    comment="the last migration of the oldest version that works on this schema; see server/migrate.py",
+)
 
 
 def migrate(url: str) -> None:
     """Apply the missing migrations, each in a transaction of its own, under an advisory lock.
 
     A second caller waits for the first and then finds nothing to do. A killed one leaves whole migrations only; the
-    next start goes on after the last of them. Nothing is loaded or locked when the schema is up to date already.
-    Raises Unavailable for a database whose restore was cut off, or that is not of UTF-8.
+    next start goes on after the last of them. Nothing is loaded or locked when the schema is up to date already, or
+    that of a later version. Raises Unavailable for a database whose restore was cut off, or that is not of UTF-8, and
+    for a schema of a later version that this one cannot work with.
     """
     with psycopg.connect(url, autocommit=True) as connection:
         refuse_encoding(connection.info.parameter_status("server_encoding"))
         refuse_restoring(connection)
-        if current(connection) == head():
-            return
-    upgrade(url)
+        if _is_behind(connection):
+            upgrade(url)
+        refuse_unsupported(connection)
 
 
 def refuse_encoding(encoding: str | None) -> None:
@@ -51,6 +66,28 @@ def refuse_restoring(connection: Connection[Row]) -> None:
         )
 
 
+def refuse_unsupported(connection: Connection[Row]) -> None:
+    """Raise Unavailable when the schema is that of a later version, which this one cannot work with."""
+    at = current(connection)
+    if at is not None and at > head() and oldest(connection) > head():
+        raise HealixError(
+            Category.UNAVAILABLE,
+            f"the database's schema ({at}) is of a later version of Healix, this one ({head()}) cannot work with it",
+        )
+
+
+def oldest(connection: Connection[Row]) -> str:
+    """The last migration of the oldest version that works on the database's schema, which is not empty."""
+    (found,) = connection.execute(OLDEST).fetchall()[0]
+    return str(found)
+
+
+def _is_behind(connection: Connection[Row]) -> bool:
+    """Whether migrations of this version are missing."""
+    at = current(connection)
+    return at is None or at < head()
+
+
 def upgrade(url: str, revision: str = "head") -> None:
     """Apply the migrations that are missing up to `revision`."""
     from alembic import command
@@ -65,9 +102,12 @@ def upgrade(url: str, revision: str = "head") -> None:
         connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
         connection.commit()
         try:
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
-            connection.commit()
+            with psycopg.connect(url, autocommit=True) as looking:
+                behind = _is_behind(looking)
+            if behind:  # nobody was quicker, of this version or a later one
+                config.attributes["connection"] = connection
+                command.upgrade(config, revision)
+                connection.commit()
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})

@@ -19,6 +19,7 @@ from healix_fhir.kernel import audit, audit_chain, outbox
 from healix_fhir.kernel.database import metadata
 from healix_fhir.kernel.mail import queue as mail
 from healix_fhir.operation.prescription import tables as prescription
+from healix_fhir.server import migrate
 from healix_fhir.server.importing import journal
 from healix_fhir.store import custom_parameters, merges, reindexing, taken
 from healix_fhir.store import package_tables as packages
@@ -65,6 +66,7 @@ ROOMS = (
     link_table,
     calendars,
     sync,
+    migrate,
 )
 """The modules that declare tables; importing them fills `metadata`."""
 

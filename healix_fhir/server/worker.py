@@ -113,10 +113,12 @@ async def _jobs(settings: Settings, pool: ConnectionPool[Connection[Row]], stop:
     transaction(pool, lambda: declare(read(settings.dicom_attributes)))
     if renewed is not None:
         log.warning("the search index is not whole and is written anew", run=renewed.id, total=renewed.total)
-    app = jobs.application(settings.database_url, tasks(settings), SCHEDULES)
+    known = tasks(settings)
+    app = jobs.application(settings.database_url, known, SCHEDULES)
     async with app.open_async():
         worker = asyncio.create_task(
             app.run_worker_async(
+                queues=list(known),
                 install_signal_handlers=False,
                 concurrency=AT_ONCE_JOBS,
                 update_heartbeat_interval=jobs.HEARTBEAT,

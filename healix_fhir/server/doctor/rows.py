@@ -86,9 +86,12 @@ def _schema(connection: Connection[Row]) -> Finding:
     there, here = migrate.current(connection), migrate.head()
     if there is None:
         return problem("schema", "the database is empty: run `healix migrate`, or `healix serve`")
+    if there > here:
+        if migrate.oldest(connection) <= here:
+            return warning("schema", f"{there}, of a later version that supports this one ({here}): update this node")
+        return problem("schema", f"{there}, of a later version than this program ({here})")
     if there != here:
-        later = "of a later version than this program" if there > here else "not up to date: run `healix migrate`"
-        return problem("schema", f"{there}, {later} ({here})")
+        return problem("schema", f"{there}, not up to date: run `healix migrate` ({here})")
     return ok("schema", there)
 
 

@@ -87,3 +87,13 @@ def test_a_schema_of_another_version_makes_the_server_unready(server: LiveServer
         answer = client.get("/readyz")
     assert answer.status_code == 503
     assert "schema" in answer.json()["reason"]
+
+
+def test_a_schema_of_a_later_version_is_served_as_far_as_it_supports_this_one(server: LiveServer) -> None:
+    """While nodes are replaced, those of the earlier version stay in the load balancer, unless they cannot work."""
+    with psycopg.connect(server.settings.database_url, autocommit=True) as connection, server.client() as client:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        assert client.get("/readyz").status_code == 200
+        connection.execute("UPDATE schema_support SET oldest = '9999'")
+        answer = client.get("/readyz")
+    assert (answer.status_code, "schema" in answer.json()["reason"]) == (503, True)

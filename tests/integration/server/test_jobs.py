@@ -225,3 +225,36 @@ def status(url: str) -> list[str]:
     """The states of all jobs."""
     with psycopg.connect(url) as connection:
         return [state for (state,) in connection.execute("SELECT status::text FROM procrastinate_jobs")]
+
+
+def test_events_of_a_later_version_wait_for_its_worker(connection: Connection[Row]) -> None:
+    """A worker leaves events that it knows no consumer of, however many times it looks."""
+    consumer = Flaky()
+    with connection:
+        run(connection, statement(publish([Event("later", {"name": "a"}), Event("t", {"name": "b"})])))
+        assert drain(connection, {"t": (consumer.handle,)}) == 1
+        assert drain(connection, {"t": (consumer.handle,)}) == 0
+        assert handled(connection) == ["b"]
+        assert connection.execute("SELECT topic, attempts FROM outbox").fetchall() == [("later", 0)]
+        assert drain(connection, {"t": (), "later": (consumer.handle,)}) == 1
+        assert handled(connection) == ["a", "b"]
+
+
+def test_jobs_of_a_later_version_wait_for_its_worker(database_url: str) -> None:
+    """A worker leaves jobs whose task it does not know, where it would otherwise give them up."""
+    done: list[str] = []
+
+    async def work(tasks: dict[str, jobs.Task]) -> None:
+        app = jobs.application(database_url, tasks, {})
+        async with app.open_async():
+            await app.run_worker_async(install_signal_handlers=False, queues=list(tasks), wait=False)
+
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        for task in ("later", "known"):
+            run(connection, statement(jobs.enqueue(task)))
+        asyncio.run(work({"known": lambda: done.append("known")}))
+        assert connection.execute("SELECT task_name, status::text FROM procrastinate_jobs ORDER BY id").fetchall() == [
+            ("later", "todo"), ("known", "succeeded"),
+        ]  # fmt: skip
+        asyncio.run(work({"known": lambda: None, "later": lambda: done.append("later")}))
+    assert done == ["known", "later"]

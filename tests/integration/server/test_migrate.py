@@ -73,6 +73,34 @@ def test_killed_migration(empty_url: str) -> None:
         assert "procrastinate_jobs" in tables(connection)
 
 
+def test_schema_of_a_later_version(database_url: str) -> None:
+    """A node of this version starts on it and changes nothing, unless the schema lacks what it works with."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        migrate(database_url)
+        assert current(connection) == "9999"
+        connection.execute("UPDATE schema_support SET oldest = '9998'")
+        with pytest.raises(HealixError, match=rf"schema \(9999\) is of a later version .*, this one \({head()}\)"):
+            migrate(database_url)
+        assert current(connection) == "9999"
+
+
+def test_node_that_waited_for_one_of_a_later_version(empty_url: str) -> None:
+    """A node that found an old schema, and has the lock after a later version has migrated, leaves it as it is."""
+    migrate(empty_url)
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        waiting_node = node(empty_url)
+        while not connection.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'").fetchall():
+            assert waiting_node.poll() is None, "it did not wait"
+            time.sleep(0.05)
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("SELECT pg_advisory_unlock(%s)", (LOCK,))
+        assert (waiting_node.communicate(timeout=60)[1], waiting_node.returncode) == (b"", 0)
+        assert current(connection) == "9999"
+
+
 def wait_for_lock(url: str) -> None:
     """Wait until some backend waits for another's transaction."""
     with psycopg.connect(url, autocommit=True) as connection:
