@@ -14,12 +14,14 @@ Json = dict[str, Any]
 
 UID_SYSTEM = "urn:dicom:uid"
 UID_PREFIX = "urn:oid:"
+DOCUMENTS = frozenset({"SR", "DOC", "PR", "KO"})
+"""Modalities of series that hold no images: reports, presentation states and selections."""
 NO_NAME = marked("Name not recorded")
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """An imaging study in a list. `patient` is a logical id."""
+    """An imaging study in a list, by its images: what else lies in it is not counted. `patient` is a logical id."""
 
     uid: str
     title: str
@@ -81,15 +83,19 @@ def study(resource: Json) -> Study | None:
     uid = next((uid for uid in uids if uid), None)
     if uid is None:
         return None
-    modalities = ", ".join(code for one in resource.get("modality", ()) if (code := one.get("code")))
+    codes = [code for one in resource.get("modality", ()) if (code := one.get("code"))]
+    modalities = ", ".join([one for one in codes if one not in DOCUMENTS] or codes)
+    beside = [one for one in resource.get("series", ()) if one.get("modality", {}).get("code") in DOCUMENTS]
+    if len(beside) == len(resource.get("series", ())):  # nothing else
+        beside = []
     return Study(
         uid,
         resource.get("description")
         or (say("{modalities} study", modalities=modalities) if modalities else say("Imaging study")),
         resource.get("started", "")[:16].replace("T", " "),
         modalities,
-        resource.get("numberOfSeries", 0),
-        resource.get("numberOfInstances", 0),
+        resource.get("numberOfSeries", 0) - len(beside),
+        resource.get("numberOfInstances", 0) - sum(one.get("numberOfInstances", 0) for one in beside),
         resource.get("subject", {}).get("reference", "").partition("Patient/")[2],
         resource["id"],
     )

@@ -22,6 +22,7 @@ from healix_fhir.kernel.database import Fragment, Work, atransaction
 from healix_fhir.kernel.errors import HealixError, invalid, not_found
 from healix_fhir.kernel.language.catalogue import heard, say
 from healix_fhir.model.key_images import KeyImage, illustrated, key_images_of
+from healix_fhir.pages.present import DOCUMENTS
 from healix_fhir.pages.present import study as study_line
 from healix_fhir.pages.reading.drafting import PROBLEMS, save
 from healix_fhir.pages.reading.finding import by_reference, report_of, task_of
@@ -37,8 +38,6 @@ MOST = 8
 """Key images of a report: as many as its document shows."""
 PICTURES = 18
 """Pictures of a page."""
-DOCUMENTS = frozenset({"SR", "DOC", "PR", "KO"})
-"""Modalities of series without images."""
 LABEL, DESCRIPTION = "00700080", "00700081"
 
 

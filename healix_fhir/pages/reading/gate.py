@@ -18,9 +18,9 @@ from smart_auth.access import AccessContext
 from smart_auth.oauth.sessions import Session
 from smart_auth.scope import parse
 
-READING, RESULTS, PICTURE = "/account/reading", "/account/results", "/account/picture"
+READING, RESULTS, PICTURE, ORDERS = "/account/reading", "/account/results", "/account/picture", "/account/orders"
 SCOPE = parse(
-    "user/Task.rus user/DiagnosticReport.crus user/ImagingStudy.rs user/ServiceRequest.rs user/Patient.rs"
+    "user/Task.rus user/DiagnosticReport.crus user/ImagingStudy.rs user/ServiceRequest.crus user/Patient.rs"
     " user/Practitioner.rs user/Provenance.rs user/Communication.rs user/Binary.r"
 )
 LARGEST = 256 * 1024

@@ -86,6 +86,7 @@ FORM = "is a form, or says the same to everyone"
 SILENT: Mapping[str, str] = {
     **dict.fromkeys(
         ("/account/reading", "/account/reading/{id}", "/account/reading/{id}/images", "/account/picture",
+         "/account/orders",
          "/account/results", "/account/results/{id}",
          "/account/results/{id}/pdf", "/account/refills", "/account/prescriptions/write",
          "/account/prescriptions/{id}"),

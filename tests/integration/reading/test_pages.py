@@ -75,6 +75,7 @@ def test_a_case_from_the_list_to_the_referrer(room: ReadingRoom, database_url: s
             saved = await send(ann, form, case, deed="save", **TEXTS)
             assert saved.headers["location"] == f"{case}?done=saved", saved.text
             (held,) = room.found("DiagnosticReport?status=preliminary")
+            assert held["code"]["text"] == "CT head"
             assert held["contained"][2]["valueString"] == "No <b>haemorrhage</b>.\nElse normal."
             stale = await send(ann, form, case, deed="save", version="0", **(TEXTS | {"impression": "Mine"}))
             assert (stale.status_code, "changed elsewhere" in stale.text, ">Mine<" in stale.text) == (400, True, True)

@@ -56,3 +56,17 @@ def test_study() -> None:
     assert named is not None
     assert named.title == "Head"
     assert study({"identifier": [{"system": "urn:x", "value": "1"}]}) is None
+
+
+def test_what_is_no_image_is_not_counted() -> None:
+    """Reports and selections lie in a study beside its images; a study of nothing else is counted whole."""
+    series = [{"uid": code, "modality": {"code": code}, "numberOfInstances": n} for code, n in (("CT", 24), ("SR", 3))]
+    resource = {
+        "id": "s", "identifier": [{"system": "urn:dicom:uid", "value": "urn:oid:1.2"}],
+        "modality": [{"code": "CT"}, {"code": "SR"}], "numberOfSeries": 2, "numberOfInstances": 27, "series": series,
+    }  # fmt: skip
+    line, alone = study(resource), study(resource | {"series": series[1:], "numberOfSeries": 1, "numberOfInstances": 3})
+    assert line is not None
+    assert (line.modalities, line.series, line.instances) == ("CT", 1, 24)
+    assert alone is not None
+    assert (alone.series, alone.instances) == (1, 3)
