@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from healix_fhir.store import known_texts
 from smart_auth import patients, several
 from smart_auth.oauth import passwords
 from tests.support.databases import TEMPLATE, Databases
+from tests.support.partitioned import partition
 from tests.support.schedule import ordered
 from tests.support.serve import served  # noqa: F401 - a fixture
 
@@ -77,7 +79,10 @@ def owasp() -> Iterator[PasswordHash]:
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL whose database `template` has the whole schema; without fsync, since tests may lose it."""
+    """A real PostgreSQL whose database `template` has the whole schema; without fsync, since tests may lose it.
+
+    With HEALIX_TEST_PARTS its tables have so many hash partitions, and all tests run on such databases.
+    """
     directory: Path = tmp_path_factory.mktemp("postgres")
     server = embedded.start(directory)
     url = server.get_uri()
@@ -87,6 +92,8 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         connection.execute("SELECT pg_reload_conf()")
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
     migrate(server.get_uri(database=TEMPLATE))
+    if parts := os.environ.get("HEALIX_TEST_PARTS"):
+        partition(server.get_uri(database=TEMPLATE), int(parts))
     yield url
     server.cleanup()
 

@@ -21,6 +21,8 @@ from healix_fhir.kernel.errors import Category, HealixError
 LOCK = 0x4865616C6978  # "Healix"
 RESTORING = "restoring"
 """The table that stands in a database while it is restored."""
+PARTITIONING = "partitioning.progress"
+"""The table that stands in a database while its tables are partitioned (server/partition)."""
 OLDEST = "SELECT oldest FROM schema_support"
 SCRIPTS = Path(migrations.__file__).parent
 
@@ -37,12 +39,12 @@ def migrate(url: str) -> None:
 
     A second caller waits for the first and then finds nothing to do. A killed one leaves whole migrations only; the
     next start goes on after the last of them. Nothing is loaded or locked when the schema is up to date already, or
-    that of a later version. Raises Unavailable for a database whose restore was cut off, or that is not of UTF-8, and
-    for a schema of a later version that this one cannot work with.
+    that of a later version. Raises Unavailable for a database whose restore or partitioning was cut off, or that is
+    not of UTF-8, and for a schema of a later version that this one cannot work with.
     """
     with psycopg.connect(url, autocommit=True) as connection:
         refuse_encoding(connection.info.parameter_status("server_encoding"))
-        refuse_restoring(connection)
+        refuse_unfinished(connection)
         if _is_behind(connection):
             upgrade(url)
         refuse_unsupported(connection)
@@ -57,13 +59,18 @@ def refuse_encoding(encoding: str | None) -> None:
         )
 
 
-def refuse_restoring(connection: Connection[Row]) -> None:
-    """Raise Unavailable when the database is being restored, or a restore was cut off."""
-    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (f"public.{RESTORING}",)).fetchone()
-    if row is not None and row[0]:
-        raise HealixError(
-            Category.UNAVAILABLE, "the database is being restored; if that was cut off, run `healix restore` again"
-        )
+def refuse_unfinished(connection: Connection[Row]) -> None:
+    """Raise Unavailable when the database is being restored or partitioned, or that was cut off."""
+    row = connection.execute(
+        "SELECT to_regclass(%s) IS NOT NULL, to_regclass(%s) IS NOT NULL", (f"public.{RESTORING}", PARTITIONING)
+    ).fetchone()
+    assert row is not None
+    for there, done, command in ((row[0], "restored", "restore"), (row[1], "partitioned", "partition")):
+        if there:
+            raise HealixError(
+                Category.UNAVAILABLE,
+                f"the database is being {done}; if that was cut off, run `healix {command}` again",
+            )
 
 
 def refuse_unsupported(connection: Connection[Row]) -> None:

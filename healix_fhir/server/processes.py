@@ -26,7 +26,7 @@ from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.setting_sources import HANDED_ON, sources, written
 from healix_fhir.kernel.settings import PREFIX, Settings
 from healix_fhir.kernel.slow import watch
-from healix_fhir.server.migrate import migrate, refuse_restoring, refuse_unsupported
+from healix_fhir.server.migrate import migrate, refuse_unfinished, refuse_unsupported
 
 DRAIN = 30.0
 STARTED = 10.0
@@ -68,7 +68,7 @@ def using_database(settings: Settings, *, child: bool) -> Iterator[Settings]:
     if child or settings.database_url:
         if not child:
             with psycopg.connect(settings.database_url) as connection:
-                refuse_restoring(connection)
+                refuse_unfinished(connection)
                 refuse_unsupported(connection)
         watch.begin(settings.database_url, settings.slow_statement_ms / 1000)
         yield settings

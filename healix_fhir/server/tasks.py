@@ -42,6 +42,7 @@ from healix_fhir.operation.prescription.kept import FILE as KEEP
 from healix_fhir.search.reindex import reindexed
 from healix_fhir.server.importing import journal
 from healix_fhir.server.importing.bulk import Importer
+from healix_fhir.server.partition.statistics import refresh
 from healix_fhir.store.reindexing import TASK
 from healix_fhir.subscription.sweep import sweep as sweep_subscriptions
 from smart_auth import store as access
@@ -54,6 +55,7 @@ SCHEDULES = {
     "access.sweep": "47 * * * *",
     "studies.purge": "37 * * * *",
     "studies.expire": "7 2 * * *",
+    "partitions.analyze": "27 3 * * *",
     "archive.check": "27 * * * *",
     "worklist.sweep": "22 * * * *",
     "archive.move": "57 * * * *",
@@ -81,6 +83,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         "archive.check": lambda: _check(settings),
         "archive.move": lambda: _move(settings),
         "studies.expire": lambda: _expire(settings),
+        "partitions.analyze": lambda: _analyze(settings),
         TASK: lambda run: _reindex(settings, run),
         indexing.TASK: lambda: _index(settings),
         indexing.STUDY_TASK: lambda study: _index_study(settings, study),
@@ -99,6 +102,11 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         KEEP: lambda order, version: _keep(settings, order, version),
         telling.TASK: lambda to, text: sms.send(settings.sms_url, to, text, allow_private=settings.sms_allow_private),
     }
+
+
+def _analyze(settings: Settings) -> None:
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        log.info("statistics of partitions made", tables=len(refresh(connection)))
 
 
 def _follow_goals(settings: Settings) -> None:

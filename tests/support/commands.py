@@ -26,7 +26,7 @@ class Run:
         return words[0] if words[0] in ALONE else " ".join(words[:2])
 
 
-ALONE = {"backup", "check", "import", "reindex", "migrate", "fhirpath", "serve", "web", "dimse", "worker"}
+ALONE = {"backup", "check", "import", "reindex", "migrate", "partition", "fhirpath", "serve", "web", "dimse", "worker"}
 """Commands of one word."""
 PASSWORD = "four words without link\n"
 RELABELLED: Rows = tuple((action, "relabel-study", "<study>") for action in ("U", "C", "U"))
@@ -150,6 +150,7 @@ RUNS = (
 UNRECORDED: Mapping[str, str] = {
     "doctor": "tells of the server's surroundings, also where there is no audit trail to write to; shows no data",
     "restore": "records itself in the database that it makes; see tests/integration/backup/test_restore.py",
+    "partition": "records itself, and wants the database for itself; see tests/integration/server/test_partition.py",
     "fhirpath": "evaluates an expression on a file; touches no store",
     "viewer install": "puts files of the viewer into the data directory; touches no store",
     "serve": "runs the server, which records what it does",

@@ -21,12 +21,14 @@ from healix_fhir.server.backup.manifest import Counter, Table
 from healix_fhir.server.backup.pieces import DamagedError, Piece, Pieces
 from healix_fhir.server.backup.store import PIECE
 from healix_fhir.server.migrate import RESTORING
+from healix_fhir.server.partition.parts import DIRECTORY
 
 _TABLES = """
 SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)
 FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> %s
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND c.relname <> ALL(%s)
 GROUP BY c.relname ORDER BY c.relname"""
 
 _SEQUENCES = """
@@ -34,8 +36,11 @@ SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND rel
 
 
 def tables(connection: Connection[Row]) -> dict[str, tuple[str, ...]]:
-    """The tables of Healix, with the columns that are written."""
-    return {name: tuple(columns) for name, columns in connection.execute(_TABLES, (RESTORING,))}
+    """The tables of Healix, with the columns that are written.
+
+    A table of parts is one table here, and what is kept beside it is not: a backup is restored into whole tables.
+    """
+    return {name: tuple(columns) for name, columns in connection.execute(_TABLES, ([RESTORING, DIRECTORY],))}
 
 
 def counters(connection: Connection[Row]) -> tuple[Counter, ...]:

@@ -23,6 +23,7 @@ from healix_fhir.server.cli import (
     launches,
     measurements,
     packages,
+    partition,
     peer_calls,
     peers,
     prefetches,
@@ -76,6 +77,7 @@ app.command("check")(check.check_command)
 app.command("doctor")(doctor.doctor_command)
 app.command("import")(data.import_command)
 app.command("reindex")(data.reindex_command)
+app.command("partition")(partition.partition_command)
 app.command("fhirpath")(fhirpath.fhirpath_command)
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")]

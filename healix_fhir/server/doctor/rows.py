@@ -80,9 +80,15 @@ def _clock(connection: Connection[Row]) -> Finding:
 
 
 def _schema(connection: Connection[Row]) -> Finding:
-    (restoring,) = _one(connection, f"SELECT to_regclass('public.{migrate.RESTORING}') IS NOT NULL")
+    restoring, partitioning = _one(
+        connection,
+        f"""SELECT to_regclass('public.{migrate.RESTORING}') IS NOT NULL,
+              to_regclass('{migrate.PARTITIONING}') IS NOT NULL""",
+    )
     if restoring:
         return problem("schema", "a restore is running or was cut off: run `healix restore` again")
+    if partitioning:
+        return problem("schema", "a partitioning is running or was cut off: run `healix partition` again")
     there, here = migrate.current(connection), migrate.head()
     if there is None:
         return problem("schema", "the database is empty: run `healix migrate`, or `healix serve`")
