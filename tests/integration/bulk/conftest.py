@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support.live_server import LiveServer, live_server
+from tests.support.preloaded import forked  # noqa: F401 - a fixture for all
 from tests.support.ward import fill
 
 

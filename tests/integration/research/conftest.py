@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from multiprocessing import get_context
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from dicomweb.research import making
 from healix_fhir.kernel.database import Row
 from tests.support.live_server import LiveServer, live_server
+from tests.support.preloaded import forked  # noqa: F401 - a fixture for all
 from tests.support.study import Store, open_store
-
-
-@pytest.fixture(scope="module", autouse=True)
-def forked() -> Iterator[None]:
-    """Processes that de-identify are forked from one that has their imports, or each test would wait for these."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload([making.__name__])
-    with patch.object(making, "get_context", lambda _: context):
-        yield
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from healix_fhir.server.importing.resources import SMALL
 from healix_fhir.server.importing.run import run
 from healix_fhir.server.importing.sources import find
 from tests.support.ndjson import CHART, write_charts
+from tests.support.preloaded import forked  # noqa: F401 - a fixture for all
 from tests.support.resources import patient
 from tests.support.serve import HEALIX, PATIENCE, environment, wait_until
 

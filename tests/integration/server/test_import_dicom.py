@@ -21,6 +21,7 @@ from healix_fhir.server.importing.journal import Done, Todo, run_of
 from healix_fhir.server.importing.run import FEW, run
 from healix_fhir.server.importing.sources import find
 from tests.support.dicom import ct
+from tests.support.preloaded import forked  # noqa: F401 - a fixture for all
 from tests.support.serve import HEALIX, environment, wait_until
 
 STUDIES, EACH = 3, 50
