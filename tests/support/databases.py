@@ -54,8 +54,11 @@ _SCHEMA = " UNION ALL ".join(
     for catalog, oid in _CATALOGS.items()
 )
 _TABLES = f"""
-SELECT oid::regclass::text, pg_relation_size(oid), reltuples >= 0 FROM pg_class WHERE relkind = 'r' AND oid >= {_OWN}"""
-"""Each table, how large it is, and whether there are statistics of it."""
+SELECT oid::regclass::text, (pg_stat_file(pg_relation_filepath(oid))).size, reltuples >= 0
+FROM pg_class WHERE relkind = 'r' AND oid >= {_OWN}"""
+"""Each table, how large it is, and whether there are statistics of it. Its file is asked for its size, since
+`pg_relation_size` opens each table with its indexes.
+"""
 _UNKNOWN = f"DELETE FROM pg_statistic WHERE starelid >= {_OWN}"
 _KEPT = "SELECT jsonb_agg(to_jsonb(t) ORDER BY t)::text FROM {} t"
 _PUT_BACK = "INSERT INTO {0} OVERRIDING SYSTEM VALUE SELECT * FROM jsonb_populate_recordset(NULL::{0}, %s)"
