@@ -29,7 +29,7 @@ from smart_auth.oauth import passwords
 from tests.support.databases import TEMPLATE, Databases
 from tests.support.partitioned import partition
 from tests.support.schedule import ordered
-from tests.support.serve import served  # noqa: F401 - a fixture
+from tests.support.serve import served, set_up  # noqa: F401 - fixtures
 
 # how long an example takes, or is made, says more of the machine than of the code
 hypothesis.settings.register_profile("healix", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyotp
@@ -20,9 +20,9 @@ PHONE = (500, 844)
 
 
 @pytest.fixture(scope="module")
-def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def named(set_up: Callable[[str], Path]) -> Iterator[Served]:
     """A server that browsers know by a name, with an account for each test."""
-    with serving(tmp_path_factory.mktemp("named") / "data", host="localhost") as server:
+    with serving(set_up("named"), "--workers", "1", host="localhost") as server:
         yield server
 
 

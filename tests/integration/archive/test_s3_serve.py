@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
@@ -41,10 +41,9 @@ def _bucket() -> Iterator[Bucket]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, bucket: Bucket) -> Iterator[Served]:
+def server(set_up: Callable[[str], Path], bucket: Bucket) -> Iterator[Served]:
     """A server with one web worker and its images in the bucket."""
-    data_dir = tmp_path_factory.mktemp("s3") / "data"
-    with serving(data_dir, "--workers", "1", **bucket.settings) as served:
+    with serving(set_up("s3"), "--workers", "1", **bucket.settings) as served:
         yield served
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -93,19 +94,20 @@ def command(data_dir: Path, *arguments: str, **settings: Any) -> subprocess.Comp
 
 
 @pytest.fixture(scope="module")
-def backup(tmp_path_factory: pytest.TempPathFactory) -> Backup:
+def backup(tmp_path_factory: pytest.TempPathFactory, set_up: Callable[[str], Path]) -> Backup:
     """An encrypted backup that is taken while two clients write."""
     root = tmp_path_factory.mktemp("backup")
     key = root / "key"
     key.write_bytes(os.urandom(32))
-    with serving(root / "data", "--workers", "1") as server:
+    data_dir = set_up("saved")
+    with serving(data_dir, "--workers", "1") as server:
         load = Load(server.url, server.token(SCOPE))
         threads = [Thread(target=work) for work in (load.resources, load.images)]
         for thread in threads:
             thread.start()
         wait_until(lambda: min(len(load.ledger.resources), len(load.ledger.instances)) >= BEFORE, "writes")
         before = Ledger(dict(load.ledger.resources), dict(load.ledger.instances))
-        done = command(root / "data", "backup", "--to", str(root / "b.healix"), backup_key_file=key)
+        done = command(data_dir, "backup", "--to", str(root / "b.healix"), backup_key_file=key)
         load.stop.set()
         for thread in threads:
             thread.join()

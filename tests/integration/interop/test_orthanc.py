@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ class Two:
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
+def two(tmp_path_factory: pytest.TempPathFactory, set_up: Callable[[str], Path]) -> Iterator[Two]:
     """Both, each with a study of its own."""
     program = require_tool("Orthanc")
     directory = tmp_path_factory.mktemp("orthanc")
@@ -86,7 +86,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
         (directory / "images" / f"{number}.dcm").write_bytes(ct(OURS, 1, number, size=32))
     (directory / "images" / "rle.dcm").write_bytes(rle(with_pixels(data_set(OURS, 2, 1))))
     http_port, port = free_ports(2)
-    with serving(directory / "data") as ours:
+    with serving(set_up("beside-orthanc"), "--workers", "1") as ours:
         configuration = {
             "StorageDirectory": str(directory / "storage"),
             "IndexDirectory": str(directory / "storage"),

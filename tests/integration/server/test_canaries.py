@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
@@ -64,9 +65,9 @@ def use(client: httpx.Client) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(set_up: Callable[[str], Path]) -> Iterator[Served]:
     """A server that logs all it can, and takes every statement for a slow one."""
-    with serving(tmp_path_factory.mktemp("canaries") / "data", log_level="debug", slow_statement_ms=1) as running:
+    with serving(set_up("canaries"), "--workers", "1", log_level="debug", slow_statement_ms=1) as running:
         yield running
 
 

@@ -43,7 +43,7 @@ def test_errands_of_a_running_server(pool: Pool, database_url: str, tmp_path: Pa
     image, folder, listening = tmp_path / "image.dcm", tmp_path / "peer", free_port()
     image.write_bytes(ct(1, 1, 1, size=16))
     folder.mkdir()
-    with serving(tmp_path / "data", database_url=database_url) as server, storescp(folder) as archive:
+    with serving(tmp_path / "data", "--workers", "1", database_url=database_url) as server, storescp(folder) as archive:
         transaction(pool, lambda: peers.add("CT1", "127.0.0.1", listening))
         transaction(pool, lambda: peers.add(archive.aet, archive.host, archive.port))
         transaction(pool, lambda: put(SYSTEM, Route("away", peer=archive.aet, callers=("CT1",), quiet=0)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,18 +19,18 @@ PIECE = 100_000
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(set_up: Callable[[str], Path]) -> Iterator[Served]:
     """A server whose images have two megabytes."""
-    data_dir = tmp_path_factory.mktemp("full") / "data"
+    data_dir = set_up("full")
     images = data_dir / "images"
-    images.mkdir(parents=True)
+    images.mkdir(exist_ok=True)
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "healix-test", images], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("this user may not mount a file system")
     try:
-        with serving(data_dir) as served:
+        with serving(data_dir, "--workers", "1") as served:
             yield served
     finally:
         subprocess.run(["umount", images], check=True)

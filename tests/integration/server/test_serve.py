@@ -6,14 +6,14 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.support.serve import HEALIX, PATIENCE, Served, environment, free_ports, healix, serving, wait_until
+from tests.support.serve import HEALIX, PATIENCE, Served, environment, free_ports, serving, wait_until
 from tests.support.tools import require_tool
 
 SECOND_START = 5.0
@@ -21,11 +21,9 @@ ALL_PARTS = {"web": 2, "dimse": 1, "worker": 1}
 
 
 @pytest.fixture(scope="module")
-def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def used(set_up: Callable[[str], Path]) -> Path:
     """A data directory that has been set up before."""
-    data_dir = tmp_path_factory.mktemp("used") / "data"
-    assert healix(data_dir, "migrate").returncode == 0
-    return data_dir
+    return set_up("used")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,9 @@ def test_taken_dimse_port(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "postgres").exists()
 
 
-def test_child_that_dies_again_and_again(tmp_path: Path) -> None:
+def test_child_that_dies_again_and_again(set_up: Callable[[str], Path]) -> None:
     """A part that dies right after each start ends the whole server, exit code 1, with one line about it."""
-    with serving(tmp_path / "data") as server:
+    with serving(set_up("dying"), "--workers", "1") as server:
         (dimse,) = server.children("dimse")
         others = [child for child in server.children() if child.pid != dimse.pid]
         dimse.kill()

@@ -177,7 +177,7 @@ def central(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> I
     """A server in processes of its own, for all tests of this room."""
     with (
         databases.one() as url,
-        serving(tmp_path_factory.mktemp("central") / "data", database_url=url) as served,
+        serving(tmp_path_factory.mktemp("central") / "data", "--workers", "1", database_url=url) as served,
     ):
         found = Central(served, url)
         with found.http:
