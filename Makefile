@@ -5,7 +5,7 @@ BIN := .venv/bin
 # fail it. Others are looked for by `make test SEED=$RANDOM`.
 SEED ?= 1
 
-.PHONY: run test install check format bench faults fuzz soak docs pins sbom audit conform clean
+.PHONY: run test install check format bench faults fuzz soak upgrade docs pins sbom audit conform clean
 
 install: .venv/installed
 
@@ -46,6 +46,11 @@ fuzz: install  ## requests, sequences, conversations and objects made up: make f
 
 soak: install  ## mixed load of sixteen clients: make soak MINUTES=30
 	HEALIX_SOAK_MINUTES=$(or $(MINUTES),30) $(BIN)/python -m pytest tests/soak -s -p no:randomly
+
+upgrade: install  ## an earlier version on this schema, and nodes replaced one by one: make upgrade PREVIOUS=v0.1.0
+	tests/upgrade/check-out $(PREVIOUS) build/previous
+	HEALIX_PREVIOUS=build/previous $(BIN)/python -m pytest tests/upgrade -s -p no:randomly
+	git worktree remove --force build/previous
 
 docs: install  ## the generated pages
 	$(BIN)/python -m conformance.matrix

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from tests.faults.proxy import before_port
 from tests.faults.upstream import Upstream
 from tests.faults.works import PART, PEOPLE, people
 from tests.support.s3 import Bucket
-from tests.support.serve import healix, wait_until
+from tests.support.serve import environment, wait_until
 
 LOAD = 0.3
 """Seconds of load before a fault, and after it."""
@@ -55,7 +56,8 @@ class Campaign:
     def __post_init__(self) -> None:
         self.chance = random.Random(self.seed)
         first = self.nodes[0]
-        made = healix(first.data_dir, "token", "create", "--scope", SCOPE, "--ttl", str(TTL))
+        words = ["token", "create", "--scope", SCOPE, "--ttl", str(TTL), "--data-dir", str(first.data_dir)]
+        made = subprocess.run([*first.program, *words], env=environment(), capture_output=True, text=True, check=True)
         token = str(json.loads(made.stdout)["access_token"])
         self.client = first.served.client(token)
         self._put("Patient/faults", {"resourceType": "Patient", "id": "faults"})

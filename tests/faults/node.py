@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from tests.support.serve import HEALIX, PATIENCE, Served, environment, free_port
 class Node:
     """`healix serve` on a data directory of its own; `settings` go into its environment. `cut_off` are the ways
     to keep answers from those that wait for them, `shim` makes its disk and clock fail. `database_dir` is the data
-    directory in which the database is, where that is another.
+    directory in which the database is, where that is another. `program` is that of another version, if any.
     """
 
     data_dir: Path
@@ -30,6 +30,7 @@ class Node:
     cut_off: list[Callable[[], int]] = field(default_factory=list)
     shim: Shim | None = None
     database_dir: Path | None = None
+    program: Sequence[str] = HEALIX
     served: Served = field(init=False)
     restarts: list[float] = field(default_factory=list)
 
@@ -42,7 +43,7 @@ class Node:
         if self.restarts:
             self.served.process.wait(PATIENCE)
         begun = time.monotonic()
-        command = [*HEALIX, "serve", "--data-dir", str(self.data_dir), "--workers", str(self.workers)]
+        command = [*self.program, "serve", "--data-dir", str(self.data_dir), "--workers", str(self.workers)]
         command += ["--port", str(self.port), "--dimse-port", str(self.dimse_port)]
         with self.log.open("ab") as output:
             process = subprocess.Popen(
