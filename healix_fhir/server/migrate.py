@@ -7,18 +7,28 @@ is its own, or a later one that supports it.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import Connection
-from psycopg.errors import UndefinedTable
+from psycopg.errors import DeadlockDetected, LockNotAvailable, UndefinedTable
 from sqlalchemy import Column, Table, Text
 
 import migrations
 from healix_fhir.kernel.database import Row, metadata
 from healix_fhir.kernel.errors import Category, HealixError
 
+if TYPE_CHECKING:
+    import sqlalchemy
+
 LOCK = 0x4865616C6978  # "Healix"
+PATIENCE, ATTEMPTS, PAUSE = "2s", 60, 1.0
+"""How long a migration waits for a table that servers use, how often it tries, and after how many seconds: whoever comes
+after it waits behind it, and its order of tables is not that of their statements.
+"""
 RESTORING = "restoring"
 """The table that stands in a database while it is restored."""
 PARTITIONING = "partitioning.progress"
@@ -113,13 +123,35 @@ def upgrade(url: str, revision: str = "head") -> None:
                 behind = _is_behind(looking)
             if behind:  # nobody was quicker, of this version or a later one
                 config.attributes["connection"] = connection
-                command.upgrade(config, revision)
+                connection.execute(text(f"SET lock_timeout = '{PATIENCE}'"))
                 connection.commit()
+                _patiently(connection, lambda: command.upgrade(config, revision))
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": LOCK})
             connection.commit()
     engine.dispose()
+
+
+def _patiently(connection: sqlalchemy.Connection, apply: Callable[[], None]) -> None:
+    """Apply migrations, again and again from the one whose tables were in use."""
+    from sqlalchemy.exc import OperationalError
+
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            apply()
+            connection.commit()
+        except OperationalError as error:
+            connection.rollback()
+            if not isinstance(error.orig, DeadlockDetected | LockNotAvailable):
+                raise
+            if attempt == ATTEMPTS:
+                raise HealixError(
+                    Category.UNAVAILABLE, "the schema was in use all the time; migrate when there is less to do"
+                ) from error
+            time.sleep(PAUSE)
+        else:
+            return
 
 
 def current(connection: Connection[Row]) -> str | None:

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from healix_fhir.kernel.errors import Category, HealixError
-from healix_fhir.server.migrate import LOCK, current, head, migrate
+from healix_fhir.server import migrate as module
+from healix_fhir.server.migrate import LOCK, current, head, migrate, upgrade
 from healix_fhir.server.schema import metadata
 
 NODES = 8
@@ -71,6 +72,39 @@ def test_killed_migration(empty_url: str) -> None:
         migrate(empty_url)
         assert current(connection) == head()
         assert "procrastinate_jobs" in tables(connection)
+
+
+def test_table_that_is_in_use(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration does not hold up all others behind it while it waits for a table: it leaves, and tries again."""
+    upgrade(empty_url, "0077")
+    tries: list[float] = []
+    with psycopg.connect(empty_url) as user:
+        user.execute("LOCK TABLE subscription_topic IN ACCESS SHARE MODE")  # as whoever reads it has
+
+        def pause(seconds: float) -> None:
+            tries.append(seconds)
+            if len(tries) == 2:
+                user.rollback()
+
+        monkeypatch.setattr(module, "PATIENCE", "50ms")
+        monkeypatch.setattr(time, "sleep", pause)
+        migrate(empty_url)
+    assert tries == [module.PAUSE] * 2
+    with psycopg.connect(empty_url) as connection:
+        assert current(connection) == head()
+
+
+def test_table_that_is_never_free(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the end it says so, and what was migrated before stays."""
+    upgrade(empty_url, "0077")
+    monkeypatch.setattr(module, "PATIENCE", "50ms")
+    monkeypatch.setattr(module, "PAUSE", 0.0)
+    with psycopg.connect(empty_url) as user:
+        user.execute("LOCK TABLE subscription_topic IN ACCESS SHARE MODE")
+        with pytest.raises(HealixError, match="in use all the time"):
+            migrate(empty_url)
+        with psycopg.connect(empty_url) as connection:
+            assert current(connection) == "0077"
 
 
 def test_schema_of_a_later_version(database_url: str) -> None:
