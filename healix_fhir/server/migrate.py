@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 LOCK = 0x4865616C6978  # "Healix"
 PATIENCE, ATTEMPTS, PAUSE = "2s", 60, 1.0
-"""How long a migration waits for a table that servers use, how often it tries, and after how many seconds: whoever comes
-after it waits behind it, and its order of tables is not that of their statements.
+"""How long a migration waits for a table that servers use, how often it tries, and after how many seconds: whoever
+comes after it waits behind it, and its order of tables is not that of their statements.
 """
 RESTORING = "restoring"
 """The table that stands in a database while it is restored."""
