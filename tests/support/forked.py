@@ -68,9 +68,14 @@ def _server() -> socket.socket:
             env=environment,
             cwd=ROOT,
         )
-    atexit.register(process.wait)
-    atexit.register(ours.shutdown, socket.SHUT_RDWR)
+    atexit.register(_end, process, ours)
     return ours
+
+
+def _end(process: subprocess.Popen[bytes], ours: socket.socket) -> None:
+    with ours:
+        ours.shutdown(socket.SHUT_RDWR)  # also for what this process has forked
+    process.wait()
 
 
 def _asked(control: socket.socket) -> dict[str, Any] | None:
