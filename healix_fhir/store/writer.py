@@ -24,7 +24,7 @@ from smart_auth.patients import remember
 
 LIMIT = 128
 FLIGHTS = 2
-COMPANY = 4
+COMPANY = 8
 
 BY_SEVERAL = frozenset({"Appointment", "MedicationDispense", "RelatedPerson"})
 """Types whose rows are not all that is written with them."""
