@@ -40,7 +40,7 @@ async def cancel(interactions: Interactions, access: AccessContext, invocation: 
 
     def work(review: Review) -> Work[list[dict[str, Any]]]:
         first = yield from stored(access, id_)
-        asked = [first, *((yield from _rest(access, first)) if whole else ())]
+        asked = [first, *((yield from rest(access, first)) if whole else ())]
         return (yield from cancelled(access, asked, reason, comment, bases, review))
 
     done = await interactions.writing.reviewed(
@@ -49,8 +49,8 @@ async def cancel(interactions: Interactions, access: AccessContext, invocation: 
     return bundle(done, bases[0])
 
 
-def _rest(access: AccessContext, first: Stored) -> Work[list[Stored]]:
-    """What else of a series the caller sees that is still to come."""
+def rest(access: AccessContext, first: Stored) -> Work[list[Stored]]:
+    """What else of a series the caller sees that is still to come. Raises Unprocessable where there is no series."""
     resource = decode_stored(first.body)
     series = series_of(resource)
     if series is None or "start" not in resource:

@@ -13,8 +13,8 @@ from healix_fhir.interaction.review import Review
 from healix_fhir.kernel import clock, ids
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import Category, HealixError, invalid
-from healix_fhir.kernel.language.catalogue import say
-from healix_fhir.operation.appointment.book import booked, written
+from healix_fhir.kernel.language.catalogue import Words, say
+from healix_fhir.operation.appointment.book import SERIES, booked, written
 from healix_fhir.operation.appointment.find import free_slots
 from healix_fhir.operation.appointment.move import moved
 from healix_fhir.operation.appointment.wish import Wish
@@ -35,6 +35,8 @@ TIMES = 200
 SHOWN = 48
 """Times on one page: more are tiresome to go through by keyboard. Days are shown whole, but for a longer first one."""
 CALENDARS = 200
+STEPS = Words({"7": "every week", "14": "every 2 weeks", "28": "every 4 weeks"})
+"""Days from one appointment of a series to the next."""
 
 
 async def show(site: Site, request: Request) -> Response:
@@ -77,6 +79,10 @@ async def _page(
         later=later.isoformat(),
         days=[(called, choices) for _, called, choices in shown],
         moving=moving,
+        most=SERIES if session.account.practitioner is not None and not moving else 1,
+        steps=STEPS,
+        count=asked.get("count", "1"),
+        step=asked.get("step", ""),
         zone=site.zone.key,
     )
 
@@ -114,7 +120,10 @@ async def _moving(site: Site, access: AccessContext, id_: str) -> Any:
 
 
 async def submit(site: Site, request: Request) -> Response:
-    """POST /account/appointments/find with `slot`, `patient`, `comment`, `move`, the hidden `csrf`: book, or move."""
+    """POST /account/appointments/find with `slot`, `patient`, `comment`, `move`, the hidden `csrf`: book, or move.
+
+    Clinicians book a series by `count` and `step`, all of it or nothing.
+    """
     fields = await read_form(request)
     session = await site.session(request)
     if session is None:
@@ -128,12 +137,13 @@ async def submit(site: Site, request: Request) -> Response:
     if not move and not await sees(site, access, patient):
         raise invalid("Choose for whom the appointment is.")
     comment = " ".join(fields.get("comment", "").split())[:LONGEST] or None
+    count, step = _series(fields) if session.account.practitioner is not None else (1, timedelta())
 
     def work(review: Review) -> Work[object]:
         if move:
             return (yield from moved(access, move, (slot,), comment, bases, review))
         asked = Wish(slots=(slot,), patients=(patient,), comment=comment)
-        return (yield from booked(access, asked, bases, review))
+        return (yield from booked(access, asked, bases, review, count=count, step=step))
 
     try:
         if move and not ids.is_logical_id(move):
@@ -142,6 +152,21 @@ async def submit(site: Site, request: Request) -> Response:
     except HealixError as error:
         if error.category not in (Category.CONFLICT, Category.UNPROCESSABLE):
             raise
-        told = say("Somebody else has just taken this time. Please choose another one.")
+        told = (
+            say("Not every time of the series is free. Nothing was booked: choose another time, or a shorter series.")
+            if any("repeat-count" in one.expression for one in error.issues)
+            else say("Somebody else has just taken this time. Please choose another one.")
+        )
         return await _page(site, request, session, fields, told, 409)
     return RedirectResponse(ADDRESS, 303)
+
+
+def _series(fields: dict[str, str]) -> tuple[int, timedelta]:
+    """How many appointments a form asks for, and how far apart. Raises Invalid."""
+    count, step = fields.get("count", "1"), fields.get("step", "7")
+    if (
+        not (count.isascii() and count.isdecimal() and len(count) < 4 and 1 <= int(count) <= SERIES)
+        or step not in STEPS
+    ):
+        raise invalid(f"A series has from 1 to {SERIES} appointments.")
+    return int(count), timedelta(days=int(step))

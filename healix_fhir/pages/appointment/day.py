@@ -98,7 +98,9 @@ async def _free(site: Site, access: AccessContext, practitioner: str, first: dat
 
 
 async def submit(site: Site, request: Request) -> Response:
-    """POST /account/calendar with `appointment`, `what` (`arrived`, `noshow` or `cancel`), `day`, the hidden `csrf`."""
+    """POST /account/calendar with `appointment`, `what` (`arrived`, `noshow`, `cancel`, or `cancel-series` for it and
+    what comes after it in its series), `day`, the hidden `csrf`.
+    """
     fields = await read_form(request)
     who = await clinician(site, request)
     if who is None:
@@ -114,8 +116,8 @@ async def submit(site: Site, request: Request) -> Response:
         resource = dict(decode_stored(old.body)) | {"status": "noshow"}
         return (yield from commit(access, [review(put(Method.PUT, resource, id_, bases, old))]))
 
-    if what == "cancel":
-        await called_off(site, access, fields)
+    if what in ("cancel", "cancel-series"):
+        await called_off(site, access, fields | ({"series": "yes"} if what == "cancel-series" else {}))
     elif what == "noshow":
         await written(site.interactions, access, absent)
     elif what == "arrived":

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from healix_fhir.kernel.language.catalogue import Words, say
 from healix_fhir.kernel.language.dates import long_day, weekday
 from healix_fhir.model.appointment import held_until, moment
+from healix_fhir.operation.appointment.series import series_of
 from healix_fhir.operation.appointment.wish import patients_of
 from healix_fhir.store.taken import local
 
@@ -37,7 +38,9 @@ EXPECTED = frozenset({"booked", "checked-in"})
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An Appointment: `day` and `time` as people read them, `start` for machines; `patient` is a logical id."""
+    """An Appointment: `day` and `time` as people read them, `start` for machines; `patient` is a logical id; `series`
+    says that it is one of several.
+    """
 
     id: str
     start: str
@@ -50,6 +53,7 @@ class Line:
     comment: str
     patient: str
     until: str
+    series: bool
 
     def is_to_come(self, now: datetime) -> bool:
         """Whether it is expected to begin, in whichever zone its start is written."""
@@ -84,6 +88,7 @@ def line(appointment: Json, zone: ZoneInfo, bases: tuple[str, ...]) -> Line:
         appointment.get("comment", ""),
         next((one.rpartition("/")[2] for one in patients_of(appointment, bases)), ""),
         _until(until.astimezone(zone)) if until else "",
+        series_of(appointment) is not None,
     )
 
 

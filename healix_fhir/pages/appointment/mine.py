@@ -16,7 +16,7 @@ from healix_fhir.kernel.database import Work, atransaction, one
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.model.json import encode
 from healix_fhir.operation.appointment.book import booked, written
-from healix_fhir.operation.appointment.cancel import cancelled
+from healix_fhir.operation.appointment.cancel import cancelled, rest
 from healix_fhir.operation.appointment.wish import Wish, stored
 from healix_fhir.pages.appointment.lines import OPEN, day_of, line, midnight
 from healix_fhir.pages.appointment.reach import LOGIN, reach
@@ -102,15 +102,16 @@ async def accept(site: Site, request: Request) -> Response:
 
 
 async def called_off(site: Site, access: AccessContext, fields: dict[str, str]) -> None:
-    """Cancel the `appointment` of a form, for its `reason`."""
+    """Cancel the `appointment` of a form, for its `reason`; with `series` also what comes after it of its series."""
     id_, reason = fields.get("appointment", ""), " ".join(fields.get("reason", "").split())[:LONGEST]
     if not ids.is_logical_id(id_):
         raise invalid("That is no appointment.")
     bases = site.interactions.bases
 
     def work(review: Review) -> Work[list[dict[str, Any]]]:
-        old = yield from stored(access, id_)
-        return (yield from cancelled(access, [old], None, reason or None, bases, review))
+        first = yield from stored(access, id_)
+        others = (yield from rest(access, first)) if fields.get("series") else []
+        return (yield from cancelled(access, [first, *others], None, reason or None, bases, review))
 
     await written(site.interactions, access, work)
 

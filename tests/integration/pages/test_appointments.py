@@ -162,6 +162,49 @@ def test_a_clinician_sees_the_day(database_url: str, pool: Pool) -> None:
     assert rows(pool, 'SELECT count(*) FROM resource WHERE body LIKE \'%%"status":"arrived","class"%%\'') == [(1,)]
 
 
+def test_a_clinician_books_a_series(database_url: str, pool: Pool, people: Clinic) -> None:
+    """All of it or nothing; it is cancelled from one of them on, by the clinician or by the patient. A patient's form
+    books one.
+    """
+    for n in range(1, 4):
+        start = DAY + timedelta(weeks=n)
+        people.put({"resourceType": "Slot", "id": f"w{n}", "schedule": {"reference": "Schedule/cal"}, "status": "free",
+                    "start": start.isoformat(), "end": (start + timedelta(minutes=30)).isoformat()})  # fmt: skip
+
+    async def use(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "dr")
+        page = await client.get(f"{ROOT}/find?with=Practitioner/d")
+        asked = {"slot": "s0", "patient": "p1", "step": "7"}
+        for count in ("0", "53", "x", "9" * 5000):
+            assert (await post(client, f"{ROOT}/find", page, **asked, count=count)).status_code == 400
+        assert (await post(client, f"{ROOT}/find", page, **asked | {"step": "8"}, count="2")).status_code == 400
+        refused = await post(client, f"{ROOT}/find", page, **asked, count="5")
+        assert (refused.status_code, "Not every time of the series is free" in refused.text) == (409, True)
+        assert appointments(pool) == []
+        assert (await post(client, f"{ROOT}/find", page, **asked, count="4")).status_code == 303
+        assert [one["status"] for one in appointments(pool)] == ["booked"] * 4
+        third = (DAY + timedelta(weeks=2)).date()
+        page = await client.get(f"/account/calendar?day={third}")
+        (id_,) = re.findall(r'name="appointment" value="([^"]+)"', page.text)
+        await post(client, "/account/calendar", page, appointment=id_, what="cancel-series", day=str(third))
+        assert [one["status"] for one in appointments(pool)] == ["booked", "booked", "cancelled", "cancelled"]
+
+    async def patient(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "ada")
+        page = await client.get(f"{ROOT}/find")
+        assert 'name="count"' not in page.text
+        await post(client, f"{ROOT}/find", page, slot="s1", patient="p1", count="2", step="7")
+        assert [one["slot"] for one in appointments(pool)][4:] == ["Slot/s1"]
+        mine = await client.get(ROOT)
+        first = re.search(r'name="series" value="yes">.*?name="appointment" value="([^"]+)"', mine.text, re.DOTALL)
+        assert first is not None
+        await post(client, f"{ROOT}/cancel", mine, appointment=first[1], series="yes")
+        assert [one["status"] for one in appointments(pool)] == ["cancelled"] * 4 + ["booked"]
+
+    browsing(database_url, use)
+    browsing(database_url, patient)
+
+
 def test_a_clinician_sets_opening_hours(database_url: str, pool: Pool) -> None:
     """The form makes the calendar; what is wrong is told by its day, and nothing is stored."""
     good = {"mon": "09:00-12:00, 13:00 - 15:00", "minutes": "30",
