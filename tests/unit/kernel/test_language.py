@@ -8,7 +8,7 @@ from datetime import date, datetime
 import pytest
 
 from healix_fhir.kernel.language import dates
-from healix_fhir.kernel.language.catalogue import Words, catalogue, counted, heard, say
+from healix_fhir.kernel.language.catalogue import Words, _patterns, catalogue, counted, heard, say
 from healix_fhir.kernel.language.spoken import LANGUAGES, accepted, language, speak, speaking
 
 
@@ -51,6 +51,7 @@ def test_texts_are_said_with_their_values(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("healix_fhir.kernel.language.catalogue.catalogue", lambda _: words)
     table = Words({"y": "Yes", "n": "No"})
     assert (say("Yes"), table["y"], counted(0, "{n} day", "{n} days")) == ("Yes", "Yes", "0 days")
+    monkeypatch.setattr("healix_fhir.kernel.language.catalogue._patterns", _patterns.__wrapped__)  # remembers nothing
     with speaking("fr"):
         assert [counted(n, "{n} day", "{n} days") for n in (0, 1, 2)] == ["0 jour", "1 jour", "2 jours"]
         assert (table["y"], table["n"], table.get("z", "raw")) == ("Oui", "No", "raw")
