@@ -173,7 +173,8 @@ def test_a_clinician_books_a_series(database_url: str, pool: Pool, people: Clini
 
     async def use(client: httpx.AsyncClient) -> None:
         await sign_in(client, "dr")
-        page = await client.get(f"{ROOT}/find?with=Practitioner/d")
+        page = await client.get(f"{ROOT}/find?with=Practitioner/d", headers={"Accept-Language": "de"})
+        assert "jede Woche" in page.text
         asked = {"slot": "s0", "patient": "p1", "step": "7"}
         for count in ("0", "53", "x", "9" * 5000):
             assert (await post(client, f"{ROOT}/find", page, **asked, count=count)).status_code == 400
