@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from healix_fhir.kernel import clock
-from healix_fhir.kernel.errors import forbidden, not_found
+from healix_fhir.kernel.errors import not_found
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.operation.everything import records
 from healix_fhir.pages.render import HEADERS
 from healix_fhir.pages.report import ADDRESS as REPORT
-from healix_fhir.pages.report import LOGIN
 from healix_fhir.pages.site import Site
+from healix_fhir.pages.whose import LOGIN, asking
 from smart_auth.scope import parse
 
 ADDRESS = f"{REPORT}/data"
@@ -30,16 +29,13 @@ KIND = "application/fhir+ndjson"
 
 async def show(site: Site, request: Request) -> Response:
     """GET /account/report/data of a `patient`. Raises NotFound, Forbidden for administrators, who read no charts."""
-    session = await site.session(request)
-    if session is None:
+    found = await asking(site, request, SCOPE)
+    if found is None:
         return RedirectResponse(LOGIN, 303)
-    if session.account.role == "admin":
-        raise forbidden("This page is for patients and clinicians.")
     patient = request.query_params.get("patient", "")
     if not is_logical_id(patient):
         raise not_found("There is no such patient.")
-    access = msgspec.structs.replace(await site.access(request, session), scopes=SCOPE)
-    pages = await records(site.interactions, access, patient)
+    pages = await records(site.interactions, found[1], patient)
     name = f"health-record-{clock.now():%Y-%m-%d}.ndjson"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', **HEADERS}
     return StreamingResponse(_lines(pages), 200, headers, KIND)

@@ -15,6 +15,7 @@ from healix_fhir.kernel.errors import forbidden, invalid
 from healix_fhir.kernel.ids import is_logical_id
 from healix_fhir.pages.gate import Gate
 from healix_fhir.pages.site import Site
+from healix_fhir.pages.whose import asking
 from smart_auth.access import AccessContext
 from smart_auth.oauth.sessions import Session
 from smart_auth.scope import parse
@@ -60,13 +61,8 @@ def named(request: Request) -> str:
 
 
 async def _caller(site: Site, request: Request) -> Caller | None:
-    session = await site.session(request)
-    if session is None:
-        return None
-    if session.account.role not in ("patient", "practitioner"):
-        raise forbidden("These pages are for patients and clinicians.")
-    access = await site.access(request, session)
-    return Caller(session, msgspec.structs.replace(access, scopes=SCOPE))
+    found = await asking(site, request, SCOPE)
+    return None if found is None else Caller(*found)
 
 
 async def _clinician(site: Site, request: Request) -> Caller | None:
