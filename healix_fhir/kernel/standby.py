@@ -56,7 +56,8 @@ AGAIN_AFTER_LAG, AGAIN_AFTER_LOSS = 0.1, 1.0
 _BEGIN = Statement("BEGIN READ ONLY")
 _NOW = Statement("SELECT pg_current_wal_insert_lsn()::text")
 _REPLAYED = Statement("SELECT pg_is_in_recovery() AND pg_last_wal_replay_lsn() >= %s::pg_lsn")
-_WHOSE = "SELECT system_identifier, current_database() FROM pg_control_system()"
+WHOSE = "SELECT system_identifier, current_database() FROM pg_control_system()"
+"""Tells a standby of a database from a stranger: a standby has the primary's answer."""
 log = get_logger("standby")
 
 
@@ -238,10 +239,10 @@ async def open_standby(
     A database that does not follow the primary is no standby of it: connections to it fail.
     """
     async with primary.connection() as connection:
-        whose = await (await connection.execute(_WHOSE)).fetchone()
+        whose = await (await connection.execute(WHOSE)).fetchone()
 
     async def check(connection: Connection) -> None:
-        if await (await connection.execute(_WHOSE)).fetchone() != whose:
+        if await (await connection.execute(WHOSE)).fetchone() != whose:
             raise psycopg.OperationalError("the database of HEALIX_DATABASE_REPLICA_URL does not follow the primary")
 
     pool = await open_async_pool(url, size=size, seconds=seconds, check=check)

@@ -65,6 +65,22 @@ def test_every_setting_exists() -> None:
     assert named - known == set()
 
 
+def test_a_standby_is_named_everywhere() -> None:
+    """Each way to deploy shows where the URL of a hot standby goes: a file, whose name is that of its secret."""
+    setting, key = "HEALIX_DATABASE_REPLICA_URL_FILE", "database_replica_url"
+    compose = (DEPLOY / "compose" / "compose.yaml").read_text(encoding="utf-8")
+    used = yaml.safe_load(re.sub(r"^( *)# (?=HEALIX_|database_)", r"\1", compose, flags=re.MULTILINE))
+    assert used["x-healix"]["environment"][setting] == f"/run/secrets/{key}"
+    assert used["secrets"][key] == {"file": f"./secrets/{key}"}
+    assert key in compose.split("secrets: [database_url", 1)[1].split("\n", 1)[0]
+    (secret,) = of_kind("Secret")
+    assert secret["stringData"][key].startswith("postgresql://")
+    settings = (KUBERNETES / "settings.yaml").read_text(encoding="utf-8")
+    assert f"# {setting}: /run/secrets/healix/{key}  #" in settings
+    unit = (DEPLOY / "systemd" / "healix-web.service").read_text(encoding="utf-8")
+    assert f"#LoadCredential={key}:/etc/healix/{key}\n#Environment={setting}=%d/{key}\n" in unit
+
+
 def test_images_have_no_host() -> None:
     """Images are named as everybody's mirror has them."""
     images = [service["image"] for service in COMPOSE["services"].values()]

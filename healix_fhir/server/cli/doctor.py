@@ -18,7 +18,7 @@ CONNECT = 5
 
 
 def doctor_command(data_dir: DataDir = None) -> None:
-    """Look at database, disk, clocks, certificates, queues and permissions; exits with 1 when there is a problem.
+    """Look at database, standbys, disk, clocks, certificates, queues and permissions; exits with 1 on a problem.
 
     Changes nothing. Says nothing of patients, and no secret.
     """
@@ -36,7 +36,7 @@ def doctor_command(data_dir: DataDir = None) -> None:
 
 def _database(settings: Settings) -> Iterator[Finding]:
     from healix_fhir.kernel import embedded
-    from healix_fhir.server.doctor import rows
+    from healix_fhir.server.doctor import replica, rows
 
     if not settings.database_url and not (settings.data_dir / "postgres" / "PG_VERSION").exists():
         yield problem("database", "there is none yet: run `healix serve`")
@@ -46,6 +46,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT) as connection:
             yield from rows.findings(connection, settings)
+            if settings.database_replica_url:
+                yield from replica.findings(connection, settings.database_replica_url)
     except psycopg.Error as error:  # also of a URL that is none, with the password that it may hold in its text
         yield problem("database", f"does not answer ({type(error).__name__})")
     finally:

@@ -31,7 +31,7 @@ def findings(connection: Connection[Row], settings: Settings) -> Iterator[Findin
     yield _version(connection)
     yield from _durable(connection)
     yield _connections(connection, settings)
-    yield _clock(connection)
+    yield clock(connection, "clock")
     schema = _schema(connection)
     yield schema
     if schema.state == "ok":
@@ -39,7 +39,8 @@ def findings(connection: Connection[Row], settings: Settings) -> Iterator[Findin
             yield look(connection)
 
 
-def _one(connection: Connection[Row], statement: str) -> Any:
+def single(connection: Connection[Row], statement: str) -> Any:
+    """The one row of a statement."""
     row = connection.execute(statement.encode()).fetchone()
     assert row is not None
     return row
@@ -58,29 +59,30 @@ def _durable(connection: Connection[Row]) -> Iterator[Finding]:
         ("full_page_writes", "a crash of the machine can destroy pages of the database"),
         ("synchronous_commit", "a crash loses what was acknowledged within the last second"),
     ):
-        (value,) = _one(connection, f"SHOW {name}")
+        (value,) = single(connection, f"SHOW {name}")
         yield problem(name, f"is off: {lost}") if value == "off" else ok(name, f"is {value}")
 
 
 def _connections(connection: Connection[Row], settings: Settings) -> Finding:
-    (most,) = _one(connection, "SELECT current_setting('max_connections')::int")
-    (used,) = _one(connection, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
+    (most,) = single(connection, "SELECT current_setting('max_connections')::int")
+    (used,) = single(connection, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'")
     need = settings.workers * WEB_CONNECTIONS + OTHER_CONNECTIONS
     said = f"{used} of max_connections={most} are in use; a node with {settings.workers} web workers opens up to {need}"
     return warning("connections", said) if need > most or used > most * 0.9 else ok("connections", said)
 
 
-def _clock(connection: Connection[Row]) -> Finding:
+def clock(connection: Connection[Row], about: str) -> Finding:
+    """How far the database's clock is from this machine's."""
     before = time.time()
-    (there,) = _one(connection, "SELECT extract(epoch FROM clock_timestamp())::float8")
+    (there,) = single(connection, "SELECT extract(epoch FROM clock_timestamp())::float8")
     after = time.time()
     skew = 0.0 if before <= there <= after else min(abs(there - before), abs(there - after))
     said = f"the clocks of database and server are {skew:.1f} s apart"
-    return problem("clock", said) if skew > SKEW_BAD else warning("clock", said) if skew > SKEW else ok("clock", said)
+    return problem(about, said) if skew > SKEW_BAD else warning(about, said) if skew > SKEW else ok(about, said)
 
 
 def _schema(connection: Connection[Row]) -> Finding:
-    restoring, partitioning = _one(
+    restoring, partitioning = single(
         connection,
         f"""SELECT to_regclass('public.{migrate.RESTORING}') IS NOT NULL,
               to_regclass('{migrate.PARTITIONING}') IS NOT NULL""",
@@ -109,7 +111,7 @@ def _behind(about: str, count: int, seconds: float, what: str) -> Finding:
 
 
 def _outbox(connection: Connection[Row]) -> Finding:
-    count, age, failed = _one(
+    count, age, failed = single(
         connection,
         f"""SELECT count(*) FILTER (WHERE attempts < {ATTEMPTS} AND due <= now()),
               coalesce(extract(epoch FROM now() - min(due) FILTER (WHERE attempts < {ATTEMPTS})), 0)::float8,
@@ -121,7 +123,7 @@ def _outbox(connection: Connection[Row]) -> Finding:
 
 
 def _jobs(connection: Connection[Row]) -> Finding:
-    count, age, failed = _one(
+    count, age, failed = single(
         connection,
         """SELECT count(*) FILTER (WHERE status = 'todo' AND scheduled_at <= now()),
              coalesce(extract(epoch FROM now() - min(scheduled_at) FILTER (WHERE status = 'todo')), 0)::float8,
@@ -133,7 +135,7 @@ def _jobs(connection: Connection[Row]) -> Finding:
 
 
 def _mail(connection: Connection[Row]) -> Finding:
-    count, age, given_up = _one(
+    count, age, given_up = single(
         connection,
         """SELECT count(*) FILTER (WHERE given_up IS NULL AND due <= now()),
              coalesce(extract(epoch FROM now() - min(due) FILTER (WHERE given_up IS NULL)), 0)::float8,
@@ -145,7 +147,7 @@ def _mail(connection: Connection[Row]) -> Finding:
 
 
 def _audit(connection: Connection[Row]) -> Finding:
-    count, age = _one(
+    count, age = single(
         connection,
         """SELECT count(*), coalesce(extract(epoch FROM now() - min(recorded)), 0)::float8 FROM audit_event
            WHERE seq > coalesce((SELECT high FROM audit_block ORDER BY number DESC LIMIT 1), -1)""",
@@ -154,7 +156,7 @@ def _audit(connection: Connection[Row]) -> Finding:
 
 
 def _keys(connection: Connection[Row]) -> Finding:
-    (days,) = _one(
+    (days,) = single(
         connection,
         "SELECT extract(day FROM now() - max(created) FILTER (WHERE retired IS NULL))::int FROM signing_key",
     )
@@ -165,7 +167,7 @@ def _keys(connection: Connection[Row]) -> Finding:
 
 
 def _images(connection: Connection[Row]) -> Finding:
-    damaged, instances, days = _one(
+    damaged, instances, days = single(
         connection,
         """SELECT (SELECT count(*) FROM damaged_instance), EXISTS (SELECT FROM instance),
              extract(day FROM now() - (SELECT max(finished) FROM integrity_check))::int""",

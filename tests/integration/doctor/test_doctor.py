@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import psycopg
 import pytest
@@ -16,25 +14,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from typer.testing import CliRunner
 
 from healix_fhir.kernel.database import one, run
 from healix_fhir.kernel.outbox import Event, publish
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.app import POOL
-from healix_fhir.server.cli.main import app
 from healix_fhir.server.doctor import machine, rows
 from healix_fhir.server.doctor.machine import certificate
-
-
-def doctor(url: str, data_dir: Path, **settings: str) -> tuple[int, dict[str, tuple[str, str]]]:
-    """Run the command: its exit code, and by what it is about, how that is and what is said."""
-    env = {"HEALIX_DATABASE_URL": url} | {f"HEALIX_{name.upper()}": value for name, value in settings.items()}
-    done = CliRunner().invoke(app, ["doctor", "--data-dir", str(data_dir)], env=env)
-    assert done.stdout, (done.stderr, done.exception)
-    told: dict[str, Any] = json.loads(done.stdout)
-    assert len(done.stderr.splitlines()) >= len(told["findings"])
-    return done.exit_code, {found["about"]: (found["state"], found["says"]) for found in told["findings"]}
+from tests.support.doctor import doctor
 
 
 @pytest.fixture

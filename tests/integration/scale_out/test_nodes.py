@@ -16,6 +16,7 @@ from smart_auth.store import create_token, create_user
 from tests.support.balancing import balancing
 from tests.support.code_systems import code_system
 from tests.support.dicom import ct, uid
+from tests.support.doctor import doctor
 from tests.support.parameters import search_parameter
 from tests.support.plain import NO_TLS
 from tests.support.resources import observation, patient
@@ -136,6 +137,34 @@ def test_an_image_is_found_on_the_other_node_at_once(house: House, clients: tupl
     assert house.pair.sql(shown, f"%{uid(205)}%") >= 2
     shown = "SELECT count(*) FROM audit_event WHERE subtype = 'retrieve-metadata' AND entity = %s"
     assert house.pair.sql(shown, uid(205)) == 2
+
+
+def test_the_doctor_looks_at_each_standby(
+    house: House, clients: tuple[httpx.Client, httpx.Client], tmp_path: Path
+) -> None:
+    """That it follows and how far; that it stands still, is no standby of the primary, or does not answer."""
+    url = house.pair.standby
+    house.pair.caught_up()
+    found = doctor(house.pair.primary, tmp_path, database_replica_url=url)[1]
+    about = ("standby", "clock of standby", "schema of standby")
+    assert [found[one][0] for one in about] == ["ok"] * 3
+    with house.pair.paused():
+        _created(clients[0], patient())
+        state, said = doctor(house.pair.primary, tmp_path, database_replica_url=url)[1]["standby"]
+    assert (state, "behind" in said) == ("warning", True)
+    strangers = {
+        house.pair.primary: "a primary of its own",
+        url.replace("/postgres?", "/template1?"): "another system",
+        "postgresql://user:password@127.0.0.1:1/none": "does not answer",
+        "postgresql//user:password@127.0.0.1/none": "does not answer",
+    }
+    for stranger, why in strangers.items():
+        code, found = doctor(house.pair.primary, tmp_path, database_replica_url=stranger)
+        assert (code, found["standby"][0], why in found["standby"][1]) == (1, "problem", True), found["standby"]
+        assert "password" not in str(found)
+    two = f"postgresql://postgres@/postgres?host={house.pair.directory},127.0.0.1&port=5433,1"
+    found = doctor(house.pair.primary, tmp_path, database_replica_url=two)[1]
+    assert (found["standby 1"][0], found["standby 2"][0]) == ("ok", "problem")
 
 
 def test_a_standby_that_stands_still_hides_no_write(house: House, clients: tuple[httpx.Client, httpx.Client]) -> None:
