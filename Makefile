@@ -12,7 +12,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
-	$(BIN)/python -m compileall -q -j 0 healix_fhir dicomweb smart_auth conformance migrations tests
+	$(BIN)/python -m compileall -q -j 0 --invalidation-mode checked-hash healix_fhir dicomweb smart_auth conformance migrations tests
 	touch $@
 
 run: install  ## the server with demo data

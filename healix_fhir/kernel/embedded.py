@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,9 +34,6 @@ jit = off
 
 PATIENCE = 120.0
 """Seconds after which a PostgreSQL that does not start is given up."""
-
-LOOK = 0.5
-"""Seconds between looks whether it still runs."""
 
 COMPLETE, SOCKETS = 8, 4
 """Lines of the file `postmaster.pid` of a server that has begun to start its other processes, and which of them names
@@ -76,29 +70,16 @@ def start(data_dir: Path) -> PostgresServer:
     return server
 
 
-@contextmanager
-def kept_running(data_dir: Path) -> Iterator[None]:
-    """Start the server of `data_dir` again whenever it ends, until the block does: nobody else would, and whoever
-    uses it connects again by itself.
+def revive(data_dir: Path) -> None:
+    """Start the server of `data_dir` again where it has ended: nobody else would, and whoever uses it connects again by
+    itself. A failure is logged, and the next look tries again.
     """
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(LOOK):
-            if _postmaster(data_dir / "postgres") is None:
-                log.warning("the database has ended unexpectedly, starting it again")
-                try:
-                    start(data_dir)
-                except Exception:
-                    log.exception("the database does not start, trying again")
-
-    watcher = threading.Thread(target=watch, name="database-watch")
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()
+    if _postmaster(data_dir / "postgres") is None:
+        log.warning("the database has ended unexpectedly, starting it again")
+        try:
+            start(data_dir)
+        except Exception:
+            log.exception("the database does not start, trying again")
 
 
 def _start(server: PostgresServer, directory: Path) -> None:

@@ -1,8 +1,4 @@
-"""Where each setting of a running server came from, so that whoever looks at it knows where to change it.
-
-A server hands its settings to its child processes as environment variables, all of them; what it knew of their sources
-goes along in one more.
-"""
+"""Where each setting of a running server came from, so that whoever looks at it knows where to change it."""
 
 from __future__ import annotations
 
@@ -12,13 +8,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-import msgspec
 from dotenv import dotenv_values
 
 from healix_fhir.kernel.settings import FILE, PREFIX, Settings
-
-HANDED_ON = f"{PREFIX}SETTING_SOURCES"
-"""The variable of a child process; no setting, and nothing that operators set."""
 
 
 class Source(StrEnum):
@@ -37,8 +29,6 @@ def sources(
 ) -> dict[str, Source]:
     """The source of each setting by its name, for what `kernel.settings.load` made of them."""
     environ = os.environ if environ is None else environ
-    if HANDED_ON in environ:
-        return {name: Source(one) for name, one in msgspec.json.decode(environ[HANDED_ON]).items()}
     file = dotenv_values(".env") if file is None else file
     return {name: _source(name, getattr(settings, name), environ, file) for name in _DEFAULTS}
 

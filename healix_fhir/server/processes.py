@@ -8,24 +8,22 @@ import gc
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.context import ForkProcess
 
-import msgspec
 import psycopg
 
 from dicomweb.archive.opening import check_archive
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.log import get_logger
-from healix_fhir.kernel.setting_sources import HANDED_ON, sources, written
-from healix_fhir.kernel.settings import PREFIX, Settings
+from healix_fhir.kernel.settings import Settings
 from healix_fhir.kernel.slow import watch
+from healix_fhir.server.forks import fork
 from healix_fhir.server.migrate import migrate, refuse_unfinished, refuse_unsupported
 
 DRAIN = 30.0
@@ -88,7 +86,7 @@ def collect_less() -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening TCP socket that child processes may inherit.
+    """A listening TCP socket.
 
     Raises Unavailable when the address is taken.
     """
@@ -101,27 +99,18 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise HealixError(Category.UNAVAILABLE, f"cannot listen on {host}:{port}: {error.strerror}") from error
     listener.listen(2048)
-    listener.set_inheritable(True)
     return listener
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """The environment that gives a child process the same settings."""
-    values = {PREFIX + one.name.upper(): written(getattr(settings, one.name)) for one in dataclasses.fields(settings)}
-    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    return others | values | {HANDED_ON: msgspec.json.encode(sources(settings)).decode()}
 
 
 @dataclass
 class Child:
-    """One supervised process: its command, when it was started, and how often it has ended right after its start: of
+    """One supervised process: what it does, when it was started, and how often it has ended right after its start: of
     itself (`failures`), or whyever but that the database was away.
     """
 
     name: str
-    arguments: Sequence[str]
-    inherit: tuple[int, ...] = ()
-    process: subprocess.Popen[bytes] | None = None
+    work: Callable[[], None]
+    process: ForkProcess | None = None
     started: float = 0.0
     failures: int = field(default=0)
     ends: int = field(default=0)
@@ -134,8 +123,7 @@ class Supervisor:
     children end by themselves (see `end_with_parent`).
     """
 
-    def __init__(self, settings: Settings, children: Sequence[Child]) -> None:
-        self._environment = environment(settings)
+    def __init__(self, children: Sequence[Child]) -> None:
         self._children = children
         self._life, self._held = os.pipe()
 
@@ -144,36 +132,35 @@ class Supervisor:
         for child in self._children:
             self._spawn(child)
 
-    def watch(self, stopped: threading.Event) -> None:
-        """Restart children that end, until `stopped` is set.
+    def watch(self, stopped: threading.Event, *others: Callable[[], None]) -> None:
+        """Restart children that end, until `stopped` is set; do what `others` watch as often as look after them.
 
         Raises Unavailable when one ends right after its start, `ATTEMPTS` times in a row: that will not mend by itself,
         unlike what others do to it. The system kills for want of memory, and databases come back.
         """
         while not stopped.wait(0.2):
             for child in self._children:
-                if child.process is not None and child.process.poll() is not None:
+                if child.process is not None and child.process.exitcode is not None:
                     self._restart(child, stopped)
+            for other in others:
+                other()
 
     def stop(self) -> None:
         """Ask every child to drain, wait, and kill what does not end in time."""
-        for child in self._children:
-            if child.process is not None and child.process.poll() is None:
-                child.process.send_signal(signal.SIGTERM)
+        running = [(child.name, child.process) for child in self._children if child.process is not None]
+        for _, process in running:
+            process.terminate()
         deadline = time.monotonic() + DRAIN
-        for child in self._children:
-            if child.process is None:
-                continue
-            try:
-                child.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                log.warning("killed, since it did not drain in time", child=child.name)
-                child.process.kill()
-                child.process.wait()
+        for name, process in running:
+            process.join(max(0.1, deadline - time.monotonic()))
+            if process.exitcode is None:
+                log.warning("killed, since it did not drain in time", child=name)
+                process.kill()
+                process.join()
 
     def _restart(self, child: Child, stopped: threading.Event) -> None:
         lived = time.monotonic() - child.started
-        code = child.process.returncode if child.process else 0
+        code = (child.process.exitcode if child.process else 0) or 0
         away, killed = code == os.EX_TEMPFAIL, code < 0
         child.ends = 0 if lived > STARTED or away else child.ends + 1
         child.failures = 0 if lived > STARTED else child.failures + (not away and not killed)
@@ -185,16 +172,13 @@ class Supervisor:
             self._spawn(child)
 
     def _spawn(self, child: Child) -> None:
-        command = [
-            sys.executable,
-            "-m",
-            "healix_fhir.server.cli.main",
-            *child.arguments,
-            "--parent-fd",
-            str(self._life),
-        ]
-        child.process = subprocess.Popen(command, env=self._environment, pass_fds=(*child.inherit, self._life))
+        child.process = fork(child.name, lambda: self._live(child))
         child.started = time.monotonic()
+
+    def _live(self, child: Child) -> None:
+        os.close(self._held)
+        end_with_parent(self._life)
+        child.work()
 
 
 def stop_on_signals(stopped: threading.Event) -> None:
@@ -211,10 +195,8 @@ def stop_on_signals(stopped: threading.Event) -> None:
     signal.signal(signal.SIGINT, ask)
 
 
-def end_with_parent(descriptor: int | None) -> None:
+def end_with_parent(descriptor: int) -> None:
     """In a child: end like on SIGTERM when the parent's end of the pipe `descriptor` closes."""
-    if descriptor is None:
-        return
 
     def wait() -> None:
         os.read(descriptor, 1)

@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
 
 from dicomweb.archive.opening import check_archive
 from dicomweb.dimse.contexts import with_further
@@ -18,7 +18,10 @@ from healix_fhir.interaction.review import demands
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
-from healix_fhir.server.processes import Child, Supervisor, listen, open_database, stop_on_signals
+from healix_fhir.server import parts
+from healix_fhir.server.forks import apart
+from healix_fhir.server.processes import Supervisor, listen, open_database, stop_on_signals
+from healix_fhir.server.shared_counters import share
 from healix_fhir.server.tls import https_context
 from smart_auth.oauth.limits import changed_rules
 
@@ -30,23 +33,24 @@ def serve(settings: Settings, *, demo: bool) -> None:
     stopped = threading.Event()
     stop_on_signals(stopped)
     listener = listen(settings.host, settings.port)
-    _check(settings)
-    with open_database(settings) as url, _database_kept(settings):
+    parts.load()
+    apart("check", lambda: _check(settings))
+    share(settings.data_dir)
+    with open_database(settings) as url:
         connected = dataclasses.replace(settings, database_url=url)
-        guide = _load_demo(connected) if demo else []
-        supervisor = Supervisor(connected, children(connected, listener.fileno()))
+        guide = apart("demo", lambda: _load_demo(connected)) if demo else []
+        supervisor = Supervisor(parts.children(connected, listener))
         supervisor.start()
-        announcer = threading.Thread(target=_announce, args=(connected, guide, stopped), daemon=True)
-        announcer.start()
+        announce = _Announcement(connected, guide)
         try:
-            supervisor.watch(stopped)
+            supervisor.watch(stopped, announce, *_database_kept(settings))
         finally:
             listener.close()  # who comes while the workers drain is refused, and goes to another node
             supervisor.stop()
 
 
-def _database_kept(settings: Settings) -> AbstractContextManager[None]:
-    return nullcontext() if settings.database_url else embedded.kept_running(settings.data_dir)
+def _database_kept(settings: Settings) -> list[Callable[[], None]]:
+    return [] if settings.database_url else [lambda: embedded.revive(settings.data_dir)]
 
 
 def _check(settings: Settings) -> None:
@@ -70,40 +74,38 @@ def _check_tracing(settings: Settings) -> None:
         exporting(settings)
 
 
-def children(settings: Settings, descriptor: int) -> list[Child]:
-    """The processes of one node: web workers on the shared socket, one DIMSE SCP, one job worker."""
-    return [
-        *(Child(f"web-{n}", ("web", "--fd", str(descriptor)), (descriptor,)) for n in range(settings.workers)),
-        Child("dimse", ("dimse",)),
-        Child("worker", ("worker",)),
-    ]
-
-
 def _load_demo(settings: Settings) -> list[str]:
     from healix_fhir.server.demo.load import load
 
     return load(settings)
 
 
-def _announce(settings: Settings, guide: list[str], stopped: threading.Event) -> None:
-    """Print the addresses once the server is ready."""
-    local = f"{settings.scheme}://{_reachable(settings.host)}:{settings.port}"
-    deadline = time.monotonic() + READY
-    while not stopped.wait(0.1) and time.monotonic() < deadline:
-        if _ready(f"{local}/readyz"):
-            lines = [
-                "",
-                "Healix is ready.",
-                f"  FHIR      {settings.root}/fhir          (try {settings.root}/fhir/metadata)",
-                f"  DICOMweb  {settings.root}/dicomweb",
-                f"  DIMSE     {settings.host}:{settings.dimse_port}  AE title HEALIX{_over_tls(settings)}",
-                f"  Pages     {settings.root}/account/",
-                *guide,
-                "",
-            ]
-            sys.stdout.write("\n".join(lines) + "\n")
-            sys.stdout.flush()
+class _Announcement:
+    """Prints the addresses once the server is ready; given up after `READY` seconds."""
+
+    def __init__(self, settings: Settings, guide: list[str]) -> None:
+        self._settings = settings
+        self._guide = guide
+        self._until = time.monotonic() + READY
+
+    def __call__(self) -> None:
+        """Look whether it is ready, unless it was."""
+        settings = self._settings
+        if time.monotonic() > self._until or not _ready(settings):
             return
+        self._until = 0.0
+        lines = [
+            "",
+            "Healix is ready.",
+            f"  FHIR      {settings.root}/fhir          (try {settings.root}/fhir/metadata)",
+            f"  DICOMweb  {settings.root}/dicomweb",
+            f"  DIMSE     {settings.host}:{settings.dimse_port}  AE title HEALIX{_over_tls(settings)}",
+            f"  Pages     {settings.root}/account/",
+            *self._guide,
+            "",
+        ]
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
 
 
 def _over_tls(settings: Settings) -> str:
@@ -116,11 +118,12 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _ready(url: str) -> bool:
+def _ready(settings: Settings) -> bool:
+    local = f"{settings.scheme}://{_reachable(settings.host)}:{settings.port}"
     own = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     own.check_hostname, own.verify_mode = False, ssl.CERT_NONE  # asked at an address that no certificate has to name
     try:
-        with urllib.request.urlopen(url, timeout=2, context=own) as response:  # noqa: S310 - our own address
+        with urllib.request.urlopen(f"{local}/readyz", timeout=1, context=own) as response:  # noqa: S310 - our own address
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -1,7 +1,4 @@
-"""Where the web workers of one server count together: prometheus_client's directory of memory-mapped counters.
-
-It reads its environment variable when it is imported, so it is imported only after that is set.
-"""
+"""Where the web workers of one server count together: prometheus_client's directory of memory-mapped counters."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def share(data_dir: Path) -> None:
-    """Count with the other workers of this process' parent; to be called before prometheus_client is imported.
+    """Let this process and those that it forks count together.
 
     A worker that is started again finds the counters of the one before it. Those of servers that no longer run are
     removed.
@@ -24,14 +21,16 @@ def share(data_dir: Path) -> None:
     for old in root.glob("*"):
         if old.name.isdecimal() and not psutil.pid_exists(int(old.name)):
             shutil.rmtree(old, ignore_errors=True)
-    directory = root / str(os.getppid())
+    directory = root / str(os.getpid())
     directory.mkdir(parents=True, exist_ok=True)
     os.environ[SHARED] = str(directory)
-    _know_own_process()
 
 
-def _know_own_process() -> None:
-    """Let the counters take this process for the one that counts; else each asks the system who it is each time."""
+def count_as_this_process() -> None:
+    """Let the counters that are made from now on be shared, and this process'.
+
+    prometheus_client, which looks whether to share when it is loaded, would ask the system who it is at each count.
+    """
     from prometheus_client import values
 
     process = os.getpid()

@@ -6,8 +6,8 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from healix_fhir.kernel.settings import Settings
-from healix_fhir.server.processes import collect_less, end_with_parent, listen, using_database
-from healix_fhir.server.shared_counters import share
+from healix_fhir.server.processes import collect_less, listen, using_database
+from healix_fhir.server.shared_counters import count_as_this_process, share
 from healix_fhir.server.tls import https_context, keep_current
 
 if TYPE_CHECKING:
@@ -28,24 +28,25 @@ WEB_SOCKETS: dict[str, Any] = {
 FILES = 8192
 
 
-def run(settings: Settings, *, descriptor: int | None, parent: int | None) -> None:
+def run(settings: Settings, *, listener: socket.socket | None = None, child: bool = False) -> None:
     """Serve until SIGTERM, then finish the requests under way.
 
-    `descriptor` is a listening socket inherited from the supervisor; without it the worker listens by itself.
+    A `child` of `healix serve` has its `listener`, and counts together with the others; without it the worker listens
+    by itself.
     """
-    share(settings.data_dir)  # before anything imports the counters
-
     import uvicorn
 
     from healix_fhir.server.app import create_app
 
-    end_with_parent(parent)
+    if not child:
+        share(settings.data_dir)
+    count_as_this_process()
     _allow_files()
     tls = https_context(settings)
     if tls is not None:
         keep_current(tls, settings)
-    listener = socket.socket(fileno=descriptor) if descriptor is not None else listen(settings.host, settings.port)
-    with using_database(settings, child=parent is not None) as connected:
+    listener = listener or listen(settings.host, settings.port)
+    with using_database(settings, child=child) as connected:
         server = uvicorn.Server(configuration(create_app(connected), connected, tls))
         collect_less()
         server.run(sockets=[listener])

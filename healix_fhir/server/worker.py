@@ -27,7 +27,7 @@ from healix_fhir.operation.publishing import publish
 from healix_fhir.operation.reindex import renew
 from healix_fhir.server.composition import Step, alerts, consumers, delivery, errands, post
 from healix_fhir.server.parameter_watch import heard, watching
-from healix_fhir.server.processes import collect_less, end_with_parent, using_database
+from healix_fhir.server.processes import collect_less, using_database
 from healix_fhir.server.tasks import SCHEDULES, tasks
 
 IDLE = 0.2
@@ -57,11 +57,10 @@ AT_ONCE_JOBS = 4
 log = get_logger("worker")
 
 
-def run(settings: Settings, *, parent: int | None) -> None:
+def run(settings: Settings, *, child: bool = False) -> None:
     """Work until SIGTERM; a job under way is finished or, when it takes too long, given back to the queue."""
-    end_with_parent(parent)
     with (
-        using_database(settings, child=parent is not None) as connected,
+        using_database(settings, child=child) as connected,
         watching(connected.database_url),
         open_pool(connected.database_url, size=1 + AT_ONCE) as pool,
         tracing(exporting(settings)),

@@ -7,7 +7,9 @@ have been inflicted, prints the table of docs/reference/faults.md, and tells eve
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack, suppress
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -69,12 +71,30 @@ def _alone(directory: Path) -> Node:
     return node
 
 
+@contextmanager
+def _revived(data_dir: Path) -> Iterator[None]:
+    """Start the database again whenever it has ended, as long as the block runs."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.5):
+            embedded.revive(data_dir)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
 def _on_one_database(stack: ExitStack, directory: Path, bucket: Bucket) -> list[Node]:
     """Two nodes that share nothing but a bucket and a database, which they do not start and reach through a proxy."""
     data_dir, sockets = directory / "data", Path(stack.enter_context(TemporaryDirectory(prefix="healix-faults-")))
     database = embedded.start(data_dir)
     stack.callback(database.cleanup)
-    stack.enter_context(embedded.kept_running(data_dir))
+    stack.enter_context(_revived(data_dir))
     proxy = before_database(sockets, Path(database.get_uri().partition("host=")[2]))
     stack.callback(proxy.close)
     url = f"postgresql://postgres:@/postgres?host={sockets}"

@@ -164,8 +164,9 @@ def wait_until(
 
 
 def _role(process: psutil.Process) -> str | None:
+    """What it is by its title, `healix web-0`."""
     try:
-        words = process.cmdline()
+        words = " ".join(process.cmdline()).split()
     except psutil.Error:
         return None
-    return words[3] if words[1:3] == list(HEALIX[1:]) and len(words) > 3 else None
+    return words[1].partition("-")[0] if len(words) == 2 and words[0] == "healix" else None

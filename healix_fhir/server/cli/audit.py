@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 import typer
 
-from healix_fhir.server.cli.console import DataDir, answer, database, recorded, stop
+from healix_fhir.server.cli.console import DataDir, answer, database, recorded
+from healix_fhir.server.reasons import stop
 
 app = typer.Typer(help="The audit trail.", no_args_is_help=True)
 

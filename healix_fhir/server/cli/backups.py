@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from healix_fhir.server.cli.console import DataDir, answer, configured, database, reasons, recorded, stop
+from healix_fhir.server.cli.console import DataDir, answer, configured, database, recorded
+from healix_fhir.server.reasons import reasons, stop
 
 Place = Annotated[str, typer.Argument(help="The file, folder or s3:// URL with the backup.")]
 Name = Annotated[str | None, typer.Option("--name", help="Which backup (default: the newest).")]

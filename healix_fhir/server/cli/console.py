@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import orjson
-import psycopg
 import typer
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
@@ -20,9 +18,9 @@ from psycopg_pool import ConnectionPool
 from healix_fhir.kernel import log, settings
 from healix_fhir.kernel.audit import OPERATOR, AuditRow, record
 from healix_fhir.kernel.database import Row, at_once, one, open_pool
-from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.model.json import encode
+from healix_fhir.server.reasons import reasons
 
 DataDir = Annotated[
     Path | None,
@@ -42,31 +40,12 @@ def _exact(value: object) -> orjson.Fragment:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
-@contextmanager
-def reasons() -> Iterator[None]:
-    """Turn refusals into their one-line reason on stderr and exit code 1; 75 (EX_TEMPFAIL), which tells `healix serve`
-    that there is nothing wrong with a child, where the database does not answer.
-    """
-    try:
-        yield
-    except HealixError as error:
-        stop("; ".join(issue.message for issue in error.issues))
-    except psycopg.OperationalError as error:
-        stop(f"the database does not answer: {str(error).splitlines()[0]}", os.EX_TEMPFAIL)
-
-
 def recorded(pool: ConnectionPool[Connection[Row]], action: str, what: str, entity: str | None = None) -> None:
     """Put a command into the audit trail for which nothing else does, before its answer: `what` it was, about `entity`.
 
     `action` is AuditEvent.action: R where it shows something.
     """
     at_once(pool, one(record([AuditRow(OPERATOR, action, "command", entity=entity, query=what.strip())])))
-
-
-def stop(reason: str, code: int = 1) -> NoReturn:
-    """End with `reason` and exit code `code`."""
-    sys.stderr.write(f"healix: {reason}\n")
-    raise typer.Exit(code)
 
 
 def configured(**overrides: Any) -> Settings:

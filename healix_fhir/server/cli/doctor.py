@@ -10,8 +10,9 @@ import psycopg
 import typer
 
 from healix_fhir.kernel.settings import Settings
-from healix_fhir.server.cli.console import DataDir, answer, configured, reasons
+from healix_fhir.server.cli.console import DataDir, answer, configured
 from healix_fhir.server.doctor.finding import Finding, State, problem
+from healix_fhir.server.reasons import reasons
 
 COLOURS = {State.OK: "green", State.WARNING: "yellow", State.PROBLEM: "red"}
 CONNECT = 5

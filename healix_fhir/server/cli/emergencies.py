@@ -9,7 +9,8 @@ import typer
 
 from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import at_once, one, transaction
-from healix_fhir.server.cli.console import DataDir, answer, database, stop
+from healix_fhir.server.cli.console import DataDir, answer, database
+from healix_fhir.server.reasons import stop
 
 app = typer.Typer(help="Emergency access.", no_args_is_help=True)
 

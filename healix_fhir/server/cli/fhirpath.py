@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from healix_fhir.server.cli.console import DataDir, answer, reasons, stop
+from healix_fhir.server.cli.console import DataDir, answer
+from healix_fhir.server.reasons import reasons, stop
 
 FileArgument = Annotated[Path, typer.Argument(help="A resource as JSON or XML; - for standard input.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse elements that the resource cannot have.")]

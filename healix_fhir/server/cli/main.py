@@ -38,7 +38,8 @@ from healix_fhir.server.cli import (
     viewer,
     worklist,
 )
-from healix_fhir.server.cli.console import DataDir, configured, reasons
+from healix_fhir.server.cli.console import DataDir, configured
+from healix_fhir.server.reasons import reasons
 
 app = typer.Typer(
     help="Healix: FHIR R4, SMART on FHIR, DICOMweb and DIMSE over one store.",
@@ -83,7 +84,6 @@ app.command("fhirpath")(fhirpath.fhirpath_command)
 Host = Annotated[str | None, typer.Option(help="Address to listen on (default 127.0.0.1).")]
 Port = Annotated[int | None, typer.Option(help="HTTP port (default 8080).")]
 DimsePort = Annotated[int | None, typer.Option(help="DIMSE port (default 11112).")]
-ParentFd = Annotated[int | None, typer.Option(hidden=True)]
 
 
 @app.command()
@@ -118,34 +118,30 @@ def web(
     data_dir: DataDir = None,
     host: Host = None,
     port: Port = None,
-    fd: Annotated[int | None, typer.Option(hidden=True)] = None,
-    parent_fd: ParentFd = None,
 ) -> None:
     """Run one web worker."""
     from healix_fhir.server.web import run
 
     with reasons():
-        run(configured(data_dir=data_dir, host=host, port=port), descriptor=fd, parent=parent_fd)
+        run(configured(data_dir=data_dir, host=host, port=port))
 
 
 @app.command()
-def dimse(
-    data_dir: DataDir = None, host: Host = None, dimse_port: DimsePort = None, parent_fd: ParentFd = None
-) -> None:
+def dimse(data_dir: DataDir = None, host: Host = None, dimse_port: DimsePort = None) -> None:
     """Run the DIMSE SCP."""
     from healix_fhir.server.dimse import run
 
     with reasons():
-        run(configured(data_dir=data_dir, host=host, dimse_port=dimse_port), parent=parent_fd)
+        run(configured(data_dir=data_dir, host=host, dimse_port=dimse_port))
 
 
 @app.command()
-def worker(data_dir: DataDir = None, parent_fd: ParentFd = None) -> None:
+def worker(data_dir: DataDir = None) -> None:
     """Run the job worker: outbox consumers and durable jobs."""
     from healix_fhir.server.worker import run
 
     with reasons():
-        run(configured(data_dir=data_dir), parent=parent_fd)
+        run(configured(data_dir=data_dir))
 
 
 @app.command()

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from healix_fhir.server.cli.console import DataDir, answer, configured, reasons, recorded, stop
+from healix_fhir.server.cli.console import DataDir, answer, configured, recorded
+from healix_fhir.server.reasons import reasons, stop
 
 
 def partition_command(

@@ -12,8 +12,9 @@ import typer
 from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.database import transaction
 from healix_fhir.kernel.errors import invalid
-from healix_fhir.server.cli.console import DataDir, answer, database, recorded, stop
+from healix_fhir.server.cli.console import DataDir, answer, database, recorded
 from healix_fhir.server.cli.studies import ACCESS, Study
+from healix_fhir.server.reasons import stop
 
 app = typer.Typer()
 Reason = Annotated[str, typer.Option(help="Why; it is in the audit trail.")]

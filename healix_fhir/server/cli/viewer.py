@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from healix_fhir.server.cli.console import DataDir, answer, configured, reasons
+from healix_fhir.server.cli.console import DataDir, answer, configured
+from healix_fhir.server.reasons import reasons
 
 app = typer.Typer(help="The OHIF viewer at /ohif/.", no_args_is_help=True)
 

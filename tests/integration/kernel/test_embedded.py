@@ -38,16 +38,18 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_killed_while_it_is_kept_running(data_dir: Path) -> None:
-    """A database whose processes are killed is started again, at the same address."""
+def test_revived(data_dir: Path) -> None:
+    """A database whose processes are killed is started again, at the same address; one that runs is left alone."""
     server = embedded.start(data_dir)
-    url = server.get_uri()
-    with embedded.kept_running(data_dir):
-        dead = postmaster(data_dir)
-        for process in (dead, *dead.children()):
-            process.kill()
-        wait_until(lambda: answers(url), "the database to be back")
-        assert postmaster(data_dir).pid != dead.pid
+    dead = postmaster(data_dir)
+    embedded.revive(data_dir)
+    assert postmaster(data_dir).pid == dead.pid
+    for process in (dead, *dead.children()):
+        process.kill()
+    wait_until(lambda: not answers(server.get_uri()), "the database to have ended")
+    embedded.revive(data_dir)
+    assert answers(server.get_uri())
+    assert postmaster(data_dir).pid != dead.pid
     server.cleanup()
 
 

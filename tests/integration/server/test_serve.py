@@ -88,6 +88,29 @@ def test_killed_part_comes_back(served: Served, role: str) -> None:
             assert client.get("/readyz").status_code == 200
 
 
+def test_parts_are_forked(second: Served) -> None:
+    """Who forks has no other thread, which would be missing in the fork; of the parts, the web workers alone keep the
+    socket of HTTP open.
+    """
+    own = psutil.Process(second.process.pid)
+    wait_until(lambda: parts(second) == ALL_PARTS, "every part")
+    wait_until(
+        lambda: [one for one in second.children() if listens(one, second.port)] == second.children("web"), "who listens"
+    )
+    assert (len(own.threads()), listens(own, second.port)) == (1, True)
+
+
+def test_workers_count_together(second: Served) -> None:
+    """Whichever worker is asked tells what all of them have answered."""
+    for _ in range(40):  # each by a new connection, which either worker may take
+        with second.client() as client:
+            assert client.get("/fhir/metadata").status_code == 200
+    with second.client() as client:
+        assert 'healix_http_requests_total{route="fhir.metadata",status="200"} 40.0\n' in client.get("/metrics").text
+    counters = {path.stem for path in (second.data_dir / "metrics" / str(second.process.pid)).glob("counter_*")}
+    assert counters == {f"counter_{child.pid}" for child in second.children("web")}
+
+
 def test_second_start(used: Path) -> None:
     """A server whose data directory is set up is ready within five seconds (the best of three).
 
@@ -208,6 +231,13 @@ def parts(server: Served) -> dict[str, int]:
 def pids(server: Served) -> set[int]:
     """The process ids of the living children."""
     return {child.pid for child in server.children()}
+
+
+def listens(process: psutil.Process, port: int) -> bool:
+    """Whether it has a listening socket of this port."""
+    return any(
+        found.status == psutil.CONN_LISTEN and found.laddr.port == port for found in process.net_connections("tcp")
+    )
 
 
 def taken(server: Served) -> bool:

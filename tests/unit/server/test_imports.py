@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -16,6 +17,20 @@ def test_a_command_loads_what_it_needs() -> None:
     loaded = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout.split()
     assert "healix_fhir.server.cli.main" in loaded
     assert [name for name in HEAVY if name in loaded] == []
+
+
+ALONE = """
+import os, healix_fhir.server.parts
+healix_fhir.server.parts.load()
+print(len(os.listdir("/proc/self/task")))
+"""
+
+
+def test_what_is_forked_is_loaded_without_threads() -> None:
+    """A thread that loading started would be missing in each fork; those of matrices alone come back by themselves."""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", ALONE]
+    assert subprocess.run(command, capture_output=True, check=True, env=environment).stdout == b"1\n"
 
 
 SELDOM = ("graphql", "pyarrow", "pandas", "arro3", "typst", "rich", "pygments")

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import time
+from multiprocessing.context import ForkProcess
 from typing import cast
 
 import pytest
 
 from healix_fhir.kernel.errors import HealixError
-from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import ATTEMPTS, Child, Supervisor
 
 
 class Ended:
     """A process that has ended."""
 
-    def __init__(self, returncode: int) -> None:
-        self.returncode = returncode
+    def __init__(self, exitcode: int) -> None:
+        self.exitcode = exitcode
 
 
 def restarted(code: int, times: int) -> None:
     """Let a supervisor find a child ended with this code right after its start, so many times."""
     stopped = threading.Event()
     stopped.set()  # it neither waits nor starts anything
-    child = Child("part", ("part",))
-    supervisor = Supervisor(Settings(), [child])
+    child = Child("part", lambda: None)
+    supervisor = Supervisor([child])
     for _ in range(times):
-        child.process, child.started = cast("subprocess.Popen[bytes]", Ended(code)), time.monotonic()
+        child.process, child.started = cast("ForkProcess", Ended(code)), time.monotonic()
         supervisor._restart(child, stopped)
 
 
