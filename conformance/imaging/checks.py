@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.check import Check
-from conformance.imaging import committing, describing, refusing, retrieving, searching, storing, working
+from conformance.imaging import committing, describing, negotiating, refusing, retrieving, searching, storing, working
 from conformance.target import Target
 
 CHECKS: tuple[Check[Target], ...] = (
@@ -11,6 +11,7 @@ CHECKS: tuple[Check[Target], ...] = (
     *storing.CHECKS,
     *searching.CHECKS,
     *retrieving.CHECKS,
+    *negotiating.CHECKS,
     *committing.CHECKS,
     *working.CHECKS,
     *describing.CHECKS,

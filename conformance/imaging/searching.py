@@ -97,6 +97,15 @@ def returned(target: Target) -> None:
         expect(tag in asked, f"{tag} is not returned with includefield=all")
 
 
+def returned_of_a_study(target: Target) -> None:
+    """The instances of a study have the attributes of their series, which those of a series do not repeat."""
+    one = stored(target)
+    of_series = ("00080060", "00200011", "00201209")
+    (found_one,) = found(target, f"studies/{one.study}/instances")
+    for tag in of_series:
+        expect(tag in found_one, f"{tag} is not returned")
+
+
 def paging(target: Target) -> None:
     """`limit` and `offset` walk over the matches without repeating one; Warning 299 where there are more."""
     one = Image()
@@ -135,6 +144,7 @@ CHECKS = (
     Check("PS3.18 8.3.4.2", "names match fuzzily", fuzzy),
     Check("PS3.18 8.3.4.1", "a list of UIDs finds each", lists),
     Check("PS3.18 10.6.3.3; PS3.18 8.3.4.3", "matches have their attributes", returned),
+    Check("PS3.18 10.6.3.3", "instances of a study have the attributes of their series", returned_of_a_study),
     Check("PS3.18 8.3.4.4", "limit and offset page through the matches", paging),
     Check("PS3.18 10.6.3", "matches are XML where asked", in_xml),
     Check("PS3.18 10.6.2", "malformed searches are refused", refused),

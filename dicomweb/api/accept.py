@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from healix_fhir.kernel.errors import Category, HealixError
-from healix_fhir.kernel.media_types import MediaType, parse_accept
+from healix_fhir.kernel.errors import Category, HealixError, invalid
+from healix_fhir.kernel.media_types import MediaType, parse_readable
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
@@ -56,6 +56,15 @@ DEFAULT_SYNTAX = {
 """The transfer syntax that a media type of frames means where none is named. Spec: Tables 8.7.3-2 and 8.7.3-4"""
 
 
+DICOM_TYPES = frozenset({DICOM, DICOM_JSON, DICOM_XML})
+RENDERED_TYPES = frozenset(
+    {
+        *("image/jpeg", "image/gif", "image/png", "image/jp2", "video/mpeg", "video/mp4", "video/h265"),
+        *("text/html", "text/plain", "text/xml", "text/rtf", "application/pdf"),
+    }
+)
+"""Spec: PS3.18 Table 8.7.4-1 (2024d)"""
+
 UTF_8 = frozenset({"*", "utf-8", "utf8", "iso_ir 192"})
 """What callers call it."""
 
@@ -74,7 +83,7 @@ class Offer:
 INSTANCES = (Offer(DICOM, parts=True), Offer(OCTETS, parts=True), Offer(ZIP))
 INSTANCE = (Offer(DICOM, parts=True), Offer(DICOM), Offer(OCTETS, parts=True), Offer(ZIP))
 ATTRIBUTES = (Offer(DICOM_JSON), Offer(JSON), Offer(DICOM_XML, parts=True))
-DOCUMENT = (Offer(DICOM_JSON), Offer(JSON), Offer(DICOM_XML))
+DOCUMENT = (*(Offer(name) for name in (DICOM_JSON, JSON, DICOM_XML)), Offer(DICOM_XML, parts=True))
 BULK = (Offer(OCTETS, parts=True), Offer(OCTETS))
 BULKS = (Offer(OCTETS, parts=True),)
 """What is served of each resource, the default first. Spec: Table 10.4.4-1"""
@@ -96,8 +105,25 @@ def accepted_ranges(asked: str, header: str) -> tuple[MediaType, ...]:
 
     Without either the caller takes anything. Spec: PS3.18 8.7.8.1 (2024d)
     """
-    found = parse_accept(asked) if asked else ()
-    return found + (parse_accept(header or "*/*") if header or not asked else ())
+    found = _of_one_kind(parse_readable(asked)) if asked else ()
+    return found + (parse_readable(header or "*/*") if header or not asked else ())
+
+
+def _of_one_kind(asked: tuple[MediaType, ...]) -> tuple[MediaType, ...]:
+    """What the query parameter lists. Raises Invalid where DICOM and pictures are both in it.
+
+    The header may list both, though 8.7.5 has it otherwise: programs put `text/plain` into it for whatever they ask.
+    Spec: PS3.18 8.3.3.1 (2024d)
+    """
+    names = {_content_of(media) for media in asked}
+    if names & DICOM_TYPES and names & RENDERED_TYPES:
+        raise invalid("the media types asked for are either of DICOM or of what is rendered", code="value")
+    return asked
+
+
+def _content_of(media: MediaType) -> str:
+    """The media type itself, or that of the parts of a multipart."""
+    return media.parameters.get("type", "").lower() if media.name == MULTIPART else media.name
 
 
 def acceptable(accepted: Sequence[MediaType], offers: Sequence[Offer]) -> Iterator[tuple[Offer, MediaType]]:
@@ -130,25 +156,38 @@ def _precision(media: MediaType) -> int:
     return 2 + ("type" in media.parameters)
 
 
-def model_type(request: Request, *, single: bool = False) -> str:
+def model_type(request: Request) -> str:
     """The name under which the caller takes attributes: of DICOM JSON, or `DICOM_XML`, which comes as parts of a
-    multipart unless there is always a `single` document. Raises NotAcceptable.
+    multipart. Raises NotAcceptable.
     """
+    return _of_model(request, ATTRIBUTES).name
+
+
+def document_type(request: Request) -> Offer:
+    """How the caller takes what is always one document: in DICOM JSON, or in DICOM XML, which may be the one part of a
+    multipart. Raises NotAcceptable.
+    """
+    return _of_model(request, DOCUMENT)
+
+
+def _of_model(request: Request, offers: Sequence[Offer]) -> Offer:
     check_charset(request)
-    offers = DOCUMENT if single else ATTRIBUTES
     for offer, _ in acceptable(wanted(request), offers):
-        return offer.name
+        return offer
     raise none_of(offers)
 
 
 def check_charset(request: Request) -> None:
-    """Text is in UTF-8 alone: raises NotAcceptable where `charset` or Accept-Charset lists only others. Spec: 8.8"""
+    """Text is in UTF-8 alone: raises Invalid where `charset` or Accept-Charset lists only others.
+
+    Spec: PS3.18 8.3.3.2, 8.8.4 (2024d)
+    """
     listed = request.query_params.get("charset") or request.headers.get("accept-charset") or "*"
     for part in listed.split(","):
         name, _, weight = part.partition(";")
         if name.strip(' "').lower() in UTF_8 and (not weight or weight.strip(" q=0.")):
             return
-    raise not_acceptable("text is served in UTF-8")
+    raise invalid("text is served in UTF-8", code="not-supported")
 
 
 def asked_syntax(media: MediaType) -> str | None:

@@ -11,17 +11,16 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import DICOM_XML, model_type
+from dicomweb.api.accept import Offer, document_type
 from dicomweb.api.edge import Edge
 from dicomweb.api.model_body import Body, body
-from dicomweb.api.related import PRIVATE
+from dicomweb.api.related import PRIVATE, one_document
 from dicomweb.api.unsupported import supported
 from dicomweb.archive.aside import aside
 from dicomweb.commitment.asked import Commitment
 from dicomweb.commitment.at_once import again, asking, keep, known
 from dicomweb.commitment.judge import Judged, judge, look
 from dicomweb.commitment.references import LONGEST, MOST, Reference, named
-from dicomweb.dicomjson.xml import native_model
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.database import atransaction
 from smart_auth.access import AccessContext
@@ -32,27 +31,27 @@ MOST_ELEMENTS = 3 * MOST + 100
 
 async def ask(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /commitment-requests/{transaction}`."""
-    uid, kind = _asked(request)
+    uid, form = _asked(request)
     asking(access, uid, ())
     asked = asking(access, uid, await aside(_references, await body(request, LONGEST)))
     judged = await _judged(edge, access, asked)
     await atransaction(edge.pool, lambda: keep(access, asked, judged), aside=True)
-    return await aside(_answer, judged, kind, f"{edge.base}/commitment-requests/{uid}")
+    return await aside(_answer, judged, form, f"{edge.base}/commitment-requests/{uid}")
 
 
 async def check(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET /commitment-requests/{transaction}`."""
-    uid, kind = _asked(request)
+    uid, form = _asked(request)
     asked = await atransaction(edge.pool, lambda: known(access, uid), aside=True)
     judged = await _judged(edge, access, asked)
     await atransaction(edge.pool, lambda: again(access, asked, judged), aside=True)
-    return await aside(_answer, judged, kind, f"{edge.base}/commitment-requests/{uid}")
+    return await aside(_answer, judged, form, f"{edge.base}/commitment-requests/{uid}")
 
 
-def _asked(request: Request) -> tuple[str, str]:
-    """The Transaction UID, and the media type of the answer. Raises Invalid, NotAcceptable."""
+def _asked(request: Request) -> tuple[str, Offer]:
+    """The Transaction UID, and the form of the answer. Raises Invalid, NotAcceptable."""
     supported(request, ())
-    return check_uid(request.path_params["transaction"], "the Transaction UID"), model_type(request, single=True)
+    return check_uid(request.path_params["transaction"], "the Transaction UID"), document_type(request)
 
 
 def _references(sent: Body) -> tuple[Reference, ...]:
@@ -64,7 +63,7 @@ async def _judged(edge: Edge, access: AccessContext, asked: Commitment) -> Judge
     return await aside(judge, edge.archive, asked, found, patients)
 
 
-def _answer(judged: Judged, kind: str, address: str) -> Response:
+def _answer(judged: Judged, form: Offer, address: str) -> Response:
     """The Storage Commitment Response Module. Spec: PS3.18 Table J.2-1 (2024d)"""
     content: dict[str, Any] = {}
     if judged.failed:
@@ -72,9 +71,8 @@ def _answer(judged: Judged, kind: str, address: str) -> Response:
         content["00081198"] = {"vr": "SQ", "Value": failed}
     if judged.committed:
         content["00081199"] = {"vr": "SQ", "Value": [_named(one) for one in judged.committed]}
-    encoded = msgspec.json.encode(content)
-    headers = PRIVATE | {"Content-Location": address}
-    return Response(native_model(encoded) if kind == DICOM_XML else encoded, 200, headers, kind)
+    body, kind = one_document(msgspec.json.encode(content), form, address)
+    return Response(body, 200, PRIVATE | {"Content-Location": address}, kind)
 
 
 def _named(one: Reference) -> dict[str, Any]:

@@ -35,6 +35,9 @@ from smart_auth.access import AccessContext
 from smart_auth.challenge import Gate, challenge
 
 T = TypeVar("T")
+BASE_PATH = b"/dicomweb"
+RETRIEVED = "wado."
+"""How the names of the addresses begin that resources are retrieved from."""
 PICTURES = 32 << 20
 """Bytes of pictures that a process remembers."""
 
@@ -99,7 +102,7 @@ class Address:
             else:
                 access = await self.edge.gate.access(headers, client[0] if client else None, number)
             answered = await self._handler(scope["method"])(self.edge, request, access)
-            response = told(request, answered, self.edge.base)
+            response = self._located(scope, told(request, answered, self.edge.base))
         except Exception as error:  # noqa: BLE001 - whatever fails is answered
             refused = as_refusal(error, number)
             if access is not None and not self.public:
@@ -117,6 +120,21 @@ class Address:
         if handler is None:
             raise HealixError(Category.NOT_ALLOWED, f"{method[:16]} is not possible at this address")
         return handler
+
+    def _located(self, scope: Scope, response: Response) -> Response:
+        """The answer with the address of what it holds; what a search finds is no resource.
+
+        Spec: PS3.18 Table 8.4.2-1 (2024d), RFC 9110 8.7, 15.4.5
+        """
+        if (
+            self.name.startswith(RETRIEVED)
+            and scope["method"] in ("GET", "HEAD")
+            and response.status_code in (200, 206, 304)
+        ):
+            below = scope["raw_path"].removeprefix(BASE_PATH)
+            query = b"?" + scope["query_string"] if scope["query_string"] else b""
+            response.raw_headers.append((b"content-location", self.edge.base.encode() + below + query))
+        return response
 
     def _allow(self) -> str:
         return ", ".join("GET, HEAD" if method == "GET" else method for method in self.handlers)

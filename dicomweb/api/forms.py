@@ -5,21 +5,26 @@ Spec: PS3.18 8.7.2, 8.7.4 and Table 8.7.4-1 (2024d)
 
 from __future__ import annotations
 
+import msgspec
+
 from dicomweb.api.accept import not_acceptable
 from dicomweb.api.blending import pairs_of
 from dicomweb.api.edge import Edge
+from dicomweb.api.frames import location
 from dicomweb.api.related import Part
 from dicomweb.api.values import document_content, document_type, stream_of
 from dicomweb.archive.aside import aside
 from dicomweb.archive.blobs import Archive
+from dicomweb.dicomjson.xml import native_model
 from dicomweb.pixel.blending import BLENDING_STATE
 from dicomweb.pixel.rendering import TYPES
 from dicomweb.study.pictures import Category, Shown
 from dicomweb.study.report import html, plain
 from dicomweb.study.report.content import report
+from dicomweb.study.retrieve import absolute
 from smart_auth.access import AccessContext
 
-HTML, PLAIN, MP4 = "text/html", "text/plain", "video/mp4"
+HTML, PLAIN, XML, MP4 = "text/html", "text/plain", "text/xml", "video/mp4"
 SIGNATURE = (4, b"ftyp")
 """Where and how a file of the MP4 family says what it is. Spec: ISO/IEC 14496-12 4.3"""
 WHY_NOT = {
@@ -56,7 +61,7 @@ def kinds_at_once(one: Shown) -> tuple[str, ...] | None:
                 return None
             return tuple(TYPES) if one.instance.sop_class in PRESENTATION_STATES else ()
         case Category.REPORT:
-            return (HTML, PLAIN)
+            return (HTML, PLAIN, XML)
         case Category.DOCUMENT:
             return (kind,) if (kind := document_type(one)) else ()
         case Category.VIDEO:
@@ -72,13 +77,19 @@ def _is_mp4(archive: Archive, one: Shown) -> bool:
     return archive.read(one.instance.key, layout.offsets[0] + at, len(signature)) == signature
 
 
+def _written(one: Shown, kind: str, where: str) -> bytes:
+    """A report. As XML it is the document of the standard for a whole object. Spec: PS3.19 A.1 (2024d)"""
+    if kind == XML:
+        return native_model(absolute(msgspec.json.encode(one.members), where))
+    found = report(one.members)
+    return html.page(found) if kind == HTML else plain.text(found)
+
+
 async def pages(edge: Edge, one: Shown, kind: str) -> Part:
     """A report, document or video in the media type `kind`."""
     match one.category:
         case Category.REPORT:
-            found = report(one.members)
-            body = html.page(found) if kind == HTML else plain.text(found)
-            return Part(f"{kind}; charset=utf-8", [body])
+            return Part(f"{kind}; charset=utf-8", [_written(one, kind, f"{location(edge.base, one.instance)}/")])
         case Category.DOCUMENT:
             return Part(kind, document_content(edge.archive, one))
         case Category.VIDEO:

@@ -45,7 +45,19 @@ def look(params: Sequence[tuple[str, str]]) -> tuple[Look, tuple[int, ...]]:
         _quality(given.get("quality", "90")),
         profile=_profile(given.get("iccprofile", "no")),
     )
-    return found, _annotations(given.get("annotation", ""))
+    return found, _annotations(given["annotation"]) if "annotation" in given else ()
+
+
+def check_whole(looking: Look, what: str) -> None:
+    """Raises Invalid where a region or a window is asked for of `what`, which is shown as it is.
+
+    Spec: PS3.18 8.3.5.1.3, 8.3.5.1.4 (2024d)
+    """
+    viewport = looking.viewport
+    if viewport is not None and viewport != Viewport(viewport.width, viewport.height):
+        raise invalid(f"the viewport of a {what} is vw,vh", code="value")
+    if looking.window is not None:
+        raise invalid(f"a {what} has no window to choose", code="value")
 
 
 def labels_of(tags: Sequence[int], members: Mapping[str, Any]) -> tuple[str, ...]:
@@ -63,25 +75,27 @@ def labels_of(tags: Sequence[int], members: Mapping[str, Any]) -> tuple[str, ...
 
 def _window(value: str) -> Window:
     parts = value.split(",")
-    function = FUNCTION.get(parts[2].strip().lower()) if len(parts) == 3 else "LINEAR"
-    if len(parts) not in (2, 3) or function is None:
+    function = FUNCTION.get(parts[2].strip().lower()) if len(parts) == 3 else None
+    if function is None:
         raise invalid("window is center,width,function with the function linear, linear-exact or sigmoid", code="value")
     return Window(_number(parts[0], "window"), _number(parts[1], "window"), function)
 
 
 def _viewport(value: str) -> Viewport:
-    """`vw,vh` and, of the region, `sx,sy,sw,sh`, of which any may be left out. Spec: PS3.18 8.3.5.1.3"""
+    """`vw,vh` and, of the region, `sx,sy,sw,sh`, of which any may be left out, the last with their commas; of where it
+    begins the sign does not count. Spec: PS3.18 8.3.5.1.3 (2024d)
+    """
     parts = [part.strip() for part in value.split(",")]
-    if not 2 <= len(parts) <= 6:
+    if not 2 <= len(parts) <= 6 or not parts[-1]:
         raise invalid("viewport is vw,vh or vw,vh,sx,sy,sw,sh", code="value")
     sizes = [_number(part, "viewport") for part in parts[:2]]
     if not all(1 <= size <= LARGEST and size == int(size) for size in sizes):
         raise invalid(f"the size of a viewport is from 1 to {LARGEST} pixels", code="value")
     region = [_number(part, "viewport") if part else None for part in parts[2:]] + [None] * (6 - len(parts))
     left, top, width, height = region
-    if (left or 0) < 0 or (top or 0) < 0 or 0 in (width, height):
-        raise invalid("the region of a viewport is inside the image and not empty", code="value")
-    return Viewport(int(sizes[0]), int(sizes[1]), left or 0.0, top or 0.0, width, height)
+    if 0 in (width, height):
+        raise invalid("the region of a viewport is not empty", code="value")
+    return Viewport(int(sizes[0]), int(sizes[1]), abs(left or 0.0), abs(top or 0.0), width, height)
 
 
 def _quality(value: str) -> int:
@@ -98,7 +112,7 @@ def _profile(value: str) -> str:
 
 
 def _annotations(value: str) -> tuple[int, ...]:
-    names = [name for name in value.split(",") if name]
+    names = value.split(",")
     if unknown := [name for name in names if name not in ANNOTATIONS]:
         raise _unknown(unknown[0])
     return tuple(tag for name in dict.fromkeys(names) for tag in ANNOTATIONS[name])

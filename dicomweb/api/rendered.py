@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import Offer, acceptable, none_of, not_acceptable, wanted
+from dicomweb.api.accept import Offer, acceptable, check_charset, none_of, not_acceptable, wanted
 from dicomweb.api.blending import pairs_of
 from dicomweb.api.bulkdata import PARTIAL
 from dicomweb.api.conditional import NONE, answer, is_known, tag_of, unchanged
@@ -23,7 +23,7 @@ from dicomweb.api.deciding import decided
 from dicomweb.api.edge import Edge
 from dicomweb.api.forms import WHY_NOT, kinds_of, pages
 from dicomweb.api.frames import numbers_of
-from dicomweb.api.look import OF_THUMBNAILS, PARAMETERS, THUMBNAIL, look
+from dicomweb.api.look import OF_THUMBNAILS, PARAMETERS, THUMBNAIL, check_whole, look
 from dicomweb.api.picture import Drawing, drawing, representative_frame, stored_of
 from dicomweb.api.related import Part, multipart
 from dicomweb.api.unsupported import supported
@@ -41,6 +41,8 @@ from smart_auth.access import AccessContext
 
 PARTS = 1000
 """Pictures of one answer."""
+PAGES = ("text/html", "text/xml")
+"""What a browser would run scripts of."""
 DRAWN = (Category.IMAGE, Category.PRESENTATION)
 
 
@@ -55,6 +57,7 @@ class Asked:
 
 async def rendered(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET …/rendered` of a study, a series, an instance or frames."""
+    check_charset(request)
     params = supported(request, PARAMETERS)
     path = request.path_params
     looking, burned = look(params)
@@ -65,6 +68,8 @@ async def rendered(edge: Edge, request: Request, access: AccessContext) -> Respo
         def decide(one: Shown, kinds: Sequence[str]) -> tuple[Shown, Offer]:
             if one.category not in DRAWN:
                 _check_meant(one, params, asked)
+            if one.category is Category.PRESENTATION:
+                check_whole(looking, one.category.value)
             offer = _chosen(accepted, [(one, kinds)], (False, True))[0][1]
             if one.category is Category.IMAGE and len(_frames(one, offer, asked.numbers)) > 1 and not offer.parts:
                 raise _in_parts(offer)
@@ -197,7 +202,7 @@ async def single(edge: Edge, request: Request, part: Part) -> Response:
     content = part.content
     if any(isinstance(piece, Made) for piece in content) and request.method != "HEAD":
         content = [edge.pictures.get(tag) or await _drawn(edge, content, tag)]
-    headers = {"Content-Security-Policy": POLICY} if part.content_type.startswith("text/html") else NONE
+    headers = {"Content-Security-Policy": POLICY} if part.content_type.startswith(PAGES) else NONE
     return await answer(edge.archive, request, content, part.content_type, tag, headers=headers)
 
 
@@ -219,6 +224,7 @@ def _form(accepted: Sequence[MediaType], kinds: Sequence[str]) -> str:
 async def thumbnail(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET …/thumbnail` of a study, a series, an instance or frames: one picture."""
     looking, _ = look(supported(request, OF_THUMBNAILS))
+    check_whole(looking, "thumbnail")
     path = request.path_params
     numbers = tuple(numbers_of(path["frames"])) if "frames" in path else ()
     accepted = wanted(request)

@@ -1,6 +1,6 @@
 """The answer to STOW-RS: what was stored, with which warnings, and what was not and why.
 
-Spec: PS3.18 Tables 10.5.3-1, I.1-1, I.2-1 and I.2-2 (2024d)
+Spec: PS3.18 Tables 10.5.3-1, 10.5.3-2, I.1-1, I.2-1 and I.2-2 (2024d)
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from dicomweb.api.accept import DICOM, DICOM_XML
+from dicomweb.api.accept import DICOM, Offer
 from dicomweb.api.intake import Intake
-from dicomweb.api.related import PRIVATE
+from dicomweb.api.related import PRIVATE, one_document
 from dicomweb.archive.spool import RETRY_AFTER
-from dicomweb.dicomjson.xml import native_model
 from dicomweb.status import Reason, reason
 from dicomweb.study.outcome import Disposition, Outcome
 from dicomweb.study.receive import FileMeta
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 
 
-def response(base: str, intake: Intake, kind: str) -> Response:
-    """The Store Instances Response Module. Raises Invalid and UnsupportedMedia for a request without any object."""
+def response(base: str, intake: Intake, form: Offer) -> Response:
+    """The Store Instances Response Module, and where what was stored is. Raises Invalid and UnsupportedMedia for a
+    request without any object.
+    """
     kept = [outcome for outcome in intake.outcomes if outcome.status is not Disposition.REFUSED]
     refused = [outcome for outcome in intake.outcomes if outcome.status is Disposition.REFUSED]
     if not kept and not refused and not intake.failures:
@@ -32,8 +33,9 @@ def response(base: str, intake: Intake, kind: str) -> Response:
         raise HealixError(Category.UNSUPPORTED_MEDIA, f"the parts must be of type {DICOM}")
     body: dict[str, Any] = {"00081190": {"vr": "UR"}}
     studies = {outcome.study for outcome in kept} | ({intake.study} if intake.study is not None and kept else set())
+    where = f"{base}/studies/{next(iter(studies))}" if len(studies) == 1 else f"{base}/studies"
     if len(studies) == 1:
-        body["00081190"] = {"vr": "UR", "Value": [f"{base}/studies/{studies.pop()}"]}
+        body["00081190"] = {"vr": "UR", "Value": [where]}
     failed = [_refused(outcome) for outcome in refused]
     failed += [_failed(failure.meta, failure.error) for failure in intake.failures if failure.meta is not None]
     if failed:
@@ -44,8 +46,10 @@ def response(base: str, intake: Intake, kind: str) -> Response:
         body["0008119A"] = {"vr": "SQ", "Value": others}
     whole = not failed and not others and not any(outcome.caution for outcome in kept)
     status, headers = _status(kept, intake, whole=whole)
-    encoded = msgspec.json.encode(body)
-    return Response(native_model(encoded) if kind == DICOM_XML else encoded, status, headers, kind)
+    if kept:
+        headers = headers | {"Location": where, "Content-Location": where}
+    content, kind = one_document(msgspec.json.encode(body), form)
+    return Response(content, status, headers, kind)
 
 
 def _status(kept: Sequence[Outcome], intake: Intake, *, whole: bool) -> tuple[int, dict[str, str]]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import DICOM, DICOM_JSON, DICOM_XML, MULTIPART, model_type
+from dicomweb.api.accept import DICOM, DICOM_JSON, DICOM_XML, MULTIPART, document_type
 from dicomweb.api.decoding import Fed, Unpacked, coding
 from dicomweb.api.edge import Edge
 from dicomweb.api.instances import Instances
@@ -39,7 +39,7 @@ KINDS = (DICOM, DICOM_JSON, DICOM_XML)
 async def store(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /studies` and `POST /studies/{study}`."""
     access.require_whole("ImagingStudy", Permission.CREATE, "storing images")
-    kind = model_type(request, single=True)
+    form = document_type(request)
     study = request.path_params.get("study")
     if study is not None:
         check_uid(study, "StudyInstanceUID")
@@ -63,7 +63,7 @@ async def store(edge: Edge, request: Request, access: AccessContext) -> Response
         await asyncio.shield(aside(sink.discard))
     if intake.failures:
         await aat_once(edge.pool, one(record([_audit(access, study, intake.failures)])))
-    return response(edge.base, intake, kind)
+    return response(edge.base, intake, form)
 
 
 def _reader(request: Request, media: MediaType, sink: Sink, most: int) -> Fed:

@@ -21,6 +21,7 @@ from xxhash import xxh3_128
 from dicomweb.api import bulkdata
 from dicomweb.api.accept import (
     DICOM,
+    DICOM_XML,
     INSTANCE,
     INSTANCES,
     OCTETS,
@@ -222,7 +223,8 @@ async def metadata(edge: Edge, request: Request, access: AccessContext) -> Respo
         digest.update(one.metadata)
     apart = bool(narrowed) or len(found) > MANY
     shown = await asyncio.to_thread(_shown, found, edge.base, narrowed) if apart else encoded(found, edge.base)
-    body, content_type = await joined(shown, kind, digest.hexdigest())
+    where = [_metadata_of(edge.base, one) for one in found] if kind == DICOM_XML else ()
+    body, content_type = await joined(shown, kind, digest.hexdigest(), where)
     made = await coded(body, content_type, form.coding, f'"{digest.hexdigest()}"')
     edge.documents.put(form, Kept(state_of(one.mark for one in found), made), form.weight(made))
     return sent(request, made, KEPT)
@@ -232,6 +234,11 @@ async def _is_unchanged(
     edge: Edge, access: AccessContext, uids: tuple[str, str | None, str | None], kept: Kept
 ) -> bool:
     return await edge.looked_up(lambda: unchanged(access, *uids, kept.state))
+
+
+def _metadata_of(base: str, one: Described) -> str:
+    """Where the metadata of an instance are by themselves."""
+    return f"{base}/studies/{one.study}/series/{one.series}/instances/{one.instance}/metadata"
 
 
 def _shown(found: Sequence[Described], base: str, narrowed: Fields) -> list[bytes]:

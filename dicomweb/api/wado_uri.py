@@ -11,7 +11,7 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import DICOM, Offer, acceptable, not_acceptable
+from dicomweb.api.accept import DICOM, Offer, acceptable, accepted_ranges, check_charset, not_acceptable
 from dicomweb.api.deciding import decided
 from dicomweb.api.edge import Edge
 from dicomweb.api.forms import PRESENTATION_STATES, pages
@@ -24,10 +24,11 @@ from dicomweb.api.unsupported import supported
 from dicomweb.api.wado import whole
 from dicomweb.pixel.showing import Stored
 from dicomweb.study.pictures import Category, Shown, shown
+from dicomweb.uid import check_uid
 from healix_fhir.kernel.database import aat_once
 from healix_fhir.kernel.errors import Category as Refusal
 from healix_fhir.kernel.errors import HealixError, invalid, unsupported
-from healix_fhir.kernel.media_types import MediaType, parse_accept
+from healix_fhir.kernel.media_types import MediaType, parse_readable
 from smart_auth.access import AccessContext
 
 UIDS = ("studyUID", "seriesUID", "objectUID")
@@ -41,6 +42,8 @@ PRESENTATION = ("presentationSeriesUID", "presentationUID")
 PARAMETERS = FOR_PICTURES | {"requestType", *UIDS, *PRESENTATION, "contentType", "charset", "transferSyntax"}
 SAME = {"imageAnnotation": "annotation"}
 """The name in Table 9.5.1-1, and that in the syntax of the request. Spec: PS3.18 9.5.1 (2024e)"""
+FORBIDDEN = frozenset({"transfer-syntax", "charset"})
+"""Parameters of media types that contentType must not have. Spec: PS3.18 9.1.2.2.1 (2024d)"""
 REFUSED = {"anonymize": "de-identified objects are not served here"}
 
 
@@ -57,6 +60,7 @@ async def retrieve_one(edge: Edge, request: Request, access: AccessContext) -> R
     Without contentType the Accept header counts; who takes anything gets an image as JPEG, a report as a page, anything
     else as its file.
     """
+    check_charset(request)
     given = _given(_supported(request))
     study, series, instance = (given[name] for name in UIDS)
     accepted = _wanted(request, given)
@@ -96,8 +100,10 @@ async def retrieve_one(edge: Edge, request: Request, access: AccessContext) -> R
 def _wanted(request: Request, given: Mapping[str, str]) -> tuple[MediaType, ...]:
     """All of contentType before all of the Accept header. Spec: PS3.18 8.7.8.1 (2024d)"""
     asked, header = given.get("contentType"), request.headers.get("accept")
-    found = parse_accept(asked) if asked else ()
-    return found + (parse_accept(header or "*/*") if header or not asked else ())
+    found = accepted_ranges(asked or "", header or "")
+    if any(media.parameters.keys() & FORBIDDEN for media in found[: len(parse_readable(asked or ""))]):
+        raise invalid("contentType has no parameters here: there are transferSyntax and charset", code="value")
+    return found
 
 
 def _frame(value: str, one: Shown) -> int:
@@ -112,7 +118,10 @@ async def _file(edge: Edge, request: Request, access: AccessContext, given: Mapp
     if further := sorted(given.keys() & FOR_PICTURES):
         raise invalid(f"{further[0]} has no meaning for {DICOM}", code="value")
     study, series, instance = (given[name] for name in UIDS)
-    return await whole(edge, request, access, (study, series, instance), given.get("transferSyntax"))
+    syntax = given.get("transferSyntax")
+    if syntax is not None and syntax != "*":
+        check_uid(syntax, "transferSyntax")
+    return await whole(edge, request, access, (study, series, instance), syntax)
 
 
 async def _state(edge: Edge, access: AccessContext, given: Mapping[str, str]) -> Stored | None:
@@ -156,7 +165,9 @@ def _look(given: Mapping[str, str], one: Shown) -> list[tuple[str, str]]:
     if "windowCenter" in given or "windowWidth" in given:
         if "windowCenter" not in given or "windowWidth" not in given:
             raise invalid("windowCenter and windowWidth belong together", code="required")
-        named.append(("window", f"{given['windowCenter']},{given['windowWidth']}"))
+        if any(name in given for name in PRESENTATION):
+            raise invalid("a presentation state has a window of its own", code="value")
+        named.append(("window", f"{given['windowCenter']},{given['windowWidth']},linear"))
     if {"rows", "columns", "region"} & given.keys():
         named.append(("viewport", _viewport(given, one)))
     named += [

@@ -12,12 +12,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dicomweb.api.accept import DICOM_XML, model_type
+from dicomweb.api.accept import DICOM_XML, document_type, model_type
 from dicomweb.api.edge import Edge, Handler, refusal
 from dicomweb.api.model_body import data_set
-from dicomweb.api.related import PRIVATE, objects
+from dicomweb.api.related import PRIVATE, objects, one_document
 from dicomweb.api.unsupported import supported
-from dicomweb.dicomjson.xml import native_model
 from dicomweb.workitem.cancel import request_cancellation
 from dicomweb.workitem.change_state import change_state
 from dicomweb.workitem.create import create
@@ -71,13 +70,13 @@ async def add(edge: Edge, request: Request, access: AccessContext) -> Response:
 async def one(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET /workitems/{uid}`."""
     _named(request, ())
-    kind = model_type(request, single=True)
+    form = document_type(request)
     uid = request.path_params["workitem"]
     found = msgspec.json.encode(await atransaction(edge.pool, lambda: retrieve(access, uid)))
-    headers = PRIVATE | {"Content-Location": f"{edge.base}/workitems/{uid}"}
-    if kind == DICOM_XML:
-        return Response(native_model(found), 200, headers, kind)
-    return Response(b"[" + found + b"]", 200, headers, kind)
+    address = f"{edge.base}/workitems/{uid}"
+    content, kind = one_document(found, form, address)
+    headers = PRIVATE | {"Content-Location": address}
+    return Response(content if form.name == DICOM_XML else b"[" + content + b"]", 200, headers, kind)
 
 
 @telling

@@ -129,9 +129,7 @@ def question(identifier: Identifier, model: Model, extended: bytes, catalogue: C
         zone=_zone(members) if _agreed(extended, ZONE) else None,
     )
     include = (UNIQUE[entity][0],)
-    query = Query(
-        LEVEL[entity], keys, include, defaults=False, parents=False, how=how, limit=limit, catalogue=catalogue
-    )
+    query = Query(LEVEL[entity], keys, include, defaults=False, below=None, how=how, limit=limit, catalogue=catalogue)
     returned = [tag for tag, name in named.items() if _is_returned(entity, tag, name)]
     unsupported = unknown or bool(query.unmatched) or len(returned) < len(named)
     return Asked(entity, query, sorted({*returned, UNIQUE[entity][1]}), unsupported)

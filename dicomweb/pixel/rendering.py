@@ -21,7 +21,7 @@ from dicomweb.pixel.overlay import graphics
 from dicomweb.pixel.presentation import Presentation
 from dicomweb.pixel.profiles import profiled
 from dicomweb.pixel.transcode import decoded, interpretation
-from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.errors import Category, HealixError, invalid
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -219,7 +219,7 @@ def _written(pictures: Sequence[Picture], attributes: Attributes, look: Look) ->
         options |= {"save_all": True, "append_images": others, "loop": 0, "duration": delay[0] if delay else GIF_DELAY}
     if look.profile:
         if look.kind == GIF:
-            raise HealixError(Category.NOT_ACCEPTABLE, "a GIF holds no colour profile: ask for JPEG or PNG")
+            raise invalid("a GIF holds no colour profile: ask for JPEG or PNG", code="value")
         first, options["icc_profile"] = profiled(
             first, look.profile, (look.presentation and look.presentation.profile) or attributes.octets(PROFILE)
         )

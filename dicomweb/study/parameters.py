@@ -54,7 +54,7 @@ def parse(
         (*within, *keys),
         include=tuple(naming.canonical(name, creators) for name in names),
         include_all="all" in fields,
-        parents=not within,
+        below=len(within),
         how=How(
             fuzzy=_boolean(steering, "fuzzymatching"),
             empty=_boolean(steering, "emptyvaluematching"),

@@ -60,16 +60,16 @@ class Query:
 
     `keys`: (name, value) pairs; values as in PS3.4 C.2.2.2 (wildcards, ranges, lists of UIDs with `\`; an empty one
     matches everything). One that the index does not hold is no condition; `unmatched` names it. `include`: further
-    attributes to return; `include_all`: every one that there is at the level. `parents`: also return the default
-    attributes of the levels above; `defaults`: those of the level. `order`: attributes to sort by and whether
-    descending, before the usual order. `catalogue`: what the index holds.
+    attributes to return; `include_all`: every one that there is at the level. `below`: also return the default
+    attributes of those levels above that are below this one; None for none of them. `defaults`: those of the level.
+    `order`: attributes to sort by and whether descending, before the usual order. `catalogue`: what the index holds.
     """
 
     level: Level
     keys: tuple[tuple[str, str], ...] = ()
     include: tuple[str, ...] = ()
     include_all: bool = False
-    parents: bool = True
+    below: int | None = 0
     defaults: bool = True
     how: How = field(default_factory=How)
     limit: int = LIMIT
@@ -319,13 +319,25 @@ def attributes(query: Query) -> list[Attribute]:
         if not attribute.within
         and attribute.level <= query.level
         and (
-            (attribute.default and query.defaults and (query.parents or attribute.level == query.level))
+            (attribute.default and query.defaults and _is_told(attribute, query))
             or query.include_all
             or attribute.keyword in named | sequences
             or attribute.keyword in ("StudyInstanceUID", "SeriesInstanceUID")
         )
     ]
     return sorted(own, key=lambda attribute: attribute.tag)
+
+
+def _is_told(attribute: Attribute, query: Query) -> bool:
+    """Whether a default attribute belongs into the answer, by its level; the zone belongs to each.
+
+    Spec: PS3.18 10.6.3.3.2 and 10.6.3.3.3 (2024d)
+    """
+    return (
+        attribute.level == query.level
+        or (query.below is not None and attribute.level > query.below)
+        or attribute.matching is Matching.ZONE
+    )
 
 
 def _paths(query: Query) -> list[tuple[Step, ...]]:

@@ -16,7 +16,10 @@ WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 TYPE = re.compile(rf"\s*({WORD})/({WORD})\s*")
 # a value may hold "/" unquoted: DICOM clients write type=application/dicom, which RFC 2045 forbids and everyone sends
 PARAMETER = re.compile(rf';\s*(?:({WORD})\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]+)\s*)?')
+READABLE = re.compile(TYPE.pattern + r"(?:;|$)")
+RANGES = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,"])+')
 ESCAPE = re.compile(r"\\(.)")
+WEIGHT = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 LONGEST = 4096
 
 
@@ -59,7 +62,19 @@ def parse_accept(text: str) -> tuple[MediaType, ...]:
     return tuple(sorted(ranges, key=lambda media: -media.q))
 
 
-def _read(text: str) -> tuple[MediaType, str]:
+@lru_cache(maxsize=512)
+def parse_readable(text: str) -> tuple[MediaType, ...]:
+    """The same, without what cannot be read of it: a range that is none, a parameter, a weight.
+
+    Raises Invalid for a list that is too long.
+    """
+    if len(text) > LONGEST:
+        raise invalid("the list of accepted media types is too long", code="structure")
+    ranges = [_read(one, strict=False)[0] for one in RANGES.findall(text) if READABLE.match(one)]
+    return tuple(sorted(ranges, key=lambda media: -media.q))
+
+
+def _read(text: str, *, strict: bool = True) -> tuple[MediaType, str]:
     """The media type at the beginning of `text`, and what follows it."""
     match = TYPE.match(text)
     if match is None:
@@ -74,13 +89,13 @@ def _read(text: str) -> tuple[MediaType, str]:
         key = one[1].lower()
         value = ESCAPE.sub(r"\1", one[2][1:-1]) if one[2].startswith('"') else one[2]
         if key == "q":
-            q = _weight(value)
+            q = _weight(value) if strict or WEIGHT.fullmatch(value) else q
         else:
             parameters[key] = value
     return MediaType(name, parameters, q), text[position:]
 
 
 def _weight(text: str) -> float:
-    if not re.fullmatch(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?", text):
+    if not WEIGHT.fullmatch(text):
         raise invalid("a weight is a number from 0 to 1 with at most three decimals, e.g. q=0.8", code="value")
     return float(text)

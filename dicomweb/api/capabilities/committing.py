@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dicomweb.api.accept import DICOM_XML, JSON_TYPES
+from dicomweb.api.accept import DICOM_XML, JSON_TYPES, MULTIPART
 from dicomweb.api.capabilities.transaction import Transaction
 
 ADDRESS = "/commitment-requests/{transaction}"
 MODEL = (*JSON_TYPES, DICOM_XML)
+TOLD = (*MODEL, f'{MULTIPART}; type="{DICOM_XML}"')
 
 
 def rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
@@ -19,10 +20,10 @@ def rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
     yield (
         ("POST", ADDRESS),
         Transaction(
-            "Request Storage Commitment", "13.4", MODEL, MODEL, refused=(400, 401, 403, 406, 409, 413, 415, 429, 503)
+            "Request Storage Commitment", "13.4", TOLD, MODEL, refused=(400, 401, 403, 406, 409, 413, 415, 429, 503)
         ),
     )
     yield (
         ("GET", ADDRESS),
-        Transaction("Check Storage Commitment", "13.5", MODEL, refused=(400, 401, 403, 404, 406, 429, 503)),
+        Transaction("Check Storage Commitment", "13.5", TOLD, refused=(400, 401, 403, 404, 406, 429, 503)),
     )

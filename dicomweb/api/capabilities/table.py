@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dicomweb.api.accept import DEFAULT_SYNTAX, DICOM, DICOM_JSON, DICOM_XML, FRAME_TYPE, JSON, MULTIPART, OCTETS, ZIP
 from dicomweb.api.capabilities import committing, worklist
 from dicomweb.api.capabilities.transaction import Transaction
-from dicomweb.api.forms import HTML, MP4, PLAIN
+from dicomweb.api.forms import HTML, MP4, PLAIN, XML
 from dicomweb.api.look import ANNOTATIONS, FUNCTION, ICC_PROFILES
 from dicomweb.api.stow import KINDS
 from dicomweb.api.table import CSV
@@ -58,7 +58,7 @@ FRAMES_AS = (
     OCTETS,
 )
 PICTURES = (*TYPES, *map(related, TYPES))
-SHOWN = (*PICTURES, HTML, PLAIN, MP4, *sorted(DOCUMENTS - {*TYPES}), related(HTML), related(PLAIN))
+SHOWN = (*PICTURES, HTML, PLAIN, MP4, *sorted(DOCUMENTS - {*TYPES}), related(HTML), related(PLAIN), related(XML))
 """In which forms images, reports, videos and documents are shown."""
 LOOKS = {
     "window": tuple(FUNCTION),
@@ -126,7 +126,7 @@ def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
     for address, name in (("/studies", "Store Instances"), (STUDY, "Store Study Instances")):
         yield (
             ("POST", address),
-            Transaction(name, "10.5", (DICOM_JSON, DICOM_XML), SENT, {}, (200, 202), STORING),
+            Transaction(name, "10.5", (DICOM_JSON, DICOM_XML, related(DICOM_XML)), SENT, {}, (200, 202), STORING),
         )
     for word, address in LEVELS.items():
         yield ("GET", address), Transaction(f"Retrieve {word}", "10.4.1.1.1", OBJECTS, done=KEPT, refused=RETRIEVING)
@@ -173,9 +173,9 @@ def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
     )
     uri = dict.fromkeys(sorted(URI_PARAMETERS), ()) | {
         "requestType": ("WADO",),
-        "contentType": (*TYPES, HTML, PLAIN, DICOM),
+        "contentType": (*TYPES, HTML, PLAIN, XML, DICOM),
     }
     yield (
         ("GET", "/wado"),
-        Transaction("Retrieve Instance by URI", "9", (*TYPES, HTML, PLAIN, DICOM), (), uri, refused=SHOWING),
+        Transaction("Retrieve Instance by URI", "9", (*TYPES, HTML, PLAIN, XML, DICOM), (), uri, refused=SHOWING),
     )

@@ -40,9 +40,7 @@ def rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
     )
     yield (
         ("GET", WORKITEM),
-        Transaction(
-            "Retrieve Workitem", "11.5", (*JSON_TYPES, DICOM_XML), refused=(*REFUSED[:3], 404, 406, 410, 429, 503)
-        ),
+        Transaction("Retrieve Workitem", "11.5", MODEL, refused=(*REFUSED[:3], 404, 406, 410, 429, 503)),
     )
     yield (
         ("POST", WORKITEM),

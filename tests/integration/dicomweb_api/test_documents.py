@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import httpx
 import pydicom
@@ -87,6 +88,20 @@ def test_a_report_is_a_page_to_browsers(client: httpx.Client) -> None:
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     again = client.get(INSTANCE + "/rendered", headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
+
+
+@pytest.mark.spec("PS3.18 8.7.4")
+def test_a_report_is_xml_where_asked(client: httpx.Client) -> None:
+    """The native model of the whole report, of which a browser may run nothing; in the URI service too."""
+    store(client, part10(report()))
+    answer = client.get(INSTANCE + "/rendered", headers={"Accept": "text/xml"})
+    assert answer.headers["content-type"] == "text/xml; charset=utf-8"
+    root = ET.fromstring(answer.content)
+    texts = [one.text for one in root.iterfind(".//DicomAttribute[@keyword='TextValue']/Value")]
+    assert texts == [f"Befund: {EVIL}\nzweite Zeile"]
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    uids = {"requestType": "WADO", "studyUID": uid(1), "seriesUID": uid(1, 1), "objectUID": uid(1, 1, 1)}
+    assert client.get("/dicomweb/wado", params=uids | {"contentType": "text/xml"}).content == answer.content
 
 
 def test_a_report_is_plain_text_to_others(client: httpx.Client) -> None:

@@ -93,13 +93,13 @@ def ramp(**elements: Any) -> Dataset:
     ("params", "size", "left", "right"),
     [
         ({}, (64, 32), 0, 255),
-        ({"window": "32,1"}, (64, 32), 0, 255),
+        ({"window": "32,1,linear"}, (64, 32), 0, 255),
         ({"window": "1000,10,linear-exact"}, (64, 32), 0, 0),
         ({"window": "31.5,1e9,sigmoid"}, (64, 32), 127, 128),
         ({"viewport": "32,32"}, (32, 16), 2, 253),
         ({"viewport": "128,999"}, (128, 64), 0, 255),
         ({"viewport": "32,32,,,-64,32"}, (32, 16), 253, 2),
-        ({"viewport": "32,32,32,0,32,32"}, (32, 32), 130, 255),
+        ({"viewport": "32,32,-32,0,32,32"}, (32, 32), 130, 255),
         ({"quality": "100", "iccprofile": "displayp3", "annotation": "technique"}, (64, 32), None, None),
     ],
 )
@@ -121,9 +121,10 @@ def test_parameters_change_how_an_image_is_shown(
 @pytest.mark.parametrize(
     "params",
     [
-        {"window": "1"}, {"window": "1,0"}, {"window": "1,2,cubic"}, {"window": "a,b"}, {"viewport": "10"},
-        {"viewport": "0,5"}, {"viewport": "99999,5"}, {"viewport": "5,5,-1"}, {"viewport": "5,5,0,0,0,1"},
-        {"quality": "0"}, {"quality": "101"}, {"quality": "x"}, {"annotation": "diagnosis"}, {"iccprofile": "cmyk"},
+        {"window": "1,2"}, {"window": "1,0,linear"}, {"window": "1,2,cubic"}, {"window": "a,b,linear"},
+        {"viewport": "10"}, {"viewport": "0,5"}, {"viewport": "99999,5"}, {"viewport": "5,5,"},
+        {"viewport": "5,5,0,0,0,1"}, {"quality": "0"}, {"quality": "101"}, {"quality": "x"}, {"iccprofile": "cmyk"},
+        {"annotation": "diagnosis"}, {"annotation": ""},
         {"viewport": "10,10,900,0"},
     ],
 )  # fmt: skip

@@ -71,7 +71,7 @@ def test_images_come_as_pictures(
     if "frameNumber" in params:
         same = client.get(
             f"/dicomweb/studies/{uid(1)}/series/{uid(1, 1)}/instances/{uid(1, 1, 1)}/frames/2/rendered",
-            params={"window": "9,4", "accept": "image/png"},
+            params={"window": "9,4,linear", "accept": "image/png"},
         )
         assert np.array_equal(
             np.asarray(Image.open(BytesIO(answer.content))), np.asarray(Image.open(BytesIO(same.content)))

@@ -80,7 +80,7 @@ def imaging() -> Iterator[Attack]:
         yield Attack("GET", f"{INSTANCE}/frames/{numbers}/pixeldata")
     for address in (STUDY, SERIES, INSTANCE, f"{INSTANCE}/frames/1"):
         yield Attack("GET", f"{address}/rendered")
-        yield Attack("GET", f"{address}/rendered?annotation=patient&window=1,2&viewport=8,8")
+        yield Attack("GET", f"{address}/rendered?annotation=patient&window=1,2,linear&viewport=8,8")
         yield Attack("GET", f"{address}/thumbnail")
     state = "&presentationSeriesUID=<series>&presentationUID=<instance>"
     own = ("", "&contentType=application/dicom", "&contentType=image/png&frameNumber=1&annotation=patient", state)

@@ -75,4 +75,4 @@ def test_text_is_in_utf_8(query: str, header: str, taken: bool) -> None:
         return
     with pytest.raises(HealixError) as caught:
         check_charset(request)
-    assert caught.value.category is Category.NOT_ACCEPTABLE
+    assert caught.value.category is Category.INVALID

@@ -38,17 +38,25 @@ def test_a_range_is_cut_out_of_the_pieces(first: int, last: int, expected: Conte
 
 @pytest.mark.spec("PS3.18 8.6.1.2")
 def test_parts_stand_between_boundaries() -> None:
-    """Every part has its type, and its address where there is one; the last boundary closes the body."""
+    """Every part has its type, its length, and its address where there is one; the last boundary closes the body."""
     parts = [Part("image/jpeg", [b"one"], "/a"), Part("image/png", [Stretch("k", 0, 3)])]
     content, content_type = multipart("image/jpeg", parts, '"b"')
     assert content_type == 'multipart/related; type="image/jpeg"; boundary=b'
     assert content == [
-        b"--b\r\nContent-Type: image/jpeg\r\nContent-Location: /a\r\n\r\n",
+        b"--b\r\nContent-Type: image/jpeg\r\nContent-Location: /a\r\nContent-Length: 3\r\n\r\n",
         b"one",
-        b"\r\n--b\r\nContent-Type: image/png\r\n\r\n",
+        b"\r\n--b\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\n",
         Stretch("k", 0, 3),
         b"\r\n--b--\r\n",
     ]
+
+
+@pytest.mark.parametrize(("made", "told"), [([b"four"], b"Content-Length: 4\r\n"), ([b"fo", b"ur"], b"")])
+def test_a_part_that_is_made_says_how_long_it_is_where_it_is_made_at_once(made: list[bytes], told: bytes) -> None:
+    """What is made in pieces is sent as they come."""
+    (piece, _), _ = multipart("image/png", [Part("image/png", [Made(lambda: made, "x")])], '"b"')
+    assert isinstance(piece, Made)
+    assert b"".join(piece.make()) == b"--b\r\nContent-Type: image/png\r\n" + told + b"\r\nfour"
 
 
 @pytest.mark.spec("RFC 9110 12.5.3")
