@@ -104,10 +104,12 @@ class Scope:
         return f"{self.context.value}/{self.type}.{letters}{'?' if self.query else ''}{written(self.query)}"
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> frozenset[Scope]:
     """The clinical scopes of a space-separated scope string; launch and identity scopes are left out.
 
-    Raises Invalid for a word that is no SMART scope.
+    Tokens of one scope string have one and the same set, so that what is remembered of it is found without comparing
+    their scopes. Raises Invalid for a word that is no SMART scope.
     """
     return frozenset(parse_one(word) for word in text.split() if word not in OTHER_SCOPES)
 

@@ -89,11 +89,12 @@ class Reviewer:
 
     def __init__(self, wanted: Demands, definitions: Definitions) -> None:
         self._wanted = wanted
+        self._demanding = wanted.any()
         self._definitions = definitions
 
     def review(self, access: AccessContext) -> Review:
         """The review of a caller's changes."""
-        if not self._wanted.any():
+        if not self._demanding:
             return unreviewed
 
         def review(change: Change, around: Mapping[str, Node] = ALONE) -> Change:

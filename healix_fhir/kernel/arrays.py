@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
-from struct import Struct
+from struct import Struct, error
 from typing import Any, TypeAlias, TypeVar
 
 import psycopg
@@ -30,8 +30,6 @@ INFINITY = (1 << 63) - 1
 AT_ONCE = 256  # so many numbers are packed by one call; its formats are kept
 _head = Struct(">iiiii").pack
 _length = Struct(">i").pack
-SHORT = 256
-LENGTHS = tuple(_length(size) for size in range(SHORT))
 
 
 class Array:
@@ -66,14 +64,15 @@ def _numbers(oid: int, letter: str, width: int) -> Callable[[Iterable[Number | N
         size = len(given)
         if not size:
             return empty
-        if None in given:
+        known: tuple[Any, ...] = given
+        try:
+            if size <= AT_ONCE:
+                return Array(_head(1, 0, oid, size, 1) + together(known))
+            elements = b"".join([together(known[at : at + AT_ONCE]) for at in range(0, size, AT_ONCE)])
+            return Array(_head(1, 0, oid, size, 1) + elements)
+        except error:  # there is None among them, as in few: to compare each with it takes as long as to pack it
             elements = b"".join([NULL if value is None else single(width, value) for value in given])
             return Array(_head(1, 1, oid, size, 1) + elements)
-        known: tuple[Any, ...] = given
-        if size <= AT_ONCE:
-            return Array(_head(1, 0, oid, size, 1) + together(known))
-        elements = b"".join([together(known[at : at + AT_ONCE]) for at in range(0, size, AT_ONCE)])
-        return Array(_head(1, 0, oid, size, 1) + elements)
 
     return make
 
@@ -94,7 +93,10 @@ def _strings(oid: int, encode: Callable[[T], bytes]) -> Callable[[Iterable[T | N
         elif nulls := NONE in set(map(type, given)):  # to compare a Decimal with None takes it half a microsecond
             elements = b"".join([NULL if value is None else _element(encode(value)) for value in given])
         else:
-            elements = b"".join(map(_element, map(encode, given)))
+            framed = [b""] * (2 * size)
+            framed[1::2] = encoded = [*map(encode, given)]
+            framed[::2] = map(_length, map(len, encoded))
+            elements = b"".join(framed)
         return Array(_head(1, nulls, oid, size, 1) + elements)
 
     return make
@@ -102,8 +104,7 @@ def _strings(oid: int, encode: Callable[[T], bytes]) -> Callable[[Iterable[T | N
 
 def _element(data: bytes) -> bytes:
     """A value with its length before it."""
-    size = len(data)
-    return (LENGTHS[size] if size < SHORT else _length(size)) + data
+    return _length(len(data)) + data
 
 
 def _microseconds(value: datetime) -> int:

@@ -52,7 +52,7 @@ class Coalescer(Generic[T, R]):
         self._patience: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def ask(self, item: T) -> R:
+    def ask(self, item: T) -> asyncio.Future[R]:
         """The answer for `item`."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[R] = loop.create_future()
@@ -62,7 +62,7 @@ class Coalescer(Generic[T, R]):
         elif not self._woken and self._free:
             self._woken = True
             loop.call_soon(self._start)
-        return await future
+        return future
 
     def _start(self) -> None:
         """Send off what waits, as far as there are free flights and company enough."""

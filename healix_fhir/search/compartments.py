@@ -52,6 +52,7 @@ def patients(resource: dict[str, Any], type_name: str, found: list[tuple[int, st
     """The logical ids of the patients, each once, by rank and then by their order in the resource."""
     if type_name == "Patient":
         return (resource["id"],) if "id" in resource else ()
-    if len(found) > 1:
-        found.sort(key=lambda pair: pair[0])
+    if len(found) == 1:
+        return (found[0][1],)
+    found.sort(key=lambda pair: pair[0])
     return tuple(dict.fromkeys(id_ for _, id_ in found))

@@ -8,6 +8,7 @@ Spec: FHIR R4, hl7.org/fhir/R4/search.html#content
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from healix_fhir.model.definitions import TYPE_ID
@@ -15,7 +16,8 @@ from healix_fhir.model.narrative import text_of
 from healix_fhir.search.words import vector
 
 NO_TEXT = frozenset({"data", "div", "id", "meta", "reference", "resourceType", "system", "url", "valueBase64Binary"})
-ADDRESSES = ("http://", "https://", "urn:")
+NO_PROSE = re.compile(r"https?://|urn:|.{4}-.{2}-.{2}(?:T|\Z)", re.DOTALL).match
+"""How addresses and dates begin, which are strings too. One look for both: a resource has many strings."""
 
 
 def full_text(resource: dict[str, Any], type_name: str) -> tuple[tuple[str | None, str], ...]:
@@ -49,7 +51,7 @@ def _gather(value: dict[str, Any], texts: list[str]) -> None:
             continue
         kind = type(one)
         if kind is str:
-            if _is_text(one):
+            if NO_PROSE(one) is None:
                 texts.append(one)
         elif kind is dict:
             _gather(one, texts)
@@ -59,11 +61,5 @@ def _gather(value: dict[str, Any], texts: list[str]) -> None:
                     if name == "contained" and (div := _div(item)) is not None:
                         texts.append(text_of(div))
                     _gather(item, texts)
-                elif type(item) is str and _is_text(item):
+                elif type(item) is str and NO_PROSE(item) is None:
                     texts.append(item)
-
-
-def _is_text(text: str) -> bool:
-    if text[4:5] == "-" == text[7:8] and (len(text) == 10 or text[10:11] == "T"):
-        return False  # a date
-    return not text.startswith(ADDRESSES)

@@ -66,7 +66,8 @@ class Outermost:
         answering = _Answering(scope, send, self._security)
         bind_contextvars(request=answering.request)  # of this request's task alone
         began = perf_counter()
-        await answering.look_at_origin(self._origins)
+        if answering.origin is not None:
+            await answering.look_at_origin(answering.origin, self._origins)
         if answering.is_preflight():
             await answering.preflight()
         else:
@@ -82,7 +83,7 @@ class Outermost:
 class _Answering:
     """One request on its way out."""
 
-    __slots__ = ("_cors", "_head", "_headers", "_scope", "_security", "_send", "request", "status")
+    __slots__ = ("_cors", "_head", "_headers", "_scope", "_security", "_send", "origin", "request", "status")
 
     def __init__(self, scope: Scope, send: Send, security: tuple[tuple[bytes, bytes], ...]) -> None:
         self._scope = scope
@@ -94,21 +95,20 @@ class _Answering:
         self.request: str = given.decode() if given is not None and known else request_id()
         self.status = 0
         self._head: Message | None = None
-        self._cors: tuple[tuple[bytes, bytes], ...] = ()
+        self.origin: bytes | None = self._headers.get(b"origin")
+        path = scope["path"]
+        self._cors: tuple[tuple[bytes, bytes], ...] = (VARIES,) if is_open(path) and not is_public(path) else ()
         scope["healix.request"] = self.request
 
-    async def look_at_origin(self, origins: Origins) -> None:
+    async def look_at_origin(self, origin: bytes, origins: Origins) -> None:
         """Find out whether the script that asks may read the answer, where a browser says whose it is."""
         path = self._scope["path"]
-        origin = self._headers.get(b"origin")
         if not is_open(path):
             return
         if is_public(path):
-            self._cors = ((b"access-control-allow-origin", ANYONE), *ANSWERED) if origin is not None else ()
-        elif origin is not None and await origins.allows(origin.decode("latin-1")):
+            self._cors = ((b"access-control-allow-origin", ANYONE), *ANSWERED)
+        elif await origins.allows(origin.decode("latin-1")):
             self._cors = ((b"access-control-allow-origin", origin), *ANSWERED, VARIES)
-        else:
-            self._cors = (VARIES,)
 
     def is_preflight(self) -> bool:
         """Whether a browser asks what another origin's script may send."""
@@ -148,7 +148,7 @@ class _Answering:
     def _complete(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """Headers with those that every answer carries; one that the answer has already is left as it is."""
         headers = list(given)
-        names = {name for name, _ in headers}
+        names = dict(headers)
         headers += [header for header in self._security if header[0] not in names]
         headers.append((b"x-request-id", self.request.encode()))
         asked = self._headers.get(b"x-request-id")

@@ -68,13 +68,12 @@ class WholeAnswer:
         lines = [b": ".join(header) for header in (*cycle.default_headers, *headers)]
         if not cycle.keep_alive:
             lines.append(b"connection: close")
-        head = b"\r\n".join(lines)
-        ends = len(lines) - 1
-        if head.count(b"\r") != ends or head.count(b"\n") != ends or b"\0" in head:
+        text = b"".join(lines)
+        if b"\r" in text or b"\n" in text or b"\0" in text:
             raise ValueError("a header holds a control character")
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        self._transport.write_now(b"".join((STATUS_LINE[status], head, b"\r\n\r\n")), body)
+        self._transport.write_now(b"".join((STATUS_LINE[status], b"\r\n".join(lines), b"\r\n\r\n")), body)
         cycle.message_event.set()
         if not cycle.keep_alive:
             self._transport.close()

@@ -23,7 +23,7 @@ def stamp(resource: dict[str, Any], type_name: str, id_: str, version: int, upda
     for key, value in resource.get("meta", {}).items():
         meta.setdefault(key, value)
     set_by_server = {"resourceType": type_name, "id": id_, "meta": meta}
-    return encode(set_by_server | resource | set_by_server)
+    return encode({**set_by_server, **resource, **set_by_server})
 
 
 def pack(body: bytes) -> bytes:

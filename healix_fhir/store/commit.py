@@ -75,14 +75,15 @@ def commit_each(members: Sequence[Member]) -> Work[list[Committed | HealixError]
         for n, (access, change) in enumerate(members)
     ]
     yield from _check_compartments(members, decisions)
-    if any(change.type == APPOINTMENT for _, change in members):
+    types = {change.type for _, change in members}
+    if APPOINTMENT in types:
         yield from book(members, decisions)
-    if any(change.type == DISPENSE for _, change in members):
+    if DISPENSE in types:
         yield from count(members, decisions)
-    if any(change.type in OWNED_TYPES for _, change in members):
+    if not types.isdisjoint(OWNED_TYPES):
         yield from own(members, decisions)
     keys = yield from patient_keys(_patients(members, decisions))
-    if any(change.type == SEARCH_PARAMETER for _, change in members):
+    if SEARCH_PARAMETER in types:
         yield from _define(members, decisions)
     rows = [
         Row(change, decision, _compartments(change, decision, keys), _by(access, change), access.origin.request)

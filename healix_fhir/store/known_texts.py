@@ -10,18 +10,20 @@ from collections.abc import Iterable
 from healix_fhir.store.index import CodeRow, IndexRows
 
 LIMIT = 100_000
-_known: set[tuple[int, str]] = set()
-_known_codes: set[tuple[int, str, str]] = set()
+_known: set[tuple[int, str, int]] = set()
+_known_codes: set[CodeRow] = set()
 
 
 def unknown(index: IndexRows) -> tuple[tuple[int, str, int], ...]:
     """The rows of `index.texts` that have to be written."""
-    return tuple([row for row in index.texts if row[:2] not in _known])
+    texts = index.texts
+    return () if _known.issuperset(texts) else tuple([row for row in texts if row not in _known])
 
 
 def unknown_codes(index: IndexRows) -> tuple[CodeRow, ...]:
     """The rows of `index.coded` that have to be written."""
-    return tuple([row for row in index.coded if row[:3] not in _known_codes])
+    coded = index.coded
+    return () if _known_codes.issuperset(coded) else tuple([row for row in coded if row not in _known_codes])
 
 
 def remember(written: Iterable[IndexRows]) -> None:
@@ -31,8 +33,8 @@ def remember(written: Iterable[IndexRows]) -> None:
     if len(_known_codes) > LIMIT:
         _known_codes.clear()
     for index in written:
-        _known.update(row[:2] for row in index.texts)
-        _known_codes.update(row[:3] for row in index.coded)
+        _known.update(index.texts)
+        _known_codes.update(index.coded)
 
 
 def forget() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -25,9 +25,9 @@ class Reader:
         self._pool = pool
         self._coalescer: Coalescer[Ask, Stored] = Coalescer(self._answer, limit=LIMIT, flights=FLIGHTS)
 
-    async def read(self, access: AccessContext, type_name: str, id_: str) -> Stored:
+    def read(self, access: AccessContext, type_name: str, id_: str) -> Awaitable[Stored]:
         """The current version; raises as `store.read.read` does."""
-        return await self._coalescer.ask(Ask(access, type_name, id_))
+        return self._coalescer.ask(Ask(access, type_name, id_))
 
     async def _answer(self, asked: Sequence[Ask]) -> list[Stored | HealixError]:
         async with Lent(self._pool) as connection:  # one statement, so its own transaction

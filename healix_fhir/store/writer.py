@@ -7,7 +7,7 @@ resources alone, of nearly all types, need no transaction block: one statement w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from psycopg import AsyncConnection
 from psycopg import Error as DatabaseError
@@ -41,9 +41,9 @@ class Writer:
             self._answer, limit=LIMIT, flights=FLIGHTS, company=COMPANY
         )
 
-    async def write(self, access: AccessContext, change: Change) -> Committed:
+    def write(self, access: AccessContext, change: Change) -> Awaitable[Committed]:
         """Make one change; durable on return. Raises what `store.commit.commit` does."""
-        return await self._coalescer.ask((access, change))
+        return self._coalescer.ask((access, change))
 
     async def _answer(self, members: Sequence[Member]) -> list[Committed | Exception]:
         outcomes: dict[int, Outcome] = {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
@@ -14,7 +16,7 @@ from structlog.testing import capture_logs
 from healix_fhir.server import telemetry
 from healix_fhir.server.middleware import Outermost
 from healix_fhir.server.origins import Origins
-from healix_fhir.server.telemetry import Telemetry
+from healix_fhir.server.telemetry import BUCKETS, Telemetry
 from tests.support.asgi import FakeGate, Reply, request, router
 
 SECRET = "SELECT 1 FROM resource"
@@ -227,3 +229,27 @@ def test_requests_are_counted_by_route_class_and_status() -> None:
     assert 'healix_http_requests_total{route="other",status="404"} 1.0' in text
     assert 'healix_http_request_seconds_count{route="other"} 2.0' in text
     assert "secret-id" not in text
+
+
+def test_requests_of_one_tick_are_all_counted() -> None:
+    """Those answered together are counted as they would be one by one: by class and status, each in its bucket."""
+    took = {("fhir.type", 201): [0.001, 0.002, 0.3], ("fhir.type", 422): [0.3], ("other", 404): [70.0]}
+    counters = Telemetry()
+
+    async def answered() -> None:
+        for (route, status), seconds in took.items():
+            for one in seconds:
+                counters.observe(route, status, one)
+
+    asyncio.run(answered())
+    asyncio.run(answered())
+    text = counters.render().decode()
+    for (route, status), seconds in took.items():
+        assert f'healix_http_requests_total{{route="{route}",status="{status}"}} {2.0 * len(seconds)}' in text
+    alone = Histogram("alone", "one by one", ("route",), buckets=BUCKETS, registry=(registry := CollectorRegistry()))
+    for (route, _), seconds in took.items():
+        for one in 2 * seconds:
+            alone.labels(route).observe(one)
+    for line in generate_latest(registry).decode().splitlines():
+        if line.startswith(("alone_bucket", "alone_count")):
+            assert line.replace("alone", "healix_http_request_seconds") in text

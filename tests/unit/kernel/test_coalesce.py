@@ -104,9 +104,9 @@ def test_work_that_has_begun_can_be_cancelled() -> None:
 
     async def main() -> list[int | BaseException]:
         coalescer: Coalescer[int, int] = Coalescer(answer, limit=8, flights=1, company=2)
-        callers = [asyncio.create_task(coalescer.ask(n)) for n in range(2)]
+        callers = [coalescer.ask(n) for n in range(2)]
         await asyncio.sleep(0.001)
-        for task in asyncio.all_tasks() - {asyncio.current_task(), *callers}:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
         return list(await asyncio.gather(*callers, return_exceptions=True))
 
@@ -153,10 +153,10 @@ def test_a_caller_who_left_does_not_disturb() -> None:
 
     async def main() -> int:
         coalescer = Coalescer(echo, limit=8, flights=1)
-        first = asyncio.create_task(coalescer.ask(1))
+        first = coalescer.ask(1)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        waiting = asyncio.create_task(coalescer.ask(2))
+        waiting = coalescer.ask(2)
         await asyncio.sleep(0)
         waiting.cancel()
         assert await first == 1
@@ -173,11 +173,11 @@ def test_the_first_to_come_back_wait_for_company(monkeypatch: pytest.MonkeyPatch
 
     async def main() -> None:
         coalescer = Coalescer(echo, limit=8, flights=2)
-        asked = [asyncio.create_task(coalescer.ask(n)) for n in range(3)]
+        asked = [coalescer.ask(n) for n in range(3)]
         for n in range(3, 6):
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-            asked.append(asyncio.create_task(coalescer.ask(n)))
+            asked.append(coalescer.ask(n))
         await asyncio.gather(*asked)
 
     asyncio.run(main())
@@ -196,7 +196,7 @@ def test_company_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None
 
     async def main() -> int:
         coalescer: Coalescer[int, int] = Coalescer(answer, limit=8, flights=2)
-        slow = [asyncio.create_task(coalescer.ask(n)) for n in range(3)]
+        slow = [coalescer.ask(n) for n in range(3)]
         await asyncio.sleep(0.001)
         quick = await asyncio.wait_for(coalescer.ask(9), 5)
         answered.set()

@@ -104,6 +104,8 @@ def test_what_is_text() -> None:
             "identifier": [{"system": "http://sys1", "value": "MRN-7"}],
             "name": [{"given": ["Ada", "Eve"]}],
             "birthDate": "1815-12-10",
+            "deceasedDateTime": "1852-11-27T10:00:00Z",
+            "maritalStatus": {"text": "1835-07-08 wed"},
             "extension": [{"url": "http://e1", "valueUri": "urn:u1"}, {"url": "e2", "valueString": "8867-4"}],
             "photo": [{"data": "QUJD", "title": "Face"}],
             "managingOrganization": {"reference": "#org1", "display": "Clinic"},
@@ -113,4 +115,7 @@ def test_what_is_text() -> None:
     assert narrative is not None
     assert [word.partition(":")[0] for word in narrative.split()] == ["first", "line", "two", f"_{TYPE_ID['Patient']}"]
     found = " ".join(word.partition(":")[0] for word in content.split())
-    assert found == f"first line two generated in inner mrn 7 ada eve 8867 4 face clinic _{TYPE_ID['Patient']}"
+    assert (
+        found
+        == f"first line two generated in inner mrn 7 ada eve 1835 07 08 wed 8867 4 face clinic _{TYPE_ID['Patient']}"
+    )

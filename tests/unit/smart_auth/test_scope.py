@@ -65,3 +65,9 @@ def test_contexts_of_a_type() -> None:
     assert contexts(scopes, "Patient", Permission.DELETE) == {Context.SYSTEM}
     assert contexts(scopes, "Condition", Permission.CREATE) == set()
     assert contexts(parse("patient/Patient.r?gender=male"), "Patient", Permission.READ) == set()
+
+
+def test_tokens_of_one_scope_string_have_one_set() -> None:
+    """What is remembered of a set of scopes is found by its identity, which a request asks for several times."""
+    text = "patient/Observation.rs user/Patient.r openid"
+    assert parse(text) is parse(text.encode().decode())
