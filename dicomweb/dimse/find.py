@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from dicomweb.dicomjson.model import Member, Members
 from dicomweb.dimse.admission import Caller
@@ -34,7 +35,7 @@ class Search:
     `most` is how many matches one C-FIND returns.
     """
 
-    run: Callable[[Work[Page]], Page]
+    run: Callable[[Callable[[], Work[Page]]], Page]
     aet: str
     catalogue: Catalogue
     most: int
@@ -57,7 +58,7 @@ def _pages(access: AccessContext, search: Search, wanted: Members, asked: Asked)
     place: Place | None = None
     query = asked.query
     while True:
-        found = search.run(looked_up(access, query, place))
+        found = search.run(partial(looked_up, access, query, place))
         yield Found((_answer(known(one), wanted, asked, search.aet) for one in found.objects), found.last is not None)
         if found.last is None:
             return

@@ -8,11 +8,12 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from threading import Event
+from typing import TypeVar
 
 import psycopg
 from psycopg import Connection
@@ -50,12 +51,14 @@ from dicomweb.dimse.worklist import worklist_service
 from dicomweb.study.receive import Receiver
 from dicomweb.workitem.create import PatientFinder
 from healix_fhir.kernel.audit import AuditRow, Origin, record
-from healix_fhir.kernel.database import Row, at_once, one, open_pool, transaction
+from healix_fhir.kernel.database import Row, Work, at_once, one, open_pool, transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.log import bound_contextvars, get_logger
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.kernel.standby_thread import StandbyThread, standby_thread
 from healix_fhir.kernel.tracing import span
 
+T = TypeVar("T")
 log = get_logger("dimse")
 
 POOL_SIZE = 4
@@ -76,6 +79,7 @@ class Scp:
     refusals: Refusals
     stop: Event
     find_patient: PatientFinder
+    standby: StandbyThread | None = None
 
     def serve(self, connection: socket.socket, body: bytes, address: str) -> None:
         """One association, from the body of its A-ASSOCIATE-RQ to its end. Does not raise."""
@@ -118,9 +122,10 @@ class Scp:
         archive, most = self.receiver.archive, self.limits.instances
         workitems = WorkitemService(caller, self.pool, self.find_patient, self._audit)
         of_workitems = dict.fromkeys(OPERATIONS, workitems)
+        queries = workitem_query_service(caller, self._looked_up, self.limits.matches, self._audit)
         worklists: dict[str, Service] = {
-            MODALITY_WORKLIST: worklist_service(caller, self.pool, self._audit),
-            **dict.fromkeys(OPERATIONS, workitem_query_service(caller, self.pool, self.limits.matches, self._audit)),
+            MODALITY_WORKLIST: worklist_service(caller, self._looked_up, self._audit),
+            **dict.fromkeys(OPERATIONS, queries),
         }
         steps = MppsService(caller, self.pool, self._audit)
         return {
@@ -134,8 +139,13 @@ class Scp:
         }
 
     def _search(self) -> Search:
-        run = partial(at_once, self.pool)
-        return Search(run, self.house.aet, self.receiver.catalogue, self.limits.matches)
+        return Search(self._looked_up, self.house.aet, self.receiver.catalogue, self.limits.matches)
+
+    def _looked_up(self, make: Callable[[], Work[T]]) -> T:
+        """The result of a query, which writes nothing but audit rows; each statement by itself."""
+        if self.standby is not None and (done := self.standby.read(make)) is not None:
+            return done.result
+        return at_once(self.pool, make())
 
     @cached_property
     def _storage(self) -> frozenset[str]:
@@ -156,9 +166,10 @@ def make(
     refusals: Refusals,
     stop: Event,
     find_patient: PatientFinder,
+    standby: StandbyThread | None = None,
 ) -> Scp:
     """The service over the database of `pool` and the archive of the settings; `find_patient` knows whom a PatientID
-    means.
+    means. Queries are made on the `standby` where there is one.
     """
     taken = reception(settings, pool, most=limits.data_set)
     return Scp(
@@ -171,6 +182,7 @@ def make(
         refusals=refusals,
         stop=stop,
         find_patient=find_patient,
+        standby=standby,
     )
 
 
@@ -206,9 +218,21 @@ def run(settings: Settings, stop: Event, find_patient: PatientFinder) -> None:
         ExitStack() as listening,
         open_pool(settings.database_url, size=POOL_SIZE, seconds=settings.statement_seconds) as pool,
         Refusals(pool) as refusals,
+        _standby(settings) as standby,
     ):
         doors = [_door(listening, settings.host, port, tls) for port, tls in _ports(settings).items()]
-        gate(doors, make(settings, pool, limits, refusals, stop, find_patient)).run(stop)
+        gate(doors, make(settings, pool, limits, refusals, stop, find_patient, standby)).run(stop)
+
+
+@contextmanager
+def _standby(settings: Settings) -> Iterator[StandbyThread | None]:
+    """That of the settings, None where none is set."""
+    if not settings.database_replica_url:
+        yield None
+        return
+    urls = settings.database_replica_url, settings.database_url
+    with standby_thread(*urls, seconds=settings.statement_seconds) as standby:
+        yield standby
 
 
 def _door(listening: ExitStack, host: str, port: int, tls: Callable[[], ssl.SSLContext] | None) -> Door:

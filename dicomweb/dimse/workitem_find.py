@@ -9,9 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from psycopg import Connection
-from psycopg_pool import ConnectionPool
-
 from dicomweb.dicomjson.model import Member, Members
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
@@ -21,9 +18,9 @@ from dicomweb.dimse.ups import SEARCHED
 from dicomweb.index.naming import canonical, is_creator, is_private
 from dicomweb.workitem.keys import UNMATCHED
 from dicomweb.workitem.matching import Path, path_of
-from dicomweb.workitem.search import Place, Query, page
+from dicomweb.workitem.search import Page, Place, Query, page
 from healix_fhir.kernel.audit import AuditRow
-from healix_fhir.kernel.database import Row, transaction
+from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.access import AccessContext
 
@@ -37,7 +34,8 @@ NO_KEYS = frozenset({0x00080005, 0x00080201})
 IDENTITY = {0x00080016: "UI", 0x00080018: "UI"}
 """SOP Class UID and SOP Instance UID are in every answer: without them nothing can be done with the item."""
 
-Pool = ConnectionPool[Connection[Row]]
+LookUp = Callable[[Callable[[], Work[Page]]], Page]
+"""What runs the use case of a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,9 @@ class Asked:
     unsupported: bool
 
 
-def workitem_query_service(caller: Caller, pool: Pool, most: int, audit: Callable[[AuditRow], None]) -> QueryService:
+def workitem_query_service(
+    caller: Caller, look_up: LookUp, most: int, audit: Callable[[AuditRow], None]
+) -> QueryService:
     """The search of workitems for one caller."""
 
     def ask(identifier: Identifier, context: Context) -> Question:
@@ -57,7 +57,7 @@ def workitem_query_service(caller: Caller, pool: Pool, most: int, audit: Callabl
         fuzzy = context.extended[FUZZY : FUZZY + 1] == b"\1"
         query = Query(asked.keys, fuzzy=fuzzy, limit=PAGE)
         assert isinstance(query.conditions, list)  # malformed values are refused here
-        return Question(_pages(caller.access, pool, query, identifier.members, asked), asked.unsupported)
+        return Question(_pages(caller.access, look_up, query, identifier.members, asked), asked.unsupported)
 
     return QueryService(caller, WORD, SEARCHED, most, ask, audit)
 
@@ -111,11 +111,11 @@ def _path(name: str) -> Path | None:
         return None
 
 
-def _pages(access: AccessContext, pool: Pool, query: Query, wanted: Members, asked: Asked) -> Iterator[Found]:
+def _pages(access: AccessContext, look_up: LookUp, query: Query, wanted: Members, asked: Asked) -> Iterator[Found]:
     """The identifiers of the responses."""
     place: Place | None = None
     while True:
-        found = transaction(pool, partial(page, access, query, place))
+        found = look_up(partial(page, access, query, place))
         yield Found((_answer(known(one), wanted, asked) for one in found.objects), found.last is not None)
         if found.last is None:
             return

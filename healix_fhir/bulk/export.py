@@ -48,13 +48,21 @@ log = get_logger("bulk")
 class Exporter:
     """Does exports over the database at `url` into `store`, whose files are kept for `hours`.
 
-    `bases` are the server's FHIR base URLs.
+    `bases` are the server's FHIR base URLs. The first try reads the hot standby `replica` where there is one, a further
+    one the primary: a standby ends statements that keep it from replaying.
     """
 
     def __init__(
-        self, url: str, pool: ConnectionPool[Connection[Row]], store: FileStore, bases: tuple[str, ...], hours: int
+        self,
+        url: str,
+        pool: ConnectionPool[Connection[Row]],
+        store: FileStore,
+        bases: tuple[str, ...],
+        hours: int,
+        replica: str = "",
     ) -> None:
         self._url = url
+        self._replica = replica
         self._pool = pool
         self._store = store
         self._bases = bases
@@ -88,7 +96,9 @@ class Exporter:
         access = transaction(self._pool, lambda: restored(begun.job.access, ScopeQueries(self._bases)))
         # Before the state is taken: what is looked up may put code systems into the tables, which it has to have.
         filtered = transaction(self._pool, lambda: searches(access, export, self._bases[0]))
-        with snapshot(self._url, self._pool) as (reading, moment), Pulse(self._pool, begun, reading) as pulse:
+        keeps = export.organized or export.associated is not None  # keys in a table, which a standby cannot make
+        replica = "" if keeps or begun.number > 1 else self._replica
+        with snapshot(self._url, self._pool, replica) as (reading, moment), Pulse(self._pool, begun, reading) as pulse:
             pulse.check()
             whose = run(reading, cohort(access, export, self._bases, moment))
             selection = Selection(export, access, whose, self._bases[0], filtered)

@@ -61,8 +61,8 @@ class Interactions:
     `delete_several` lets a conditional delete delete all that it matches; `wanted` is what resources must meet. A
     search is stopped after `search_seconds`. `oauth_uris` are the addresses of the OAuth server by name, `glass` the
     terms of break-glass. Imports may fetch from private networks where it `fetches_private`. `zone` is the clinic's.
-    `adviser` asks services outside what they say of orders; None where none is set up. Searches and histories are read
-    on the `standby` where there is one.
+    `adviser` asks services outside what they say of orders; None where none is set up. Searches, histories and
+    operations that only look up are read on the `standby` where there is one.
     """
 
     def __init__(
@@ -263,11 +263,19 @@ class Interactions:
                 code="timeout",
             ) from error
 
-    async def _looked_up(self, make: Callable[[], Work[T]]) -> T:
+    async def looked_up(self, make: Callable[[], Work[T]], *, aside: bool = False) -> T:
+        """Run what only looks up, and writes its audit rows when it has, on the standby where that can be; else as
+        `timed`.
+        """
+        return await self._limited(self._looked_up(make, aside=aside))
+
+    async def _looked_up(self, make: Callable[[], Work[T]], *, aside: bool = False) -> T:
         """Run what looks up much and writes nothing but audit rows; a search may set a limit for its transaction."""
-        if self.standby is not None and (done := await self.standby.read(make, together=True)) is not None:
-            return done.result
-        return await atransaction(self.pool, make)
+        if self.standby is not None:
+            done = await self.standby.read(make, together=True, aside=aside)
+            if done is not None:
+                return done.result
+        return await atransaction(self.pool, make, aside=aside)
 
     async def _run(self, make: Callable[[], Work[T]]) -> T:
         return await atransaction(self.pool, make)

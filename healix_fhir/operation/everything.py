@@ -77,7 +77,7 @@ async def everything(interactions: Interactions, access: AccessContext, invocati
     finder = await interactions.finder()
     path = "/".join(part for part in (invocation.type, invocation.id, "$everything") if part)
     pages = Pages(interactions.bases[0], path, finder.signer)
-    page = await interactions.timed(lambda: pages.page(access, asked, wanted, invocation.given))
+    page = await interactions.looked_up(lambda: pages.page(access, asked, wanted, invocation.given))
     return encode_page(page, interactions.bases[0], path)
 
 
@@ -95,7 +95,7 @@ async def _whole(
     count = (Argument(MOST),)
     given = Given({"_count": count})
     while True:
-        page = await interactions.timed(partial(pages.page, access, Patients(id=patient), _wanted(given), given))
+        page = await interactions.looked_up(partial(pages.page, access, Patients(id=patient), _wanted(given), given))
         yield [one.body for one in page.entries if one.body is not None]
         if "next" not in page.links:
             return

@@ -74,7 +74,7 @@ async def lastn(interactions: Interactions, access: AccessContext, invocation: I
     _check(query, access)
     most = given.number("max") or 1
     params = urlencode([*query.params, *(("max", str(value)) for value in given.all("max"))])
-    page = await interactions.timed(lambda: _page(access, query, most, params, base), aside=True)
+    page = await interactions.looked_up(lambda: _page(access, query, most, params, base), aside=True)
     return encode_page(page, base, f"{OBSERVATION}/$lastn")
 
 

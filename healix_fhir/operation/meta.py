@@ -48,7 +48,7 @@ async def meta(interactions: Interactions, access: AccessContext, invocation: In
         stored = await interactions.read(access, invocation.type, invocation.id)
         return _answer(decode_stored(stored.body)["meta"])
     types = TYPES if invocation.type is None else (invocation.type,)
-    return _answer(await interactions.timed(lambda: _in_use(access, types)))
+    return _answer(await interactions.looked_up(lambda: _in_use(access, types)))
 
 
 def _in_use(access: AccessContext, types: tuple[str, ...]) -> Work[Json]:

@@ -76,7 +76,7 @@ async def stats(interactions: Interactions, access: AccessContext, invocation: I
     """The Parameters with an Observation for each code. Raises Forbidden, Invalid, or TooLarge."""
     given = invocation.given
     asked = _asked(given)
-    found, members = await interactions.timed(lambda: _measured(access, asked, interactions.bases[0]), aside=True)
+    found, members = await interactions.looked_up(lambda: _measured(access, asked, interactions.bases[0]), aside=True)
     made = await asyncio.to_thread(_statistics, asked, found, members)
     parts: list[Json] = [{"name": "statistics", "resource": one} for one in made]
     if given.flag("include"):

@@ -81,7 +81,7 @@ async def summary(interactions: Interactions, access: AccessContext, invocation:
     base = interactions.bases[0]
     id_ = invocation.id or await _identified(interactions, access, invocation.given.text("identifier"))
     patient = await interactions.read(access, "Patient", id_)
-    filled = await interactions.timed(lambda: _filled(access, id_, base), aside=True)
+    filled = await interactions.looked_up(lambda: _filled(access, id_, base), aside=True)
     brought = await interactions.timed(lambda: _brought(access, filled, interactions.bases))
     return await asyncio.to_thread(_document, base, patient, filled, brought)
 
@@ -92,7 +92,7 @@ async def _identified(interactions: Interactions, access: AccessContext, identif
         raise invalid("$summary needs the parameter 'identifier'", code="required", expression=("identifier",))
     base = interactions.bases[0]
     query = conditions("Patient", [("identifier", identifier)], "$summary", base)
-    found = await interactions.timed(lambda: matched(access, query, 2, base, cut=True))
+    found = await interactions.looked_up(lambda: matched(access, query, 2, base, cut=True))
     if not found:
         raise missing("Patient", identifier[:64])
     if len(found) > 1:

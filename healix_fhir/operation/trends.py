@@ -72,7 +72,9 @@ async def run_trends(interactions: Interactions, access: AccessContext, invocati
     given = invocation.given
     names = _names(given)
     end, patient = asked_day(given.text("end")), str(given.one("patient"))
-    last, found = await interactions.timed(lambda: _summaries(access, patient, names, end, interactions), aside=True)
+    last, found = await interactions.looked_up(
+        lambda: _summaries(access, patient, names, end, interactions), aside=True
+    )
     return await asyncio.to_thread(_answer, found, names, last)
 
 

@@ -117,8 +117,8 @@ def _follow_goals(settings: Settings) -> None:
 
 def _export(settings: Settings, job: str) -> None:
     with open_pool(settings.database_url, size=2) as pool:
-        bases = (settings.fhir_base,)
-        Exporter(settings.database_url, pool, open_store(settings), bases, settings.bulk_hours).export(job)
+        bases, replica = (settings.fhir_base,), settings.database_replica_url
+        Exporter(settings.database_url, pool, open_store(settings), bases, settings.bulk_hours, replica).export(job)
 
 
 def _import(settings: Settings, job: str) -> None:

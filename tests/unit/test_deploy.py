@@ -77,8 +77,9 @@ def test_a_standby_is_named_everywhere() -> None:
     assert secret["stringData"][key].startswith("postgresql://")
     settings = (KUBERNETES / "settings.yaml").read_text(encoding="utf-8")
     assert f"# {setting}: /run/secrets/healix/{key}  #" in settings
-    unit = (DEPLOY / "systemd" / "healix-web.service").read_text(encoding="utf-8")
-    assert f"#LoadCredential={key}:/etc/healix/{key}\n#Environment={setting}=%d/{key}\n" in unit
+    for part in ("web", "dimse", "worker"):
+        unit = (DEPLOY / "systemd" / f"healix-{part}.service").read_text(encoding="utf-8")
+        assert f"#LoadCredential={key}:/etc/healix/{key}\n#Environment={setting}=%d/{key}\n" in unit
 
 
 def test_images_have_no_host() -> None:

@@ -70,7 +70,7 @@ async def progress_of(interactions: Interactions, access: AccessContext, invocat
     access.require(OBSERVATION, Permission.SEARCH)
     goal = decode((await interactions.read(access, GOAL, id_)).body)
     found = plan(goal)
-    zone, done = await interactions.timed(lambda: _looked(interactions, access, id_, found), aside=True)
+    zone, done = await interactions.looked_up(lambda: _looked(interactions, access, id_, found), aside=True)
     return encode(_answer(found, zone, done))
 
 

@@ -53,7 +53,7 @@ async def match(interactions: Interactions, access: AccessContext, invocation: I
     if count is not None and count < 0:
         raise invalid("$match: count is the number of Patients to answer", code="value", expression=("count",))
     finder = await interactions.finder()
-    found = await interactions.timed(lambda: _found(access, finder, asked, given), aside=True)
+    found = await interactions.looked_up(lambda: _found(access, finder, asked, given), aside=True)
     entries = [
         {
             "fullUrl": f"{finder.bases[0]}/{PATIENT}/{body['id']}",

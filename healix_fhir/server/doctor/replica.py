@@ -1,6 +1,6 @@
 """What the hot standbys of `HEALIX_DATABASE_REPLICA_URL` tell, also those that libpq would not choose now.
 
-See docs/decisions/0188-doctor-of-standbys.md
+See docs/decisions/0188-who-asks-a-standby.md
 """
 
 from __future__ import annotations

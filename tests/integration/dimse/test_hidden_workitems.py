@@ -110,7 +110,8 @@ def test_scopes_open_each_operation(worklist: Pool, name: str) -> None:
 
 def test_only_own_items_are_found_and_subscribed(worklist: Pool) -> None:
     """A search shows the caller's own items, and a global subscription is to them alone."""
-    service = workitem_query_service(Caller("APP", frozenset(), PATIENT), worklist, 10, lambda _: None)
+    caller_ = Caller("APP", frozenset(), PATIENT)
+    service = workitem_query_service(caller_, lambda make: transaction(worklist, make), 10, lambda _: None)
     command: Command = {Element.CommandField: CommandField.C_FIND_RQ, Element.AffectedSOPClassUID: PULL}
     for keys, found in (({"ProcedureStepState": None}, [MINE]), ({"SOPInstanceUID": HIDDEN}, [])):
         heard = answered(service, command, accepted(PULL), encoded(members(**keys)))

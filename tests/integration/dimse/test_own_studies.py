@@ -78,7 +78,7 @@ def answered(store: Store, access: AccessContext, sop_class: str, level: str, ke
     audit: list[AuditRow] = []
     service: Service = get(who, store.pool, store.archive, audit.append, 100)
     if sop_class == FIND:
-        search = Search(partial(at_once, store.pool), "HEALIX", BUILT_IN, 100)
+        search = Search(lambda make: at_once(store.pool, make()), "HEALIX", BUILT_IN, 100)
         service = find_service(who, search, audit.append)
     context = Context(1, ContextResult.ACCEPTANCE, sop_class, EXPLICIT, extended=b"\1")
     encoded = b""

@@ -203,7 +203,8 @@ def test_a_query_without_matches_is_cancelled_too(station: Station, monkeypatch:
     rights = frozenset({Right.WORKLIST})
     access = AccessContext(opened(rights, known=True), Origin(client="MODALITY"))
     model = str(ModalityWorklistInformationFind)
-    service = worklist_service(Caller("MODALITY", rights, access), station.pool, lambda _: None)
+    caller = Caller("MODALITY", rights, access)
+    service = worklist_service(caller, lambda make: transaction(station.pool, make), lambda _: None)
     command: Command = {Element.AffectedSOPClassUID: model, Element.CommandField: CommandField.C_FIND_RQ}
     nobody = b"\x10\0\x10\0PN\x06\0Nobody"
     assert answered(service, command, accepted(model), nobody, lambda: len(looked) == 2).statuses == [0xFE00]

@@ -10,10 +10,16 @@ from typing import Any
 
 import httpx
 import pytest
+from pydicom import Dataset
+from pynetdicom import AE
+from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
 
+from healix_fhir.bulk import snapshot as snapshots
 from healix_fhir.kernel.database import open_pool, transaction
 from smart_auth.store import create_token, create_user
 from tests.support.balancing import balancing
+from tests.support.bulk import begun, collected
 from tests.support.code_systems import code_system
 from tests.support.dicom import ct, uid
 from tests.support.doctor import doctor
@@ -26,6 +32,9 @@ from tests.support.standby import Pair, pair
 from tests.support.stow import HEADERS, body
 
 ROUNDS = 40
+FIND = StudyRootQueryRetrieveInformationModelFind
+RELATIONAL = SOPClassExtendedNegotiation()
+RELATIONAL.sop_class_uid, RELATIONAL.service_class_application_information = FIND, b"\1"
 SERVED, BEHIND, LOST = (f'healix_standby_searches_total{{result="{one}"}}' for one in ("served", "behind", "lost"))
 
 
@@ -71,6 +80,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             "database_url": databases.primary,
             "database_replica_url": databases.standby,
             "base_url": f"http://127.0.0.1:{port}",
+            "bulk_url": f"s3://{store.name}/exports",
+            "dimse_unknown_callers": "all",
             **store.settings,
         }
         one, two = (
@@ -139,6 +150,39 @@ def test_an_image_is_found_on_the_other_node_at_once(house: House, clients: tupl
     assert house.pair.sql(shown, uid(205)) == 2
 
 
+READING = {
+    "Patient/{id}/$everything": "",
+    "Observation/$lastn?patient=Patient/{id}&code=http://loinc.org|8867-4": "",
+    "Observation/$stats?subject=Patient/{id}&system=http://loinc.org&code=8867-4&statistic=count": "",
+    "Observation/$trends?patient=Patient/{id}": "",
+    "Patient/{id}/$summary": "",
+    "Patient/$meta": "",
+}
+
+
+@pytest.mark.parametrize("operation", READING)
+def test_operations_that_only_look_up_do_so_on_the_standby(
+    house: House, clients: tuple[httpx.Client, httpx.Client], operation: str
+) -> None:
+    """They find what was written on the other node just now, and are in the audit trail of the primary."""
+    writer, reader = clients
+    name = operation[operation.index("$") :].partition("?")[0]
+    shown = "SELECT count(*) FROM audit_event WHERE subtype = %s"
+    for number in range(20):  # a standby that is behind just then leaves one to the primary
+        before, rows = house.counted(SERVED), house.pair.sql(shown, name)
+        id_ = _created(writer, patient())
+        _created(writer, observation(f"Patient/{id_}", valueQuantity={"value": number + 60}))
+        answer = reader.get("/fhir/" + operation.format(id=id_))
+        assert answer.status_code == 200, answer.text
+        if "{id}" in operation and name not in ("$trends", "$stats"):
+            assert f"Patient/{id_}" in answer.text
+        assert house.pair.sql(shown, name) > rows
+        if house.counted(SERVED) > before:
+            break
+    else:
+        pytest.fail("none was read on the standby")
+
+
 def test_the_doctor_looks_at_each_standby(
     house: House, clients: tuple[httpx.Client, httpx.Client], tmp_path: Path
 ) -> None:
@@ -165,6 +209,76 @@ def test_the_doctor_looks_at_each_standby(
     two = f"postgresql://postgres@/postgres?host={house.pair.directory},127.0.0.1&port=5433,1"
     found = doctor(house.pair.primary, tmp_path, database_replica_url=two)[1]
     assert (found["standby 1"][0], found["standby 2"][0]) == ("ok", "problem")
+
+
+def _c_find(node: Served, study: str) -> list[str]:
+    """The instances of a study that a peer finds."""
+    keys = Dataset()
+    keys.QueryRetrieveLevel = "IMAGE"
+    keys.StudyInstanceUID, keys.SeriesInstanceUID, keys.SOPInstanceUID = study, "", ""
+    entity = AE("SCALE")
+    entity.add_requested_context(FIND)
+    association = entity.associate("127.0.0.1", node.dimse_port, ae_title="HEALIX", ext_neg=[RELATIONAL])
+    assert association.is_established
+    answers = list(association.send_c_find(keys, FIND))
+    association.release()
+    assert answers[-1][0].Status == 0, answers
+    return [one.SOPInstanceUID for _, one in answers if one is not None]
+
+
+def test_a_peer_finds_an_image_on_the_other_node_at_once(
+    house: House, clients: tuple[httpx.Client, httpx.Client]
+) -> None:
+    """By C-FIND on the standby while that follows, on the primary while it stands still; each is in the audit trail."""
+    shown = "SELECT count(*) FROM audit_event WHERE subtype LIKE 'query%%' AND client = 'SCALE'"
+    before, rows = house.pair.searches(), house.pair.sql(shown)
+
+    def stored_and_found(number: int) -> None:
+        answer = clients[0].post("/dicomweb/studies", content=body([ct(number, 1, 1, size=8)]), headers=HEADERS)
+        assert answer.status_code == 200, answer.text
+        assert _c_find(house.nodes[1], uid(number)) == [uid(number, 1, 1)]
+
+    for number in range(221, 229):
+        stored_and_found(number)
+    wait_until(  # it is behind while others write, and counts late
+        lambda: _c_find(house.nodes[1], uid(221)) and house.pair.searches() > before, "a query on the standby"
+    )
+    with house.pair.paused():
+        stored_and_found(229)
+    house.pair.caught_up()
+    assert house.pair.sql(shown) >= rows + 9
+
+
+def test_an_export_reads_the_standby(house: House, clients: tuple[httpx.Client, httpx.Client]) -> None:
+    """It has what was written just before on the other node; while the standby stands still it reads the primary."""
+    before = house.pair.searches()
+    id_ = _created(clients[0], patient())
+    job = begun(clients[1], "/fhir/Patient/$export?_type=Patient")
+    wait_until(lambda: clients[1].get(job).status_code == 200, "the export")
+    assert id_ in collected(clients[1], job).ids()["Patient"]
+    wait_until(lambda: house.pair.searches() > before, "the standby to count what it read")
+
+
+def test_the_state_of_an_export_is_never_older_than_its_moment(
+    house: House, clients: tuple[httpx.Client, httpx.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A standby that has all, or the primary: in place of one that stands still, a stranger, and one that is away."""
+    monkeypatch.setattr(snapshots, "PATIENCE", 0.1)
+
+    def read_on_standby(replica: str) -> bool:
+        id_ = _created(clients[0], patient())
+        found = "SELECT pg_is_in_recovery(), EXISTS (SELECT FROM resource WHERE id = %s)"
+        url = house.pair.primary
+        with open_pool(url, size=1) as pool, snapshots.snapshot(url, pool, replica) as (reading, _):
+            is_standby, is_there = reading.execute(found, (id_,)).fetchall()[0]
+        assert is_there
+        return bool(is_standby)
+
+    wait_until(lambda: read_on_standby(house.pair.standby), "a standby that has all")
+    with house.pair.paused():
+        assert not read_on_standby(house.pair.standby)
+    assert not read_on_standby(house.pair.primary)
+    assert not read_on_standby("postgresql://user@127.0.0.1:1/none")
 
 
 def test_a_standby_that_stands_still_hides_no_write(house: House, clients: tuple[httpx.Client, httpx.Client]) -> None:
@@ -237,8 +351,10 @@ def test_searches_go_on_without_the_standby(house: House, clients: tuple[httpx.C
     for number in range(20):
         if number == 5:
             house.pair.kill()
-        _created(writer, patient(identifier=[{"system": "urn:without", "value": str(number)}]))
+        id_ = _created(writer, patient(identifier=[{"system": "urn:without", "value": str(number)}]))
         assert _found(reader, "Patient?identifier=urn:without|&_count=50") == number + 1
+        assert f"Patient/{id_}" in reader.get(f"/fhir/Patient/{id_}/$everything").text
+        assert _c_find(house.nodes[0], uid(number, 9)) == []
     assert house.counted(LOST) > lost
     house.pair.start()
     served = house.counted(SERVED)
