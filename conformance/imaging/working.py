@@ -108,6 +108,9 @@ def updated(target: Target) -> None:
     uid, transaction = made(target), new_uid()
     change = {LABEL: _text("LO", "changed")}
     expect(send(target, "POST", f"/{uid}", change).status == 200, "a scheduled one is not changed")
+    empty = send(target, "POST", f"/{uid}", {LABEL: {"vr": "LO"}})
+    expect(empty.status == 400, f"a change that takes a required value away is {empty.status}")
+    warned(empty, "The submitted request is inconsistent with the current state of the Workitem.")
     unclaimed = send(target, "POST", f"/{uid}?{transaction}", change)
     expect(unclaimed.status == 409, "a Transaction UID for an unclaimed one is not 409")
     warned(unclaimed, "The target URI did not reference a claimed Workitem.")
@@ -129,6 +132,9 @@ def states(target: Target) -> None:
     expect(missing.status == 400, f"without a Transaction UID it is {missing.status}")
     warned(missing, "The Transaction UID is missing.")
     expect(claimed(target, uid, transaction).status == 200, "it cannot be claimed")
+    none = claimed(target, uid, transaction, "ELSEWHERE")
+    expect(none.status == 400, f"a state that there is not is {none.status}")
+    warned(none, "The submitted request is inconsistent with the state of the UPS Instance.")
     wrong = claimed(target, uid, new_uid(), "COMPLETED")
     expect(wrong.status == 400, f"with another Transaction UID it is {wrong.status}")
     warned(wrong, "The Transaction UID is incorrect.")
@@ -161,6 +167,8 @@ def searched(target: Target) -> None:
     none = send(target, "GET", f"?SOPInstanceUID={new_uid()}")
     expect((none.status, none.json()) in ((200, []), (204, None)), "no match is neither an empty list nor 204")
     expect(send(target, "GET", "?limit=x").status == 400, "a wrong value is not 400")
+    made(target)
+    warned(send(target, "GET", "?limit=1"), "additional results that can be requested")
 
 
 def subscribed(target: Target) -> None:

@@ -38,6 +38,8 @@ from healix_fhir.kernel.errors import invalid
 from healix_fhir.kernel.media_types import MediaType
 from smart_auth.access import AccessContext
 
+EARLIER = {"image/x-dicom-rle": "image/dicom-rle", "image/x-jls": "image/jls", "video/mpeg2": "video/mpeg"}
+"""Names that media types had in earlier editions, and still have with some viewers. Spec: PS3.18 8.7.3.3.2, note 8"""
 FRAME_LIMIT = 10_000
 DIGITS = 9
 
@@ -113,6 +115,7 @@ def choose(accepted: Iterable[MediaType], stored: str, pixels: Image, *, single:
 def _written(kind: str, asked: str | None, stored: str, pixels: Image) -> tuple[str, str] | None:
     """Media type and transfer syntax for a range of the type `kind`; None where it takes nothing that there is."""
     served = served_syntax(stored)
+    kind = EARLIER.get(kind, kind)
     if asked == "*":
         asked = served
     if kind == OCTETS:
@@ -122,7 +125,7 @@ def _written(kind: str, asked: str | None, stored: str, pixels: Image) -> tuple[
         asked = default_syntax(served)
     for syntax in (asked,) if asked else (served, DEFAULT_SYNTAX.get(kind, served)):
         own = FRAME_TYPE.get(syntax, OCTETS)
-        if MediaType(kind).covers(own) and can_serve(stored, syntax, pixels):
+        if MediaType(kind).covers(own.lower()) and can_serve(stored, syntax, pixels):
             return own, syntax
     return None
 

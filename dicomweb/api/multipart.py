@@ -25,7 +25,7 @@ class Sink(Protocol):
         """A part starts; its headers by lower-case name."""
 
     def data(self, piece: bytes | memoryview) -> None:
-        """Some of the part's content; at most what was pushed in at once. A view is good until this returns."""
+        """Some of the part's content; at most what was pushed in at once. A view is of bytes, which stay."""
 
     def end(self) -> None:
         """The part is complete."""
@@ -42,14 +42,18 @@ class State(Enum):
 
 
 class Reader:
-    """Splits what is pushed in at `boundary` and tells `sink`."""
+    """Splits what is pushed in at `boundary` and tells `sink`.
+
+    Content is handed on as views of what was pushed in. Only the last bytes wait, in which a delimiter may begin.
+    """
 
     def __init__(self, boundary: str, sink: Sink) -> None:
         if not BOUNDARY.fullmatch(boundary):
             raise invalid("the multipart boundary is missing or malformed", code="structure")
         self._delimiter = b"\r\n--" + boundary.encode("ascii")
         self._sink = sink
-        self._buffer = bytearray(b"\r\n")  # the first delimiter may start the body
+        self._buffer = b"\r\n"  # the first delimiter may start the body
+        self._at = 0  # how much of it was taken
         self._state = State.PREAMBLE
         self._parts = 0
         self._dropped = 0
@@ -58,9 +62,22 @@ class Reader:
         """Push in the next bytes of the body. Raises Invalid or TooLarge for what is no such multipart."""
         if self._state is State.EPILOGUE:
             return
-        self._buffer += chunk
+        pushed = chunk if isinstance(chunk, bytes) else bytes(chunk)
+        if self._waits_for_nothing(pushed):
+            self._emit(len(self._buffer))
+            self._buffer, self._at = pushed, 0
+        else:
+            self._buffer += pushed
         while self._step():
             pass
+        self._buffer, self._at = self._buffer[self._at :], 0
+
+    def _waits_for_nothing(self, pushed: bytes) -> bool:
+        """Whether no delimiter begins in the content that waits, as far as what is pushed in tells."""
+        least = len(self._delimiter) - 1
+        if self._state is not State.CONTENT or len(self._buffer) > least or len(pushed) < least:
+            return False
+        return (self._buffer + pushed[:least]).find(self._delimiter) < 0
 
     def close(self) -> None:
         """The body has ended. Raises Invalid when its last delimiter did not come: it was cut off."""
@@ -75,41 +92,41 @@ class Reader:
             case State.OPENING:
                 return self._open()
             case State.EPILOGUE:
-                self._buffer.clear()
+                self._at = len(self._buffer)
                 return False
             case _:
                 return self._content()
 
     def _headers(self) -> bool:
         """The headers, from the line break that ends the delimiter's line to the empty line."""
-        end = self._buffer.find(b"\r\n\r\n")
+        end = self._buffer.find(b"\r\n\r\n", self._at)
         if end < 0:
-            if len(self._buffer) > HEADER_LIMIT:
+            if len(self._buffer) - self._at > HEADER_LIMIT:
                 raise too_large(f"the headers of a part are larger than {HEADER_LIMIT >> 10} kB")
             return False
         self._parts += 1
         if self._parts > PART_LIMIT:
             raise too_large(f"a request may have at most {PART_LIMIT} parts")
-        self._sink.begin(_parse_headers(bytes(self._buffer[2:end])))
-        del self._buffer[: end + 2]  # the last line break may be that of the delimiter, when there is no content
+        self._sink.begin(_parse_headers(self._buffer[self._at + 2 : end]))
+        self._at = end + 2  # the last line break may be that of the delimiter, when there is no content
         self._state = State.OPENING
         return True
 
     def _open(self) -> bool:
-        if len(self._buffer) < len(self._delimiter):
+        if len(self._buffer) - self._at < len(self._delimiter):
             return False
-        if not self._buffer.startswith(self._delimiter):
-            del self._buffer[:2]
+        if not self._buffer.startswith(self._delimiter, self._at):
+            self._at += 2
         self._state = State.CONTENT
         return True
 
     def _content(self) -> bool:
-        at = self._buffer.find(self._delimiter)
+        at = self._buffer.find(self._delimiter, self._at)
         if at < 0:
             self._emit(len(self._buffer) - len(self._delimiter) + 1)
             return False
         self._emit(at)
-        after = len(self._delimiter)
+        after = at + len(self._delimiter)
         if self._buffer[after : after + 2] == b"--":
             self._finish_part()
             self._state = State.EPILOGUE
@@ -121,22 +138,21 @@ class Reader:
             self._emit(after)  # only the beginning of a longer line: content
             return True
         self._finish_part()
-        del self._buffer[:line_end]
+        self._at = line_end
         self._state = State.HEADERS
         return True
 
-    def _emit(self, length: int) -> None:
-        """Hand the first `length` bytes on, or drop them before the first part."""
-        if length <= 0:
+    def _emit(self, end: int) -> None:
+        """Hand what comes before `end` on, or drop it before the first part."""
+        begin, self._at = self._at, max(end, self._at)
+        if end <= begin:
             return
         if self._state is State.CONTENT:
-            with memoryview(self._buffer) as whole, whole[:length] as piece:
-                self._sink.data(piece)
+            self._sink.data(memoryview(self._buffer)[begin:end])
         else:
-            self._dropped += length
+            self._dropped += end - begin
             if self._dropped > PREAMBLE_LIMIT:
                 raise invalid("the body does not begin with its multipart boundary", code="structure")
-        del self._buffer[:length]
 
     def _finish_part(self) -> None:
         if self._state is State.CONTENT:

@@ -14,7 +14,7 @@ from dicomweb.api.edge import Edge, Handler
 from dicomweb.api.related import PRIVATE, objects
 from dicomweb.api.remembered import Search
 from dicomweb.api.table import CSV, table
-from dicomweb.api.unsupported import is_ignored, supported
+from dicomweb.api.unsupported import further, is_ignored, supported
 from dicomweb.index.naming import is_name
 from dicomweb.study.parameters import STEERING, parse
 from dicomweb.study.query import COUNTED, Level, Query, count, query, reads_metadata
@@ -86,12 +86,9 @@ def _is_known(name: str) -> bool:
 
 def _warned(answer: Response, edge: Edge, asked: Query, remaining: int) -> Response:
     """The answer with what a caller must know of it. Spec: PS3.18 8.3 and 8.3.4.4.1 (2024d)"""
-    warnings = []
     if remaining:
-        number = f"more than {COUNTED}" if remaining > COUNTED else str(remaining)
-        warnings.append(f"There are {number} additional results that can be requested")
+        answer.headers.append("Warning", further(edge.base, remaining, COUNTED))
     if asked.unmatched:
-        warnings.append(f"These attributes are not indexed and were not matched: {', '.join(asked.unmatched)}")
-    for text in warnings:
+        text = f"These attributes are not indexed and were not matched: {', '.join(asked.unmatched)}"
         answer.headers.append("Warning", f"299 {edge.base}: {text}")
     return answer

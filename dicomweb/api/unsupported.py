@@ -43,6 +43,15 @@ def told(request: Request, response: Response, base: str) -> Response:
     return response
 
 
+def further(base: str, remaining: int, counted: int) -> str:
+    """The warning that there are more matches, of which no more than `counted` and one were counted.
+
+    Spec: PS3.18 8.3.4.4.1 (2024d)
+    """
+    number = f"more than {counted}" if remaining > counted else str(remaining)
+    return f"299 {base}: There are {number} additional results that can be requested"
+
+
 def _printable(name: str) -> str:
     """A name as a header may have it."""
     return "".join(one if one.isascii() and (one.isalnum() or one in "._-") else "?" for one in name[:LONGEST])

@@ -36,7 +36,7 @@ def channel_of(base: str, aet: str) -> str:
     return f"ws{base.removeprefix('http')}/subscribers/{aet}"
 
 
-@telling
+@telling()
 async def add(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /workitems/{uid}/subscribers/{aetitle}`."""
     uid, aet = request.path_params["workitem"], title(request.path_params["aetitle"])
@@ -54,7 +54,7 @@ async def add(edge: Edge, request: Request, access: AccessContext) -> Response:
     return Response(None, 201, {**PRIVATE, **where, **warned(WARNINGS.get(status, ""))})
 
 
-@telling
+@telling()
 async def remove(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`DELETE /workitems/{uid}/subscribers/{aetitle}`."""
     uid, aet = request.path_params["workitem"], title(request.path_params["aetitle"])
@@ -65,7 +65,7 @@ async def remove(edge: Edge, request: Request, access: AccessContext) -> Respons
     return Response(None, 200, PRIVATE)
 
 
-@telling
+@telling()
 async def stop(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /workitems/{uid}/subscribers/{aetitle}/suspend`."""
     uid, aet = request.path_params["workitem"], title(request.path_params["aetitle"])

@@ -5,7 +5,7 @@ Spec: PS3.18 11.4 to 11.9 (2024d); an empty result is 200 with `[]` (2026a, as C
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 
 import msgspec
@@ -16,20 +16,19 @@ from dicomweb.api.accept import DICOM_XML, document_type, model_type
 from dicomweb.api.edge import Edge, Handler, refusal
 from dicomweb.api.model_body import data_set
 from dicomweb.api.related import PRIVATE, objects, one_document
-from dicomweb.api.unsupported import supported
+from dicomweb.api.unsupported import further, supported
 from dicomweb.workitem.cancel import request_cancellation
 from dicomweb.workitem.change_state import change_state
 from dicomweb.workitem.create import create
 from dicomweb.workitem.matching import is_searchable
 from dicomweb.workitem.retrieve import retrieve
-from dicomweb.workitem.search import STEERING, parse, search
+from dicomweb.workitem.search import COUNTED, STEERING, parse, search
 from dicomweb.workitem.status import WARNINGS, RefusedError, Success
 from dicomweb.workitem.update import update
 from healix_fhir.kernel.database import atransaction
-from healix_fhir.kernel.errors import Category, invalid
+from healix_fhir.kernel.errors import Category, HealixError, invalid
 from smart_auth.access import AccessContext
 
-MORE = '299 Healix "There are more matches; ask for the next ones with offset"'
 WORKITEM = ("workitem", "AffectedSOPInstanceUID")
 TRANSACTION = ("transaction-uid", "transaction")
 """How query parameters name what PS3.18 writes as a bare UID, `?1.2.3`."""
@@ -40,24 +39,30 @@ def warned(text: str) -> dict[str, str]:
     return {"Warning": f'299 Healix "{text}"'} if text else {}
 
 
-def telling(handler: Handler) -> Handler:
-    """The handler, whose refusals of what a workitem's state does not allow come with their Warning header."""
+def telling(usual: str = "") -> Callable[[Handler], Handler]:
+    """Handlers whose refusals of what a workitem's state does not allow come with their Warning header; `usual` is the
+    text for a request that has none of its own, and cannot be understood.
+    """
 
-    @wraps(handler)
-    async def answering(edge: Edge, request: Request, access: AccessContext) -> Response:
-        try:
-            return await handler(edge, request, access)
-        except RefusedError as error:
-            if error.category is Category.NOT_FOUND:
-                raise
-            answer = refusal(error, {}, "")
-            answer.headers.update(warned(error.warning))
-            return answer
+    def told(handler: Handler) -> Handler:
+        @wraps(handler)
+        async def answering(edge: Edge, request: Request, access: AccessContext) -> Response:
+            try:
+                return await handler(edge, request, access)
+            except HealixError as error:
+                text = error.warning if isinstance(error, RefusedError) else ""
+                if error.category not in (Category.INVALID, Category.CONFLICT) or not (text or usual):
+                    raise
+                answer = refusal(error, {}, "")
+                answer.headers.update(warned(text or usual))
+                return answer
 
-    return answering
+        return answering
+
+    return told
 
 
-@telling
+@telling()
 async def add(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /workitems` and `POST /workitems?{uid}`."""
     uid = _named(request, WORKITEM)
@@ -79,7 +84,7 @@ async def one(edge: Edge, request: Request, access: AccessContext) -> Response:
     return Response(content if form.name == DICOM_XML else b"[" + content + b"]", 200, headers, kind)
 
 
-@telling
+@telling("The submitted request is inconsistent with the current state of the Workitem.")
 async def change(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /workitems/{uid}` and `POST /workitems/{uid}?{transaction-uid}`."""
     transaction_uid = _named(request, TRANSACTION)
@@ -89,7 +94,7 @@ async def change(edge: Edge, request: Request, access: AccessContext) -> Respons
     return _done(200, Success.DONE, {"Content-Location": f"{edge.base}/workitems/{uid}"})
 
 
-@telling
+@telling("The submitted request is inconsistent with the state of the UPS Instance.")
 async def state(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`PUT /workitems/{uid}/state`."""
     _named(request, ())
@@ -99,7 +104,7 @@ async def state(edge: Edge, request: Request, access: AccessContext) -> Response
     return _done(200, status, {"Content-Location": f"{edge.base}/workitems/{uid}"})
 
 
-@telling
+@telling()
 async def cancel(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`POST /workitems/{uid}/cancelrequest`."""
     _named(request, ())
@@ -114,7 +119,8 @@ async def find(edge: Edge, request: Request, access: AccessContext) -> Response:
     kind = model_type(request)
     asked = parse(supported(request, lambda name: name in STEERING or is_searchable(name)))
     found = await atransaction(edge.pool, lambda: search(access, asked))
-    return await objects(request, found.objects, kind, PRIVATE | ({"Warning": MORE} if found.more else {}))
+    warning = {"Warning": further(edge.base, found.remaining, COUNTED)} if found.remaining else {}
+    return await objects(request, found.objects, kind, PRIVATE | warning)
 
 
 def _done(status: int, outcome: Success, headers: Mapping[str, str]) -> Response:

@@ -67,6 +67,8 @@ def clear(incoming: Path, age: float = STALE) -> int:
 
 BUFFER = 1 << 20
 """How much is gathered before it is written: few large writes cost less than many, in time and interpreter lock."""
+PIECES = 512
+"""How many pieces are gathered before they are made one: each costs more than its bytes where they are few."""
 
 
 class Spool:
@@ -79,7 +81,8 @@ class Spool:
         self.name: Final = secrets.token_hex(16)
         self.path: Final = incoming / self.name
         self.size = 0
-        self._gathered = bytearray()
+        self._gathered: list[bytes | memoryview] = []
+        self._waiting = 0
         self._descriptor = -1
 
     @property
@@ -95,20 +98,32 @@ class Spool:
     @property
     def held(self) -> bytes | None:
         """All that was written, while none of it is in the file; else None."""
-        return bytes(self._gathered) if self._descriptor < 0 else None
+        return self._joined() if self._descriptor < 0 else None
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Append `chunk`. Raises Full when there is no room, Unavailable when the disk fails."""
+        """Append `chunk`, which is copied unless it is of bytes, which stay as they are. Raises Full when there is no
+        room, Unavailable when the disk fails.
+        """
         self.size += len(chunk)
-        self._gathered += chunk
-        if len(self._gathered) >= BUFFER:
+        self._waiting += len(chunk)
+        lasting = isinstance(chunk.obj if isinstance(chunk, memoryview) else chunk, bytes)
+        self._gathered.append(chunk if lasting and not isinstance(chunk, bytearray) else bytes(chunk))
+        if self._waiting >= BUFFER:
             self.flush()
+        elif len(self._gathered) >= PIECES:
+            self._joined()
+
+    def _joined(self) -> bytes:
+        """What was gathered, as one piece."""
+        whole = b"".join(self._gathered)
+        self._gathered = [whole]
+        return whole
 
     def flush(self) -> None:
         """Write what was gathered, so that it can be read from the descriptor. Raises as `write`."""
         descriptor = self.descriptor
-        gathered, self._gathered = self._gathered, bytearray()
-        view = memoryview(gathered)
+        view = memoryview(self._joined())
+        self._gathered, self._waiting = [], 0
         try:
             while view:
                 view = view[os.write(descriptor, view) :]
@@ -126,4 +141,4 @@ class Spool:
         if self._descriptor >= 0:
             self.close()
             self.path.unlink(missing_ok=True)
-        self._gathered = bytearray()
+        self._gathered, self._waiting = [], 0

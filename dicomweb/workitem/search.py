@@ -17,6 +17,7 @@ from dicomweb.workitem.keys import part
 from dicomweb.workitem.matching import Path, conditions, path_of
 from dicomweb.workitem.rows import visible
 from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.conditions import all_of
 from healix_fhir.kernel.database import Fragment, Row, Statement, Work
 from healix_fhir.kernel.errors import invalid
 from smart_auth.access import AccessContext
@@ -24,6 +25,7 @@ from smart_auth.scope import Permission
 
 LIMIT = 1000
 """The most matches of one answer, also when more are asked for."""
+COUNTED = 100
 MOST_FIELDS = 200
 OFFSET_LIMIT = 1 << 31
 
@@ -47,10 +49,12 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The result: one DICOM JSON object (encoded) for each match; `more`: whether matches remain after the limit."""
+    """The result: one DICOM JSON object (encoded) for each match; `remaining`: how many matches are after the limit,
+    of which no more than `COUNTED` and one are counted.
+    """
 
     objects: list[bytes]
-    more: bool
+    remaining: int
 
 
 STEERING = frozenset({"limit", "offset", "fuzzymatching", "includefield"})
@@ -109,14 +113,15 @@ class Page:
 def search(access: AccessContext, query: Query) -> Work[Matches]:
     """Run a search as far as `access` may see, in the order in which the steps are to begin.
 
-    One statement, and one for the audit rows of each patient shown.
+    One statement, and one for the audit rows of each patient shown; one more to count those that remain.
     """
     rows = yield _matching(access, query, query.limit + 1)
     shown = rows[: query.limit]
+    remaining = (yield _counted(access, query))[0][0] if len(rows) > query.limit else 0
     yield _audited(access, query, shown)
     returned = RETURNED | {path.tags[0] for path, _ in query.keys} | {path.tags[0] for path in query.include}
     objects = [bytes(row[1]) if query.every else _part(row[1], returned) for row in shown]
-    return Matches(objects, more=len(rows) > query.limit)
+    return Matches(objects, remaining)
 
 
 def page(access: AccessContext, query: Query, after: Place | None = None) -> Work[Page]:
@@ -130,14 +135,28 @@ def page(access: AccessContext, query: Query, after: Place | None = None) -> Wor
 
 
 def _matching(access: AccessContext, query: Query, limit: int, *beyond: Fragment) -> Statement:
-    parts = [visible(access, Permission.SEARCH), *query.conditions, *beyond]
+    found = _found(access, query, *beyond)
     return Statement(
         "SELECT k.id, w.dataset, w.scheduled, w.pk FROM workitem w LEFT JOIN patient_key k ON k.pat = w.pat"
-        f" WHERE w.dataset IS NOT NULL AND {' AND '.join(part.sql for part in parts)}"
-        " ORDER BY w.scheduled, w.pk LIMIT %s OFFSET %s",
-        (*(param for part in parts for param in part.params), limit, query.offset),
+        f" WHERE {found.sql} ORDER BY w.scheduled, w.pk LIMIT %s OFFSET %s",
+        (*found.params, limit, query.offset),
         prepare=False,
     )
+
+
+def _counted(access: AccessContext, query: Query) -> Statement:
+    found = _found(access, query)
+    return Statement(
+        f"SELECT count(*) FROM (SELECT FROM workitem w WHERE {found.sql} LIMIT %s OFFSET %s) m",
+        (*found.params, COUNTED + 1, query.offset + query.limit),
+        prepare=False,
+    )
+
+
+def _found(access: AccessContext, query: Query, *beyond: Fragment) -> Fragment:
+    """What the rows `w` are that match, as far as `access` may see."""
+    parts = [Fragment("w.dataset IS NOT NULL"), visible(access, Permission.SEARCH), *query.conditions, *beyond]
+    return all_of(parts)
 
 
 def _audited(access: AccessContext, query: Query, shown: Sequence[Row]) -> Statement:

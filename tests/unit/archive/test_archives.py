@@ -15,7 +15,7 @@ from dicomweb.archive.blobs import STREAM_CHUNK, Archive, new_key
 from dicomweb.archive.local import LocalArchive
 from dicomweb.archive.opening import check_archive, open_archive
 from dicomweb.archive.remote import RemoteArchive
-from dicomweb.archive.spool import BUFFER, Spool, clear
+from dicomweb.archive.spool import BUFFER, PIECES, Spool, clear
 from dicomweb.archive.tiered import TieredArchive
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.settings import Settings
@@ -236,6 +236,17 @@ def test_what_is_gathered_is_written_in_order(tmp_path: Path) -> None:
     spool.flush()
     assert spool.path.read_bytes() == b"".join(pieces)
     assert spool.size == sum(map(len, pieces))
+    spool.discard()
+
+
+def test_what_is_written_may_change_afterwards(tmp_path: Path) -> None:
+    """Bytes that others write into again are copied; many small pieces become one."""
+    spool = Spool(LocalArchive(tmp_path).incoming)
+    reused = bytearray(1)
+    for number in range(2 * PIECES):
+        reused[0] = number % 256
+        spool.write(memoryview(reused) if number % 2 else reused)
+    assert spool.held == bytes(number % 256 for number in range(2 * PIECES))
     spool.discard()
 
 

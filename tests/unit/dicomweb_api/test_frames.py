@@ -12,6 +12,7 @@ from healix_fhir.kernel.media_types import parse_accept
 IMPLICIT, LITTLE, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 JPEG, J2K, RLE = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5"
 HTJ2K, JLS, VIDEO = "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.102"
+HEVC, MPEG2 = "1.2.840.10008.1.2.4.107", "1.2.840.10008.1.2.4.100"
 CT = Image(512, 512, bits_allocated=16, bits_stored=12)
 RELATED = "multipart/related"
 OCTETS = "application/octet-stream"
@@ -37,6 +38,10 @@ OCTETS = "application/octet-stream"
         (f'{RELATED}; type="image/*"', J2K, Choice("image/jp2", J2K, True)),
         (f'image/jls, {RELATED}; type="image/jpeg";q=0.3', JPEG, Choice("image/jls", JLS, False)),
         ("image/jpeg", JPEG, Choice("image/jpeg", JPEG, False)),
+        (f'{RELATED}; type="video/H265"', HEVC, Choice("video/H265", HEVC, True)),
+        (f'{RELATED}; type="image/x-jls"', JLS, Choice("image/jls", JLS, True)),
+        ("image/x-dicom-rle", RLE, Choice("image/dicom-rle", RLE, False)),
+        (f'{RELATED}; type="video/mpeg2"', MPEG2, Choice("video/mpeg", MPEG2, True)),
         (OCTETS, LITTLE, Choice(OCTETS, LITTLE, False)),
         (f'{RELATED}; type="{OCTETS}"', J2K, Choice(OCTETS, LITTLE, True)),
         (f'{RELATED}; type="image/jphc"; transfer-syntax={HTJ2K}', LITTLE, Choice("image/jphc", HTJ2K, True)),
