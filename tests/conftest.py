@@ -19,6 +19,7 @@ from psycopg_pool import ConnectionPool
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from dicomweb.study import continued
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.database import Row, open_pool
 from healix_fhir.model import custom
@@ -125,6 +126,7 @@ def _forgotten() -> Iterator[None]:
     patients.forget()
     several.forget()
     known_texts.forget()
+    continued.forget()
     custom.install(custom.NONE)
     yield
     custom.install(custom.NONE)

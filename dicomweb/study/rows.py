@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import zstandard
 from psycopg.errors import DivisionByZero, SerializationFailure, UniqueViolation
-from sqlalchemy import ARRAY, BigInteger, Integer, LargeBinary
+from sqlalchemy import ARRAY, BigInteger, Integer, LargeBinary, Table
 from sqlalchemy.sql.type_api import TypeEngine
 
 from dicomweb.events import ANNOUNCE
@@ -38,7 +38,7 @@ SMALL = 64 << 10
 _compressors: deque[zstandard.ZstdCompressor] = deque(maxlen=4)
 """Those that nobody uses: to make one takes ten times as long as to compress the metadata of an image."""
 
-_SAME_PATIENT = """{s}.patient_id IS NOT DISTINCT FROM {x}.patient_id
+SAME_PATIENT = """{s}.patient_id IS NOT DISTINCT FROM {x}.patient_id
                    AND {s}.patient_id_issuer IS NOT DISTINCT FROM {x}.patient_id_issuer"""
 
 # LATERAL with LIMIT keeps each look-up an index probe, also in a plan that was made while the tables were empty.
@@ -118,7 +118,25 @@ _AUDIT = """
 SELECT NULL::timestamptz AS r, 'C' AS a, %s::text AS s, 0::smallint AS o, %s::text AS c, %s::text AS u, %s::text AS d,
        %s::text AS q,
        k.id AS p, s.study_uid AS e, x.query AS t
-FROM written_study s JOIN given_study x USING (study_uid) LEFT JOIN patient_key k ON k.pat = s.pat"""
+FROM written_study s JOIN {given} x USING (study_uid) LEFT JOIN patient_key k ON k.pat = s.pat"""
+
+
+def audited_by(given: str) -> str:
+    """The statement that writes the trail of `written_study`, whose queries are in the relation `given`.
+
+    Its parameters are those of `actor`.
+    """
+    return audit.insert(f"({_AUDIT.format(given=given)}) x")
+
+
+def actor(access: AccessContext, source: str) -> tuple[str | None, ...]:
+    """Who stores, by which service, as the trail's parameters."""
+    origin = access.origin
+    return source, origin.client, origin.account, origin.address, origin.request
+
+
+class LostRaceError(SerializationFailure):
+    """Another transaction stored in the same study meanwhile, or took it away."""
 
 
 def write(access: AccessContext, group: Sequence[Received], source: str) -> Work[bool]:
@@ -128,8 +146,7 @@ def write(access: AccessContext, group: Sequence[Received], source: str) -> Work
     SerializationFailure when another transaction came between.
     """
     allowed = access.represented("ImagingStudy", Permission.CREATE, "s.pat", "s.imaging_study")
-    origin = access.origin
-    values = _further(group)
+    values = further_values(group)
     try:
         rows = yield Statement(
             _sql(allowed.sql, bool(values)),
@@ -137,18 +154,14 @@ def write(access: AccessContext, group: Sequence[Received], source: str) -> Work
                 access.pat if access.project is not None else None,  # copies are their project's
                 msgspec.json.encode(_studies(group)).decode(),
                 msgspec.json.encode(_series(group)).decode(),
-                msgspec.json.encode([_instance(one) for one in group]).decode(),
+                msgspec.json.encode([instance_row(one) for one in group]).decode(),
                 msgspec.json.encode(values).decode(),
                 *allowed.params,
-                source,
-                origin.client,
-                origin.account,
-                origin.address,
-                origin.request,
+                *actor(access, source),
             ),
         )
     except (UniqueViolation, DivisionByZero) as error:
-        raise SerializationFailure("another transaction stored in the same study meanwhile") from error
+        raise LostRaceError from error
     return bool(rows[0][0])
 
 
@@ -180,7 +193,8 @@ def _series(group: Sequence[Received]) -> list[dict[str, Any]]:
     ]
 
 
-def _instance(one: Received) -> dict[str, Any]:
+def instance_row(one: Received) -> dict[str, Any]:
+    """The columns of an instance, as JSON takes them, and its series."""
     return _jsonable(
         columns(one.header.attributes, Level.INSTANCE)
         | {
@@ -208,7 +222,7 @@ def _compressed(metadata: bytes) -> bytes:
     return compressed
 
 
-def _further(group: Sequence[Received]) -> list[dict[str, Any]]:
+def further_values(group: Sequence[Received]) -> list[dict[str, Any]]:
     """The values of further attributes: of the instances, and of the first of each series and study."""
     found: list[dict[str, Any]] = []
     there: set[str] = set()
@@ -235,30 +249,38 @@ _COMPUTED = {
 @cache
 def _sql(allowed: str, further: bool) -> str:
     """The statement for callers whose access is the condition `allowed`; with `further` attributes, or without."""
-    parts: dict[str, str] = {}
-    for table in (tables.study, tables.series, tables.instance):
-        given = {column.name: _type(column.type) for column in table.columns if column.name not in _COMPUTED}
-        parts[table.name] = ", ".join(given)
-        parts[f"{table.name}_x"] = ", ".join(f"x.{name}" for name in given)
-        parts[f"{table.name}_types"] = ", ".join(f"{name} {kind}" for name, kind in given.items())
     return _WRITE.format(
-        **parts,
-        same=_SAME_PATIENT.format(s="s", x="x"),
-        still_same=_SAME_PATIENT.format(s="s", x="excluded"),
+        **given_columns(tables.study),
+        **given_columns(tables.series),
+        **given_columns(tables.instance),
+        same=SAME_PATIENT.format(s="s", x="x"),
+        still_same=SAME_PATIENT.format(s="s", x="excluded"),
         allowed=allowed,
-        modalities=_united("modalities"),
-        sop_classes=_united("sop_classes"),
+        modalities=united("modalities"),
+        sop_classes=united("sop_classes"),
         further="".join(
             _FURTHER.format(level=level.name.lower(), number=level, new=" AND w.made" if level < Level.INSTANCE else "")
             for level in Level
             if further
         ),
-        audit=audit.insert(f"({_AUDIT}) x"),
+        audit=audited_by("given_study"),
         announce=ANNOUNCE.format(source="written_study"),
     )
 
 
-def _united(column: str) -> str:
+def given_columns(table: Table) -> dict[str, str]:
+    """What objects give of a table: its columns, those of a relation `x`, and their types; the keys begin with its
+    name.
+    """
+    given = {column.name: _type(column.type) for column in table.columns if column.name not in _COMPUTED}
+    return {
+        table.name: ", ".join(given),
+        f"{table.name}_x": ", ".join(f"x.{name}" for name in given),
+        f"{table.name}_types": ", ".join(f"{name} {kind}" for name, kind in given.items()),
+    }
+
+
+def united(column: str) -> str:
     """A set kept as a sorted array, with the members of another: as it is in the usual case that it has them all."""
     return (
         f"CASE WHEN s.{column} @> excluded.{column} THEN s.{column} ELSE"

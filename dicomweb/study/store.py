@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from dicomweb.archive.aside import aside
 from dicomweb.archive.blobs import Archive
+from dicomweb.study.continued import are_there, extend, remember
 from dicomweb.study.decide import Known, by_study, decide, identity
 from dicomweb.study.displace import WORD as DISPLACED
 from dicomweb.study.displace import displace
@@ -113,14 +114,22 @@ def _is_stored(outcome: Outcome) -> bool:
 
 
 def store_new(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome] | None]:
-    """The usual case, one statement: every object is new and in order. None, and nothing written, where not."""
+    """The usual case, one statement: every object is new and in order. None, and nothing written, where not.
+
+    Which one is tried, the short one or the full one, is a guess; what it leaves is for `store`.
+    """
     access.require_whole("ImagingStudy", Permission.CREATE, "storing images")
     if any(one.sop_class == KEY_OBJECTS for one in received):
         return None
     outcomes = decide(received, Known())
-    if all(_is_stored(outcome) for outcome in outcomes) and (yield from write(access, received, source)):
-        return outcomes
-    return None
+    if not all(_is_stored(outcome) for outcome in outcomes):
+        return None
+    if are_there(received):
+        return outcomes if (yield from extend(access, received, source)) else None
+    if not (yield from write(access, received, source)):
+        return None
+    remember(received)
+    return outcomes
 
 
 def store(

@@ -72,6 +72,7 @@ ASIDE: Mapping[str, str] = {
     "healix_fhir.operation.appointment.move": "looks for the visit of an appointment that was read before; "
     "tests/integration/care/test_booking.py holds it",
     "healix_fhir.search.run": "tells how a total is counted",
+    "dicomweb.study.continued": "asks whose the study is as well; tests/integration/study/test_continued.py holds it",
     "dicomweb.study.restore": "is for operators and administrators, who see every study",
     "dicomweb.study.overview": "is for operators and administrators, who see every study",
     "dicomweb.study.relabel.asked": "is for operators and administrators, who see every study",
