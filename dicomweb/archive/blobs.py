@@ -28,7 +28,7 @@ class Archive(Protocol):
     def check(self) -> None:
         """Try what the archive is for. Raises Invalid when its settings are wrong, Unavailable when it is away."""
 
-    def keep(self, spooled: Path, descriptor: int, key: str) -> None:
+    def keep(self, spooled: str, descriptor: int, key: str) -> None:
         """Make the spooled file (open as `descriptor`) the blob `key`, its bytes durable when this returns; the file is
         gone then.
         """

@@ -21,39 +21,39 @@ class LocalArchive:
     def __init__(self, root: Path) -> None:
         self.incoming = root / "incoming"
         self._blobs = root / "blobs"
-        self._below = f"{self._blobs}{os.sep}"  # to join a Path takes as long as the look at a cached frame
+        self._below = f"{self._blobs}{os.sep}"  # to join a Path takes as long as to rename a file
         for directory in (self.incoming, self._blobs):
             directory.mkdir(parents=True, exist_ok=True)
-        self._lasting: set[Path] = set()  # directories known to be on the disk themselves, whoever made them
+        self._lasting: set[str] = set()  # directories known to be on the disk themselves, whoever made them
 
     def check(self) -> None:
         """Nothing to try: that the directories are there was seen when it was opened."""
 
-    def keep(self, spooled: Path, descriptor: int, key: str) -> None:
+    def keep(self, spooled: str, descriptor: int, key: str) -> None:
         """Move the file to its place, then force it to the disk.
 
         The order costs one journal commit instead of two, and is as safe: nothing refers to the blob before this
         returns, and one that a crash leaves without rows is swept.
         """
-        target = self._blobs / key
+        target = self._below + key
         try:
             try:
-                spooled.rename(target)
+                os.rename(spooled, target)  # noqa: PTH104 - see _below
             except FileNotFoundError:  # the first object of a study
-                target.parent.mkdir(parents=True, exist_ok=True)
-                spooled.rename(target)
+                Path(target).parent.mkdir(parents=True, exist_ok=True)
+                os.rename(spooled, target)  # noqa: PTH104
             os.fsync(descriptor)
         except OSError as error:
-            target.unlink(missing_ok=True)
+            Path(target).unlink(missing_ok=True)
             raise unavailable(error) from error
 
     def enter(self, keys: Sequence[str]) -> None:
         """Force the directories to the disk, each once."""
-        directories = {(self._blobs / key).parent for key in keys}
-        above = {higher for one in directories - self._lasting for higher in (one.parent, self._blobs)}
+        directories = {key.rpartition("/")[0] for key in keys}
+        above = {higher for one in directories - self._lasting for higher in (one.rpartition("/")[0], "")}
         try:
             for directory in (*directories, *above):
-                _sync(directory)
+                _sync(self._below + directory)
         except OSError as error:
             raise unavailable(error) from error
         if len(self._lasting) >= BATCH:
@@ -136,7 +136,7 @@ class LocalArchive:
             yield batch
 
 
-def _sync(directory: Path) -> None:
+def _sync(directory: str) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -56,14 +56,14 @@ class RemoteArchive:
         except (BaseError, OSError) as error:
             raise refusal(error) from error
 
-    def keep(self, spooled: Path, descriptor: int, key: str) -> None:
+    def keep(self, spooled: str, descriptor: int, key: str) -> None:
         """Upload the file; the store acknowledges what is durable."""
         with self._large if os.fstat(descriptor).st_size > PART else nullcontext():
             try:
-                obstore.put(self._store, key, spooled, chunk_size=PART, max_concurrency=PARALLEL)
+                obstore.put(self._store, key, Path(spooled), chunk_size=PART, max_concurrency=PARALLEL)
             except (BaseError, OSError) as error:
                 raise _failed(error) from error
-        spooled.unlink(missing_ok=True)
+        Path(spooled).unlink(missing_ok=True)
 
     def enter(self, keys: Sequence[str]) -> None:
         """The store acknowledges a blob with its name."""

@@ -79,18 +79,23 @@ class Spool:
 
     def __init__(self, incoming: Path) -> None:
         self.name: Final = secrets.token_hex(16)
-        self.path: Final = incoming / self.name
+        self.place: Final = f"{incoming}{os.sep}{self.name}"
         self.size = 0
         self._gathered: list[bytes | memoryview] = []
         self._waiting = 0
         self._descriptor = -1
 
     @property
+    def path(self) -> Path:
+        """The file. Each object that is received makes do with its `place`: a Path takes longer to make."""
+        return Path(self.place)
+
+    @property
     def descriptor(self) -> int:
         """The file, which is made now if it was not before. Raises Full, Unavailable."""
         if self._descriptor < 0:
             try:
-                self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                self._descriptor = os.open(self.place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             except OSError as error:
                 raise unavailable(error) from error
         return self._descriptor

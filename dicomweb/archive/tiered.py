@@ -28,7 +28,7 @@ class TieredArchive:
         self.near.check()
         self.far.check()
 
-    def keep(self, spooled: Path, descriptor: int, key: str) -> None:
+    def keep(self, spooled: str, descriptor: int, key: str) -> None:
         """On the disk."""
         self.near.keep(spooled, descriptor, key)
 
@@ -97,5 +97,5 @@ class TieredArchive:
             return 0
         with path.open("rb") as file:
             size = path.stat().st_size
-            self.far.keep(path, file.fileno(), key)
+            self.far.keep(str(path), file.fileno(), key)
         return size

@@ -176,7 +176,7 @@ class Incoming:
     def kept(self, received: Received) -> None:
         """Bring it to the disk. Raises Full, Unavailable; nothing is left behind then."""
         try:
-            self._archive.keep(self._spool.path, self._spool.descriptor, received.key)
+            self._archive.keep(self._spool.place, self._spool.descriptor, received.key)
         except BaseException:
             self.abort()
             raise

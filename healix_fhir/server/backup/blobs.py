@@ -122,7 +122,7 @@ def put_back(archive: Archive, pieces: Pieces, blob: Blob, advance: Callable[[in
             spool.write(content)
             advance(len(content))
         spool.flush()
-        archive.keep(spool.path, spool.descriptor, blob.key)
+        archive.keep(spool.place, spool.descriptor, blob.key)
     except DamagedError as error:
         raise invalid(f"the backup is damaged: {error}") from error
     finally:

@@ -110,7 +110,7 @@ def keep(archive: Archive, data: bytes = DATA, key: str | None = None) -> str:
     spool.write(data)
     spool.flush()
     key = key or new_key("1.2", "1.2.3", secrets.token_hex(8))
-    archive.keep(spool.path, spool.descriptor, key)
+    archive.keep(spool.place, spool.descriptor, key)
     spool.close()
     return key
 

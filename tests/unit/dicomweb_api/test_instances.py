@@ -28,7 +28,7 @@ class Slow(LocalArchive):
         self.lock, self.at_once = Lock(), 0
         self.several, self.fails = Event(), ""
 
-    def keep(self, spooled: Path, descriptor: int, key: str) -> None:
+    def keep(self, spooled: str, descriptor: int, key: str) -> None:
         """Wait, and fail or keep it."""
         with self.lock:
             self.at_once += 1
