@@ -47,6 +47,15 @@ def test_echo(served: Served) -> None:
     assert scu(served, "echoscu").returncode == 0
 
 
+def test_nobody_shuts_it_down(served: Served) -> None:
+    """`termscu` asks for DCMTK's private Shutdown SOP Class, which a server of many callers does not do."""
+    running = [one.pid for one in served.children("dimse")]
+    done = scu(served, "termscu")
+    assert (done.returncode, "No Acceptable Presentation Contexts" in done.stdout + done.stderr) == (1, True), done
+    assert scu(served, "echoscu").returncode == 0
+    assert [one.pid for one in served.children("dimse")] == running
+
+
 @pytest.mark.spec("PS3.18 10.6")
 def test_sent_study_is_found(sent: Served) -> None:
     """A study sent by `storescu` is found by QIDO-RS as soon as `storescu` has its answer."""
