@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import dataclasses
 import gc
+import itertools
 import os
 import signal
 import socket
@@ -30,6 +31,11 @@ DRAIN = 30.0
 STARTED = 10.0
 """Seconds after which a child counts as started; one that dies sooner will hardly do better the next time."""
 
+TURN = 0.2
+"""Seconds between looks at the children,"""
+RARELY = 3
+"""and how many of them there are between two looks at the rest: who asks the system for a process takes it half a
+millisecond, and the supervisor of an idle server is to be idle."""
 ATTEMPTS = 5
 AWAY = 1.0
 """Seconds until a child is started again that ended since the database was away (exit code EX_TEMPFAIL)."""
@@ -133,17 +139,20 @@ class Supervisor:
             self._spawn(child)
 
     def watch(self, stopped: threading.Event, *others: Callable[[], None]) -> None:
-        """Restart children that end, until `stopped` is set; do what `others` watch as often as look after them.
+        """Restart children that end, until `stopped` is set, and let `others` look after what they watch.
 
         Raises Unavailable when one ends right after its start, `ATTEMPTS` times in a row: that will not mend by itself,
         unlike what others do to it. The system kills for want of memory, and databases come back.
         """
-        while not stopped.wait(0.2):
+        for turn in itertools.count():
+            if stopped.wait(TURN):
+                return
             for child in self._children:
                 if child.process is not None and child.process.exitcode is not None:
                     self._restart(child, stopped)
-            for other in others:
-                other()
+            if turn % RARELY == 0:
+                for other in others:
+                    other()
 
     def stop(self) -> None:
         """Ask every child to drain, wait, and kill what does not end in time."""
