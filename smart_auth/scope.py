@@ -104,14 +104,24 @@ class Scope:
         return f"{self.context.value}/{self.type}.{letters}{'?' if self.query else ''}{written(self.query)}"
 
 
-@lru_cache(maxsize=4096)
+REMEMBERED = 2000
+"""Characters of a scope string that is remembered: anybody may send longer ones, and many."""
+
+
 def parse(text: str) -> frozenset[Scope]:
     """The clinical scopes of a space-separated scope string; launch and identity scopes are left out.
 
     Tokens of one scope string have one and the same set, so that what is remembered of it is found without comparing
     their scopes. Raises Invalid for a word that is no SMART scope.
     """
+    return _remembered(text) if len(text) <= REMEMBERED else _parsed(text)
+
+
+def _parsed(text: str) -> frozenset[Scope]:
     return frozenset(parse_one(word) for word in text.split() if word not in OTHER_SCOPES)
+
+
+_remembered = lru_cache(maxsize=512)(_parsed)
 
 
 def parse_one(word: str) -> Scope:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from healix_fhir.kernel.errors import Category, HealixError
-from smart_auth.scope import Context, Permission, contexts, parse
+from smart_auth.scope import REMEMBERED, Context, Permission, contexts, parse
 
 GOOD = [
     ("patient/Observation.rs", "patient", "Observation", "rs"),
@@ -71,3 +71,6 @@ def test_tokens_of_one_scope_string_have_one_set() -> None:
     """What is remembered of a set of scopes is found by its identity, which a request asks for several times."""
     text = "patient/Observation.rs user/Patient.r openid"
     assert parse(text) is parse(text.encode().decode())
+    long = " ".join([text] * REMEMBERED)  # which anybody may ask for, so that it is not kept
+    assert parse(long) == parse(text)
+    assert parse(long) is not parse(long)
