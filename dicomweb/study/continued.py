@@ -43,6 +43,7 @@ MOST = 4096
 _there: set[str] = set()
 """Series that this process has stored in."""
 
+# Rows are locked in the order of their UIDs, as in dicomweb/study/rows.py: two writers never wait for each other.
 # LATERAL with LIMIT, and OFFSET, keep each look-up an index probe, also in a plan that was made while the tables were
 # empty; ON CONFLICT is one.
 _WRITE = """
@@ -63,6 +64,7 @@ WITH given AS MATERIALIZED (
        SELECT x.study_uid, x.patient_id, x.patient_id_issuer, x.study_instances, x.sop_classes
        FROM given x
        WHERE x.leads AND (SELECT count(*) FROM given) = %s AND (SELECT count(*) FROM given_instance) = %s
+       ORDER BY x.study_uid
        ON CONFLICT (study_uid) DO UPDATE SET
          instance_count = s.instance_count + excluded.instance_count,
          sop_classes = {sop_classes},
@@ -71,7 +73,8 @@ WITH given AS MATERIALIZED (
        RETURNING s.pk, s.study_uid, s.pat, s.xmax = 0 AS made),
      written_series AS (
        INSERT INTO series AS e (series_uid, study_pk, instances_in_series)
-       SELECT x.series_uid, s.pk, x.instances FROM given x JOIN written_study s USING (study_uid)
+       SELECT x.series_uid, s.pk, x.instances
+       FROM given x JOIN written_study s USING (study_uid) ORDER BY x.series_uid
        ON CONFLICT (series_uid) DO UPDATE SET instances_in_series = e.instances_in_series + excluded.instances_in_series
        WHERE e.study_pk = excluded.study_pk
        RETURNING e.pk, e.series_uid, e.xmax = 0 AS made),
@@ -143,9 +146,7 @@ def extend(access: AccessContext, group: Sequence[Received], source: str) -> Wor
 
 
 def _given(group: Sequence[Received]) -> list[dict[str, Any]]:
-    """A row for each series; the first one of a study has what is counted of that. In the order of the UIDs, in which
-    rows are locked.
-    """
+    """A row for each series; the first one of a study has what is counted of that."""
     studies: dict[str, dict[str, list[Received]]] = {}
     for one in sorted(group, key=lambda one: (one.study, one.series)):
         studies.setdefault(one.study, {}).setdefault(one.series, []).append(one)
