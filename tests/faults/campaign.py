@@ -7,7 +7,8 @@ import random
 import subprocess
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,8 @@ from tests.faults.works import PART, PEOPLE, people
 from tests.support.s3 import Bucket
 from tests.support.serve import environment, wait_until
 
+WAITS, CHECKS, LEVELLING = "waits", "checks", "levelling"
+"""What takes time beside faults: until the server serves again, the checks, and those of the central server."""
 LOAD = 0.3
 """Seconds of load before a fault, and after it."""
 SCOPE, TTL = "system/*.cruds", 86_400
@@ -92,26 +95,38 @@ class Campaign:
         one comes while the server has not yet come back from the last.
         """
         self.clients.resume()
+        done: Counter[str] = Counter()
         for fault in faults:
             if self.chance.random() >= haste:
-                self._wait()
+                with self._timed(WAITS):
+                    self._wait()
             time.sleep(LOAD * (0.5 + self.chance.random()))  # so that it strikes at any moment of the work
-            begun = time.monotonic()
-            self.done[fault.name] += fault.inflict(self.chance.choice(self.victims), self.chance)
-            self.seconds[fault.name] += time.monotonic() - begun
-        self._wait()
-        wait_until(self._serves, "the server to serve again")
-        self.clients.pause()
+            with self._timed(fault.name):
+                done[fault.name] += fault.inflict(self.chance.choice(self.victims), self.chance)
+        with self._timed(WAITS):
+            self._wait()
+            wait_until(self._serves, "the server to serve again")
+            self.clients.pause()
         before = len(self.violations)
         sent = self.ledger.turn()
-        self.checker.check(*sent, *self.clients.turn())
+        with self._timed(CHECKS):
+            self.checker.check(*sent, *self.clients.turn())
         if self.upstream is not None:
-            self.upstream.check(sent[0], sent[2])
+            with self._timed(LEVELLING):
+                self.upstream.check(sent[0], sent[2])
+        self.done += done  # those that were checked: a campaign may be stopped before it is through
         self.checks += 1
         self.violations += self.ledger.wrong
         self.ledger.wrong = []
         for name in {fault.name for fault in faults}:
             self.blamed[name] += len(self.violations) - before
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        """Add the seconds that the block takes to those of `what`."""
+        begun = time.monotonic()
+        yield
+        self.seconds[what] += time.monotonic() - begun
 
     def _wait(self) -> None:
         for node in self.victims:
@@ -133,6 +148,16 @@ class Campaign:
         for proxy, _ in self.proxies:
             proxy.close()
         self.checker.verify_trail()
+
+    def tally(self) -> str:
+        """What was done and found so far, and what took how long, in a line."""
+        apart = {what: self.seconds[what] for what in (WAITS, CHECKS, LEVELLING)}
+        took = {"faults": sum(self.seconds.values()) - sum(apart.values()), **apart}
+        return (
+            f"{self.done.total()} faults, {self.checks} checks of {self.checker.checked} resources, transactions and"
+            f" images, {self.ledger.answers.total()} answers, {len(self.violations)} violations;"
+            f" {', '.join(f'{what} {seconds:.0f} s' for what, seconds in took.items())}"
+        )
 
     def table(self) -> str:
         """What was done and found, as rows of a Markdown table."""

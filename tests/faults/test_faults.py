@@ -1,12 +1,14 @@
 """Nothing acknowledged is lost and nothing is half there, whatever is killed, cut, paused or full.
 
 The short form inflicts each of the main faults once. The long form, `make faults RUNS=1000`, goes on until that many
-have been inflicted, prints the table of docs/reference/faults.md, and tells every violation at its end.
+have been inflicted, or it is stopped by SIGINT; it prints a line after each check and, at its end, the table of
+docs/reference/faults.md and every violation.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -41,6 +43,8 @@ def test_faults(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     its own database, of two nodes that share a database, over connections that lose answers, and a bucket, and of a
     site that is kept in step with a central server.
     """
+    if RUNS:  # which shells let processes in the background ignore
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with ExitStack() as stack:
         bucket = stack.enter_context(one_bucket()) if kind == "nodes" else None
         nodes = _on_one_database(stack, tmp_path, bucket) if bucket else [_alone(tmp_path / "here")]
@@ -51,15 +55,25 @@ def test_faults(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         campaign = Campaign(nodes, SEED, bool(RUNS), central, bucket)
         if not RUNS:
             campaign.round([fault for fault in FAULTS if fault.short])
-        while campaign.done.total() < RUNS // len(KINDS):
-            campaign.round(campaign.chance.choices(FAULTS, [fault.weight for fault in FAULTS], k=EACH), HASTE)
-            if REPORT and RUNS:
-                campaign.report(Path(f"{REPORT}-{kind}.json"))
+        with suppress(KeyboardInterrupt):
+            while campaign.done.total() < RUNS // len(KINDS):
+                campaign.round(campaign.chance.choices(FAULTS, [fault.weight for fault in FAULTS], k=EACH), HASTE)
+                if REPORT:
+                    campaign.report(Path(f"{REPORT}-{kind}.json"))
+                _tell(capsys, f"{kind}: {campaign.tally()}")
         campaign.end()
+    is_through = campaign.done.total() >= RUNS // len(KINDS)
     if RUNS:
-        with capsys.disabled():
-            print(f"\n{kind}\n\n{campaign.table()}\n")  # noqa: T201 - the table is what the long form is for
+        _tell(capsys, f"\n{kind}, seed {SEED}: {campaign.tally()}\n\n{campaign.table()}\n")
     assert campaign.violations == []
+    if not is_through:
+        pytest.exit("stopped")
+
+
+def _tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Print figures, which are what the long form is for."""
+    with capsys.disabled():
+        print(text, flush=True)  # noqa: T201 - see above
 
 
 def _alone(directory: Path) -> Node:
