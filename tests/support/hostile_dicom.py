@@ -9,13 +9,15 @@ from random import Random
 from struct import pack_into, unpack_from
 from typing import TypeAlias
 
-from tests.support.dicom import bare, ct
+from tests.support.dicom import bare, ct, uid
 
 LONG = (b"OB", b"OW", b"SQ", b"UN", b"UT")
 SHORT_LENGTHS = (0, 1, 3, 0x7FFF, 0xFFFE, 0xFFFF)
 LONG_LENGTHS = (0, 3, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 REPRESENTATIONS = (b"SQ", b"UN", b"OB", b"US", b"FD", b"AT", b"IS", b"DS", b"PN", b"UI", b"ZZ", b"\0\0")
 PREFIX_END = 132
+STUDY = 1000
+"""Instances of a study."""
 
 Change: TypeAlias = Callable[[bytes, bytes], bytes]
 """From a file's head (preamble and File Meta Information) and its data set to a mutation of the file."""
@@ -43,21 +45,21 @@ def elements(data: bytes) -> list[Element]:
     return found
 
 
-def mutations(seed: int) -> Iterator[tuple[str, int, bytes]]:
-    """What was done, the number of the instance, and the file."""
+def mutations(seed: int, count: int = 0) -> Iterator[tuple[str, str, bytes]]:
+    """What was done, the UID of the instance, and the file: every cut and length once, and what chance makes again and
+    again until there are `count`.
+    """
     chance = Random(seed)
-    plan = [
-        change
-        for kind in (_cut, _lengths, _representations, _order, _flips, _copies, _heads)
-        for change in kind(chance)
-    ]
+    plan = [change for kind in (_cut, _lengths, *BY_CHANCE) for change in kind(chance)]
+    while len(plan) < count:
+        plan += [change for kind in BY_CHANCE for change in kind(chance)]
     for number, (name, change) in enumerate(plan, 1):
         head, data = _halves(number)
-        yield name, number, change(head, data)
+        yield name, uid(1 + number // STUDY, 1, number), change(head, data)
 
 
 def _halves(number: int) -> tuple[bytes, bytes]:
-    file = ct(1, 1, number, size=16)
+    file = ct(1 + number // STUDY, 1, number, size=16)
     data = bare(file)
     return file[: -len(data)], data
 
@@ -139,3 +141,6 @@ def _heads(chance: Random) -> Iterator[tuple[str, Change]]:
 
 def _flip_head(at: int, value: int, head: bytes, data: bytes) -> bytes:
     return _flip(at, value, b"", head + data)
+
+
+BY_CHANCE = (_representations, _order, _flips, _copies, _heads)
