@@ -21,6 +21,9 @@ from tests.faults.node import Node, kill, look
 from tests.faults.shim import MAKE, RENAME, SYNC, WRITE
 from tests.support.serve import HEALIX, environment, wait_until
 
+KILLS = 3
+"""How many migrations of one database are killed."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -128,16 +131,19 @@ def _exhausted(node: Node, _: random.Random) -> int:
 
 
 def _migration(node: Node, chance: random.Random) -> int:
-    """Kill what brings an empty database up to date, at any moment; the next one finds whole migrations and goes on."""
+    """Kill what brings an empty database up to date, and what goes on with it, at any moment; the last one finds whole
+    migrations and brings them to their end. That takes longer than the kills, so that there are some of them.
+    """
     name = f"migrated_{chance.getrandbits(48)}"
     with look(node_url(node)) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     url = node_url(node).replace("/postgres?", f"/{name}?")
     command = [*HEALIX, "migrate", "--data-dir", str(node.data_dir)]
     environ = environment(database_url=url)
-    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as victim:
-        time.sleep(chance.uniform(0.5, 4))  # the moment of the fault
-        victim.kill()
+    for _ in range(KILLS):
+        with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as victim:
+            time.sleep(chance.uniform(0.5, 4))  # the moment of the fault
+            victim.kill()
     wait_until(
         lambda: subprocess.run(command, env=environ, capture_output=True, check=False).returncode == 0, "a schema"
     )
@@ -147,7 +153,7 @@ def _migration(node: Node, chance: random.Random) -> int:
     assert found >= set(metadata.tables), f"tables are missing: {set(metadata.tables) - found}"
     with look(node_url(node)) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-    return 1
+    return KILLS
 
 
 @contextmanager

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from tests.support.plain import NO_TLS
 HEALIX = (sys.executable, "-m", "healix_fhir.server.cli.main")
 PATIENCE = 60.0
 ROLES = ("web", "dimse", "worker")
+CHANCE = random.SystemRandom()
+"""Others look for ports at the same time, with the same seed."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +140,17 @@ def environment(**settings: Any) -> dict[str, str]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
+    """Ports that nobody listens on, below those that connections get, of which one would have it when a server starts,
+    or starts again.
+    """
+    found: dict[int, socket.socket] = {}
+    while len(found) < count:
+        port = CHANCE.randrange(11_000, 32_000)
+        with suppress(OSError):
+            found[port] = socket.create_server(("127.0.0.1", port))
+    for probe in found.values():
         probe.close()
-    return ports
+    return list(found)
 
 
 def ready(port: int) -> bool:
