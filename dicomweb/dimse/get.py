@@ -21,7 +21,7 @@ from dicomweb.dimse.contexts import PREFERENCE
 from dicomweb.dimse.exchange import Exchange
 from dicomweb.dimse.outgoing import Outgoing
 from dicomweb.dimse.query_retrieve import GET
-from dicomweb.dimse.retrieval import Ended, Retrieval
+from dicomweb.dimse.retrieval import Ended, Retrieval, Run
 from dicomweb.status import Reason, reason
 from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.audit import AuditRow
@@ -35,12 +35,13 @@ log = get_logger("dimse")
 def get(
     caller: Caller,
     pool: ConnectionPool[Connection[Row]],
+    run: Run,
     archive: Archive,
     audit: Callable[[AuditRow], None],
     most: int,
 ) -> Retrieval:
     """C-GET for one caller, of at most so many instances at once."""
-    return Retrieval("C-GET", GET, lambda _: Back(), caller, pool, archive, audit, most)
+    return Retrieval("C-GET", GET, lambda _: Back(), caller, pool, run, archive, audit, most)
 
 
 class Back:

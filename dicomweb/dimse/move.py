@@ -22,7 +22,7 @@ from dicomweb.dimse.outgoing import Outgoing
 from dicomweb.dimse.push import Originator, Push
 from dicomweb.dimse.query_retrieve import MOVE
 from dicomweb.dimse.requestor import PeerError, Remote
-from dicomweb.dimse.retrieval import Ended, Retrieval
+from dicomweb.dimse.retrieval import Ended, Retrieval, Run
 from dicomweb.dimse.suboperations import Outcome
 from dicomweb.dimse.wire import StoppingError
 from dicomweb.study.retrieve import Instance
@@ -37,6 +37,7 @@ log = get_logger("dimse")
 def move(
     caller: Caller,
     pool: ConnectionPool[Connection[Row]],
+    run: Run,
     archive: Archive,
     audit: Callable[[AuditRow], None],
     most: int,
@@ -49,7 +50,7 @@ def move(
         destination = str(command.get(Element.MoveDestination, "")).strip().replace("\0", "\\")
         return Away(destination, Originator(caller.aet, int(command.get(Element.MessageID, 0))), pool, stop)
 
-    return Retrieval("C-MOVE", MOVE, way, caller, pool, archive, audit, most)
+    return Retrieval("C-MOVE", MOVE, way, caller, pool, run, archive, audit, most)
 
 
 @dataclass(slots=True)

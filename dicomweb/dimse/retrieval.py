@@ -27,7 +27,7 @@ from dicomweb.dimse.query_retrieve import Model, selection
 from dicomweb.dimse.suboperations import RetrieveStatus, Suboperations, refusal
 from dicomweb.study.retrieve import Instance, select
 from healix_fhir.kernel.audit import AuditRow
-from healix_fhir.kernel.database import Row, transaction
+from healix_fhir.kernel.database import Row, Work
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.log import get_logger
 
@@ -35,6 +35,8 @@ log = get_logger("dimse")
 
 Ended = tuple[str, int]
 """The SOP Instance UID of an instance, and the status of its C-STORE, or that which tells why there was none."""
+Run = Callable[[Callable[[], Work[list[Instance]]]], list[Instance]]
+"""What runs the use case that selects the instances."""
 
 
 class Way(Protocol):
@@ -55,8 +57,8 @@ class Way(Protocol):
 class Retrieval:
     """The service `name` for one caller: `models` by SOP class, and by which `way` a request is served.
 
-    `audit` records what is refused and what failed; what is sent is on record itself. `most` is how many instances one
-    request is given.
+    `run` selects in a transaction. `audit` records what is refused and what failed; what is sent is on record itself.
+    `most` is how many instances one request is given.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Retrieval:
     way: Callable[[Command], Way]
     caller: Caller
     pool: ConnectionPool[Connection[Row]]
+    run: Run
     archive: Archive
     audit: Callable[[AuditRow], None]
     most: int
@@ -90,7 +93,7 @@ class Retrieval:
             return None
         access, receiver, most = self.caller.access, way.destination, self.most
         # in a transaction: what is refused is not on record as retrieved
-        return transaction(self.pool, lambda: select(access, keys, receiver=receiver, most=most))
+        return self.run(lambda: select(access, keys, receiver=receiver, most=most))
 
     def refused(self, command: Command, way: Way, status: int, message: str, detail: str | None = None) -> Command:
         """The response to a request that is refused as a whole, which goes into audit trail and log."""

@@ -55,6 +55,7 @@ from healix_fhir.kernel.database import Row, Work, at_once, one, open_pool, tran
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.log import bound_contextvars, get_logger
 from healix_fhir.kernel.settings import Settings
+from healix_fhir.kernel.standby import Where
 from healix_fhir.kernel.standby_thread import StandbyThread, standby_thread
 from healix_fhir.kernel.tracing import span
 
@@ -132,8 +133,8 @@ class Scp:
             CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
             CommandField.C_STORE_RQ: StoreService(caller, self._storage, self.receiver, self.commit, self._audit),
             CommandField.N_ACTION_RQ: by_class(of_workitems, CommitService(caller, self.pool, self._audit)),
-            CommandField.C_MOVE_RQ: move(caller, self.pool, archive, self._audit, most, self.stop),
-            CommandField.C_GET_RQ: get(caller, self.pool, archive, self._audit, most),
+            CommandField.C_MOVE_RQ: move(caller, self.pool, self._selected, archive, self._audit, most, self.stop),
+            CommandField.C_GET_RQ: get(caller, self.pool, self._selected, archive, self._audit, most),
             CommandField.C_FIND_RQ: by_class(worklists, find_service(caller, self._search(), self._audit)),
             **dict.fromkeys(MPPS_OPERATIONS, by_class(of_workitems, steps)),
         }
@@ -146,6 +147,12 @@ class Scp:
         if self.standby is not None and (done := self.standby.read(make)) is not None:
             return done.result
         return at_once(self.pool, make())
+
+    def _selected(self, make: Callable[[], Work[T]]) -> T:
+        """The result of what is on record only if it is not refused in the end."""
+        if self.standby is not None and (done := self.standby.read(make, together=True)) is not None:
+            return done.result
+        return transaction(self.pool, make)
 
     @cached_property
     def _storage(self) -> frozenset[str]:
@@ -169,7 +176,7 @@ def make(
     standby: StandbyThread | None = None,
 ) -> Scp:
     """The service over the database of `pool` and the archive of the settings; `find_patient` knows whom a PatientID
-    means. Queries are made on the `standby` where there is one.
+    means. Queries and selections are made on the `standby` where there is one.
     """
     taken = reception(settings, pool, most=limits.data_set)
     return Scp(
@@ -202,8 +209,11 @@ def _ports(settings: Settings) -> dict[int, Callable[[], ssl.SSLContext] | None]
     return {settings.dimse_port: None} | ({settings.dimse_tls_port: tls} if tls is not None else {})
 
 
-def run(settings: Settings, stop: Event, find_patient: PatientFinder) -> None:
+def run(
+    settings: Settings, stop: Event, find_patient: PatientFinder, on_standby: Callable[[Where], None] = lambda _: None
+) -> None:
     """Serve on the settings' host and DIMSE ports until `stop` is set; messages under way get time to end.
+    `on_standby` is called with what became of each query that a standby might have made.
 
     Raises Unavailable when a port is taken, Invalid when the settings of TLS cannot be.
     """
@@ -218,20 +228,20 @@ def run(settings: Settings, stop: Event, find_patient: PatientFinder) -> None:
         ExitStack() as listening,
         open_pool(settings.database_url, size=POOL_SIZE, seconds=settings.statement_seconds) as pool,
         Refusals(pool) as refusals,
-        _standby(settings) as standby,
+        _standby(settings, on_standby) as standby,
     ):
         doors = [_door(listening, settings.host, port, tls) for port, tls in _ports(settings).items()]
         gate(doors, make(settings, pool, limits, refusals, stop, find_patient, standby)).run(stop)
 
 
 @contextmanager
-def _standby(settings: Settings) -> Iterator[StandbyThread | None]:
+def _standby(settings: Settings, told: Callable[[Where], None]) -> Iterator[StandbyThread | None]:
     """That of the settings, None where none is set."""
     if not settings.database_replica_url:
         yield None
         return
     urls = settings.database_replica_url, settings.database_url
-    with standby_thread(*urls, seconds=settings.statement_seconds) as standby:
+    with standby_thread(*urls, seconds=settings.statement_seconds, told=told) as standby:
         yield standby
 
 

@@ -62,7 +62,7 @@ class Interactions:
     search is stopped after `search_seconds`. `oauth_uris` are the addresses of the OAuth server by name, `glass` the
     terms of break-glass. Imports may fetch from private networks where it `fetches_private`. `zone` is the clinic's.
     `adviser` asks services outside what they say of orders; None where none is set up. Searches, histories and
-    operations that only look up are read on the `standby` where there is one.
+    operations that only look up, also in batches, are read on the `standby` where there is one.
     """
 
     def __init__(
@@ -331,7 +331,7 @@ class Interactions:
         if not entry.writes:
             async with room:
                 finder = await self.finder()
-                return await self.timed(lambda: answer.get(access, entry, finder, manner))
+                return await self.looked_up(lambda: answer.get(access, entry, finder, manner))
         targets = settle(entry, ())
         assert not isinstance(targets, Match)
         changes = [change_of(access, entry, target, self.bases) for target in targets]

@@ -4,7 +4,8 @@ Each search first asks the primary how far its log of changes has come, together
 moment, and then a standby whether it has replayed so much. So whoever has been told of a write sees it, on whichever
 node, and access that was ended on the primary is ended here: a search on the standby is never older than its request.
 A standby that is not so far within `PATIENCE`, or that does not answer, is let alone for a while and the search is made
-on the primary. What a search writes (audit rows, before it is answered) is written there in any case.
+on the primary. What a search writes (audit rows, before it is answered) is written there in any case; by what runs in
+one transaction when it has ended, so that nothing is written twice where the primary has to begin again.
 
 See docs/decisions/0179-searches-on-a-standby.md
 """
@@ -32,6 +33,7 @@ from healix_fhir.kernel.database import (
     Work,
     aat_once,
     advance,
+    atransaction,
     is_unanswered,
     look,
     one,
@@ -90,7 +92,8 @@ class Standby:
     ) -> Finished[T] | None:
         """The result of the use case that `make` makes, which looks things up; None where the primary has to be asked.
 
-        With `together` in one transaction, else each statement is one. With `aside` as `kernel.database.atransaction`.
+        With `together` in one transaction, and what it writes in one on the primary, when it has ended and unless it
+        raises; else each statement is one. With `aside` as `kernel.database.atransaction`.
         Raises what the use case raises, and what the primary does.
         """
         if time.monotonic() < self._rests_until:
@@ -99,14 +102,20 @@ class Standby:
         connection = await self._lent(reached)
         if connection is None:
             return None
+        held: list[Statement] = []
         try:
             async with AsyncRawCursor(connection) as cursor:
                 cursor.format = BINARY
-                result: T = await (self._together if together else self._drive)(cursor, make(), aside=aside)
+                if together:
+                    result = await self._together(cursor, make(), held, aside=aside)
+                else:
+                    result = await self._drive(cursor, make(), None, aside=aside)
         except _LostError:
             return None
         finally:
             await self._pool.putconn(connection)
+        if held:
+            await atransaction(self._primary, lambda: _each(held))
         self._is_away = False
         self._told(Where.SERVED)
         return Finished(result)
@@ -179,17 +188,19 @@ class Standby:
         if connection is not None:
             await self._pool.putconn(connection)
 
-    async def _together(self, cursor: AsyncRawCursor[Row], work: Work[T], *, aside: bool) -> T:
+    async def _together(self, cursor: AsyncRawCursor[Row], work: Work[T], held: list[Statement], *, aside: bool) -> T:
         """Nothing depends on how the transaction ends."""
         try:
-            await self._rows(cursor, _BEGIN)
-            return await self._drive(cursor, work, aside=aside)
+            await self._rows(cursor, _BEGIN, None)
+            return await self._drive(cursor, work, held, aside=aside)
         finally:
             with suppress(psycopg.Error):
                 await cursor.execute(b"COMMIT")
 
-    async def _drive(self, cursor: AsyncRawCursor[Row], work: Work[T], *, aside: bool) -> T:
-        """Like `kernel.database.arun`; what writes goes to the primary. Raises `_LostError`."""
+    async def _drive(
+        self, cursor: AsyncRawCursor[Row], work: Work[T], held: list[Statement] | None, *, aside: bool
+    ) -> T:
+        """Like `kernel.database.arun`; what writes is put into `held`, or goes to the primary. Raises `_LostError`."""
         resume: Callable[[Any], Any] = work.send
         given: Any = None
         while True:
@@ -198,14 +209,17 @@ class Standby:
                 result: T = step.result
                 return result
             try:
-                given = await self._rows(cursor, step)
+                given = await self._rows(cursor, step, held)
                 resume = work.send
             except psycopg.Error as error:
                 given, resume = error, work.throw
 
-    async def _rows(self, cursor: AsyncRawCursor[Row], statement: Statement) -> list[Row]:
+    async def _rows(self, cursor: AsyncRawCursor[Row], statement: Statement, held: list[Statement] | None) -> list[Row]:
         if statement.apart is not None:
-            return await self._drive(cursor, statement.apart(), aside=False)
+            return await self._drive(cursor, statement.apart(), held, aside=False)
+        if statement.writes and held is not None:
+            held.append(statement)
+            return []
         if statement.writes:
             return await aat_once(self._primary, one(statement))
         began = time.perf_counter()
@@ -228,6 +242,11 @@ class Standby:
         if where is Where.LOST and not self._is_away:
             self._is_away = True
             log.warning("the standby does not serve searches; the primary does", why=why)
+
+
+def _each(statements: Sequence[Statement]) -> Work[None]:
+    for statement in statements:
+        yield from one(statement)
 
 
 async def open_standby(

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from healix_fhir.kernel.database import Finished, Work, open_async_pool
-from healix_fhir.kernel.standby import Standby, open_standby
+from healix_fhir.kernel.standby import Standby, Where, open_standby
 
 T = TypeVar("T")
 PRIMARY, STANDBY = 2, 4
@@ -25,21 +25,23 @@ class StandbyThread:
     def __init__(self, loop: asyncio.AbstractEventLoop, standby: Standby) -> None:
         self._loop, self._standby = loop, standby
 
-    def read(self, make: Callable[[], Work[T]]) -> Finished[T] | None:
+    def read(self, make: Callable[[], Work[T]], *, together: bool = False) -> Finished[T] | None:
         """As `Standby.read`: the result of a use case that looks things up, None where the primary has to be asked."""
-        return asyncio.run_coroutine_threadsafe(self._standby.read(make), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(self._standby.read(make, together=together), self._loop).result()
 
 
 @contextmanager
-def standby_thread(url: str, primary: str, *, seconds: int) -> Iterator[StandbyThread]:
-    """The standbys at `url` of the database at `primary`, while the block lasts."""
+def standby_thread(
+    url: str, primary: str, *, seconds: int, told: Callable[[Where], None] = lambda _: None
+) -> Iterator[StandbyThread]:
+    """The standbys at `url` of the database at `primary`, while the block lasts; `told` as `Standby` has it."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="standby", daemon=True)
     thread.start()
     try:
         pool = asyncio.run_coroutine_threadsafe(open_async_pool(primary, size=PRIMARY, seconds=seconds), loop).result()
         try:
-            opening = open_standby(url, pool, size=STANDBY, seconds=seconds)
+            opening = open_standby(url, pool, size=STANDBY, seconds=seconds, told=told)
             standby = asyncio.run_coroutine_threadsafe(opening, loop).result()
             try:
                 yield StandbyThread(loop, standby)

@@ -45,7 +45,7 @@ async def document(interactions: Interactions, access: AccessContext, invocation
     stored = await interactions.read(access, COMPOSITION, _id(invocation, interactions.bases))
     composition = decode_stored(stored.body)
     wanted = _referred(composition, interactions.bases)
-    found = await interactions.timed(lambda: read_each([Ask(access, *address) for address in wanted]))
+    found = await interactions.looked_up(lambda: read_each([Ask(access, *address) for address in wanted]))
     for address, one in zip(wanted, found, strict=True):
         if isinstance(one, HealixError):
             raise HealixError(

@@ -39,8 +39,8 @@ STANDBY = Metric(
     "healix_standby_searches_total",
     Kind.COUNTER,
     ("result",),
-    "searches by what became of them on the standby: served, or made on the primary since it was behind or lost (those"
-    " of the moments after that are not counted)",
+    "searches, and queries of DICOM peers to the same server, by what became of them on the standby: served, or made on"
+    " the primary since it was behind or lost (those of the moments after that are not counted)",
 )
 COUNTED = (REQUESTS, SECONDS, REFUSED, SLOW, STANDBY)
 

@@ -107,6 +107,13 @@ class Telemetry:
         return generate_latest(together)
 
 
+def standby_counter() -> Callable[[Where], None]:
+    """What counts the queries of a process that answers no HTTP, together with the searches of its server."""
+    registry = CollectorRegistry()
+    counter = Counter(STANDBY.name, STANDBY.meaning, STANDBY.labels, registry=registry)
+    return lambda where: counter.labels(where).inc()
+
+
 def routes(telemetry: Telemetry, gate: Gate, gauges: Gauges | None = None) -> list[BaseRoute]:
     """`/metrics`: what was counted, and what `gauges` show at the moment."""
 

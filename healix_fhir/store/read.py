@@ -17,7 +17,7 @@ import msgspec
 
 from healix_fhir.kernel.arrays import int2, int4, text
 from healix_fhir.kernel.audit import AuditRow, insert, record
-from healix_fhir.kernel.database import Fragment, Statement, Work
+from healix_fhir.kernel.database import Fragment, Row, Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError, not_found
 from healix_fhir.kernel.guard import Guard
 from healix_fhir.model.definitions import TYPE_ID
@@ -50,6 +50,16 @@ WITH found AS MATERIALIZED (
      LEFT JOIN LATERAL (SELECT f.pat UNION ALL SELECT c.pat FROM compartment c WHERE c.pk = f.pk) AS p (pat) ON true
      LEFT JOIN patient_key k ON k.pat = p.pat)
 SELECT n, version, updated, deleted, body FROM found"""
+
+
+_FOUND = """
+SELECT x.n, r.version, r.updated, r.deleted, r.body,
+  ARRAY(SELECT k.id FROM (SELECT r.pat UNION ALL SELECT c.pat FROM compartment c WHERE c.pk = r.pk) p
+        LEFT JOIN patient_key k ON k.pat = p.pat)
+FROM unnest(%s::smallint[], %s::text[], %s::int[]) WITH ORDINALITY AS x (type, id, guard, n)
+JOIN resource r ON r.type = x.type AND r.id = x.id COLLATE "C"
+WHERE {condition}"""
+"""The same for who looks up where nothing can be written: with the patients of each."""
 
 
 def read(access: AccessContext, type_name: str, id_: str) -> Work[Stored]:
@@ -102,7 +112,25 @@ def _statement(asked: Sequence[Ask]) -> Statement:
             text(origin.request for origin in origins),
             *condition.params,
         ),
+        apart=lambda: _apart(asked, numbers, condition),
     )
+
+
+def _apart(asked: Sequence[Ask], numbers: Sequence[int], condition: Fragment) -> Work[list[Row]]:
+    """The rows of `_READ`, then their audit rows, before any of them is shown."""
+    rows = yield Statement(
+        _FOUND.format(condition=condition.sql),
+        (int2(TYPE_ID[ask.type] for ask in asked), text(ask.id for ask in asked), int4(numbers), *condition.params),
+    )
+    shown = [
+        AuditRow(ask.access.origin, "R", "read", patient=patient, entity=f"{ask.type}/{ask.id}")
+        for n, *_, patients in rows
+        for ask in [asked[n - 1]]
+        for patient in patients
+    ]
+    if shown:
+        yield record(shown)
+    return [row[:-1] for row in rows]
 
 
 def missing(type_name: str, id_: str) -> HealixError:

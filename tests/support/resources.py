@@ -140,3 +140,18 @@ def synthea_resources(type_name: str | None = None) -> list[Json]:
         for entry in decode(line)["entry"]
         if type_name in (None, entry["resource"]["resourceType"])
     ]
+
+
+def composition(*entries: str, **elements: Any) -> Json:
+    """A Composition of a patient."""
+    return {
+        "resourceType": "Composition",
+        "status": "final",
+        "type": {"text": "Discharge"},
+        "subject": {"reference": "Patient/p"},
+        "date": "2024",
+        "author": [{"reference": "Practitioner/d"}],
+        "title": "Discharge",
+        "section": [{"title": "All", "entry": [{"reference": one} for one in entries]}],
+        **elements,
+    }

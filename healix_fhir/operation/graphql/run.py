@@ -39,7 +39,7 @@ async def graphql(interactions: Interactions, access: AccessContext, invocation:
     try:
         found = document(asked(invocation))
         finder = await interactions.finder()
-        data = await interactions.timed(lambda: _answer(access, finder, found, invocation), aside=True)
+        data = await interactions.looked_up(lambda: _answer(access, finder, found, invocation), aside=True)
     except HealixError as error:
         return Outcome(STATUS[error.category].value, refusal(error), tuple(error.waiting.items()), JSON, error)
     return Outcome(200, encode({"data": data}), content_type=JSON)

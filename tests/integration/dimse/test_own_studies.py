@@ -21,7 +21,7 @@ from dicomweb.dimse.identifier import parse, text
 from dicomweb.dimse.operation import Service
 from dicomweb.index.further import BUILT_IN
 from healix_fhir.kernel.audit import AuditRow
-from healix_fhir.kernel.database import Row, at_once
+from healix_fhir.kernel.database import Row, at_once, transaction
 from smart_auth.access import AccessContext
 from tests.support.dicom import ct, uid
 from tests.support.dimse import CT, EXPLICIT
@@ -76,7 +76,9 @@ def answered(store: Store, access: AccessContext, sop_class: str, level: str, ke
     """What a caller with this access is answered."""
     who = Caller("VIEWER", frozenset(), access)
     audit: list[AuditRow] = []
-    service: Service = get(who, store.pool, store.archive, audit.append, 100)
+    service: Service = get(
+        who, store.pool, lambda make: transaction(store.pool, make), store.archive, audit.append, 100
+    )
     if sop_class == FIND:
         search = Search(lambda make: at_once(store.pool, make()), "HEALIX", BUILT_IN, 100)
         service = find_service(who, search, audit.append)

@@ -16,24 +16,9 @@ from healix_fhir.operation.invocation import Invocation
 from smart_auth.access import AccessContext
 from tests.support.fhir_server import BASE, SYSTEM, Pool, of_patient, put, rows, serve, with_scope
 from tests.support.operation import run
-from tests.support.resources import observation, patient, practitioner
+from tests.support.resources import composition, observation, patient, practitioner
 
 Params = Sequence[tuple[str, str]]
-
-
-def composition(*entries: str, **elements: Any) -> dict[str, Any]:
-    """A Composition of a patient."""
-    return {
-        "resourceType": "Composition",
-        "status": "final",
-        "type": {"text": "Discharge"},
-        "subject": {"reference": "Patient/p"},
-        "date": "2024",
-        "author": [{"reference": "Practitioner/d"}],
-        "title": "Discharge",
-        "section": [{"title": "All", "entry": [{"reference": one} for one in entries]}],
-        **elements,
-    }
 
 
 @pytest.fixture

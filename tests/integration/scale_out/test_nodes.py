@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,20 @@ from typing import Any
 import httpx
 import pytest
 from pydicom import Dataset
-from pynetdicom import AE
+from pynetdicom import AE, build_role, evt
+from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind  # type: ignore[attr-defined]
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    CTImageStorage,
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+)
 
 from healix_fhir.bulk import snapshot as snapshots
-from healix_fhir.kernel.database import open_pool, transaction
+from healix_fhir.kernel.audit import AuditRow, Origin, record
+from healix_fhir.kernel.database import Finished, Statement, Work, open_async_pool, open_pool, transaction
+from healix_fhir.kernel.errors import HealixError, invalid
+from healix_fhir.kernel.standby import open_standby
 from smart_auth.store import create_token, create_user
 from tests.support.balancing import balancing
 from tests.support.bulk import begun, collected
@@ -25,14 +34,14 @@ from tests.support.dicom import ct, uid
 from tests.support.doctor import doctor
 from tests.support.parameters import search_parameter
 from tests.support.plain import NO_TLS
-from tests.support.resources import observation, patient
+from tests.support.resources import composition, observation, patient
 from tests.support.s3 import Bucket, bucket
 from tests.support.serve import Served, free_ports, serving, wait_until
 from tests.support.standby import Pair, pair
 from tests.support.stow import HEADERS, body
 
 ROUNDS = 40
-FIND = StudyRootQueryRetrieveInformationModelFind
+FIND, GET = StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelGet
 RELATIONAL = SOPClassExtendedNegotiation()
 RELATIONAL.sop_class_uid, RELATIONAL.service_class_application_information = FIND, b"\1"
 SERVED, BEHIND, LOST = (f'healix_standby_searches_total{{result="{one}"}}' for one in ("served", "behind", "lost"))
@@ -150,6 +159,7 @@ def test_an_image_is_found_on_the_other_node_at_once(house: House, clients: tupl
     assert house.pair.sql(shown, uid(205)) == 2
 
 
+GRAPH = "{{id,ObservationList(_reference:patient){{subject{{resource{{...on Patient{{id}}}}}}}}}}"
 READING = {
     "Patient/{id}/$everything": "",
     "Observation/$lastn?patient=Patient/{id}&code=http://loinc.org|8867-4": "",
@@ -157,6 +167,7 @@ READING = {
     "Observation/$trends?patient=Patient/{id}": "",
     "Patient/{id}/$summary": "",
     "Patient/$meta": "",
+    f"Patient/{{id}}/$graphql?query={GRAPH}": "",
 }
 
 
@@ -175,12 +186,87 @@ def test_operations_that_only_look_up_do_so_on_the_standby(
         answer = reader.get("/fhir/" + operation.format(id=id_))
         assert answer.status_code == 200, answer.text
         if "{id}" in operation and name not in ("$trends", "$stats"):
-            assert f"Patient/{id_}" in answer.text
-        assert house.pair.sql(shown, name) > rows
+            assert id_ in answer.text
+        assert house.pair.sql(shown, name) == rows + 1
         if house.counted(SERVED) > before:
             break
     else:
         pytest.fail("none was read on the standby")
+
+
+def _batch(client: httpx.Client, id_: str) -> str:
+    """A batch of two GETs: the answers."""
+    wanted = (f"Observation?subject=Patient/{id_}", f"Patient/{id_}/_history")
+    entries = [{"request": {"method": "GET", "url": url}} for url in wanted]
+    answer = client.post("/fhir", json={"resourceType": "Bundle", "type": "batch", "entry": entries})
+    assert [one["response"]["status"] for one in answer.json()["entry"]] == ["200 OK"] * 2
+    return answer.text
+
+
+def _document(client: httpx.Client, id_: str) -> str:
+    """The document of the Composition about a patient."""
+    answer = client.get(f"/fhir/Composition/{id_}/$document")
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+@pytest.mark.parametrize(("ask", "subtypes"), [(_batch, ("search-type", "history-instance")), (_document, ("read",))])
+def test_what_is_looked_up_for_many_things_at_once_is_read_on_the_standby(
+    house: House,
+    clients: tuple[httpx.Client, httpx.Client],
+    ask: Callable[[httpx.Client, str], str],
+    subtypes: tuple[str, ...],
+) -> None:
+    """The GETs of a batch and the parts of a document: as of the other node just now, each once in the audit trail."""
+    writer, reader = clients
+    shown = "SELECT count(*) FROM audit_event WHERE subtype = ANY(%s) AND patient = %s"
+    for _ in range(20):  # as above
+        id_ = _created(writer, patient())
+        seen = _created(writer, observation(f"Patient/{id_}"))
+        about = composition(f"Observation/{seen}", subject={"reference": f"Patient/{id_}"}, author=[{"display": "D"}])
+        assert writer.put(f"/fhir/Composition/{id_}", json={**about, "id": id_}).status_code == 201
+        before = house.counted(SERVED)
+        assert f"Observation/{seen}" in ask(reader, id_)
+        assert house.pair.sql(shown, list(subtypes), id_) == (3 if ask is _document else 2)
+        if house.counted(SERVED) > before:
+            break
+    else:
+        pytest.fail("none was read on the standby")
+
+
+def test_what_is_made_again_on_the_primary_has_written_nothing(house: House) -> None:
+    """Of use cases that look up and write in turn, one that ends writes all of it, one that does not end nothing."""
+    noted, begun = AuditRow(Origin(client="together"), "R", "read"), []
+
+    def work(last: str, *, refused: bool = False) -> Work[str]:
+        begun.append(last)
+        yield record([noted])
+        yield Statement(last)
+        yield record([noted])
+        if refused:
+            raise invalid("no")
+        return "done"
+
+    async def run(make: Callable[[], Work[str]]) -> Finished[str] | None:
+        primary = await open_async_pool(house.pair.primary, size=1)
+        standby = await open_standby(house.pair.standby, primary, size=1)
+        try:
+            return await standby.read(make, together=True)
+        except HealixError:
+            return None
+        finally:
+            await standby.close()
+            await primary.close()
+
+    def written(make: Callable[[], Work[str]]) -> int:
+        """The rows in the trail when it has been run on the standby, which may be behind at first."""
+        begun.clear()
+        wait_until(lambda: asyncio.run(run(make)) or begun, "a standby that has all")
+        return int(house.pair.sql("SELECT count(*) FROM audit_event WHERE client = 'together'"))
+
+    assert written(lambda: work("CREATE TEMPORARY TABLE t ()")) == 0  # no standby makes one
+    assert written(lambda: work("SELECT 1", refused=True)) == 0
+    assert written(lambda: work("SELECT 1")) == 2
 
 
 def test_the_doctor_looks_at_each_standby(
@@ -226,10 +312,38 @@ def _c_find(node: Served, study: str) -> list[str]:
     return [one.SOPInstanceUID for _, one in answers if one is not None]
 
 
+def _c_get(node: Served, study: str) -> list[str]:
+    """The instances of a study that a peer is sent."""
+    keys, got = Dataset(), []
+    keys.QueryRetrieveLevel, keys.StudyInstanceUID = "STUDY", study
+
+    def stored(event: Event) -> int:
+        got.append(event.dataset.SOPInstanceUID)
+        return 0
+
+    entity = AE("SCALE")
+    entity.add_requested_context(GET)
+    entity.add_requested_context(CTImageStorage)
+    association = entity.associate(
+        "127.0.0.1",
+        node.dimse_port,
+        ae_title="HEALIX",
+        ext_neg=[build_role(CTImageStorage, scp_role=True)],
+        evt_handlers=[(evt.EVT_C_STORE, stored)],
+    )
+    assert association.is_established
+    answers = [status.Status for status, _ in association.send_c_get(keys, GET)]
+    association.release()
+    assert answers[-1] == 0, answers
+    return got
+
+
 def test_a_peer_finds_an_image_on_the_other_node_at_once(
     house: House, clients: tuple[httpx.Client, httpx.Client]
 ) -> None:
-    """By C-FIND on the standby while that follows, on the primary while it stands still; each is in the audit trail."""
+    """By C-FIND and C-GET on the standby while that follows, on the primary while it stands still; each is in the audit
+    trail, and counted.
+    """
     shown = "SELECT count(*) FROM audit_event WHERE subtype LIKE 'query%%' AND client = 'SCALE'"
     before, rows = house.pair.searches(), house.pair.sql(shown)
 
@@ -243,8 +357,18 @@ def test_a_peer_finds_an_image_on_the_other_node_at_once(
     wait_until(  # it is behind while others write, and counts late
         lambda: _c_find(house.nodes[1], uid(221)) and house.pair.searches() > before, "a query on the standby"
     )
+    sent = "SELECT count(*) FROM audit_event WHERE subtype = 'retrieve' AND client = 'SCALE'"
+    served = house.counted(SERVED)
+    for number in range(1, 21):
+        assert _c_get(house.nodes[1], uid(221)) == [uid(221, 1, 1)]
+        assert house.pair.sql(sent) == number
+        if house.counted(SERVED) > served:
+            break
+    else:
+        pytest.fail("none was selected on the standby")
     with house.pair.paused():
         stored_and_found(229)
+        assert _c_get(house.nodes[1], uid(229)) == [uid(229, 1, 1)]
     house.pair.caught_up()
     assert house.pair.sql(shown) >= rows + 9
 
