@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import subprocess
 import time
@@ -27,6 +28,9 @@ from tests.faults.upstream import Upstream
 from tests.faults.works import PART, PEOPLE, people
 from tests.support.s3 import Bucket
 from tests.support.serve import environment, wait_until
+
+log = logging.getLogger("faults")
+log.setLevel(logging.INFO)
 
 WAITS, CHECKS, LEVELLING = "waits", "checks", "levelling"
 """What takes time beside faults: until the server serves again, the checks, and those of the central server."""
@@ -101,8 +105,10 @@ class Campaign:
                 with self._timed(WAITS):
                     self._wait()
             time.sleep(LOAD * (0.5 + self.chance.random()))  # so that it strikes at any moment of the work
+            victim = self.chance.choice(self.victims)
+            log.info("%s, of %s", fault.name, victim.log.name)
             with self._timed(fault.name):
-                done[fault.name] += fault.inflict(self.chance.choice(self.victims), self.chance)
+                done[fault.name] += fault.inflict(victim, self.chance)
         with self._timed(WAITS):
             self._wait()
             wait_until(self._serves, "the server to serve again")

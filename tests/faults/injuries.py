@@ -142,8 +142,10 @@ def _migration(node: Node, chance: random.Random) -> int:
     environ = environment(database_url=url)
     for _ in range(KILLS):
         with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as victim:
-            time.sleep(chance.uniform(0.5, 4))  # the moment of the fault
-            victim.kill()
+            try:
+                time.sleep(chance.uniform(0.5, 4))  # the moment of the fault
+            finally:
+                victim.kill()
     wait_until(
         lambda: subprocess.run(command, env=environ, capture_output=True, check=False).returncode == 0, "a schema"
     )

@@ -62,7 +62,10 @@ class Node:
         """Wait until the server serves again."""
         process = self.served.process
         wait_until(
-            lambda: process.poll() is not None or ready(self.port), "the server to be ready", seconds=2 * PATIENCE
+            lambda: process.poll() is not None or ready(self.port),
+            "the server to be ready",
+            seconds=2 * PATIENCE,
+            shown=self.tail,
         )
         assert process.poll() is None, f"the server has ended: {self.tail()}"
 

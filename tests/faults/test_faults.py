@@ -50,6 +50,8 @@ def test_faults(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         nodes = _on_one_database(stack, tmp_path, bucket) if bucket else [_alone(tmp_path / "here")]
         central = _alone(tmp_path / "central") if kind == "site" else None
         for node in [*nodes, *([central] if central else [])]:
+            if REPORT:
+                node.log = Path(f"{REPORT}-{node.log.name}")
             node.start()
             stack.callback(node.stop)
         campaign = Campaign(nodes, SEED, bool(RUNS), central, bucket)
