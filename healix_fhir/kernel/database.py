@@ -7,11 +7,16 @@ handle database errors where they arise. All statements of one run share one tra
 `atransaction` retry when PostgreSQL reports a deadlock or a serialisation failure.
 
 Results are read in binary form: `bytea` arrives as `bytes` without decoding.
+
+A new connection that is not answered is given up after ten seconds, for every way to connect and for child processes,
+hence by the environment: psycopg's 130 seconds would keep the few threads of a pool that connect, and all who wait for
+it, though the database answers others.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
@@ -34,6 +39,10 @@ T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]
 RETRIES = 5
 WAIT = 10.0
+CONNECT = "PGCONNECT_TIMEOUT"
+"""What libpq and psycopg are told by how many seconds a new connection may take, where its URL does not say it."""
+
+os.environ.setdefault(CONNECT, "10")
 BINARY = Format.BINARY
 
 metadata = MetaData()

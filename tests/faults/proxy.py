@@ -29,8 +29,9 @@ class Proxy:
         """Keep all answers for a while, then cut every connection; how many there were."""
         self._keeps.set()
         time.sleep(DEAF)
-        count = self._drop()
-        self._keeps.clear()
+        with self._lock:  # or one that comes now would lose an answer and not be cut
+            count = self._drop()
+            self._keeps.clear()
         return count
 
     def close(self) -> None:
@@ -39,16 +40,15 @@ class Proxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._accepting.join(10)
         self._listener.close()
-        self._drop()
+        with self._lock:
+            self._drop()
 
     def _drop(self) -> int:
-        with self._lock:
-            pairs = list(self._pairs)
-        for pair in pairs:
+        for pair in self._pairs:
             for end in pair:
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
-        return len(pairs)
+        return len(self._pairs)
 
     def _accept(self) -> None:
         while True:

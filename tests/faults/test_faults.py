@@ -55,6 +55,7 @@ def test_faults(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
             node.start()
             stack.callback(node.stop)
         campaign = Campaign(nodes, SEED, bool(RUNS), central, bucket)
+        stack.callback(campaign.clients.end)
         if not RUNS:
             campaign.round([fault for fault in FAULTS if fault.short])
         with suppress(KeyboardInterrupt):
