@@ -1,12 +1,11 @@
-"""What searches cost the primary with a hot standby and without, and what a second node costs: processor time."""
+"""What searches cost the primary with a hot standby and without: processor time."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,8 @@ from healix_fhir.kernel.standby import Standby, Where, open_standby
 from healix_fhir.server.migrate import migrate
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Method
-from smart_auth.store import create_token
 from tests.support.resources import observation, patient
 from tests.support.search import BASE, EVERYONE
-from tests.support.serve import Served, serving
 from tests.support.standby import Pair, pair
 from tests.support.studies_at_scale import fill
 
@@ -146,45 +143,3 @@ async def _compare(databases: Pair) -> None:
     finally:
         await standby.close()
         await pool.close()
-
-
-def test_what_a_second_node_costs(databases: Pair, tmp_path: Path) -> None:
-    """The same reads, searches and creates of one node and of two: processor time a request, of everything."""
-    settings = {"database_url": databases.primary}
-    with open_pool(databases.primary, size=1) as pool:
-        token = transaction(pool, lambda: create_token("system/*.cruds"))
-    postgres = _postmaster(Path(databases.primary.partition("host=")[2]))
-    print()
-    for count in (1, 2):
-        with ExitStack() as stack:
-            nodes = [
-                stack.enter_context(serving(tmp_path / f"{count}-{each}", "--workers", "1", **settings))
-                for each in range(count)
-            ]
-            _ask(nodes, token, 50)
-            roots = [psutil.Process(node.process.pid) for node in nodes]
-            webs = [node.children("web")[0] for node in nodes]
-            before, web = _seconds(postgres), sum(map(_own, webs))
-            idle = sum(map(_seconds, roots)) - web
-            _ask(nodes, token, TIMES)
-            spent, web = _seconds(postgres) - before, sum(map(_own, webs)) - web
-            others = sum(map(_seconds, roots)) - idle - sum(map(_own, webs))
-            print(
-                f"{count} nodes: web {web / TIMES / 3 * 1e6:.0f} µs, PostgreSQL {spent / TIMES / 3 * 1e6:.0f} µs,"
-                f" DIMSE and jobs {others / TIMES / 3 * 1e6:.0f} µs a request"
-            )
-
-
-def _ask(nodes: Sequence[Served], token: str, times: int) -> None:
-    """So many reads, searches and creates each, by `CALLERS` at once, in turn to the nodes."""
-
-    def caller(first: int) -> None:
-        with nodes[first % len(nodes)].client(token) as client:
-            for number in range(first, times, CALLERS):
-                id_ = f"p{number % PATIENTS}"
-                assert client.get(f"/fhir/Patient/{id_}").status_code == 200
-                assert client.get(f"/fhir/Observation?subject=Patient/{id_}&_count=20").status_code == 200
-                assert client.post("/fhir/Patient", json=patient()).status_code == 201
-
-    with ThreadPoolExecutor(CALLERS) as callers:
-        list(callers.map(caller, range(CALLERS)))

@@ -90,10 +90,13 @@ def filled(module_database_url: str) -> Iterator[Clinic]:
     ],
 )
 def test_every_type_of_parameter_is_read_from_an_index(filled: Clinic, query: str, found: int) -> None:
-    """What a selective condition finds costs about as many rows of its table as it finds, never all there are."""
+    """What a selective condition finds costs about as many rows of its table as it finds, never all there are.
+
+    A part of a table that is empty, as most are here in partitions, may be read from end to end.
+    """
     assert len(filled.ids(query)) == found
     plan = filled.explain(query)
     ran = "\n".join(line for line in plan.splitlines() if "never executed" not in line)
-    assert not re.search(r"Seq Scan on (index_\w+|resource)\b(?!_)", ran), plan
+    assert not re.search(r"Seq Scan on (index_\w+|resource)\b(?!_).*actual rows=(?!0\.00 )", ran), plan
     figures = re.findall(r" on index_\w+ .*actual rows=([\d.]+)|Removed by Filter: (\d+)", ran)
     assert max((float(given or removed) for given, removed in figures), default=0) <= 10 * found + 110, plan

@@ -15,6 +15,8 @@ from tests.support.scale import fill
 from tests.support.search import EVERYONE, Clinic
 
 CODE = "code=http://loinc.org|code-3"
+PART = r"(?:_\d+)?"
+"""What the name of an index or table of a partition ends in. Each of them gives one row more than is wanted at most."""
 
 
 def _filled(postgres_url: str, name: str, patients: int) -> Iterator[Clinic]:
@@ -156,9 +158,9 @@ def test_a_short_list_leaves_the_ordered_part_unread(scaled: Clinic) -> None:
     """The statement chooses by the length of the list: what is not chosen is never executed."""
     one = scaled.run("SELECT md5('p1')")[0][0]
     short = scaled.explain(f"Observation?subject:Patient.family={one}&_count=10")
-    assert re.search(r"using resource_type_d on resource t\w* \(never executed\)", short), short
+    assert re.search(rf"using resource_type_d{PART} on resource{PART} t\w* \(never executed\)", short), short
     long = scaled.explain("Observation?subject:Patient.gender:not=other&_count=10")
-    assert re.search(r"using resource_type_d on resource t\w* \(actual", long), long
+    assert re.search(rf"using resource_type_d{PART} on resource{PART} t\w* \(actual", long), long
 
 
 def test_filters_look_nothing_up_for_what_the_caller_may_not_see(spread: Clinic) -> None:
@@ -186,9 +188,10 @@ def test_rows_of_others_are_told_apart_by_the_index_alone(spread: Clinic, query:
     """Whose a row is stands in the index: the rows that are passed over are not looked at."""
     user = spread.looked(spread.access("user/*.rs", practitioner="d"))
     plan = spread.explain(f"Observation?{query}&_count=10", user)
-    passed = re.search(r"Index Only Scan Backward using (index_token_h_d|resource_type_d) on .*actual rows=11", plan)
-    assert passed is not None, plan
-    assert "Heap Fetches: 0" in plan[passed.start() :]
+    alone = rf"Index Only Scan Backward using (?:index_token_h_d|resource_type_d)({PART}) on .*actual rows=([\d.]+)"
+    passed = re.findall(alone, plan)
+    assert 11 <= sum(float(rows) for _, rows in passed) <= 10 + len({part for part, _ in passed}), plan
+    assert set(re.findall(r"Heap Fetches: (\d+)", plan)) == {"0"}, plan
 
 
 @pytest.mark.parametrize(
@@ -218,7 +221,7 @@ def test_scopes_with_a_query_are_read_by_what_they_ask(spread: Clinic) -> None:
 def test_a_dense_chain_looks_into_the_list_of_its_ends(scaled: Clinic) -> None:
     """What lies at the end of a chain is looked up once, not again for every row that is read in order."""
     plan = scaled.explain(f"Observation?subject:Patient.family={','.join('0123456789abcdef')}&_count=10")
-    assert re.search(r"resource_type_id on resource r1 \(never executed\)", plan), plan
+    assert re.search(rf"resource_type_id{PART} on resource{PART} r1\w* \(never executed\)", plan), plan
     assert _most_rows(plan) <= 2100, plan
 
 

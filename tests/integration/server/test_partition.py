@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from dicomweb.archive.opening import open_archive
 from healix_fhir.interaction.result import Written
 from healix_fhir.interaction.service import Interactions
-from healix_fhir.kernel.database import Row, open_pool
+from healix_fhir.kernel.database import Row, Statement, Work, open_pool, transaction
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.model.json import encode
@@ -39,7 +39,7 @@ from healix_fhir.server.partition import convert
 from healix_fhir.server.partition.parts import DIVIDED, TABLES
 from healix_fhir.server.partition.statistics import refresh
 from healix_fhir.store import expunge
-from healix_fhir.store.read import Ask, read_each
+from healix_fhir.store.read import Ask, read_each, vread
 from healix_fhir.store.reindexing import begin
 from tests.support.backup import QUIET, pieces_at, taken
 from tests.support.fhir_server import SYSTEM, do, serve
@@ -174,6 +174,53 @@ def test_a_record_is_one_part(divided: Clinic) -> None:
         found = connection.execute("EXPLAIN (COSTS OFF) EXECUTE one (1, 2)").fetchall()
         connection.execute("RESET plan_cache_mode")
     assert f"Subplans Removed: {PARTS - 1}" in "\n".join(line for (line,) in found)
+
+
+def _plans(clinic: Clinic, make: Callable[[], Work[object]]) -> str:
+    """The plans, with run-time figures, of all statements of a use case that looks up."""
+    told: list[str] = []
+
+    def explained() -> Work[None]:
+        work = make()
+        try:
+            statement = next(work)
+            while True:
+                rows = yield Statement(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {statement.sql}", statement.params)
+                told.extend(line for (line,) in rows if "never executed" not in line)
+                rows = yield statement
+                statement = work.send(rows)
+        except StopIteration:
+            return
+
+    transaction(clinic.pool, explained)
+    return "\n".join(told)
+
+
+def _parts(plan: str, table: str) -> int:
+    """How many parts of a table are looked into."""
+    return len(set(re.findall(rf" on {table}_\d+", plan)))
+
+
+def test_what_is_known_tells_the_part(divided: Clinic) -> None:
+    """An earlier version is in one part of the history, a resource by its key in one, and what has no patient in one
+    part of the index; what is newest in a record is read without the index.
+    """
+    plan = _plans(divided, lambda: vread(EVERYONE, "Observation", "o1", 1))
+    assert _parts(plan, "resource_history") == 1, plan
+    own = divided.looked(divided.access("patient/*.rs", patient="p1"))
+    for query, parts in (("Observation?code=c1&_count=3", 1), ("Patient/p1/Observation?_count=3", 0)):
+        plan = divided.explain(query, own)
+        ran = "\n".join(line for line in plan.splitlines() if "never executed" not in line)
+        assert (_parts(ran, "index_token"), _parts(ran, "index_reference")) == (parts, 0), plan
+    looks = ("SELECT FROM index_string WHERE pat IS NULL AND param = $1", "SELECT FROM resource WHERE pk = $1")
+    with divided.pool.connection() as connection:
+        connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        for look in looks:
+            connection.execute(f"PREPARE one AS {look}".encode())
+            plan = "\n".join(line for (line,) in connection.execute("EXPLAIN (ANALYZE, COSTS OFF) EXECUTE one (1)"))
+            connection.execute("DEALLOCATE one")
+            ran = "\n".join(line for line in plan.splitlines() if "never executed" not in line)
+            assert _parts(ran, look.split()[2]) == 1, plan
 
 
 def test_statistics_of_the_whole(divided: Clinic) -> None:
