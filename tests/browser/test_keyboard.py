@@ -162,8 +162,17 @@ def kind(url: str) -> str:
 
 
 def judged(page: webdriver.Chrome, axe: str, folder: Path, name: str) -> None:
-    """Fail where a page has a barrier, is wider than the screen, cannot be walked by Tab, or holds a script."""
-    (folder / f"{name}.png").write_bytes(page.get_screenshot_as_png())
+    """Fail where a page has a barrier, is wider than the screen, cannot be walked by Tab, or holds a script; then there
+    is a picture of it in `folder`.
+    """
+    try:
+        _judged(page, axe, name)
+    except AssertionError:
+        (folder / f"{name}.png").write_bytes(page.get_screenshot_as_png())
+        raise
+
+
+def _judged(page: webdriver.Chrome, axe: str, name: str) -> None:
     scripts(page, run=True)
     page.execute_script(axe)
     for scheme, rules in SCHEMES.items():

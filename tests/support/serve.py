@@ -133,6 +133,15 @@ def healix(data_dir: Path, *arguments: str, stdin: str = "") -> subprocess.Compl
     return forked.run(words, stdin=stdin, env=environment(), cwd=data_dir.parent, timeout=PATIENCE)
 
 
+def refused(part: str, data_dir: Path, *options: str, **settings: Any) -> tuple[int, str, str]:
+    """The exit code, output and errors of a server, or a part of one, that ends by itself for what it is given."""
+    free = dict(zip(("port", "dimse_port"), free_ports(2), strict=True))
+    words = (part, "--data-dir", str(data_dir), *options)
+    env = environment(**{**free, **settings})
+    done = forked.run(words, stdin="", env=env, cwd=data_dir.parent, timeout=PATIENCE)
+    return done.returncode, done.stdout, done.stderr
+
+
 def environment(**settings: Any) -> dict[str, str]:
     """The environment of a server: this one without the settings of whoever runs the tests."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("HEALIX_")}

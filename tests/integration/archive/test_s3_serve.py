@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ from healix_fhir.kernel.settings import Settings
 from healix_fhir.server.processes import open_database
 from tests.support.dicom import data_set, part10, uid, with_pixels
 from tests.support.s3 import Bucket, bucket
-from tests.support.serve import HEALIX, Served, environment, free_ports, ready, serving, wait_until
+from tests.support.serve import Served, ready, refused, serving, wait_until
 from tests.support.stow import HEADERS, body
 
 STUDIES = "/dicomweb/studies"
@@ -134,14 +133,5 @@ def test_a_bucket_that_is_missing_ends_the_start(bucket: Bucket, tmp_path: Path)
 
 def started(directory: Path, part: str, settings: dict[str, str]) -> tuple[int, str]:
     """The exit code of a part, and what it said."""
-    port, dimse_port = free_ports(2)
-    done = subprocess.run(
-        [*HEALIX, part, "--data-dir", str(directory / "data")],
-        capture_output=True,
-        text=True,
-        env=environment(port=port, dimse_port=dimse_port, **settings),
-        cwd=directory,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode, done.stderr
+    code, _, errors = refused(part, directory / "data", **settings)
+    return code, errors

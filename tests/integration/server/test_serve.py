@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.serve import HEALIX, PATIENCE, Served, environment, free_ports, serving, wait_until
+from tests.support.serve import PATIENCE, Served, refused, serving, wait_until
 from tests.support.tools import require_tool
 
 SECOND_START = 5.0
@@ -177,19 +177,8 @@ def test_sigterm_drains(second: Served) -> None:
 )
 def test_wrong_settings(tmp_path: Path, settings: dict[str, object], reason: str) -> None:
     """A setting that cannot be ends the start with one line, before anything is made."""
-    port, dimse_port = free_ports(2)
-    given = environment(**{"port": port, "dimse_port": dimse_port} | settings)
     data_dir = tmp_path / "data"
-    done = subprocess.run(
-        [*HEALIX, "serve", "--data-dir", str(data_dir)],
-        capture_output=True,
-        text=True,
-        env=given,
-        cwd=tmp_path,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"healix: {reason}\n")
+    assert refused("serve", data_dir, **settings) == (1, "", f"healix: {reason}\n")
     assert not data_dir.exists()
 
 
@@ -209,17 +198,8 @@ def test_killed_supervisor(second: Served) -> None:
 
 def test_taken_port(served: Served, tmp_path: Path) -> None:
     """A port that is taken is told in one line, and nothing is left running."""
-    done = subprocess.run(
-        [*HEALIX, "serve", "--data-dir", str(tmp_path / "data"), "--port", str(served.port)],
-        capture_output=True,
-        text=True,
-        env=environment(dimse_port=free_ports(1)[0]),
-        cwd=tmp_path,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr == f"healix: cannot listen on 127.0.0.1:{served.port}: Address already in use\n"
+    code, _, errors = refused("serve", tmp_path / "data", "--port", str(served.port))
+    assert (code, errors) == (1, f"healix: cannot listen on 127.0.0.1:{served.port}: Address already in use\n")
     assert not (tmp_path / "data").exists()
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from healix_fhir.server.processes import ATTEMPTS
-from tests.support.serve import HEALIX, PATIENCE, environment, free_ports, serving, wait_until
+from tests.support.serve import refused, serving, wait_until
 
 
 @pytest.mark.parametrize(
@@ -28,17 +27,8 @@ from tests.support.serve import HEALIX, PATIENCE, environment, free_ports, servi
 )
 def test_misread_setting(tmp_path: Path, name: str, value: str, reason: str) -> None:
     """A setting that cannot work is told in one line before the database is made."""
-    port, dimse_port = free_ports(2)
-    done = subprocess.run(
-        [*HEALIX, "serve", "--data-dir", str(tmp_path / "data")],
-        capture_output=True,
-        text=True,
-        env=environment(**{"port": port, "dimse_port": dimse_port, name: value}),
-        cwd=tmp_path,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (1, f"healix: {reason}\n")
+    code, _, errors = refused("serve", tmp_path / "data", **{name: value})
+    assert (code, errors) == (1, f"healix: {reason}\n")
     assert not (tmp_path / "data" / "postgres").exists()
 
 
@@ -46,17 +36,8 @@ def test_taken_dimse_port(tmp_path: Path) -> None:
     """A DIMSE port that is taken is told in one line before the database is made."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = subprocess.run(
-            [*HEALIX, "serve", "--data-dir", str(tmp_path / "data"), "--dimse-port", str(port)],
-            capture_output=True,
-            text=True,
-            env=environment(port=free_ports(1)[0]),
-            cwd=tmp_path,
-            timeout=PATIENCE,
-            check=False,
-        )
-    assert done.returncode == 1
-    assert done.stderr == f"healix: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+        code, _, errors = refused("serve", tmp_path / "data", "--dimse-port", str(port))
+    assert (code, errors) == (1, f"healix: cannot listen on 127.0.0.1:{port}: Address already in use\n")
     assert not (tmp_path / "data" / "postgres").exists()
 
 
