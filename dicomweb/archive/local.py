@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
+from typing import Final
 
 from dicomweb.archive.blobs import STREAM_CHUNK
 from dicomweb.archive.spool import incomplete, left_to_the_sweep, unavailable
@@ -13,6 +16,8 @@ from dicomweb.archive.spool import incomplete, left_to_the_sweep, unavailable
 BATCH = 1000
 AT_HAND = getattr(os, "RWF_NOWAIT", 0)
 """The flag of a read that does not wait for the disk; only Linux has it."""
+_naming: Final = ThreadPoolExecutor(1, thread_name_prefix="naming")
+"""Forces a directory to the disk while the thread that put a file there waits for its bytes."""
 
 
 class LocalArchive:
@@ -25,6 +30,8 @@ class LocalArchive:
         for directory in (self.incoming, self._blobs):
             directory.mkdir(parents=True, exist_ok=True)
         self._lasting: set[str] = set()  # directories known to be on the disk themselves, whoever made them
+        self._named: set[str] = set()  # blobs kept, whose names are durable already
+        self._lone = Lock()  # held by who has its directory forced beside its file
 
     def check(self) -> None:
         """Nothing to try: that the directories are there was seen when it was opened."""
@@ -35,21 +42,44 @@ class LocalArchive:
         The order costs one journal commit instead of two, and is as safe: nothing refers to the blob before this
         returns, and one that a crash leaves without rows is swept.
         """
-        target = self._below + key
+        target, directory = self._below + key, key.rpartition("/")[0]
         try:
             try:
                 os.rename(spooled, target)  # noqa: PTH104 - see _below
             except FileNotFoundError:  # the first object of a study
+                self._lasting.discard(directory)
                 Path(target).parent.mkdir(parents=True, exist_ok=True)
                 os.rename(spooled, target)  # noqa: PTH104
-            os.fsync(descriptor)
+            named = self._force(descriptor, directory)
         except OSError as error:
             Path(target).unlink(missing_ok=True)
             raise unavailable(error) from error
+        if named:
+            if len(self._named) >= BATCH:  # those that nobody entered: to force a directory twice does no harm
+                self._named.clear()
+            self._named.add(key)
+
+    def _force(self, descriptor: int, directory: str) -> bool:
+        """Force a file to the disk, and its directory beside it where no other file is just coming; whether that was.
+
+        The two waits are one then: each is for the disk and for a turn of a processor, which takes longer on a busy
+        machine. Several files that come at once are entered together, for the price of one directory.
+        """
+        if directory not in self._lasting or not self._lone.acquire(blocking=False):
+            os.fsync(descriptor)
+            return False
+        try:
+            naming = _naming.submit(_sync, self._below + directory)
+            os.fsync(descriptor)
+            naming.result()
+        finally:
+            self._lone.release()
+        return True
 
     def enter(self, keys: Sequence[str]) -> None:
-        """Force the directories to the disk, each once."""
-        directories = {key.rpartition("/")[0] for key in keys}
+        """Force the directories to the disk, each once, but those that were when their blobs were kept."""
+        directories = {key.rpartition("/")[0] for key in keys if key not in self._named}
+        self._named.difference_update(keys)
         above = {higher for one in directories - self._lasting for higher in (one.rpartition("/")[0], "")}
         try:
             for directory in (*directories, *above):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 import time
 from pathlib import Path
 
@@ -225,6 +226,79 @@ def test_names_are_forced_to_the_disk_once(tmp_path: Path, monkeypatch: pytest.M
     assert synced[3:] == [study]
     LocalArchive(tmp_path).enter(keys)
     assert len(synced) == 7
+
+
+def test_a_name_in_an_old_directory_is_forced_with_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A further blob of a study has its name on the disk when it is kept, so that to enter it costs nothing more."""
+    synced = []
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path))
+
+    archive = LocalArchive(tmp_path)
+    archive.enter([keep(archive)])
+    monkeypatch.setattr(os, "fsync", note)
+    key = keep(archive)
+    assert sorted(synced) == [Path("blobs", key).parent, Path("blobs", key)]
+    archive.enter([key])
+    assert len(synced) == 2
+
+
+def test_names_of_blobs_that_come_together_are_forced_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A blob that comes while another is forced to the disk leaves its directory to who enters them all."""
+    archive = LocalArchive(tmp_path)
+    synced: list[Path] = []
+    keys: list[str] = []
+    coming = [True]
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append(path.relative_to(tmp_path))
+        if path.is_file() and coming:
+            coming.clear()
+            keys.append(keep(archive))
+
+    archive.enter([keep(archive)])
+    monkeypatch.setattr(os, "fsync", note)
+    keys.append(keep(archive))
+    study = Path("blobs", keys[0]).parent
+    assert sorted(synced) == sorted([study, *(Path("blobs", key) for key in keys)])
+    archive.enter(keys)
+    assert synced[3:] == [study]
+
+
+def test_a_name_that_is_not_forced_leaves_no_blob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has its bytes on the disk and not its name is not kept either."""
+
+    def broken(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().is_dir():
+            raise OSError(5, "Input/output error")
+
+    archive = LocalArchive(tmp_path)
+    kept = keep(archive)
+    archive.enter([kept])
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(HealixError):
+        keep(archive)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "blobs" / kept]
+
+
+def test_a_directory_that_was_made_again_is_entered_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the directory of a study went, the names above the new one are forced once more."""
+    synced = []
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path))
+
+    archive = LocalArchive(tmp_path)
+    key = keep(archive)
+    archive.enter([key])
+    shutil.rmtree(tmp_path / "blobs" / Path(key).parent.parent)
+    again = keep(archive)
+    monkeypatch.setattr(os, "fsync", note)
+    archive.enter([again])
+    study = Path("blobs", again).parent
+    assert sorted(synced) == [Path("blobs"), study.parent, study]
 
 
 def test_what_is_gathered_is_written_in_order(tmp_path: Path) -> None:
