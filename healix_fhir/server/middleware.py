@@ -138,7 +138,8 @@ class _Answering:
             self._head = None
             self.status = head["status"]
             headers = self._complete(head.get("headers", ()))
-            whole, body = self._scope.get(WHOLE), message.get("body", b"")
+            whole = self._scope.pop(WHOLE, None)  # left there, it and the request would hold each other
+            body = message.get("body", b"")
             if whole and not message.get("more_body") and len(body) <= most and whole(self.status, headers, body):
                 return
             await self._send({**head, "headers": headers})

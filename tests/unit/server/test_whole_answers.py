@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterable
 from typing import Any, cast
 
 import pytest
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from healix_fhir.server.deadlines import DeadlineProtocol
@@ -156,3 +157,27 @@ def test_over_tls_no_answer_is_written_at_once_that_is_large(size: int) -> None:
     assert max(map(len, sent)) <= 2 * AT_ONCE
     plain = talked(layers, Recorder(), OPEN, DeadlineProtocol).sent
     assert (len(plain), plain[0].endswith(body)) == (1, True)
+
+
+def test_an_answered_request_leaves_nothing_to_collect() -> None:
+    """What belonged to it goes with its answer: else thousands stay in memory until they are collected."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        del scope, receive
+        await send({"type": "http.response.start", "status": 201, "headers": HEADERS})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    before = {id(one) for one in _cycles()}
+    gc.disable()
+    try:
+        layers = Outermost(app, Telemetry(), secure=False, origins=Origins(""))
+        talked(layers, recorder := Recorder(), 3 * OPEN, DeadlineProtocol)
+        left = [one for one in _cycles() if id(one) not in before]
+    finally:
+        gc.enable()
+    assert len(recorder.sent) == 3
+    assert len(left) <= 1, "the last one is the connection's own"
+
+
+def _cycles() -> list[RequestResponseCycle]:
+    return [one for one in gc.get_objects() if isinstance(one, RequestResponseCycle)]
