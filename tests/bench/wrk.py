@@ -12,6 +12,7 @@ from tests.bench.web_servers import Served
 from tests.support.tools import require_tool
 
 CLIENTS = 16
+PATIENCE = 30  # seconds for an answer; by itself wrk calls one late after two
 FHIR: Mapping[str, str] = MappingProxyType({"Content-Type": "application/fhir+json"})
 PREPARE = """
 local paths, body, requests, n = %s, %s, {}, 0
@@ -43,7 +44,7 @@ def rate(
     served: Served, script: Path, *, seconds: int, clients: int = CLIENTS, headers: Mapping[str, str] = FHIR
 ) -> float:
     """Requests a second of so many clients at once; every one must succeed."""
-    command = [require_tool("wrk"), "-t1", f"-c{clients}", f"-d{seconds}s", "-s", str(script)]
+    command = [require_tool("wrk"), "-t1", f"-c{clients}", f"-d{seconds}s", f"--timeout={PATIENCE}s", "-s", str(script)]
     for name, value in (served.headers | dict(headers)).items():
         command += ["-H", f"{name}: {value}"]
     done = subprocess.run(
