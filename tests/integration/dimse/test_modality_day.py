@@ -1,6 +1,6 @@
 """A modality's day: from the order to the images, with other makers' programs, and FHIR asserted at each step.
 
-Spec: IHE RAD TF-1, Scheduled Workflow (SWF.b): RAD-2, RAD-5, RAD-6, RAD-7, RAD-8, RAD-10, RAD-14
+Spec: IHE RAD TF-1, Scheduled Workflow (SWF.b): RAD-2, RAD-5, RAD-6, RAD-7, RAD-8, RAD-10, RAD-14, RAD-16
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from healix_fhir.imaging.imaging_study import imaging_study_id, procedure_id
 from healix_fhir.kernel.database import Row, transaction
 from healix_fhir.kernel.settings import Settings
 from tests.bench.dimse_servers import free_port
+from tests.support.certificate import Authority
 from tests.support.clinic import Clinic
 from tests.support.commitment import CT, asking, information
 from tests.support.commitment import modality as reports
 from tests.support.ct import ct_image
-from tests.support.dimse_service import serving_dimse
+from tests.support.dimse_service import Ports, serving_ports
 from tests.support.procedure import AE_TITLE, begun, ended, order, patient, series
 from tests.support.study import open_store
 from tests.support.tools import require_tool
@@ -62,15 +63,15 @@ APPOINTMENT = {
 class Modality:
     """A CT named MODALITY, beside the server that it speaks with."""
 
-    port: int
+    ports: Ports
     folder: Path
 
-    def run(self, tool: str, *arguments: str) -> str:
-        """Run a tool of dcmtk against the server."""
+    def run(self, tool: str, *arguments: str, port: int = 0, status: int = 0) -> str:
+        """Run a tool of dcmtk against the server; what it says."""
         titles = ["-aet", "MODALITY", "-aec", "HEALIX"]
-        command = [require_tool(tool), *titles, "127.0.0.1", str(self.port), *arguments]
+        command = [require_tool(tool), *titles, "127.0.0.1", str(port or self.ports.plain), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=self.folder)
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def find(self, model: str, *keys: str) -> list[Dataset]:
@@ -91,11 +92,19 @@ class Modality:
             f"{step}ScheduledProcedureStepStatus", f"{step}ScheduledProcedureStepDescription",
         )  # fmt: skip
 
+    def retrieve(self, tool: str, study: Dataset, *arguments: str) -> list[str]:
+        """The UIDs of what movescu or getscu receives of a study."""
+        into = self.folder / tool
+        into.mkdir()
+        keys = ("-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study.StudyInstanceUID}")
+        self.run(tool, "-S", "-od", str(into), *keys, *arguments)
+        return sorted(str(pydicom.dcmread(path).SOPInstanceUID) for path in into.iterdir())
+
     def tell(self, kind: str, given: Dataset) -> int:
         """Send N-CREATE or N-SET of the performed step; the status."""
         entity = AE(ae_title="MODALITY")
         entity.add_requested_context(MPPS)
-        association = entity.associate("127.0.0.1", self.port, ae_title="HEALIX")
+        association = entity.associate("127.0.0.1", self.ports.plain, ae_title="HEALIX")
         send = association.send_n_create if kind == "create" else association.send_n_set
         status, _ = send(given, MPPS, STEP_UID)
         association.release()
@@ -124,12 +133,19 @@ def store(modality: Modality, item: Dataset, series_uid: str) -> list[str]:
 
 @pytest.mark.spec("IHE RAD TF-1 3.3")
 def test_a_modalitys_day(pool: ConnectionPool[Connection[Row]], tmp_path: Path) -> None:
-    """Order, worklist, begin, images, end, commitment: each is seen on the FHIR side and by the modality."""
+    """Order, worklist, begin, images, end, commitment, and the images again: each is seen on the FHIR side and by the
+    modality.
+    """
     clinic = Clinic(open_store(pool, tmp_path / "other"))
-    settings = replace(Settings(), data_dir=tmp_path / "data")
-    with serving_dimse(settings, pool, LIMITS) as port:
-        modality = Modality(port, tmp_path)
+    authority = Authority.made(tmp_path, "clinic")
+    ours, device = authority.issue(tmp_path, "healix", address="127.0.0.1"), authority.issue(tmp_path, "ct")
+    settings = replace(
+        Settings(), data_dir=tmp_path / "data", dimse_tls_certificate=str(ours), dimse_tls_ca=str(authority.file)
+    )
+    with serving_ports(settings, pool, LIMITS) as ports:
+        modality = Modality(ports, tmp_path)
         modality.run("echoscu")
+        modality.run("echoscu", "+tls", str(device), str(device), "+cf", str(authority.file), port=ports.tls)
         assert modality.worklist() == []
 
         clinic.put(patient(), SCANNER, order(), TASK, APPOINTMENT)  # RAD-2
@@ -173,8 +189,15 @@ def test_a_modalitys_day(pool: ConnectionPool[Connection[Row]], tmp_path: Path) 
         listening = free_port()
         transaction(pool, lambda: peers.add("MODALITY", "127.0.0.1", listening))
         with reports(listening) as told:
-            assert asking(port, information(*((CT, uid) for uid in uids)), aet="MODALITY") == 0  # RAD-10
+            assert asking(ports.plain, information(*((CT, uid) for uid in uids)), aet="MODALITY") == 0  # RAD-10
             archive = LocalArchive(settings.data_dir / "images")
             with pool.connection() as connection:
                 assert worker({Kind.COMMITMENT: reporter(archive, Event())})(connection) == 1
         assert [(one.event, one.committed) for one in told] == [(1, uids)]
+
+        moving = free_port()
+        transaction(pool, lambda: peers.add("CONSOLE", "127.0.0.1", moving))
+        assert modality.retrieve("movescu", item, "-aem", "CONSOLE", "+P", str(moving)) == sorted(uids)  # RAD-16
+        assert modality.retrieve("getscu", item) == sorted(uids)
+        assert "No Acceptable Presentation Contexts" in modality.run("termscu", status=1)
+        modality.run("echoscu")
