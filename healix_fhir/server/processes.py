@@ -14,17 +14,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.context import ForkProcess
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 
 import psycopg
 
 from dicomweb.archive.opening import check_archive
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.errors import Category, HealixError
-from healix_fhir.kernel.log import get_logger
+from healix_fhir.kernel.log import configure, get_logger
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.kernel.slow import watch
-from healix_fhir.server.forks import fork
+from healix_fhir.server.forks import context, fork
 from healix_fhir.server.migrate import migrate, refuse_unfinished, refuse_unsupported
 
 DRAIN = 30.0
@@ -69,6 +71,8 @@ def using_database(settings: Settings, *, child: bool) -> Iterator[Settings]:
     """
     if not child:
         check_archive(settings)
+    else:
+        configure(settings.log_level)  # an interpreter of its own has not got it from its parent
     if child or settings.database_url:
         if not child:
             with psycopg.connect(settings.database_url) as connection:
@@ -116,7 +120,7 @@ class Child:
 
     name: str
     work: Callable[[], None]
-    process: ForkProcess | None = None
+    process: BaseProcess | None = None
     started: float = 0.0
     failures: int = field(default=0)
     ends: int = field(default=0)
@@ -131,7 +135,7 @@ class Supervisor:
 
     def __init__(self, children: Sequence[Child]) -> None:
         self._children = children
-        self._life, self._held = os.pipe()
+        self._life, self._held = context.Pipe(duplex=False)
 
     def start(self) -> None:
         """Start every child."""
@@ -181,13 +185,14 @@ class Supervisor:
             self._spawn(child)
 
     def _spawn(self, child: Child) -> None:
-        child.process = fork(child.name, lambda: self._live(child))
+        child.process = fork(child.name, partial(_live, self._life, self._held, child.work))
         child.started = time.monotonic()
 
-    def _live(self, child: Child) -> None:
-        os.close(self._held)
-        end_with_parent(self._life)
-        child.work()
+
+def _live(life: Connection, held: Connection, work: Callable[[], None]) -> None:
+    held.close()
+    end_with_parent(life)
+    work()
 
 
 def stop_on_signals(stopped: threading.Event) -> None:
@@ -204,11 +209,11 @@ def stop_on_signals(stopped: threading.Event) -> None:
     signal.signal(signal.SIGINT, ask)
 
 
-def end_with_parent(descriptor: int) -> None:
-    """In a child: end like on SIGTERM when the parent's end of the pipe `descriptor` closes."""
+def end_with_parent(life: Connection) -> None:
+    """In a child: end like on SIGTERM when the parent's end of the pipe `life` closes."""
 
     def wait() -> None:
-        os.read(descriptor, 1)
+        os.read(life.fileno(), 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=wait, name="parent-watch", daemon=True).start()

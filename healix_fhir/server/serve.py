@@ -10,16 +10,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 
 from dicomweb.archive.opening import check_archive
 from dicomweb.dimse.contexts import with_further
 from dicomweb.dimse.tls import acceptor_context
 from healix_fhir.interaction.review import demands
 from healix_fhir.kernel import embedded
+from healix_fhir.kernel.log import configure
 from healix_fhir.kernel.mail.transport import transport_of
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.server import parts
-from healix_fhir.server.forks import apart
+from healix_fhir.server.forks import apart, begins_loaded
 from healix_fhir.server.processes import Supervisor, listen, open_database, stop_on_signals
 from healix_fhir.server.shared_counters import share
 from healix_fhir.server.tls import https_context
@@ -33,12 +35,13 @@ def serve(settings: Settings, *, demo: bool) -> None:
     stopped = threading.Event()
     stop_on_signals(stopped)
     listener = listen(settings.host, settings.port)
-    parts.load()
-    apart("check", lambda: _check(settings))
+    if begins_loaded():
+        parts.load()
+    apart("check", partial(_check, settings))
     share(settings.data_dir)
     with open_database(settings) as url:
         connected = dataclasses.replace(settings, database_url=url)
-        guide = apart("demo", lambda: _load_demo(connected)) if demo else []
+        guide = apart("demo", partial(_load_demo, connected)) if demo else []
         supervisor = Supervisor(parts.children(connected, listener))
         supervisor.start()
         announce = _Announcement(connected, guide)
@@ -77,6 +80,7 @@ def _check_tracing(settings: Settings) -> None:
 def _load_demo(settings: Settings) -> list[str]:
     from healix_fhir.server.demo.load import load
 
+    configure(settings.log_level)
     return load(settings)
 
 

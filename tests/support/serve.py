@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +79,7 @@ class Served:
 
 
 @contextmanager
-def serving(data_dir: Path, *options: str, **settings: Any) -> Iterator[Served]:
+def serving(data_dir: Path, *options: str, program: Sequence[str] = HEALIX, **settings: Any) -> Iterator[Served]:
     """Serve `data_dir` until the block ends; `settings` go into the environment."""
     port, dimse_port = free_ports(2)
     log = data_dir.parent / f"{data_dir.name}-{port}.log"
@@ -87,7 +87,7 @@ def serving(data_dir: Path, *options: str, **settings: Any) -> Iterator[Served]:
     started = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*HEALIX, "serve", "--data-dir", str(data_dir), *ports, *options],
+            [*program, "serve", "--data-dir", str(data_dir), *ports, *options],
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment(**settings),

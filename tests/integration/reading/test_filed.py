@@ -22,7 +22,7 @@ from healix_fhir.server.tasks import tasks
 from smart_auth.account.clearance import clear
 from tests.integration.dimse.test_modality_day import LIMITS, SCANNER, STEP_UID, Modality, store
 from tests.integration.reading.test_reports import URL, parameters, written
-from tests.support.dimse_service import serving_dimse
+from tests.support.dimse_service import serving_ports
 from tests.support.pdf import read as read_pdf
 from tests.support.procedure import begun, ended, order, series
 from tests.support.reading import ReadingRoom, draft
@@ -61,8 +61,8 @@ def test_from_the_order_to_the_report(room: ReadingRoom, tmp_path: Path) -> None
     with room.pool.connection() as connection:
         connection.execute("UPDATE account SET mail = username || '@example.org', language = 'de'")
     settings = replace(Settings(), data_dir=room.server.settings.data_dir)
-    with serving_dimse(settings, room.pool, LIMITS) as port:
-        modality = Modality(port, tmp_path)
+    with serving_ports(settings, room.pool, LIMITS) as ports:
+        modality = Modality(ports, tmp_path)
         room.put(SCANNER, order(requester={"reference": "Practitioner/ref"}))
         (item,) = modality.worklist()
         (step,) = item.ScheduledProcedureStepSequence

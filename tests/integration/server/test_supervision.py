@@ -1,15 +1,18 @@
-"""What cannot work ends `healix serve`, with one line that says why, instead of being tried for ever."""
+"""What cannot work ends `healix serve`, with one line that says why, instead of being tried for ever; what dies is
+started again.
+"""
 
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from healix_fhir.server.processes import ATTEMPTS
-from tests.support.serve import refused, serving, wait_until
+from tests.support.serve import PATIENCE, ready, refused, serving, wait_until
 
 
 @pytest.mark.parametrize(
@@ -67,3 +70,28 @@ def _taken(port: int) -> socket.socket:
 
     wait_until(take, "the port to be free")
     return found[0]
+
+
+AS_ON_MACOS = """
+from multiprocessing import get_context
+from healix_fhir.server import forks
+forks.context = get_context("spawn")
+from healix_fhir.server.cli.main import main
+main()
+"""
+
+
+def test_parts_that_are_interpreters_of_their_own(set_up: Callable[[str], Path]) -> None:
+    """Where nothing is forked all parts serve as well, one that was killed is started again, and they end with who
+    started them, however that ends.
+    """
+    with serving(set_up("spawned"), "--workers", "1", program=(sys.executable, "-c", AS_ON_MACOS)) as server:
+        roles = ("web", "dimse", "worker")
+        assert [len(server.children(role)) for role in roles] == [1, 1, 1]
+        server.children("web")[0].kill()
+        wait_until(lambda: len(server.children()) == len(roles) and ready(server.port), "another web worker")
+        parts, database = server.children(), server.postmaster()
+        server.process.kill()
+        wait_until(lambda: not any(one.is_running() for one in parts), "the parts to end")
+        database.terminate()
+        database.wait(PATIENCE)

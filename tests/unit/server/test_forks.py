@@ -1,4 +1,6 @@
-"""Forks of a process: what they return, how they end, and which signals reach them."""
+"""Forks of a process, and the interpreters that stand in for them on macOS: what they return, how they end, and which
+signals reach them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from multiprocessing import get_context
 from typing import NoReturn
 
 import psutil
@@ -13,8 +16,14 @@ import psycopg
 import pytest
 
 from healix_fhir.kernel.errors import invalid
+from healix_fhir.server import forks
 from healix_fhir.server.forks import apart, fork
 from tests.support.serve import wait_until
+
+
+@pytest.fixture(params=["fork", "spawn"], autouse=True)
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forks, "context", get_context(request.param))
 
 
 def test_what_it_returns() -> None:
@@ -51,11 +60,13 @@ def test_how_it_fails(work: object, code: int, said: str, capfd: pytest.CaptureF
 
 
 PROGRAM = """
-import signal, time
-from healix_fhir.server.forks import fork
+import signal, sys
+from multiprocessing import get_context
+from healix_fhir.server import forks
+forks.context = get_context(sys.argv[1])
 signal.signal(signal.SIGTERM, lambda *_: None)
-for _ in range(20):
-    process = fork("work", lambda: time.sleep(60))
+for _ in range(int(sys.argv[2])):
+    process = forks.fork("work", signal.pause)
     process.terminate()
     process.join(30)
     assert process.exitcode == -signal.SIGTERM, process.exitcode
@@ -64,7 +75,9 @@ for _ in range(20):
 
 def test_a_signal_at_once() -> None:
     """A fork that is asked to end as soon as it is there ends, though who forked takes the signal otherwise."""
-    subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=120)
+    way = forks.context.get_start_method()
+    times = "20" if way == "fork" else "2"
+    subprocess.run([sys.executable, "-c", PROGRAM, way, times], check=True, timeout=120)
 
 
 def test_its_title() -> None:
