@@ -23,7 +23,7 @@ from psycopg import Connection, IsolationLevel
 from psycopg_pool import ConnectionPool
 
 from healix_fhir.kernel import clock
-from healix_fhir.kernel.database import Row, Statement, Work, transaction
+from healix_fhir.kernel.database import Row, Statement, Work, transaction, watched
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.standby import WHOSE
 
@@ -71,7 +71,9 @@ def _opened(url: str, pool: ConnectionPool[Connection[Row]], replica: str) -> Co
         with pool.connection() as primary:
             reached, whose = _single(primary, _NOW), primary.execute(WHOSE).fetchone()
         with suppress(psycopg.Error):
-            connection = psycopg.connect(replica, autocommit=True, application_name=NAME, connect_timeout=CONNECT)
+            connection = psycopg.connect(
+                watched(replica), autocommit=True, application_name=NAME, connect_timeout=CONNECT
+            )
             try:
                 if connection.execute(WHOSE).fetchone() == whose and _caught_up(connection, reached):
                     return connection
@@ -80,7 +82,7 @@ def _opened(url: str, pool: ConnectionPool[Connection[Row]], replica: str) -> Co
                 raise
             connection.close()
         log.warning("the standby is not there, or behind: an export reads the primary")
-    return psycopg.connect(url, autocommit=True, application_name=NAME)
+    return psycopg.connect(watched(url), autocommit=True, application_name=NAME)
 
 
 def _caught_up(standby: Connection[Row], reached: str) -> bool:

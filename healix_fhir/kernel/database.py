@@ -10,7 +10,8 @@ Results are read in binary form: `bytea` arrives as `bytes` without decoding.
 
 A new connection that is not answered is given up after ten seconds, for every way to connect and for child processes,
 hence by the environment: psycopg's 130 seconds would keep the few threads of a pool that connect, and all who wait for
-it, though the database answers others.
+it, though the database answers others. One whose other end went away without a word is given up after a minute
+(`watched`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import msgspec
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, Connection, RawCursor
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg.pq import Format
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -43,6 +45,10 @@ CONNECT = "PGCONNECT_TIMEOUT"
 """What libpq and psycopg are told by how many seconds a new connection may take, where its URL does not say it."""
 
 os.environ.setdefault(CONNECT, "10")
+WATCHED = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 30_000}
+"""How a line is watched: seconds of silence until the other end is asked whether it is there, seconds between such
+questions and their number, and milliseconds until what was sent and not received is given up.
+"""
 BINARY = Format.BINARY
 
 metadata = MetaData()
@@ -241,6 +247,25 @@ _CUT_OFF = ("08", "57P")
 """How the SQLSTATEs begin of connections that fail, and of what PostgreSQL tells those that it ends connections of."""
 
 
+def watched(url: str) -> str:
+    """The URL or connection string of a database with what ends connections to a machine that is gone, where it does
+    not say that itself; it means nothing on a socket of this machine.
+
+    Else who waits for an answer would wait a quarter of an hour, and who listens for notifications, two.
+    Spec: PostgreSQL 18, 34.1.2; tcp(7)
+    """
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.Error:
+        return url  # who connects is told what is wrong with it
+    further = [f"{name}={value}" for name, value in WATCHED.items() if name not in given]
+    if not given or not further:
+        return url
+    if "://" in url.partition("=")[0]:
+        return f"{url}{'&' if '?' in url else '?'}{'&'.join(further)}"
+    return " ".join((url, *further))
+
+
 def is_unanswered(error: psycopg.Error) -> bool:
     """Whether the connection was lost, so that what was sent may have been committed all the same.
 
@@ -261,7 +286,8 @@ def open_pool(url: str, *, size: int, seconds: int = 0) -> ConnectionPool[Connec
         if seconds:
             connection.execute(_LIMIT, (f"{seconds}s",))
 
-    return ConnectionPool(url, min_size=1, max_size=size, open=True, kwargs={"autocommit": True}, configure=configure)
+    own = {"autocommit": True}
+    return ConnectionPool(watched(url), min_size=1, max_size=size, open=True, kwargs=own, configure=configure)
 
 
 _LIMIT = "SELECT set_config('statement_timeout', %s, FALSE)"
@@ -283,7 +309,13 @@ async def open_async_pool(
             await connection.execute(_LIMIT, (f"{seconds}s",))
 
     pool: AsyncConnectionPool[AsyncConnection[Row]] = AsyncConnectionPool(
-        url, min_size=1, max_size=size, open=False, timeout=WAIT, kwargs={"autocommit": True}, configure=configure
+        watched(url),
+        min_size=1,
+        max_size=size,
+        open=False,
+        timeout=WAIT,
+        kwargs={"autocommit": True},
+        configure=configure,
     )
     await pool.open(wait=check is None, timeout=30)
     return pool

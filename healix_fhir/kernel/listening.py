@@ -13,6 +13,7 @@ from contextlib import suppress
 import psycopg
 from psycopg import AsyncConnection
 
+from healix_fhir.kernel.database import watched
 from healix_fhir.kernel.log import get_logger
 
 AGAIN = 1.0
@@ -63,7 +64,7 @@ class Listener:
     async def _listen(self) -> None:
         while True:
             try:
-                async with await AsyncConnection.connect(self._url, autocommit=True) as connection:
+                async with await AsyncConnection.connect(watched(self._url), autocommit=True) as connection:
                     await connection.execute(f"LISTEN {self._channel}")
                     self._began()
                     async for notice in connection.notifies():

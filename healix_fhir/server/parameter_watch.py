@@ -15,7 +15,7 @@ from select import select
 import psycopg
 from psycopg import Connection
 
-from healix_fhir.kernel.database import Row, run
+from healix_fhir.kernel.database import Row, run, watched
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.model import custom
 from healix_fhir.store.custom_parameters import CHANNEL, LOCK, generation, load
@@ -54,7 +54,7 @@ class ParameterWatch:
         self._woken.close()
 
     def _connect(self) -> Connection[Row]:
-        connection = psycopg.connect(self._url, autocommit=True)
+        connection = psycopg.connect(watched(self._url), autocommit=True)
         connection.execute(f"LISTEN {CHANNEL}")
         return connection
 

@@ -32,7 +32,7 @@ from healix_fhir.care.calendar import filling, reminding, telling, waiting
 from healix_fhir.care.goals import follow as goals
 from healix_fhir.care.reports import link
 from healix_fhir.kernel import clock, sms
-from healix_fhir.kernel.database import one, open_pool, run, transaction
+from healix_fhir.kernel.database import one, open_pool, run, transaction, watched
 from healix_fhir.kernel.jobs import Task, forget
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.mail import queue as mail
@@ -105,7 +105,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
 
 
 def _analyze(settings: Settings) -> None:
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+    with psycopg.connect(watched(settings.database_url), autocommit=True) as connection:
         log.info("statistics of partitions made", tables=len(refresh(connection)))
 
 
@@ -223,19 +223,19 @@ def _reindex(settings: Settings, run_id: int) -> None:
 
 
 def _sweep(settings: Settings) -> None:
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+    with psycopg.connect(watched(settings.database_url), autocommit=True) as connection:
         removed = run(connection, sweep(open_archive(settings)))
     log.info("archive swept", removed=removed)
 
 
 def _purge(settings: Settings) -> None:
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+    with psycopg.connect(watched(settings.database_url), autocommit=True) as connection:
         removed = purge(connection, open_archive(settings), settings.deleted_studies_kept)
     log.info("deleted images removed for good", removed=removed)
 
 
 def _check(settings: Settings) -> None:
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+    with psycopg.connect(watched(settings.database_url), autocommit=True) as connection:
         checked = sum(1 for _ in check(connection, open_archive(settings), settings.check_mb_per_second << 20))
         found = run(connection, damaged())
     if found:
@@ -247,13 +247,13 @@ def _move(settings: Settings) -> None:
     archive = open_archive(settings)
     if not isinstance(archive, TieredArchive):
         return
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+    with psycopg.connect(watched(settings.database_url), autocommit=True) as connection:
         moved, size = move_old(connection, archive, settings.blob_local_days)
     log.info("old images moved to the object store", moved=moved, bytes=size)
 
 
 def _expire(settings: Settings) -> None:
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+    with psycopg.connect(watched(settings.database_url), autocommit=True) as connection:
         expired = sum(1 for _ in expire(connection, clock.now().date()))
     log.info("studies deleted whose time is over", studies=expired)
 
@@ -267,12 +267,12 @@ def _sweep_worklist(settings: Settings) -> None:
 
 
 def _sweep_jobs(settings: Settings) -> None:
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+    with psycopg.connect(watched(settings.database_url), autocommit=True) as connection:
         run(connection, one(forget()))
 
 
 def _sweep_errands(settings: Settings) -> None:
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+    with psycopg.connect(watched(settings.database_url), autocommit=True) as connection:
         for statement in (errand_queue.sweep(), commitments.sweep()):
             run(connection, one(statement))
 
@@ -284,7 +284,7 @@ def _sweep_subscriptions(settings: Settings) -> None:
 
 
 def _sweep_access(settings: Settings) -> None:
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+    with psycopg.connect(watched(settings.database_url), autocommit=True) as connection:
         run(connection, access.sweep())
         for statement in (tickets.sweep(), link.sweep(), mail.sweep(), journal.sweep(), reminding.sweep()):
             run(connection, one(statement))

@@ -18,7 +18,7 @@ from dicomweb.workitem.retention import tell_of_restart
 from healix_fhir.kernel import jobs
 from healix_fhir.kernel.audit_sealing import Sealing
 from healix_fhir.kernel.consume import BATCH, drain
-from healix_fhir.kernel.database import Row, open_pool, transaction
+from healix_fhir.kernel.database import Row, open_pool, transaction, watched
 from healix_fhir.kernel.log import get_logger
 from healix_fhir.kernel.outbox import CHANNEL as OUTBOX
 from healix_fhir.kernel.settings import Settings
@@ -141,7 +141,7 @@ def _repeat(url: str, step: Step, halt: threading.Event, channel: str, idle: flo
     """
     while not halt.is_set():
         try:
-            with psycopg.connect(url, autocommit=True) as connection:
+            with psycopg.connect(watched(url), autocommit=True) as connection:
                 connection.execute("SET synchronous_commit = off")  # what a crash undoes comes back from the outbox
                 connection.execute(f"LISTEN {channel}")
                 while not halt.is_set():

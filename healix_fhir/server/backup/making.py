@@ -23,7 +23,7 @@ from dicomweb.archive.blobs import Archive
 from dicomweb.study.integrity import damage_of
 from healix_fhir.kernel import backup_hold, clock
 from healix_fhir.kernel.audit_anchors import NAME as ANCHORS
-from healix_fhir.kernel.database import Row
+from healix_fhir.kernel.database import Row, watched
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.mail.transport import OUTBOX
 from healix_fhir.kernel.settings import Settings
@@ -88,7 +88,7 @@ def take(settings: Settings, archive: Archive, pieces: Pieces, asked: Asked, pro
     Raises Conflict when another is being taken to the same place, or has begun with it, Unavailable when the database,
     the archive or the store is away.
     """
-    with psycopg.connect(settings.database_url, autocommit=True) as connection, _held(connection, asked.place):
+    with psycopg.connect(watched(settings.database_url), autocommit=True) as connection, _held(connection, asked.place):
         pieces.store.begin()
         pieces.require_begun()
         begun = clock.now()
