@@ -26,13 +26,16 @@ def balancing(port: int, ports: Sequence[int]) -> Iterator[str]:
 
 def _run(loop: asyncio.AbstractEventLoop, began: threading.Event, port: int, ports: tuple[int, ...]) -> None:
     turn = 0
+    ends: list[asyncio.StreamWriter] = []
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal turn
         turn += 1
+        ends.append(writer)
         for number in range(len(ports)):
             with suppress(OSError):
                 there = await asyncio.open_connection("127.0.0.1", ports[(turn + number) % len(ports)])
+                ends.append(there[1])
                 await asyncio.gather(_pump(reader, there[1]), _pump(there[0], writer))
                 return
         writer.close()
@@ -41,11 +44,15 @@ def _run(loop: asyncio.AbstractEventLoop, began: threading.Event, port: int, por
     server = loop.run_until_complete(asyncio.start_server(carry, "127.0.0.1", port))
     began.set()
     loop.run_forever()
+    for listener in server.sockets:
+        loop.remove_reader(listener.fileno())
+    loop.run_until_complete(asyncio.sleep(0.01))  # what was accepted just before begins, or it would never be closed
     server.close()
-    left = asyncio.all_tasks(loop)
-    for task in left:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+    while left := asyncio.all_tasks(loop):
+        for end in ends:
+            end.transport.abort()
+        loop.run_until_complete(asyncio.wait(left, timeout=0.1))
+    loop.run_until_complete(asyncio.sleep(0))
     loop.close()
 
 
