@@ -307,5 +307,5 @@ def _value(entry: dict[str, Any]) -> str:
 
 
 def _told(history: Sequence[Operation[Any]]) -> str:
-    begun = min(operation.begun for operation in history)
+    begun = min((operation.begun for operation in history), default=0.0)  # nobody may have got so far
     return "; ".join(f"{one.begun - begun:.3f}-{one.ended - begun:.3f} {one.told}" for one in history)
