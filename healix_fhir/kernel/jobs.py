@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from healix_fhir.kernel.database import Statement
+from healix_fhir.kernel.database import Statement, watched
 from healix_fhir.kernel.log import bound_contextvars, get_logger
 from healix_fhir.kernel.tracing import span
 
@@ -53,7 +53,7 @@ def application(url: str, tasks: Mapping[str, Task], schedules: Mapping[str, str
     """The job application: `tasks` by name (run in threads), `schedules` as cron lines by task name."""
     from procrastinate import App, PsycopgConnector, RetryStrategy
 
-    app = App(connector=PsycopgConnector(conninfo=url, min_size=1, max_size=4))
+    app = App(connector=PsycopgConnector(conninfo=watched(url), min_size=1, max_size=4))
     retry = RetryStrategy(max_attempts=8, exponential_wait=2)
     for name, function in tasks.items():
         scheduled = name in schedules
