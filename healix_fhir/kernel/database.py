@@ -251,7 +251,7 @@ def watched(url: str) -> str:
     """The URL or connection string of a database with what ends connections to a machine that is gone, where it does
     not say that itself; it means nothing on a socket of this machine.
 
-    Else who waits for an answer would wait a quarter of an hour, and who listens for notifications, two.
+    Else who waits for an answer waits a quarter of an hour, and who listens for notifications two hours.
     Spec: PostgreSQL 18, 34.1.2; tcp(7)
     """
     try:
