@@ -387,8 +387,9 @@ def restored(captured: Mapping[str, str | None], conditions: Conditions) -> Work
     return AccessContext(scopes, origin, patient, pat, captured["practitioner"], conditions, person)
 
 
-def internal(name: str) -> AccessContext:
-    """The server's own access, for consumers and commands that act for no caller; audited under `name`."""
-    return AccessContext(
-        scopes=frozenset({Scope(Context.SYSTEM, "*", frozenset(Permission))}), origin=Origin(client=name)
-    )
+def internal(who: str | Origin) -> AccessContext:
+    """The server's own access, for what acts for no caller and is audited under a name of the server's (`who`), and for
+    what the server does beyond the access of a caller, whose origin is audited.
+    """
+    origin = Origin(client=who) if isinstance(who, str) else who
+    return AccessContext(scopes=frozenset({Scope(Context.SYSTEM, "*", frozenset(Permission))}), origin=origin)

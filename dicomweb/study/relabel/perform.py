@@ -27,10 +27,9 @@ from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Statement, Work, transaction
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.outbox import publish
-from smart_auth.access import AccessContext, internal
+from smart_auth.access import internal
 
 CLIENT = "relabel"
-EVERYTHING = internal(CLIENT).scopes
 RELABELLED = "relabelled"
 """The code of what was set aside."""
 GROUP = 200
@@ -113,7 +112,7 @@ def _put(asked: Relabelling, found: There, waiting: Waiting, origin: Origin) -> 
     """
     if (yield from find(asked.id)).state != "asked":
         return False
-    access = AccessContext(EVERYTHING, origin)
+    access = internal(origin)
     both = {asked.study, asked.target}
     studies = sorted(both | waiting.studies)
     rows = yield Statement(_LOCK, (studies,))

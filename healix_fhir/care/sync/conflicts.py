@@ -27,7 +27,7 @@ from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.json import decode
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Method
-from smart_auth.access import AccessContext, internal
+from smart_auth.access import internal
 
 WORD = "sync-conflict"
 LISTED = 200
@@ -130,7 +130,7 @@ def resolve(
 
 def _take(conflict: Conflict, origin: Origin, bases: tuple[str, ...]) -> Work[int]:
     """Make theirs the version of this server; its number, 0 where nothing was and nothing is."""
-    access = AccessContext(internal("").scopes, origin)
+    access = internal(origin)
     if conflict.theirs is None:
         made = Change(Method.DELETE, conflict.type, conflict.id)
     else:

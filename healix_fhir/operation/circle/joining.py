@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from healix_fhir.interaction.accept import change
 from healix_fhir.kernel import clock, ids
 from healix_fhir.kernel.clock import instant
@@ -27,8 +25,6 @@ from smart_auth.person import find_person
 from smart_auth.scope import Permission, parse
 
 CARE_TEAM = "CareTeam"
-NAME = "care"
-"""Under this name the server acts."""
 OFFERING = parse("user/CareTeam.c")
 
 
@@ -85,7 +81,7 @@ def _joined(access: AccessContext, bases: tuple[str, ...], patient: str, practit
     if rows:
         return str(rows[0][0])
     id_ = ids.logical_id()
-    both = msgspec.structs.replace(internal(NAME), origin=access.origin)
+    both = internal(access.origin)
     yield from commit(both, [change(Method.POST, care_team(patient, practitioner), CARE_TEAM, id_, bases)])
     return id_
 

@@ -83,7 +83,7 @@ def _commit(
     uid = f"2.25.{uuid.uuid4().int}"
     before = instance_of(subject.resource) if signature.operation != SIGN else None
     made = change(Method.PUT, _signed(signature, uid, moment), REPORT, id_, bases, subject.version)
-    server = msgspec.structs.replace(internal("reports"), origin=access.origin)
+    server = internal(access.origin)
     trail = _provenance(signature, f"{REPORT}/{id_}", moment)
     members: list[Member] = [
         (access, review(msgspec.structs.replace(made, operation=signature.operation))),

@@ -164,7 +164,7 @@ def _commit(
     review: Review,
 ) -> Work[list[Committed]]:
     """Write order, issues, Provenance and proposals at once; raises the first refusal."""
-    server = msgspec.structs.replace(internal("prescriptions"), origin=access.origin)
+    server = internal(access.origin)
     issues = {logical_id(): issue(signature, finding, answer) for finding, answer in answered}
     named = [f"DetectedIssue/{id_}" for id_ in issues]
     trail = logical_id()

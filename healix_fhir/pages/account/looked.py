@@ -34,7 +34,30 @@ MOST = 500
 """Rows of the trail that one page sums up."""
 LONGEST_NUMBER = 9
 SCOPE = parse("user/AuditEvent.rs user/Practitioner.rs")
-SERVER = ("alerts", "brands", "demo", "devices", "goals", "imaging", "import", "retention")
+SERVER = frozenset(
+    {
+        "alerts",
+        "brands",
+        "definitions",
+        "demo",
+        "devices",
+        "errands",
+        "goals",
+        "healix-break-glass",
+        "healix-calendar",
+        "healix-daily-summary",
+        "healix-subscription",
+        "imaging",
+        "import",
+        "operations",
+        "prescriptions",
+        "purge",
+        "relabel",
+        "reports",
+        "retention",
+        "sync",
+    }
+)
 """Under these names the server's own work stands in the trail."""
 
 

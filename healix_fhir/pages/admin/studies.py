@@ -31,7 +31,7 @@ FORM_LABELS = {
 
 def access(request: Request, session: Session) -> AccessContext:
     """What administrators manage the study store with: every study, under their name in the audit trail."""
-    return AccessContext(internal(STUDIES).scopes, origin(request, session))
+    return internal(origin(request, session))
 
 
 async def listing(site: Site, request: Request, session: Session) -> Response:

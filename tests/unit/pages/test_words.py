@@ -6,7 +6,7 @@ from itertools import chain
 
 import pytest
 
-from healix_fhir.model.definitions import TYPES
+from healix_fhir.model.definitions import PATIENT_COMPARTMENT, TYPES
 from healix_fhir.pages.words import KINDS, OTHER, THINGS, choice, choices
 from smart_auth.oauth.authorize.scopes import CATEGORIES
 from smart_auth.scope import OTHER_SCOPES
@@ -22,7 +22,7 @@ LABS = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
         ("patient/*.cruds", "See, add, change and delete: everything", True),
         ("patient/Goal.c", "Add: goals", True),
         ("user/Goal.rsu", "See and change: goals, of everyone whose record you can see", True),
-        ("patient/NutritionOrder.s", "See: nutrition order", False),
+        ("patient/NutritionOrder.s", "See: diets", False),
         (f"patient/Observation.rs?category={LABS}", "See: laboratory results", False),
         (f"user/Observation.c?category={LABS}", "Add: laboratory results, of everyone whose record you can see", True),
         ("patient/Condition.r?code=a,b", "See: conditions and diagnoses, only with code a or b", False),
@@ -36,9 +36,9 @@ def test_sentences(scope: str, text: str, changes: bool) -> None:
 
 
 def test_every_scope_has_words() -> None:
-    """No scope without data lacks its words, and types are those that there are."""
+    """No scope without data lacks its words, no type of a patient's record either; types are those that there are."""
     assert set(OTHER) == OTHER_SCOPES
-    assert set(THINGS) - {"*"} <= set(TYPES)
+    assert set(PATIENT_COMPARTMENT) <= set(THINGS) - {"*"} <= set(TYPES)
     assert all(choice(f"patient/{name}.r").text for name in TYPES)
     assert set(KINDS) == set(chain(*CATEGORIES.values()))
 

@@ -109,7 +109,7 @@ class Maker:
         count = sum(len(found.resources) for found in gathered.sections.values())
         if not (yield from jobs.complete(begun, document.made, count, (), self._hours)):
             raise OverError
-        server = msgspec.structs.replace(internal("report"), origin=access.origin)
+        server = internal(access.origin)
         yield from commit(
             server,
             [
