@@ -2,26 +2,42 @@
 
 Jobs are procrastinate's, with a queue for each task: a worker asks for those that it knows, and leaves those of a later
 version to its workers, while nodes of both share the database. A job whose worker died is taken up again by `Rescue`,
-so every task must be able to start over or go on from what it has committed.
+so every task must be able to start over or go on from what it has committed. What fails of itself is given up soon,
+what finds a part of the server away goes on for a day (`pause`).
+
+See docs/decisions/0198-what-ends-a-job.md
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import psycopg
 
-from healix_fhir.kernel.database import Statement, watched
+from healix_fhir.kernel.database import Statement, is_unanswered, watched
+from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.log import bound_contextvars, get_logger
+from healix_fhir.kernel.refusal import is_of_the_statement
 from healix_fhir.kernel.tracing import span
 
 if TYPE_CHECKING:
-    from procrastinate import App
+    from procrastinate import App, JobContext
+    from procrastinate.worker import Worker
 
 HEARTBEAT = 5.0
 STALLED = 15.0
+UNTOLD = 60.0
+"""Seconds after which a job that has ended here and is still under way for the database was never told of."""
+FAILURES = 8
+"""A job that fails of itself is given up from so many tries on: after eight minutes;"""
+PASSES = 300
+"""one that found the database lost, a store away or no room, from so many on: after hours, or a day."""
+LONGEST, LONGEST_LOST = 300.0, 60.0
+"""Seconds between two tries at most; after the database was lost, which is there again when a job can be taken up."""
+PASSING = frozenset({Category.UNAVAILABLE, Category.FULL})
 KEPT = 7
 """Days for which jobs that are done can still be looked at; those that failed stay."""
 
@@ -51,17 +67,44 @@ def enqueue(
 
 def application(url: str, tasks: Mapping[str, Task], schedules: Mapping[str, str]) -> App:
     """The job application: `tasks` by name (run in threads), `schedules` as cron lines by task name."""
-    from procrastinate import App, PsycopgConnector, RetryStrategy
+    from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
+    from procrastinate.jobs import Job
+
+    class Retry(BaseRetryStrategy):
+        def __init__(self, *, recurs: bool) -> None:
+            self._recurs = recurs
+
+        def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+            seconds = pause(exception, job.attempts, recurs=self._recurs)
+            return None if seconds is None else RetryDecision(retry_in={"seconds": int(seconds)})
 
     app = App(connector=PsycopgConnector(conninfo=watched(url), min_size=1, max_size=4))
-    retry = RetryStrategy(max_attempts=8, exponential_wait=2)
     for name, function in tasks.items():
         scheduled = name in schedules
-        told = _told(name, function)
+        told, retry = _told(name, function), Retry(recurs=scheduled)
         task = app.task(name=name, queue=name, retry=retry)(_without_timestamp(told) if scheduled else told)
         if scheduled:
             app.periodic(cron=schedules[name])(task)
     return app
+
+
+def passes(error: BaseException) -> bool:
+    """Whether a job ended by no fault of its own: the database or a store is away, or one of them has no room."""
+    if isinstance(error, HealixError):
+        return error.category in PASSING
+    return isinstance(error, psycopg.Error) and not is_of_the_statement(error)
+
+
+def pause(error: BaseException, tries: int, *, recurs: bool) -> float | None:
+    """Seconds until a job is tried again which `error` has ended, after `tries` others; None: it is given up.
+
+    What recurs has a next time, and is not tried for a day.
+    """
+    passing = passes(error)
+    if tries >= (PASSES if passing and not recurs else FAILURES):
+        return None
+    lost = isinstance(error, psycopg.Error) and is_unanswered(error)
+    return min(2.0 ** (tries + 1), LONGEST_LOST if lost else LONGEST)
 
 
 def _told(name: str, function: Task) -> Task:
@@ -85,19 +128,43 @@ def _without_timestamp(function: Task) -> Task:
 
 
 class Rescue:
-    """Gives the jobs of dead workers back to the queue.
+    """Gives jobs back to the queue that nobody does: those of dead workers, and those that the worker of this process
+    has ended without the database being told of it, as the connection was lost just then.
 
-    When the database's clock was set ahead every worker seems to be dead until its next sign of life: nobody is taken
-    for dead then.
+    That is no failure of theirs: it is not counted as one. When the database's clock was set ahead every worker seems
+    to be dead until its next sign of life: nobody is taken for dead then.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._ahead: float | None = None
         self._rests = 0.0
+        self._worker: int | None = None
+        self._ended: dict[int, float] = {}
 
-    async def look(self) -> int:
-        """Look once; returns how many jobs were given back."""
+    async def around(self, do: Callable[[], Awaitable[Any]], context: JobContext, worker: Worker) -> Any:
+        """Do a job and note its end: a middleware of the worker of this process."""
+        number = context.job.id or 0
+        self._worker = worker.worker_id
+        self._ended.pop(number, None)
+        try:
+            return await do()
+        finally:
+            self._ended[number] = monotonic()
+
+    async def look(self) -> list[str]:
+        """Look once; returns the tasks of the jobs that were given back.
+
+        Raises OperationalError where the database does not answer.
+        """
+        from procrastinate.exceptions import ConnectorException
+
+        try:
+            return await self._look()
+        except ConnectorException as error:
+            raise psycopg.OperationalError("the queue of jobs cannot be reached") from error
+
+    async def _look(self) -> list[str]:
         (row,) = await self._app.connector.execute_query_all_async(
             "SELECT extract(epoch FROM now())::float8 AS seconds"
         )
@@ -107,11 +174,23 @@ class Rescue:
             self._rests = moment + STALLED
         self._ahead = ahead
         if moment < self._rests:
-            return 0
-        stalled = list(await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED))
-        for job in stalled:
-            await self._app.job_manager.retry_job(job)
-        return len(stalled)
+            return []
+        long_ago = [number for number, when in self._ended.items() if moment - when > UNTOLD]
+        rows = await self._app.connector.execute_query_all_async(
+            _GIVE_BACK, seconds=STALLED, worker=self._worker, ended=long_ago
+        )
+        for number in long_ago:
+            del self._ended[number]
+        return [row["task_name"] for row in rows]
+
+
+_GIVE_BACK = """UPDATE procrastinate_jobs j SET status = 'todo', scheduled_at = now()
+  WHERE j.status = 'doing' AND (j.worker_id IS NULL
+    OR EXISTS (SELECT FROM procrastinate_workers w
+               WHERE w.id = j.worker_id AND w.last_heartbeat < now() - make_interval(secs => %(seconds)s))
+    OR j.worker_id = %(worker)s AND j.id = ANY(%(ended)s))
+  RETURNING j.task_name"""
+"""One statement, so that of two who look at once one gives a job back, and none that has been taken up meanwhile."""
 
 
 def forget() -> Statement:

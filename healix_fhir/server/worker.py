@@ -114,6 +114,7 @@ async def _jobs(settings: Settings, pool: ConnectionPool[Connection[Row]], stop:
         log.warning("the search index is not whole and is written anew", run=renewed.id, total=renewed.total)
     known = tasks(settings)
     app = jobs.application(settings.database_url, known, SCHEDULES)
+    rescue = jobs.Rescue(app)
     async with app.open_async():
         worker = asyncio.create_task(
             app.run_worker_async(
@@ -123,16 +124,18 @@ async def _jobs(settings: Settings, pool: ConnectionPool[Connection[Row]], stop:
                 update_heartbeat_interval=jobs.HEARTBEAT,
                 stalled_worker_timeout=jobs.STALLED,
                 shutdown_graceful_timeout=20,
+                worker_middleware=[rescue.around],
             )
         )
-        rescue = jobs.Rescue(app)
         while not stop.is_set() and not worker.done():
-            count = await rescue.look()
-            if count:
-                log.warning("jobs of a dead worker taken up again", count=count)
+            given_back = await rescue.look()
+            if given_back:
+                log.warning("jobs that nobody does are taken up again", tasks=given_back)
             await asyncio.wait({asyncio.ensure_future(stop.wait()), worker}, timeout=jobs.HEARTBEAT)
         worker.cancel()
-        await asyncio.gather(worker, return_exceptions=True)
+        (ended,) = await asyncio.gather(worker, return_exceptions=True)
+    if not stop.is_set():  # it ends of itself where one of its own connections is lost, and has told the log which
+        raise psycopg.OperationalError("the queue of jobs has lost its connection") from ended
 
 
 def _repeat(url: str, step: Step, halt: threading.Event, channel: str, idle: float) -> None:

@@ -114,6 +114,7 @@ def _retried(id_: int, who: Origin) -> Work[None]:
     if not rows:
         raise _none()
     yield Statement("SELECT procrastinate_retry_job_v2(%s, now(), NULL, NULL, NULL)", (id_,))
+    yield Statement("UPDATE procrastinate_jobs SET attempts = 0 WHERE id = %s", (id_,))  # or one more try were the last
     yield record([AuditRow(who, "U", "job", entity=f"job/{id_}", query=rows[0][0])])
 
 

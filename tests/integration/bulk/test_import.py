@@ -5,6 +5,7 @@ Spec: SMART on FHIR, bulk-import (2020 draft), import.md
 
 from __future__ import annotations
 
+import errno
 import gzip
 import http.client
 import json
@@ -23,6 +24,7 @@ from healix_fhir.bulk.store import LocalStore
 from healix_fhir.bulk.sweep import sweep
 from healix_fhir.kernel.database import open_pool
 from healix_fhir.server.importing import bulk
+from healix_fhir.server.importing.fetch import fetch
 from healix_fhir.server.importing.lanes import Lanes
 from healix_fhir.server.importing.report import Place
 from healix_fhir.server.importing.sources import LOOK
@@ -292,6 +294,21 @@ def test_a_file_that_is_cut_off(server: LiveServer, client: httpx.Client, files:
     files.cut = set()
     work(server)
     assert counts(client.get(job).json()) == [50]
+
+
+class Full:
+    """A file on a disk without room."""
+
+    def write(self, data: bytes, /) -> None:
+        """Fail as the disk does."""
+        raise OSError(errno.ENOSPC, f"no room for {len(data)} bytes")
+
+
+def test_no_room_for_a_file(files: Files) -> None:
+    """A disk that is full while a file is fetched is not taken for a failure of the server that it comes from."""
+    files.bodies = {"/p": lines({"resourceType": "Patient", "id": "room"})}
+    with pytest.raises(OSError, match="no room"):
+        fetch(f"{files.url}/p", Full(), most=1 << 20, allow_private=True, check=lambda: None)
 
 
 def test_half_an_upload(server: LiveServer, client: httpx.Client) -> None:

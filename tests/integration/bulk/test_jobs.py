@@ -194,6 +194,34 @@ def _away(*_: object) -> Any:
     raise HealixError(Category.UNAVAILABLE, "away")
 
 
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(HealixError(Category.FULL, "full"), 507), (RuntimeError("a bug"), 500)],
+    ids=["no room", "of itself"],
+)
+def test_a_failure_that_stays(
+    server: LiveServer,
+    client: httpx.Client,
+    look: Connection[Row],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    status: int,
+) -> None:
+    """What another try would only do again ends a job sooner: its client is told within a minute."""
+
+    def fail(*_: object) -> Any:
+        raise error
+
+    job = begun(client, "/fhir/$export?_type=Patient")
+    monkeypatch.setattr(LocalStore, "make", fail)
+    for _ in range(starts.FAILURES - 1):
+        with pytest.raises(type(error)):
+            work(server)
+    assert state(look, job) == "running"
+    work(server)
+    assert client.get(job).status_code == status
+
+
 @pytest.mark.spec("Bulk Data Access 2.0.0 export.html#response---complete-status")
 def test_signed_links(database_url: str, tmp_path: Path) -> None:
     """Links signed by setting open their file alone, without a token, until they expire or the job is revoked."""

@@ -160,9 +160,9 @@ def test_a_failed_job_is_tried_again(database_url: str, pool: Pool, monkeypatch:
 
     administering(database_url, use)
     with pool.connection() as connection:
-        states = connection.execute("SELECT DISTINCT status::text FROM procrastinate_jobs").fetchall()
+        states = connection.execute("SELECT DISTINCT status::text, attempts FROM procrastinate_jobs").fetchall()
         said = connection.execute("SELECT account, entity, query FROM audit_event WHERE subtype = 'job'").fetchall()
-    assert states == [("todo",)]
+    assert states == [("todo", 0)]  # with all its tries before it
     assert said == [("root", f"job/{number}", "sms.send")]
 
 

@@ -8,17 +8,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import psycopg
 import pytest
 import structlog
+from procrastinate.exceptions import ConnectorException
 from psycopg import Connection
 
 from healix_fhir.kernel import jobs
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.database import Row, Statement, Work, one, run
 from healix_fhir.kernel.outbox import ATTEMPTS, Event, publish
-from tests.support.serve import wait_until
+from tests.support.serve import PATIENCE, wait_until
 
 WORKER = """
 import asyncio, sys, time
@@ -87,14 +89,65 @@ def test_job_of_a_transaction_that_fails(database_url: str) -> None:
 def test_living_jobs_are_left_alone(database_url: str) -> None:
     """Rescue finds nothing where no worker has died."""
 
-    async def rescue() -> int:
+    async def rescue() -> list[str]:
         app = jobs.application(database_url, {"work": print}, {})
         async with app.open_async():
             return await jobs.Rescue(app).look()
 
     with psycopg.connect(database_url) as connection:
         run(connection, statement(jobs.enqueue("work")))
-    assert asyncio.run(rescue()) == 0
+    assert asyncio.run(rescue()) == []
+
+
+def test_a_dead_workers_job_is_given_back_once(connection: Connection[Row], database_url: str) -> None:
+    """Of two workers that see it at once one gives it back; that its worker died is no failure of the job."""
+
+    async def rescued() -> list[list[str]]:
+        app = jobs.application(database_url, {"work": print}, {})
+        async with app.open_async():
+            return list(await asyncio.gather(jobs.Rescue(app).look(), jobs.Rescue(app).look()))
+
+    with connection:
+        run(connection, statement(jobs.enqueue("work")))
+        connection.execute("UPDATE procrastinate_jobs SET status = 'doing', attempts = 7")
+        assert sorted(asyncio.run(rescued())) == [[], ["work"]]
+        assert connection.execute("SELECT status::text, attempts FROM procrastinate_jobs").fetchall() == [("todo", 7)]
+
+
+def test_a_job_whose_end_was_not_told_is_done_again(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the connection is lost when a job has ended, it is under way for the database, and nobody does it."""
+    done: list[str] = []
+
+    async def work() -> list[list[str]]:
+        app = jobs.application(database_url, {"work": lambda: done.append("once")}, {})
+        rescue = jobs.Rescue(app)
+        finish, lost, told = app.job_manager.finish_job, asyncio.Event(), asyncio.Event()
+
+        async def lose(*arguments: Any, **named: Any) -> None:
+            if not lost.is_set():
+                lost.set()
+                raise ConnectorException
+            await finish(*arguments, **named)
+            told.set()
+
+        monkeypatch.setattr(app.job_manager, "finish_job", lose)
+        async with app.open_async():
+            around: dict[str, Any] = {"worker_middleware": [rescue.around], "fetch_job_polling_interval": 0.1}
+            worker = asyncio.create_task(app.run_worker_async(install_signal_handlers=False, **around))
+            await asyncio.wait_for(lost.wait(), PATIENCE)
+            looks = [await rescue.look()]
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(jobs, "monotonic", lambda: monotonic() + jobs.UNTOLD + 1)
+                looks.append(await rescue.look())
+            await asyncio.wait_for(told.wait(), PATIENCE)
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
+        return looks
+
+    with psycopg.connect(database_url) as connection:
+        run(connection, statement(jobs.enqueue("work")))
+    assert asyncio.run(work()) == [[], ["work"]]
+    assert done == ["once", "once"]
 
 
 def test_jobs_are_left_alone_when_the_clock_was_set_ahead(database_url: str) -> None:
@@ -104,12 +157,12 @@ def test_jobs_are_left_alone_when_the_clock_was_set_ahead(database_url: str) -> 
         app = jobs.application(database_url, {"work": print}, {})
         async with app.open_async():
             rescue = jobs.Rescue(app)
-            counts = [await rescue.look()]
+            counts = [len(await rescue.look())]
             await app.connector.execute_query_async("UPDATE procrastinate_jobs SET status = 'doing'")
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(jobs, "monotonic", lambda: monotonic() - 1800)
-                counts.append(await rescue.look())
-            return [*counts, await rescue.look()]
+                counts.append(len(await rescue.look()))
+            return [*counts, len(await rescue.look())]
 
     with psycopg.connect(database_url) as connection:
         run(connection, statement(jobs.enqueue("work")))
