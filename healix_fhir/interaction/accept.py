@@ -10,6 +10,7 @@ from typing import Any
 from healix_fhir.interaction import calendars, documents
 from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
 from healix_fhir.kernel.ids import is_logical_id
+from healix_fhir.kernel.in_step import Stages, whole
 from healix_fhir.model.definitions import TYPE_ID
 from healix_fhir.model.search_parameter import Defined
 from healix_fhir.model.subset import is_subsetted
@@ -74,6 +75,18 @@ def change(
     """The change that stores `resource` (of the right type) under `id_`. Raises Invalid with every issue found, or
     Unprocessable for an update with a part of a resource, and for a search parameter or a Consent that cannot be used.
     """
+    return whole(changing(method, resource, type_name, id_, bases, if_match))
+
+
+def changing(
+    method: Method,
+    resource: dict[str, Any],
+    type_name: str,
+    id_: str,
+    bases: tuple[str, ...],
+    if_match: int | None = None,
+) -> Stages[Change]:
+    """Make such a change in two stages: the resource is checked, then indexed."""
     resource["id"] = id_
     check(resource, type_name)
     if method is Method.PUT and is_subsetted(resource):
@@ -82,6 +95,7 @@ def change(
         )
     if type_name == BUNDLE:
         documents.check(resource)
+    yield
     rows = indexed(resource, type_name, bases)
     return Change(method, type_name, id_, resource, rows, if_match, defines=definitions_of(resource, type_name))
 

@@ -36,17 +36,21 @@ from healix_fhir.interaction.writing import Writing
 from healix_fhir.kernel.audit import AUDIT_EVENT
 from healix_fhir.kernel.database import Row, Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.in_step import Stages, whole
 from healix_fhir.kernel.standby import Standby
 from healix_fhir.search.match import Match
 from healix_fhir.search.searched import Searched
 from healix_fhir.store.keys import server_key
 from healix_fhir.store.reader import Reader
+from healix_fhir.store.stored import Change
 from smart_auth.access import AccessContext
 from smart_auth.break_glass import DEFAULT, Terms
 from smart_auth.patients import remember
 
 T = TypeVar("T")
 SEARCH_SECONDS = 10.0
+SMALL = 16 * 1024
+"""Up to here resources are made in step with those that are written with them (kernel/in_step.py)."""
 LARGE = 256 * 1024
 """Bodies above this are parsed in a thread, so that the event loop goes on serving others."""
 
@@ -111,11 +115,8 @@ class Interactions:
     ) -> Written:
         """Store a new resource under an id that the server makes; or give the one that `if_none_exist` matches."""
         if if_none_exist is None:
-            if len(body) > LARGE:
-                made = await asyncio.to_thread(create, access, type_name, body, self.bases)
-            else:
-                made = create(access, type_name, body, self.bases)
-            return await self.writing.write(access, made)
+            made = create(access, type_name, body, self.bases)
+            return await self.writing.write(access, await _begun(body, made))
         return await self.writing.one(access, create_if_none(access, type_name, body, if_none_exist))
 
     async def update(
@@ -132,12 +133,8 @@ class Interactions:
 
         PreconditionFailed against `if_match`, or with `only_new` when there is a resource already.
         """
-        return await self.writing.write(
-            access,
-            await _off_loop(
-                body, lambda: update(access, type_name, id_, body, self.bases, if_match, only_new=only_new)
-            ),
-        )
+        made = update(access, type_name, id_, body, self.bases, if_match, only_new=only_new)
+        return await self.writing.write(access, await _begun(body, made))
 
     async def update_where(
         self,
@@ -351,6 +348,13 @@ class Interactions:
                 except HealixError as error:
                     answers.append(error)
         return answers
+
+
+async def _begun(body: bytes, work: Stages[Change]) -> Change | Stages[Change]:
+    """`work`, or what it makes where its body is too large to hold up those that are written with it."""
+    if len(body) <= SMALL:
+        return work
+    return await _off_loop(body, lambda: whole(work))
 
 
 async def _off_loop(body: bytes, work: Callable[[], T]) -> T:

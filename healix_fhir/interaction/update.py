@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import msgspec
 
-from healix_fhir.interaction.accept import change, known_type, of_type, with_id
+from healix_fhir.interaction.accept import changing, known_type, of_type, with_id
 from healix_fhir.kernel.errors import Category, invalid
 from healix_fhir.kernel.ids import is_logical_id
+from healix_fhir.kernel.in_step import Stages
 from healix_fhir.model.json import decode
 from healix_fhir.store.stored import Change, Method
 from smart_auth.access import AccessContext
@@ -25,8 +26,8 @@ def update(
     if_match: int | None,
     *,
     only_new: bool = False,
-) -> Change:
-    """The change to commit; with `only_new` (If-None-Match: *) it makes nothing but a new resource.
+) -> Stages[Change]:
+    """Make the change to commit; with `only_new` (If-None-Match: *) it makes nothing but a new resource.
 
     Raises NotFound for an unknown type, Forbidden, or Invalid.
     """
@@ -37,5 +38,6 @@ def update(
     resource = decode(body)
     of_type(resource, type_name)
     with_id(resource, id_)
-    made = change(Method.PUT, resource, type_name, id_, bases, if_match)
+    yield
+    made = yield from changing(Method.PUT, resource, type_name, id_, bases, if_match)
     return msgspec.structs.replace(made, if_absent=Category.PRECONDITION_FAILED) if only_new else made

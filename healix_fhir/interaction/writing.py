@@ -20,6 +20,7 @@ from healix_fhir.interaction.settle import MULTIPLE, SINGLE
 from healix_fhir.interaction.wanted import Wanted
 from healix_fhir.kernel.database import Row, atransaction, is_unanswered
 from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.in_step import Stages, whole
 from healix_fhir.store.commit import commit
 from healix_fhir.store.stored import Change, Committed
 from healix_fhir.store.writer import Writer
@@ -72,21 +73,22 @@ class Writing:
         assert done.stored is not None
         return Written(done.stored, done.created, done.changed)
 
-    async def write(self, access: AccessContext, made: Change) -> Written:
-        """Make a change that leaves a resource."""
+    async def write(self, access: AccessContext, made: Change | Stages[Change]) -> Written:
+        """Make a change that leaves a resource. Raises what its stages do."""
         done = await self.commit(access, made)
         assert done.stored is not None
         return Written(done.stored, done.created, done.changed)
 
-    async def commit(self, access: AccessContext, made: Change) -> Committed:
-        """Make a change."""
+    async def commit(self, access: AccessContext, made: Change | Stages[Change]) -> Committed:
+        """Make a change. Raises what its stages do."""
         review = self._reviewer.review(access)
         if review is unreviewed:
             return await self._writer.write(access, made)
-        return await self.judging.run(lambda: self._commit_reviewed(access, made, review))
+        change = made if isinstance(made, Change) else whole(made)
+        return await self.judging.run(lambda: self._commit_reviewed(access, change, review))
 
-    async def _commit_reviewed(self, access: AccessContext, made: Change, review: Review) -> Committed:
-        passed = await asyncio.to_thread(review, made)
+    async def _commit_reviewed(self, access: AccessContext, change: Change, review: Review) -> Committed:
+        passed = await asyncio.to_thread(review, change)
         if passed.patch is None:
             return await self._writer.write(access, passed)
         # what a patch makes is reviewed while it is locked: not in the writer's group, which would wait for it

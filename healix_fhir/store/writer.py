@@ -1,13 +1,14 @@
 """Single writes of one web process: independent changes that arrive together share one transaction (group commit).
 
-Each change is made or refused by itself. When the database refuses the whole group, its members are tried again one by
-one, so that nobody suffers from another's change; but not when it is lost, for it may have made them before. New
-resources alone, of nearly all types, need no transaction block: one statement writes them all.
+Each change is made or refused by itself. Changes that are not worked out yet are when their group leaves, in step
+(kernel/in_step.py). When the database refuses the whole group, its members are tried again one by one, so that nobody
+suffers from another's change; but not when it is lost, for it may have made them before. New resources alone, of nearly
+all types, need no transaction block: one statement writes them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 from psycopg import AsyncConnection
 from psycopg import Error as DatabaseError
@@ -16,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from healix_fhir.kernel.coalesce import Coalescer
 from healix_fhir.kernel.database import Lent, Row, arun, atransaction, is_unanswered
 from healix_fhir.kernel.errors import HealixError
+from healix_fhir.kernel.in_step import Stages, in_step
 from healix_fhir.store import known_texts
 from healix_fhir.store.commit import Member, commit_each
 from healix_fhir.store.stored import Change, Committed, Method
@@ -29,6 +31,7 @@ COMPANY = 8
 BY_SEVERAL = frozenset({"Appointment", "MedicationDispense", "RelatedPerson"})
 """Types whose rows are not all that is written with them."""
 
+Asked = tuple[AccessContext, Change | Stages[Change]]
 Outcome = Committed | HealixError | DatabaseError
 
 
@@ -37,20 +40,24 @@ class Writer:
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Row]]) -> None:
         self._pool = pool
-        self._coalescer: Coalescer[Member, Committed] = Coalescer(
+        self._coalescer: Coalescer[Asked, Committed] = Coalescer(
             self._answer, limit=LIMIT, flights=FLIGHTS, company=COMPANY
         )
 
-    def write(self, access: AccessContext, change: Change) -> Awaitable[Committed]:
-        """Make one change; durable on return. Raises what `store.commit.commit` does."""
+    def write(self, access: AccessContext, change: Change | Stages[Change]) -> Awaitable[Committed]:
+        """Make one change; durable on return. Raises what its stages do, and `store.commit.commit`."""
         return self._coalescer.ask((access, change))
 
-    async def _answer(self, members: Sequence[Member]) -> list[Committed | Exception]:
-        outcomes: dict[int, Outcome] = {}
+    async def _answer(self, asked: Sequence[Asked]) -> list[Committed | Exception]:
+        made = _made([change for _, change in asked])
+        outcomes: dict[int, Committed | Exception] = {
+            n: one for n, one in enumerate(made) if isinstance(one, Exception)
+        }
+        members = {n: (asked[n][0], one) for n, one in enumerate(made) if isinstance(one, Change)}
         for group in _rounds(members):
             results = await self._group([members[n] for n in group])
             outcomes |= dict(zip(group, results, strict=True))
-        return [outcomes[n] for n in range(len(members))]
+        return [outcomes[n] for n in range(len(asked))]
 
     async def _group(self, members: Sequence[Member]) -> Sequence[Outcome]:
         try:
@@ -77,11 +84,17 @@ def _needs_one_statement(change: Change) -> bool:
     return change.method is Method.POST and not change.defines and change.type not in BY_SEVERAL
 
 
-def _rounds(members: Sequence[Member]) -> list[list[int]]:
+def _made(changes: Sequence[Change | Stages[Change]]) -> list[Change | Exception]:
+    """The changes, in order, or why there is none."""
+    made = iter(in_step([one for one in changes if not isinstance(one, Change)]))
+    return [one if isinstance(one, Change) else next(made) for one in changes]
+
+
+def _rounds(members: Mapping[int, Member]) -> list[list[int]]:
     """The members' numbers in groups in which no resource occurs twice, in order of arrival."""
     rounds: list[list[int]] = []
     seen: dict[tuple[str, str], int] = {}
-    for n, (_, change) in enumerate(members):
+    for n, (_, change) in members.items():
         turn = seen.get((change.type, change.id), 0)
         seen[change.type, change.id] = turn + 1
         if turn == len(rounds):

@@ -8,14 +8,18 @@ from typing import Any
 import psycopg
 import pytest
 
+from healix_fhir.interaction import accept
 from healix_fhir.interaction.result import Written
-from healix_fhir.interaction.service import Interactions
+from healix_fhir.interaction.service import SMALL, Interactions
 from healix_fhir.kernel.database import arun
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.model.json import decode
+from healix_fhir.search.extract import extract
 from healix_fhir.store.commit import commit_each
+from healix_fhir.store.index import IndexRows
 from healix_fhir.store.stored import Method
 from healix_fhir.store.writer import Writer
-from tests.support.fhir_server import SYSTEM, Pool, body, change, of_patient, put, rows, serve
+from tests.support.fhir_server import SYSTEM, Pool, body, change, of_patient, put, rows, serve, with_scope
 from tests.support.query_recorder import query_recorder
 from tests.support.resources import observation, patient
 
@@ -82,6 +86,70 @@ def test_a_refused_member_does_not_spoil_its_group(pool: Pool, database_url: str
     assert isinstance(refused, HealixError)
     assert refused.category is Category.FORBIDDEN
     assert all(isinstance(written, Written) for written in (first, *others))
+
+
+def test_each_of_a_group_gets_its_own_answer(pool: Pool, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resources are made in step: whatever is wrong with one, or with who sends it, is told to its caller alone,
+    and each of the others is stored and audited as what its own caller sent.
+    """
+    put(pool, patient(), "p")
+    put(pool, patient(), "q")
+    of_p, of_q, reader = of_patient(pool, "p"), of_patient(pool, "q"), with_scope("system/Observation.r")
+
+    def broken(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) -> IndexRows:
+        if resource.get("status") == "amended":
+            raise KeyError("a mistake of ours")
+        return extract(resource, type_name, bases)
+
+    monkeypatch.setattr(accept, "extract", broken)
+    sent = [
+        (of_p, "Observation", body(observation("Patient/p"))),
+        (SYSTEM, "Observation", b'{"resourceType":'),
+        (SYSTEM, "Observation", body(observation(), status="no such status")),
+        (SYSTEM, "Observation", body(patient())),
+        (SYSTEM, "Nothing", body(patient())),
+        (reader, "Observation", b'{"resourceType":'),  # who may not create is not told what is wrong with the body
+        (of_p, "Observation", body(observation("Patient/q"))),
+        (SYSTEM, "Observation", body(observation(), status="amended")),
+        (of_q, "Observation", body(observation("Patient/q"), note=[{"text": "n" * SMALL}])),
+        (SYSTEM, "Patient", body(patient())),
+    ]
+
+    async def use(server: Interactions) -> list[object]:
+        return list(await asyncio.gather(*(server.create(*one) for one in sent), return_exceptions=True))
+
+    answers = serve(database_url, use)
+    told = [answer.category if isinstance(answer, HealixError) else type(answer) for answer in answers]
+    assert told == [
+        Written, Category.INVALID, Category.INVALID, Category.INVALID, Category.NOT_FOUND, Category.FORBIDDEN,
+        Category.FORBIDDEN, KeyError, Written, Written,
+    ]  # fmt: skip
+    made = [one.stored for one in answers if isinstance(one, Written)]
+    audited = rows(pool, "SELECT client, entity FROM audit_event WHERE action = 'C' AND entity NOT IN"
+                         " ('Patient/p', 'Patient/q')")  # fmt: skip
+    clients = ["app of p", "app of q", SYSTEM.origin.client]
+    assert set(audited) == {(who, f"{one.type}/{one.id}") for who, one in zip(clients, made, strict=True)}
+    assert [decode(one.body)["resourceType"] for one in made] == ["Observation", "Observation", "Patient"]
+    assert [decode(one.body)["subject"]["reference"] for one in made[:2]] == ["Patient/p", "Patient/q"]
+    assert rows(pool, "SELECT count(*) FROM resource") == [(5,)]
+
+
+def test_nothing_is_made_for_who_has_gone(pool: Pool, database_url: str) -> None:
+    """Of a group that has not left yet, what a caller sent who is gone by then is not stored; the others' is."""
+
+    async def use(server: Interactions) -> list[object]:
+        sent = [
+            asyncio.create_task(server.create(SYSTEM, "Observation", body(observation("Patient/p")))) for _ in range(3)
+        ]
+        await asyncio.sleep(0)  # all have asked, and leave in the loop's next tick
+        sent[1].cancel()
+        return list(await asyncio.gather(*sent, return_exceptions=True))
+
+    first, gone, last = serve(database_url, use)
+    assert isinstance(gone, asyncio.CancelledError)
+    assert isinstance(first, Written)
+    assert isinstance(last, Written)
+    assert {id_ for (id_,) in rows(pool, "SELECT id FROM resource")} == {first.stored.id, last.stored.id}
 
 
 def test_a_group_that_the_database_refuses_is_tried_singly(pool: Pool, database_url: str) -> None:
