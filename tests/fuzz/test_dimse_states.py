@@ -231,12 +231,15 @@ class Conversations(RuleBasedStateMachine):
 
     @rule(study=STUDIES, share=st.floats(0, 0.99), aborts=st.booleans())
     def cut(self, study: int, share: float, aborts: bool) -> None:
-        """A C-STORE of which a part comes, within a PDU or not, before the peer aborts or hangs up."""
+        """A C-STORE of which a part comes, within a PDU or not, before the peer aborts or hangs up.
+
+        Within a PDU the bytes of an abort are bytes of that PDU: so many are never sent that they cannot complete it.
+        """
         named = uid(self.study(study), 1, CUT)
         message = p_data(3, 3, store(named)) + p_data(3, 2, bare(ct(self.study(study), 1, CUT, size=8)))
         with Peer(self.server.dimse_port) as peer:
             peer.associate()
-            peer.send(message[: int(share * len(message))])
+            peer.send(message[: int(share * (len(message) - len(ABORT)))])
             if aborts:
                 peer.send(ABORT)
 
