@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from email.parser import BytesParser
 from email.policy import HTTP
 
 from conformance.check import Check, expect
-from conformance.imaging.image import SIDE
+from conformance.imaging.image import SIDE, new_uid
 from conformance.imaging.storing import stored
 from conformance.target import Answer, Target
 
@@ -152,11 +153,36 @@ def by_uri(target: Target) -> None:
         *("contentType=application/dicom,image/png", f"contentType=application/dicom%3Btransfer-syntax={EXPLICIT}"),
         *(
             "contentType=application/dicom&transferSyntax=none",
+            "contentType=application/dicom&windowCenter=3&windowWidth=4",
             "windowCenter=3",
             "contentType=image/png&charset=x-none",
+            "frameNumber=1",
+            f"presentationSeriesUID={one.series}",
         ),
     ):
         expect(target.ask("GET", f"/dicomweb/wado?{query}&{wrong}").status == 400, f"{wrong} is not refused")
+
+
+def sized_by_uri(target: Target) -> None:
+    """A region is as large as it is in the image, and rows or columns alone keep its shape; a presentation state that
+    is not there is an invalid parameter.
+    """
+    one = stored(target)
+    query = f"requestType=WADO&studyUID={one.study}&seriesUID={one.series}&objectUID={one.instance}"
+    for asked, width, height in (
+        ("region=0.5,0,1,1", 4, 8),
+        ("columns=16", 16, 16),
+        ("rows=4&region=0,0,1,0.5", 8, 4),
+        ("rows=64&columns=16", 16, 16),
+    ):
+        answer = target.ask("GET", f"/dicomweb/wado?{query}&contentType=image/png&{asked}")
+        expect(answer.status == 200, f"{asked} answered {answer.status}")
+        expect(answer.body[16:24] == struct.pack(">LL", width, height), f"{asked} is not {width} by {height}")
+    for wrong in ("region=0.5,0,0.5,1", "region=0,0,1", "rows=0", "rows=x"):
+        expect(target.ask("GET", f"/dicomweb/wado?{query}&{wrong}").status == 400, f"{wrong} is not refused")
+    nowhere = f"presentationSeriesUID={new_uid()}&presentationUID={new_uid()}"
+    status = target.ask("GET", f"/dicomweb/wado?{query}&{nowhere}").status
+    expect(status == 400, f"a presentation state that is not there answered {status}")
 
 
 CHECKS = (
@@ -169,4 +195,5 @@ CHECKS = (
     Check("PS3.18 10.4.1.1.4; PS3.18 8.3.5.2", "thumbnails at each level", thumbnails),
     Check("PS3.18 8.4", "conditional requests", conditional),
     Check("PS3.18 9.4; PS3.18 9.5.1", "the URI service gives picture and object", by_uri),
+    Check("PS3.18 9.5.1; PS3.18 9.5.2", "the URI service sizes pictures and their regions", sized_by_uri),
 )

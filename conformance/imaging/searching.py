@@ -76,6 +76,18 @@ def fuzzy(target: Target) -> None:
     expect(found_uids == [one.study] or "299" in answer.headers.get("warning", ""), "neither found nor warned")
 
 
+def spelled(target: Target) -> None:
+    """The names of parameters that are no attributes, and `true` and `all`, are not case-sensitive: the grammar writes
+    them without `%s`.
+    """
+    one = stored(target)
+    query = f"studies?PatientName=Healix&FuzzyMatching=TRUE&includeField=ALL&Limit=1&StudyInstanceUID={one.study}"
+    answer = target.ask("GET", f"/dicomweb/{query}", headers=JSON)
+    expect(answer.status == 200, f"answered {answer.status}")
+    expect([match[STUDY]["Value"][0] for match in answer.json()] == [one.study], "it is not found")
+    expect("not supported" not in answer.headers.get("warning", ""), "one of them was ignored")
+
+
 def lists(target: Target) -> None:
     """A list of UIDs finds each."""
     one, other = stored(target), Image()
@@ -83,6 +95,18 @@ def lists(target: Target) -> None:
     listed = quote(f"{one.study},{other.study}", safe="")
     found_uids = uids(target, f"studies?StudyInstanceUID={listed}", STUDY)
     expect(set(found_uids) == {one.study, other.study}, "a list with a comma does not find both")
+
+
+def backwards(target: Target) -> None:
+    """Nothing is within a range that ends before it begins, which viewers ask for too."""
+    expect(found(target, "studies?StudyDate=20270101-20261130") == [], "something is found")
+
+
+def unheard(target: Target) -> None:
+    """An attribute that the server has never heard of is not returned, and no reason to refuse the search."""
+    one = stored(target)
+    (match,) = found(target, f"studies?StudyInstanceUID={one.study}&includefield=OfALaterEdition,StudyDescription")
+    expect(match[STUDY]["Value"] == [one.study], "it is not found")
 
 
 def returned(target: Target) -> None:
@@ -143,6 +167,9 @@ CHECKS = (
     Check("PS3.18 8.3.4.1", "attributes match as PS3.4 says", matching),
     Check("PS3.18 8.3.4.2", "names match fuzzily", fuzzy),
     Check("PS3.18 8.3.4.1", "a list of UIDs finds each", lists),
+    Check("PS3.18 8.3.4; PS3.18 8.3.4.2", "parameters are read without regard to case", spelled),
+    Check("PS3.18 8.3.4.1; PS3.4 C.2.2.2.5", "a range that ends before it begins holds nothing", backwards),
+    Check("PS3.18 8.3; PS3.18 8.3.4.3", "unknown attributes are not returned", unheard),
     Check("PS3.18 10.6.3.3; PS3.18 8.3.4.3", "matches have their attributes", returned),
     Check("PS3.18 10.6.3.3", "instances of a study have the attributes of their series", returned_of_a_study),
     Check("PS3.18 8.3.4.4", "limit and offset page through the matches", paging),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +63,9 @@ def claimed(target: Target, uid: str, transaction: str, state: str = "IN PROGRES
 
 def warned(answer: Answer, text: str) -> None:
     """The answer has a Warning header with this text."""
-    expect(text in answer.headers.get("warning", ""), f"Warning does not say: {text}")
+    warning = answer.headers.get("warning", "")
+    expect(text in warning, f"Warning does not say: {text}")
+    expect(re.match(r"299 https?://", warning), "Warning does not name the service")
 
 
 def created(target: Target) -> None:

@@ -5,6 +5,7 @@ Spec: PS3.18 8.3.3, 8.7.5, 8.7.8, 8.8, 10.4.4 and Tables 8.7.3-2 to 8.7.3-5 (202
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -65,6 +66,7 @@ RENDERED_TYPES = frozenset(
 )
 """Spec: PS3.18 Table 8.7.4-1 (2024d)"""
 
+PLUS = re.compile(r"(?<=dicom) (?=json|xml)")
 UTF_8 = frozenset({"*", "utf-8", "utf8", "iso_ir 192"})
 """What callers call it."""
 
@@ -95,9 +97,12 @@ def wanted(request: Request) -> tuple[MediaType, ...]:
 
 
 def listed(request: Request) -> tuple[str, str]:
-    """The lists of what the caller takes, as they are written: of the query parameter and of the header."""
+    """The lists of what the caller takes, as they are written: of the query parameter and of the header.
+
+    A plus that is not escaped is a space in a query, as pages write it, and in the name of a media type there is none.
+    """
     asked = request.query_params.get("accept") if request.scope["query_string"] else None
-    return asked or "", request.headers.get("accept") or ""
+    return PLUS.sub("+", asked) if asked else "", request.headers.get("accept") or ""
 
 
 def accepted_ranges(asked: str, header: str) -> tuple[MediaType, ...]:

@@ -8,14 +8,15 @@ Spec: PS3.18 10.4.1.1.5, 10.4.1.1.6, 10.4.3.3.5, 10.4.3.3.6, 8.7.3.3 (2024d)
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.api.accept import BULK, BULKS, FRAME_TYPE, OCTETS, Offer, acceptable, none_of, not_acceptable, wanted
-from dicomweb.api.conditional import NONE, answer, tag_of
-from dicomweb.api.content import Content, Made, identity
+from dicomweb.api.conditional import NONE, answer, asked_range, is_known, tag_of, unsatisfiable, within
+from dicomweb.api.content import Content, Made, cut, identity, size
 from dicomweb.api.edge import Edge
 from dicomweb.api.frames import Choice, choose, converted, frame_content, location
 from dicomweb.api.related import Part, multipart
@@ -33,6 +34,7 @@ from healix_fhir.kernel.media_types import MediaType
 from smart_auth.access import AccessContext
 
 PARTIAL = {"Warning": '299 Healix "Some of what was asked for cannot be served in the media types accepted"'}
+UNKEPT = {"Cache-Control": "no-store"}
 NO_PIXELS = "there is no such study, series or instance, or no pixel data in it"
 
 
@@ -53,6 +55,8 @@ async def bulk(edge: Edge, request: Request, access: AccessContext) -> Response:
         tag = tag_of(one.key, path, chosen.content_type, str(chosen.parts))
         if not chosen.parts:
             return await answer(edge.archive, request, parts[0].content, chosen.content_type, tag)
+        if len(parts) == 1:
+            return await _as_one_part(edge, request, chosen.kind, parts[0], tag)
         content, content_type = multipart(chosen.kind, parts, tag)
         return await answer(edge.archive, request, content, content_type, tag)
     for offer, _ in acceptable(accepted, BULK):
@@ -60,9 +64,29 @@ async def bulk(edge: Edge, request: Request, access: AccessContext) -> Response:
         part = value_part(edge, one, layout, path)
         if not offer.parts:
             return await answer(edge.archive, request, part.content, OCTETS, tag)
-        content, content_type = multipart(OCTETS, [part], tag)
-        return await answer(edge.archive, request, content, content_type, tag)
+        return await _as_one_part(edge, request, OCTETS, part, tag)
     raise none_of(BULK)
+
+
+async def _as_one_part(edge: Edge, request: Request, kind: str, part: Part, tag: str) -> Response:
+    """A multipart of one value, or of the range of it that is asked for.
+
+    A range is one of the value, as earlier editions have it and clients expect: not of the multipart, of which they
+    could make nothing. Spec: PS3.18 6.5.5.2.1 (2019a)
+    """
+    length = size(part.content)
+    asked = None if length is None or is_known(request, tag) else asked_range(request, tag)
+    if length is None or asked is None:
+        content, content_type = multipart(kind, [part], tag)
+        return await answer(edge.archive, request, content, content_type, tag)
+    ends = within(asked, length)
+    if ends is None:
+        return unsatisfiable(tag, length)
+    span = f"bytes {ends[0]}-{ends[1]}/{length}"
+    tag = tag_of(tag, span)
+    some = replace(part, content=cut(part.content, *ends), span=span)
+    content, content_type = multipart(kind, [some], tag)
+    return await answer(edge.archive, request, content, content_type, tag, status=206, headers=UNKEPT)
 
 
 async def _document(edge: Edge, request: Request, access: AccessContext) -> Response:
@@ -82,8 +106,7 @@ async def _document(edge: Edge, request: Request, access: AccessContext) -> Resp
     tag = tag_of(one.instance.key, DOCUMENT, str(offer))
     if not offer.parts:
         return await answer(edge.archive, request, part.content, part.content_type, tag)
-    content, content_type = multipart(offer.name, [part], tag)
-    return await answer(edge.archive, request, content, content_type, tag)
+    return await _as_one_part(edge, request, offer.name, part, tag)
 
 
 async def every_value(edge: Edge, request: Request, access: AccessContext) -> Response:

@@ -42,6 +42,12 @@ def unchanged(tag: str, headers: Mapping[str, str] = NONE) -> Response:
     return Response(None, 304, {**KEPT, **headers, "ETag": tag})
 
 
+def unsatisfiable(tag: str, length: int, headers: Mapping[str, str] = NONE) -> Response:
+    """416: there is nothing in the range asked for."""
+    told = {**KEPT, **headers, "ETag": tag, "Accept-Ranges": "bytes", "Content-Range": f"bytes */{length}"}
+    return Response(None, 416, told)
+
+
 async def answer(
     archive: Archive,
     request: Request,
@@ -62,10 +68,10 @@ async def answer(
     length = size(content)
     if length is not None:
         told["Accept-Ranges"] = "bytes"
-        if status == 200 and (asked := _range(request, tag)) is not None:
-            ends = _ends(asked, length)
+        if status == 200 and (asked := asked_range(request, tag)) is not None:
+            ends = within(asked, length)
             if ends is None:
-                return Response(None, 416, told | {"Content-Range": f"bytes */{length}"})
+                return unsatisfiable(tag, length, headers)
             told["Content-Range"] = f"bytes {ends[0]}-{ends[1]}/{length}"
             content, length, status = cut(content, *ends), ends[1] - ends[0] + 1, 206
     return await _sent(archive, request, content, length, status, told | {"Content-Type": content_type})
@@ -100,7 +106,7 @@ async def _after(first: bytes, others: AsyncIterator[bytes]) -> AsyncIterator[by
         yield batch
 
 
-def _range(request: Request, tag: str) -> tuple[str, str] | None:
+def asked_range(request: Request, tag: str) -> tuple[str, str] | None:
     """The first and last byte of the range asked for; None for none that counts.
 
     Several ranges are answered with the whole, which is allowed, as is one of another unit. Spec: RFC 9110 14.2, 13.1.5
@@ -112,7 +118,7 @@ def _range(request: Request, tag: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if condition is None or condition.strip() == tag else None
 
 
-def _ends(asked: tuple[str, str], length: int) -> tuple[int, int] | None:
+def within(asked: tuple[str, str], length: int) -> tuple[int, int] | None:
     """The range within `length` bytes; None where there is nothing in it."""
     if not asked[0]:
         first, last = max(length - int(asked[1]), 0), length - 1

@@ -10,12 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dicomweb.pixel.grey import Window
-from dicomweb.pixel.rendering import JPEG, Look, Viewport
+from dicomweb.pixel.rendering import JPEG, LARGEST, Look, Viewport
 from healix_fhir.kernel.errors import HealixError, invalid
 
 NUMBER = re.compile(r"[+-]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9})(?:[eE][+-]?\d{1,2})?", re.ASCII)
-LARGEST = 8192
-"""Pixels of a side of a viewport."""
 FUNCTION = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 PARAMETERS = frozenset({"window", "viewport", "quality", "annotation", "iccprofile"})
 ICC_PROFILES = ("no", "yes", "srgb", "adobergb", "rommrgb", "displayp3")

@@ -14,13 +14,14 @@ from dicomweb.api.edge import Edge, Handler
 from dicomweb.api.related import PRIVATE, objects
 from dicomweb.api.remembered import Search
 from dicomweb.api.table import CSV, table
-from dicomweb.api.unsupported import further, is_ignored, supported
+from dicomweb.api.unsupported import INCLUDEFIELD, further, is_ignored, supported
 from dicomweb.index.naming import is_name
 from dicomweb.study.parameters import STEERING, parse
 from dicomweb.study.query import COUNTED, Level, Query, count, query, reads_metadata
 from smart_auth.access import AccessContext
 
 FORMS = (*ATTRIBUTES, Offer(CSV))
+SPELLED = (*STEERING, INCLUDEFIELD)
 KEYWORDS = {"study": "StudyInstanceUID", "series": "SeriesInstanceUID"}
 
 
@@ -75,13 +76,13 @@ def _kind(request: Request) -> str:
 
 
 def _asked(level: Level, edge: Edge, request: Request) -> Query:
-    params = supported(request, _is_known)
+    params = supported(request, _is_known, spelled=SPELLED)
     within = [(KEYWORDS[name], uid) for name, uid in request.path_params.items()]
     return parse(level, params, within=within, catalogue=edge.receiver.catalogue)
 
 
 def _is_known(name: str) -> bool:
-    return name in STEERING or name == "includefield" or is_name(name)
+    return name in SPELLED or is_name(name)
 
 
 def _warned(answer: Response, edge: Edge, asked: Query, remaining: int) -> Response:

@@ -25,11 +25,12 @@ PRIVATE = {"Cache-Control": "no-store"}
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part: its Content-Type, its content, and where that is by itself."""
+    """One part: its Content-Type, its content, where that is by itself, and of which bytes of that it is."""
 
     content_type: str
     content: Content
     location: str = ""
+    span: str = ""
 
 
 def multipart(kind: str, parts: Iterable[Part], tag: str) -> tuple[list[Piece], str]:
@@ -42,8 +43,9 @@ def multipart(kind: str, parts: Iterable[Part], tag: str) -> tuple[list[Piece], 
     pieces: list[Piece] = []
     for number, part in enumerate(parts):
         location = f"Content-Location: {part.location}\r\n" if part.location else ""
+        span = f"Content-Range: {part.span}\r\n" if part.span else ""
         line = "" if number == 0 else "\r\n"
-        head = f"{line}--{boundary}\r\nContent-Type: {part.content_type}\r\n{location}"
+        head = f"{line}--{boundary}\r\nContent-Type: {part.content_type}\r\n{location}{span}"
         match part.content:
             case [Made(make, form)]:
                 pieces.append(Made(partial(_after_its_head, head, make), form))

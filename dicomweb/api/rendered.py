@@ -231,7 +231,8 @@ async def thumbnail(edge: Edge, request: Request, access: AccessContext) -> Resp
 
     def decide(one: Shown, kinds: Sequence[str]) -> tuple[Shown, str]:
         if one.category not in DRAWN:
-            raise not_acceptable(WHY_NOT.get(one.category, f"there is no thumbnail of a {one.category.value}"))
+            none = f"there is no thumbnail of a {one.category.value}"
+            raise not_acceptable(none if kinds else WHY_NOT.get(one.category, none))
         if numbers and numbers[0] > one.frames:
             raise not_found("the instance has no such frame")
         return one, _form(accepted, kinds)

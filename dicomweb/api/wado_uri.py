@@ -5,6 +5,7 @@ Spec: PS3.18 9 (2024d)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -20,8 +21,9 @@ from dicomweb.api.look import look
 from dicomweb.api.picture import drawing, representative_frame, stored_of
 from dicomweb.api.related import Part
 from dicomweb.api.rendered import Asked, presented, single
-from dicomweb.api.unsupported import supported
+from dicomweb.api.unsupported import ignored, supported
 from dicomweb.api.wado import whole
+from dicomweb.pixel.rendering import LARGEST, Viewport
 from dicomweb.pixel.showing import Stored
 from dicomweb.study.pictures import Category, Shown, shown
 from dicomweb.uid import check_uid
@@ -38,6 +40,11 @@ FOR_PICTURES = frozenset(
         *("presentationSeriesUID", "presentationUID"),
     }
 )
+FOR_STATES = frozenset({"rows", "columns", "imageQuality"})
+"""What has a meaning for what a presentation state shows. Spec: PS3.18 9.5.2.3 (2024d)"""
+NOT_FOR_FILES = frozenset({"windowCenter", "windowWidth"})
+"""Spec: PS3.18 9.5.1.2.6 (2024d)"""
+FRACTION = re.compile(r"\+?(?:\d{1,9}(?:\.\d{0,18})?|\.\d{1,18})", re.ASCII)
 PRESENTATION = ("presentationSeriesUID", "presentationUID")
 PARAMETERS = FOR_PICTURES | {"requestType", *UIDS, *PRESENTATION, "contentType", "charset", "transferSyntax"}
 SAME = {"imageAnnotation": "annotation"}
@@ -75,7 +82,8 @@ async def retrieve_one(edge: Edge, request: Request, access: AccessContext) -> R
         if best[0].name == DICOM:
             raise _AsFileError
         if one.category is not Category.IMAGE:
-            if further := sorted(given.keys() & FOR_PICTURES):
+            known = FOR_STATES if one.category is Category.PRESENTATION else frozenset()
+            if further := sorted((given.keys() & FOR_PICTURES) - known):
                 raise invalid(f"{further[0]} has no meaning for a {one.category.value}", code="value")
             return one, best[0].name, 1
         number = _frame(given["frameNumber"], one) if "frameNumber" in given else representative_frame(one)
@@ -88,12 +96,14 @@ async def retrieve_one(edge: Edge, request: Request, access: AccessContext) -> R
     if one.category is not Category.IMAGE:
         if one.category is not Category.PRESENTATION:
             return await single(edge, request, await pages(edge, one, kind))
-        asked = Asked(replace(look([])[0], kind=kind), (), ())
+        shape = replace(look(_look(given))[0], kind=kind, viewport=_viewport(given))
+        asked = Asked(shape, (), ())
         (presents,) = await presented(edge, access, one, asked.look, asked, every=False)
         return await single(edge, request, Part(kind, [presents.made(edge.archive)]))
     state = await _state(edge, access, given)
-    looking, burned = look(_look(given, one))
-    drawn = drawing(one, [number], replace(looking, kind=kind), burned, state)
+    looking, burned = look(_look(given))
+    looking = replace(looking, kind=kind, viewport=_viewport(given))
+    drawn = drawing(one, [number], looking, burned, state)
     return await single(edge, request, Part(kind, [drawn.made(edge.archive)]))
 
 
@@ -115,8 +125,9 @@ def _frame(value: str, one: Shown) -> int:
 
 
 async def _file(edge: Edge, request: Request, access: AccessContext, given: Mapping[str, str]) -> Response:
-    if further := sorted(given.keys() & FOR_PICTURES):
+    if further := sorted(given.keys() & NOT_FOR_FILES):
         raise invalid(f"{further[0]} has no meaning for {DICOM}", code="value")
+    ignored(request, sorted(given.keys() & FOR_PICTURES))
     study, series, instance = (given[name] for name in UIDS)
     syntax = given.get("transferSyntax")
     if syntax is not None and syntax != "*":
@@ -125,13 +136,23 @@ async def _file(edge: Edge, request: Request, access: AccessContext, given: Mapp
 
 
 async def _state(edge: Edge, access: AccessContext, given: Mapping[str, str]) -> Stored | None:
-    """The presentation state that is to be applied. Spec: PS3.18 9.5.1.2 (2024d)"""
+    """The presentation state that is to be applied; one that is not there is an invalid parameter.
+
+    Spec: PS3.18 9.5.1.2.7, 9.5.2.3 (2024d)
+    """
     named = [given[name] for name in PRESENTATION if name in given]
     if not named:
         return None
     if len(named) != len(PRESENTATION):
         raise invalid(f"{' and '.join(PRESENTATION)} belong together", code="required")
-    (one,) = await aat_once(edge.pool, shown(access, given["studyUID"], *named))
+    if "frameNumber" in given:
+        raise invalid("a presentation state says itself which frames it is for", code="value")
+    try:
+        (one,) = await aat_once(edge.pool, shown(access, given["studyUID"], *named))
+    except HealixError as error:
+        if error.category not in (Refusal.NOT_FOUND, Refusal.GONE):
+            raise
+        raise invalid("presentationUID names nothing that is there", code="value") from error
     if one.instance.sop_class not in PRESENTATION_STATES:
         raise invalid("presentationUID names no grayscale or colour softcopy presentation state", code="value")
     return stored_of(one)
@@ -159,7 +180,7 @@ def _given(params: Sequence[tuple[str, str]]) -> dict[str, str]:
     return given
 
 
-def _look(given: Mapping[str, str], one: Shown) -> list[tuple[str, str]]:
+def _look(given: Mapping[str, str]) -> list[tuple[str, str]]:
     """The parameters of a picture as RS resources name them. Spec: PS3.18 9.5 (2024d)"""
     named = []
     if "windowCenter" in given or "windowWidth" in given:
@@ -168,26 +189,36 @@ def _look(given: Mapping[str, str], one: Shown) -> list[tuple[str, str]]:
         if any(name in given for name in PRESENTATION):
             raise invalid("a presentation state has a window of its own", code="value")
         named.append(("window", f"{given['windowCenter']},{given['windowWidth']},linear"))
-    if {"rows", "columns", "region"} & given.keys():
-        named.append(("viewport", _viewport(given, one)))
     named += [
         (new, given[old]) for old, new in (("imageQuality", "quality"), ("annotation", "annotation")) if old in given
     ]
     return named
 
 
-def _viewport(given: Mapping[str, str], one: Shown) -> str:
-    """Columns and rows (a missing one is as large as the image), and the region: fractions of the image."""
-    pixels = one.layout.pixels
-    assert pixels is not None, "only images are shown"
-    size = f"{given.get('columns') or pixels.columns},{given.get('rows') or pixels.rows}"
+def _viewport(given: Mapping[str, str]) -> Viewport | None:
+    """Columns and rows, of which a missing one is as large as the region has it, and the region.
+
+    Spec: PS3.18 9.5.1.2.4, 9.5.1.2.5, 9.5.2.4, 9.5.2.5 (2024d)
+    """
+    if not {"rows", "columns", "region"} & given.keys():
+        return None
+    columns, rows = (_side(given, name) for name in ("columns", "rows"))
     if "region" not in given:
-        return size
-    try:
-        left, top, right, bottom = (float(part) for part in given["region"].split(","))
-    except ValueError as error:
-        raise invalid("region is xmin,ymin,xmax,ymax", code="value") from error
+        return Viewport(columns, rows)
+    parts = given["region"].split(",")
+    if len(parts) != 4 or not all(FRACTION.fullmatch(part) for part in parts):
+        raise invalid("region is xmin,ymin,xmax,ymax", code="value")
+    left, top, right, bottom = map(float, parts)
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
         raise invalid("region has fractions from 0 to 1, each minimum below its maximum", code="value")
-    width, height = pixels.columns, pixels.rows
-    return f"{size},{left * width:.6f},{top * height:.6f},{(right - left) * width:.6f},{(bottom - top) * height:.6f}"
+    return Viewport(columns, rows, left, top, right - left, bottom - top, fractions=True)
+
+
+def _side(given: Mapping[str, str], name: str) -> int:
+    """A positive number of pixels; 0 where there is none."""
+    value = given.get(name)
+    if value is None:
+        return 0
+    if not value.isascii() or not value.isdecimal() or not 1 <= int(value[:9]) <= LARGEST:
+        raise invalid(f"{name} is a whole number from 1 to {LARGEST}", code="value")
+    return int(value)

@@ -27,6 +27,7 @@ from healix_fhir.kernel.errors import invalid
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
 
+STEERING = ("deletionlock", "filter")
 NEXT_PAIR = re.compile(r",(?=[A-Za-z0-9.]+(?:\[[^\[\]\\]{1,64}\])?=)")
 """Before the next name of a filter, be it that of a private attribute with its creator."""
 
@@ -51,7 +52,7 @@ async def add(edge: Edge, request: Request, access: AccessContext) -> Response:
 
     status = await atransaction(edge.pool, work)
     where = {"Content-Location": channel_of(edge.base, aet)}
-    return Response(None, 201, {**PRIVATE, **where, **warned(WARNINGS.get(status, ""))})
+    return Response(None, 201, {**PRIVATE, **where, **warned(edge.base, WARNINGS.get(status, ""))})
 
 
 @telling()
@@ -87,11 +88,12 @@ async def upgrade(edge: Edge, request: Request, access: AccessContext) -> Respon
 def _asked(request: Request) -> tuple[bool, list[tuple[str, str]]]:
     """Whether a deletion lock is asked for, and the matching keys: in `filter`, or each a parameter of its own."""
     lock, keys = False, []
-    for name, value in supported(request, lambda name: name in ("deletionlock", "filter") or is_searchable(name)):
+    given = supported(request, lambda name: name in STEERING or is_searchable(name), spelled=STEERING)
+    for name, value in given:
         if name == "deletionlock":
-            if value not in ("true", "false"):
+            if value.lower() not in ("true", "false"):
                 raise invalid("deletionlock must be true or false", code="value")
-            lock = value == "true"
+            lock = value.lower() == "true"
         elif name == "filter":
             for pair in NEXT_PAIR.split(value):
                 key, equals, wanted = pair.partition("=")

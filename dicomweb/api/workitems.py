@@ -34,9 +34,12 @@ TRANSACTION = ("transaction-uid", "transaction")
 """How query parameters name what PS3.18 writes as a bare UID, `?1.2.3`."""
 
 
-def warned(text: str) -> dict[str, str]:
-    """The Warning header with a text of the standard. Spec: PS3.18 11.4.3.2 (2024d); RFC 7234 5.5"""
-    return {"Warning": f'299 Healix "{text}"'} if text else {}
+def warned(base: str, text: str) -> dict[str, str]:
+    """The Warning header with a text of the standard, which names the service by its address.
+
+    Spec: PS3.18 11.4.3.2 (2024d)
+    """
+    return {"Warning": f"299 {base}: {text}"} if text else {}
 
 
 def telling(usual: str = "") -> Callable[[Handler], Handler]:
@@ -54,7 +57,7 @@ def telling(usual: str = "") -> Callable[[Handler], Handler]:
                 if error.category not in (Category.INVALID, Category.CONFLICT) or not (text or usual):
                     raise
                 answer = refusal(error, {}, "")
-                answer.headers.update(warned(text or usual))
+                answer.headers.update(warned(edge.base, text or usual))
                 return answer
 
         return answering
@@ -69,7 +72,7 @@ async def add(edge: Edge, request: Request, access: AccessContext) -> Response:
     given = await data_set(request)
     made = await atransaction(edge.pool, lambda: create(access, uid, given, edge.find_patient))
     address = f"{edge.base}/workitems/{made.uid}"
-    return _done(201, made.status, {"Location": address, "Content-Location": address})
+    return _done(edge, 201, made.status, {"Location": address, "Content-Location": address})
 
 
 async def one(edge: Edge, request: Request, access: AccessContext) -> Response:
@@ -91,7 +94,7 @@ async def change(edge: Edge, request: Request, access: AccessContext) -> Respons
     given = await data_set(request)
     uid = request.path_params["workitem"]
     await atransaction(edge.pool, lambda: update(access, uid, transaction_uid, given))
-    return _done(200, Success.DONE, {"Content-Location": f"{edge.base}/workitems/{uid}"})
+    return _done(edge, 200, Success.DONE, {"Content-Location": f"{edge.base}/workitems/{uid}"})
 
 
 @telling("The submitted request is inconsistent with the state of the UPS Instance.")
@@ -101,7 +104,7 @@ async def state(edge: Edge, request: Request, access: AccessContext) -> Response
     given = await data_set(request)
     uid = request.path_params["workitem"]
     status = await atransaction(edge.pool, lambda: change_state(access, uid, given))
-    return _done(200, status, {"Content-Location": f"{edge.base}/workitems/{uid}"})
+    return _done(edge, 200, status, {"Content-Location": f"{edge.base}/workitems/{uid}"})
 
 
 @telling()
@@ -111,20 +114,20 @@ async def cancel(edge: Edge, request: Request, access: AccessContext) -> Respons
     given = await data_set(request, optional=True)
     uid = request.path_params["workitem"]
     status = await atransaction(edge.pool, lambda: request_cancellation(access, uid, given))
-    return _done(202, status, {})
+    return _done(edge, 202, status, {})
 
 
 async def find(edge: Edge, request: Request, access: AccessContext) -> Response:
     """`GET /workitems`."""
     kind = model_type(request)
-    asked = parse(supported(request, lambda name: name in STEERING or is_searchable(name)))
+    asked = parse(supported(request, lambda name: name in STEERING or is_searchable(name), spelled=STEERING))
     found = await atransaction(edge.pool, lambda: search(access, asked))
     warning = {"Warning": further(edge.base, found.remaining, COUNTED)} if found.remaining else {}
     return await objects(request, found.objects, kind, PRIVATE | warning)
 
 
-def _done(status: int, outcome: Success, headers: Mapping[str, str]) -> Response:
-    return Response(None, status, {**PRIVATE, **headers, **warned(WARNINGS.get(outcome, ""))})
+def _done(edge: Edge, status: int, outcome: Success, headers: Mapping[str, str]) -> Response:
+    return Response(None, status, {**PRIVATE, **headers, **warned(edge.base, WARNINGS.get(outcome, ""))})
 
 
 def _named(request: Request, names: Sequence[str]) -> str | None:

@@ -6,7 +6,7 @@ Spec: PS3.4 C.2.2.2 (2024d)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dicomweb.index import moments, names
 from dicomweb.index.attributes import Attribute, Matching
@@ -101,13 +101,20 @@ def _number(attribute: Attribute, row: str, value: str) -> Fragment:
     return Fragment(f"{row}.number = %s::float8", (float(value),))
 
 
+_READERS: Mapping[str, Callable[[str], moments.Interval]] = {
+    "DA": moments.dates,
+    "DT": moments.datetimes,
+    "TM": lambda value: moments.checked(moments.times(value)),
+}
+
+
 def _date(attribute: Attribute, row: str, value: str) -> Fragment:
-    reader = {"DA": moments.dates, "DT": moments.datetimes, "TM": moments.times}[attribute.vr]
+    reader = _READERS[attribute.vr]
     bounds: Callable[[moments.Interval], tuple[str, str]] = (
         moments.time_bounds if attribute.vr == "TM" else moments.bounds
     )
     try:
-        low, high = bounds(moments.checked(reader(value)))
+        low, high = bounds(reader(value))
     except moments.MalformedError as error:
         raise invalid(
             f"the value of {attribute.keyword} is no {attribute.vr} and no range of them", code="value"

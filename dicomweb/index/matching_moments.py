@@ -35,7 +35,7 @@ def moments(key: Key, other: Key | None, alias: str, zone: timedelta | None) -> 
     days = _read(given["DA"], m.dates) if "DA" in given else None
     hours = _read(given["TM"], m.times) if "TM" in given else None
     if days is not None and hours is not None and not days.single and days.form == hours.form:
-        both = _sound(given["DA"], partial(m.combined, days, hours))
+        both = m.combined(days, hours)
         return all_of(_moment(_column(alias, given["DA"][0]), _column(alias, given["TM"][0]), both, zone))
     parts = []
     if days is not None:

@@ -48,8 +48,8 @@ class Interval:
 
 
 def dates(value: str) -> Interval:
-    """A date or range of dates. Raises MalformedError."""
-    return checked(_interval(value, _date))
+    """A date or range of dates; nothing is within one that ends before it begins. Raises MalformedError."""
+    return _interval(value, _date)
 
 
 def times(value: str) -> Interval:
@@ -61,7 +61,9 @@ def times(value: str) -> Interval:
 
 
 def checked(interval: Interval) -> Interval:
-    """The interval itself. Raises MalformedError when it ends before it begins: none of the standard's does."""
+    """The interval itself. Raises MalformedError when it ends before it begins, which one of times does that crosses
+    midnight, or holds nothing: the standard says neither.
+    """
     if interval.low is not None and interval.high is not None and interval.high <= interval.low:
         raise MalformedError
     return interval
@@ -71,7 +73,7 @@ def combined(days: Interval, hours: Interval) -> Interval:
     """A date and a time, both ranges of one form, as one range of moments."""
     low = None if days.low is None or hours.low is None else days.low + (hours.low - MIDNIGHT)
     high = None if days.high is None or hours.high is None else days.high - DAY + (hours.high - MIDNIGHT)
-    return checked(Interval(low, high))
+    return Interval(low, high)
 
 
 def offset(value: str) -> timedelta:
@@ -198,7 +200,7 @@ def datetimes(value: str) -> Interval:
         low, high = value[:place], value[place + 1 :]
         start, end = _moment(low), _moment(high)
         if (low or high) and (start is not None or not low) and (end is not None or not high):
-            return checked(Interval(start[0] if start else None, end[1] if end else None))
+            return Interval(start[0] if start else None, end[1] if end else None)
     raise MalformedError
 
 

@@ -41,7 +41,11 @@ SHOWING = ("0028", "6", "00181063", "00181164")
 
 @dataclass(frozen=True, slots=True)
 class Viewport:
-    """The size of the picture, and the region of the image that is scaled to fit it; a negative size flips."""
+    """The size of the picture, and the region of the image that is scaled to fit it; a negative size flips.
+
+    A `width` or `height` of 0 is as large as the other one has it, and both of 0 leave each pixel of the region one.
+    `fractions`: the region is told in fractions of the image, or of what a presentation state makes of it.
+    """
 
     width: int
     height: int
@@ -49,6 +53,21 @@ class Viewport:
     top: float = 0.0
     region_width: float | None = None
     region_height: float | None = None
+    fractions: bool = False
+
+    def of(self, width: int, height: int) -> Viewport:
+        """The same with its region in pixels of a picture of this size."""
+        if not self.fractions:
+            return self
+        return Viewport(
+            self.width, self.height, self.left * width, self.top * height,
+            None if self.region_width is None else self.region_width * width,
+            None if self.region_height is None else self.region_height * height,
+        )  # fmt: skip
+
+
+LARGEST = 8192
+"""Pixels of a side of a picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +172,7 @@ def _fitted(picture: Picture, attributes: Attributes, look: Look) -> Picture:
     tall = _height_of_pixel(attributes)
     if look.presentation is not None:
         whole = viewport is not None and not (viewport.left or viewport.top or viewport.region_width)
-        fit = (viewport.width, viewport.height) if viewport is not None and whole else None
+        fit = (viewport.width or LARGEST, viewport.height or LARGEST) if viewport is not None and whole else None
         picture = presented(picture, look.presentation, look.presentation.tall or tall, fit)
         tall = 1.0
     if viewport is None:
@@ -161,14 +180,18 @@ def _fitted(picture: Picture, attributes: Attributes, look: Look) -> Picture:
             return _labelled(picture, look.labels)
         size = (picture.width, max(1, round(picture.height * tall)))
         return _labelled(picture.resize(size, pillow.Resampling.BILINEAR), look.labels)
+    viewport = viewport.of(picture.width, picture.height)
     width = viewport.region_width if viewport.region_width is not None else picture.width - viewport.left
     height = viewport.region_height if viewport.region_height is not None else picture.height - viewport.top
     box = (viewport.left, viewport.top, viewport.left + abs(width), viewport.top + abs(height))
     box = (max(0.0, box[0]), max(0.0, box[1]), min(picture.width, box[2]), min(picture.height, box[3]))
     if box[0] >= box[2] or box[1] >= box[3]:
         raise broken("the region of the viewport is outside the image")
-    scale = min(viewport.width / (box[2] - box[0]), viewport.height / ((box[3] - box[1]) * tall))
-    size = (max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * tall * scale)))
+    wide, high = box[2] - box[0], (box[3] - box[1]) * tall
+    scale = 1.0
+    if viewport.width or viewport.height:
+        scale = min((viewport.width or LARGEST) / wide, (viewport.height or LARGEST) / high)
+    size = (max(1, round(wide * scale)), max(1, round(high * scale)))
     filter_ = (
         pillow.Resampling.BILINEAR if scale > 1 else pillow.Resampling.BOX if scale < 0.5 else pillow.Resampling.HAMMING
     )

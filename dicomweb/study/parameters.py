@@ -85,7 +85,7 @@ def _whole(steering: Mapping[str, str], name: str, usual: int) -> int:
 
 
 def _boolean(steering: Mapping[str, str], name: str) -> bool:
-    value = steering.get(name, "false")
+    value = steering.get(name, "false").lower()
     if value not in ("true", "false"):
         raise invalid(f"{name} must be true or false", code="value")
     return value == "true"

@@ -77,11 +77,11 @@ def parse(params: Sequence[tuple[str, str]]) -> Query:
         elif name == "offset":
             offset = _whole(name, value)
         elif name == "fuzzymatching":
-            if value not in ("true", "false"):
+            if value.lower() not in ("true", "false"):
                 raise invalid("fuzzymatching must be true or false", code="value")
-            fuzzy = value == "true"
+            fuzzy = value.lower() == "true"
         elif name == "includefield":
-            every = every or value == "all"
+            every = every or "all" in value.split(",")
             include += [path_of(field, creators) for field in value.split(",") if field not in ("", "all")]
         elif not is_creator(name):
             keys.append((path_of(name, creators), value))

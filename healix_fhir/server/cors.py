@@ -22,8 +22,8 @@ PUBLIC = (
 
 METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 HEADERS = (
-    b"Authorization, Content-Type, Accept, Prefer, If-Match, If-None-Match, If-Modified-Since, If-None-Exist, If-Range,"
-    b" Range, X-Request-Id, X-Security-Context, Last-Event-ID"
+    b"Authorization, Content-Type, Content-Encoding, Accept, Cache-Control, Prefer, If-Match, If-None-Match,"
+    b" If-Modified-Since, If-None-Exist, If-Range, Range, X-Request-Id, X-Security-Context, Last-Event-ID"
 )
 EXPOSED = (
     b"ETag, Location, Content-Location, Content-Disposition, Last-Modified, Content-Range, Accept-Ranges, Retry-After,"

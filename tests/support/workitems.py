@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 Members = dict[str, Any]
@@ -84,3 +85,10 @@ def performed(**attributes: Any) -> Members:
 def state(name: str, transaction: str | None = TRANSACTION) -> Members:
     """The body of a change of state."""
     return members(ProcedureStepState=name, TransactionUID=transaction)
+
+
+def said(answer: httpx.Response) -> str:
+    """What a warning says, after the address of the service; empty without one."""
+    name, _, text = answer.headers.get("warning", "").partition(": ")
+    assert not text or name == f"299 {answer.url.scheme}://{answer.url.netloc.decode()}/dicomweb"
+    return str(text)

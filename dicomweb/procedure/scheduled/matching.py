@@ -157,7 +157,7 @@ def _single(asked: Sequence[Any], keyword: str) -> str:
 
 def _interval(vr: str, value: str, keyword: str) -> m.Interval:
     try:
-        return m.dates(value) if vr == "DA" else m.checked(m.times(value))
+        return m.checked(m.dates(value) if vr == "DA" else m.times(value))
     except m.MalformedError as error:
         raise invalid(f"the value of {keyword} is no {vr} and no range of them", code="value") from error
 

@@ -154,3 +154,21 @@ def test_a_video_is_one_stream(client: httpx.Client) -> None:
         == 406
     )
     assert client.get(f"{INSTANCE}/frames/1").status_code == 400
+
+
+def test_a_range_in_a_multipart_is_one_of_the_value(client: httpx.Client) -> None:
+    """The part has these bytes of the value and says so, as clients take it; what is beyond the value is 416."""
+    store(client, part10(image()))
+    address = f"{INSTANCE}/bulkdata/00111001"
+    accept = {"Accept": f'multipart/related; type="{OCTETS}"'}
+    value = image()[0x00111001].value
+    answer = client.get(address, headers=accept | {"Range": "bytes=10-19"})
+    assert (answer.status_code, answer.headers["cache-control"]) == (206, "no-store")
+    assert [content for _, _, content in parts(answer)] == [value[10:20]]
+    assert f"Content-Range: bytes 10-19/{len(value)}\r\n".encode() in answer.content
+    whole = client.get(address, headers=accept)
+    assert whole.headers["etag"] != answer.headers["etag"]
+    stale = client.get(address, headers=accept | {"Range": "bytes=10-19", "If-Range": '"another"'})
+    assert (stale.status_code, stale.content) == (200, whole.content)
+    beyond = client.get(address, headers=accept | {"Range": f"bytes={len(value)}-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(value)}")

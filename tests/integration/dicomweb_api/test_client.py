@@ -87,6 +87,7 @@ def test_metadata_of_every_level_has_no_pixels_but_says_where_they_are(
     found = client.retrieve_instance_metadata(first.StudyInstanceUID, first.SeriesInstanceUID, first.SOPInstanceUID)
     assert found["00280010"]["Value"] == [64]
     assert client.retrieve_bulkdata(found["7FE00010"]["BulkDataURI"])[0] == first.PixelData
+    assert client.retrieve_bulkdata(found["7FE00010"]["BulkDataURI"], byte_range=(3, 9)) == [first.PixelData[3:10]]
 
 
 @pytest.mark.spec("PS3.18 10.4.1.1.6")

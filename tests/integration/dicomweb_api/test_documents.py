@@ -115,7 +115,8 @@ def test_a_report_is_plain_text_to_others(client: httpx.Client) -> None:
     assert part.content == text.content
     assert client.get(INSTANCE + "/rendered", headers={"Accept": "image/png"}).status_code == 406
     assert client.get(INSTANCE + "/rendered", params={"window": "1,2"}).status_code == 400
-    assert client.get(INSTANCE + "/thumbnail").status_code == 406
+    small = client.get(INSTANCE + "/thumbnail")
+    assert (small.status_code, small.json()["error"]) == (406, "there is no thumbnail of a report")
     uids = {"requestType": "WADO", "studyUID": uid(1), "seriesUID": uid(1, 1), "objectUID": uid(1, 1, 1)}
     assert client.get("/dicomweb/wado", params=uids).headers["content-type"] == "text/html; charset=utf-8"
 

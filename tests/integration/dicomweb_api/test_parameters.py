@@ -36,7 +36,9 @@ def client(server: LiveServer) -> Iterator[httpx.Client]:
         (f"{INSTANCE}/thumbnail?window=1,2", "window"),
         (f"{WADO}&colour=red", "colour"),
         (f"{WADO}&a%0D%0AX-Other:%201=1", "a??X-Other??1"),
+        ("/dicomweb/studies?includefield=StudyDate,NoSuchKeyword,00080005.NoSuch", "NoSuchKeyword, 00080005.NoSuch"),
         ("/dicomweb/workitems?NoSuchKeyword=1", "NoSuchKeyword"),
+        ("/dicomweb/workitems?includefield=NoSuchKeyword", "NoSuchKeyword"),
         ("/dicomweb/workitems?TransactionUID=1.2", "TransactionUID"),
     ],
 )
@@ -62,8 +64,9 @@ def test_what_is_supported_is_not_warned_of(client: httpx.Client) -> None:
 
 @pytest.mark.spec("PS3.18 8.3.4.3")
 def test_an_invalid_value_is_no_unsupported_parameter(client: httpx.Client) -> None:
-    """It is refused: includefield is supported, and names an attribute."""
-    assert client.get("/dicomweb/studies?includefield=NoSuchKeyword").status_code == 400
+    """It is refused: includefield is supported, and what it names has the form of an attribute."""
+    assert client.get("/dicomweb/studies?includefield=0010").status_code == 400
+    assert client.get("/dicomweb/workitems?includefield=0010,0020").status_code == 400
     assert client.get(f"{INSTANCE}/metadata?includefield=NoSuchKeyword").status_code == 400
 
 

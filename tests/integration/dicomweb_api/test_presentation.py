@@ -393,7 +393,9 @@ def test_who_may_not_see_one_of_the_images_sees_none(server: LiveServer, client:
 
 @pytest.mark.spec("PS3.18 9.5")
 def test_wado_uri_applies_a_state_to_an_image(client: httpx.Client) -> None:
-    """`presentationUID` and `presentationSeriesUID` name the state for an image; thumbnails of states are drawn too."""
+    """`presentationUID` and `presentationSeriesUID` name the state for an image, and a region is one of what that
+    makes of it; the state itself may be asked for, as large as is wanted; thumbnails of states are drawn too.
+    """
     one = image()
     made = state(one, SoftcopyVOILUTSequence=[WINDOW], ImageRotation=90)
     wanted = shown(client, one, made)
@@ -404,6 +406,10 @@ def test_wado_uri_applies_a_state_to_an_image(client: httpx.Client) -> None:
     direct = uids | {"seriesUID": uid(1, 7), "objectUID": uid(1, 7, 1), "contentType": "image/png"}
     assert np.array_equal(np.asarray(Image.open(BytesIO(client.get("/dicomweb/wado", params=direct).content))), wanted)
     assert client.get("/dicomweb/wado", params=uids | {"presentationUID": uid(1, 7, 1)}).status_code == 400
+    half = client.get("/dicomweb/wado", params=uids | named | {"region": "0,0,1,0.5"})
+    assert np.array_equal(np.asarray(Image.open(BytesIO(half.content))), wanted[: COLUMNS // 2])
+    small = client.get("/dicomweb/wado", params=direct | {"columns": "10"})
+    assert Image.open(BytesIO(small.content)).size == (10, 15)
     named["presentationUID"] = uid(1, 1, 1)
-    assert client.get("/dicomweb/wado", params=uids | named).status_code == 404
+    assert client.get("/dicomweb/wado", params=uids | named).status_code == 400
     assert max(Image.open(BytesIO(client.get(STATE + "/thumbnail").content)).size) == 160

@@ -257,6 +257,8 @@ def test_metadata_that_were_sent_before(server: LiveServer, accept: str, query: 
         ("AccessionNumber=A*&includefield=all&limit=5&offset=0", 1),
         ("offset=1", 0),
         ("PatientName=jane&fuzzymatching=true", 1),
+        ("PatientName=jane&fuzzyMatching=True&includeField=ALL&Limit=1", 1),
+        ("StudyDate=20270101-20261130", 0),
     ],
 )
 def test_viewers_filters_find_the_study(client: httpx.Client, query: str, found: int) -> None:
@@ -266,7 +268,7 @@ def test_viewers_filters_find_the_study(client: httpx.Client, query: str, found:
     assert answer.headers["content-type"] == "application/dicom+json"
 
 
-@pytest.mark.parametrize("query", ["limit=x", "offset=-1", "includefield=NoSuch", "fuzzymatching=maybe"])
+@pytest.mark.parametrize("query", ["limit=x", "offset=-1", "includefield=0010", "fuzzymatching=maybe"])
 def test_a_search_that_cannot_be_read_is_refused(client: httpx.Client, query: str) -> None:
     """A supported parameter with a value that is none is refused."""
     answer = client.get(f"/dicomweb/studies?{query}")

@@ -59,6 +59,10 @@ def test_the_object_comes_as_it_is_stored_or_in_the_syntax_asked_for(client: htt
             "image/jpeg",
             (32, 32),
         ),
+        ({"columns": "128"}, "image/jpeg", (128, 64)),
+        ({"rows": "64", "columns": "96"}, "image/jpeg", (96, 48)),
+        ({"region": "0.5,0,1,0.5"}, "image/jpeg", (32, 16)),
+        ({"region": "0.5,0,1,0.5", "rows": "8"}, "image/jpeg", (16, 8)),
     ],
 )
 def test_images_come_as_pictures(
@@ -91,10 +95,15 @@ def test_images_come_as_pictures(
         ({"windowCenter": "3"}, 400),
         ({"region": "0,0,2,1"}, 400),
         ({"region": "a"}, 400),
+        ({"region": "0,0,nan,1"}, 400),
         ({"rows": "0"}, 400),
+        ({"columns": "8193"}, 400),
+        ({"columns": ""}, 400),
         ({"anonymize": "yes"}, 400),
         ({"presentationUID": "1.2"}, 400),
-        ({"contentType": "application/dicom", "rows": "5"}, 400),
+        ({"presentationUID": "1.2", "presentationSeriesUID": "1.3"}, 400),
+        ({"presentationUID": uid(1, 1, 1), "presentationSeriesUID": uid(1, 1), "frameNumber": "1"}, 400),
+        ({"contentType": "application/dicom", "windowCenter": "5", "windowWidth": "5"}, 400),
     ],
 )
 def test_what_cannot_be_answered_is_refused(client: httpx.Client, params: dict[str, str], status: int) -> None:
@@ -102,3 +111,11 @@ def test_what_cannot_be_answered_is_refused(client: httpx.Client, params: dict[s
     answer = client.get("/dicomweb/wado", params=ONE | params)
     assert answer.status_code == status, answer.text
     assert answer.json()["error"]
+
+
+@pytest.mark.spec("PS3.18 8.3; PS3.18 9.4")
+def test_what_only_pictures_have_is_ignored_of_files(client: httpx.Client) -> None:
+    """Rows are no parameter of the transaction that gets the file, and said to be ignored."""
+    answer = client.get("/dicomweb/wado", params=ONE | {"contentType": "application/dicom", "rows": "5"})
+    assert answer.content == FILE
+    assert answer.headers["warning"].endswith("were ignored: rows")

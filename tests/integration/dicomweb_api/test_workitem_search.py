@@ -172,7 +172,7 @@ def test_matches_come_as_xml(client: httpx.Client) -> None:
     "query",
     [
         "ReferencedRequestSequence=x",
-        "includefield=Nonsense",
+        "includefield=0010,0020",
         "limit=-1",
         "limit=x",
         "offset=99999999999",

@@ -13,7 +13,7 @@ import pytest
 from dicomweb.workitem.retention import sweep, tell_of_restart
 from healix_fhir.kernel.database import run
 from tests.support.live_server import LiveServer
-from tests.support.workitems import TRANSACTION, code, members, performed, state, workitem
+from tests.support.workitems import TRANSACTION, code, members, performed, said, state, workitem
 
 ROOT = "1.2.826.0.1.3680043.10.1714.81"
 GLOBAL = "1.2.840.10008.5.1.4.34.5"
@@ -252,12 +252,10 @@ def test_a_title_belongs_to_whom_it_was_used_by_first(worklist: Worklist) -> Non
         path = f"/dicomweb/workitems/{ROOT}.1/subscribers"
         assert app.post(f"{path}/THEIRS").status_code == 403
         assert app.delete(f"{path}/THEIRS").status_code == 403
-        assert (
-            app.post(f"{path}/MINE?deletionlock=true").headers["warning"] == '299 Healix "Deletion Lock not granted."'
-        )
+        assert said(app.post(f"{path}/MINE?deletionlock=true")) == "Deletion Lock not granted."
         assert worklist.states("MINE") == {1: False}
         locking = app.post(f"/dicomweb/workitems/{GLOBAL}/subscribers/MINE?deletionlock=true")
-        assert locking.headers["warning"] == '299 Healix "Deletion Lock not granted."'
+        assert said(locking) == "Deletion Lock not granted."
     assert worklist.subscribe(f"{ROOT}.1", "THEIRS", "?deletionlock=true").status_code == 201
     assert worklist.states("THEIRS") == {1: True}
 

@@ -14,13 +14,13 @@ import pytest
 from dicomweb.dicomjson.reading import checked, read_native
 from dicomweb.dicomjson.xml import native_model
 from tests.support.live_server import LiveServer
-from tests.support.workitems import TRANSACTION, Members, members, performed, state, workitem
+from tests.support.workitems import TRANSACTION, Members, members, performed, said, state, workitem
 
 UID = "1.2.826.0.1.3680043.10.1714.77.10"
 ITEM = f"/dicomweb/workitems/{UID}"
 JSON = {"Content-Type": "application/dicom+json"}
 OTHER = f"{TRANSACTION}.9"
-INCONSISTENT = '299 Healix "The submitted request is inconsistent with the {}."'
+INCONSISTENT = "The submitted request is inconsistent with the {}."
 OF_UPS = INCONSISTENT.format("state of the UPS Instance")
 OF_WORKITEM = INCONSISTENT.format("current state of the Workitem")
 
@@ -107,7 +107,7 @@ def test_what_was_added_is_warned_of(client: httpx.Client) -> None:
     del given["00380010"]
     answer = client.post(f"/dicomweb/workitems?{UID}", json=given, headers=JSON)
     assert answer.status_code == 201
-    assert answer.headers["warning"] == '299 Healix "The Workitem was created with modifications."'
+    assert said(answer) == "The Workitem was created with modifications."
     assert content(client)["00380010"] == {"vr": "LO"}
 
 
@@ -203,7 +203,7 @@ def test_the_transaction_uid_is_never_told(client: httpx.Client) -> None:
         client.put(f"{ITEM}/state", json=state("COMPLETED")),
         client.get(ITEM),
     ]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 400, 200, 400, 200, 200]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 200, 200, 400, 200, 200]
     assert all(TRANSACTION not in answer.text + str(answer.headers) for answer in answers)
 
 
@@ -238,13 +238,13 @@ def test_a_workitem_in_progress_is_changed_by_who_has_claimed_it(client: httpx.C
     add(client)
     label = members(ProcedureStepLabel="new")
     early = change(client, label, f"?{TRANSACTION}")
-    assert (early.status_code, early.headers["warning"]) == (
-        409, '299 Healix "The target URI did not reference a claimed Workitem."',
+    assert (early.status_code, said(early)) == (
+        409, "The target URI did not reference a claimed Workitem.",
     )  # fmt: skip
     claim(client)
     for query, given in (("", label), (f"?{OTHER}", label), ("", label | members(TransactionUID=OTHER))):
         refused = change(client, given, query)
-        assert (refused.status_code, refused.headers["warning"]) == (400, OF_WORKITEM)
+        assert (refused.status_code, said(refused)) == (400, OF_WORKITEM)
     assert change(client, label | members(TransactionUID=OTHER), f"?{TRANSACTION}").status_code == 400
     assert value(client, "ProcedureStepLabel") == "Segment the liver"
     for number, (query, given) in enumerate(
@@ -264,7 +264,7 @@ def test_a_workitem_in_a_final_state_is_not_changed(client: httpx.Client, final:
     change(client, performed(), f"?{TRANSACTION}")
     assert client.put(f"{ITEM}/state", json=state(final)).status_code == 200
     refused = change(client, members(ProcedureStepLabel="new"), f"?{TRANSACTION}")
-    assert (refused.status_code, refused.headers["warning"]) == (400, OF_WORKITEM)
+    assert (refused.status_code, said(refused)) == (400, OF_WORKITEM)
 
 
 @pytest.mark.spec("PS3.18 11.7")
@@ -272,29 +272,29 @@ def test_a_workitem_goes_through_its_states(client: httpx.Client) -> None:
     """Claimed, completed once it tells what was done, and then warned of when it is completed again."""
     add(client)
     refused = client.put(f"{ITEM}/state", json=state("COMPLETED"))
-    assert (refused.status_code, refused.headers["warning"]) == (409, OF_UPS)
+    assert (refused.status_code, said(refused)) == (409, OF_UPS)
     claimed = claim(client)
     assert (claimed.status_code, claimed.content) == (200, b"")
     early = client.put(f"{ITEM}/state", json=state("COMPLETED"))
-    assert (early.status_code, early.headers["warning"]) == (409, OF_UPS)
+    assert (early.status_code, said(early)) == (409, OF_UPS)
     assert "UnifiedProcedureStepPerformedProcedureSequence" in early.text
     assert change(client, performed(), f"?{TRANSACTION}").status_code == 200
     assert client.put(f"{ITEM}/state", json=state("COMPLETED")).status_code == 200
     assert value(client, "ProcedureStepState") == "COMPLETED"
     again = client.put(f"{ITEM}/state", json=state("COMPLETED"))
     assert again.status_code == 200
-    assert again.headers["warning"] == '299 Healix "The UPS is already in the requested state of COMPLETED."'
+    assert said(again) == "The UPS is already in the requested state of COMPLETED."
     late = client.put(f"{ITEM}/state", json=state("CANCELED"))
-    assert (late.status_code, late.headers["warning"]) == (409, OF_UPS)
+    assert (late.status_code, said(late)) == (409, OF_UPS)
 
 
 @pytest.mark.spec("PS3.18 11.7.3.2")
 @pytest.mark.parametrize(
     ("body", "warning"),
     [
-        (state("COMPLETED", None), '299 Healix "The Transaction UID is missing."'),
-        (state("COMPLETED", OTHER), '299 Healix "The Transaction UID is incorrect."'),
-        (state("IN PROGRESS", OTHER), '299 Healix "The Transaction UID is incorrect."'),
+        (state("COMPLETED", None), "The Transaction UID is missing."),
+        (state("COMPLETED", OTHER), "The Transaction UID is incorrect."),
+        (state("IN PROGRESS", OTHER), "The Transaction UID is incorrect."),
         (state("SCHEDULED"), OF_UPS),
         (state("DONE"), OF_UPS),
         (state("COMPLETED", "1.02"), OF_UPS),
@@ -306,7 +306,7 @@ def test_a_change_of_state_with_the_wrong_words_is_refused(client: httpx.Client,
     add(client)
     claim(client)
     refused = client.put(f"{ITEM}/state", json=body)
-    assert (refused.status_code, refused.headers.get("warning")) == (400, warning)
+    assert (refused.status_code, said(refused)) == (400, warning)
     assert value(client, "ProcedureStepState") == "IN PROGRESS"
 
 
@@ -321,7 +321,7 @@ def test_a_claimed_workitem_is_canceled_without_further_ado(client: httpx.Client
     assert progress["0074100E"]["Value"][0]["00080100"]["Value"] == ["110513"]
     assert len(progress["00404052"]["Value"][0]) > 14
     again = client.put(f"{ITEM}/state", json=state("CANCELED"))
-    assert again.headers["warning"] == '299 Healix "The UPS is already in the requested state of CANCELED."'
+    assert said(again) == "The UPS is already in the requested state of CANCELED."
 
 
 @pytest.mark.spec("PS3.4 CC.2.1.2")
@@ -347,7 +347,7 @@ def test_a_scheduled_workitem_is_canceled_on_request(client: httpx.Client) -> No
     assert progress["00741238"]["Value"] == ["patient left"]
     again = client.post(f"{ITEM}/cancelrequest")
     assert again.status_code == 202
-    assert again.headers["warning"] == '299 Healix "The UPS is already in the requested state of CANCELED."'
+    assert said(again) == "The UPS is already in the requested state of CANCELED."
 
 
 @pytest.mark.spec("PS3.18 11.8.3.2")
@@ -356,13 +356,13 @@ def test_a_request_that_nobody_can_hear_is_refused(client: httpx.Client) -> None
     add(client)
     claim(client)
     refused = client.post(f"{ITEM}/cancelrequest")
-    assert (refused.status_code, refused.headers["warning"]) == (
-        409, '299 Healix "The performer cannot be contacted."',
+    assert (refused.status_code, said(refused)) == (
+        409, "The performer cannot be contacted.",
     )  # fmt: skip
     change(client, performed(), f"?{TRANSACTION}")
     client.put(f"{ITEM}/state", json=state("COMPLETED"))
     late = client.post(f"{ITEM}/cancelrequest")
-    assert (late.status_code, late.headers["warning"]) == (409, '299 Healix "The UPS is already COMPLETED."')
+    assert (late.status_code, said(late)) == (409, "The UPS is already COMPLETED.")
 
 
 def test_everything_is_in_the_audit_trail(client: httpx.Client, server: LiveServer) -> None:

@@ -50,8 +50,11 @@ def test_the_range_of_a_form_names_its_transfer_syntax(syntax: str) -> None:
 
 
 def test_the_parameter_wins_over_the_header() -> None:
-    """`accept` in the query counts before the header."""
+    """`accept` in the query counts before the header, also where its plus is not escaped."""
     assert model_type(asking("accept=application/json", accept=JSON)) == "application/json"
+    for plus in ("+", "%2B"):
+        asked = f"accept=multipart/related;type=application/dicom{plus}xml,+application/zip"
+        assert model_type(asking(asked, accept=JSON)) == XML
 
 
 @pytest.mark.spec("PS3.18 8.8")
