@@ -17,7 +17,7 @@ from healix_fhir.model.subset import is_subsetted
 from healix_fhir.model.validate import check
 from healix_fhir.search import consent_rules
 from healix_fhir.search.defining import defined
-from healix_fhir.search.extract import extract
+from healix_fhir.search.extract import extracting
 from healix_fhir.store.define_parameters import TYPE as SEARCH_PARAMETER
 from healix_fhir.store.index import IndexRows
 from healix_fhir.store.stored import Change, Method
@@ -86,7 +86,7 @@ def changing(
     bases: tuple[str, ...],
     if_match: int | None = None,
 ) -> Stages[Change]:
-    """Make such a change in two stages: the resource is checked, then indexed."""
+    """Make such a change in stages: the resource is checked, then indexed."""
     resource["id"] = id_
     check(resource, type_name)
     if method is Method.PUT and is_subsetted(resource):
@@ -96,7 +96,7 @@ def changing(
     if type_name == BUNDLE:
         documents.check(resource)
     yield
-    rows = indexed(resource, type_name, bases)
+    rows = yield from indexing(resource, type_name, bases)
     return Change(method, type_name, id_, resource, rows, if_match, defines=definitions_of(resource, type_name))
 
 
@@ -104,12 +104,17 @@ def indexed(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
     """The index rows of a valid resource. Raises Unprocessable for a privacy Consent that could not be kept to, and
     for what would make calendars unreliable.
     """
+    return whole(indexing(resource, type_name, bases))
+
+
+def indexing(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) -> Stages[IndexRows]:
+    """Make such index rows in the stages of `search.extract`."""
     if type_name == CONSENT:
         consent_rules.check(resource, bases)
     elif type_name in calendars.CHECKS:
         calendars.localize(resource, bases)
         calendars.CHECKS[type_name](resource)
-    return extract(resource, type_name, bases)
+    return (yield from extracting(resource, type_name, bases))
 
 
 def definitions_of(resource: dict[str, Any], type_name: str) -> tuple[Defined, ...]:

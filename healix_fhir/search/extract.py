@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeVar
 
+from healix_fhir.kernel.in_step import Stages, whole
 from healix_fhir.model.custom import derived, is_custom
 from healix_fhir.model.definitions import TYPE_ID, SearchParameter, extracted_parameters
 from healix_fhir.model.fhirpath.branch import Branch, Stage, link
@@ -67,13 +68,22 @@ class Plan(NamedTuple):
 
 def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) -> IndexRows:
     """The index rows of a valid resource, on a server whose FHIR base URLs are `bases`."""
-    by_property, whole = plan(type_name)
+    return whole(extracting(resource, type_name, bases))
+
+
+def extracting(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) -> Stages[IndexRows]:
+    """Make the index rows in stages: a property each, the resource as a whole, its words, and the rows of all."""
+    by_property, of_whole = plan(type_name)
     rows = Collector(bases)
     for name, value in resource.items():
         steps = by_property.get(name)
         if steps is not None:
             _take(steps, value if type(value) is list else [value], rows)
-    _take(whole, [resource], rows)
+            yield
+    _take(of_whole, [resource], rows)
+    yield
+    words = full_text(resource, type_name)
+    yield
     d, d_hi = rows.main or (None, None)
     return IndexRows(
         patients=compartments.patients(resource, type_name, rows.patients),
@@ -89,7 +99,7 @@ def extract(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) ->
         positions=_once(rows.positions),
         texts=_once(rows.texts),
         coded=_once(rows.coded),
-        words=full_text(resource, type_name),
+        words=words,
         contained=_contained(resource, bases) if "contained" in resource else (),
         labels=labels(meta["security"]) if "security" in (meta := resource.get("meta", NO_META)) else (),
         rules=consent_rules(resource, bases) if type_name == "Consent" else (),
@@ -125,7 +135,7 @@ def plan(type_name: str) -> Plan:
     """The steps of every indexed parameter of `type_name`, of its main date and of its compartments."""
     by_property: dict[str, list[Step]] = defaultdict(list)
     codes: dict[tuple[PathStep, ...], list[Step]] = defaultdict(list)
-    whole: list[Step] = []
+    of_whole: list[Step] = []
     for branch, bit, emit in _emitters(type_name):
         first, rest = (branch.steps[0], branch.steps[1:]) if branch.steps else (None, ())
         if isinstance(first, str) and branch.type in remembered.TYPES:
@@ -133,12 +143,12 @@ def plan(type_name: str) -> Plan:
         elif isinstance(first, str):
             by_property[first].append(Step(link(rest) if rest else None, bit, emit))
         else:
-            whole.append(Step(link(branch.steps) if branch.steps else None, bit, emit))
+            of_whole.append(Step(link(branch.steps) if branch.steps else None, bit, emit))
     for path, steps in codes.items():
         by_property[str(path[0])].append(Step(link(path[1:]) if path[1:] else None, 0, _codes(tuple(steps))))
     if (url := url_parameter(type_name)) is not None:
-        whole.append(Step(None, 0, reference.own_url(url)))
-    return Plan({name: tuple(steps) for name, steps in by_property.items()}, tuple(whole))
+        of_whole.append(Step(None, 0, reference.own_url(url)))
+    return Plan({name: tuple(steps) for name, steps in by_property.items()}, tuple(of_whole))
 
 
 def _codes(steps: tuple[Step, ...]) -> Emit:

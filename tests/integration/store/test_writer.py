@@ -13,8 +13,9 @@ from healix_fhir.interaction.result import Written
 from healix_fhir.interaction.service import SMALL, Interactions
 from healix_fhir.kernel.database import arun
 from healix_fhir.kernel.errors import Category, HealixError
+from healix_fhir.kernel.in_step import Stages
 from healix_fhir.model.json import decode
-from healix_fhir.search.extract import extract
+from healix_fhir.search.extract import extracting
 from healix_fhir.store.commit import commit_each
 from healix_fhir.store.index import IndexRows
 from healix_fhir.store.stored import Method
@@ -96,12 +97,12 @@ def test_each_of_a_group_gets_its_own_answer(pool: Pool, database_url: str, monk
     put(pool, patient(), "q")
     of_p, of_q, reader = of_patient(pool, "p"), of_patient(pool, "q"), with_scope("system/Observation.r")
 
-    def broken(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) -> IndexRows:
+    def broken(resource: dict[str, Any], type_name: str, bases: tuple[str, ...]) -> Stages[IndexRows]:
         if resource.get("status") == "amended":
             raise KeyError("a mistake of ours")
-        return extract(resource, type_name, bases)
+        return (yield from extracting(resource, type_name, bases))
 
-    monkeypatch.setattr(accept, "extract", broken)
+    monkeypatch.setattr(accept, "extracting", broken)
     sent = [
         (of_p, "Observation", body(observation("Patient/p"))),
         (SYSTEM, "Observation", b'{"resourceType":'),
