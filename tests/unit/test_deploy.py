@@ -13,13 +13,15 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
+from starlette.routing import Route
 
 from healix_fhir.kernel.settings import FILE, PREFIX, Settings, texts
 from healix_fhir.server.cli.main import app
+from healix_fhir.server.health import routes
 from healix_fhir.server.processes import DRAIN
 
 ROOT = Path(__file__).parents[2]
@@ -168,13 +170,76 @@ def test_kubernetes_selects_what_there_is() -> None:
     ports = {port["name"] for one in WORKLOADS for c in pod(one)["spec"]["containers"] for port in c.get("ports", ())}
     for one in of_kind("Service"):
         assert one["spec"]["selector"] in labels
-        assert {port["targetPort"] for port in one["spec"]["ports"]} <= ports
+        assert {port["targetPort"] for port in one["spec"].get("ports", ())} <= ports
     for one in of_kind("PodDisruptionBudget"):
         assert one["spec"]["selector"]["matchLabels"] in labels
     for one in of_kind("NetworkPolicy"):
         selected = one["spec"]["podSelector"]["matchLabels"]
         assert any(selected.items() <= found.items() for found in labels)
     assert {one["metadata"]["name"] for one in of_kind("PodDisruptionBudget")} == {"web", "dimse", "worker"}
+
+
+def test_kubernetes_names_what_there_is() -> None:
+    """Probes and policies name ports of their pods, the ingress a port of a service, a StatefulSet a headless service,
+    and each file of a secret is a key of the Secret where it is mounted.
+    """
+    services = {one["metadata"]["name"]: one["spec"] for one in of_kind("Service")}
+    (secret,) = of_kind("Secret")
+    keys = {*secret["stringData"], *secret["data"]}
+    for one in WORKLOADS:
+        spec = pod(one)["spec"]
+        for container in spec["containers"]:
+            own = {port["name"] for port in container.get("ports", ())}
+            probes = [container[key] for key in container if key.endswith("Probe")]
+            assert {probe.get("httpGet", probe.get("tcpSocket"))["port"] for probe in probes} <= own
+            mounts = {mount["mountPath"]: mount.get("subPath") for mount in container["volumeMounts"]}
+            assert mounts["/data/keys.secret"] in keys
+            assert "/run/secrets/healix" in mounts
+        assert [one["secret"]["secretName"] for one in spec["volumes"] if "secret" in one] == ["healix"]
+        if one["kind"] == "StatefulSet":
+            assert services[one["spec"]["serviceName"]]["clusterIP"] == "None"
+    for policy in of_kind("NetworkPolicy"):
+        opened = {port["port"] for rule in policy["spec"].get("ingress", ()) for port in rule["ports"]}
+        part = policy["spec"]["podSelector"]["matchLabels"].get("part")
+        pods = [pod(one)["spec"]["containers"] for one in WORKLOADS if one["metadata"]["name"] == part]
+        assert opened <= {port["name"] for containers in pods for c in containers for port in c["ports"]}
+    (ingress,) = of_kind("Ingress")
+    for rule in ingress["spec"]["rules"]:
+        for path in rule["http"]["paths"]:
+            backend = path["backend"]["service"]
+            assert backend["port"]["name"] in {port["name"] for port in services[backend["name"]]["ports"]}
+    (settings,) = of_kind("ConfigMap")
+    files = [Path(value) for name, value in settings["data"].items() if name.endswith(FILE)]
+    assert {str(path.parent) for path in files} == {"/run/secrets/healix"}
+    assert {path.name for path in files} <= keys
+
+
+def test_ports_are_those_of_the_server() -> None:
+    """Every port and address of health that is named here is where the server listens and what it answers."""
+    defaults = Settings()
+    ports = {"http": defaults.port, "dicom": defaults.dimse_port, "dicom-tls": defaults.dimse_tls_port}
+    for one in WORKLOADS:
+        for container in pod(one)["spec"]["containers"]:
+            for port in container.get("ports", ()):
+                assert port["containerPort"] == ports[port["name"]]
+    (exposed,) = re.findall(r"^EXPOSE (.+)$", CONTAINERFILE, re.MULTILINE)
+    assert [int(port) for port in exposed.split()] == list(ports.values())
+    caddy = (DEPLOY / "compose" / "Caddyfile").read_text(encoding="utf-8")
+    (nodes,) = re.findall(r"reverse_proxy (.+) \{", caddy)
+    webs = {name for name, service in COMPOSE["services"].items() if service.get("command") == ["web"]}
+    assert set(nodes.split()) == {f"{name}:{defaults.port}" for name in webs}
+    assert COMPOSE["services"]["dimse"]["ports"] == [f"{defaults.dimse_port}:{defaults.dimse_port}"]
+    answered = {cast("Route", route).path for route in routes(cast("Any", None))}
+    asked = re.findall(r"health_uri (\S+)", caddy) + re.findall(r"'(/[a-z]+z)'", CONTAINERFILE)
+    assert asked == ["/readyz", "/healthz"]
+    assert set(asked) <= answered
+
+
+def test_compose_hands_on_each_secret() -> None:
+    """Each file of a secret that our parts are told to read is among their secrets, under that name."""
+    for service in COMPOSE["services"].values():
+        files = [Path(value) for name, value in service.get("environment", {}).items() if name.endswith(FILE)]
+        assert {str(path) for path in files} <= {f"/run/secrets/{name}" for name in service.get("secrets", ())}
 
 
 def test_web_pods_have_probes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 from collections.abc import Iterator
@@ -48,7 +49,9 @@ def _permissions(settings: Settings) -> Iterator[Finding]:
     data_dir = settings.data_dir
     if data_dir.exists():
         mode = data_dir.stat().st_mode
-        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if _is_handed_in(data_dir) and mode & (stat.S_IWGRP | stat.S_IWOTH):
+            yield ok("data directory", "it is a volume that was handed in, with its permissions")
+        elif mode & (stat.S_IWGRP | stat.S_IWOTH):
             yield problem("data directory", "others may write in it: chmod go-w")
         else:
             yield ok("data directory", "only its owner may write in it")
@@ -63,10 +66,17 @@ def _permissions(settings: Settings) -> Iterator[Finding]:
         if not path.exists():
             if name != SECRET:  # that one is made when it is needed
                 yield problem(name, "there is no such file")
-        elif path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        elif path.stat().st_mode & (stat.S_IRWXO if _is_handed_in(path) else stat.S_IRWXG | stat.S_IRWXO):
             yield problem(name, "others may read it: chmod 600")
         else:
             yield ok(name, "only its owner may read it")
+
+
+def _is_handed_in(path: Path) -> bool:
+    """Whether it is mounted here, and belongs to somebody else: a container's volume or secret, which its runtime makes
+    readable and writable by the group of the server (Kubernetes, `fsGroup`), and which the server cannot change.
+    """
+    return os.path.ismount(path) and path.stat().st_uid != os.geteuid()
 
 
 def _archive(settings: Settings) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from datetime import UTC, datetime, timedelta
@@ -82,6 +83,17 @@ def test_permissions(database_url: str, data_dir: Path) -> None:
     _, found = doctor(database_url, data_dir, backup_key_file=str(data_dir / "none"))
     told = [found[about][0] for about in ("keys.secret", "data directory", "HEALIX_BACKUP_KEY_FILE")]
     assert told == ["problem"] * 3
+
+
+def test_permissions_of_a_volume(database_url: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a container's runtime mounts for the group of the server is as it has to be; a secret for all is not."""
+    data_dir.chmod(0o777)
+    monkeypatch.setattr(os.path, "ismount", lambda _: True)
+    monkeypatch.setattr(os, "geteuid", lambda: data_dir.stat().st_uid + 1)
+    for mode, state in ((0o440, "ok"), (0o444, "problem")):
+        (data_dir / "keys.secret").chmod(mode)
+        found = doctor(database_url, data_dir)[1]
+        assert (found["keys.secret"][0], found["data directory"][0]) == (state, "ok")
 
 
 def test_schemas(database_url: str, data_dir: Path) -> None:
