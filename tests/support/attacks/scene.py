@@ -110,12 +110,12 @@ class Scene:
 
 
 @contextmanager
-def scene(database_url: str, directory: Path, tokens: Mapping[str, str]) -> Iterator[Scene]:
-    """Serve a database that `seeded` has filled."""
+def scene(database_url: str, directory: Path, tokens: Mapping[str, str], standby: str = "") -> Iterator[Scene]:
+    """Serve a database that `seeded` has filled, and its hot standby where there is one."""
     with (
         patch.object(flood, "PER_ADDRESS", 1 << 30),
         patch.object(flood, "IN_ALL", 1 << 30),
-        live_server(database_url, directory) as server,
+        live_server(database_url, directory, database_replica_url=standby) as server,
         query_recorder(apart="parameters") as statements,
         psycopg.connect(database_url, autocommit=True) as look,
         ExitStack() as stack,
