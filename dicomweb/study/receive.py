@@ -39,6 +39,21 @@ NO_STORAGE = ("1.2.840.10008.1.", "1.2.840.10008.3.1.", "1.2.840.10008.5.1.4.1.2
 Spec: PS3.6 Table A-1 (2024d)
 """
 
+NON_PATIENT = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.200.1",  # CT Defined Procedure Protocol Storage
+        "1.2.840.10008.5.1.4.1.1.200.3",  # Protocol Approval Storage
+        "1.2.840.10008.5.1.4.1.1.200.7",  # XA Defined Procedure Protocol Storage
+        "1.2.840.10008.5.1.4.1.1.201.1",  # Inventory Storage
+        "1.2.840.10008.5.1.4.38.1",  # Hanging Protocol Storage
+        "1.2.840.10008.5.1.4.39.1",  # Color Palette Storage
+        "1.2.840.10008.5.1.4.43.1",  # Generic Implant Template Storage
+        "1.2.840.10008.5.1.4.44.1",  # Implant Assembly Template Storage
+        "1.2.840.10008.5.1.4.45.1",  # Implant Template Group Storage
+    }
+)
+"""Objects of no patient and no study. Spec: PS3.4 Table GG.3-1 (2024d)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Received:
@@ -195,6 +210,8 @@ class Incoming:
         meta, start = self._meta
         if meta.sop_class.startswith(NO_STORAGE):
             raise unsupported("SOPClassUID is that of a service, not of objects that are stored")
+        if meta.sop_class in NON_PATIENT:
+            raise unsupported("SOPClassUID is that of objects of no patient, which are not stored here")
         form = syntax(meta.transfer_syntax)
         wanted = INDEXED | WANTED
         if form.deflated:

@@ -94,6 +94,7 @@ def file(data: bytes, syntax: str = ExplicitVRLittleEndian, instance: str = uid(
 
 PLAIN = bare(part10(image()))
 DIRECTORY = write_meta(FileMeta("1.2.840.10008.1.3.10", uid(1, 1, 1), ExplicitVRLittleEndian)) + PLAIN
+PROTOCOL = write_meta(FileMeta("1.2.840.10008.5.1.4.38.1", uid(1, 1, 1), ExplicitVRLittleEndian)) + PLAIN
 FILES = {name: (file(data), reason) for name, (data, reason) in DATA_SETS.items()} | {
     "another instance in File Meta Information": (file(PLAIN, instance="1.2.3"), MISMATCH),
     "no instance in File Meta Information": (
@@ -112,6 +113,7 @@ FILES = {name: (file(data), reason) for name, (data, reason) in DATA_SETS.items(
     "a class for a transfer syntax": (file(PLAIN, CTImageStorage), SYNTAX),
     "a transfer syntax of its own": (file(PLAIN, "1.2.840.113619.5.2"), SYNTAX),
     "a directory": (DIRECTORY, Reason.SOP_CLASS_NOT_SUPPORTED),
+    "a hanging protocol": (PROTOCOL, Reason.SOP_CLASS_NOT_SUPPORTED),
     "a bomb": (bomb(64 << 20), RESOURCES),
 }
 """Files, and why they are refused."""
