@@ -1,12 +1,12 @@
 """Commands of the operator's, each in a process of its own that begins where the imports have ended.
 
-Importing takes longer than most commands do. So one process imports the program; what it is asked to run it forks.
+Importing takes longer than most commands do, and most of the processor time of starting a server. So one process
+imports the program; what it is asked to run it forks.
 """
 
 from __future__ import annotations
 
 import atexit
-import gc
 import json
 import os
 import select
@@ -17,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 1 << 17
@@ -28,31 +29,108 @@ LONGEST = 1 << 17
 NUMBER = struct.Struct("i")
 
 
+class Process(Protocol):
+    """What tests ask of a process: a part of `subprocess.Popen`."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def poll(self) -> int | None:
+        """Its exit code, the negative of the signal that ended it, or None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; the same code. Raises TimeoutExpired."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal, if it still runs."""
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+
+
+@dataclass
+class Forked:
+    """A `Process` that was forked; `ending` tells its exit code when it has ended, and is closed then."""
+
+    args: list[str]
+    pid: int
+    ending: int
+    returncode: int | None = field(default=None, init=False)
+
+    def poll(self) -> int | None:
+        """As of `Process`."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """As of `Process`."""
+        if self.returncode is None:
+            if not select.select([self.ending], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            self.returncode = NUMBER.unpack(os.read(self.ending, NUMBER.size))[0]
+            os.close(self.ending)
+        return self.returncode
+
+    def send_signal(self, sig: int) -> None:
+        """As of `Process`."""
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def terminate(self) -> None:
+        """As of `Process`."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """As of `Process`."""
+        self.send_signal(signal.SIGKILL)
+
+
+def start(
+    arguments: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, stdin: int, stdout: int, stderr: int
+) -> Forked:
+    """Start `healix` with these files as its standard ones."""
+    command = ["healix", *arguments]
+    question = json.dumps({"arguments": command, "environment": dict(env), "directory": str(cwd)}).encode()
+    reading, writing = os.pipe()
+    try:
+        socket.send_fds(_server(), [question], [stdin, stdout, stderr, writing])
+    finally:
+        os.close(writing)
+    return Forked(command, NUMBER.unpack(os.read(reading, NUMBER.size))[0], reading)
+
+
+def begin(arguments: tuple[str, ...], *, env: Mapping[str, str], cwd: Path = ROOT, log: Path | None = None) -> Forked:
+    """Start `healix` with nothing to read, and what it writes at the end of `log`, or nowhere."""
+    with Path(os.devnull).open("rb") as nothing, (log or Path(os.devnull)).open("ab") as output:
+        to = output.fileno()
+        return start(arguments, env=env, cwd=cwd, stdin=nothing.fileno(), stdout=to, stderr=to)
+
+
 def run(
     arguments: tuple[str, ...], *, stdin: str, env: Mapping[str, str], cwd: Path, timeout: float
 ) -> subprocess.CompletedProcess[str]:
     """What `subprocess.run` of `healix` would return with its output captured as text; raises TimeoutExpired, too."""
-    command = ["healix", *arguments]
-    question = json.dumps({"arguments": command, "environment": dict(env), "directory": str(cwd)}).encode()
     with ExitStack() as stack:
         standard = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
         standard[0].write(stdin.encode())
         standard[0].seek(0)
-        reading, writing = os.pipe()
-        stack.callback(os.close, reading)
+        into, out, err = (file.fileno() for file in standard)
+        process = start(arguments, env=env, cwd=cwd, stdin=into, stdout=out, stderr=err)
         try:
-            socket.send_fds(_server(), [question], [*(file.fileno() for file in standard), writing])
-        finally:
-            os.close(writing)
-        pid = NUMBER.unpack(os.read(reading, NUMBER.size))[0]
-        if not select.select([reading], [], [], timeout)[0]:
-            os.kill(pid, signal.SIGKILL)
-            raise subprocess.TimeoutExpired(command, timeout)
-        code = NUMBER.unpack(os.read(reading, NUMBER.size))[0]
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
         for file in standard[1:]:
             file.seek(0)
-        out, err = (file.read().decode() for file in standard[1:])
-        return subprocess.CompletedProcess(command, code, out, err)
+        written, told = (file.read().decode() for file in standard[1:])
+        return subprocess.CompletedProcess(process.args, code, written, told)
 
 
 @cache
@@ -104,9 +182,13 @@ def _asked(control: socket.socket) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
+    from setproctitle import getproctitle
+
+    from healix_fhir.server import parts
     from healix_fhir.server.cli.main import main
 
-    gc.freeze()
+    getproctitle()  # finds where titles are written, which it does not once the environment is another
+    parts.load()
     asked = _asked(socket.socket(fileno=int(sys.argv[1])))
     if asked is not None:
         sys.argv, directory, environment = asked["arguments"], asked["directory"], asked["environment"]

@@ -1,4 +1,6 @@
-"""`healix serve` as its operator runs it: a process of its own, on free ports and a data directory of its own."""
+"""`healix serve` as its operator runs it: a process of its own, on free ports and a data directory of its own. Unless
+the program's own start is what is tested, that process is forked from one that has loaded the program.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ CHANCE = random.SystemRandom()
 class Served:
     """A running server. `seconds` is the time from its start until `/readyz` said yes."""
 
-    process: subprocess.Popen[bytes]
+    process: forked.Process
     data_dir: Path
     port: int
     dimse_port: int
@@ -79,20 +81,14 @@ class Served:
 
 
 @contextmanager
-def serving(data_dir: Path, *options: str, program: Sequence[str] = HEALIX, **settings: Any) -> Iterator[Served]:
-    """Serve `data_dir` until the block ends; `settings` go into the environment."""
+def serving(data_dir: Path, *options: str, program: Sequence[str] = (), **settings: Any) -> Iterator[Served]:
+    """Serve `data_dir` until the block ends; `settings` go into the environment. A `program` is started itself."""
     port, dimse_port = free_ports(2)
     log = data_dir.parent / f"{data_dir.name}-{port}.log"
     ports = ("--port", str(port), "--dimse-port", str(dimse_port))
     started = time.monotonic()
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*program, "serve", "--data-dir", str(data_dir), *ports, *options],
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=environment(**settings),
-            cwd=data_dir.parent,
-        )
+    words = ("serve", "--data-dir", str(data_dir), *ports, *options)
+    process = _started(program, words, environment(**settings), log)
     try:
         wait_until(lambda: process.poll() is not None or ready(port), "the server to be ready")
         assert process.poll() is None, log.read_text()
@@ -175,9 +171,20 @@ def wait_until(
 ) -> None:
     """Wait for `condition`; fails, naming `what` was waited for, and what is `shown` in its place."""
     deadline = time.monotonic() + seconds
+    looked = time.monotonic()
     while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what} {shown()}"
-        time.sleep(0.05)
+        now = time.monotonic()
+        assert now < deadline, f"waited {seconds:g} s in vain for {what} {shown()}"
+        time.sleep(min(max(0.05, now - looked), 1))  # half of the processor is left to what is waited for
+        looked = time.monotonic()
+
+
+def _started(program: Sequence[str], words: tuple[str, ...], env: dict[str, str], log: Path) -> forked.Process:
+    """A command of `program`, or where that is empty of a fork of what is loaded, beside its log."""
+    if not program:
+        return forked.begin(words, env=env, cwd=log.parent, log=log)
+    with log.open("wb") as output:
+        return subprocess.Popen([*program, *words], stdout=output, stderr=subprocess.STDOUT, env=env, cwd=log.parent)
 
 
 def _role(process: psutil.Process) -> str | None:

@@ -18,9 +18,10 @@ import pytest
 
 from healix_fhir.kernel import embedded
 from healix_fhir.server import migrate
+from tests.support import forked
 from tests.support.dicom import ct, uid
 from tests.support.resources import patient
-from tests.support.serve import HEALIX, environment, serving, wait_until
+from tests.support.serve import environment, serving, wait_until
 from tests.support.stow import HEADERS, body
 
 STUDIES = "/dicomweb/studies"
@@ -82,15 +83,8 @@ class Backup:
 
 def command(data_dir: Path, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     """Run a command on a data directory with these settings."""
-    return subprocess.run(
-        [*HEALIX, *arguments, "--data-dir", str(data_dir)],
-        capture_output=True,
-        text=True,
-        env=environment(**settings),
-        cwd=data_dir.parent,
-        timeout=120,
-        check=False,
-    )
+    words = (*arguments, "--data-dir", str(data_dir))
+    return forked.run(words, stdin="", env=environment(**settings), cwd=data_dir.parent, timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -122,12 +116,8 @@ def restored(backup: Backup, tmp_path_factory: pytest.TempPathFactory) -> Path:
     server = embedded.start(data_dir)
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (migrate.LOCK,))
-        process = subprocess.Popen(
-            [*HEALIX, "restore", str(backup.place), "--data-dir", str(data_dir)],
-            env=environment(backup_key_file=backup.key),
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        words = ("restore", str(backup.place), "--data-dir", str(data_dir))
+        process = forked.begin(words, env=environment(backup_key_file=backup.key))
         wait_until(lambda: _marked(server.get_uri()), "the mark")
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -223,12 +213,7 @@ def test_a_backup_that_was_killed(restored: Path, tmp_path: Path) -> None:
     with psycopg.connect(server.get_uri()) as connection:
         connection.execute("LOCK TABLE study IN ACCESS EXCLUSIVE MODE")
         place = f"{tmp_path}/folder/"
-        process = subprocess.Popen(
-            [*HEALIX, "backup", "--to", place, "--data-dir", str(restored)],
-            env=environment(),
-            stderr=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+        process = forked.begin(("backup", "--to", place, "--data-dir", str(restored)), env=environment())
         wait_until(lambda: list(tmp_path.glob("folder/backups/*/rows/series.1")), "rows of the table before")
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -10,21 +10,15 @@ import psycopg
 
 from healix_fhir.kernel.audit_anchors import NAME, read
 from healix_fhir.kernel.audit_sealing import Sealing
+from tests.support import forked
 from tests.support.audit import intruder, written
-from tests.support.serve import HEALIX, Served, environment, healix, wait_until
+from tests.support.serve import PATIENCE, Served, environment, healix, wait_until
 
 
 def verify(data_dir: Path, url: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the command on the database at `url`."""
-    return subprocess.run(
-        [*HEALIX, "audit", "verify", "--data-dir", str(data_dir), *options],
-        capture_output=True,
-        text=True,
-        env=environment(database_url=url),
-        cwd=data_dir,
-        timeout=60,
-        check=False,
-    )
+    words = ("audit", "verify", "--data-dir", str(data_dir), *options)
+    return forked.run(words, stdin="", env=environment(database_url=url), cwd=data_dir, timeout=PATIENCE)
 
 
 def test_verify_says_what_was_tampered_with(database_url: str, tmp_path: Path) -> None:

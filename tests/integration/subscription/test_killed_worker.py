@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.integration.subscription.conftest import Notified, observation
+from tests.support import forked
 from tests.support.receiver import Receiver
 from tests.support.topics import to_topic, told
 
@@ -20,11 +19,10 @@ PATIENCE = 60.0
 
 
 @contextmanager
-def worker(url: str, directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+def worker(url: str, directory: Path) -> Iterator[forked.Process]:
     """A job worker, as `healix worker` starts it; killed when the block ends, whatever it does."""
     settings = {"HEALIX_DATABASE_URL": url, "HEALIX_SUBSCRIPTION_ALLOW_PRIVATE": "true"}
-    command = [sys.executable, "-m", "healix_fhir.server.cli.main", "worker", "--data-dir", str(directory)]
-    process = subprocess.Popen(command, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = forked.begin(("worker", "--data-dir", str(directory)), env=os.environ | settings)
     try:
         yield process
     finally:

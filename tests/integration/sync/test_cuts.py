@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from healix_fhir.care.sync.line import LONGEST_ASKED, asked_pause
 from tests.integration.sync.conftest import Central, Site, patient, reading
+from tests.support import forked
 from tests.support.cutting import Cut, Proxy
 from tests.support.receiver import receiving
 from tests.support.serve import wait_until
@@ -133,10 +131,9 @@ def test_a_killed_worker_doubles_nothing(central: Central, site: Site, database_
     count = 400
     site.write(patient("g-1"), *(reading(f"g-{n}", "g-1", n) for n in range(count)))
 
-    def run() -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "healix_fhir.server.cli.main", "worker", "--data-dir", str(tmp_path / "data")]
-        environment: dict[str, Any] = os.environ | {"HEALIX_DATABASE_URL": database_url}
-        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def run() -> forked.Process:
+        environment = os.environ | {"HEALIX_DATABASE_URL": database_url}
+        return forked.begin(("worker", "--data-dir", str(tmp_path / "data")), env=environment)
 
     def sent(least: int) -> bool:
         return site.standing().sent >= least
