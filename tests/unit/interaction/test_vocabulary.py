@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from healix_fhir.interaction.trail.vocabulary import OTHERS, SENSES, sense
@@ -13,17 +14,24 @@ PLACES = {"AuditRow": 2, "refused": 1, "Denial": 1}
 
 
 def _words() -> Iterator[str]:
-    modules = [
-        ast.parse(path.read_bytes())
+    texts = [
+        path.read_text(encoding="utf-8")
         for package in ("healix_fhir", "dicomweb", "smart_auth")
         for path in (REPOSITORY / package).rglob("*.py")
     ]
-    named = {name: word for module in modules for name, word in _constants(module)}
-    for module in modules:
+    calling = [ast.parse(text) for text in texts if any(name in text for name in PLACES)]
+    given = [(module, list(_given(module))) for module in calling]
+    names = {word.id for _, words in given for word in words if isinstance(word, ast.Name)}
+    begins = re.compile(rf"^(?:\w+ *= *)*(?:{'|'.join(names)}) *=", re.MULTILINE)
+    naming = [ast.parse(text) for text in texts if begins.search(text)]  # parsing all takes most of the time
+    named = {name: word for module in naming for name, word in _constants(module)}
+    for module, words in given:
         own = named | dict(_constants(module))
-        for node in ast.walk(module):
-            if isinstance(node, ast.Call):
-                yield from _word(node, own)
+        for word in words:
+            if isinstance(word, ast.Constant) and isinstance(word.value, str):
+                yield word.value
+            elif isinstance(word, ast.Name) and word.id in own:
+                yield own[word.id]
 
 
 def _constants(module: ast.Module) -> Iterator[tuple[str, str]]:
@@ -32,16 +40,16 @@ def _constants(module: ast.Module) -> Iterator[tuple[str, str]]:
             yield from ((target.id, line.value.value) for target in line.targets if isinstance(target, ast.Name))
 
 
-def _word(call: ast.Call, constants: dict[str, str]) -> Iterator[str]:
-    """The word of a call that writes one, where it stands there or in a constant of this or another module."""
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    place = PLACES.get(name) if name != "refused" or isinstance(call.func, ast.Attribute) else None
-    if place is not None and len(call.args) > place:
-        given = call.args[place]
-        if isinstance(given, ast.Constant) and isinstance(given.value, str):
-            yield given.value
-        elif isinstance(given, ast.Name) and given.id in constants:
-            yield constants[given.id]
+def _given(module: ast.Module) -> Iterator[ast.expr]:
+    """Where a module writes words, what stands in their places: a word, or the name of a constant of this or another
+    module.
+    """
+    for call in ast.walk(module):
+        if isinstance(call, ast.Call):
+            name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            place = PLACES.get(name) if name != "refused" or isinstance(call.func, ast.Attribute) else None
+            if place is not None and len(call.args) > place:
+                yield call.args[place]
 
 
 def test_every_word_that_is_written_is_known() -> None:

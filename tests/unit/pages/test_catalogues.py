@@ -25,6 +25,12 @@ def wanted() -> dict[str, str]:
     }
 
 
+@cache
+def said() -> set[str]:
+    """Each message that may be said."""
+    return wanted().keys() | {text for _, text in chain(spoken.templates(), spoken.refusals(all_=True))}
+
+
 @pytest.mark.parametrize("language", OTHERS)
 def test_every_message_has_words(language: str) -> None:
     """What a template or a `say` holds is in the catalogue of each language."""
@@ -43,8 +49,7 @@ def test_words_keep_the_names_and_tags_of_their_message(language: str) -> None:
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_words_are_left_over(language: str) -> None:
     """What nothing says any more is not kept."""
-    said = wanted().keys() | {text for _, text in chain(spoken.templates(), spoken.refusals(all_=True))}
-    assert sorted(catalogue(language).keys() - said) == []
+    assert sorted(catalogue(language).keys() - said()) == []
 
 
 @pytest.mark.parametrize("language", OTHERS)
