@@ -9,9 +9,8 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 
-from tests.browser.test_keyboard import axe, judged, page, sign_in, tab_to  # noqa: F401 - fixtures
+from tests.browser.test_keyboard import Stop, axe, judged, page, sign_in, tab_to  # noqa: F401 - fixtures
 from tests.support.alerts import reading
 from tests.support.serve import Served, wait_until
 
@@ -67,6 +66,6 @@ def test_a_rule_an_alert_and_its_end_by_keyboard(
     wait_until(over, "an inbox without it")
 
 
-def _of_reading(control: WebElement) -> bool:
+def _of_reading(control: Stop) -> bool:
     """Whether a control is of the alert on the test's own reading; the demo has another."""
     return "151 /min" in control.find_element(By.XPATH, "ancestor::article").text

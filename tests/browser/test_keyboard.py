@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -60,8 +62,37 @@ document.addEventListener("focusout", event => event.relatedTarget || stops.push
 """Keep what gets the focus from now on, and null where it leaves the page."""
 STEPS = 20
 """How often Tab is pressed before the browser is asked what it came to: each question takes as long as many steps."""
+WALK = """
+const walked = window.walkedByTab = [];
+document.addEventListener("focusin", ({target: one}) => walked.push({
+  element: one, tag_name: one.tagName.toLowerCase(), text: one.innerText.trim(),
+  attributes: Object.fromEntries([...one.attributes].map(({name, value}) => [name, value])),
+}));
+document.addEventListener("focusout", event => event.relatedTarget || walked.push(null));
+"""
+"""Keep what gets the focus from now on with what it is known by, and null where it leaves the page."""
+FEW = 6
+"""How often Tab is pressed on the way to something: what is pressed too often is taken back."""
 LINKS = "return [...document.querySelectorAll('a[href]')].map(link => link.href);"
 STOPS = "return document.querySelectorAll('a[href], button, input, select, textarea, summary').length;"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """What had the focus, as the browser told it at once: asking an element takes as long as several keys."""
+
+    element: WebElement
+    tag_name: str
+    text: str
+    attributes: Mapping[str, str]
+
+    def get_attribute(self, name: str) -> str | None:
+        """What is written there, if anything."""
+        return self.attributes.get(name)
+
+    def find_element(self, by: str, value: str) -> WebElement:
+        """As of an element."""
+        return self.element.find_element(by, value)
 
 
 @pytest.fixture(params=WIDTHS)
@@ -208,13 +239,34 @@ def stops(page: webdriver.Chrome, name: str) -> list[dict[str, Any]]:
 
 
 def tab_to(page: webdriver.Chrome, wanted: Any) -> WebElement:
-    """Press Tab until what is wanted has the focus."""
-    for _ in range(MOST_STOPS):
-        webdriver.ActionChains(page).send_keys(Keys.TAB).perform()
-        one = page.switch_to.active_element
-        if wanted(one):
-            return one
+    """Press Tab until what is wanted, of a `Stop`, has the focus: some times before the browser is asked, and back by
+    Shift and Tab.
+    """
+    scripts(page, run=True)
+    page.execute_script(WALK)
+    looked = 0
+    while looked < MOST_STOPS:
+        webdriver.ActionChains(page).send_keys(Keys.TAB * FEW).perform()
+        walked: list[dict[str, Any] | None] = page.execute_script("return window.walkedByTab")
+        for number, stop in enumerate(walked[looked:], looked):
+            if stop and wanted(Stop(**stop)):
+                back = Keys.TAB * (len(walked) - 1 - number)
+                webdriver.ActionChains(page).key_down(Keys.SHIFT).send_keys(back).key_up(Keys.SHIFT).perform()
+                one = _on_to(page, stop["element"])
+                scripts(page, run=False)
+                return one
+        assert len(walked) > looked, "Tab goes nowhere"
+        looked = len(walked)
     raise AssertionError("Tab does not reach it")
+
+
+def _on_to(page: webdriver.Chrome, wanted: WebElement) -> WebElement:
+    """Press Tab until this has the focus, which it has already where each key has come to one element."""
+    for _ in range(MOST_STOPS):
+        if page.switch_to.active_element == wanted:
+            return wanted
+        webdriver.ActionChains(page).send_keys(Keys.TAB).perform()
+    raise AssertionError("Tab does not reach it again")
 
 
 def sign_in(served: Served, page: webdriver.Chrome, username: str) -> None:

@@ -10,13 +10,12 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 
-from tests.browser.test_keyboard import axe, judged, page, sign_in, tab_to  # noqa: F401 - fixtures
+from tests.browser.test_keyboard import Stop, axe, judged, page, sign_in, tab_to  # noqa: F401 - fixtures
 from tests.support.serve import Served, wait_until
 
 
-def is_free(one: WebElement) -> bool:
+def is_free(one: Stop) -> bool:
     """Whether it chooses an image that is not chosen yet."""
     offered = (one.get_attribute("name") or "").startswith("pick-")
     return offered and "chosen" not in one.find_element(By.XPATH, "..").text
