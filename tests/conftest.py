@@ -28,12 +28,15 @@ from healix_fhir.store import known_texts
 from smart_auth import patients, several
 from smart_auth.oauth import passwords
 from tests.support.databases import TEMPLATE, Databases
+from tests.support.examples import examples
 from tests.support.partitioned import partition
 from tests.support.schedule import ordered
 from tests.support.serve import served, set_up  # noqa: F401 - fixtures
 
 # how long an example takes, or is made, says more of the machine than of the code
-hypothesis.settings.register_profile("healix", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "healix", deadline=None, max_examples=examples(50), suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("healix")
 
 

@@ -20,6 +20,7 @@ from tests.property.access.questions import Question, make_question
 from tests.property.access.sight import Sight, name
 from tests.property.access.tokens import make_token
 from tests.property.access.world import PATIENTS, Json, Token, World, make_world, references, spans
+from tests.support.examples import examples
 from tests.support.search import Clinic
 
 SEEDS = st.integers(0, 2**32)
@@ -132,7 +133,7 @@ def check_search(clinic: Clinic, access: AccessContext, world: World, token: Tok
     assert in_order(question, matches)
 
 
-@settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(25), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(seed=SEEDS)
 def test_a_search_shows_exactly_what_matches_and_is_visible(clinic: Clinic, seed: int) -> None:
     """Matches, includes, totals, order and all pages are those of the naive filter, for whatever token."""
@@ -150,7 +151,7 @@ def test_a_search_shows_exactly_what_matches_and_is_visible(clinic: Clinic, seed
             assert refusal.value.category is Category.FORBIDDEN
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(12), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(seed=SEEDS)
 def test_a_read_shows_exactly_what_is_visible(clinic: Clinic, seed: int) -> None:
     """A read by id obeys the same predicate; what is not visible is answered like what does not exist."""

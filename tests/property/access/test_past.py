@@ -28,6 +28,7 @@ from tests.property.access.world import (
     compartments,
     make_world,
 )
+from tests.support.examples import examples
 from tests.support.search import BASE, Clinic
 
 SEEDS = st.integers(0, 2**32)
@@ -72,7 +73,7 @@ def walked(clinic: Clinic, access: AccessContext, past: Past, limit: int, *, cou
 
 
 @pytest.mark.parametrize("listed", [1000, 2])
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(seed=SEEDS)
 def test_a_history_shows_the_past_of_what_is_visible_as_far_as_it_was(clinic: Clinic, listed: int, seed: int) -> None:
     """Current versions are shown as a search shows them, earlier ones only to who was in reach of them as well.
@@ -121,7 +122,7 @@ def _expected(world: World, before: dict[str, Json], token: Token, types: tuple[
     return must, must | may
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(seed=SEEDS)
 def test_a_condition_matches_what_a_search_would_show(clinic: Clinic, seed: int) -> None:
     """None, one or two of exactly those that match and are visible, whatever the token."""

@@ -18,6 +18,7 @@ from dicomweb.dicomjson.part10 import read_meta
 from healix_fhir.kernel.errors import HealixError
 from tests.support.dicom import big_endian, data_set, deflated, encapsulated, implicit, part10, with_pixels
 from tests.support.dicomjson import expected, normal
+from tests.support.examples import examples
 from tests.support.walk import header_of, json_of
 
 LETTERS = st.characters(
@@ -59,7 +60,7 @@ def data_sets(draw: st.DrawFn, depth: int = 0) -> Dataset:
     return ds
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(75), deadline=None)
 @given(ds=data_sets(), encode=st.sampled_from([part10, implicit, big_endian, deflated]))
 def test_any_data_set_gives_the_model_that_pydicom_gives(ds: Dataset, encode: Callable[[Dataset], bytes]) -> None:
     """Whatever is in a data set, and however it is encoded, both readers make the same DICOM JSON of it."""
@@ -82,7 +83,7 @@ WHOLE = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     file=st.sampled_from(WHOLE),
     damage=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=6),

@@ -16,6 +16,7 @@ from healix_fhir.model.definitions import TYPE_ID, TYPES
 from healix_fhir.model.elements import children, elements, is_structure
 from healix_fhir.search.defining import defined
 from healix_fhir.search.extract import extract
+from tests.support.examples import examples
 from tests.support.grown import Grower
 
 CALLS = (
@@ -57,7 +58,7 @@ def with_nulls(value: Any) -> Any:
     return plain if not plain or isinstance(plain[0], dict) else [None, *plain, None]
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(250))
 @given(st.randoms(use_true_random=False), st.sampled_from(TYPES), st.sampled_from(PARAMETERS))
 def test_what_is_accepted_is_extracted(chance: random.Random, type_name: str, type_: str) -> None:
     """It is refused with a reason, or gives rows or none."""

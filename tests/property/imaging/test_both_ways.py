@@ -23,6 +23,7 @@ from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.database import open_pool
 from smart_auth.access import AccessContext
 from tests.support.dicom import data_set, part10, uid
+from tests.support.examples import examples
 from tests.support.search import BASE, Clinic
 from tests.support.study import Store, open_store
 
@@ -142,7 +143,7 @@ def uids(found: list[dict[str, object]]) -> set[str]:
 
 @pytest.mark.spec("FHIR R4 imagingstudy.html#search")
 @pytest.mark.spec("PS3.18 10.6")
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(caller=st.sampled_from(sorted(CALLERS)), asked=st.lists(question, min_size=1, max_size=2))
 def test_the_same_studies_are_found_over_fhir_and_over_dicom(
     world: tuple[Store, Clinic], caller: str, asked: list[Question]
@@ -158,7 +159,7 @@ def test_the_same_studies_are_found_over_fhir_and_over_dicom(
     assert over_fhir == uids(over_dicom(store, who, *keys))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(caller=st.sampled_from(("system", "clinician", "patient")), modality=st.sampled_from(MODALITIES))
 def test_patients_who_have_studies_are_found_by_them(world: tuple[Store, Clinic], caller: str, modality: str) -> None:
     """`_has` finds the patients whose PatientIDs QIDO-RS returns."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.model.json import encode
 from healix_fhir.model.patch.json_patch import apply, read
+from tests.support.examples import examples
 
 KEYS = st.sampled_from(["a", "b", "/", "~", "", "0"])
 LEAVES = st.one_of(st.integers(-2, 2), st.booleans(), st.none(), st.sampled_from(["", "x"]))
@@ -148,7 +149,7 @@ def full(value: Any) -> bool:
     return True
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(document=DOCUMENTS, listed=st.lists(steps(), min_size=1, max_size=4))
 def test_a_patch_does_what_the_naive_model_does(document: dict[str, Any], listed: list[dict[str, Any]]) -> None:
     """Any patch gives the naive model's document, or is refused where the model refuses; what it empties aside."""
@@ -172,7 +173,7 @@ def test_a_patch_does_what_the_naive_model_does(document: dict[str, Any], listed
         assert made is not None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(document=DOCUMENTS, place=TOKENS, value=VALUES)
 def test_adding_and_removing_undo_each_other(document: dict[str, Any], place: list[str], value: Any) -> None:
     """What is added where nothing was, and removed again, leaves the document as it was."""

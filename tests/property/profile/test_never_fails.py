@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from healix_fhir.model.json import encode
 from healix_fhir.model.places import places
 from healix_fhir.model.profile.judge import SEVERITIES, Extent, judge
+from tests.support.examples import examples
 from tests.support.profiles import URL, Json, library, profile
 from tests.support.resources import encounter, observation, patient
 
@@ -51,7 +52,7 @@ def broken(draw: st.DrawFn) -> Json:
 
 
 @given(broken())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_broken_resources(resource: Json) -> None:
     """Issues are well-formed, and each that has a location has a place in the text."""
     type_name = resource["resourceType"]
@@ -88,7 +89,7 @@ constraints = st.fixed_dictionaries(
 
 
 @given(st.lists(constraints, max_size=6), st.sampled_from([patient(), patient(deceasedBoolean=True, name=[])]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_random_profiles(elements: list[Json], resource: Json) -> None:
     """A profile of any form is used, or is told to be unusable."""
     issues = judge(resource, "Patient", Extent((URL,)), library(profile("Patient", *elements)))

@@ -18,6 +18,7 @@ from dicomweb.study.parameters import parse
 from dicomweb.study.query import count, query
 from healix_fhir.kernel.database import Row, open_pool, transaction
 from tests.property.qido.oracle import Study, matches
+from tests.support.examples import examples
 from tests.support.study import SYSTEM
 
 KEYS = {
@@ -137,7 +138,7 @@ BARE = dict.fromkeys(KEYS, "") | {"ModalitiesInStudy": "CT"}
 
 @pytest.mark.spec("PS3.4 C.2.2.2")
 @example([BARE], [({"ModalitiesInStudy": "C*"}, {"multiplevaluematching": "true"})])
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(study, min_size=1, max_size=40),
     st.lists(st.tuples(keys, options).filter(lambda one: well_formed(*one)), min_size=20, max_size=20),
@@ -161,7 +162,7 @@ def test_what_is_found(
 
 
 @pytest.mark.spec("PS3.4 C.2.2.2.7")
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(study, min_size=1, max_size=40))
 def test_what_is_empty(opened: ConnectionPool[Connection[Row]], studies: list[dict[str, str]]) -> None:
     """With Empty Value Matching two quotation marks find what has no value."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.property.search.amounts import NUMBERS, number_question, quantity, quantity_question
 from tests.property.search.question import Json
 from tests.property.search.store import Store
+from tests.support.examples import examples
 
 SEEDS = st.integers(0, 2**32)
 QUESTIONS = 40
@@ -59,7 +60,7 @@ def _chances(resource: Json) -> Iterator[Fraction]:
 
 
 @pytest.mark.spec("FHIR R4 search.html#quantity", "FHIR R4 search.html#number", "FHIR R4 search.html#prefix")
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SEEDS)
 def test_numbers_and_quantities_are_found_as_the_rules_say(store: Store, seed: int) -> None:
     """All prefixes, implicit precision, comparators, units of one kind, other systems, and texts of units."""

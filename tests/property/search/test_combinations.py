@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from tests.property.search.store import Store
 from tests.property.search.world import COMPARTMENT, World
+from tests.support.examples import examples
 
 TYPES = ("Observation", "Patient", "Encounter")
 
 
 @pytest.mark.spec("FHIR R4 search.html#combining", "FHIR R4 search.html#chaining", "FHIR R4 search.html#has")
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_all_of_several_parameters_hold(store: Store, seed: int) -> None:
     """Of the resource itself, of what it refers to, and of what refers to it, up to three links away."""
@@ -28,7 +29,7 @@ def test_all_of_several_parameters_hold(store: Store, seed: int) -> None:
 
 
 @pytest.mark.spec("FHIR R4 search_filter.html")
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_a_filter_finds_what_its_parameters_find(store: Store, seed: int) -> None:
     """Each test as the parameter that it names, joined by `and`, `or` and `not`, beside other parameters."""
@@ -42,7 +43,7 @@ def test_a_filter_finds_what_its_parameters_find(store: Store, seed: int) -> Non
 
 
 @pytest.mark.spec("FHIR R4 search.html#compartment", "FHIR R4 compartmentdefinition-patient.html")
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_a_compartment_holds_what_refers_to_its_patient(store: Store, seed: int) -> None:
     """By one of the parameters that the definition names, and beside any other search."""

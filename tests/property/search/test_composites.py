@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.property.search.amounts import NUMBERS, PREFIXES, matches, quantity, unit
 from tests.property.search.question import Json, Question
 from tests.property.search.store import Store
+from tests.support.examples import examples
 
 CODES = ("a", "b", "B", "c")
 SYSTEMS = (None, "urn:s", "urn:t")
@@ -100,7 +101,7 @@ def _with_concept(random: Random) -> Question:
 
 
 @pytest.mark.spec("FHIR R4 search.html#composite")
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32))
 def test_all_parts_match_in_one_element(store: Store, seed: int) -> None:
     """Of the resource, of a component, or of either, whatever the other elements hold."""

@@ -12,13 +12,14 @@ from tests.property.search.dated import Dates
 from tests.property.search.moments import Span, date_question, moment, written
 from tests.property.search.question import Json, any_of
 from tests.property.search.store import Store
+from tests.support.examples import examples
 
 INSTANT = 0.5
 """How long an instant lasts, in milliseconds: less than any date that can be asked for here."""
 
 
 @pytest.mark.spec("FHIR R4 search.html#date", "FHIR R4 search.html#prefix")
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_dates_are_found_as_the_page_says(store: Store, seed: int) -> None:
     """Every prefix, precision and zone; periods with open ends and outer limits of timings; one date or several."""
@@ -33,7 +34,7 @@ def test_dates_are_found_as_the_page_says(store: Store, seed: int) -> None:
 
 
 @pytest.mark.spec("FHIR R4 search.html#lastUpdated")
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_the_last_change_is_found_as_a_date_is(store: Store, seed: int) -> None:
     """It is an instant, of which every prefix holds as of any."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.property.search.question import Question
 from tests.property.search.store import Store
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.spec("FHIR R4 search.html#content")
 
@@ -82,7 +83,7 @@ def among(ids: set[str], found: dict[str, Any]) -> bool:
     return found["id"] in ids
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXTS, st.lists(QUESTIONS, min_size=1, max_size=4))
 def test_the_same_is_found_as_by_reading(
     store: Store, texts: list[list[tuple[str, str]]], questions: list[Asked]

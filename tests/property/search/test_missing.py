@@ -15,6 +15,7 @@ from tests.property.search.missing import ELEMENTS, missing_question
 from tests.property.search.question import Json
 from tests.property.search.store import Store
 from tests.property.search.world import World
+from tests.support.examples import examples
 
 
 def _others(random: Random) -> list[Json]:
@@ -33,7 +34,7 @@ def _others(random: Random) -> list[Json]:
 
 
 @pytest.mark.spec("FHIR R4 search.html#modifiers")
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_what_is_missing_is_found_for_every_type_of_parameter(store: Store, seed: int) -> None:
     """An element at one of its paths, however little that says, is a value; nothing else is."""

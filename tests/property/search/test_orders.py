@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.property.search.moments import Span, written
 from tests.property.search.question import Json, at
 from tests.property.search.store import Store
+from tests.support.examples import examples
 
 NUMBERS = ("0", "1", "5", "5.0", "-5.4", "100", "99.5")
 URLS = ("http://a.test/x", "http://a.test/", "urn:oid:1.2", "http://b.test")
@@ -85,7 +86,7 @@ KEYS: Mapping[str, Mapping[str, str]] = {
 
 
 @pytest.mark.spec("FHIR R4 search.html#sort")
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_every_type_of_parameter_has_an_order(store: Store, seed: int) -> None:
     """Numbers, quantities, dates, tokens, uris and ids, up or down, several at once; of several values the first."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.property.search.question import Json, at
 from tests.property.search.store import Store
+from tests.support.examples import examples
 
 DAYS = ("2020-01-01", "2021-05-06", "2022-12-31")
 CODES = ("a", "B", "c-1")
@@ -75,7 +76,7 @@ def in_order(resources: list[Json], keys: list[str]) -> list[Json]:
 
 
 @pytest.mark.spec("FHIR R4 search.html#sort")
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_several_types_are_sorted_by_any_parameters(store: Store, seed: int) -> None:
     """By parameters of every type; what has no value, or not even the parameter, comes last."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from healix_fhir.kernel.database import open_pool
 from healix_fhir.search.strings import fold
+from tests.support.examples import examples
 from tests.support.search import Clinic
 
 Json = dict[str, Any]
@@ -127,7 +128,7 @@ def make_search(rng: Random) -> tuple[tuple[str, ...], str, str]:
     return keys, wanted, f"Patient?_sort={','.join(keys)}&_count={count}{'&' if wanted else ''}{wanted}"
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(seed=SEEDS)
 def test_pages_are_the_sorted_list_cut_up_in_either_direction(clinic: Clinic, seed: int) -> None:
     """Every order of every filter, forward and from the last page back, is that of a list sorted in memory."""
@@ -155,7 +156,7 @@ def backwards(clinic: Clinic, address: str) -> list[str]:
     return ids
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(seed=SEEDS)
 def test_what_stays_as_it_is_comes_once_and_in_order_whatever_others_write(clinic: Clinic, seed: int) -> None:
     """While pages are read, people come, go and change: those who do not are neither missed nor repeated."""

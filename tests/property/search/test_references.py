@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from tests.property.search.question import Json, Question, any_of, at
 from tests.property.search.referring import known_texts, references, referring_question
 from tests.property.search.store import Store
+from tests.support.examples import examples
 
 PLANS = "http://plans.test/p"
 VERSIONS = ("1", "1.2", "1.2.3", "10", "2")
 
 
 @pytest.mark.spec("FHIR R4 search.html#reference", "FHIR R4 search.html#modifiers")
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_references_are_found_as_the_page_says(store: Store, seed: int) -> None:
     """By id, type, URL, version; by identifier and by the text beside; alone and as alternatives."""
@@ -57,7 +58,7 @@ def _canonical_question(random: Random) -> Question:
 
 
 @pytest.mark.spec("FHIR R4 references.html#canonical", "FHIR R4 search.html#versions")
-@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_canonical_references_are_found_by_url_and_version(store: Store, seed: int) -> None:
     """A URL without a version finds every one; versions lie below each other, part by part."""

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from tests.property.search.names import name_question, names
 from tests.property.search.question import any_of
 from tests.property.search.store import Store
+from tests.support.examples import examples
 
 
 @pytest.mark.spec("FHIR R4 search.html#string")
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_strings_are_found_as_the_page_says(store: Store, seed: int) -> None:
     """By how they start or by a part, whatever the case, accents and punctuation, or to the letter."""

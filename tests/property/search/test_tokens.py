@@ -12,10 +12,11 @@ from tests.property.search.coded import coded_observation, coded_person, coded_q
 from tests.property.search.codes import CODES, SYSTEMS
 from tests.property.search.question import any_of
 from tests.property.search.store import Store
+from tests.support.examples import examples
 
 
 @pytest.mark.spec("FHIR R4 search.html#token", "FHIR R4 search.html#modifiers", "FHIR R4 search.html#escaping")
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_tokens_are_found_as_the_page_says(store: Store, seed: int) -> None:
     """Every form of a token, and `:not`, `:of-type` and `:text`, alone and as alternatives."""

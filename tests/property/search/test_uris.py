@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.property.search.question import Json, Question, any_of, as_test, at, escaped
 from tests.property.search.store import Store
+from tests.support.examples import examples
 
 HOSTS = ("http://a.test", "https://a.test", "http://a.test:80")
 SEGMENTS = ("x", "X", "xy", "y,z", "é")
@@ -81,7 +82,7 @@ def make_question(random: Random, known: list[str]) -> Question:
 
 
 @pytest.mark.spec("FHIR R4 search.html#uri")
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_uris_are_found_as_the_page_says(store: Store, seed: int) -> None:
     """The whole of it and nothing else; with `:below` and `:above` by the segments of URLs, never of URNs."""

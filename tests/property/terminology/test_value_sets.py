@@ -16,6 +16,7 @@ from healix_fhir.terminology.membership import judge, systems_of
 from healix_fhir.terminology.resolve import look_up, resolved
 from healix_fhir.terminology.sets import Set
 from tests.property.terminology.vocabulary import CODES, Code, World, make_world
+from tests.support.examples import examples
 from tests.support.search import EVERYONE, Clinic
 
 WORLDS = iter(range(10**6))
@@ -83,7 +84,7 @@ def judged(url: str, codes: list[Code]) -> Work[list[Code]]:
 
 
 @pytest.mark.spec("FHIR R4 valueset.html#compositions")
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(20), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_value_sets_have_the_members_that_their_compositions_say(clinic: Clinic, seed: int) -> None:
     """Pages of any size give every member once, single codes are judged alike, and :in and :not-in find by them."""
@@ -104,7 +105,7 @@ def test_value_sets_have_the_members_that_their_compositions_say(clinic: Clinic,
 
 
 @pytest.mark.spec("FHIR R4 valueset-operation-expand.html")
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from(["", "a", "the c", "B", "zz"]))
 def test_expansions_are_narrowed(clinic: Clinic, seed: int, active: bool, text: str) -> None:
     """By whether concepts are in use, and by words of code and display."""
@@ -123,7 +124,7 @@ def test_expansions_are_narrowed(clinic: Clinic, seed: int, active: bool, text: 
 
 
 @pytest.mark.spec("FHIR R4 search.html#token")
-@settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32))
 def test_codes_are_found_above_and_below(clinic: Clinic, seed: int) -> None:
     """:below finds a concept and what is below it in its code system, :above what is above it."""

@@ -13,6 +13,7 @@ from healix_fhir.imaging.imaging_study import imaging_study
 from healix_fhir.imaging.patients import fits, identifier, made_id, made_patient
 from healix_fhir.imaging.studies import Series, Study
 from healix_fhir.model.validate import check
+from tests.support.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ STUDIES = st.builds(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(150))
 @given(STUDIES)
 def test_whatever_the_attributes_hold_the_resources_are_valid(study: Study) -> None:
     """No value from a modality can make the bridge fail."""
