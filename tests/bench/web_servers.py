@@ -23,7 +23,7 @@ from smart_auth import patients
 from smart_auth.store import create_token
 from tests.bench.dimse_servers import free_port
 
-STARTED = 60.0
+STARTED = 180.0
 LOG_FILES = 24
 SCOPE = "system/*.cruds"
 
