@@ -45,7 +45,7 @@ faults: install  ## faults under load: make faults RUNS=1000
 
 fuzz: install  ## requests, sequences, conversations and objects made up: make fuzz CASES=100000
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "schemathesis>=4.32"
-	HEALIX_EXAMPLES_TIMES=20 $(BIN)/python -m pytest tests/property -p no:randomly
+	HEALIX_EXAMPLES_TIMES=20 $(BIN)/python -m pytest tests/property -p no:randomly -o timeout=7200
 	HEALIX_FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest tests/fuzz tests/integration/dimse/test_fuzz.py \
 	  tests/integration/dimse/test_fuzz_services.py tests/integration/dicomweb_api/test_mutations.py -s -p no:randomly
 
