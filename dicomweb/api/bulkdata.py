@@ -71,8 +71,8 @@ async def bulk(edge: Edge, request: Request, access: AccessContext) -> Response:
 async def _as_one_part(edge: Edge, request: Request, kind: str, part: Part, tag: str) -> Response:
     """A multipart of one value, or of the range of it that is asked for.
 
-    A range is one of the value, as earlier editions have it and clients expect: not of the multipart, of which they
-    could make nothing. Spec: PS3.18 6.5.5.2.1 (2019a)
+    A range is one of the value, told in its part, as clients expect: not of the multipart, of which they could make
+    nothing. Spec: PS3.18 8.4.3, Content-Range (2024c)
     """
     length = size(part.content)
     asked = None if length is None or is_known(request, tag) else asked_range(request, tag)
