@@ -132,13 +132,14 @@ class Rescue:
     has ended without the database being told of it, as the connection was lost just then.
 
     That is no failure of theirs: it is not counted as one. When the database's clock was set ahead every worker seems
-    to be dead until its next sign of life: nobody is taken for dead then.
+    to be dead until its next sign of life: nobody is taken for dead then. When it was set back every one has given a
+    sign in time to come; who gives no other died while the clock was ahead.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
         self._ahead: float | None = None
-        self._rests = 0.0
+        self._rests = self._settled = 0.0
         self._worker: int | None = None
         self._ended: dict[int, float] = {}
 
@@ -170,14 +171,16 @@ class Rescue:
         )
         moment = monotonic()
         ahead = row["seconds"] - moment
-        if self._ahead is not None and ahead - self._ahead > HEARTBEAT:
+        if self._ahead is None or ahead - self._ahead < -HEARTBEAT:
+            self._settled = moment + STALLED
+        elif ahead - self._ahead > HEARTBEAT:
             self._rests = moment + STALLED
         self._ahead = ahead
         if moment < self._rests:
             return []
         long_ago = [number for number, when in self._ended.items() if moment - when > UNTOLD]
         rows = await self._app.connector.execute_query_all_async(
-            _GIVE_BACK, seconds=STALLED, worker=self._worker, ended=long_ago
+            _GIVE_BACK, seconds=STALLED, settled=moment >= self._settled, worker=self._worker, ended=long_ago
         )
         for number in long_ago:
             del self._ended[number]
@@ -187,7 +190,8 @@ class Rescue:
 _GIVE_BACK = """UPDATE procrastinate_jobs j SET status = 'todo', scheduled_at = now()
   WHERE j.status = 'doing' AND (j.worker_id IS NULL
     OR EXISTS (SELECT FROM procrastinate_workers w
-               WHERE w.id = j.worker_id AND w.last_heartbeat < now() - make_interval(secs => %(seconds)s))
+               WHERE w.id = j.worker_id AND (w.last_heartbeat < now() - make_interval(secs => %(seconds)s)
+                 OR %(settled)s AND w.last_heartbeat > now() + make_interval(secs => %(seconds)s)))
     OR j.worker_id = %(worker)s AND j.id = ANY(%(ended)s))
   RETURNING j.task_name"""
 """One statement, so that of two who look at once one gives a job back, and none that has been taken up meanwhile."""

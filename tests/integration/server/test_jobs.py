@@ -169,6 +169,27 @@ def test_jobs_are_left_alone_when_the_clock_was_set_ahead(database_url: str) -> 
     assert asyncio.run(rescued()) == [0, 0, 1]
 
 
+def test_who_died_while_the_clock_was_ahead_is_dead(database_url: str) -> None:
+    """A sign of life in time to come keeps the jobs of a worker until the others have had time to give theirs."""
+
+    async def rescued() -> list[int]:
+        app = jobs.application(database_url, {"work": print}, {})
+        async with app.open_async():
+            await app.connector.execute_query_async(
+                """WITH ahead AS (INSERT INTO procrastinate_workers (last_heartbeat)
+                                  VALUES (now() + interval '30 minutes') RETURNING id)
+                   UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM ahead)"""
+            )
+            counts = [len(await jobs.Rescue(app).look())]
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(jobs, "STALLED", 0.0)
+                return [*counts, len(await jobs.Rescue(app).look())]
+
+    with psycopg.connect(database_url) as connection:
+        run(connection, statement(jobs.enqueue("work")))
+    assert asyncio.run(rescued()) == [0, 1]
+
+
 def test_jobs_that_are_done_are_forgotten(connection: Connection[Row]) -> None:
     """After a week; what failed, what is to be done and what was done lately stays."""
     with connection:
