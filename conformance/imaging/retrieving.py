@@ -178,7 +178,7 @@ def sized_by_uri(target: Target) -> None:
         answer = target.ask("GET", f"/dicomweb/wado?{query}&contentType=image/png&{asked}")
         expect(answer.status == 200, f"{asked} answered {answer.status}")
         expect(answer.body[16:24] == struct.pack(">LL", width, height), f"{asked} is not {width} by {height}")
-    for wrong in ("region=0.5,0,0.5,1", "region=0,0,1", "rows=0", "rows=x"):
+    for wrong in ("region=0.5,0,0.5,1", "region=0,0,1", "rows=0", "rows=x", "rows=0000000019999999"):
         expect(target.ask("GET", f"/dicomweb/wado?{query}&{wrong}").status == 400, f"{wrong} is not refused")
     nowhere = f"presentationSeriesUID={new_uid()}&presentationUID={new_uid()}"
     status = target.ask("GET", f"/dicomweb/wado?{query}&{nowhere}").status

@@ -17,8 +17,8 @@ from starlette.responses import Response
 ALWAYS = frozenset({"accept", "charset"})
 """What every address knows. Spec: PS3.18 8.3.3 (2024d)"""
 INCLUDEFIELD, ALL = "includefield", "all"
-NAME = re.compile(r"(?:[0-9A-Fa-f]{8}\.)*[A-Z][A-Za-z0-9]*[a-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)*")
-"""How an attribute is named by its keyword, also in sequences."""
+NAME = re.compile(r"(?:[0-9A-Fa-f]{8}\.)*[A-Z][A-Z0-9]*[a-z][A-Za-z0-9]*(?:\.[A-Za-z0-9]+)*")
+"""How an attribute is named by its keyword, also in sequences; read in one way only, however long it is."""
 SHOWN = 10
 LONGEST = 32
 _STATE = "healix.unsupported"
@@ -44,7 +44,7 @@ def supported(
             unknown.append(name)
         elif name == INCLUDEFIELD and name in spelling:
             fields = [field.strip() for field in value.split(",")]
-            strange = [field for field in fields if NAME.fullmatch(field) and not knows(field)]
+            strange = dict.fromkeys(field for field in fields if NAME.fullmatch(field) and not knows(field))
             unknown += strange
             kept = [ALL if field.lower() == ALL else field for field in fields if field not in strange]
             found.append((name, ",".join(kept)))

@@ -44,6 +44,7 @@ FOR_STATES = frozenset({"rows", "columns", "imageQuality"})
 """What has a meaning for what a presentation state shows. Spec: PS3.18 9.5.2.3 (2024d)"""
 NOT_FOR_FILES = frozenset({"windowCenter", "windowWidth"})
 """Spec: PS3.18 9.5.1.2.6 (2024d)"""
+SIDE = re.compile(r"[0-9]{1,9}", re.ASCII)
 FRACTION = re.compile(r"\+?(?:\d{1,9}(?:\.\d{0,18})?|\.\d{1,18})", re.ASCII)
 PRESENTATION = ("presentationSeriesUID", "presentationUID")
 PARAMETERS = FOR_PICTURES | {"requestType", *UIDS, *PRESENTATION, "contentType", "charset", "transferSyntax"}
@@ -219,6 +220,6 @@ def _side(given: Mapping[str, str], name: str) -> int:
     value = given.get(name)
     if value is None:
         return 0
-    if not value.isascii() or not value.isdecimal() or not 1 <= int(value[:9]) <= LARGEST:
+    if not SIDE.fullmatch(value) or not 1 <= int(value) <= LARGEST:
         raise invalid(f"{name} is a whole number from 1 to {LARGEST}", code="value")
     return int(value)

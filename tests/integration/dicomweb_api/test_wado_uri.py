@@ -119,3 +119,10 @@ def test_what_only_pictures_have_is_ignored_of_files(client: httpx.Client) -> No
     answer = client.get("/dicomweb/wado", params=ONE | {"contentType": "application/dicom", "rows": "5"})
     assert answer.content == FILE
     assert answer.headers["warning"].endswith("were ignored: rows")
+
+
+@pytest.mark.spec("PS3.18 9.5.1.2.5")
+@pytest.mark.parametrize("rows", ["0000000019999999", "9" * 5000, "8193", "0", "-1", "\u0663"])
+def test_no_picture_is_larger_than_may_be(client: httpx.Client, rows: str) -> None:
+    """However the number is written."""
+    assert client.get("/dicomweb/wado", params=ONE | {"rows": rows}).status_code == 400
