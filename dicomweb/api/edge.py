@@ -21,7 +21,7 @@ from dicomweb.api.remembered import CAPACITY, SEARCHES, Asked, Kept, Search
 from dicomweb.api.unsupported import told
 from dicomweb.archive.blobs import Archive
 from dicomweb.status import HTTP
-from dicomweb.study.outcome import Duplicates
+from dicomweb.study.deposits import Deposits
 from dicomweb.study.query import Query
 from dicomweb.study.reader import Reader
 from dicomweb.study.receive import Receiver
@@ -46,7 +46,7 @@ PICTURES = 32 << 20
 class Edge:
     """The services of one web process. `base` is the DICOMweb base URL without a slash at the end; `max_request` the
     largest STOW-RS request in bytes; `find_patient` knows whom a PatientID means; `reader` reads single instances;
-    `duplicates` is what becomes of other content of a stored instance; `pictures` were drawn before, by their
+    `deposits` store what was received; `pictures` were drawn before, by their
     tags, `documents` are metadata that were sent before, `searches` those that were read before. Searches and
     metadata are looked up on the `standby` where there is one.
     """
@@ -59,7 +59,7 @@ class Edge:
     max_request: int
     find_patient: PatientFinder
     reader: Reader
-    duplicates: Duplicates = Duplicates.REFUSE
+    deposits: Deposits
     pictures: Memory[str, bytes] = field(default_factory=lambda: Memory(PICTURES))
     documents: Memory[Asked, Kept] = field(default_factory=lambda: Memory(CAPACITY))
     searches: Memory[Search, tuple[str, Query]] = field(default_factory=lambda: Memory(SEARCHES))

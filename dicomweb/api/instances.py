@@ -9,9 +9,10 @@ Spec: PS3.18 10.5.1.4 (2024d)
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 
 from dicomweb.api.accept import DICOM
 from dicomweb.api.intake import Intake
@@ -30,10 +31,12 @@ class Instances:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
         self._incoming: Incoming | None = None
+        self._last: tuple[Incoming, Received] | None = None  # whether another part follows it is not known yet
         self._keeping: deque[tuple[Future[None], Received, FileMeta | None]] = deque()
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """A part starts; one that is no DICOM file is passed over and reported."""
+        self._keep_beside()
         if parse_media_type(headers.get("content-type", DICOM)).name != DICOM:
             self._intake.other_types += 1
             self._intake.refuse(invalid(f"a part is not of type {DICOM}"))
@@ -59,26 +62,47 @@ class Instances:
             self._refuse(incoming, error)
             return
         self._incoming = None
-        self._keeping.append((begun(incoming.kept, received), received, incoming.meta))
-        self.settle(AHEAD)
+        self._last = incoming, received
 
-    def settle(self, ahead: int = 0) -> None:
-        """Wait until all but `ahead` of the parts are durable, or refused with the reason."""
+    def settle(self) -> None:
+        """Wait until all parts are durable, or refused with the reason. Beside the last one nothing comes: it needs no
+        thread of its own.
+        """
+        self._wait(0)
+        if self._last is not None:
+            (incoming, received), self._last = self._last, None
+            self._kept(partial(incoming.kept, received), received, incoming.meta)
+
+    def _keep_beside(self) -> None:
+        """A further part comes: the one before it is made durable in a thread meanwhile."""
+        if self._last is not None:
+            (incoming, received), self._last = self._last, None
+            self._keeping.append((begun(incoming.kept, received), received, incoming.meta))
+            self._wait(AHEAD)
+
+    def _wait(self, ahead: int) -> None:
+        """Wait until all but `ahead` of those in threads are durable."""
         while len(self._keeping) > ahead:
             keeping, received, meta = self._keeping.popleft()
-            try:
-                keeping.result()
-            except HealixError as error:
-                self._intake.refuse(error, meta)
-            else:
-                self._intake.keep(received, meta)
+            self._kept(keeping.result, received, meta)
+
+    def _kept(self, done: Callable[[], None], received: Received, meta: FileMeta | None) -> None:
+        try:
+            done()
+        except HealixError as error:
+            self._intake.refuse(error, meta)
+        else:
+            self._intake.keep(received, meta)
 
     def discard(self) -> None:
         """Drop what is still on its way, and what has no rows yet."""
         if self._incoming is not None:
             self._incoming.abort()
+        if self._last is not None:
+            (incoming, _), self._last = self._last, None
+            incoming.abort()
         with suppress(HealixError, IndexError):
-            self.settle()
+            self._wait(0)
         self._intake.discard()
 
     def _refuse(self, incoming: Incoming, error: HealixError) -> None:

@@ -22,7 +22,6 @@ from dicomweb.api.stored import response
 from dicomweb.api.via import via
 from dicomweb.archive.aside import aside
 from dicomweb.study.rows import audited
-from dicomweb.study.store import adeposit
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.database import aat_once, one
@@ -48,9 +47,7 @@ async def store(edge: Edge, request: Request, access: AccessContext) -> Response
     sink = Instances(intake) if sent == DICOM else Apart(intake, sent, f"{edge.base}/studies/{study or ''}")
     try:
         reader = _reader(request, media, sink, edge.max_request)
-        await _receive(edge, request, access, intake, reader)
-        if isinstance(sink, Instances):
-            await aside(sink.settle)
+        await _receive(edge, request, access, intake, reader, sink)
         await _deposit(edge, access, intake)
         if isinstance(sink, Apart):
             work = sink.put_together()
@@ -87,7 +84,9 @@ def _sent(request: Request) -> tuple[MediaType, str]:
     return media, sent
 
 
-async def _receive(edge: Edge, request: Request, access: AccessContext, intake: Intake, reader: Fed) -> None:
+async def _receive(
+    edge: Edge, request: Request, access: AccessContext, intake: Intake, reader: Fed, sink: Instances | Apart
+) -> None:
     """Push the body through in pieces of about `BUFFER` bytes; files are written in a thread."""
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > edge.max_request:
@@ -108,20 +107,26 @@ async def _receive(edge: Edge, request: Request, access: AccessContext, intake: 
                     await _deposit(edge, access, intake)
     except ClientDisconnect as error:
         raise invalid("the request ended before its body was complete", code="incomplete") from error
-    await aside(_feed, reader, pending)
-    await aside(reader.close)
+    await aside(_end, reader, pending, sink)
 
 
 async def _deposit(edge: Edge, access: AccessContext, intake: Intake) -> None:
     """Give what waits its rows."""
     if intake.received:
-        group = intake.take()
-        intake.outcomes += await adeposit(edge.pool, edge.archive, access, group, SERVICE, edge.duplicates)
+        intake.outcomes += await edge.deposits.store(access, intake.take())
 
 
 def _feed(reader: Fed, chunks: Sequence[bytes]) -> None:
     for chunk in chunks:
         reader.feed(chunk)
+
+
+def _end(reader: Fed, chunks: Sequence[bytes], sink: Instances | Apart) -> None:
+    """The last of the body: all of it in one turn of a thread, as a small object is no more than that."""
+    _feed(reader, chunks)
+    reader.close()
+    if isinstance(sink, Instances):
+        sink.settle()
 
 
 def _audit(access: AccessContext, study: str | None, failures: Sequence[Failure]) -> AuditRow:

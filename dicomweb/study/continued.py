@@ -25,16 +25,16 @@ from dicomweb.index.attributes import Level
 from dicomweb.index.columns import columns
 from dicomweb.study.receive import Received
 from dicomweb.study.rows import (
+    AUDITED,
     SAME_PATIENT,
     LostRaceError,
-    actor,
-    audited,
-    audited_by,
     further_values,
     given_columns,
     instance_row,
+    trail,
     united,
 )
+from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Statement, Work
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
@@ -50,7 +50,7 @@ _WRITE = """
 WITH given AS MATERIALIZED (
        SELECT x.*
        FROM json_to_recordset(%s::json) AS x (series_uid text, instances int, study_uid text, patient_id text,
-         patient_id_issuer text, leads bool, study_instances int, sop_classes text[], query text)
+         patient_id_issuer text, leads bool, study_instances int, sop_classes text[])
        CROSS JOIN LATERAL (SELECT e.study_pk FROM series e WHERE e.series_uid = x.series_uid LIMIT 1) e
        CROSS JOIN LATERAL (SELECT * FROM study s WHERE s.study_uid = x.study_uid LIMIT 1) s
        WHERE e.study_pk = s.pk AND {same} AND ({allowed})),
@@ -117,7 +117,7 @@ def forget() -> None:
     _there.clear()
 
 
-def extend(access: AccessContext, group: Sequence[Received], source: str) -> Work[bool]:
+def extend(access: AccessContext, group: Sequence[Received], source: str, origins: Sequence[Origin]) -> Work[bool]:
     """As `write` in dicomweb/study/rows.py, for a group whose studies and series are there; else False, and the series
     are forgotten.
     """
@@ -134,7 +134,7 @@ def extend(access: AccessContext, group: Sequence[Received], source: str) -> Wor
                 len(given),
                 len(group),
                 *([msgspec.json.encode(values).decode()] if values else []),
-                *actor(access, source),
+                *trail(group, source, origins),
                 len(group),
             ),
         )
@@ -158,7 +158,6 @@ def _given(group: Sequence[Received]) -> list[dict[str, Any]]:
             "leads": True,
             "study_instances": len(members),
             "sop_classes": sorted({one.sop_class for one in members}),
-            "query": audited([one.sop_instance for one in members]),
         }
         for uid, each in series.items():
             rows.append(
@@ -184,6 +183,6 @@ def _sql(allowed: str, further: bool) -> str:
         allowed=allowed,
         sop_classes=united("sop_classes"),
         further=_FURTHER if further else "",
-        audit=audited_by("(SELECT * FROM given WHERE leads)"),
+        audit=AUDITED,
         announce=ANNOUNCE.format(source="written_study"),
     )

@@ -28,6 +28,7 @@ from dicomweb.index.columns import columns
 from dicomweb.study.decide import by_study
 from dicomweb.study.receive import Received
 from healix_fhir.kernel import audit
+from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.database import Statement, Work
 from smart_auth.access import AccessContext
 from smart_auth.scope import Permission
@@ -46,7 +47,7 @@ _WRITE = """
 WITH given_study AS MATERIALIZED (
        SELECT x.*, s.pk, s.imaging_study, CASE WHEN s.pk IS NULL THEN coalesce(%s::bigint, p.pat) ELSE s.pat END AS pat,
               s.pk IS NULL OR {same} AS same
-       FROM json_to_recordset(%s::json) AS x ({study_types}, query text, instances int, sop_classes text[])
+       FROM json_to_recordset(%s::json) AS x ({study_types}, instances int, sop_classes text[])
        LEFT JOIN LATERAL (SELECT * FROM study s WHERE s.study_uid = x.study_uid LIMIT 1) s ON true
        LEFT JOIN LATERAL (
          SELECT * FROM study_patient p
@@ -115,35 +116,44 @@ _FURTHER = """
 """The further attributes of what is new: a study and a series have those of their first object."""
 
 _AUDIT = """
-SELECT NULL::timestamptz AS r, 'C' AS a, %s::text AS s, 0::smallint AS o, %s::text AS c, %s::text AS u, %s::text AS d,
-       %s::text AS q,
-       k.id AS p, s.study_uid AS e, x.query AS t
-FROM written_study s JOIN {given} x USING (study_uid) LEFT JOIN patient_key k ON k.pat = s.pat"""
+SELECT NULL::timestamptz AS r, 'C' AS a, %s::text AS s, 0::smallint AS o, x.client AS c, x.account AS u,
+       x.address AS d, x.request AS q, k.id AS p, s.study_uid AS e, x.query AS t
+FROM written_study s
+JOIN json_to_recordset(%s::json)
+  AS x (study_uid text, query text, client text, account text, address text, request text) USING (study_uid)
+LEFT JOIN patient_key k ON k.pat = s.pat"""
+AUDITED = audit.insert(f"({_AUDIT}) x")
+"""The statement that writes the trail of `written_study`, with the parameters of `trail`."""
 
 
-def audited_by(given: str) -> str:
-    """The statement that writes the trail of `written_study`, whose queries are in the relation `given`.
-
-    Its parameters are those of `actor`.
-    """
-    return audit.insert(f"({_AUDIT.format(given=given)}) x")
-
-
-def actor(access: AccessContext, source: str) -> tuple[str | None, ...]:
-    """Who stores, by which service, as the trail's parameters."""
-    origin = access.origin
-    return source, origin.client, origin.account, origin.address, origin.request
+def trail(group: Sequence[Received], source: str, origins: Sequence[Origin]) -> tuple[str, str]:
+    """By which service, and a row for each study and each of those who stored in it: who sent each object."""
+    members: dict[tuple[str, Origin], list[str]] = {}
+    for one, origin in zip(group, origins, strict=True):
+        members.setdefault((one.study, origin), []).append(one.sop_instance)
+    rows = [
+        {
+            "study_uid": study,
+            "query": audited(instances),
+            "client": origin.client,
+            "account": origin.account,
+            "address": origin.address,
+            "request": origin.request,
+        }
+        for (study, origin), instances in members.items()
+    ]
+    return source, msgspec.json.encode(rows).decode()
 
 
 class LostRaceError(SerializationFailure):
     """Another transaction stored in the same study meanwhile, or took it away."""
 
 
-def write(access: AccessContext, group: Sequence[Received], source: str) -> Work[bool]:
+def write(access: AccessContext, group: Sequence[Received], source: str, origins: Sequence[Origin]) -> Work[bool]:
     """Write the rows of `group`, which is at peace with itself; whether they were, or something stands against them.
 
-    One statement that needs no transaction around it. `source` names the service for the audit trail. Raises
-    SerializationFailure when another transaction came between.
+    One statement that needs no transaction around it. `source` names the service for the audit trail, `origins` who
+    sent each object. Raises SerializationFailure when another transaction came between.
     """
     allowed = access.represented("ImagingStudy", Permission.CREATE, "s.pat", "s.imaging_study")
     values = further_values(group)
@@ -157,7 +167,7 @@ def write(access: AccessContext, group: Sequence[Received], source: str) -> Work
                 msgspec.json.encode([instance_row(one) for one in group]).decode(),
                 msgspec.json.encode(values).decode(),
                 *allowed.params,
-                *actor(access, source),
+                *trail(group, source, origins),
             ),
         )
     except (UniqueViolation, DivisionByZero) as error:
@@ -177,7 +187,6 @@ def _studies(group: Sequence[Received]) -> list[dict[str, Any]]:
     return [
         columns(first.header.attributes, Level.STUDY)
         | {
-            "query": audited([one.sop_instance for one in members[study]]),
             "instances": len(members[study]),
             "sop_classes": sorted({one.sop_class for one in members[study]}),
         }
@@ -263,7 +272,7 @@ def _sql(allowed: str, further: bool) -> str:
             for level in Level
             if further
         ),
-        audit=audited_by("given_study"),
+        audit=AUDITED,
         announce=ANNOUNCE.format(source="written_study"),
     )
 

@@ -23,7 +23,7 @@ from dicomweb.study.outcome import WITH_ROWS, Disposition, Duplicates, Outcome
 from dicomweb.study.receive import Received
 from dicomweb.study.reject import KEY_OBJECTS, judged, reject
 from dicomweb.study.rows import audited, write
-from healix_fhir.kernel.audit import AuditRow, record
+from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Row, Statement, Work, aat_once, at_once, atransaction, transaction
 from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
@@ -113,10 +113,13 @@ def _is_stored(outcome: Outcome) -> bool:
     return outcome.status in WITH_ROWS
 
 
-def store_new(access: AccessContext, received: Sequence[Received], source: str) -> Work[list[Outcome] | None]:
+def store_new(
+    access: AccessContext, received: Sequence[Received], source: str, origins: Sequence[Origin] | None = None
+) -> Work[list[Outcome] | None]:
     """The usual case, one statement: every object is new and in order. None, and nothing written, where not.
 
-    Which one is tried, the short one or the full one, is a guess; what it leaves is for `store`.
+    `origins` are who sent each, where those are several with the same rights. Which one is tried, the short one or the
+    full one, is a guess; what it leaves is for `store`.
     """
     access.require_whole("ImagingStudy", Permission.CREATE, "storing images")
     if any(one.sop_class == KEY_OBJECTS for one in received):
@@ -124,9 +127,10 @@ def store_new(access: AccessContext, received: Sequence[Received], source: str) 
     outcomes = decide(received, Known())
     if not all(_is_stored(outcome) for outcome in outcomes):
         return None
+    senders = origins or [access.origin] * len(received)
     if are_there(received):
-        return outcomes if (yield from extend(access, received, source)) else None
-    if not (yield from write(access, received, source)):
+        return outcomes if (yield from extend(access, received, source, senders)) else None
+    if not (yield from write(access, received, source, senders)):
         return None
     remember(received)
     return outcomes
@@ -143,7 +147,7 @@ def store(
     if replacing := [one for one, outcome in pairs if outcome.status is Disposition.REPLACED]:
         yield from displace(access, replacing)
     stored = [one for one, outcome in pairs if _is_stored(outcome)]
-    if stored and not (yield from write(access, stored, source)):
+    if stored and not (yield from write(access, stored, source, [access.origin] * len(stored))):
         raise SerializationFailure("what stands against a group changed meanwhile")
     yield from reject(access, stored)
     if audits := _audits(access, pairs, source, patients):

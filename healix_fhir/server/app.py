@@ -14,9 +14,11 @@ from starlette.types import ASGIApp
 from dicomweb.api import channel
 from dicomweb.api import routes as dicomweb_api
 from dicomweb.api.edge import Edge as ImagingEdge
+from dicomweb.api.stow import SERVICE
 from dicomweb.archive.blobs import Archive
 from dicomweb.archive.opening import open_archive
 from dicomweb.index.further import read
+from dicomweb.study.deposits import Deposits
 from dicomweb.study.outcome import Duplicates
 from dicomweb.study.reader import Reader
 from dicomweb.study.receive import Receiver
@@ -200,6 +202,7 @@ def _imaging(settings: Settings, pool: Pool, gate: TokenGate, archive: Archive, 
     largest = settings.max_store_gb << 30
     compares = settings.compare_sop_classes
     receiver = Receiver(archive, max_object=largest, catalogue=read(settings.dicom_attributes), compares=compares)
-    base, duplicates = f"{settings.root}/dicomweb", Duplicates(settings.duplicates)
+    base = f"{settings.root}/dicomweb"
+    deposits = Deposits(pool, archive, SERVICE, Duplicates(settings.duplicates))
     reader = Reader(pool)
-    return ImagingEdge(pool, archive, receiver, gate, base, largest, find_patient, reader, duplicates, standby=standby)
+    return ImagingEdge(pool, archive, receiver, gate, base, largest, find_patient, reader, deposits, standby=standby)

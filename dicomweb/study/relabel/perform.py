@@ -132,7 +132,7 @@ def _put(asked: Relabelling, found: There, waiting: Waiting, origin: Origin) -> 
     for study in both & known.keys():
         yield from counted(study)
     for group in waiting.groups(GROUP):
-        if not (yield from write(access, [one.received() for one in group], WORD)):
+        if not (yield from write(access, [one.received() for one in group], WORD, [access.origin] * len(group))):
             raise HealixError(Category.CONFLICT, CHANGED)
         pairs = zip(*((one.instance, one.before, one.key) for one in group), strict=True)
         yield Statement(_PAIRS, (asked.id, *(list(column) for column in pairs)))

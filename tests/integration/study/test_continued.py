@@ -221,7 +221,7 @@ def test_two_that_store_the_same_at_once(store: Store) -> None:
     first, second = store.receive(image(1, 1, 2)), store.receive(image(1, 1, 2))
     with ThreadPoolExecutor(1) as other:
         with store.pool.connection() as connection, connection.transaction():
-            assert run(connection, continued.extend(SYSTEM, [first], "STOW-RS"))
+            assert run(connection, continued.extend(SYSTEM, [first], "STOW-RS", [SYSTEM.origin]))
             outcomes = other.submit(deposit, store.pool, store.archive, SYSTEM, [second], "C-STORE")
             waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
             wait_until(lambda: store.sql(waiting) == [(1,)], "the second to wait for the first")

@@ -19,7 +19,7 @@ from healix_fhir.kernel.errors import HealixError
 from tests.support.asgi import FakeGate, Reply, request, router
 
 NOTHING = cast("Any", None)
-EDGE = Edge(NOTHING, NOTHING, NOTHING, FakeGate(), "https://healix.test/dicomweb", 1, NOTHING, NOTHING)
+EDGE = Edge(NOTHING, NOTHING, NOTHING, FakeGate(), "https://healix.test/dicomweb", 1, NOTHING, NOTHING, NOTHING)
 WADL = "application/vnd.sun.wadl+xml"
 VALUES = {
     "limit": "1",

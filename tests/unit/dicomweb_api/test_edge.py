@@ -50,7 +50,7 @@ def application(error: Exception | None = None) -> ASGIApp:
         return StreamingResponse(iter([b"a", b"bc"]), headers={"Content-Length": "3"})
 
     nothing = cast("Any", None)
-    edge = Edge(nothing, nothing, nothing, GATE, "http://healix.test/dicomweb", 1, nothing, nothing)
+    edge = Edge(nothing, nothing, nothing, GATE, "http://healix.test/dicomweb", 1, nothing, nothing, nothing)
     return router([Route("/dicomweb/studies/{study}", Address("wado", edge, {"GET": handler}))])
 
 

@@ -104,7 +104,7 @@ def test_addresses_that_take_every_method_are_found_in_the_same_order(path: str,
 def test_addresses_of_images_are_called_without_a_router(path: str) -> None:
     """No route that takes any path stands before those that viewers ask all the time."""
     nothing = cast("Any", None)
-    edge = Edge(nothing, nothing, nothing, FakeGate(), "https://healix.test/dicomweb", 1, nothing, nothing)
+    edge = Edge(nothing, nothing, nothing, FakeGate(), "https://healix.test/dicomweb", 1, nothing, nothing, nothing)
     rooms = Rooms(_nothing)
     rooms.use(services(edge))
     scope: Scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
