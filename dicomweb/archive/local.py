@@ -31,7 +31,10 @@ class LocalArchive:
             directory.mkdir(parents=True, exist_ok=True)
         self._lasting: set[str] = set()  # directories known to be on the disk themselves, whoever made them
         self._named: set[str] = set()  # blobs kept, whose names are durable already
-        self._lone = Lock()  # held by who has its directory forced beside its file
+        self._placed: dict[str, set[str]] = {}  # those whose names are not, by their directories
+        self._lock = Lock()
+        self._forcing = 0  # files that are just being forced
+        self._together = False  # whether several were at once, when any was last
 
     def check(self) -> None:
         """Nothing to try: that the directories are there was seen when it was opened."""
@@ -50,42 +53,61 @@ class LocalArchive:
                 self._lasting.discard(directory)
                 Path(target).parent.mkdir(parents=True, exist_ok=True)
                 os.rename(spooled, target)  # noqa: PTH104
-            named = self._force(descriptor, directory)
+            named = self._force(descriptor, directory, key)
         except OSError as error:
             Path(target).unlink(missing_ok=True)
             raise unavailable(error) from error
         if named:
-            if len(self._named) >= BATCH:  # those that nobody entered: to force a directory twice does no harm
-                self._named.clear()
-            self._named.add(key)
+            self._are_named({key})
 
-    def _force(self, descriptor: int, directory: str) -> bool:
-        """Force a file to the disk, and its directory beside it where no other file is just coming; whether that was.
+    def _are_named(self, keys: set[str]) -> None:
+        if len(self._named) >= BATCH:  # those that nobody entered: to force a directory twice does no harm
+            self._named.clear()
+        self._named |= keys
+
+    def _force(self, descriptor: int, directory: str, key: str) -> bool:
+        """Force a file to the disk, and its directory beside it where files come one by one; whether that was.
 
         The two waits are one then: each is for the disk and for a turn of a processor, which takes longer on a busy
         machine. Several files that come at once are entered together, for the price of one directory.
         """
-        if directory not in self._lasting or not self._lone.acquire(blocking=False):
-            os.fsync(descriptor)
-            return False
+        with self._lock:
+            self._forcing += 1
+            if self._forcing > 1:
+                is_lone, self._together = False, True
+            else:
+                is_lone, self._together = not self._together, False
         try:
+            if not is_lone or directory not in self._lasting:
+                with self._lock:
+                    if len(self._placed) >= BATCH:
+                        self._placed.clear()
+                    self._placed.setdefault(directory, set()).add(key)
+                os.fsync(descriptor)
+                return False
             naming = _naming.submit(_sync, self._below + directory)
             os.fsync(descriptor)
             naming.result()
         finally:
-            self._lone.release()
+            with self._lock:
+                self._forcing -= 1
         return True
 
     def enter(self, keys: Sequence[str]) -> None:
-        """Force the directories to the disk, each once, but those that were when their blobs were kept."""
+        """Force the directories to the disk, each once, but those that were since these blobs were put there."""
         directories = {key.rpartition("/")[0] for key in keys if key not in self._named}
-        self._named.difference_update(keys)
         above = {higher for one in directories - self._lasting for higher in (one.rpartition("/")[0], "")}
         try:
-            for directory in (*directories, *above):
+            for directory in above:
                 _sync(self._below + directory)
+            for directory in directories:
+                with self._lock:
+                    placed = self._placed.pop(directory, set[str]())
+                _sync(self._below + directory)
+                self._are_named(placed)
         except OSError as error:
             raise unavailable(error) from error
+        self._named.difference_update(keys)
         if len(self._lasting) >= BATCH:
             self._lasting.clear()
         self._lasting |= directories

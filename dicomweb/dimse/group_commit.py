@@ -2,18 +2,21 @@
 
 The first association to arrive commits what is there, after a moment's wait for the objects that others are just
 bringing to the disk; those that arrive while it commits are the next group, committed by the first of them. So a lone
-sender never waits for others, and many senders share commits without a thread or a timer of its own.
+sender never waits for others, and many senders share commits without a thread or a timer of its own. Each thread is
+woken once: who commits by the last object that it waits for, the others with their outcomes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, Lock
 from typing import TypeAlias
 
 from dicomweb.study.receive import Received
 from dicomweb.study.store import Outcome, may_be_committed
+from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.log import get_logger
 from smart_auth.access import AccessContext
 
@@ -32,6 +35,7 @@ class Ticket:
     access: AccessContext
     received: Received
     outcome: list[Outcome | Exception] = field(default_factory=list)
+    wake: Lock = field(default_factory=Lock)  # who waits for it is told its outcome, or that it is to commit
 
 
 class GroupCommit:
@@ -39,52 +43,71 @@ class GroupCommit:
 
     `together` stores all of a group or none, and then keeps their blobs; `alone` stores a group of one and leaves
     nothing of a refused one. When a group fails its members are stored alone, so that a bad object harms no other.
+    `meanwhile` does for the first of a group what can be done while the others are waited for; `together` would.
     """
 
-    def __init__(self, together: Deposit, alone: Deposit) -> None:
+    def __init__(
+        self, together: Deposit, alone: Deposit, meanwhile: Callable[[Received], None] = lambda _: None
+    ) -> None:
         self._together = together
         self._alone = alone
+        self._meanwhile = meanwhile
         self._waiting: list[Ticket] = []
         self._coming = 0
-        self._changed = Condition()
-        self._turn = Lock()
+        self._committing = False  # whether somebody is, or is about to
+        self._lock = Lock()
+        self._all_came = Condition(self._lock)
 
     def store(self, access: AccessContext, finish: Callable[[], Received]) -> Outcome:
         """Bring one object to the disk with `finish` and store it: durable when this returns.
 
         Raises what `finish` and `alone` raise, and OperationalError when the database is lost.
         """
-        ticket = self._enter(access, finish)
-        with self._turn:
-            if not ticket.outcome:
-                self._settle(self._group())
+        with self._lock:
+            self._coming += 1
+        try:
+            ticket = Ticket(access, finish())
+        except BaseException:
+            with self._lock:
+                self._arrived()
+            raise
+        ticket.wake.acquire()
+        with self._lock:
+            self._waiting.append(ticket)
+            self._arrived()
+            is_first, self._committing = not self._committing, True
+        if not is_first:
+            ticket.wake.acquire()
+        if not ticket.outcome:
+            self._commit(ticket)
         (outcome,) = ticket.outcome
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    def _enter(self, access: AccessContext, finish: Callable[[], Received]) -> Ticket:
-        with self._changed:
-            self._coming += 1
+    def _arrived(self) -> None:
+        self._coming -= 1
+        if not self._coming:
+            self._all_came.notify()
+
+    def _commit(self, own: Ticket) -> None:
+        """Commit all that is there, tell who waits for it, and let the first of those that came meanwhile go on."""
+        group: Sequence[Ticket] = ()
         try:
-            ticket = Ticket(access, finish())
-        except BaseException:
-            self._arrive()
-            raise
-        self._arrive(ticket)
-        return ticket
-
-    def _arrive(self, *tickets: Ticket) -> None:
-        with self._changed:
-            self._coming -= 1
-            self._waiting += tickets
-            self._changed.notify()
-
-    def _group(self) -> Sequence[Ticket]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._coming == 0, PATIENCE)
-            group, self._waiting = self._waiting, []
-        return group
+            if self._coming:
+                with suppress(HealixError):  # what is wrong is found again, and told to those whom it concerns
+                    self._meanwhile(own.received)
+            with self._lock:
+                self._all_came.wait_for(lambda: self._coming == 0, PATIENCE)
+                group, self._waiting = self._waiting, []
+            self._settle(group)
+        finally:
+            with self._lock:
+                self._committing = bool(self._waiting)
+                following = self._waiting[:1]
+            for ticket in (*following, *group):
+                if ticket is not own:
+                    ticket.wake.release()
 
     def _settle(self, group: Sequence[Ticket]) -> None:
         callers: dict[AccessContext, list[Ticket]] = {}

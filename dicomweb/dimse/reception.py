@@ -43,5 +43,6 @@ def reception(settings: Settings, pool: ConnectionPool[Connection[Row]], *, most
         GroupCommit(
             lambda access, group: attempt(pool, archive, access, group, SERVICE, duplicates),
             lambda access, group: deposit(pool, archive, access, group, SERVICE, duplicates),
+            lambda received: archive.enter([received.key]),
         ),
     )

@@ -6,7 +6,7 @@ import threading
 
 from healix_fhir.kernel.settings import Settings
 from healix_fhir.kernel.tracing import exporting, tracing
-from healix_fhir.server.processes import stop_on_signals, using_database
+from healix_fhir.server.processes import collect_less, stop_on_signals, using_database
 from healix_fhir.server.shared_counters import count_as_this_process
 
 
@@ -18,6 +18,7 @@ def run(settings: Settings, *, child: bool = False) -> None:
 
     stop = threading.Event()
     stop_on_signals(stop)
+    collect_less()
     with using_database(settings, child=child) as connected, tracing(exporting(settings)):
         if child and connected.database_replica_url:
             count_as_this_process()

@@ -267,6 +267,54 @@ def test_names_of_blobs_that_come_together_are_forced_together(tmp_path: Path, m
     assert synced[3:] == [study]
 
 
+def test_a_directory_is_forced_for_all_that_lie_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who enters a blob enters those that were put beside it before, and not those that come while it is forced."""
+    archive = LocalArchive(tmp_path)
+    first, second = (keep(archive) for _ in range(2))
+    study = Path("blobs", first).parent
+    synced: list[Path] = []
+    late: list[str] = []
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path)
+        synced.append(path)
+        if path == study and not late:
+            late.append("")
+            late[0] = keep(archive)
+
+    monkeypatch.setattr(os, "fsync", note)
+    archive.enter([first])
+    synced.clear()
+    archive.enter([second])
+    assert synced == []
+    archive.enter(late)
+    assert synced == [study]
+
+
+def test_a_lone_blob_is_known_by_the_one_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where blobs came together, the first that comes alone is taken for one of many, and the next one for lone."""
+    archive = LocalArchive(tmp_path)
+    archive.enter([keep(archive)])
+    study: list[Path] = []
+    beside: list[str] = []
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if path.is_dir():
+            study.append(path)
+        elif not beside:
+            beside.append("")
+            beside[0] = keep(archive)
+
+    monkeypatch.setattr(os, "fsync", note)
+    keep(archive)
+    study.clear()
+    keep(archive)
+    assert study == []
+    keep(archive)
+    assert len(study) == 1
+
+
 def test_a_name_that_is_not_forced_leaves_no_blob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has its bytes on the disk and not its name is not kept either."""
 

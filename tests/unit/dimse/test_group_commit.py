@@ -80,11 +80,13 @@ def test_what_arrives_during_a_commit_is_the_next_group() -> None:
 
 
 def test_a_commit_waits_a_moment_for_what_is_coming(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An object that another association is bringing to the disk joins the group; one that fails there does not."""
+    """An object that another association is bringing to the disk joins the group; one that fails there does not. What
+    can be done for the first one meanwhile is.
+    """
     monkeypatch.setattr(group_commit, "PATIENCE", 5)
-    database, on_disk = Database(), Event()
+    database, on_disk, begun = Database(), Event(), list[object]()
     database.go_on.set()
-    commit = GroupCommit(database.deposit, database.deposit)
+    commit = GroupCommit(database.deposit, database.deposit, begun.append)
 
     def slow() -> Received:
         assert on_disk.wait(5)
@@ -105,11 +107,12 @@ def test_a_commit_waits_a_moment_for_what_is_coming(monkeypatch: pytest.MonkeyPa
     while commit._coming < 2:
         pass
     threads[2].start()
-    while not commit._waiting:
+    while not begun:
         pass
     on_disk.set()
     for thread in threads:
         thread.join(5)
+    assert begun == ["a"]
     assert [sorted(map(str, group)) for _, group in database.groups] == [["a", "b"]]
 
 
@@ -130,6 +133,24 @@ def test_nobody_waits_for_ever_for_what_is_coming() -> None:
     assert commit.store(ONE, lambda: received("a")) == outcome("a")
     on_disk.set()
     other.join(5)
+
+
+def test_who_came_during_a_commit_goes_on_by_itself() -> None:
+    """An object that nobody comes after is committed too, however many groups there were before it."""
+    database = Database()
+    commit, got = GroupCommit(database.deposit, database.deposit), list[Outcome]()
+    threads = [Thread(target=lambda: got.append(commit.store(ONE, lambda: received("a")))) for _ in range(2)]
+    threads[0].start()
+    assert database.entered.wait(5)
+    threads[1].start()
+    while not commit._waiting:
+        pass
+    database.go_on.set()
+    for thread in threads:
+        thread.join(5)
+    assert got == [outcome("a")] * 2
+    assert commit.store(ONE, lambda: received("b")) == outcome("b")
+    assert [len(group) for _, group in database.groups] == [1, 1, 1]
 
 
 def test_a_group_has_one_caller() -> None:
