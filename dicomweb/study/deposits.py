@@ -79,11 +79,12 @@ class Deposits:
         if len(group) > 1:
             try:
                 together = await self._together(group)
+            except RACES:
+                together = None
             except Exception as error:
                 if may_be_committed(error):
                     return [error] * len(group)
-                if not isinstance(error, RACES):
-                    log.exception("deposits were not stored together; each is by itself", deposits=len(group))
+                log.exception("deposits were not stored together; each is by itself", deposits=len(group))
                 together = None
             if together is not None:
                 each = iter(together)

@@ -165,14 +165,29 @@ WITH asked AS (
      work AS (
        UPDATE workitem w SET pat = a.pat FROM asked a
        WHERE a.patient_id <> '' AND w.patient_id = a.patient_id AND w.issuer = a.issuer
-         AND w.pat IS DISTINCT FROM a.pat)
-UPDATE study s SET pat = a.pat, patient_made = a.made FROM asked a
-WHERE (s.pat IS DISTINCT FROM a.pat OR s.patient_made <> a.made) AND coalesce(s.pat, 0) >= 0
-  AND NOT EXISTS (SELECT FROM study_assignment g JOIN resource r ON r.type = {patient} AND r.id = g.patient
-                  WHERE g.study_uid = s.study_uid AND NOT r.deleted)
-  AND CASE WHEN a.patient_id = '' THEN s.study_uid = a.issuer
-      ELSE s.patient_id = a.patient_id AND coalesce(s.patient_id_issuer, '') = a.issuer END
+         AND w.pat IS DISTINCT FROM a.pat),
+     theirs AS MATERIALIZED (
+       SELECT s.pk, a.pat, a.made FROM asked a
+       JOIN study s ON s.patient_id = a.patient_id AND coalesce(s.patient_id_issuer, '') = a.issuer
+       WHERE a.patient_id <> ''
+       UNION ALL
+       SELECT s.pk, a.pat, a.made FROM asked a JOIN study s ON s.study_uid = a.issuer WHERE a.patient_id = ''),
+     moving AS MATERIALIZED (
+       SELECT t.* FROM theirs t JOIN study s USING (pk)
+       WHERE (s.pat IS DISTINCT FROM t.pat OR s.patient_made <> t.made) AND coalesce(s.pat, 0) >= 0
+         AND NOT EXISTS (SELECT FROM study_assignment g JOIN resource r ON r.type = {patient} AND r.id = g.patient
+                         WHERE g.study_uid = s.study_uid AND NOT r.deleted)),
+     locked AS MATERIALIZED (
+       SELECT s.pk FROM study s WHERE s.pk IN (
+         SELECT m.pk FROM moving m
+         UNION SELECT n.pk FROM study n WHERE n.study_uid = ANY(%s) AND (n.imaging_study IS NULL OR n.pat IS NULL))
+       ORDER BY s.study_uid FOR UPDATE OF s)
+UPDATE study s SET pat = m.pat, patient_made = m.made FROM locked l JOIN moving m USING (pk)
+WHERE s.pk = l.pk
 RETURNING s.study_uid""".format(patient=TYPE_ID["Patient"])
+"""Locks all rows of studies that this transaction will change, in the order in which those that store do
+(dicomweb/study/rows.py): they never wait for each other.
+"""
 
 
 def _settle(found: Sequence[Study], matches: Mapping[Key, Match]) -> Work[list[str]]:
@@ -186,6 +201,7 @@ def _settle(found: Sequence[Study], matches: Mapping[Key, Match]) -> Work[list[s
             [key[1] for key in keys],
             [pats[matches[key].patient] for key in keys],
             [matches[key].made for key in keys],
+            [study.uid for study in found],
         ),
     )
     return [uid for (uid,) in rows]

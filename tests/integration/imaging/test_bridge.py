@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from healix_fhir.store.commit import commit
 from healix_fhir.store.expunge import Extent
 from healix_fhir.store.stored import Change, Method
 from tests.support.dicom import data_set, part10, uid
+from tests.support.serve import wait_until
 from tests.support.study import SYSTEM, Store
 
 BASES = ("http://localhost/fhir",)
@@ -93,6 +95,28 @@ def test_an_imaging_study_tells_of_its_study(store: Store) -> None:
     assert (first["uid"], first["number"], first["modality"]["code"]) == (uid(1, 1), 1, "CT")
     assert [one["uid"] for one in first["instance"]] == [uid(1, 1, 1), uid(1, 1, 2)]
     assert first["instance"][0]["sopClass"]["code"] == "urn:oid:1.2.840.10008.5.1.4.1.1.2"
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["new", "moved to another patient"])
+def test_studies_are_locked_in_the_order_of_those_who_store(store: Store, moved: bool) -> None:
+    """Whoever stores in several studies at once has the first and takes the last: neither waits for the other."""
+    store.add(small(5))
+    settle(store)
+    for study in (3, 2, 1):  # not in the order of the UIDs
+        store.add(small(study))
+    if moved:
+        settle(store)
+        put_patient(store, "p", "P1")
+    lock = "SELECT FROM study WHERE study_uid = %s FOR UPDATE"
+    with ThreadPoolExecutor(1) as other:
+        with store.pool.connection() as connection, connection.transaction():
+            connection.execute(lock, (uid(1),))
+            settled = other.submit(settle, store)
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            wait_until(lambda: store.sql(waiting) == [(1,)], "the bridge to wait for the first study")
+            connection.execute(f"{lock} NOWAIT", (uid(3),))
+        settled.result(60)
+    assert {uid(1), uid(2), uid(3)} <= subjects(store).keys()
 
 
 def test_a_patient_is_made_when_there_is_none(store: Store) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 from psycopg import OperationalError
+from psycopg.errors import DeadlockDetected
 
 from dicomweb.study import deposits as module
 from dicomweb.study.deposits import SMALL, Deposits
@@ -113,3 +114,14 @@ def test_a_lost_database_is_told_to_all(store: Store, database_url: str, monkeyp
     assert [type(one) for one in outcomes] == [OperationalError, OperationalError]
     assert len(store.files()) == 2
     assert store.sql("SELECT count(*) FROM instance") == [(0,)]
+
+
+def test_a_lost_race_is_run_again(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of a group that another transaction was quicker than is there: each of its deposits is stored."""
+
+    async def lost(*_: object) -> None:
+        raise DeadlockDetected
+
+    monkeypatch.setattr(module, "aat_once", lost)
+    asked = [(sender(str(n)), [store.receive(ct(n, 1, 1))]) for n in (1, 2)]
+    assert statuses(stored(database_url, store, asked)) == [[Disposition.STORED]] * 2
