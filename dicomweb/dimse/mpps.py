@@ -93,8 +93,8 @@ class MppsService:
             durably(self.pool, lambda: change(access, uid, given))
         else:
             tags = str(command.get(Element.AttributeIdentifierList, "")).split("\\")
-            found = durably(self.pool, lambda: retrieve(access, uid, [tag for tag in tags if tag]))
-            return response(command, SUCCESS), found
+            found, status = durably(self.pool, lambda: retrieve(access, uid, [tag for tag in tags if tag]))
+            return response(command, status), found
         return response(command, SUCCESS), None
 
     def refused(self, command: Command, error: HealixError) -> Command:
@@ -107,4 +107,6 @@ class MppsService:
         answer = response(command, known_status or Failure.PROCESSING_FAILURE, error.message)
         if isinstance(error, RefusedError) and error.error_id is not None:
             return {**answer, Element.ErrorID: error.error_id}
+        if isinstance(error, RefusedError) and error.missing:
+            return {**answer, Element.AttributeIdentifierList: error.missing}
         return answer

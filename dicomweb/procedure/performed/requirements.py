@@ -87,7 +87,7 @@ def _require(dataset: DataSet, types: Mapping[str, str]) -> None:
         for holder in _holders(dataset, path):
             tag = path.rpartition(".")[2]
             if tag not in holder:
-                raise RefusedError(Failure.MISSING_ATTRIBUTE, f"{_named(path)} is missing")
+                raise RefusedError(Failure.MISSING_ATTRIBUTE, f"{_named(path)} is missing", missing=tag)
             if type_ == "1" and not values(holder, tag):
                 raise RefusedError(Failure.MISSING_ATTRIBUTE_VALUE, f"{_named(path)} has no value")
 

@@ -10,6 +10,9 @@ from enum import IntEnum
 
 from healix_fhir.kernel.errors import Category, HealixError
 
+OPTIONAL_NOT_SUPPORTED = 0x0001
+"""The warning of N-GET that some attributes asked for are none of the SOP class. Spec: PS3.4 Table F.8.2-2 (2024d)"""
+
 
 class Failure(IntEnum):
     """Why a request was refused."""
@@ -38,9 +41,10 @@ _CATEGORY: Mapping[Failure, Category] = {
 
 
 class RefusedError(HealixError):
-    """A request that is refused with a status of its own."""
+    """A request that is refused with a status of its own; `missing` is the tag of the attribute that is not there."""
 
-    def __init__(self, status: Failure, message: str, error_id: int | None = None) -> None:
+    def __init__(self, status: Failure, message: str, error_id: int | None = None, missing: str = "") -> None:
         super().__init__(_CATEGORY.get(status, Category.INVALID), message)
         self.status = status
         self.error_id = error_id
+        self.missing = missing

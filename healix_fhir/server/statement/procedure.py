@@ -8,7 +8,7 @@ from __future__ import annotations
 from dicomweb.dimse.mpps import STATUS
 from dicomweb.dimse.worklist import LARGEST
 from dicomweb.procedure.performed import attributes as performed
-from dicomweb.procedure.performed.status import ERROR_ID, NO_LONGER_UPDATED, Failure
+from dicomweb.procedure.performed.status import ERROR_ID, NO_LONGER_UPDATED, OPTIONAL_NOT_SUPPORTED, Failure
 from dicomweb.procedure.scheduled.attributes import ATTRIBUTES
 from healix_fhir.server.statement.table import lines, table
 
@@ -65,6 +65,7 @@ def _performed() -> str:
         table(
             ("status", "meaning"),
             [
+                (f"{OPTIONAL_NOT_SUPPORTED:04X}H", "N-GET: some attributes asked for are none of the SOP class"),
                 *((f"{one:04X}H", one.name.lower().replace("_", " ")) for one in Failure),
                 (f"{Failure.PROCESSING_FAILURE:04X}H, Error ID {ERROR_ID:04X}H", NO_LONGER_UPDATED),
                 *(

@@ -160,6 +160,28 @@ def test_what_dicom_does_not_allow_is_refused(station: Station, tag: int, vr: st
     assert (status.Status, keyword_for_tag(tag) in status.ErrorComment) == (0x0106, True)
 
 
+@pytest.mark.spec("DICOM PS3.7 C.5.17")
+def test_what_is_missing_is_named_by_its_tag(station: Station) -> None:
+    """In the Attribute Identifier List, beside 0120H."""
+    station.create(begun())
+    lacking = series()
+    del lacking["00081070"]
+    answer = station.set(members(PerformedSeriesSequence=[lacking]))
+    assert (answer.Status, answer.AttributeIdentifierList) == (0x0120, 0x00081070)
+
+
+@pytest.mark.spec("DICOM PS3.4 F.8.2.1")
+def test_attributes_without_a_value_come_back_empty(station: Station) -> None:
+    """Those of the SOP class do; of others 0001H tells that they are not supported, beside what is there."""
+    station.create(begun())
+    status, found = station.get([0x00400280])
+    assert (status, found) == (0, Dataset.from_json(members(CommentsOnThePerformedProcedureStep="")))
+    status, found = station.get([0x00400252, 0x00180050])
+    assert status == 0x0001
+    assert found is not None
+    assert [element.keyword for element in found] == ["PerformedProcedureStepStatus"]
+
+
 @pytest.mark.spec("DICOM PS3.7 C.5")
 def test_a_step_is_created_once(station: Station) -> None:
     """0111H; missing attributes 0120H; without a UID it gets one."""

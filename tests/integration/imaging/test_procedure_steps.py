@@ -316,8 +316,8 @@ def test_performed_steps_are_made_once_and_changed_by_their_maker(clinic: Clinic
         with pytest.raises(RefusedError) as caught:
             clinic.store.run(work)
         assert caught.value.status == status
-    assert list(clinic.store.run(retrieve(other, UID, ["00400252"]))) == ["00400252"]
-    assert len(clinic.store.run(retrieve(other, UID, ()))) > 20
+    assert list(clinic.store.run(retrieve(other, UID, ["00400252"]))[0]) == ["00400252"]
+    assert len(clinic.store.run(retrieve(other, UID, ()))[0]) > 20
 
 
 def test_who_may_not_see_a_patient_sees_nothing_of_the_worklist(clinic: Clinic) -> None:
