@@ -1,4 +1,4 @@
-"""The clauses of PS3.18 (2024d) that a DICOMweb origin server is measured by: chapters 8, 9, 10.4 to 10.6, 11
+"""The clauses of PS3.18 (2024d) that a DICOMweb origin server is measured by: chapters 8, 9, 10.4 to 10.6, 11, 12
 and 13.
 """
 
@@ -73,6 +73,9 @@ CLAUSES = {
     "11.11": "Unsubscribe",
     "11.12": "Suspend Global Subscription",
     "11.13": "Workitem Event Reports",
+    "12.4": "Retrieve non-patient instances",
+    "12.5": "Store non-patient instances",
+    "12.6": "Search for non-patient instances",
     "13.4": "Storage Commitment: Request",
     "13.5": "Storage Commitment: Result Check",
     "F.2": "DICOM JSON model",

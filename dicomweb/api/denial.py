@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from starlette.requests import Request
 
 from dicomweb.commitment.asked import WORD as COMMITMENT
+from dicomweb.non_patient.search import WORD as NON_PATIENT
 from dicomweb.study.concerned import concerned
 from dicomweb.workitem.concerned import whose_item
 from dicomweb.workitem.rows import TYPE
@@ -27,6 +28,8 @@ WORDS: Mapping[str, str] = {
     "wado.bulkdata": "retrieve-bulkdata",
     "wado.rendered": "retrieve-rendered",
     "wado.thumbnail": "retrieve-thumbnail",
+    "wado.non-patient": "retrieve",
+    "wado.non-patient.bulkdata": "retrieve-bulkdata",
 }
 """By name of the address, what it does: the word of the audit trail for what it gives, too."""
 ITEM_WORDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -72,4 +75,6 @@ def _word(name: str, method: str, last: str) -> tuple[str, str]:
         return DELETE, "D"
     if name in WORDS:
         return WORDS[name], "R"
+    if name == "non-patient":
+        return NON_PATIENT, "E"
     return f"query-{LEVELS[last]}" if name in QUERIES and last in LEVELS else name, "E"

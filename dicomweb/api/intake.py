@@ -5,13 +5,15 @@ Spec: PS3.18 10.5 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from dicomweb.study.outcome import Outcome
 from dicomweb.study.receive import FileMeta, Received, Receiver
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.log import get_logger
+from smart_auth.access import AccessContext
 
 log = get_logger("dicomweb")
 
@@ -20,6 +22,9 @@ LOGGED = 100
 """Refused objects of a request that have a line each in the log: a flood of them is no news."""
 WEIGHT = 16 << 20
 """Bytes of metadata that wait for their rows, beside which the objects themselves are on the disk."""
+
+
+Deposit: TypeAlias = Callable[[AccessContext, Sequence[Received]], Awaitable[list[Outcome]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +44,14 @@ class Intake:
     """The objects of one request: each is received by itself, so a bad one does not hold up the others.
 
     `study` is the one that all must be of, where the address names it. `via`: through which servers they came.
+    `deposit` gives them their rows, where they are no images.
     """
 
-    def __init__(self, receiver: Receiver, study: str | None, via: Sequence[str] = ()) -> None:
+    def __init__(
+        self, receiver: Receiver, study: str | None, via: Sequence[str] = (), deposit: Deposit | None = None
+    ) -> None:
         self.receiver = receiver
+        self.deposit = deposit
         self.study = study
         self.via = via
         self.received: list[Received] = []

@@ -1,6 +1,6 @@
 """The addresses of DICOMweb.
 
-Spec: PS3.18 Tables 10.3-1, 10.4.1-1 to 10.4.1-5, 10.5.1-1, 10.6.1-1 and 11.3-1, 8.9, 9 and 13 (2024d)
+Spec: PS3.18 Tables 10.3-1, 10.4.1-1 to 10.4.1-5, 10.5.1-1, 10.6.1-1 and 11.3-1, 8.9, 9, 12 and 13 (2024d)
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from dicomweb.api import bulkdata, commitments, qido, stow, wado, workitems
+from dicomweb.api import bulkdata, commitments, non_patient, qido, stow, wado, workitems
 from dicomweb.api import workitem_subscriptions as subscriptions
 from dicomweb.api.channel import Channel, Channels
 from dicomweb.api.delete import delete
 from dicomweb.api.edge import Address, Edge, Handler
 from dicomweb.api.frames import frames
+from dicomweb.non_patient.models import WORDS
 from dicomweb.study.query import Level
 from smart_auth.access import AccessContext
 
@@ -79,7 +80,7 @@ def methods(offered: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:
 def services(edge: Edge) -> list[BaseRoute]:
     """The routes of the services; everything needs a token. Each method has a row in `capabilities/table.py`.
 
-    The one of paths of any length is the last: routes before it are called without being tried one after the other.
+    Those of paths of any length are the last: routes before them are called without being tried one after the other.
     """
     studies, series, found = (qido.search(level) for level in (Level.STUDY, Level.SERIES, Level.INSTANCE))
     frame = Address("wado.frames", edge, {"GET": frames})
@@ -119,7 +120,15 @@ def services(edge: Edge) -> list[BaseRoute]:
         Route(WORKITEM, Address("ups.workitem", edge, {"GET": workitems.one, "POST": workitems.change})),
         Route("/dicomweb/commitment-requests/{transaction}", Address("commitment", edge, COMMITMENT)),
         Route("/dicomweb/wado", Address("wado.uri", edge, {"GET": _wado_uri})),
+        *(Route(f"/dicomweb{at}", Address(name, edge, by)) for word in WORDS for at, name, by in non_patient.of(word)),
         Route(INSTANCE + "/bulkdata/{path:path}", Address("wado.bulkdata", edge, {"GET": bulkdata.bulk})),
+        *(
+            Route(
+                f"/dicomweb/{word}/{{uid}}/bulkdata/{{path:path}}",
+                Address(non_patient.BULKDATA, edge, {"GET": non_patient.values(word)}),
+            )
+            for word in WORDS
+        ),
     ]
 
 

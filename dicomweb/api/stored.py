@@ -5,7 +5,8 @@ Spec: PS3.18 Tables 10.5.3-1, 10.5.3-2, I.1-1, I.2-1 and I.2-2 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,32 +23,50 @@ from healix_fhir.kernel.errors import Category, HealixError, invalid
 
 
 def response(base: str, intake: Intake, form: Offer) -> Response:
-    """The Store Instances Response Module, and where what was stored is. Raises Invalid and UnsupportedMedia for a
-    request without any object.
+    """The answer to a request that stores instances of studies, below the base URL; raises as `answered`."""
+    studies = {outcome.study for outcome in _kept(intake)}
+    named = studies | ({intake.study} if intake.study is not None and studies else set())
+    where = f"{base}/studies/{next(iter(named))}" if len(named) == 1 else ""
+    return answered(intake, form, where, f"{base}/studies", partial(_in_study, base))
+
+
+def _in_study(base: str, outcome: Outcome) -> str:
+    return f"{base}/studies/{outcome.study}/series/{outcome.series}/instances/{outcome.sop_instance}"
+
+
+def _kept(intake: Intake) -> list[Outcome]:
+    return [outcome for outcome in intake.outcomes if outcome.status is not Disposition.REFUSED]
+
+
+def answered(intake: Intake, form: Offer, all_of_it: str, above: str, url: Callable[[Outcome], str]) -> Response:
+    """The Store Instances Response Module, and where what was stored is: each at its `url`, `all_of_it` where one
+    address has all, everything below that `above`. Raises Invalid and UnsupportedMedia for a request without any
+    object.
     """
-    kept = [outcome for outcome in intake.outcomes if outcome.status is not Disposition.REFUSED]
+    kept = _kept(intake)
     refused = [outcome for outcome in intake.outcomes if outcome.status is Disposition.REFUSED]
     if not kept and not refused and not intake.failures:
         raise invalid("the request holds no instance", code="required")
     if intake.other_types and not kept and intake.other_types == len(intake.failures) and not refused:
         raise HealixError(Category.UNSUPPORTED_MEDIA, f"the parts must be of type {DICOM}")
     body: dict[str, Any] = {"00081190": {"vr": "UR"}}
-    studies = {outcome.study for outcome in kept} | ({intake.study} if intake.study is not None and kept else set())
-    where = f"{base}/studies/{next(iter(studies))}" if len(studies) == 1 else f"{base}/studies"
-    if len(studies) == 1:
+    where = all_of_it or above
+    if all_of_it:
         body["00081190"] = {"vr": "UR", "Value": [where]}
     failed = [_refused(outcome) for outcome in refused]
     failed += [_failed(failure.meta, failure.error) for failure in intake.failures if failure.meta is not None]
     if failed:
         body["00081198"] = {"vr": "SQ", "Value": failed}
     if kept:
-        body["00081199"] = {"vr": "SQ", "Value": [_referenced(base, outcome) for outcome in kept]}
+        body["00081199"] = {"vr": "SQ", "Value": [_referenced(url(outcome), outcome) for outcome in kept]}
     if others := [_why(reason(failure.error)) for failure in intake.failures if failure.meta is None]:
         body["0008119A"] = {"vr": "SQ", "Value": others}
     whole = not failed and not others and not any(outcome.caution for outcome in kept)
     status, headers = _status(kept, intake, whole=whole)
     if kept:
         headers = headers | {"Location": where, "Content-Location": where}
+    if elsewhere := _elsewhere(intake):
+        headers = headers | {"Warning": f"299 {above}: {elsewhere}"}
     content, kind = one_document(msgspec.json.encode(body), form)
     return Response(content, status, headers, kind)
 
@@ -66,6 +85,12 @@ def _status(kept: Sequence[Outcome], intake: Intake, *, whole: bool) -> tuple[in
     return 409, PRIVATE
 
 
+def _elsewhere(intake: Intake) -> str:
+    """What is said of objects whose SOP class is not taken at this address, as some are at another."""
+    unsupported = (one.error.message for one in intake.failures if one.error.category is Category.UNSUPPORTED)
+    return next(unsupported, "")
+
+
 def _sop(sop_class: str, sop_instance: str) -> dict[str, Any]:
     return {
         "00081150": {"vr": "UI", "Value": [sop_class]},
@@ -77,8 +102,7 @@ def _why(code: Reason) -> dict[str, Any]:
     return {"00081197": {"vr": "US", "Value": [int(code)]}}
 
 
-def _referenced(base: str, outcome: Outcome) -> dict[str, Any]:
-    url = f"{base}/studies/{outcome.study}/series/{outcome.series}/instances/{outcome.sop_instance}"
+def _referenced(url: str, outcome: Outcome) -> dict[str, Any]:
     item = _sop(outcome.sop_class, outcome.sop_instance) | {"00081190": {"vr": "UR", "Value": [url]}}
     if outcome.caution is not None:
         item["00081196"] = {"vr": "US", "Value": [int(outcome.caution)]}

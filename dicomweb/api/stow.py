@@ -42,9 +42,17 @@ async def store(edge: Edge, request: Request, access: AccessContext) -> Response
     study = request.path_params.get("study")
     if study is not None:
         check_uid(study, "StudyInstanceUID")
-    media, sent = _sent(request)
     intake = Intake(edge.receiver, study, via(request.headers.getlist("via")))
-    sink = Instances(intake) if sent == DICOM else Apart(intake, sent, f"{edge.base}/studies/{study or ''}")
+    await taken(edge, request, access, intake, f"{edge.base}/studies/{study or ''}")
+    return response(edge.base, intake, form)
+
+
+async def taken(edge: Edge, request: Request, access: AccessContext, intake: Intake, base: str) -> None:
+    """Take what a request brings into `intake`, and give it its rows; `base` is what relative addresses in metadata
+    begin with.
+    """
+    media, sent = _sent(request)
+    sink = Instances(intake) if sent == DICOM else Apart(intake, sent, base)
     try:
         reader = _reader(request, media, sink, edge.max_request)
         await _receive(edge, request, access, intake, reader, sink)
@@ -59,8 +67,7 @@ async def store(edge: Edge, request: Request, access: AccessContext) -> Response
     if isinstance(sink, Apart):
         await asyncio.shield(aside(sink.discard))
     if intake.failures:
-        await aat_once(edge.pool, one(record([_audit(access, study, intake.failures)])))
-    return response(edge.base, intake, form)
+        await aat_once(edge.pool, one(record([_audit(access, intake.study, intake.failures)])))
 
 
 def _reader(request: Request, media: MediaType, sink: Sink, most: int) -> Fed:
@@ -113,7 +120,8 @@ async def _receive(
 async def _deposit(edge: Edge, access: AccessContext, intake: Intake) -> None:
     """Give what waits its rows."""
     if intake.received:
-        intake.outcomes += await edge.deposits.store(access, intake.take())
+        deposit = intake.deposit or edge.deposits.store
+        intake.outcomes += await deposit(access, intake.take())
 
 
 def _feed(reader: Fed, chunks: Sequence[bytes]) -> None:

@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from dicomweb.archive.aside import aside
 from dicomweb.archive.blobs import Archive
+from dicomweb.non_patient import store
 from dicomweb.study.outcome import Duplicates, Outcome
 from dicomweb.study.receive import Received
 from dicomweb.study.store import RACES, adeposit, may_be_committed, store_new
@@ -57,6 +58,10 @@ class Deposits:
         if len(received) > SMALL or sum(len(one.header.metadata) for one in received) > LIGHT:
             return await self._alone(access, received)
         return await self._coalescer.ask((access, received))
+
+    async def of_no_patient(self, access: AccessContext, received: Sequence[Received]) -> list[Outcome]:
+        """The same for objects of no patient, which come seldom."""
+        return await store.adeposit(self._pool, self._archive, access, received, self._source, self._duplicates)
 
     async def _alone(self, access: AccessContext, received: Sequence[Received]) -> list[Outcome]:
         return await adeposit(self._pool, self._archive, access, received, self._source, self._duplicates)

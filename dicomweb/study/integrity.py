@@ -67,7 +67,15 @@ WITH due AS (SELECT WHERE NOT EXISTS (
      made AS (INSERT INTO integrity_check (checked) SELECT 0 FROM due RETURNING id, after)
 SELECT id, after FROM made UNION ALL SELECT id, after FROM integrity_check WHERE finished IS NULL"""
 
-_NEXT = "SELECT i.pk, i.instance_uid, i.blob, i.size, i.digest FROM instance i WHERE i.pk > %s ORDER BY i.pk LIMIT %s"
+NON_PATIENT = 1 << 62
+"""What the keys of objects of no patient are counted from, so that a run comes to them after all images."""
+
+_NEXT = f"""
+(SELECT i.pk, i.instance_uid, i.blob, i.size, i.digest FROM instance i WHERE i.pk > %s ORDER BY i.pk LIMIT %s)
+UNION ALL
+(SELECT n.pk + {NON_PATIENT}, n.instance_uid, n.blob, n.size, n.digest FROM non_patient_instance n
+ WHERE n.pk > %s ORDER BY n.pk LIMIT %s)
+ORDER BY 1 LIMIT %s"""
 
 _FOUND = """
 WITH looked AS (
@@ -75,13 +83,16 @@ WITH looked AS (
      damaged AS (
        INSERT INTO damaged_instance AS d (instance_uid, blob, damage)
        SELECT x.instance_uid, x.blob, x.damage FROM looked x
-       JOIN instance i ON i.instance_uid = x.instance_uid AND i.blob = x.blob WHERE x.damage IS NOT NULL
+       WHERE x.damage IS NOT NULL AND (
+         EXISTS (SELECT FROM instance i WHERE i.instance_uid = x.instance_uid AND i.blob = x.blob)
+         OR EXISTS (SELECT FROM non_patient_instance n WHERE n.instance_uid = x.instance_uid AND n.blob = x.blob))
        ON CONFLICT (instance_uid) DO UPDATE SET blob = excluded.blob, damage = excluded.damage
        RETURNING 1),
      whole AS (
        DELETE FROM damaged_instance d USING looked x WHERE d.instance_uid = x.instance_uid AND x.damage IS NULL),
      gone AS (DELETE FROM damaged_instance d WHERE NOT EXISTS (
        SELECT FROM instance i WHERE i.instance_uid = d.instance_uid)
+       AND NOT EXISTS (SELECT FROM non_patient_instance n WHERE n.instance_uid = d.instance_uid)
        AND NOT EXISTS (SELECT FROM looked x WHERE x.instance_uid = d.instance_uid))
 UPDATE integrity_check SET after = %s, checked = checked + %s, bytes = bytes + %s, repaired = repaired + %s,
        damaged = damaged + (SELECT count(*) FROM damaged), finished = CASE WHEN %s THEN now() END
@@ -111,7 +122,7 @@ def check(
     pace = _Pace(rate, sleep)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        batch = run(connection, _asked(_NEXT, after, BATCH))
+        batch = run(connection, _asked(_NEXT, after, BATCH, after - NON_PATIENT, BATCH, BATCH))
         read = repaired = 0
         damages: list[Damage | None] = []
         for _, _, blob, size, digest in batch:

@@ -24,12 +24,13 @@ from dicomweb.dicomjson.walker import walk
 from dicomweb.index import further
 from dicomweb.index.attributes import INDEXED, values
 from dicomweb.index.further import Catalogue, Value
+from dicomweb.non_patient.models import BY_CLASS, NON_PATIENT
 from dicomweb.pixel.layout import WANTED, Layout, layout
 from dicomweb.study.requirements.required import lacking
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large, unsupported
 
-__all__ = ["FileMeta", "Incoming", "Received", "Receiver"]
+__all__ = ["Apart", "FileMeta", "Incoming", "Received", "Receiver"]
 
 SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
 READ_CHUNK = 1 << 18
@@ -39,20 +40,22 @@ NO_STORAGE = ("1.2.840.10008.1.", "1.2.840.10008.3.1.", "1.2.840.10008.5.1.4.1.2
 Spec: PS3.6 Table A-1 (2024d)
 """
 
-NON_PATIENT = frozenset(
-    {
-        "1.2.840.10008.5.1.4.1.1.200.1",  # CT Defined Procedure Protocol Storage
-        "1.2.840.10008.5.1.4.1.1.200.3",  # Protocol Approval Storage
-        "1.2.840.10008.5.1.4.1.1.200.7",  # XA Defined Procedure Protocol Storage
-        "1.2.840.10008.5.1.4.1.1.201.1",  # Inventory Storage
-        "1.2.840.10008.5.1.4.38.1",  # Hanging Protocol Storage
-        "1.2.840.10008.5.1.4.39.1",  # Color Palette Storage
-        "1.2.840.10008.5.1.4.43.1",  # Generic Implant Template Storage
-        "1.2.840.10008.5.1.4.44.1",  # Implant Assembly Template Storage
-        "1.2.840.10008.5.1.4.45.1",  # Implant Template Group Storage
-    }
-)
-"""Objects of no patient and no study. Spec: PS3.4 Table GG.3-1 (2024d)"""
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What is taken of objects of no patient: those of these `classes`, alone that with the UID `instance` if it is
+    named.
+    """
+
+    classes: frozenset[str]
+    instance: str | None = None
+
+    def check(self, meta: FileMeta) -> None:
+        """Refuse (Unsupported, Unprocessable) what is none of them."""
+        if meta.sop_class not in self.classes:
+            raise unsupported("SOPClassUID is none of the objects that are kept here")
+        if self.instance not in (None, meta.sop_instance):
+            raise HealixError(Category.UNPROCESSABLE, "the instance is another one than the request names")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class Receiver:
     """Takes objects into `archive`; one for each process, safe to share between threads.
 
     `max_object` is the largest accepted file in bytes; `catalogue` has the further attributes to index; `compares` what
-    an object has with what its SOP class requires.
+    an object has with what its SOP class requires. It takes objects of patients, or with `apart` such as are of none.
     """
 
     def __init__(
@@ -97,11 +100,23 @@ class Receiver:
         max_object: int = 16 << 30,
         catalogue: Catalogue = further.BUILT_IN,
         compares: bool = False,
+        apart: Apart | None = None,
     ) -> None:
         self.archive = archive
         self.max_object = max_object
         self.catalogue = catalogue
         self.compares = compares
+        self.apart = apart
+
+    def of_no_patient(self, classes: frozenset[str], instance: str | None = None) -> Receiver:
+        """One that takes such objects into the same archive."""
+        return Receiver(
+            self.archive,
+            max_object=self.max_object,
+            catalogue=self.catalogue,
+            compares=self.compares,
+            apart=Apart(classes, instance),
+        )
 
     def begin(self, meta: FileMeta | None = None) -> Incoming:
         """Start receiving: a whole Part 10 stream, or with `meta` a bare data set, to which File Meta is prefixed.
@@ -119,6 +134,7 @@ class Incoming:
         self._max_object = receiver.max_object
         self._catalogue = receiver.catalogue
         self._compares = receiver.compares
+        self._apart = receiver.apart
         self._source = meta.source_aet if meta else ""
         head = write_meta(meta) if meta else b""
         self._spool = Spool(archive.incoming)
@@ -210,8 +226,10 @@ class Incoming:
         meta, start = self._meta
         if meta.sop_class.startswith(NO_STORAGE):
             raise unsupported("SOPClassUID is that of a service, not of objects that are stored")
-        if meta.sop_class in NON_PATIENT:
-            raise unsupported("SOPClassUID is that of objects of no patient, which are not stored here")
+        if self._apart is not None:
+            self._apart.check(meta)
+        elif meta.sop_class in NON_PATIENT:
+            raise unsupported(_elsewhere(meta.sop_class))
         form = syntax(meta.transfer_syntax)
         wanted = INDEXED | WANTED
         if form.deflated:
@@ -225,7 +243,7 @@ class Incoming:
         else:
             self._spool.flush()
             header = _walk(self._spool.descriptor, start, meta.transfer_syntax, wanted)
-        study = _identifying(header, STUDY, "StudyInstanceUID")
+        study = "" if self._apart else _identifying(header, STUDY, "StudyInstanceUID")
         instance = _identifying(header, SOP_INSTANCE, "SOPInstanceUID")
         sop_class = _identifying(header, SOP_CLASS, "SOPClassUID")
         if (sop_class, instance) != (meta.sop_class, meta.sop_instance):
@@ -235,13 +253,13 @@ class Incoming:
             instance,
             meta.transfer_syntax,
             study,
-            _identifying(header, SERIES, "SeriesInstanceUID"),
-            new_key(study, instance, self._spool.name),
+            "" if self._apart else _identifying(header, SERIES, "SeriesInstanceUID"),
+            new_key(study or sop_class, instance, self._spool.name),
             self._spool.size,
             self._digest.digest(),
             header,
             layout(header, meta.transfer_syntax),
-            further=further.values(self._catalogue, header.metadata),
+            further=() if self._apart else further.values(self._catalogue, header.metadata),
             source=self._source or None,
             lacking=tuple(lacking(sop_class, header.metadata)) if self._compares else (),
         )
@@ -251,6 +269,13 @@ class Incoming:
         while chunk := os.pread(self._spool.descriptor, READ_CHUNK, position):
             yield chunk
             position += len(chunk)
+
+
+def _elsewhere(sop_class: str) -> str:
+    """Why an object of no patient is not taken where those of patients are."""
+    model = BY_CLASS.get(sop_class)
+    place = f"belong to /{model.word} of DICOMweb" if model else "are not kept"
+    return f"SOPClassUID is that of objects of no patient, which {place}"
 
 
 def _walk(descriptor: int, start: int, transfer_syntax: str, wanted: frozenset[int]) -> Header:

@@ -35,6 +35,7 @@ def _orphaned(keys: list[str]) -> Work[list[str]]:
         f"""SELECT k FROM unnest(%s::text[]) k
             WHERE NOT EXISTS (SELECT FROM instance i WHERE i.blob = k COLLATE "C")
               AND NOT EXISTS (SELECT FROM deleted_instance d WHERE d.blob = k COLLATE "C")
+              AND NOT EXISTS (SELECT FROM non_patient_instance n WHERE n.blob = k COLLATE "C")
               AND NOT EXISTS (SELECT FROM relabelling r WHERE r.state = 'asked') AND NOT {RUNNING}""",
         (keys,),
     )

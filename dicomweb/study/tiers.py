@@ -35,7 +35,8 @@ def move_old(
 def _known(keys: list[str]) -> Work[list[str]]:
     rows = yield Statement(
         """SELECT k FROM unnest(%s::text[]) k WHERE EXISTS (SELECT FROM instance i WHERE i.blob = k COLLATE "C")
-           OR EXISTS (SELECT FROM deleted_instance d WHERE d.blob = k COLLATE "C")""",
+           OR EXISTS (SELECT FROM deleted_instance d WHERE d.blob = k COLLATE "C")
+           OR EXISTS (SELECT FROM non_patient_instance n WHERE n.blob = k COLLATE "C")""",
         (keys,),
     )
     return [key for (key,) in rows]

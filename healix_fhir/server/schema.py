@@ -7,6 +7,7 @@ from dicomweb.dimse import peers
 from dicomweb.errand import tables as errands
 from dicomweb.index import assigned, deleted, further_tables, held, integrity, rejected, relabelled, rules
 from dicomweb.index import tables as study_index
+from dicomweb.non_patient import tables as non_patient
 from dicomweb.procedure import tables as procedure
 from dicomweb.routing import tables as routing
 from dicomweb.workitem import tables as worklist
@@ -47,6 +48,7 @@ ROOMS = (
     study_index,
     further_tables,
     worklist,
+    non_patient,
     procedure,
     deleted,
     held,

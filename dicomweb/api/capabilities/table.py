@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from dicomweb.api.accept import DEFAULT_SYNTAX, DICOM, DICOM_JSON, DICOM_XML, FRAME_TYPE, JSON, MULTIPART, OCTETS, ZIP
-from dicomweb.api.capabilities import committing, worklist
+from dicomweb.api.capabilities import committing, non_patient, worklist
 from dicomweb.api.capabilities.transaction import Transaction
 from dicomweb.api.forms import HTML, MP4, PLAIN, XML
 from dicomweb.api.look import ANNOTATIONS, FUNCTION, ICC_PROFILES
@@ -101,7 +101,7 @@ def searched(level: Level) -> dict[str, tuple[str, ...]]:
 
 def table() -> Table:
     """The whole table."""
-    return dict(_rows()) | dict(worklist.rows()) | dict(committing.rows())
+    return dict(_rows()) | dict(worklist.rows()) | dict(committing.rows()) | dict(non_patient.rows())
 
 
 SENT = (*map(related, KINDS), *KINDS)

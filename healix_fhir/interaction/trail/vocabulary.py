@@ -100,7 +100,7 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(("A-ASSOCIATE", "A-P-ABORT", "C-ECHO"), Sense(AUTHENTICATION, (NODE,))),
     **dict.fromkeys(("cds-service", "command", "notification"), Sense(ACTIVITY)),
     **dict.fromkeys(("query-patient", "query-study", "query-series", "query-instance"), Sense(QUERY)),
-    **dict.fromkeys(("query-workitem", "query-worklist", "C-FIND"), Sense(QUERY)),
+    **dict.fromkeys(("query-workitem", "query-worklist", "query-non-patient", "C-FIND"), Sense(QUERY)),
     **dict.fromkeys(("storage-commitment", "commitment-report", "availability-notice"), Sense(ACTIVITY)),
     **dict.fromkeys(("forward", "prefetch", "push", "pull"), Sense(TRANSFERRED)),
     **dict.fromkeys(

@@ -26,6 +26,8 @@ KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}/[0-9a-f]{48}")
 _BLOBS = """
 SELECT blob, size, digest FROM instance
 UNION ALL
+SELECT blob, size, digest FROM non_patient_instance
+UNION ALL
 SELECT blob, (instance->>'size')::bigint, decode(substr(instance->>'digest', 3), 'hex') FROM deleted_instance
 ORDER BY 1"""
 """Those of deleted instances too: they may be put back."""

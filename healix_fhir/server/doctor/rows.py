@@ -169,7 +169,8 @@ def _keys(connection: Connection[Row]) -> Finding:
 def _images(connection: Connection[Row]) -> Finding:
     damaged, instances, days = single(
         connection,
-        """SELECT (SELECT count(*) FROM damaged_instance), EXISTS (SELECT FROM instance),
+        """SELECT (SELECT count(*) FROM damaged_instance),
+             EXISTS (SELECT FROM instance) OR EXISTS (SELECT FROM non_patient_instance),
              extract(day FROM now() - (SELECT max(finished) FROM integrity_check))::int""",
     )
     if damaged:

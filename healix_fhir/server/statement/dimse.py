@@ -16,6 +16,7 @@ from dicomweb.dimse.query import CANCELLED, PENDING, PENDING_WITH_UNSUPPORTED_KE
 from dicomweb.dimse.requestor import LONGEST_PDU, Patience
 from dicomweb.dimse.storage_classes import CURRENT, STORAGE_CLASSES
 from dicomweb.dimse.suboperations import RetrieveStatus
+from dicomweb.non_patient.models import BY_CLASS
 from dicomweb.status import FIND_STATUS, REASON, SUCCESS, WHEN, Caution, Reason
 from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.settings import Settings
@@ -29,10 +30,11 @@ def classes() -> str:
         (name(uid), uid, "" if uid in CURRENT else "retired", "SCP", "store, search, retrieve, render")
         for uid in sorted(STORAGE_CLASSES)
     )
+    others = ((name(uid), uid, "", "-", "store, search, retrieve") for uid in sorted(BY_CLASS))
     return lines(
         "### Content and transfer",
         "DICOMweb takes objects of every other SOP class too, private ones among them.",
-        table(("SOP class", "UID", "", "DIMSE storage", "DICOMweb origin server"), rows),
+        table(("SOP class", "UID", "", "DIMSE storage", "DICOMweb origin server"), (*rows, *others)),
     )
 
 

@@ -11,6 +11,7 @@ from dicomweb.api.capabilities.table import table as transactions
 from dicomweb.api.multipart import PART_LIMIT
 from dicomweb.dicomjson.syntax import NATIVE
 from dicomweb.index.attributes import BY_KEYWORD, Matching
+from dicomweb.non_patient.models import MODELS
 from dicomweb.pixel.syntaxes import COMPRESSED, LARGEST, WRITTEN
 from dicomweb.routing.stow import HOPS, LATER, TAKEN, WEIGHT
 from dicomweb.status import WHEN, Reason
@@ -50,6 +51,7 @@ def services() -> str:
                 table(("transaction", "parameters"), _parameters()),
             ),
             _attributes(),
+            _non_patient(),
             _store(),
             lines(
                 "#### Statuses",
@@ -92,7 +94,8 @@ def _agent() -> str:
 def _parameters() -> list[tuple[str, str]]:
     found = []
     for one in transactions().values():
-        named = [f"`{word}`" for word in one.parameters if word not in BY_KEYWORD]
+        apart = one.clause.startswith("12.")  # these have attributes of their own
+        named = [f"`{word}`" for word in one.parameters if apart or word not in BY_KEYWORD]
         if len(named) < len(one.parameters):
             named.append("the attributes below, by keyword or tag")
         if named:
@@ -119,6 +122,27 @@ def _attributes() -> str:
                 for keyword, one in BY_KEYWORD.items()
             ),
         ),
+    )
+
+
+def _non_patient() -> str:
+    """What is of no patient. Spec: PS3.18 12.2 (2024d)"""
+    rows = (
+        (f"`/{model.word}`", model.name, "<br>".join(name(uid) for uid in sorted(model.classes)),
+         ", ".join(model.attributes.values()))
+        for model in MODELS
+    )  # fmt: skip
+    return lines(
+        "#### Non-patient instances",
+        "Hanging protocols, palettes, templates and protocols (PS3.18 12) are searched by the attributes of their"
+        " models, and by what is in the sequences among them (`Sequence.Attribute`), all keys of one sequence in the"
+        " same item: single value, wildcard, list of UIDs, range of dates, times and moments, and names also fuzzily."
+        " A range of InstanceCreationDate and one of InstanceCreationTime are one of moments. Told of each match are"
+        " the attributes of its model, and what `includefield` names. Objects are kept until they are deleted. An"
+        " object of another category, or of a patient, is refused with 0122H, as are these at `/studies`, where a"
+        " Warning header says where they belong. Protocol approvals are where CP-2551 has them. Inventories are not"
+        " kept. System scopes on `ImagingStudy` open all of it, clinicians' user scopes searches and retrievals.",
+        table(("resource", "information model", "SOP classes", "attributes"), rows),
     )
 
 

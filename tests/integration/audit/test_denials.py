@@ -10,6 +10,7 @@ import pytest
 from starlette.routing import BaseRoute, Route
 
 from dicomweb.api import routes as dicomweb_api
+from dicomweb.non_patient.models import WORDS
 from healix_fhir.api import routes as fhir_api
 from healix_fhir.interaction.trail.vocabulary import OTHERS, sense
 from healix_fhir.model.json import encode
@@ -151,16 +152,20 @@ def _addresses() -> list[tuple[str, str]]:
 PARTS = {
     "type": "Observation", "id": "x", "operation": "validate", "version": "1", "other": "Condition", "rest": "x",
     "study": "1.2.3", "series": "1.2.3.1", "instance": "1.2.3.1.1", "frames": "1", "path": "7FE00010",
-    "workitem": "1.2.3", "aetitle": "WATCH", "transaction": "1.2.3",
+    "workitem": "1.2.3", "aetitle": "WATCH", "transaction": "1.2.3", "uid": "1.2.3",
 }  # fmt: skip
 OBJECT = "?requestType=WADO&studyUID=1.2.3&seriesUID=1.2.3.1&objectUID=1.2.3.1.1"
 NO_OPERATION = {("DELETE", f"/fhir/{path}${{operation}}") for path in ("", "{type}/", "{type}/{id}/")} | {
     (method, "/fhir/${operation}") for method in ("GET", "POST")
 }
 """$validate is not called so."""
+ALIKE = tuple(f"/dicomweb/{word}" for word in WORDS[1:])
+"""Addresses of which one more is made as all are."""
 
 
-@pytest.mark.parametrize(("method", "path"), sorted({*_addresses()} - NO_OPERATION))
+@pytest.mark.parametrize(
+    ("method", "path"), sorted(one for one in {*_addresses()} - NO_OPERATION if not one[1].startswith(ALIKE))
+)
 def test_every_address_records_that_it_was_refused(clinic: Clinic, method: str, path: str) -> None:
     """A token that opens nothing there leaves one row at every address, in words that the trail knows."""
     with clinic.server.client("system/Basic.c", client="narrow") as narrow:

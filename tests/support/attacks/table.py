@@ -8,6 +8,7 @@ from tests.support.attacks.custom import custom
 from tests.support.attacks.exporting import exporting
 from tests.support.attacks.imaging import imaging
 from tests.support.attacks.looking import looking
+from tests.support.attacks.non_patient import non_patient
 from tests.support.attacks.operating import operating
 from tests.support.attacks.searching import searching
 from tests.support.attacks.worklist import worklist
@@ -22,5 +23,5 @@ RESOURCES: tuple[Attack, ...] = (
     *operating(),
     *exporting(),
 )
-IMAGES: tuple[Attack, ...] = (*imaging(), *worklist())
+IMAGES: tuple[Attack, ...] = (*imaging(), *worklist(), *non_patient())
 ATTACKS: tuple[Attack, ...] = (*RESOURCES, *IMAGES)
