@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Condition, Lock
 from typing import TypeAlias
 
+from msgspec.structs import replace
+
 from dicomweb.study.receive import Received
 from dicomweb.study.store import Outcome, may_be_committed
+from healix_fhir.kernel.audit import Origin
 from healix_fhir.kernel.errors import HealixError
 from healix_fhir.kernel.log import get_logger
 from smart_auth.access import AccessContext
@@ -26,6 +30,7 @@ PATIENCE = 0.004
 """How long (seconds) a commit waits for objects on their way to the disk: about as long as forcing one there takes."""
 
 Deposit: TypeAlias = Callable[[AccessContext, Sequence[Received]], list[Outcome]]
+DepositNew: TypeAlias = Callable[[AccessContext, Sequence[Origin], Sequence[Received]], list[Outcome] | None]
 
 
 @dataclass(slots=True)
@@ -43,14 +48,20 @@ class GroupCommit:
 
     `together` stores all of a group or none, and then keeps their blobs; `alone` stores a group of one and leaves
     nothing of a refused one. When a group fails its members are stored alone, so that a bad object harms no other.
+    `new` stores the objects of several callers with the same rights; where it gives None, each caller's are a group.
     `meanwhile` does for the first of a group what can be done while the others are waited for; `together` would.
     """
 
     def __init__(
-        self, together: Deposit, alone: Deposit, meanwhile: Callable[[Received], None] = lambda _: None
+        self,
+        together: Deposit,
+        alone: Deposit,
+        meanwhile: Callable[[Received], None] = lambda _: None,
+        new: DepositNew = lambda *_: None,
     ) -> None:
         self._together = together
         self._alone = alone
+        self._new = new
         self._meanwhile = meanwhile
         self._waiting: list[Ticket] = []
         self._coming = 0
@@ -110,23 +121,29 @@ class GroupCommit:
                     ticket.wake.release()
 
     def _settle(self, group: Sequence[Ticket]) -> None:
-        callers: dict[AccessContext, list[Ticket]] = {}
-        for ticket in group:
-            callers.setdefault(ticket.access, []).append(ticket)
-        for access, tickets in callers.items():
-            try:
-                outcomes = self._together(access, [ticket.received for ticket in tickets])
-            except Exception as error:
-                if may_be_committed(error):
-                    for ticket in tickets:
-                        ticket.outcome.append(error)
-                    continue
-                log.exception("a group was not stored; its objects are stored one by one", objects=len(tickets))
+        for rights, tickets in _alike(group, lambda ticket: replace(ticket.access, origin=Origin())):
+            callers = _alike(tickets, lambda ticket: ticket.access)
+            if len(callers) > 1:
+                self._store(tickets, partial(self._new, rights, [ticket.access.origin for ticket in tickets]))
+            for access, theirs in callers:
+                if not theirs[0].outcome:
+                    self._store(theirs, partial(self._together, access))
+
+    def _store(self, tickets: Sequence[Ticket], deposit: Callable[[Sequence[Received]], list[Outcome] | None]) -> None:
+        """Give all their outcomes, unless `deposit` has none."""
+        try:
+            outcomes = deposit([ticket.received for ticket in tickets])
+        except Exception as error:
+            if may_be_committed(error):
                 for ticket in tickets:
-                    ticket.outcome.append(self._store_alone(ticket))
-            else:
-                for ticket, outcome in zip(tickets, outcomes, strict=True):
-                    ticket.outcome.append(outcome)
+                    ticket.outcome.append(error)
+                return
+            log.exception("a group was not stored; its objects are stored one by one", objects=len(tickets))
+            for ticket in tickets:
+                ticket.outcome.append(self._store_alone(ticket))
+        else:
+            for ticket, outcome in zip(tickets, outcomes or (), strict=outcomes is not None):
+                ticket.outcome.append(outcome)
 
     def _store_alone(self, ticket: Ticket) -> Outcome | Exception:
         try:
@@ -134,3 +151,13 @@ class GroupCommit:
         except Exception as error:  # noqa: BLE001 - raised again in the thread of its association
             return error
         return outcome
+
+
+def _alike(
+    tickets: Sequence[Ticket], key: Callable[[Ticket], AccessContext]
+) -> list[tuple[AccessContext, list[Ticket]]]:
+    """The tickets by their key, in the order in which each came first."""
+    found: dict[AccessContext, list[Ticket]] = {}
+    for ticket in tickets:
+        found.setdefault(key(ticket), []).append(ticket)
+    return list(found.items())

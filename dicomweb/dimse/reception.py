@@ -16,7 +16,7 @@ from dicomweb.dimse.store import SERVICE
 from dicomweb.index.further import read
 from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
-from dicomweb.study.store import attempt, deposit
+from dicomweb.study.store import attempt, attempt_new, deposit
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.settings import Settings
 
@@ -44,5 +44,6 @@ def reception(settings: Settings, pool: ConnectionPool[Connection[Row]], *, most
             lambda access, group: attempt(pool, archive, access, group, SERVICE, duplicates),
             lambda access, group: deposit(pool, archive, access, group, SERVICE, duplicates),
             lambda received: archive.enter([received.key]),
+            lambda access, origins, group: attempt_new(pool, archive, access, group, SERVICE, origins),
         ),
     )

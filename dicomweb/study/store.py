@@ -28,7 +28,7 @@ from healix_fhir.kernel.database import Row, Statement, Work, aat_once, at_once,
 from smart_auth.access import EVERYTHING, AccessContext
 from smart_auth.scope import Permission
 
-__all__ = ["Disposition", "Outcome", "adeposit", "attempt", "deposit", "may_be_committed"]
+__all__ = ["Disposition", "Outcome", "adeposit", "attempt", "attempt_new", "deposit", "may_be_committed"]
 
 RACES = (DeadlockDetected, SerializationFailure)
 
@@ -72,6 +72,24 @@ def attempt(
         outcomes = transaction(pool, lambda: store(access, received, source, duplicates))
     archive.remove(_without_rows(received, outcomes))
     return outcomes
+
+
+def attempt_new(
+    pool: ConnectionPool[Connection[Row]],
+    archive: Archive,
+    access: AccessContext,
+    received: Sequence[Received],
+    source: str,
+    origins: Sequence[Origin],
+) -> list[Outcome] | None:
+    """`attempt` for the objects of several senders with the same rights, `origins`: None, and nothing written, where
+    anything stands against one of them. That has to be told to its sender alone.
+    """
+    archive.enter([one.key for one in received])
+    try:
+        return at_once(pool, store_new(access, received, source, origins))
+    except RACES:
+        return None
 
 
 async def adeposit(

@@ -11,13 +11,15 @@ import pytest
 from psycopg import DataError, OperationalError
 
 from dicomweb.dimse import group_commit
-from dicomweb.dimse.group_commit import GroupCommit
+from dicomweb.dimse.group_commit import DepositNew, GroupCommit
 from dicomweb.study.receive import Received
 from dicomweb.study.store import Disposition, Outcome
 from healix_fhir.kernel.audit import Origin
 from smart_auth.access import AccessContext
+from smart_auth.scope import parse
 
 ONE, TWO = (AccessContext(scopes=frozenset(), origin=Origin(client=name)) for name in ("CT1", "CT2"))
+THREE = AccessContext(scopes=parse("system/ImagingStudy.c"), origin=Origin(client="CT3"))
 
 
 def received(name: str) -> Received:
@@ -48,9 +50,12 @@ class Database:
         return [outcome(item) for item in group]
 
 
-def store_together(database: Database, callers: Sequence[tuple[AccessContext, str]]) -> dict[str, Outcome | Exception]:
+def store_together(
+    database: Database, callers: Sequence[tuple[AccessContext, str]], new: DepositNew = lambda *_: None
+) -> dict[str, Outcome | Exception]:
     """Store the first object, and the others while the first is being committed; what each got."""
-    commit, got = GroupCommit(database.deposit, database.deposit), dict[str, Outcome | Exception]()
+    commit = GroupCommit(database.deposit, database.deposit, new=new)
+    got: dict[str, Outcome | Exception] = {}
 
     def one(access: AccessContext, name: str) -> None:
         try:
@@ -151,6 +156,23 @@ def test_who_came_during_a_commit_goes_on_by_itself() -> None:
     assert got == [outcome("a")] * 2
     assert commit.store(ONE, lambda: received("b")) == outcome("b")
     assert [len(group) for _, group in database.groups] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "not all new"])
+def test_several_callers_of_the_same_rights_share_a_group(is_new: bool) -> None:
+    """As long as all of their objects are new; else those of each are a group. What each sent stays its own."""
+    database, asked = Database(), list[dict[object, str | None]]()
+
+    def new(access: AccessContext, origins: Sequence[Origin], group: Sequence[Received]) -> list[Outcome] | None:
+        assert access.origin == Origin()
+        asked.append({item: origin.client for item, origin in zip(group, origins, strict=True)})
+        return [outcome(item) for item in group] if is_new else None
+
+    got = store_together(database, [(ONE, "a"), (ONE, "b"), (TWO, "c"), (THREE, "d"), (TWO, "e")], new)
+    assert asked == [{"b": "CT1", "c": "CT2", "e": "CT2"}]
+    groups = sorted((client, sorted(map(str, group))) for client, group in database.groups[1:] if client)
+    assert groups == [*([] if is_new else [("CT1", ["b"]), ("CT2", ["c", "e"])]), ("CT3", ["d"])]
+    assert got == {name: outcome(name) for name in "abcde"}
 
 
 def test_a_group_has_one_caller() -> None:
