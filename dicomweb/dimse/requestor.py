@@ -43,6 +43,7 @@ LONGEST_ANSWER = 1 << 20
 """Longest data set of a response that is gathered."""
 PENDING = frozenset({0xFF00, 0xFF01})
 """Statuses after which further responses come. Spec: PS3.7 C.3 (2024d)"""
+GIVEN_UP = abort(AbortSource.SERVICE_USER)
 
 
 class Failure(StrEnum):
@@ -59,12 +60,16 @@ class Failure(StrEnum):
 
 
 class PeerError(HealixError):
-    """A peer did not do what it was asked for; a `transient` failure may pass when it is asked again later."""
+    """A peer did not do what it was asked for; a `transient` failure may pass when it is asked again later.
 
-    def __init__(self, failure: Failure, message: str, *, transient: bool = True) -> None:
+    `due` is the PDU that ends the association then; none is due to who has ended it already.
+    """
+
+    def __init__(self, failure: Failure, message: str, *, transient: bool = True, due: bytes = GIVEN_UP) -> None:
         super().__init__(Category.UNAVAILABLE, message)
         self.failure = failure
         self.transient = transient
+        self.due = due
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +246,12 @@ class Requestor:
             yield fragment.data
 
     def release(self) -> None:
-        """End the association in good order; what the peer sends meanwhile is dropped. Spec: PS3.8 7.2 (2024d)"""
+        """End the association in good order; data that the peer sends meanwhile are dropped.
+
+        Raises PeerError. Spec: PS3.8 7.2 and Table 9-10, Sta7, Sta9 and Sta11 (2024d)
+        """
         wire = self._transfer.wire
+        expected = {PDUType.P_DATA_TF, PDUType.A_RELEASE_RQ}
         with self._told():
             wire.write(RELEASE_REQUEST)
             ends = time.monotonic() + self._patience.release
@@ -250,8 +259,12 @@ class Requestor:
                 kind, _ = wire.read(idle=self._patience.release, progress=self._patience.release, interruptible=True)
                 if kind in (PDUType.A_RELEASE_RP, PDUType.A_ABORT):
                     return
+                if kind not in expected:
+                    raise ProtocolError(AbortReason.UNEXPECTED_PDU, f"{kind.name} instead of an A-RELEASE-RP")
                 if kind is PDUType.A_RELEASE_RQ:  # both at once
                     wire.write(RELEASE_RESPONSE)
+                    expected.clear()
+            raise ExpiredError
 
     def _gathered(self) -> Iterator[bytes]:
         size = 0
@@ -275,10 +288,8 @@ class Requestor:
             with _failures(self.remote, idle or self._patience.progress):
                 yield
         except ReleasedError as error:
-            with suppress(ClosedError):
-                self._transfer.wire.write(RELEASE_RESPONSE)
             message = f"{self.remote} ended the association before it had answered"
-            raise PeerError(Failure.LOST, message) from error
+            raise PeerError(Failure.LOST, message, due=RELEASE_RESPONSE) from error
 
     def _confused(self, what: str) -> PeerError:
         return PeerError(Failure.CONFUSED, f"{self.remote} sends {what}", transient=False)
@@ -305,14 +316,22 @@ def associate(
         try:
             requestor = _established(wire, remote, proposals(offered), roles or {}, patience)
             yield requestor
-        except BaseException:
-            with suppress(ClosedError):
-                wire.write(abort(AbortSource.SERVICE_USER))
+        except BaseException as error:
+            _part(wire, error)
             raise
-        with suppress(PeerError):  # all was said, whatever becomes of the farewell
+        try:
             requestor.release()
+        except PeerError as error:  # all was said, whatever becomes of the farewell
+            _part(wire, error)
     finally:
         connection.close()
+
+
+def _part(wire: Wire, error: BaseException) -> None:
+    """Send the last PDU that is due after an error. Spec: PS3.8 Tables 9-6 to 9-10 (2024d)"""
+    due = error.due if isinstance(error, PeerError) else GIVEN_UP
+    with suppress(ClosedError):
+        wire.write(due)
 
 
 def _connect(remote: Remote, patience: Patience) -> socket.socket:
@@ -350,7 +369,7 @@ def _established(
         if kind is PDUType.A_ASSOCIATE_RJ:
             refused = rejection(body)
             message = f"{remote} rejected the association: {refused.reason}"
-            raise PeerError(Failure.REJECTED, message, transient=refused.transient)
+            raise PeerError(Failure.REJECTED, message, transient=refused.transient, due=b"")
         if kind is PDUType.A_ABORT:
             raise AbortedError("before it began")
         if kind is not PDUType.A_ASSOCIATE_AC:
@@ -365,12 +384,13 @@ def _failures(remote: Remote, seconds: float) -> Iterator[None]:
     try:
         yield
     except AbortedError as error:
-        raise PeerError(Failure.ABORTED, f"{remote} aborted the association ({error})") from error
+        raise PeerError(Failure.ABORTED, f"{remote} aborted the association ({error})", due=b"") from error
     except ClosedError as error:
-        raise PeerError(Failure.LOST, f"the connection to {remote} is lost") from error
+        raise PeerError(Failure.LOST, f"the connection to {remote} is lost", due=b"") from error
     except ExpiredError as error:
         raise PeerError(Failure.TIMED_OUT, f"{remote} does not answer within {seconds:g} s") from error
     except StoppingError as error:
         raise PeerError(Failure.STOPPED, "the server stops") from error
     except ProtocolError as error:
-        raise PeerError(Failure.CONFUSED, f"{remote} sends {error}", transient=False) from error
+        due = abort(AbortSource.SERVICE_PROVIDER, error.reason)
+        raise PeerError(Failure.CONFUSED, f"{remote} sends {error}", transient=False, due=due) from error
