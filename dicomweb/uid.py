@@ -6,6 +6,7 @@ Spec: PS3.5 9.1 (2024d)
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from healix_fhir.kernel.errors import invalid
 
@@ -15,7 +16,13 @@ LONGEST = 64
 
 def is_uid(text: str) -> bool:
     """Whether `text` is a UID: digits and dots, at most 64 characters, no component empty or with a leading zero."""
-    return len(text) <= LONGEST and UID.fullmatch(text) is not None
+    return len(text) <= LONGEST and _is_uid(text)
+
+
+@lru_cache(maxsize=1024)
+def _is_uid(text: str) -> bool:
+    """The same of a short text: those of an object are looked at several times, of its series and class with each."""
+    return UID.fullmatch(text) is not None
 
 
 def check_uid(text: str, keyword: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
+import random
 import shutil
 import time
 from contextlib import suppress
@@ -71,6 +71,10 @@ PIECES = 512
 """How many pieces are gathered before they are made one: each costs more than its bytes where they are few."""
 
 
+_names: Final = random.Random()  # noqa: S311 - they are to differ, and no secret: to ask the system takes a turn
+os.register_at_fork(after_in_child=_names.seed)
+
+
 class Spool:
     """A new file of a random name in the archive's `incoming` directory, for writing and reading.
 
@@ -78,7 +82,7 @@ class Spool:
     """
 
     def __init__(self, incoming: Path) -> None:
-        self.name: Final = secrets.token_hex(16)
+        self.name: Final = f"{_names.getrandbits(128):032x}"
         self.place: Final = f"{incoming}{os.sep}{self.name}"
         self.size = 0
         self._gathered: list[bytes | memoryview] = []

@@ -6,6 +6,7 @@ Spec: PS3.10 7.1 (2024d)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import pack, unpack_from
 
 from dicomweb.dicomjson.elements import LONG
@@ -14,6 +15,7 @@ from healix_fhir.kernel.errors import invalid
 
 PREAMBLE = 128
 PREFIX = b"DICM"
+BEGINNING = bytes(PREAMBLE) + PREFIX
 META_LIMIT = 1 << 20
 """Bytes of preamble and File Meta Information that are accepted."""
 IMPLEMENTATION_UID = b"1.2.826.0.1.3680043.10.1714.1"
@@ -79,18 +81,28 @@ def _meta(values: dict[int, bytes]) -> FileMeta:
 
 def write_meta(meta: FileMeta) -> bytes:
     """Preamble, prefix and File Meta Information for a bare data set. Raises Invalid for a malformed UID."""
-    elements = [
-        pack("<HH2s2xL", 2, 0x0001, b"OB", 2) + b"\x00\x01",
-        _uid(0x0002, check_uid(meta.sop_class, "MediaStorageSOPClassUID").encode()),
-        _uid(0x0003, check_uid(meta.sop_instance, "MediaStorageSOPInstanceUID").encode()),
-        _uid(0x0010, check_uid(meta.transfer_syntax, "TransferSyntaxUID").encode()),
+    before, after = _around(
+        check_uid(meta.sop_class, "MediaStorageSOPClassUID"),
+        check_uid(meta.transfer_syntax, "TransferSyntaxUID"),
+        meta.source_aet,
+    )
+    instance = _uid(0x0003, check_uid(meta.sop_instance, "MediaStorageSOPInstanceUID").encode())
+    length = pack("<HH2sHL", 2, 0, b"UL", 4, len(before) + len(instance) + len(after))
+    return b"".join((BEGINNING, length, before, instance, after))
+
+
+@lru_cache(maxsize=64)
+def _around(sop_class: str, transfer_syntax: str, source_aet: str) -> tuple[bytes, bytes]:
+    """The elements before and after that of the instance: those of all objects of one kind that come from one place."""
+    before = pack("<HH2s2xL", 2, 0x0001, b"OB", 2) + b"\x00\x01" + _uid(0x0002, sop_class.encode())
+    after = [
+        _uid(0x0010, transfer_syntax.encode()),
         _uid(0x0012, IMPLEMENTATION_UID),
         _text(0x0013, b"SH", IMPLEMENTATION_NAME),
     ]
-    if meta.source_aet:
-        elements.append(_text(0x0016, b"AE", meta.source_aet.encode("ascii", "replace")[:16]))
-    group = b"".join(elements)
-    return bytes(PREAMBLE) + PREFIX + pack("<HH2sHL", 2, 0, b"UL", 4, len(group)) + group
+    if source_aet:
+        after.append(_text(0x0016, b"AE", source_aet.encode("ascii", "replace")[:16]))
+    return before, b"".join(after)
 
 
 def _uid(number: int, value: bytes) -> bytes:

@@ -9,7 +9,7 @@ Spec: PS3.7 6.3 and Annex E (2024d)
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import TypeAlias
 
@@ -17,6 +17,8 @@ from dicomweb.dimse.pdu import AbortReason, Fragment, ProtocolError
 
 ELEMENT = struct.Struct("<HHI")
 US = struct.Struct("<H")
+SHORT = struct.Struct("<HHIH")
+"""A whole element of one US."""
 UL = struct.Struct("<I")
 TAG = struct.Struct("<HH")
 LIMIT = 16 * 1024
@@ -112,7 +114,8 @@ def decode(data: bytes) -> Command:
         position += ELEMENT.size + length
         if group != 0 or position > len(data):
             raise _invalid("a command set with a foreign group or a length beyond its end")
-        _take(command, element, data[position - length : position])
+        if (read := _READ.get(element)) is not None:
+            command[element] = read(data[position - length : position])
     for needed in (Element.CommandField, Element.CommandDataSetType):
         if needed not in command:
             raise _invalid(f"a command set without {needed.name}")
@@ -176,23 +179,33 @@ class Fragments:
         return command
 
 
-def _take(command: dict[int, Value], element: int, value: bytes) -> None:
-    if element in UNSIGNED_SHORT:
-        if len(value) != US.size:
-            raise _invalid("a command element of a wrong length")
-        command[element] = US.unpack(value)[0]
-    elif element in TAGS:
-        if len(value) % TAG.size:
-            raise _invalid("a command element of a wrong length")
-        command[element] = "\\".join(f"{group:04X}{number:04X}" for group, number in TAG.iter_unpack(value))
-    elif element in TEXT:
-        command[element] = value.rstrip(b"\0 ").decode("ascii", "replace")
+def _short(value: bytes) -> int:
+    if len(value) != US.size:
+        raise _invalid("a command element of a wrong length")
+    return value[0] | value[1] << 8
+
+
+def _tags(value: bytes) -> str:
+    if len(value) % TAG.size:
+        raise _invalid("a command element of a wrong length")
+    return "\\".join(f"{group:04X}{number:04X}" for group, number in TAG.iter_unpack(value))
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0 ").decode("ascii", "replace")
+
+
+_READ: Mapping[int, Callable[[bytes], Value]] = {
+    **dict.fromkeys(UNSIGNED_SHORT, _short),
+    **dict.fromkeys(TAGS, _tags),
+    **dict.fromkeys(TEXT, _text),
+}
 
 
 def _element(element: int, value: Value) -> bytes:
     if isinstance(value, int):
-        content = US.pack(value)
-    elif element in TAGS:
+        return SHORT.pack(0, element, US.size, value)
+    if element in TAGS:
         content = b"".join(TAG.pack(int(tag[:4], 16), int(tag[4:], 16)) for tag in value.split("\\") if tag)
     else:
         content = value.encode("ascii", "replace")

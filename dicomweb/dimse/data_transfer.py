@@ -8,7 +8,8 @@ Spec: PS3.8 9.2, 9.3.5 and Annex E (2024d), PS3.7 6.3.1 (2024d)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable
 
 from dicomweb.dimse import command as dimse
 from dicomweb.dimse.command import Command, Element
@@ -43,19 +44,19 @@ class DataTransfer:
     def __init__(self, wire: Wire, maximum: int) -> None:
         self.wire = wire
         self._maximum = maximum
-        self._values: Iterator[Fragment] = iter(())  # of the PDU that was read last
+        self._values: deque[Fragment] = deque()  # of the PDU that was read last
 
     def fragment(self, *, idle: float, progress: float, interruptible: bool = False) -> Fragment:
         """The next fragment, valid until the next call; `idle` seconds are waited for it to begin.
 
         Raises ReleasedError, AbortedError, ProtocolError for any other PDU than P-DATA-TF, and as `Wire.read`.
         """
-        for fragment in self._values:
-            return fragment
+        if self._values:
+            return self._values.popleft()
         kind, body = self.wire.read(idle=idle, progress=progress, interruptible=interruptible)
         if kind is PDUType.P_DATA_TF:
-            self._values = fragments(body)
-            return next(self._values)
+            self._values.extend(fragments(body))
+            return self._values.popleft()
         if kind is PDUType.A_RELEASE_RQ:
             raise ReleasedError
         if kind is PDUType.A_ABORT:
@@ -65,9 +66,9 @@ class DataTransfer:
 
     def poll(self, *, progress: float) -> Fragment | None:
         """The next fragment if it has begun to come, else None at once. Raises as `fragment`."""
-        for fragment in self._values:
-            return fragment
-        return self.fragment(idle=progress, progress=progress) if self.wire.has_come() else None
+        if self._values or self.wire.has_come():
+            return self.fragment(idle=progress, progress=progress)
+        return None
 
     def send(self, context_id: int, command: Command, data: Iterable[Piece] | None = None) -> None:
         """Send a message; its data set in pieces that are read as they go. Raises ClosedError."""

@@ -8,10 +8,9 @@ Spec: PS3.8 9.3 (2024d)
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 HEADER = struct.Struct(">BxI")
 PDV_HEADER = struct.Struct(">IBB")
@@ -35,6 +34,7 @@ class PDUType(IntEnum):
     A_ABORT = 0x07
 
 
+TYPES = {kind.value: kind for kind in PDUType}
 FIXED_LENGTH = {
     PDUType.A_ASSOCIATE_RJ: 4,
     PDUType.A_RELEASE_RQ: 4,
@@ -70,8 +70,7 @@ class ProtocolError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """One presentation data value. `data` is valid only until the next PDU is read."""
 
     context_id: int
@@ -96,16 +95,15 @@ RELEASE_RESPONSE = encode(PDUType.A_RELEASE_RP, bytes(4))
 
 def checked_type(kind: int, length: int, limit: int) -> PDUType:
     """The type in a PDU header, when a body of `length` may follow it; else ProtocolError, before the body is read."""
-    try:
-        known = PDUType(kind)
-    except ValueError:
-        raise ProtocolError(AbortReason.UNRECOGNIZED_PDU, f"unknown PDU type {kind:#04x}") from None
+    known = TYPES.get(kind)
+    if known is None:
+        raise ProtocolError(AbortReason.UNRECOGNIZED_PDU, f"unknown PDU type {kind:#04x}")
     if length > limit or FIXED_LENGTH.get(known, length) != length:
         raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, f"{known.name} of {length} bytes")
     return known
 
 
-def fragments(body: memoryview) -> Iterator[Fragment]:
+def fragments(body: memoryview) -> Sequence[Fragment]:
     """The presentation data values of a P-DATA-TF body.
 
     The standard asks for fragments of even length; odd ones are joined as they come, since old devices send them.
@@ -113,17 +111,19 @@ def fragments(body: memoryview) -> Iterator[Fragment]:
     """
     if not body:
         raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "P-DATA-TF without a value")
-    position = 0
-    while position < len(body):
-        if len(body) - position < PDV_HEADER.size:
+    found: list[Fragment] = []
+    position, stop = 0, len(body)
+    while position < stop:
+        if stop - position < PDV_HEADER.size:
             raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, "half a presentation data value")
         length, context_id, control = PDV_HEADER.unpack_from(body, position)
         end = position + 4 + length
-        if length < 2 or end > len(body):
+        if length < 2 or end > stop:
             raise ProtocolError(AbortReason.INVALID_PDU_PARAMETER_VALUE, f"presentation data value of {length} bytes")
         data = body[position + PDV_HEADER.size : end]
-        yield Fragment(context_id, bool(control & IS_COMMAND), bool(control & IS_LAST), data)
+        found.append(Fragment(context_id, bool(control & IS_COMMAND), bool(control & IS_LAST), data))
         position = end
+    return found
 
 
 def data_pdus(context_id: int, command: bytes, maximum: int) -> Iterator[bytes]:

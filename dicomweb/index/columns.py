@@ -20,7 +20,9 @@ LARGEST = (1 << 63) - 1
 
 REMEMBERED = 128
 SHORT = 4096
-"""Bytes of attributes whose columns are remembered, so that a sender of long ones takes no memory."""
+"""Bytes of attributes that are remembered with what is in columns of them, so that a sender of long ones takes no
+memory.
+"""
 
 Columns = dict[str, Any]
 
@@ -51,16 +53,14 @@ def _columns(given: Sequence[bytes | None], level: Level) -> Columns:
         if attribute.vr == "SQ":
             row[attribute.column] = encoded
             row |= requests(encoded)
-            continue
-        found = values(encoded)
-        if attribute.vr == "PN":
-            row[attribute.column] = _name(found)
+        elif attribute.vr == "PN":
+            row[attribute.column] = _name(values(encoded))
             row[f"{attribute.column}_folded"] = folded(row[attribute.column] or "")
             row[f"{attribute.column}_words"] = words(row[attribute.column] or "")
         elif attribute.vr in NUMERIC:
-            row[attribute.column] = _number(found)
+            row[attribute.column] = _number(values(encoded))
         else:
-            row[attribute.column] = _joined(found) or None
+            row[attribute.column] = string(encoded) or None
     if level is not Level.INSTANCE:
         row["grams"] = gram_hashes(row)
     return row
@@ -78,6 +78,13 @@ def gram_hashes(row: Columns) -> list[int]:
 
 def string(encoded: bytes | None) -> str:
     """A string attribute as its column holds it; empty when there is none."""
+    if encoded is None:
+        return ""
+    return _joined(values(encoded)) if len(encoded) > SHORT else _remembered_string(encoded)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered_string(encoded: bytes) -> str:
     return _joined(values(encoded))
 
 

@@ -5,6 +5,8 @@ Spec: PS3.3 C.7.6.3, PS3.5 8 and A.4 (2024d)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from struct import iter_unpack
 from typing import Any
@@ -24,6 +26,8 @@ WANTED = frozenset({*NUMBERS, PHOTOMETRIC})
 DESCRIPTION = (ROWS, COLUMNS, BITS)
 FRAME_LIMIT = 1 << 20
 ITEM_HEADER = 8
+SHORT, REMEMBERED = 64, 256
+"""Bytes of an attribute whose values are remembered, and how many are."""
 
 
 class Pixels(msgspec.Struct, frozen=True, array_like=True):
@@ -173,5 +177,17 @@ def _number(attribute: bytes | None) -> int | None:
     return found[0]
 
 
-def _values(attribute: bytes | None) -> list[Any]:
-    return msgspec.json.decode(attribute).get("Value", []) if attribute is not None else []
+def _values(attribute: bytes | None) -> Sequence[Any]:
+    if attribute is None:
+        return ()
+    return _decoded(attribute) if len(attribute) > SHORT else _remembered(attribute)
+
+
+def _decoded(attribute: bytes) -> Sequence[Any]:
+    return tuple(msgspec.json.decode(attribute).get("Value", ()))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered(attribute: bytes) -> Sequence[Any]:
+    """The values of a short attribute: the images of a series have the same."""
+    return _decoded(attribute)

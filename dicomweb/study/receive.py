@@ -11,6 +11,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from xxhash import xxh3_128
 
@@ -34,6 +35,10 @@ __all__ = ["Apart", "FileMeta", "Incoming", "Received", "Receiver"]
 
 SOP_CLASS, SOP_INSTANCE, STUDY, SERIES = 0x00080016, 0x00080018, 0x0020000D, 0x0020000E
 READ_CHUNK = 1 << 18
+SHORT = 128
+"""Bytes of an encoded attribute that holds one UID."""
+KEPT = INDEXED | WANTED
+"""The attributes that are kept by themselves, beside the metadata."""
 NO_STORAGE = ("1.2.840.10008.1.", "1.2.840.10008.3.1.", "1.2.840.10008.5.1.4.1.2.")
 """How the UIDs of the standard begin that name services: verification, directories, procedure steps, queries.
 
@@ -231,18 +236,17 @@ class Incoming:
         elif meta.sop_class in NON_PATIENT:
             raise unsupported(_elsewhere(meta.sop_class))
         form = syntax(meta.transfer_syntax)
-        wanted = INDEXED | WANTED
         if form.deflated:
             with tempfile.TemporaryFile(dir=self._archive.incoming) as plain:
                 for piece in inflate(self._chunks(start), bound(self._spool.size)):
                     plain.write(piece)
                 plain.flush()
-                header = _walk(plain.fileno(), 0, meta.transfer_syntax, wanted)
+                header = _walk(plain.fileno(), 0, meta.transfer_syntax)
         elif (held := self._spool.held) is not None:
-            header = _walked(held, start, len(held), meta.transfer_syntax, wanted)
+            header = _walked(held, start, len(held), meta.transfer_syntax)
         else:
             self._spool.flush()
-            header = _walk(self._spool.descriptor, start, meta.transfer_syntax, wanted)
+            header = _walk(self._spool.descriptor, start, meta.transfer_syntax)
         study = "" if self._apart else _identifying(header, STUDY, "StudyInstanceUID")
         instance = _identifying(header, SOP_INSTANCE, "SOPInstanceUID")
         sop_class = _identifying(header, SOP_CLASS, "SOPClassUID")
@@ -278,7 +282,7 @@ def _elsewhere(sop_class: str) -> str:
     return f"SOPClassUID is that of objects of no patient, which {place}"
 
 
-def _walk(descriptor: int, start: int, transfer_syntax: str, wanted: frozenset[int]) -> Header:
+def _walk(descriptor: int, start: int, transfer_syntax: str) -> Header:
     size = os.fstat(descriptor).st_size
     if not size:
         raise invalid("the data set is empty")
@@ -287,15 +291,28 @@ def _walk(descriptor: int, start: int, transfer_syntax: str, wanted: frozenset[i
     except OSError as error:
         raise unavailable(error) from error
     with buffer:
-        return _walked(buffer, start, size, transfer_syntax, wanted)
+        return _walked(buffer, start, size, transfer_syntax)
 
 
-def _walked(buffer: bytes | mmap.mmap, start: int, size: int, transfer_syntax: str, wanted: frozenset[int]) -> Header:
+def _walked(buffer: bytes | mmap.mmap, start: int, size: int, transfer_syntax: str) -> Header:
     if start >= size:
         raise invalid("the data set is empty")
-    return walk(buffer, start, size, syntax(transfer_syntax), wanted)
+    return walk(buffer, start, size, syntax(transfer_syntax), KEPT)
 
 
 def _identifying(header: Header, tag: int, keyword: str) -> str:
-    found = values(header.attributes.get(tag))
-    return check_uid(str(found[0]) if len(found) == 1 else "", keyword)
+    encoded = header.attributes.get(tag)
+    if encoded is None or len(encoded) > SHORT:
+        return check_uid(_sole(encoded), keyword)
+    return check_uid(_remembered(encoded), keyword)
+
+
+def _sole(encoded: bytes | None) -> str:
+    found = values(encoded)
+    return str(found[0]) if len(found) == 1 else ""
+
+
+@lru_cache(maxsize=256)
+def _remembered(encoded: bytes) -> str:
+    """The value of a short attribute: class, study and series come with each of their objects."""
+    return _sole(encoded)

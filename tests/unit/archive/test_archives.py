@@ -163,6 +163,21 @@ def test_each_reception_has_a_key_of_its_own() -> None:
     assert all(set(key) <= set("0123456789abcdef/") for key in keys)
 
 
+def test_a_forked_process_draws_names_of_its_own(tmp_path: Path) -> None:
+    """Two processes that were one draw no name twice."""
+    coming, going = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(going, Spool(tmp_path).name.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs, ours = os.read(coming, 100).decode(), Spool(tmp_path).name
+    os.close(coming)
+    os.close(going)
+    assert len(ours) == len(theirs) == 32
+    assert ours != theirs
+
+
 def test_older_than_leaves_the_young(tmp_path: Path) -> None:
     """Only blobs of the given age are listed."""
     archive = LocalArchive(tmp_path)
