@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from dicomweb.dimse import query_retrieve
+from dicomweb.dimse import non_patient, query_retrieve
 from dicomweb.dimse.associate import USUAL, Agreement, Context, ContextResult, Proposal, Request, Roles
 from dicomweb.dimse.identifier import SYNTAXES
 from dicomweb.dimse.peers import Right
 from dicomweb.dimse.query_retrieve import FIND, GET, MOVE
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
 from dicomweb.dimse.ups import OPERATIONS, SEARCHED
+from dicomweb.non_patient.models import BY_CLASS
 from dicomweb.uid import is_uid
 from healix_fhir.kernel.errors import invalid
 from healix_fhir.kernel.settings import PREFIX
@@ -76,6 +77,10 @@ SERVICES: Mapping[str, Right] = {
     VERIFICATION: Right.ECHO,
     COMMITMENT: Right.COMMIT,
     **dict.fromkeys(STORAGE_CLASSES, Right.STORE),
+    **dict.fromkeys(BY_CLASS, Right.STORE),
+    **dict.fromkeys(non_patient.FIND, Right.FIND),
+    **dict.fromkeys(non_patient.MOVE, Right.MOVE),
+    **dict.fromkeys(non_patient.GET, Right.GET),
     **dict.fromkeys(FIND, Right.FIND),
     **dict.fromkeys(MOVE, Right.MOVE),
     MODALITY_WORKLIST: Right.WORKLIST,
@@ -89,10 +94,11 @@ SERVICES: Mapping[str, Right] = {
 
 EXTENDED: Mapping[str, bytes] = {
     **query_retrieve.EXTENDED,
-    **dict.fromkeys((MODALITY_WORKLIST, *SEARCHED), b"\1\1\1\0"),
+    **dict.fromkeys((MODALITY_WORKLIST, *SEARCHED, *non_patient.FIND), b"\1\1\1\0"),
 }
-"""What we can of the application information of each SOP class that has some; of the worklists fuzzy names, not the
-adjustment to time zones. Spec: PS3.4 K.5.1 and CC.4 (2024d)"""
+"""What we can of the application information of each SOP class that has some; of the worklists, and of what is of no
+patient, fuzzy names, not the adjustment to time zones. Spec: PS3.4 K.5.1 and CC.4 (2024d)
+"""
 
 STORAGE_INFORMATION = bytes((2, 0, 3, 0, 0, 0))
 """What we say of every storage class to who asks: all attributes are kept (level 2, full), to the bit, signatures
@@ -113,8 +119,9 @@ def with_further(classes: str) -> Mapping[str, Right]:
 
 
 def storage_classes(classes: str) -> frozenset[str]:
-    """The SOP classes of what may be stored, those of the setting among them. Raises Invalid as `with_further`."""
-    return frozenset(uid for uid, right in with_further(classes).items() if right is Right.STORE)
+    """The SOP classes of what studies hold, those of the setting among them. Raises Invalid as `with_further`."""
+    found = with_further(classes)
+    return frozenset(uid for uid, right in found.items() if right is Right.STORE and uid not in BY_CLASS)
 
 
 def negotiate(request: Request, rights: Collection[Right], services: Mapping[str, Right] = SERVICES) -> Agreement:

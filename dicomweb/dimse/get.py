@@ -14,6 +14,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.blobs import Archive
+from dicomweb.dimse import non_patient
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, CommandField, Element
@@ -41,7 +42,7 @@ def get(
     most: int,
 ) -> Retrieval:
     """C-GET for one caller, of at most so many instances at once."""
-    return Retrieval("C-GET", GET, lambda _: Back(), caller, pool, run, archive, audit, most)
+    return Retrieval("C-GET", GET, non_patient.GET, lambda _: Back(), caller, pool, run, archive, audit, most)
 
 
 class Back:

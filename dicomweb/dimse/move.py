@@ -13,7 +13,7 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.blobs import Archive
-from dicomweb.dimse import peers
+from dicomweb.dimse import non_patient, peers
 from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.calling import remote_of
 from dicomweb.dimse.command import Command, Element
@@ -50,7 +50,7 @@ def move(
         destination = str(command.get(Element.MoveDestination, "")).strip().replace("\0", "\\")
         return Away(destination, Originator(caller.aet, int(command.get(Element.MessageID, 0))), pool, stop)
 
-    return Retrieval("C-MOVE", MOVE, way, caller, pool, run, archive, audit, most)
+    return Retrieval("C-MOVE", MOVE, non_patient.MOVE, way, caller, pool, run, archive, audit, most)
 
 
 @dataclass(slots=True)

@@ -11,9 +11,10 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.opening import open_archive
-from dicomweb.dimse.group_commit import GroupCommit
+from dicomweb.dimse.group_commit import Deposit, GroupCommit
 from dicomweb.dimse.store import SERVICE
 from dicomweb.index.further import read
+from dicomweb.non_patient import store as non_patient
 from dicomweb.study.outcome import Duplicates
 from dicomweb.study.receive import Receiver
 from dicomweb.study.store import attempt, attempt_new, deposit
@@ -23,10 +24,11 @@ from healix_fhir.kernel.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What takes objects in, and what stores them; safe to share between threads."""
+    """What takes objects in, and what stores them, and those of no patient; safe to share between threads."""
 
     receiver: Receiver
     commit: GroupCommit
+    apart: Deposit
 
 
 def reception(settings: Settings, pool: ConnectionPool[Connection[Row]], *, most: int | None = None) -> Reception:
@@ -46,4 +48,5 @@ def reception(settings: Settings, pool: ConnectionPool[Connection[Row]], *, most
             lambda received: archive.enter([received.key]),
             lambda access, origins, group: attempt_new(pool, archive, access, group, SERVICE, origins),
         ),
+        lambda access, group: non_patient.deposit(pool, archive, access, group, SERVICE, duplicates),
     )

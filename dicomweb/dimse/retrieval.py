@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import psycopg
@@ -21,10 +22,13 @@ from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, Element, has_data_set, response
 from dicomweb.dimse.exchange import Exchange
 from dicomweb.dimse.identifier import Gathering
+from dicomweb.dimse.non_patient import named
 from dicomweb.dimse.operation import Answer, Operation, Status
 from dicomweb.dimse.outgoing import Outgoing
 from dicomweb.dimse.query_retrieve import Model, selection
 from dicomweb.dimse.suboperations import RetrieveStatus, Suboperations, refusal
+from dicomweb.non_patient import models as non_patient_models
+from dicomweb.non_patient import retrieve as non_patient
 from dicomweb.study.retrieve import Instance, select
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Row, Work
@@ -55,7 +59,8 @@ class Way(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """The service `name` for one caller: `models` by SOP class, and by which `way` a request is served.
+    """The service `name` for one caller: `models` by SOP class, those of what is of no patient `apart`, and by which
+    `way` a request is served.
 
     `run` selects in a transaction. `audit` records what is refused and what failed; what is sent is on record itself.
     `most` is how many instances one request is given.
@@ -63,6 +68,7 @@ class Retrieval:
 
     name: str
     models: Mapping[str, Model]
+    apart: Mapping[str, non_patient_models.Model]
     way: Callable[[Command], Way]
     caller: Caller
     pool: ConnectionPool[Connection[Row]]
@@ -75,7 +81,7 @@ class Retrieval:
         """Begin to take the identifier, or refuse before it."""
         way = self.way(command)
         sop_class = command.get(Element.AffectedSOPClassUID)
-        if sop_class != context.abstract_syntax or sop_class not in self.models:
+        if sop_class != context.abstract_syntax or (sop_class not in self.models and sop_class not in self.apart):
             message = f"not a SOP class of {self.name}"
             return Answer(self.refused(command, way, Status.SOP_CLASS_NOT_SUPPORTED, message))
         if not has_data_set(command):
@@ -88,12 +94,16 @@ class Retrieval:
         Raises HealixError, psycopg.Error.
         """
         identifier = gathering.identifier(context.transfer_syntax)
-        keys = selection(identifier, self.models[context.abstract_syntax], context.extended)
+        access, receiver, most = self.caller.access, way.destination, self.most
+        if (model := self.apart.get(context.abstract_syntax)) is not None:
+            chosen = partial(non_patient.select, access, model.classes, named(identifier))
+        else:
+            keys = selection(identifier, self.models[context.abstract_syntax], context.extended)
+            chosen = partial(select, access, keys)
         if not way.is_known():
             return None
-        access, receiver, most = self.caller.access, way.destination, self.most
         # in a transaction: what is refused is not on record as retrieved
-        return self.run(lambda: select(access, keys, receiver=receiver, most=most))
+        return self.run(lambda: chosen(receiver=receiver, most=most))
 
     def refused(self, command: Command, way: Way, status: int, message: str, detail: str | None = None) -> Command:
         """The response to a request that is refused as a whole, which goes into audit trail and log."""

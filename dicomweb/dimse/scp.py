@@ -19,6 +19,7 @@ import psycopg
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from dicomweb.dimse import non_patient
 from dicomweb.dimse.admission import Call, Caller, House, Rejection, admit
 from dicomweb.dimse.associate import OUR_TITLE, Reject, Request, accept, decode, reject
 from dicomweb.dimse.association import Association
@@ -31,11 +32,12 @@ from dicomweb.dimse.echo import echo
 from dicomweb.dimse.find import Search, find_service
 from dicomweb.dimse.gate import Gate
 from dicomweb.dimse.get import get
-from dicomweb.dimse.group_commit import GroupCommit
+from dicomweb.dimse.group_commit import Deposit, GroupCommit
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.move import move
 from dicomweb.dimse.mpps import OPERATIONS as MPPS_OPERATIONS
 from dicomweb.dimse.mpps import MppsService
+from dicomweb.dimse.non_patient import non_patient_query_service
 from dicomweb.dimse.operation import Service, by_class
 from dicomweb.dimse.pdu import AbortSource, ProtocolError, abort
 from dicomweb.dimse.peers import Right
@@ -74,6 +76,7 @@ class Scp:
     pool: ConnectionPool[Connection[Row]]
     receiver: Receiver
     commit: GroupCommit
+    apart: Deposit
     house: House
     services: Mapping[str, Right]
     limits: Limits
@@ -124,14 +127,18 @@ class Scp:
         workitems = WorkitemService(caller, self.pool, self.find_patient, self._audit)
         of_workitems = dict.fromkeys(OPERATIONS, workitems)
         queries = workitem_query_service(caller, self._looked_up, self.limits.matches, self._audit)
+        apart = non_patient_query_service(caller, self._looked_up, self.limits.matches, self._audit)
         worklists: dict[str, Service] = {
+            **dict.fromkeys(non_patient.FIND, apart),
             MODALITY_WORKLIST: worklist_service(caller, self._looked_up, self._audit),
             **dict.fromkeys(OPERATIONS, queries),
         }
         steps = MppsService(caller, self.pool, self._audit)
         return {
             CommandField.C_ECHO_RQ: echo(caller.access.origin, self._audit),
-            CommandField.C_STORE_RQ: StoreService(caller, self._storage, self.receiver, self.commit, self._audit),
+            CommandField.C_STORE_RQ: StoreService(
+                caller, self._storage, self.receiver, self.commit, self._audit, apart=self.apart
+            ),
             CommandField.N_ACTION_RQ: by_class(of_workitems, CommitService(caller, self.pool, self._audit)),
             CommandField.C_MOVE_RQ: move(caller, self.pool, self._selected, archive, self._audit, most, self.stop),
             CommandField.C_GET_RQ: get(caller, self.pool, self._selected, archive, self._audit, most),
@@ -183,6 +190,7 @@ def make(
         pool=pool,
         receiver=taken.receiver,
         commit=taken.commit,
+        apart=taken.apart,
         house=House(OUR_TITLE, settings.dimse_unknown_callers),
         services=with_further(settings.dimse_storage_classes),
         limits=limits,

@@ -1,7 +1,8 @@
 """The SOP classes of the Storage Service Class: what a C-STORE may carry.
 
 Classes of the Non-Patient Object Storage Service Class (hanging protocols, palettes, implant templates) are not among
-them: they belong to no study. Retired classes are: old devices send them and archives hold them.
+them: they belong to no study, and are in dicomweb/non_patient/models.py. Retired classes are: old devices send them and
+archives hold them.
 
 Spec: PS3.4 Table B.5-1 and B.6-1 (2024d), PS3.6 Table A-1 (2024d)
 """

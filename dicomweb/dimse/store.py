@@ -14,11 +14,12 @@ from dicomweb.dimse.admission import Caller
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, Element, has_data_set, response
 from dicomweb.dimse.exchange import Exchange
-from dicomweb.dimse.group_commit import GroupCommit
+from dicomweb.dimse.group_commit import Deposit, GroupCommit
 from dicomweb.dimse.operation import Answer, Operation, Status
+from dicomweb.non_patient.models import BY_CLASS
 from dicomweb.status import SUCCESS, Reason, reason
 from dicomweb.study.receive import FileMeta, Incoming, Received, Receiver
-from dicomweb.study.store import Disposition
+from dicomweb.study.store import Disposition, Outcome
 from dicomweb.uid import is_uid
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.errors import Category, HealixError
@@ -32,7 +33,8 @@ SERVICE = "C-STORE"
 class StoreService:
     """The storage of objects of `classes` for one caller. `audit` records what never reaches the study store.
 
-    `check` raises HealixError for an object that is not to be stored.
+    `check` raises HealixError for an object that is not to be stored. `apart` stores what is of no patient; without it
+    nothing of that is taken.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class StoreService:
         commit: GroupCommit,
         audit: Callable[[AuditRow], None],
         check: Callable[[Received], None] = lambda _: None,
+        apart: Deposit | None = None,
     ) -> None:
         self._caller = caller
         self._classes = classes
@@ -50,6 +53,7 @@ class StoreService:
         self._commit = commit
         self._audit = audit
         self._check = check
+        self._apart = apart
 
     def __call__(self, command: Command, context: Context) -> Operation:
         """Begin to receive, or refuse before the data set is read."""
@@ -63,8 +67,11 @@ class StoreService:
         if not has_data_set(command):
             return Answer(self._refused(command, Reason.CANNOT_UNDERSTAND, "no data set follows"))
         meta = FileMeta(sop_class, sop_instance, context.transfer_syntax, self._caller.aet)
+        receiver = self._receiver
+        if self._apart is not None and sop_class in BY_CLASS:
+            receiver = receiver.of_no_patient(frozenset(BY_CLASS))
         try:
-            incoming = self._receiver.begin(meta)
+            incoming = receiver.begin(meta)
         except HealixError as error:
             return Answer(self.refused(command, error))
         return Store(command, incoming, self)
@@ -72,12 +79,19 @@ class StoreService:
     def complete(self, command: Command, incoming: Incoming) -> Command:
         """The response when the whole data set has arrived. Raises HealixError when it is refused."""
         try:
-            outcome = self._commit.store(self._caller.access, partial(incoming.finish, self._check))
+            outcome = self._stored(incoming)
         except psycopg.Error as error:
             raise HealixError(Category.UNAVAILABLE, "the database is not available", detail=str(error)) from error
         if outcome.status is Disposition.REFUSED:
             return response(command, outcome.reason or Reason.PROCESSING_FAILURE, outcome.message)
         return response(command, outcome.caution or SUCCESS, outcome.message)
+
+    def _stored(self, incoming: Incoming) -> Outcome:
+        access, meta = self._caller.access, incoming.meta
+        if self._apart is not None and meta is not None and meta.sop_class in BY_CLASS:
+            (outcome,) = self._apart(access, [incoming.finish(self._check)])
+            return outcome
+        return self._commit.store(access, partial(incoming.finish, self._check))
 
     def refused(self, command: Command, error: HealixError) -> Command:
         """The response to an object refused with `error`, which goes into audit trail and log."""

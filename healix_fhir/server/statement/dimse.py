@@ -16,7 +16,7 @@ from dicomweb.dimse.query import CANCELLED, PENDING, PENDING_WITH_UNSUPPORTED_KE
 from dicomweb.dimse.requestor import LONGEST_PDU, Patience
 from dicomweb.dimse.storage_classes import CURRENT, STORAGE_CLASSES
 from dicomweb.dimse.suboperations import RetrieveStatus
-from dicomweb.non_patient.models import BY_CLASS
+from dicomweb.non_patient.models import BY_CLASS, MODELS
 from dicomweb.status import FIND_STATUS, REASON, SUCCESS, WHEN, Caution, Reason
 from healix_fhir.kernel.errors import Category
 from healix_fhir.kernel.settings import Settings
@@ -30,7 +30,7 @@ def classes() -> str:
         (name(uid), uid, "" if uid in CURRENT else "retired", "SCP", "store, search, retrieve, render")
         for uid in sorted(STORAGE_CLASSES)
     )
-    others = ((name(uid), uid, "", "-", "store, search, retrieve") for uid in sorted(BY_CLASS))
+    others = ((name(uid), uid, "", "SCP", "store, search, retrieve") for uid in sorted(BY_CLASS))
     return lines(
         "### Content and transfer",
         "DICOMweb takes objects of every other SOP class too, private ones among them.",
@@ -41,10 +41,12 @@ def classes() -> str:
 def services() -> str:
     """The section on DIMSE."""
     settings = Settings()
-    others = sorted(uid for uid in SERVICES if uid not in STORAGE_CLASSES and uid != VERIFICATION)
+    stored = {*STORAGE_CLASSES, *BY_CLASS}
+    others = sorted(uid for uid in SERVICES if uid not in stored and uid != VERIFICATION)
     offered = [("Verification", VERIFICATION, "SCP", SERVICES[VERIFICATION])]
     offered += [(name(uid), uid, "SCP", SERVICES[uid]) for uid in others]
     offered.append(("Storage", f"{len(STORAGE_CLASSES)} classes, see above", "SCP", Right.STORE))
+    offered.append(("Non-Patient Object Storage", f"{len(BY_CLASS)} classes, see above", "SCP", Right.STORE))
     return "\n".join(
         [
             lines(
@@ -101,6 +103,7 @@ def services() -> str:
                 ),
             ),
             _queries(),
+            _non_patient(),
             _moves(),
             _gets(),
             _requested(),
@@ -154,6 +157,23 @@ def _queries() -> str:
                     for status in sorted({*FIND_STATUS.values()})
                 ),
             ),
+        ),
+    )
+
+
+def _non_patient() -> str:
+    """Spec: PS3.4 GG.5.2, U.6.1.3, X.6.1.3, BB.6.1.3, HH.6.1.3, II.6.1.3 (2024d)"""
+    return lines(
+        "#### Hanging protocols, palettes, templates and protocols",
+        "Objects of no patient are stored for good: until they are deleted over DICOMweb. Statuses are those of storage"
+        " above. C-FIND matches the attributes of the model, and what is in the sequences among them, as DICOMweb does"
+        " (see there); every other attribute but private and large ones is a return key, type 3 among them. Fuzzy"
+        " matching of names is agreed on where it is proposed. C-MOVE and C-GET take a list of SOP Instance UIDs, and"
+        " find those of the model; their sub-operations are of its storage classes. Statuses and character sets are"
+        " those of images.",
+        table(
+            ("information model", "C-FIND", "C-MOVE", "C-GET"),
+            ((model.name, model.find, model.move, model.get) for model in MODELS),
         ),
     )
 
