@@ -1,4 +1,6 @@
-"""Healix's DIMSE process and Orthanc, each started as its operator would, with durable writes."""
+"""Healix's DIMSE process and Orthanc, each started as its operator would, with durable writes, and the least that could
+store.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +59,17 @@ def healix(data_dir: Path, *, url: str = "") -> Iterator[Target]:
     options = ["--data-dir", str(data_dir), "--dimse-port", str(port)]
     environment = ENVIRONMENT | {"HEALIX_DIMSE_UNKNOWN_CALLERS": "all", **({"HEALIX_DATABASE_URL": url} if url else {})}
     with _running([*command, *options], "HEALIX", port, environment) as target:
+        yield target
+
+
+@contextmanager
+def bare(folder: Path) -> Iterator[Target]:
+    """The least that could store in Python: what is beyond it is ours to save."""
+    port = free_port()
+    folder.mkdir(parents=True)
+    with _running(
+        [sys.executable, "-m", "tests.bench.bare_scp", str(port), str(folder)], "BARE", port, {**ENVIRONMENT}
+    ) as target:
         yield target
 
 
