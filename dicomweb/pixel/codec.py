@@ -134,7 +134,12 @@ def _jpeg_lossless_encode(samples: Array, image: Image) -> bytes:
 
     kept = "RGB" if image.samples == 3 else None
     bits = _unsigned(samples)
-    return bytes(imagecodecs.jpeg8_encode(bits, lossless=True, predictor=1, colorspace=kept, outcolorspace=kept))
+    width = bits.dtype.itemsize * 8  # the library says 12 of all that is wider than a byte, and readers believe it
+    return bytes(
+        imagecodecs.jpeg8_encode(
+            bits, lossless=True, predictor=1, bitspersample=width, colorspace=kept, outcolorspace=kept
+        )
+    )
 
 
 def _jpeg_ls(data: bytes, image: Image) -> Array:

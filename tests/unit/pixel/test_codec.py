@@ -120,6 +120,21 @@ def test_dcmtk_and_we_read_each_other(syntax: str, bits: int, tmp_path: Path) ->
     assert np.array_equal(dcmread(unpacked).pixel_array, wanted)
 
 
+@pytest.mark.spec("PS3.5 8.2.1")
+@pytest.mark.parametrize("syntax", [syntaxes.JPEG_LOSSLESS, syntaxes.JPEG_LOSSLESS_SV1])
+@pytest.mark.parametrize("signed", [False, True])
+def test_dcmtk_reads_every_value_of_sixteen_bits(syntax: str, signed: bool, tmp_path: Path) -> None:
+    """Lossless JPEG says how many bits its samples have: with fewer, other readers cut the largest values off."""
+    one = with_pixels(data_set(), rows=256, columns=256, bits=16)
+    one.PixelRepresentation = int(signed)
+    wanted = np.arange(1 << 16, dtype="<u2").reshape(256, 256)
+    one.PixelData = wanted.tobytes()
+    ours, unpacked = tmp_path / "ours", tmp_path / "unpacked"
+    ours.write_bytes(rewritten(part10(one), described(one), syntax))
+    subprocess.run([require_tool("dcmdjpeg"), ours, unpacked], check=True, timeout=60)
+    assert np.array_equal(dcmread(unpacked).pixel_array.view("<u2"), wanted)
+
+
 @pytest.mark.parametrize("syntax", LOSSLESS)
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small_bigendian.dcm", "SC_rgb_small_odd.dcm", "image_dfl.dcm"])
 def test_a_rewritten_object_holds_the_same(name: str, syntax: str) -> None:
