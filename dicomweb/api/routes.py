@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from dicomweb.api import bulkdata, commitments, non_patient, qido, stow, wado, workitems
@@ -48,6 +48,7 @@ def routes(edge: Edge) -> list[BaseRoute]:
         *offered,
         Route("/dicomweb/capabilities", Address(name, edge, both, public=True)),
         Route("/dicomweb", Address(name, edge, asked, public=True), methods=list(asked)),
+        Route("/dicomweb/", Address(name, edge, {"GET": _statement, "OPTIONS": described}, public=True)),
         Route("/dicomweb/{rest:path}", Address("dicomweb.unknown", edge, {})),
     ]
 
@@ -67,6 +68,12 @@ def _described(offered: Sequence[BaseRoute]) -> Handler:
         return answered(request, edge.base, methods(offered))
 
     return handler
+
+
+async def _statement(edge: Edge, request: Request, access: AccessContext) -> Response:
+    """People are led from the base, as the standard writes it, to the page about the services."""
+    del request, access
+    return RedirectResponse(edge.base)
 
 
 def methods(offered: Sequence[BaseRoute]) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,7 @@ from dicomweb.index.further import Catalogue, Value
 from dicomweb.non_patient.models import BY_CLASS, NON_PATIENT
 from dicomweb.pixel.layout import WANTED, Layout, layout
 from dicomweb.study.requirements.required import lacking
+from dicomweb.study.services import is_service
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.errors import Category, HealixError, invalid, too_large, unsupported
 
@@ -39,11 +40,6 @@ SHORT = 128
 """Bytes of an encoded attribute that holds one UID."""
 KEPT = INDEXED | WANTED
 """The attributes that are kept by themselves, beside the metadata."""
-NO_STORAGE = ("1.2.840.10008.1.", "1.2.840.10008.3.1.", "1.2.840.10008.5.1.4.1.2.")
-"""How the UIDs of the standard begin that name services: verification, directories, procedure steps, queries.
-
-Spec: PS3.6 Table A-1 (2024d)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +225,7 @@ class Incoming:
         if self._meta is None:
             raise invalid("this is no DICOM file: it ends before its data set")
         meta, start = self._meta
-        if meta.sop_class.startswith(NO_STORAGE):
+        if is_service(meta.sop_class):
             raise unsupported("SOPClassUID is that of a service, not of objects that are stored")
         if self._apart is not None:
             self._apart.check(meta)

@@ -28,7 +28,7 @@ from tests.support.attacks.scene import Scene
 from tests.support.attacks.searching import BY_MODIFIER, BY_PARAMETER
 from tests.support.attacks.table import ATTACKS
 
-PUBLIC = {"/fhir/metadata", "/dicomweb", "/dicomweb/capabilities"}
+PUBLIC = {"/fhir/metadata", "/dicomweb", "/dicomweb/", "/dicomweb/capabilities"}
 """Addresses that say the same to everyone."""
 
 

@@ -134,7 +134,7 @@ def test_an_instance_for_another_record_is_recorded(clinic: Clinic) -> None:
     assert ("C", "STOW-RS", 4, clinic.one) in [tuple(row[:4]) for row in clinic.trail(mark)]
 
 
-PUBLIC = ("/fhir/metadata", "/dicomweb", "/dicomweb/capabilities")
+PUBLIC = ("/fhir/metadata", "/dicomweb", "/dicomweb/", "/dicomweb/capabilities")
 """Addresses that say the same to everyone."""
 
 

@@ -52,7 +52,9 @@ def test_every_route_is_described() -> None:
 
 
 @pytest.mark.spec("PS3.18 8.9")
-@pytest.mark.parametrize(("method", "path"), [("OPTIONS", "/dicomweb"), ("GET", "/dicomweb/capabilities")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("OPTIONS", "/dicomweb"), ("OPTIONS", "/dicomweb/"), ("GET", "/dicomweb/capabilities")]
+)
 def test_the_document_is_open_and_has_every_method_at_its_address(method: str, path: str) -> None:
     """Without a token programs get WADL with one `resources` at the base, and in it each method of each route."""
     reply = asked(method, path, WADL)
@@ -69,6 +71,12 @@ def test_the_document_is_open_and_has_every_method_at_its_address(method: str, p
     assert sorted(found) == sorted(table())
     ids = [one.get("id") for one in root.iter(f"{{{NAMESPACE}}}method")]
     assert len(set(ids)) == len(ids)
+
+
+def test_a_slash_at_the_end_leads_people_to_the_page() -> None:
+    """Who opens the base with a slash, as it is written before an address, is led to the statement for people."""
+    reply = asked("GET", "/dicomweb/", "text/html")
+    assert (reply.status, reply.headers["location"]) == (307, EDGE.base)
 
 
 @pytest.mark.spec("PS3.18 8.9")
