@@ -71,9 +71,11 @@ def default_syntax(stored: str) -> str:
 
 
 def can_encode(TransferSyntaxUID: str, image: Image) -> bool:  # noqa: N803 - a DICOM keyword
-    """Whether frames like this can be written in a compressed transfer syntax."""
+    """Whether frames like this can be written in a compressed transfer syntax. Spec: PS3.5 8.2 (2024d)"""
     kind = COMPRESSED.get(TransferSyntaxUID)
     if kind is None or not kind.written or image.floating or image.bits_allocated < 8:
+        return False
+    if not kind.lossless and image.photometric == "PALETTE COLOR":  # the neighbour of an index is another colour
         return False
     if TransferSyntaxUID == JPEG_BASELINE:
         return image.bits_allocated == 8 and not image.signed

@@ -110,10 +110,7 @@ def _tree(filed: Iterable[tuple[Filed, bytes]]) -> list[Record]:
 
 def _encoded(kind: str, members: Mapping[str, Any], keys: Sequence[str], one: Filed | None = None) -> bytes:
     """The elements of a record after its pointers: its type, its file where it has one, and its keys."""
-    from pydicom.dataset import Dataset
-
-    wanted = [f"{dictionary.tag(key):08X}" for key in keys]
-    ds = Dataset.from_json({tag: members.get(tag) or {"vr": _vr(tag)} for tag in wanted}, lambda _: b"")
+    ds = _read({tag: members.get(tag) for tag in (f"{dictionary.tag(key):08X}" for key in keys)})
     ds.DirectoryRecordType = kind
     if one is not None:
         ds.ReferencedFileID = list(one.file_id)
@@ -123,6 +120,19 @@ def _encoded(kind: str, members: Mapping[str, Any], keys: Sequence[str], one: Fi
     if CHARACTER_SET in members:  # whatever it was, the values are in UTF-8 now
         ds.SpecificCharacterSet = "ISO_IR 192"
     return _written(ds)
+
+
+def _read(members: Mapping[str, Any]) -> Dataset:
+    """The elements of DICOM JSON; those of which nothing can be made, as a number that is none, without a value."""
+    from pydicom.dataset import Dataset
+
+    ds = Dataset()
+    for tag, member in members.items():
+        try:
+            ds.update(Dataset.from_json({tag: member or {"vr": _vr(tag)}}, lambda _: b""))
+        except (ValueError, TypeError):
+            ds.update(Dataset.from_json({tag: {"vr": _vr(tag)}}))
+    return ds
 
 
 def _vr(tag: str) -> str:

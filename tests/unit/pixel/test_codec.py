@@ -185,3 +185,13 @@ def test_only_objects_that_fit_into_memory_are_rewritten() -> None:
     assert syntaxes.can_rewrite(stored, asked, image, syntaxes.LARGEST)
     assert not syntaxes.can_rewrite(stored, asked, image, syntaxes.LARGEST + 1)
     assert syntaxes.can_rewrite(stored, stored, image, syntaxes.LARGEST + 1)
+
+
+@pytest.mark.spec("PS3.5 8.2")
+@pytest.mark.parametrize("syntax", syntaxes.COMPRESSED)
+def test_indices_of_a_palette_are_not_approximated(syntax: str) -> None:
+    """What is near an index is another colour: images with a palette are written in lossless syntaxes alone."""
+    image = Image(8, 8, photometric="PALETTE COLOR")
+    assert syntaxes.can_serve(EXPLICIT_LITTLE, syntax, image) == (syntax in LOSSLESS)
+    assert syntaxes.can_rewrite(EXPLICIT_LITTLE, syntax, image, 64) == (syntax in LOSSLESS)
+    assert syntaxes.can_rewrite(syntax, EXPLICIT_LITTLE, image, 64)
