@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 from dicomweb.dimse.pdu import AbortReason, PDUType, ProtocolError, encode
 from dicomweb.uid import is_uid
@@ -26,6 +27,8 @@ ONE_AT_A_TIME = struct.pack(">HH", 1, 1)
 
 FIXED = struct.Struct(">H2x16s16s32s")
 ITEM = struct.Struct(">BxH")
+SHORT = 256
+"""Bytes of a proposal that is remembered, so that a peer takes no memory with long ones."""
 AE_TITLE = re.compile(rb"[\x20-\x5b\x5d-\x7e]{16}")
 
 
@@ -160,7 +163,7 @@ def decode(body: memoryview | bytes) -> Request:
         if kind == Item.APPLICATION_CONTEXT:
             application_context = _text(content)
         elif kind == Item.PRESENTATION_CONTEXT_RQ:
-            proposals.append(_proposal(content))
+            proposals.append(_remembered(content) if len(content) <= SHORT else _proposal(content))
         elif kind == Item.USER_INFORMATION:
             user = content
     if not proposals or len({proposal.id for proposal in proposals}) != len(proposals):
@@ -202,6 +205,12 @@ def accept(request: Request, agreed: Agreement, maximum: int) -> bytes:
 def reject(reason: Reject) -> bytes:
     """An A-ASSOCIATE-RJ PDU. Spec: PS3.8 9.3.4 (2024d)"""
     return encode(PDUType.A_ASSOCIATE_RJ, bytes((0, *reason.value)))
+
+
+@lru_cache(maxsize=1024)
+def _remembered(content: bytes) -> Proposal:
+    """A short proposal: those of a device are the same each time, and a sender of any class makes 128 of them."""
+    return _proposal(content)
 
 
 def _proposal(content: bytes) -> Proposal:
