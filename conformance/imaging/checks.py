@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from conformance.check import Check
-from conformance.imaging import committing, describing, negotiating, refusing, retrieving, searching, storing, working
+from conformance.imaging import (
+    committing,
+    describing,
+    negotiating,
+    non_patient,
+    refusing,
+    retrieving,
+    searching,
+    storing,
+    working,
+)
 from conformance.target import Target
 
 CHECKS: tuple[Check[Target], ...] = (
@@ -14,5 +24,6 @@ CHECKS: tuple[Check[Target], ...] = (
     *negotiating.CHECKS,
     *committing.CHECKS,
     *working.CHECKS,
+    *non_patient.CHECKS,
     *describing.CHECKS,
 )

@@ -40,38 +40,30 @@ class Image:
     @property
     def file(self) -> bytes:
         """The whole file."""
-        about = (
-            _element(0x0002, 0x0001, "OB", b"\0\1")
-            + _text(0x0002, 0x0002, "UI", SECONDARY_CAPTURE)
-            + _text(0x0002, 0x0003, "UI", self.instance)
-            + _text(0x0002, 0x0010, "UI", EXPLICIT)
-            + _text(0x0002, 0x0012, "UI", "2.25.1")
-        )
-        length = _element(0x0002, 0x0000, "UL", struct.pack("<L", len(about)))
-        return bytes(128) + b"DICM" + length + about + self._data_set()
+        return file_of(SECONDARY_CAPTURE, self.instance, self._data_set())
 
     def _data_set(self) -> bytes:
         return b"".join(
             (
-                _text(0x0008, 0x0016, "UI", SECONDARY_CAPTURE),
-                _text(0x0008, 0x0018, "UI", self.instance),
-                _text(0x0008, 0x0020, "DA", "20240102"),
-                _text(0x0008, 0x0030, "TM", "030405"),
-                _text(0x0008, 0x0050, "SH", "CONF1"),
-                _text(0x0008, 0x0060, "CS", "OT"),
-                _text(0x0008, 0x0064, "CS", "WSD"),
-                _text(0x0008, 0x0090, "PN", ""),
-                _text(0x0010, 0x0010, "PN", NAME),
-                _text(0x0010, 0x0020, "LO", PATIENT),
-                _text(0x0010, 0x0030, "DA", ""),
-                _text(0x0010, 0x0040, "CS", "O"),
-                _text(0x0020, 0x000D, "UI", self.study),
-                _text(0x0020, 0x000E, "UI", self.series),
-                _text(0x0020, 0x0010, "SH", "1"),
-                _text(0x0020, 0x0011, "IS", "1"),
-                _text(0x0020, 0x0013, "IS", "1"),
+                text(0x0008, 0x0016, "UI", SECONDARY_CAPTURE),
+                text(0x0008, 0x0018, "UI", self.instance),
+                text(0x0008, 0x0020, "DA", "20240102"),
+                text(0x0008, 0x0030, "TM", "030405"),
+                text(0x0008, 0x0050, "SH", "CONF1"),
+                text(0x0008, 0x0060, "CS", "OT"),
+                text(0x0008, 0x0064, "CS", "WSD"),
+                text(0x0008, 0x0090, "PN", ""),
+                text(0x0010, 0x0010, "PN", NAME),
+                text(0x0010, 0x0020, "LO", PATIENT),
+                text(0x0010, 0x0030, "DA", ""),
+                text(0x0010, 0x0040, "CS", "O"),
+                text(0x0020, 0x000D, "UI", self.study),
+                text(0x0020, 0x000E, "UI", self.series),
+                text(0x0020, 0x0010, "SH", "1"),
+                text(0x0020, 0x0011, "IS", "1"),
+                text(0x0020, 0x0013, "IS", "1"),
                 _short(0x0028, 0x0002, 1),
-                _text(0x0028, 0x0004, "CS", "MONOCHROME2"),
+                text(0x0028, 0x0004, "CS", "MONOCHROME2"),
                 _short(0x0028, 0x0010, SIDE),
                 _short(0x0028, 0x0011, SIDE),
                 _short(0x0028, 0x0100, 16),
@@ -83,7 +75,21 @@ class Image:
         )
 
 
-def _text(group: int, element: int, vr: str, value: str) -> bytes:
+def file_of(sop_class: str, instance: str, data_set: bytes) -> bytes:
+    """The file of an object whose data set is in Explicit VR Little Endian."""
+    about = (
+        _element(0x0002, 0x0001, "OB", b"\0\1")
+        + text(0x0002, 0x0002, "UI", sop_class)
+        + text(0x0002, 0x0003, "UI", instance)
+        + text(0x0002, 0x0010, "UI", EXPLICIT)
+        + text(0x0002, 0x0012, "UI", "2.25.1")
+    )
+    length = _element(0x0002, 0x0000, "UL", struct.pack("<L", len(about)))
+    return bytes(128) + b"DICM" + length + about + data_set
+
+
+def text(group: int, element: int, vr: str, value: str) -> bytes:
+    """An element of one text."""
     encoded = value.encode()
     return _element(group, element, vr, encoded + (b"\0" if vr == "UI" else b" ") * (len(encoded) % 2))
 
