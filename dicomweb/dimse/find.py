@@ -17,7 +17,7 @@ from dicomweb.dimse.query import Found, QueryService, Question, narrowed
 from dicomweb.dimse.query_retrieve import FIND, QUERY_RETRIEVE_LEVEL, Asked, Entity, question
 from dicomweb.index.further import Catalogue
 from dicomweb.index.naming import is_private
-from dicomweb.study.pages import Page, Place, page, patients
+from dicomweb.study.pages import Page, Place, page, page_with_related, patients
 from healix_fhir.kernel.audit import AuditRow
 from healix_fhir.kernel.database import Work
 from smart_auth.access import AccessContext
@@ -54,7 +54,7 @@ def find_service(caller: Caller, search: Search, audit: Callable[[AuditRow], Non
 
 def _pages(access: AccessContext, search: Search, wanted: Members, asked: Asked) -> Iterator[Found]:
     """The identifiers of the responses."""
-    looked_up = patients if asked.entity is Entity.PATIENT else page
+    looked_up = patients if asked.entity is Entity.PATIENT else page_with_related if asked.related else page
     place: Place | None = None
     query = asked.query
     while True:

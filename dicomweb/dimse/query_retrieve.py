@@ -20,7 +20,7 @@ from dicomweb.index import moments, naming
 from dicomweb.index.attributes import BY_KEYWORD
 from dicomweb.index.entities import level_of
 from dicomweb.index.further import Catalogue
-from dicomweb.study.pages import PATIENT, RELATED
+from dicomweb.study.pages import PATIENT, RELATED, WHOSE
 from dicomweb.study.query import How, Level, Query
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 
@@ -100,13 +100,15 @@ EXTENDED: Mapping[str, bytes] = {
 class Asked:
     """What the identifier of a C-FIND asks for: the matches of `query`, with the attributes `returned`.
 
-    `unsupported` says whether there are keys that are neither matched nor returned.
+    `unsupported` says whether there are keys that are neither matched nor returned, `related` whether the numbers of
+    what there is of its patient are to be returned with each study.
     """
 
     entity: Entity
     query: Query
     returned: Sequence[int]
     unsupported: bool
+    related: bool = False
 
 
 def question(identifier: Identifier, model: Model, extended: bytes, catalogue: Catalogue, limit: int) -> Asked:
@@ -119,7 +121,7 @@ def question(identifier: Identifier, model: Model, extended: bytes, catalogue: C
     if not _agreed(extended, RELATIONAL):
         _above(members, model, entity)
     named, unknown = _named(members)
-    sought = {tag: name for tag, name in named.items() if entity is not Entity.PATIENT or f"{tag:08X}" not in RELATED}
+    sought = {tag: name for tag, name in named.items() if f"{tag:08X}" not in RELATED}
     keys = tuple(pair for tag, name in sought.items() for pair in _keys(members, tag, name))
     if len(keys) > MOST_KEYS:
         raise HealixError(Category.TOO_LARGE, f"an identifier has at most {MOST_KEYS} keys")
@@ -128,17 +130,23 @@ def question(identifier: Identifier, model: Model, extended: bytes, catalogue: C
         combined=_agreed(extended, DATE_TIME),
         zone=_zone(members) if _agreed(extended, ZONE) else None,
     )
-    include = (UNIQUE[entity][0],)
+    related = entity is Entity.STUDY and len(sought) < len(named)
+    include = (UNIQUE[entity][0], *(WHOSE if related else ()))
     query = Query(LEVEL[entity], keys, include, defaults=False, below=None, how=how, limit=limit, catalogue=catalogue)
     returned = [tag for tag, name in named.items() if _is_returned(entity, tag, name)]
     unsupported = unknown or bool(query.unmatched) or len(returned) < len(named)
-    return Asked(entity, query, sorted({*returned, UNIQUE[entity][1]}), unsupported)
+    return Asked(entity, query, sorted({*returned, UNIQUE[entity][1]}), unsupported, related)
 
 
 def _is_returned(entity: Entity, tag: int, name: str) -> bool:
-    """Whether an attribute belongs to the level or one above."""
-    if entity is Entity.PATIENT and (f"{tag:08X}" in RELATED or name in BY_KEYWORD):
-        return f"{tag:08X}" in RELATED or BY_KEYWORD[name] in PATIENT
+    """Whether an attribute belongs to the level or one above; the numbers of a patient to his and that of studies.
+
+    Spec: PS3.4 Tables C.6-1 and C.6-5 (2024d)
+    """
+    if f"{tag:08X}" in RELATED:
+        return entity in (Entity.PATIENT, Entity.STUDY)
+    if entity is Entity.PATIENT and name in BY_KEYWORD:
+        return BY_KEYWORD[name] in PATIENT
     return level_of(name) <= LEVEL[entity]
 
 

@@ -140,11 +140,15 @@ def test_matches_have_what_was_asked_for_and_no_more(archive: Archive, syntax: s
     }
 
 
+OF_PATIENT = {f"NumberOfPatientRelated{what}": "" for what in ("Studies", "Series", "Instances")}
 LEVELS: list[tuple[str, str, dict[str, Any], str, list[Any]]] = [
     (PATIENT_ROOT, "PATIENT", {"PatientID": ""}, "PatientID", ["P1", "P2"]),
     (PATIENT_ROOT, "PATIENT", {"PatientName": "M*"}, "PatientID", ["P2"]),
     (PATIENT_ROOT, "PATIENT", {"NumberOfPatientRelatedStudies": ""}, "NumberOfPatientRelatedStudies", [3, 1]),
     (PATIENT_ROOT, "PATIENT", {"NumberOfPatientRelatedInstances": ""}, "NumberOfPatientRelatedInstances", [12, 4]),
+    (STUDY_ROOT, "STUDY", {"StudyDate": "20260103-", **OF_PATIENT}, "NumberOfPatientRelatedStudies", [1, 3]),
+    (STUDY_ROOT, "STUDY", {"StudyDate": "20260103-", **OF_PATIENT}, "NumberOfPatientRelatedInstances", [4, 12]),
+    (STUDY_ROOT, "STUDY", {"StudyDate": "20260103-", **OF_PATIENT}, "PatientID", [None, None]),
     (PATIENT_ROOT, "STUDY", {"PatientID": "P1", "StudyDate": "20260102-"}, "StudyInstanceUID", [uid(3), uid(2)]),
     (STUDY_ROOT, "STUDY", {"ModalitiesInStudy": "MR"}, "NumberOfStudyRelatedInstances", [None] * 4),
     (STUDY_ROOT, "STUDY", {"NumberOfStudyRelatedSeries": ""}, "NumberOfStudyRelatedSeries", [2] * 4),
@@ -161,7 +165,7 @@ LEVELS: list[tuple[str, str, dict[str, Any], str, list[Any]]] = [
 ]
 
 
-@pytest.mark.spec("PS3.4 C.6.1.1 (2024d)", "PS3.4 C.6.2.1 (2024d)")
+@pytest.mark.spec("PS3.4 C.6.1.1 (2024d)", "PS3.4 C.6.2.1 (2024d)", "PS3.4 Table C.6-5 (2024d)")
 @pytest.mark.parametrize(("model", "level", "keys", "keyword", "found"), LEVELS)
 @pytest.mark.filterwarnings("ignore:Invalid value for VR CS:UserWarning")
 def test_each_level(
@@ -237,14 +241,14 @@ def test_return_keys_out_of_the_objects(archive: Archive) -> None:
     """What the index does not hold is returned from the object itself, also within sequences and private blocks."""
     code = Dataset()
     code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "C", "99", "Chest"
-    ds = data_set(9, PatientID="P9", PatientComments="quiet", ProcedureCodeSequence=[code])
+    ds = data_set(9, PatientID="P9", PatientComments="quiet", ProcedureCodeSequence=[code], OtherStudyNumbers="7")
     ds.private_block(0x0019, "ACME", create=True).add_new(0x01, "LO", "secret sauce")
     archive.store.add(part10(ds))
     wanted = Dataset()
     wanted.CodeMeaning = ""
-    keys: dict[str, Any] = {"PatientID": "P9", "PatientComments": "", "ProcedureCodeSequence": [wanted]}
-    ((_, match),) = archive.find("STUDY", **keys)[1]
-    assert match.PatientComments == "quiet"
+    keys: dict[str, Any] = {"PatientComments": "", "OtherStudyNumbers": "", "ProcedureCodeSequence": [wanted]}
+    ((pending, match),) = archive.find("STUDY", PatientID="P9", **keys)[1]
+    assert (pending, match.PatientComments, match.OtherStudyNumbers) == (PENDING, "quiet", 7)
     (item,) = match.ProcedureCodeSequence
     assert [element.keyword for element in item] == ["CodeMeaning"]
     private = Dataset()

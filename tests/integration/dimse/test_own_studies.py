@@ -143,6 +143,7 @@ def test_only_own_studies_are_found(house: House) -> None:
     """A search shows the caller's own studies only, at each level, and counts no others."""
     access = PATIENT(pat=OWN)
     assert sorted(found(answered(house, access, FIND, "STUDY", {STUDY_UID: ""}), STUDY_UID)) == [uid(1), uid(2)]
+    assert found(answered(house, access, FIND, "STUDY", {STUDY_UID: uid(1), STUDIES: ""}), STUDIES) == ["2"]
     patients = answered(house, access, FIND, "PATIENT", {PATIENT_ID: "", STUDIES: ""})
     assert (found(patients, PATIENT_ID), found(patients, STUDIES)) == (["P1"], ["2"])
     assert found(answered(house, access, FIND, "IMAGE", {0x00080018: ""}), 0x00080018) == [uid(2, 1, 1), uid(1, 1, 1)]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from psycopg import RawCursor
 
-from dicomweb.study.pages import page, patients
+from dicomweb.study.pages import WHOSE, page, page_with_related, patients
 from dicomweb.study.query import Level, Query
 from healix_fhir.kernel.database import Statement, Work
 from healix_fhir.kernel.errors import Category, HealixError
@@ -50,6 +50,18 @@ def test_patients_are_counted_as_far_as_the_caller_sees_them(store: Store, own: 
     assert [numbers(one) for one in mine] == [("P1", [1, 1, 2])]
 
 
+@pytest.mark.spec("PS3.4 Table C.6-5 (2024d)")
+def test_studies_tell_what_there_is_of_their_patient(store: Store, own: int) -> None:
+    """As far as the caller sees it; of a study without PatientID nothing is told."""
+    asked = Query(Level.STUDY, include=WHOSE)
+    store.sql("UPDATE study SET patient_id = NULL WHERE study_uid = %s", uid(3))
+    nobodys, *found = store.run(page_with_related(SYSTEM, asked)).objects
+    assert [numbers(one) for one in found] == [("P1", [2, 2, 4])] * 2
+    assert {STUDIES, SERIES, INSTANCES}.isdisjoint(json.loads(nobodys))
+    (mine,) = store.run(page_with_related(caller("patient/ImagingStudy.s", pat=own), asked)).objects
+    assert numbers(mine) == ("P1", [1, 1, 2])
+
+
 @pytest.mark.spec("PS3.4 C.4.1 (2024d)")
 @pytest.mark.parametrize("level", Level)
 def test_pages_hold_what_the_caller_sees(store: Store, own: int, level: Level) -> None:
@@ -68,9 +80,9 @@ def test_pages_hold_what_the_caller_sees(store: Store, own: int, level: Level) -
 def test_searching_needs_the_scope(store: Store, own: int) -> None:
     """Without search on ImagingStudy nothing is found."""
     reader = caller("patient/ImagingStudy.r", pat=own)
-    for work in (page(reader, Query(Level.STUDY)), patients(reader, Query(Level.STUDY))):
+    for search in (page, page_with_related, patients):
         with pytest.raises(HealixError) as caught:
-            store.run(work)
+            store.run(search(reader, Query(Level.STUDY)))
         assert caught.value.category is Category.FORBIDDEN
 
 
