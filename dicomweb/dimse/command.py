@@ -74,6 +74,14 @@ class CommandField(IntEnum):
     C_CANCEL_RQ = 0x0FFF
 
 
+class Priority(IntEnum):
+    """Values of the element of that name. Spec: PS3.7 Table E.1-1 (2024d)"""
+
+    MEDIUM = 0x0000
+    HIGH = 0x0001
+    LOW = 0x0002
+
+
 Value: TypeAlias = int | str
 Command: TypeAlias = Mapping[int, Value]
 

@@ -17,10 +17,11 @@ from psycopg import Connection
 from dicomweb.dicomjson.model import Member, Members, text_of
 from dicomweb.dimse.associate import OUR_TITLE
 from dicomweb.dimse.calling import SUCCESS, meaning, remote
+from dicomweb.dimse.command import Priority
 from dicomweb.dimse.identifier import text
 from dicomweb.dimse.query_retrieve import QUERY_RETRIEVE_LEVEL, Entity
 from dicomweb.dimse.requestor import PeerError, Remote
-from dicomweb.dimse.retrieving import LOW, found, keys, moved
+from dicomweb.dimse.retrieving import found, keys, moved
 from dicomweb.dimse.suboperations import RetrieveStatus
 from dicomweb.errand.queue import Errand, Kind
 from dicomweb.errand.work import SENDER, WORDS, Done, Performer, RefusedError
@@ -50,7 +51,7 @@ def fetcher(stop: Event) -> Performer:
         patient = whose(errand.about)
         to = remote(connection, errand.receiver)
         with _told():
-            answers = list(found(to, _query(patient), most=MOST_ANSWERS, priority=LOW, stop=stop))
+            answers = list(found(to, _query(patient), most=MOST_ANSWERS, priority=Priority.LOW, stop=stop))
         priors = chosen(rule, list(_priors(answers, patient)), clock.now().date())
         here = run(connection, present([one.study for one in priors]))
         for place, one in enumerate(priors):
@@ -66,7 +67,7 @@ def _moved(
 ) -> Done:
     """Have one study sent to this server."""
     with _told():
-        *_, last = moved(to, keys(Entity.STUDY, [prior.study]), OUR_TITLE, priority=LOW, stop=stop)
+        *_, last = moved(to, keys(Entity.STUDY, [prior.study]), OUR_TITLE, priority=Priority.LOW, stop=stop)
     if last.status not in (SUCCESS, RetrieveStatus.WARNING) and not last.failed:
         raise RefusedError(f"{errand.receiver} answers with the status {last.status:04X}H {last.comment}".rstrip())
     said = f"from {errand.receiver} by rule {rule.name}"

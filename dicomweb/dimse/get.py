@@ -9,6 +9,7 @@ Spec: PS3.4 C.4.3 and C.5.3 (2024d), PS3.7 9.1.3 (2024d)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
@@ -23,6 +24,7 @@ from dicomweb.dimse.exchange import Exchange
 from dicomweb.dimse.outgoing import Outgoing
 from dicomweb.dimse.query_retrieve import GET
 from dicomweb.dimse.retrieval import Ended, Retrieval, Run
+from dicomweb.dimse.suboperations import priority
 from dicomweb.status import Reason, reason
 from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.audit import AuditRow
@@ -42,12 +44,18 @@ def get(
     most: int,
 ) -> Retrieval:
     """C-GET for one caller, of at most so many instances at once."""
-    return Retrieval("C-GET", GET, non_patient.GET, lambda _: Back(), caller, pool, run, archive, audit, most)
+
+    def way(command: Command) -> Back:
+        return Back(priority(command))
+
+    return Retrieval("C-GET", GET, non_patient.GET, way, caller, pool, run, archive, audit, most)
 
 
+@dataclass(frozen=True, slots=True)
 class Back:
-    """The way back over the association."""
+    """The way back over the association, with that `priority`."""
 
+    priority: int
     destination = None
 
     def is_known(self) -> bool:
@@ -59,10 +67,10 @@ class Back:
         for one in instances:
             if exchange.is_cancelled():
                 return
-            yield one.instance, _send(exchange, outgoing, one)
+            yield one.instance, _send(exchange, outgoing, one, self.priority)
 
 
-def _send(exchange: Exchange, outgoing: Outgoing, one: Instance) -> int:
+def _send(exchange: Exchange, outgoing: Outgoing, one: Instance, priority: int) -> int:
     """The status with which the sub-operation for an instance ends, or that which tells why there is none."""
     status = Reason.SOP_CLASS_NOT_SUPPORTED
     for context in _contexts(exchange, one):
@@ -74,7 +82,7 @@ def _send(exchange: Exchange, outgoing: Outgoing, one: Instance) -> int:
         command: Command = {
             Element.AffectedSOPClassUID: one.sop_class,
             Element.CommandField: CommandField.C_STORE_RQ,
-            Element.Priority: 0,
+            Element.Priority: priority,
             Element.AffectedSOPInstanceUID: one.instance,
         }
         answer = exchange.ask(context.id, command, data_set)

@@ -14,13 +14,13 @@ from threading import Event
 
 from dicomweb.dicomjson.model import Members
 from dicomweb.dimse.associate import Context, Roles
-from dicomweb.dimse.command import Command, CommandField, Element
+from dicomweb.dimse.command import Command, CommandField, Element, Priority
 from dicomweb.dimse.identifier import SYNTAXES, write
 from dicomweb.dimse.operation import Service
 from dicomweb.dimse.pdu import Piece
 from dicomweb.dimse.propose import MOST_CONTEXTS
 from dicomweb.dimse.requestor import Failure, Message, PeerError, Remote, Requestor, associate
-from dicomweb.dimse.retrieving import ENDS, MEDIUM, Moved, counted, refused
+from dicomweb.dimse.retrieving import ENDS, Moved, counted, refused
 from dicomweb.dimse.suboperations import RetrieveStatus
 from dicomweb.status import SUCCESS, Caution
 from healix_fhir.kernel.errors import Category, HealixError
@@ -103,7 +103,7 @@ def _over_one(
         request: Command = {
             Element.AffectedSOPClassUID: GET,
             Element.CommandField: CommandField.C_GET_RQ,
-            Element.Priority: MEDIUM,
+            Element.Priority: Priority.MEDIUM,
         }
         message_id = requestor.request(context, request, [write(identifier, context.transfer_syntax)])
         cancelled, came = False, 0

@@ -23,7 +23,7 @@ from dicomweb.dimse.push import Originator, Push
 from dicomweb.dimse.query_retrieve import MOVE
 from dicomweb.dimse.requestor import PeerError, Remote
 from dicomweb.dimse.retrieval import Ended, Retrieval, Run
-from dicomweb.dimse.suboperations import Outcome
+from dicomweb.dimse.suboperations import Outcome, priority
 from dicomweb.dimse.wire import StoppingError
 from dicomweb.study.retrieve import Instance
 from healix_fhir.kernel.audit import AuditRow
@@ -48,7 +48,8 @@ def move(
     def way(command: Command) -> Away:
         # what is no AE title is no peer's either, and no text of the trail has a NUL
         destination = str(command.get(Element.MoveDestination, "")).strip().replace("\0", "\\")
-        return Away(destination, Originator(caller.aet, int(command.get(Element.MessageID, 0))), pool, stop)
+        originator = Originator(caller.aet, int(command.get(Element.MessageID, 0)), priority(command))
+        return Away(destination, originator, pool, stop)
 
     return Retrieval("C-MOVE", MOVE, non_patient.MOVE, way, caller, pool, run, archive, audit, most)
 

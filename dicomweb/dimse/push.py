@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from dicomweb.dimse.associate import Context
-from dicomweb.dimse.command import Command, CommandField, Element
+from dicomweb.dimse.command import Command, CommandField, Element, Priority
 from dicomweb.dimse.outgoing import FALLBACK, Outgoing
 from dicomweb.dimse.pdu import Piece
 from dicomweb.dimse.propose import MOST_CONTEXTS
@@ -30,8 +30,6 @@ OUT_OF_RESOURCES = 0xA7
 """The high byte of the statuses of a peer that has no room for now. Spec: PS3.4 Table B.2-1 (2024d)"""
 ATTEMPTS = 3
 """Associations that may break one after the other, each at its first object, before the peer is left."""
-MEDIUM = 0
-"""The priority of every request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +62,11 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Originator:
-    """Whose C-MOVE the instances are sent for. Spec: PS3.7 9.1.1.1 (2024d)"""
+    """Whose C-MOVE the instances are sent for, and with which priority. Spec: PS3.7 9.1.1.1 (2024d)"""
 
     aet: str
     message_id: int
+    priority: int = Priority.MEDIUM
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,7 @@ class Push:
         command: dict[int, int | str] = {
             Element.AffectedSOPClassUID: one.sop_class,
             Element.CommandField: CommandField.C_STORE_RQ,
-            Element.Priority: MEDIUM,
+            Element.Priority: Priority.MEDIUM if self.originator is None else self.originator.priority,
             Element.AffectedSOPInstanceUID: one.instance,
         }
         if self.originator is not None:

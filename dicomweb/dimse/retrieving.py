@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import Event
 
 from dicomweb.dicomjson.model import Member, Members
-from dicomweb.dimse.command import Command, CommandField, Element
+from dicomweb.dimse.command import Command, CommandField, Element, Priority
 from dicomweb.dimse.identifier import SYNTAXES, parse, write
 from dicomweb.dimse.query_retrieve import QUERY_RETRIEVE_LEVEL, UNIQUE, Entity
 from dicomweb.dimse.requestor import Failure, PeerError, Remote, Response, associate
@@ -20,8 +20,6 @@ from healix_fhir.kernel.errors import Category, HealixError
 
 FIND, MOVE = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.2"
 """The SOP classes of Study Root, which every archive has."""
-MEDIUM, LOW = 0, 2
-"""Priorities."""
 MOST_LATE = 10_000
 """Matches that may still come when a query was cancelled."""
 
@@ -63,7 +61,7 @@ def found(
     *,
     most: int,
     sop_class: str = FIND,
-    priority: int = MEDIUM,
+    priority: int = Priority.MEDIUM,
     stop: Event | None = None,
 ) -> Iterator[Members]:
     """The matches that a peer has, at most so many. Raises PeerError, and Unprocessable for what it refuses."""
@@ -93,7 +91,7 @@ def moved(
     identifier: Members,
     destination: str,
     *,
-    priority: int = MEDIUM,
+    priority: int = Priority.MEDIUM,
     leave_off: Callable[[], bool] = lambda: False,
     stop: Event | None = None,
 ) -> Iterator[Moved]:

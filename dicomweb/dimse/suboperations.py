@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
 from dicomweb.dicomjson.model import Member
-from dicomweb.dimse.command import Command, Element, response
+from dicomweb.dimse.command import Command, Element, Priority, response
 from dicomweb.dimse.identifier import write
 from dicomweb.status import FIND_STATUS, SUCCESS
 from healix_fhir.kernel.errors import HealixError
@@ -42,6 +42,12 @@ def refusal(error: HealixError) -> int:
     """
     status = FIND_STATUS[error.category]
     return RetrieveStatus.CANNOT_COUNT if status == OUT_OF_RESOURCES else status
+
+
+def priority(request: Command) -> int:
+    """That of all sub-operations, which is that of the request. Spec: PS3.4 C.4.2.1.3 and C.4.3.1.2 (2024d)"""
+    asked = request.get(Element.Priority)
+    return next((one for one in Priority if one == asked), Priority.MEDIUM)
 
 
 class Outcome(Enum):

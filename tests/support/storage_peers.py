@@ -57,6 +57,7 @@ class Kept:
     data_set: Dataset
     syntax: str
     originator: tuple[str | None, int | None]
+    priority: int | None
 
 
 @dataclass
@@ -156,7 +157,8 @@ def receiving(
         asked = event.request
         assert isinstance(asked, C_STORE)
         title = asked.MoveOriginatorApplicationEntityTitle
-        running.kept.append(Kept(found, syntax, (title and str(title).strip(), asked.MoveOriginatorMessageID)))
+        originator = title and str(title).strip(), asked.MoveOriginatorMessageID
+        running.kept.append(Kept(found, syntax, originator, asked.Priority))
         return status
 
     def count(_: Happening) -> None:

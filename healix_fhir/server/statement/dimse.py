@@ -224,7 +224,8 @@ def _requested() -> str:
         " For C-GET there is one for each SOP class of storage, with the transfer syntaxes in use, over as many"
         " associations as it needs."
         " Queries and retrievals are hierarchical, in Explicit or Implicit VR Little Endian. One operation at a time is"
-        f" outstanding, of medium priority. The longest PDU is {LONGEST_PDU} bytes. The peer is waited for"
+        f" outstanding, of medium priority; of low priority where priors are fetched, and of that of the request where"
+        f" C-MOVE or C-GET sends. The longest PDU is {LONGEST_PDU} bytes. The peer is waited for"
         f" {patience.connect:g} s to connect, {patience.associate:g} s to answer the request for the association,"
         f" {patience.answer:g} s for a response and {patience.progress:g} s for a PDU that has begun.",
     )

@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool
 from pydicom import Dataset
 from pydicom.uid import CTImageStorage, MRImageStorage
 from pynetdicom import AE, build_context, build_role, evt
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
@@ -46,6 +47,7 @@ class Got:
     counts: list[tuple[int | None, ...]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     objects: list[Dataset] = field(default_factory=list)
+    priorities: list[int | None] = field(default_factory=list)
 
     @property
     def instances(self) -> list[str]:
@@ -67,6 +69,7 @@ class Service:
         *,
         contexts: Sequence[tuple[str, str]] = ((CT, EXPLICIT),),
         relational: bool = False,
+        priority: int = 2,
         answer: Callable[[int], int] = lambda _: SUCCESS,
         cancel_at: int | None = None,
     ) -> Got:
@@ -78,6 +81,8 @@ class Service:
             one = event.dataset
             one.file_meta = event.file_meta
             got.objects.append(one)
+            assert isinstance(event.request, C_STORE)
+            got.priorities.append(event.request.Priority)
             if cancel_at == len(got.objects):
                 event.assoc.send_c_cancel(7, query_model=root)
             return answer(len(got.objects))
@@ -100,7 +105,7 @@ class Service:
         )
         assert association.is_established
         try:
-            for status, identifier in association.send_c_get(asked, root, msg_id=7):
+            for status, identifier in association.send_c_get(asked, root, msg_id=7, priority=priority):
                 got.statuses.append(status.Status)
                 kinds = ("Remaining", "Completed", "Failed", "Warning")
                 got.counts.append(tuple(status.get(f"NumberOf{kind}Suboperations") for kind in kinds))
@@ -239,6 +244,12 @@ def test_partial_success(
     assert got.failed == failed
     trail = service.store.sql("SELECT query FROM audit_event WHERE subtype = 'C-GET' AND outcome = 8")
     assert trail == ([(f"{len(failed)} of 3 instances failed",)] if failed else [])
+
+
+@pytest.mark.spec("PS3.4 C.4.3.1.2 (2024d)")
+def test_instances_come_with_the_priority_of_the_request(service: Service) -> None:
+    """All of them alike."""
+    assert service.get(STUDY_1, priority=1).priorities == [1, 1, 1]
 
 
 @pytest.mark.spec("PS3.7 9.3.3.3 (2024d)")

@@ -93,6 +93,7 @@ def move(
     root: str = STUDY_ROOT,
     *,
     relational: bool = False,
+    priority: int = 2,
     cancel_at: int | None = None,
 ) -> Moved:
     """Ask for a C-MOVE by pynetdicom as MODALITY."""
@@ -106,7 +107,7 @@ def move(
     association = ae.associate("127.0.0.1", service.port, ae_title="HEALIX", ext_neg=[item] if relational else [])
     assert association.is_established
     found = Moved([], [], [])
-    for status, identifier in association.send_c_move(asked, destination, root, msg_id=7):
+    for status, identifier in association.send_c_move(asked, destination, root, msg_id=7, priority=priority):
         found.statuses.append(status.Status)
         found.counts.append(
             tuple(
@@ -134,6 +135,16 @@ def test_a_study_arrives(service: Service) -> None:
     assert [one.originator for one in peer.kept] == [("MODALITY", 7)] * 3
     assert (peer.associations, peer.ended) == (1, ["released"])
     assert service.trail("retrieve", "C-MOVE") == [("retrieve", 0, "MODALITY", uid(1), "to ARCHIVE")]
+
+
+@pytest.mark.spec("PS3.4 C.4.2.1.3 (2024d)")
+@pytest.mark.parametrize("priority", [0, 1, 2])
+def test_instances_go_with_the_priority_of_the_request(service: Service, priority: int) -> None:
+    """All of them alike."""
+    with receiving([(CT, [EXPLICIT])]) as peer:
+        service.knows(peer.remote)
+        move(service, study(1), priority=priority)
+    assert [one.priority for one in peer.kept] == [priority] * 3
 
 
 ASKED: dict[str, tuple[str, Keys, set[str]]] = {
