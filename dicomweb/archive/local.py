@@ -96,17 +96,15 @@ class LocalArchive:
     def enter(self, keys: Sequence[str]) -> None:
         """Force the directories to the disk, each once, but those that were since these blobs were put there."""
         directories = {key.rpartition("/")[0] for key in keys if key not in self._named}
+        with self._lock:
+            placed = set[str]().union(*(self._placed.pop(one, ()) for one in directories))
         above = {higher for one in directories - self._lasting for higher in (one.rpartition("/")[0], "")}
         try:
-            for directory in above:
+            for directory in (*directories, *above):
                 _sync(self._below + directory)
-            for directory in directories:
-                with self._lock:
-                    placed = self._placed.pop(directory, set[str]())
-                _sync(self._below + directory)
-                self._are_named(placed)
         except OSError as error:
             raise unavailable(error) from error
+        self._are_named(placed)
         self._named.difference_update(keys)
         if len(self._lasting) >= BATCH:
             self._lasting.clear()

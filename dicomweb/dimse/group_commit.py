@@ -114,6 +114,7 @@ class GroupCommit:
             self._settle(group)
         finally:
             with self._lock:
+                self._waiting = [ticket for ticket in self._waiting if ticket is not own]  # it is, if this failed
                 self._committing = bool(self._waiting)
                 following = self._waiting[:1]
             for ticket in (*following, *group):

@@ -175,6 +175,40 @@ def test_several_callers_of_the_same_rights_share_a_group(is_new: bool) -> None:
     assert got == {name: outcome(name) for name in "abcde"}
 
 
+def test_who_cannot_commit_lets_the_next_one() -> None:
+    """An object whose commit fails before it has begun keeps nobody waiting."""
+    database, on_disk, failing = Database(), Event(), Event()
+    database.go_on.set()
+
+    def fails(_: Received) -> None:
+        if not failing.is_set():
+            failing.set()
+            while not commit._waiting[1:]:
+                pass
+            raise MemoryError
+
+    def slow() -> Received:
+        assert on_disk.wait(5)
+        return received("b")
+
+    def refused() -> None:
+        with pytest.raises(MemoryError):
+            commit.store(ONE, lambda: received("a"))
+
+    commit = GroupCommit(database.deposit, database.deposit, fails)
+    threads = [Thread(target=commit.store, args=(ONE, slow)), Thread(target=refused)]
+    threads[0].start()
+    while commit._coming < 1:
+        pass
+    threads[1].start()
+    assert failing.wait(5)
+    on_disk.set()
+    for thread in threads:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in threads)
+    assert [group for _, group in database.groups] == [["b"]]
+
+
 def test_a_group_has_one_caller() -> None:
     """Objects of different callers are stored under the access of each."""
     database = Database()
