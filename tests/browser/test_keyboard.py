@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -60,6 +60,15 @@ document.addEventListener("focusin", ({target: one}) => {
 document.addEventListener("focusout", event => event.relatedTarget || stops.push(null));
 """
 """Keep what gets the focus from now on, and null where it leaves the page."""
+FOCUS = (
+    WATCH
+    + """
+const able = [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")];
+able.filter(one => one.tabIndex >= 0).slice(0, arguments[0]).forEach(one => one.focus());
+return stops.filter(Boolean);
+"""
+)
+"""Give the focus to what Tab comes to, in turn: as after keys, so that it is shown where it is."""
 STEPS = 20
 """How often Tab is pressed before the browser is asked what it came to: each question takes as long as many steps."""
 WALK = """
@@ -98,12 +107,22 @@ class Stop:
 @pytest.fixture(params=WIDTHS)
 def page(request: pytest.FixtureRequest, shared_browser: webdriver.Chrome) -> webdriver.Chrome:
     """A browser of a certain width that runs no script of a page, and where nobody is logged in."""
-    size = {"width": WIDTHS[request.param], "height": 844, "deviceScaleFactor": 1}
-    shared_browser.get("about:blank")
-    shared_browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
-    shared_browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size | {"mobile": request.param == "phone"})
-    scripts(shared_browser, run=False)
-    return shared_browser
+    return opened(shared_browser, request.param)
+
+
+def opened(browser: webdriver.Chrome, width: str) -> webdriver.Chrome:
+    """The browser, at a certain width, without the cookies of who was logged in."""
+    browser.get("about:blank")
+    browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    widen(browser, width)
+    scripts(browser, run=False)
+    return browser
+
+
+def widen(browser: webdriver.Chrome, width: str) -> None:
+    """Show the page at a certain width."""
+    size = {"width": WIDTHS[width], "height": 844, "deviceScaleFactor": 1, "mobile": width == "phone"}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
 @pytest.fixture(scope="module")
@@ -159,9 +178,10 @@ def test_a_clinician_chooses_a_patient(
 
 @pytest.mark.parametrize("username", ["", "patient", "clinician", "admin"])
 def test_every_page_is_accessible(
-    served: Served, page: webdriver.Chrome, axe: str, tmp_path: Path, username: str
+    served: Served, shared_browser: webdriver.Chrome, axe: str, tmp_path: Path, username: str
 ) -> None:
     """Each page that a person of a role comes to by links: labels, names, landmarks, contrast, width, and no script."""
+    page = opened(shared_browser, "desk")
     page.get(f"{served.url}/account/login")
     if username:
         sign_in(served, page, username)
@@ -172,7 +192,11 @@ def test_every_page_is_accessible(
             continue
         page.get(url)
         looked.add(kind(url))
-        judged(page, axe, tmp_path, urlsplit(url).path.strip("/").replace("/", "-"))
+        name = urlsplit(url).path.strip("/").replace("/", "-")
+        judged(page, axe, tmp_path, name)
+        widen(page, "phone")
+        judged(page, "", tmp_path, f"{name}-phone", walk=shown)
+        widen(page, "desk")
         links: list[str] = page.execute_script(LINKS)
         waiting += sorted(
             link
@@ -192,32 +216,37 @@ def kind(url: str) -> str:
     return f"{head}/each" if "/admin/" in head and name != "new" else address
 
 
-def judged(page: webdriver.Chrome, axe: str, folder: Path, name: str) -> None:
+Walk = Callable[[webdriver.Chrome, str], list[dict[str, Any]]]
+"""What can have the focus on a page of this name, with what it is called and whether it is seen to have it."""
+
+
+def judged(page: webdriver.Chrome, axe: str, folder: Path, name: str, *, walk: Walk | None = None) -> None:
     """Fail where a page has a barrier, is wider than the screen, cannot be walked by Tab, or holds a script; then there
-    is a picture of it in `folder`.
+    is a picture of it in `folder`. A page that was judged already has `axe`, and is told another `walk`.
     """
     try:
-        _judged(page, axe, name)
+        _judged(page, axe, name, walk or stops)
     except AssertionError:
         (folder / f"{name}.png").write_bytes(page.get_screenshot_as_png())
         raise
 
 
-def _judged(page: webdriver.Chrome, axe: str, name: str) -> None:
+def _judged(page: webdriver.Chrome, axe: str, name: str, walk: Walk) -> None:
     scripts(page, run=True)
-    page.execute_script(axe)
+    if axe:
+        page.execute_script(axe)
     for scheme, rules in SCHEMES.items():
         page.execute_cdp_cmd(
             "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         )
         assert page.execute_async_script(AXE, rules) == [], f"{name}, {scheme}"
-    assert page.execute_script("return document.documentElement.scrollWidth <= window.innerWidth"), (
+    assert page.execute_script("return document.documentElement.scrollWidth <= document.documentElement.clientWidth"), (
         f"{name} is too wide"
     )
     assert page.execute_script(INLINE) == [], name
     refused = [entry for entry in page.get_log("browser") if "Content Security Policy" in entry["message"]]  # type: ignore[no-untyped-call]
     assert refused == []
-    for stop in stops(page, name):
+    for stop in walk(page, name):
         assert stop["name"], f"{name}: something without a name can be reached"
         assert stop["seen"], f"{name}: where the focus is cannot be seen at {stop['name']!r}"
     scripts(page, run=False)
@@ -235,6 +264,15 @@ def stops(page: webdriver.Chrome, name: str) -> list[dict[str, Any]]:
     long = page.execute_script(STOPS) >= MOST_STOPS  # as lists of what other tests have left
     assert reached, f"{name}: Tab goes nowhere"
     assert long or None in found, f"{name}: Tab goes round"
+    return reached
+
+
+def shown(page: webdriver.Chrome, name: str) -> list[dict[str, Any]]:
+    """What Tab reaches on a page where it has been pressed at another width: the order is that of the document at any,
+    so what is shown at this one is given the focus without keys, each of which takes longer than all this.
+    """
+    reached: list[dict[str, Any]] = page.execute_script(FOCUS, MOST_STOPS)
+    assert reached, f"{name}: nothing can have the focus"
     return reached
 
 

@@ -30,9 +30,11 @@ def noticed(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def _noticing(made: Scene, flaw: str, seeing: set[Attack]) -> set[Attack]:
-    """The attacks that notice a flaw; of those that are known to be `seeing`, one is asked for at most."""
+    """The attacks that notice a flaw; of those that are known to be `seeing`, one is asked for at most, and none where
+    another notices it: these come first.
+    """
     noticing: set[Attack] = set()
-    for attack in (attack for table in FLAWS[flaw] for attack in table()):
+    for attack in sorted((attack for table in FLAWS[flaw] for attack in table()), key=lambda one: one in seeing):
         if (attack not in seeing or not noticing) and findings(made, made.callers[CALLER], attack):
             noticing.add(attack)
     return noticing

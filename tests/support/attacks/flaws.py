@@ -55,9 +55,11 @@ FLAWS: Mapping[str, tuple[Table, ...]] = {
     "dicomweb.study.rows": (imaging,),
     "dicomweb.commitment.judge": (imaging,),
     "dicomweb.workitem.rows": (worklist,),
-    **dict.fromkeys((*SEARCH, " ".join(SEARCH)), (searching, custom, bundles, writing, operating)),
+    **dict.fromkeys((" ".join(SEARCH), *SEARCH), (searching, custom, bundles, writing, operating)),
 }
-"""By module or modules, the tables of attacks in which some notice."""
+"""By module or modules, the tables of attacks in which some notice; which most notice comes first, for those are then
+not asked again.
+"""
 
 STEPS = "is for DIMSE peers; tests/integration/imaging/test_procedure_steps.py holds it"
 ASIDE: Mapping[str, str] = {
