@@ -24,7 +24,8 @@ run: install  ## the server with demo data
 
 test: install  ## every test
 	tests/system-packages
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not bench and not long" \
+	# three on two processors, which two leave idle for a quarter of the time: tests wait for servers, peers and browsers
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not bench and not long" \
 	  --randomly-seed=$(SEED) --hypothesis-seed=$(SEED)
 
 check: install  ## style, types, layers
