@@ -97,7 +97,7 @@ def services() -> str:
                     ("status", "meaning", "when"),
                     [
                         (f"{SUCCESS:04X}H", "success", ""),
-                        *((f"{one:04X}H", _words(one), when) for one, when in WHEN.items()),
+                        *((f"{one:04X}H", _words(one), WHEN[one]) for one in WHEN if one is not Caution.COERCION),
                         *((f"{one:04X}H", _words(one), _when(one)) for one in Reason),
                     ],
                 ),
