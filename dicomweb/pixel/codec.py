@@ -42,6 +42,8 @@ NEAR_LOSSLESS = 2
 SIGNAL = 55
 """Decibels between the largest sample and the noise of lossy JPEG 2000."""
 DECIBELS_OF_A_BIT = 6
+THUMBNAIL, DECOMPOSITIONS = 64, 5
+"""Of HTJ2K by resolutions: rows and columns of the smallest one at most, and how often others are halved at least."""
 RLE_RATIO = 64
 """Two bytes of RLE are at most 128 bytes of pixels: what says more is not even tried. Spec: PS3.5 G.3.1 (2024d)"""
 RLE_SEGMENTS = 15
@@ -180,6 +182,17 @@ def _htj2k_encode(samples: Array, image: Image, *, reversible: bool) -> bytes:
     return bytes(imagecodecs.htj2k_encode(samples, reversible=reversible))
 
 
+def _htj2k_rpcl_encode(samples: Array, image: Image) -> bytes:
+    """Resolution by resolution, as the library orders them anyway, from one of at most `THUMBNAIL` pixels on, with the
+    lengths of its parts. Spec: PS3.5 10.18 (2024d)
+    """
+    import imagecodecs
+
+    halved = max((max(image.rows, image.columns) - 1) // THUMBNAIL, 0).bit_length()
+    levels = max(halved, DECOMPOSITIONS)
+    return bytes(imagecodecs.htj2k_encode(samples, reversible=True, tlm=True, resolutions=levels))
+
+
 def _jpeg_xl(data: bytes, image: Image) -> Array:
     import imagecodecs
 
@@ -257,6 +270,7 @@ ENCODERS: dict[str, Encoder] = {
     JPEG_2000_LOSSLESS: partial(_jpeg_2000_encode, reversible=True),
     JPEG_2000: partial(_jpeg_2000_encode, reversible=False),
     HTJ2K_LOSSLESS: partial(_htj2k_encode, reversible=True),
+    HTJ2K_RPCL: _htj2k_rpcl_encode,
     HTJ2K: partial(_htj2k_encode, reversible=False),
 }
 """By transfer syntax: what dicomweb/pixel/syntaxes.py says can be read and written."""

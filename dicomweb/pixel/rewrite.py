@@ -15,6 +15,7 @@ from dicomweb.pixel.image import Image
 from dicomweb.pixel.syntaxes import (
     HTJ2K,
     HTJ2K_LOSSLESS,
+    HTJ2K_RPCL,
     JPEG_2000,
     JPEG_2000_LOSSLESS,
     JPEG_BASELINE,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 WIDTHS = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
-REVERSIBLE = frozenset({JPEG_2000_LOSSLESS, HTJ2K_LOSSLESS})
+REVERSIBLE = frozenset({JPEG_2000_LOSSLESS, HTJ2K_LOSSLESS, HTJ2K_RPCL})
 METHODS = {
     JPEG_BASELINE: "ISO_10918_1",
     JPEG_LS: "ISO_14495_1",

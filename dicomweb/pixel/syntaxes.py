@@ -52,7 +52,7 @@ COMPRESSED: dict[str, Kind] = {
     JPEG_2000_LOSSLESS: Kind(lossless=True, written=True),
     JPEG_2000: Kind(lossless=False, written=True),
     HTJ2K_LOSSLESS: Kind(lossless=True, written=True),
-    HTJ2K_RPCL: Kind(lossless=True, written=False),
+    HTJ2K_RPCL: Kind(lossless=True, written=True),
     HTJ2K: Kind(lossless=False, written=True),
     JPEG_XL_LOSSLESS: Kind(lossless=True, written=False),
     JPEG_XL_RECOMPRESSION: Kind(lossless=False, written=False),

@@ -153,6 +153,20 @@ def test_a_rewritten_object_holds_the_same(name: str, syntax: str) -> None:
     assert {e.tag: e.value for e in after} == {e.tag: e.value for e in before}
 
 
+@pytest.mark.spec("PS3.5 10.18")
+@pytest.mark.parametrize("size", [(1, 1), (64, 64), (2049, 3), (2, 4097), (1500, 1300)])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_htj2k_by_resolutions_begins_with_a_thumbnail(size: tuple[int, int], samples: int) -> None:
+    """RPCL is the progression order, lengths are told in the main header, the lowest resolution has 64 pixels."""
+    image = Image(*size, samples)
+    data = codec.encode(np.zeros(image.shape, np.uint8), syntaxes.HTJ2K_RPCL, image)
+    head = data[: data.index(b"\xff\x90")]
+    coding = head.index(b"\xff\x52")
+    assert head[coding + 5] == 2  # RPCL. Spec: ISO/IEC 15444-1 Table A.16
+    assert b"\xff\x55" in head  # TLM
+    assert max(size) <= 64 << head[coding + 9]
+
+
 BROKEN = [b"", b"\xff\xd8", b"\xff\x4f\xff\x51" + b"\x00" * 60, b"\x01" + b"\x00" * 80, b"\xff" * 500]
 
 
