@@ -147,12 +147,17 @@ async def whole(
     """One instance as its file, in the transfer syntax `asked` or that which is the default for it. Raises
     NotAcceptable.
     """
-    found = await aat_once(edge.pool, retrieve.instances(access, *uids))
+    (found,) = await aat_once(edge.pool, retrieve.instances(access, *uids))
+    written = await written_as(edge, access, found, asked)
+    return await _answer(edge, request, [written], Offer(DICOM), complete=True)
+
+
+async def written_as(edge: Edge, access: AccessContext, found: Instance, asked: str | None) -> Written:
+    """An instance in the transfer syntax `asked` or that which is the default for it. Raises NotAcceptable."""
     ranges = [MediaType(DICOM, {"transfer-syntax": asked} if asked is not None else {})]
-    written = await _as_asked(edge, access, found, ranges)
-    if not written:
-        raise not_acceptable("this instance cannot be served in that transfer syntax")
-    return await _answer(edge, request, written, Offer(DICOM), complete=True)
+    for written in await _as_asked(edge, access, [found], ranges):
+        return written
+    raise not_acceptable("this instance cannot be served in that transfer syntax")
 
 
 async def _as_asked(

@@ -29,7 +29,7 @@ from dicomweb.study.pictures import Category, Shown, shown
 from dicomweb.uid import check_uid
 from healix_fhir.kernel.database import aat_once
 from healix_fhir.kernel.errors import Category as Refusal
-from healix_fhir.kernel.errors import HealixError, invalid, unsupported
+from healix_fhir.kernel.errors import HealixError, invalid
 from healix_fhir.kernel.media_types import MediaType, parse_readable
 from smart_auth.access import AccessContext
 
@@ -46,13 +46,17 @@ NOT_FOR_FILES = frozenset({"windowCenter", "windowWidth"})
 """Spec: PS3.18 9.5.1.2.6 (2024d)"""
 SIDE = re.compile(r"[0-9]{1,9}", re.ASCII)
 FRACTION = re.compile(r"\+?(?:\d{1,9}(?:\.\d{0,18})?|\.\d{1,18})", re.ASCII)
+ANONYMIZE, YES = "anonymize", "yes"
+OF_PATIENT = "patient"
+"""The annotation that says who it is."""
 PRESENTATION = ("presentationSeriesUID", "presentationUID")
-PARAMETERS = FOR_PICTURES | {"requestType", *UIDS, *PRESENTATION, "contentType", "charset", "transferSyntax"}
+PARAMETERS = (
+    FOR_PICTURES | {"requestType", *UIDS, *PRESENTATION, "contentType", "charset", "transferSyntax"} | {ANONYMIZE}
+)
 SAME = {"imageAnnotation": "annotation"}
 """The name in Table 9.5.1-1, and that in the syntax of the request. Spec: PS3.18 9.5.1 (2024e)"""
 FORBIDDEN = frozenset({"transfer-syntax", "charset"})
 """Parameters of media types that contentType must not have. Spec: PS3.18 9.1.2.2.1 (2024d)"""
-REFUSED = {"anonymize": "de-identified objects are not served here"}
 
 
 class _AsFileError(HealixError):
@@ -72,6 +76,8 @@ async def retrieve_one(edge: Edge, request: Request, access: AccessContext) -> R
     given = _given(_supported(request))
     study, series, instance = (given[name] for name in UIDS)
     accepted = _wanted(request, given)
+    if ANONYMIZE in given:
+        return await _anonymized(edge, request, access, given, accepted)
     if accepted[:1] and accepted[0].name == DICOM:
         return await _file(edge, request, access, given)
 
@@ -126,6 +132,29 @@ def _frame(value: str, one: Shown) -> int:
 
 
 async def _file(edge: Edge, request: Request, access: AccessContext, given: Mapping[str, str]) -> Response:
+    return await whole(edge, request, access, *_of_file(request, given))
+
+
+async def _anonymized(
+    edge: Edge, request: Request, access: AccessContext, given: Mapping[str, str], accepted: Sequence[MediaType]
+) -> Response:
+    """The file without identities: pictures and pages are other transactions, which have no such parameter, and
+    are not served with identities instead. Spec: PS3.18 9.4.1.2.1, 9.4.2.3, 9.5.1.2 (2024d)
+    """
+    if given[ANONYMIZE] != YES:
+        raise invalid(f"{ANONYMIZE} must be {YES}", code="value")
+    named = parse_readable(given.get("contentType", "")) or accepted
+    if next(acceptable(named, [Offer(DICOM)]), None) is None:
+        raise invalid(f"{ANONYMIZE} has a meaning for {DICOM} only", code="value")
+    if OF_PATIENT in re.split(r"\s*,\s*", given.get("annotation", "").strip()):
+        raise invalid(f"{ANONYMIZE} and an annotation of the {OF_PATIENT} contradict each other", code="value")
+    from dicomweb.api.anonymized import anonymized  # what it takes is loaded by who asks for it
+
+    return await anonymized(edge, request, access, *_of_file(request, given))
+
+
+def _of_file(request: Request, given: Mapping[str, str]) -> tuple[tuple[str, str, str], str | None]:
+    """The UIDs and the transfer syntax of the transaction that gets the file. Raises Invalid."""
     if further := sorted(given.keys() & NOT_FOR_FILES):
         raise invalid(f"{further[0]} has no meaning for {DICOM}", code="value")
     ignored(request, sorted(given.keys() & FOR_PICTURES))
@@ -133,7 +162,7 @@ async def _file(edge: Edge, request: Request, access: AccessContext, given: Mapp
     syntax = given.get("transferSyntax")
     if syntax is not None and syntax != "*":
         check_uid(syntax, "transferSyntax")
-    return await whole(edge, request, access, (study, series, instance), syntax)
+    return (study, series, instance), syntax
 
 
 async def _state(edge: Edge, access: AccessContext, given: Mapping[str, str]) -> Stored | None:
@@ -161,15 +190,13 @@ async def _state(edge: Edge, access: AccessContext, given: Mapping[str, str]) ->
 
 def _supported(request: Request) -> list[tuple[str, str]]:
     charset = [("charset", value) for value in request.query_params.getlist("charset")]
-    return charset + supported(request, PARAMETERS | REFUSED.keys() | SAME.keys())
+    return charset + supported(request, PARAMETERS | SAME.keys())
 
 
 def _given(params: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """The parameters, each once. Raises Invalid or Unsupported."""
+    """The parameters, each once. Raises Invalid."""
     given: dict[str, str] = {}
     for name, value in params:
-        if name in REFUSED:
-            raise unsupported(f"{name} is not supported: {REFUSED[name]}")
         name = SAME.get(name, name)  # noqa: PLW2901 - two editions have two names for it
         if name in given:
             raise invalid(f"{name} stands twice", code="value")

@@ -44,7 +44,7 @@ def each(archive: Archive, project: Project, instances: Iterable[Instance], proc
     ):
         under_way: deque[tuple[Instance, Path, Future[Done | str]]] = deque()
         for number, one in enumerate(instances):
-            source, target = _file(archive, one, Path(folder, f"{number}.from")), Path(folder, f"{number}.dcm")
+            source, target = file_of(archive, one, Path(folder, f"{number}.from")), Path(folder, f"{number}.dcm")
             under_way.append((one, target, pool.submit(_make, source, target, project.secret, project.profile)))
             if len(under_way) >= UNDER_WAY * processes:
                 yield from _taken(under_way.popleft())
@@ -60,7 +60,7 @@ def _taken(waiting: tuple[Instance, Path, Future[Done | str]]) -> Iterator[Made]
     target.with_suffix(".from").unlink(missing_ok=True)
 
 
-def _file(archive: Archive, one: Instance, spare: Path) -> Path:
+def file_of(archive: Archive, one: Instance, spare: Path) -> Path:
     """The file of a stored object; of one that is elsewhere a copy at `spare`."""
     path = archive.path(one.key)
     if path is not None and path.exists():

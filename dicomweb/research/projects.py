@@ -17,10 +17,10 @@ import msgspec
 from psycopg.errors import UniqueViolation
 
 from dicomweb.deidentify.keys import Keys
-from dicomweb.deidentify.options import Option, Profile
+from dicomweb.deidentify.options import BurnedIn, Option, Profile
 from healix_fhir.kernel.audit import AuditRow, Origin, record
 from healix_fhir.kernel.database import Statement, Work
-from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
+from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found, unsupported
 from smart_auth.access import AccessContext
 from smart_auth.research import of_project
 from smart_auth.scope import Permission
@@ -28,6 +28,10 @@ from smart_auth.scope import Permission
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 SECRET = 32
 """Bytes of a project's secret."""
+ON_REQUEST = "anonymize"
+"""The project by whose keys and rules single objects are de-identified on request."""
+ASKED_FOR = frozenset({Option.PIXELS})
+"""With which options. Spec: PS3.18 9.4.1.2.1 (2024d)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ def create(name: str, profile: Profile, origin: Origin) -> Work[None]:
     """A new project. Raises Invalid for a name that does not fit, Conflict for one that is taken."""
     if not NAME.fullmatch(name):
         raise invalid("the name of a project is 1 to 32 of the characters a-z, 0-9 and -", code="value")
+    if name == ON_REQUEST and not _is_as_asked_for(profile):
+        raise invalid(
+            f"the project '{ON_REQUEST}', for objects that are asked for with anonymize=yes, has the option"
+            f" {Option.PIXELS.value} alone, and refuses what may have text burned in"
+        )
     try:
         yield Statement(
             "INSERT INTO research_project (name, secret, profile) VALUES (%s, %s, %s)",
@@ -90,6 +99,33 @@ def find(name: str) -> Work[Project]:
         raise not_found(f"there is no research project '{name[:64]}'")
     number, known, secret, profile = rows[0]
     return Project(number, known, bytes(secret), msgspec.json.decode(profile, type=Profile))
+
+
+def on_request(origin: Origin) -> Work[Project]:
+    """The project for single objects that are asked for de-identified, begun with the first of them unless an
+    administrator has begun it, with rules.
+
+    Raises Unsupported where one of this name has another profile.
+    """
+    told = Profile(ASKED_FOR)
+    rows = yield Statement("SELECT FROM research_project WHERE name = %s", (ON_REQUEST,))
+    if not rows:
+        made = yield Statement(
+            "INSERT INTO research_project (name, secret, profile) VALUES (%s, %s, %s)"
+            " ON CONFLICT (name) DO NOTHING RETURNING 1",
+            (ON_REQUEST, secrets.token_bytes(SECRET), msgspec.json.encode(told).decode()),
+        )
+        if made:
+            codes = " ".join(code for code, _ in told.codes)
+            yield record([AuditRow(origin, "C", "research-project", entity=f"research/{ON_REQUEST}", query=codes)])
+    project = yield from find(ON_REQUEST)
+    if not _is_as_asked_for(project.profile):
+        raise unsupported(f"anonymize is not supported: the project '{ON_REQUEST}' has another profile")
+    return project
+
+
+def _is_as_asked_for(profile: Profile) -> bool:
+    return profile.options == ASKED_FOR and profile.burned_in is BurnedIn.REFUSE
 
 
 def listed() -> Work[list[Line]]:

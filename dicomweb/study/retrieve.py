@@ -122,13 +122,19 @@ KEYS = {
 
 
 def instances(
-    access: AccessContext, study: str, series: str | None = None, instance: str | None = None
+    access: AccessContext,
+    study: str,
+    series: str | None = None,
+    instance: str | None = None,
+    *,
+    subtype: str | None = "retrieve",
 ) -> Work[list[Instance]]:
-    """The instances of a study, series or a single one, in order of series and instance number; audited.
+    """The instances of a study, series or a single one, in order of series and instance number; audited as `subtype`,
+    if any: None is for who audits them when they are shown.
 
     Raises Invalid for a malformed UID, NotFound when there are none that `access` may see.
     """
-    rows = yield from _rows(access, asked(study, series, instance), "retrieve")
+    rows = yield from _rows(access, asked(study, series, instance), subtype)
     if not rows:
         raise (yield from missing(access, asked(study, series, instance)))
     return [Instance(*row[:_WIDTH]) for row in rows]

@@ -18,6 +18,7 @@ from dicomweb.api.look import ANNOTATIONS, FUNCTION, ICC_PROFILES
 from dicomweb.api.stow import KINDS
 from dicomweb.api.table import CSV
 from dicomweb.api.values import DOCUMENTS
+from dicomweb.api.wado_uri import ANONYMIZE, YES
 from dicomweb.api.wado_uri import PARAMETERS as URI_PARAMETERS
 from dicomweb.dicomjson.syntax import EXPLICIT_LITTLE
 from dicomweb.index.attributes import BY_KEYWORD, Level, Matching
@@ -82,6 +83,10 @@ KEPT = (200, 206, 304)
 ATTRIBUTES = _statuses(Category.NOT_FOUND, Category.GONE, Category.NOT_ACCEPTABLE)
 RETRIEVING = tuple(sorted({*ATTRIBUTES, 416}))
 SHOWING = _statuses(Category.NOT_FOUND, Category.GONE, Category.NOT_ACCEPTABLE, Category.TOO_LARGE)
+UNNAMED = _statuses(
+    Category.NOT_FOUND, Category.GONE, Category.NOT_ACCEPTABLE, Category.TOO_LARGE, Category.UNPROCESSABLE
+)
+"""Of what may be asked for without identities, too."""
 DELETING = _statuses(Category.NOT_FOUND, Category.GONE, Category.CONFLICT)
 SEARCHING = _statuses(Category.NOT_ACCEPTABLE)
 STORING = _statuses(
@@ -173,9 +178,10 @@ def _rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
     )
     uri = dict.fromkeys(sorted(URI_PARAMETERS), ()) | {
         "requestType": ("WADO",),
+        ANONYMIZE: (YES,),
         "contentType": (*TYPES, HTML, PLAIN, XML, DICOM),
     }
     yield (
         ("GET", "/wado"),
-        Transaction("Retrieve Instance by URI", "9", (*TYPES, HTML, PLAIN, XML, DICOM), (), uri, refused=SHOWING),
+        Transaction("Retrieve Instance by URI", "9", (*TYPES, HTML, PLAIN, XML, DICOM), (), uri, refused=UNNAMED),
     )

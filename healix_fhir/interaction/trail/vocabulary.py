@@ -119,7 +119,7 @@ SENSES: Mapping[str, Sense] = {
     "bulk-upload": Sense(IMPORTED),
     **dict.fromkeys(("C-STORE", "C-MOVE", "STOW-RS", "import", "de-identify"), Sense(TRANSFERRED)),
     **dict.fromkeys(("retrieve", "retrieve-metadata", "retrieve-frames", "retrieve-bulkdata"), Sense(TRANSFERRED)),
-    **dict.fromkeys(("retrieve-rendered", "retrieve-thumbnail"), Sense(TRANSFERRED)),
+    **dict.fromkeys(("retrieve-rendered", "retrieve-thumbnail", "retrieve-anonymized"), Sense(TRANSFERRED)),
     **dict.fromkeys(
         (
             "delete-instances",

@@ -19,7 +19,8 @@ keyed hashes of what they replace, the same in all objects of a project; nothing
 text in its pixels is refused unless a rule of the project says where, or that there is none. What compressed frames and
 videos say beside their pictures is overwritten where it stands, and of colour profiles the colours stay; what cannot be
 looked through is refused, and so is sound unless the project keeps what may be burned in. A value that an option
-retains is replaced where a name or identifier of the object is in it."""
+retains is replaced where a name or identifier of the object is in it. Single objects are de-identified for requests of
+the URI service with `anonymize=yes`, with Clean Pixel Data, by the key and the rules of the project `anonymize`."""
 CONDITIONAL = """A conditional action is decided by the Type of the attribute in the IOD, at the root of an object.
 Where that is not known, and in items, it is this one:"""
 

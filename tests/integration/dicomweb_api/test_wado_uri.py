@@ -99,7 +99,7 @@ def test_images_come_as_pictures(
         ({"rows": "0"}, 400),
         ({"columns": "8193"}, 400),
         ({"columns": ""}, 400),
-        ({"anonymize": "yes"}, 400),
+        ({"anonymize": "no"}, 400),
         ({"presentationUID": "1.2"}, 400),
         ({"presentationUID": "1.2", "presentationSeriesUID": "1.3"}, 400),
         ({"presentationUID": uid(1, 1, 1), "presentationSeriesUID": uid(1, 1), "frameNumber": "1"}, 400),

@@ -83,7 +83,8 @@ def imaging() -> Iterator[Attack]:
         yield Attack("GET", f"{address}/rendered?annotation=patient&window=1,2,linear&viewport=8,8")
         yield Attack("GET", f"{address}/thumbnail")
     state = "&presentationSeriesUID=<series>&presentationUID=<instance>"
-    own = ("", "&contentType=application/dicom", "&contentType=image/png&frameNumber=1&annotation=patient", state)
+    picture = "&contentType=image/png&frameNumber=1&annotation=patient"
+    own = ("", "&contentType=application/dicom", "&anonymize=yes", picture, state)
     for further in own:
         yield Attack(
             "GET", f"/dicomweb/wado?requestType=WADO&studyUID=<study>&seriesUID=<series>&objectUID=<instance>{further}"
