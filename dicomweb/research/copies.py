@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool
 from dicomweb.archive.blobs import STREAM_CHUNK
 from dicomweb.deidentify.options import Option
 from dicomweb.deidentify.report import Report
-from dicomweb.research.making import Made, each
+from dicomweb.research.making import Made, each, named
 from dicomweb.research.projects import Project
 from dicomweb.study.delete import delete
 from dicomweb.study.outcome import Disposition, Duplicates
@@ -37,7 +37,7 @@ def sources(access: AccessContext, studies: Sequence[str]) -> Work[list[Instance
     """The instances of studies that `access` may see. Raises NotFound."""
     found: list[Instance] = []
     for study in dict.fromkeys(studies):
-        found += yield from instances(access, study)
+        found += yield from named(study, instances(access, study))
     return found
 
 

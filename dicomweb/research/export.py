@@ -19,7 +19,7 @@ from dicomweb.deidentify.report import Report
 from dicomweb.dicomjson.part10 import META_LIMIT, read_meta
 from dicomweb.dicomjson.syntax import syntax
 from dicomweb.dicomjson.walker import walk
-from dicomweb.research.making import each
+from dicomweb.research.making import each, named
 from dicomweb.research.projects import Project
 from dicomweb.study.directory import Filed, directory, file_ids
 from dicomweb.study.retrieve import Instance, described_instances
@@ -153,5 +153,5 @@ def sources(access: AccessContext, studies: Sequence[str]) -> Work[list[tuple[In
     """The instances of studies, each with its compressed DICOM JSON, as far as `access` may see. Raises NotFound."""
     found: list[tuple[Instance, bytes]] = []
     for study in dict.fromkeys(studies):
-        found += yield from described_instances(access, study)
+        found += yield from named(study, described_instances(access, study))
     return found

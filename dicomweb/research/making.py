@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from dicomweb.archive.blobs import Archive
 from dicomweb.deidentify.keys import Keys
@@ -20,7 +21,10 @@ from dicomweb.deidentify.object import Done, deidentified
 from dicomweb.deidentify.options import Profile
 from dicomweb.research.projects import Project
 from dicomweb.study.retrieve import Instance
+from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError
+
+T = TypeVar("T")
 
 UNDER_WAY = 3
 """Objects for each process that are handed out and not yet taken: their results lie on the disk meanwhile."""
@@ -34,6 +38,14 @@ class Made:
     path: Path
     done: Done | None
     reason: str = ""
+
+
+def named(study: str, work: Work[T]) -> Work[T]:
+    """What is done with one study of several; what goes wrong with it says which one it is."""
+    try:
+        return (yield from work)
+    except HealixError as error:
+        raise HealixError(error.category, f"{study[:64]}: {error.message}") from error
 
 
 def each(archive: Archive, project: Project, instances: Iterable[Instance], processes: int) -> Iterator[Made]:

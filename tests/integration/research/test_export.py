@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
 
 from dicomweb.deidentify.options import Option
-from dicomweb.research import export
+from dicomweb.research import copies, export
+from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError
 from tests.support.dicom import data_set, part10, uid, with_pixels
 from tests.support.research import project
@@ -71,6 +75,13 @@ def test_studies_are_written_de_identified(filled: Store, tmp_path: Path, name: 
     assert one.keys.uid(uid(1)).encode() in contents["DICOMDIR"]
     assert "UIDs replaced: " in report.as_text()
     assert not list(filled.archive.incoming.iterdir())
+
+
+@pytest.mark.parametrize("sources", [export.sources, copies.sources])
+def test_a_study_that_is_not_there_is_named(filled: Store, sources: Callable[..., Work[list[Any]]]) -> None:
+    """Who lists many is told which of them it is."""
+    with pytest.raises(HealixError, match=f"^{re.escape(uid(9))}: there is no such study"):
+        filled.run(sources(SYSTEM, [uid(1), uid(9)]))
 
 
 def _contents(path: Path) -> dict[str, bytes]:
