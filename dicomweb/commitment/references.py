@@ -1,10 +1,11 @@
-"""A request for storage commitment: its transaction and the instances that it names.
+"""A request for storage commitment, and what is reported of it: the transaction and the instances that they name.
 
-Spec: PS3.4 J.3.2, PS3.3 C.14, PS3.18 J.1 (2024d)
+Spec: PS3.4 J.3.2 and J.3.3, PS3.3 C.14, PS3.18 J.1 (2024d)
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -57,6 +58,22 @@ class _Information(msgspec.Struct):
     referenced: _Items = msgspec.field(name=REFERENCED_SOP, default_factory=_Items)
 
 
+class _Number(msgspec.Struct):
+    values: list[int | None] = msgspec.field(name="Value", default_factory=list)
+
+
+class _FailedItem(_Item):
+    reason: _Number = msgspec.field(name="00081197", default_factory=_Number)
+
+
+class _FailedItems(msgspec.Struct):
+    values: list[_FailedItem] = msgspec.field(name="Value", default_factory=list)
+
+
+class _Report(_Information):
+    failed: _FailedItems = msgspec.field(name="00081198", default_factory=_FailedItems)
+
+
 _READ = msgspec.json.Decoder(_Information).decode
 
 
@@ -80,6 +97,30 @@ def named(data_set: DataSet) -> tuple[Reference, ...]:
     if REFERENCED_STUDY in data_set:
         raise invalid("name the instances in ReferencedSOPSequence, not by study", code="not-supported")
     return _references(msgspec.convert(data_set, _Information))
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a peer says of a request: the instances that it has committed itself to, and why not to others."""
+
+    transaction_uid: str
+    committed: frozenset[str]
+    failed: Mapping[str, int | None]
+
+
+def reported(data_set: DataSet) -> Outcome:
+    """The outcome in event information. Raises Invalid for what lacks a UID. Spec: PS3.4 Table J.3-2 (2024d)"""
+    try:
+        report = msgspec.convert(data_set, _Report)
+    except msgspec.ValidationError as error:
+        raise invalid("an element of the event information is of a wrong kind", code="structure") from error
+    return Outcome(
+        _uid(report.transaction, "TransactionUID"),
+        frozenset(_uid(one.sop_instance, "ReferencedSOPInstanceUID") for one in report.referenced.values),
+        {
+            _uid(one.sop_instance, "ReferencedSOPInstanceUID"): next(iter(one.reason.values), None)
+            for one in report.failed.values
+        },
+    )
 
 
 def _references(information: _Information) -> tuple[Reference, ...]:

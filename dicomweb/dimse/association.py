@@ -112,8 +112,9 @@ class Association:
         field = int(command[Element.CommandField])
         if field & dimse.RESPONSE:
             raise _unexpected("a response to nothing")
-        if not context.roles.scu:
-            message = "the requestor is not SCU of the SOP class"
+        is_report = field == CommandField.N_EVENT_REPORT_RQ
+        if not (context.roles.scp if is_report else context.roles.scu):
+            message = f"the requestor is not {'SCP' if is_report else 'SCU'} of the SOP class"
             return Answer(dimse.response(command, Status.SOP_CLASS_NOT_SUPPORTED, message))
         for known, service in self._services.items():
             if known == field:

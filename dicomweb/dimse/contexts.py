@@ -127,11 +127,11 @@ def storage_classes(classes: str) -> frozenset[str]:
 def negotiate(request: Request, rights: Collection[Right], services: Mapping[str, Right] = SERVICES) -> Agreement:
     """The answer to each proposed context, role selection and extended negotiation.
 
-    The requestor may be the SCP of storage, which is what C-GET needs. A context in which it has no role is refused.
-    Spec: PS3.4 C.5.3 (2024d)
+    The requestor may be the SCP of storage, which is what C-GET needs, and of storage commitment, to report what it was
+    asked for. A context in which it has no role is refused. Spec: PS3.4 C.5.3 and J.3.3 (2024d)
     """
     storage = {uid for uid, needed in services.items() if needed is Right.STORE}
-    roles = {uid: _roles(uid in storage, proposed, rights) for uid, proposed in request.user.roles.items()}
+    roles = {uid: _roles(uid, uid in storage, proposed, rights) for uid, proposed in request.user.roles.items()}
     extended = {
         uid: _extended(uid, content) if uid in EXTENDED else STORAGE_INFORMATION
         for uid, content in request.user.extended.items()
@@ -145,10 +145,12 @@ def negotiate(request: Request, rights: Collection[Right], services: Mapping[str
     return Agreement(contexts, roles, {uid: content for uid, content in extended.items() if uid in taken})
 
 
-def _roles(is_storage: bool, proposed: Roles, rights: Collection[Right]) -> Roles:
+def _roles(uid: str, is_storage: bool, proposed: Roles, rights: Collection[Right]) -> Roles:
     """The roles that the requestor may have of those that it proposes for a class."""
     if is_storage:
         return Roles(scu=proposed.scu and Right.STORE in rights, scp=proposed.scp and Right.GET in rights)
+    if uid == COMMITMENT:
+        return Roles(scu=proposed.scu and Right.COMMIT in rights, scp=proposed.scp)
     return Roles(scu=proposed.scu, scp=False)
 
 

@@ -17,6 +17,8 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.blobs import Archive
+from dicomweb.commitment.references import Reference
+from dicomweb.commitment.sought import seek
 from dicomweb.dimse.calling import check_settled, meaning, remote
 from dicomweb.dimse.outgoing import Outgoing
 from dicomweb.dimse.push import Push, Sent
@@ -38,11 +40,16 @@ BATCH = 500
 """Instances that are looked up at once."""
 ACCESS = AccessContext(parse("system/ImagingStudy.r"), Origin(client=SENDER))
 SEPARATOR = "/"
+COMMIT = "commit"
+"""The rule of a push after which the peer is asked for storage commitment."""
 
 
-def wanted(kind: Kind, aet: str, uids: Sequence[str]) -> Wanted:
-    """The errand of a push or a pull for the study, series or instance with these UIDs, from the study down."""
-    return Wanted(kind, aet, SEPARATOR.join(uids))
+def wanted(kind: Kind, aet: str, uids: Sequence[str], *, commit: bool = False) -> Wanted:
+    """The errand of a push or a pull for the study, series or instance with these UIDs, from the study down.
+
+    After a push the peer is asked to `commit` itself to what it has taken.
+    """
+    return Wanted(kind, aet, SEPARATOR.join(uids), COMMIT if commit else "")
 
 
 def asked(errand: Errand) -> list[str]:
@@ -123,9 +130,20 @@ def pusher(
         except PeerError as error:
             if not settled:
                 raise meaning(error) from error
+        if errand.rule == COMMIT:
+            _seek(connection, errand, settled)
         return _done(errand, batch, settled)
 
     return push
+
+
+def _seek(connection: Connection[Row], errand: Errand, settled: Sequence[Sent]) -> None:
+    """Have the peer asked for commitment to what it has taken, each part of a push by itself."""
+    taken = [one.instance for one in settled if one.outcome is not Outcome.FAILED]
+    if taken:
+        references = tuple(Reference(one.sop_class, one.instance) for one in taken)
+        with connection.transaction():
+            run(connection, seek(errand.receiver, errand.about, references))
 
 
 def _done(errand: Errand, batch: Batch, settled: Sequence[Sent]) -> Done:

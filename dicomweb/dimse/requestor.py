@@ -222,12 +222,15 @@ class Requestor:
         data_set = b"".join(self._gathered()) if dimse.has_data_set(message.command) else None
         return Response(message.context, message.command, data_set)
 
-    def receive(self) -> Message:
-        """The next message, whatever it is. A data set that follows is to be read with `pieces`."""
+    def receive(self, patience: float | None = None) -> Message:
+        """The next message, whatever it is, waited for `patience` seconds, as for an answer where that is not said.
+        A data set that follows is to be read with `pieces`.
+        """
+        patience = self._patience.answer if patience is None else patience
         command = None
         while command is None:
             begun = self._heard.context_id is not None
-            fragment = self._fragment(self._patience.progress if begun else self._patience.answer)
+            fragment = self._fragment(self._patience.progress if begun else patience)
             if not fragment.is_command:
                 raise self._confused("a data set without a command")
             with self._told():

@@ -25,6 +25,7 @@ from dicomweb.dimse.associate import OUR_TITLE, Reject, Request, accept, decode,
 from dicomweb.dimse.association import Association
 from dicomweb.dimse.command import CommandField
 from dicomweb.dimse.commit import CommitService
+from dicomweb.dimse.commitment_outcome import OutcomeService
 from dicomweb.dimse.contexts import MODALITY_WORKLIST, negotiate, with_further
 from dicomweb.dimse.data_transfer import DataTransfer
 from dicomweb.dimse.door import Door, listen
@@ -143,6 +144,7 @@ class Scp:
             CommandField.C_MOVE_RQ: move(caller, self.pool, self._selected, archive, self._audit, most, self.stop),
             CommandField.C_GET_RQ: get(caller, self.pool, self._selected, archive, self._audit, most),
             CommandField.C_FIND_RQ: by_class(worklists, find_service(caller, self._search(), self._audit)),
+            CommandField.N_EVENT_REPORT_RQ: OutcomeService(caller.aet, caller.access.origin, self.pool, self._audit),
             **dict.fromkeys(MPPS_OPERATIONS, by_class(of_workitems, steps)),
         }
 

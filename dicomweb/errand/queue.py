@@ -42,6 +42,7 @@ class Kind(StrEnum):
 
     EVENT = "event"
     COMMITMENT = "commitment"
+    COMMIT = "commit"
     NOTICE = "notice"
     PUSH = "push"
     PULL = "pull"
@@ -51,7 +52,7 @@ class Kind(StrEnum):
     SYNC = "sync"
 
 
-SHORT = frozenset({Kind.EVENT, Kind.COMMITMENT, Kind.NOTICE})
+SHORT = frozenset({Kind.EVENT, Kind.COMMITMENT, Kind.COMMIT, Kind.NOTICE})
 """What takes a moment wherever it goes. It is done beside what takes long, also at the same receiver."""
 
 

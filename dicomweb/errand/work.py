@@ -66,6 +66,7 @@ RefusedError and StoppedError.
 WORDS: Mapping[Kind, str] = {
     Kind.EVENT: "workitem-event",
     Kind.COMMITMENT: "commitment-report",
+    Kind.COMMIT: "commitment-request",
     Kind.NOTICE: "availability-notice",
     Kind.PUSH: "push",
     Kind.PULL: "pull",

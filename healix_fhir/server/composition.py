@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from dicomweb.archive.opening import open_archive
 from dicomweb.dimse.commitment_report import reporter
+from dicomweb.dimse.commitment_request import seeker
 from dicomweb.dimse.contexts import storage_classes
 from dicomweb.dimse.fetch import fetcher
 from dicomweb.dimse.forwarding import to_peer
@@ -142,6 +143,7 @@ def errands(settings: Settings, pool: ConnectionPool[Connection[Row]], stop: Eve
     performers = {
         Kind.EVENT: teller(stop),
         Kind.COMMITMENT: reporter(archive, stop),
+        Kind.COMMIT: seeker(pool, stop),
         Kind.NOTICE: notifier(stop),
         Kind.PRIORS: fetcher(stop),
         Kind.PUSH: pusher(archive, pool, stop),

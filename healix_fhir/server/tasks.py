@@ -10,6 +10,7 @@ import psycopg
 from dicomweb.archive.opening import open_archive
 from dicomweb.archive.tiered import TieredArchive
 from dicomweb.commitment import asked as commitments
+from dicomweb.commitment import sought
 from dicomweb.errand import queue as errand_queue
 from dicomweb.index import further
 from dicomweb.study import indexing
@@ -273,7 +274,7 @@ def _sweep_jobs(settings: Settings) -> None:
 
 def _sweep_errands(settings: Settings) -> None:
     with psycopg.connect(watched(settings.database_url), autocommit=True) as connection:
-        for statement in (errand_queue.sweep(), commitments.sweep()):
+        for statement in (errand_queue.sweep(), commitments.sweep(), sought.sweep()):
             run(connection, one(statement))
 
 

@@ -91,6 +91,7 @@ RUNS = (
     Run("peer echo ARCHIVE", (("E", "command", "ARCHIVE"),)),
     Run("peer find ARCHIVE PatientID=4711", (("E", "command", "ARCHIVE"),)),
     Run("peer push ARCHIVE --study <study> --later", (("E", "command", "<study>"),), keeps={"errand": "pushed"}),
+    Run("peer push ARCHIVE --study <study> --later --commit", (("E", "command", "<study>"),)),
     Run("peer pull ARCHIVE --study <study> --later", (("E", "command", "<study>"),)),
     Run("peer pull ARCHIVE --study <study> --method get --later", (("E", "command", "<study>"),)),
     Run("route add away --url https://pacs.example/dicomweb --modality CT", (("U", "route", None),)),

@@ -1,20 +1,26 @@
-"""Requests for storage commitment as a modality writes them, by pydicom, and a modality that waits for the answer."""
+"""Storage commitment as others speak it, by pydicom: a modality that asks and waits, an archive that is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from threading import Thread
 from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, ImplicitVRLittleEndian
-from pynetdicom import AE, evt
-from pynetdicom.events import Event
+from pynetdicom import AE, build_role, evt
+from pynetdicom.association import Association
+from pynetdicom.dimse_messages import N_ACTION_RSP
+from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
+from tests.bench.dimse_servers import free_port
 from tests.support.dicom import bare, part10, uid
+from tests.support.serve import wait_until
 
 TRANSACTION = uid(77)
 CT = str(CTImageStorage)
@@ -90,5 +96,88 @@ def asking(port: int, ds: Dataset, *, action: int = 1, instance: str = WELL_KNOW
     try:
         answer, _ = association.send_n_action(ds, action, StorageCommitmentPushModel, instance)
         return int(answer.Status)
+    finally:
+        association.release()
+
+
+@dataclass
+class Archive:
+    """An archive of pynetdicom that was asked for commitment: where it listens, and what it was asked for."""
+
+    port: int
+    asked: list[Dataset] = field(default_factory=list)
+    answers: list[int] = field(default_factory=list)
+
+
+def outcome(asked: Dataset, failed: Mapping[str, int] | None = None, unnamed: Collection[str] = ()) -> Dataset:
+    """Event information about a request: what failed for which reason, and what is named nowhere; else committed."""
+    why = failed or {}
+    ds = Dataset()
+    ds.TransactionUID = asked.TransactionUID
+    ds.ReferencedSOPSequence, ds.FailedSOPSequence = Sequence(), Sequence()
+    for one in asked.ReferencedSOPSequence:
+        if one.ReferencedSOPInstanceUID in why:
+            one.FailureReason = why[one.ReferencedSOPInstanceUID]
+            ds.FailedSOPSequence.append(one)
+        elif one.ReferencedSOPInstanceUID not in unnamed:
+            ds.ReferencedSOPSequence.append(one)
+    return ds
+
+
+@contextmanager
+def archive(at_once: Callable[[Dataset], Dataset] | None = None, status: int = 0) -> Iterator[Archive]:
+    """It stores, answers requests with a status, and with `at_once` reports on the association of the request."""
+    ae = AE("ARCHIVE")
+    ae.add_supported_context(CTImageStorage)
+    ae.add_supported_context(StorageCommitmentPushModel, ImplicitVRLittleEndian)
+    running = Archive(free_port())
+    reporting: list[Thread] = []
+
+    def take(event: Event) -> tuple[int, None]:
+        ds = event.action_information
+        running.asked.append(ds)
+        if at_once is not None:
+            ds = at_once(ds)
+            reporting.append(Thread(target=report, args=(event.assoc, ds)))
+            reporting[-1].start()
+        return status, None
+
+    def report(association: Association, ds: Dataset) -> None:
+        wait_until(answered.is_set, "the response")
+        running.answers.append(sent(association, ds))
+
+    answered = Flag()
+    handlers: list[EventHandlerType] = [
+        (evt.EVT_C_STORE, lambda _: 0),
+        (evt.EVT_N_ACTION, take),
+        (evt.EVT_DIMSE_SENT, lambda event: answered.set() if isinstance(event.message, N_ACTION_RSP) else None),
+    ]
+    server = ae.start_server(("127.0.0.1", running.port), block=False, evt_handlers=handlers)
+    assert server is not None
+    try:
+        yield running
+        for thread in reporting:
+            thread.join(60)
+    finally:
+        server.shutdown()
+
+
+def sent(association: Association, ds: Dataset, event: int = 0, instance: str = WELL_KNOWN) -> int:
+    """The status that a report gets on an association."""
+    kind = event or (2 if ds.get("FailedSOPSequence") else 1)
+    answer, _ = association.send_n_event_report(ds, kind, StorageCommitmentPushModel, instance)
+    return int(answer.Status)
+
+
+def reporting(port: int, ds: Dataset, *, aet: str = "ARCHIVE", event: int = 0, instance: str = WELL_KNOWN) -> int:
+    """The status that a report gets on an association that a peer opens as SCP; -1 when it gets no context."""
+    ae = AE(aet)
+    ae.add_requested_context(StorageCommitmentPushModel)
+    roles = [build_role(StorageCommitmentPushModel, scp_role=True)]
+    association = ae.associate("127.0.0.1", port, ae_title="HEALIX", ext_neg=list(roles))
+    if not association.is_established:
+        return -1
+    try:
+        return sent(association, ds, event, instance)
     finally:
         association.release()

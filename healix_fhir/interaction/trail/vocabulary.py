@@ -102,6 +102,7 @@ SENSES: Mapping[str, Sense] = {
     **dict.fromkeys(("query-patient", "query-study", "query-series", "query-instance"), Sense(QUERY)),
     **dict.fromkeys(("query-workitem", "query-worklist", "query-non-patient", "C-FIND"), Sense(QUERY)),
     **dict.fromkeys(("storage-commitment", "commitment-report", "availability-notice"), Sense(ACTIVITY)),
+    **dict.fromkeys(("commitment-request", "commitment-outcome"), Sense(ACTIVITY)),
     **dict.fromkeys(("forward", "prefetch", "push", "pull"), Sense(TRANSFERRED)),
     **dict.fromkeys(
         ("workitem-create", "workitem-retrieve", "workitem-update", "workitem-state", "workitem-cancel"),

@@ -36,6 +36,9 @@ Study = Annotated[str, typer.Option(help="The StudyInstanceUID.")]
 Series = Annotated[str | None, typer.Option(help="Only the series with this UID.")]
 Instance = Annotated[str | None, typer.Option(help="Only the instance with this UID, of that series.")]
 Later = Annotated[bool, typer.Option("--later", help="Leave it to the running server, and do not wait.")]
+Commit = Annotated[
+    bool, typer.Option("--commit", help="Ask the peer whether it has committed itself to what it has taken.")
+]
 ACCESS = internal(OPERATOR.client or "")
 TICK = 0.1
 
@@ -84,11 +87,13 @@ def push_command(
     series: Series = None,
     instance: Instance = None,
     later: Later = False,
+    commit: Commit = False,
     data_dir: DataDir = None,
 ) -> None:
     """Send a study to a peer (C-STORE); exits with 1 when anything was not sent. Ctrl-C cancels.
 
-    What the peer cannot take now is tried again by the running server (`healix errand list`).
+    What the peer cannot take now is tried again by the running server (`healix errand list`). That also asks for
+    commitment with `--commit`, and `healix errand list --all` shows what the peer says.
     """
     from dicomweb.archive.opening import open_archive
     from dicomweb.dimse.push import Outcome, Sent
@@ -108,7 +113,7 @@ def push_command(
 
         with progress("Sending", total) as advance, _interruptible() as interrupted:
             work = pusher(open_archive(settings), pool, Event(), heard=heard, leave_off=interrupted.is_set)
-            ended = _done(pool, wanted(Kind.PUSH, aet, uids), None if later else work, interrupted)
+            ended = _done(pool, wanted(Kind.PUSH, aet, uids, commit=commit), None if later else work, interrupted)
         failed = sum(one.outcome is Outcome.FAILED for one in sent)
         warned = sum(one.outcome is Outcome.WARNING for one in sent)
         _finish(ended, {"sent": len(sent) - failed, "warnings": warned, "failed": failed}, later=later)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dicomweb.dimse import getting, retrieving
 from dicomweb.dimse.associate import APPLICATION_CONTEXT, IMPLEMENTATION_CLASS, IMPLEMENTATION_VERSION, Reject
-from dicomweb.dimse.contexts import MODALITY_WORKLIST, SERVICES, TRANSFER_SYNTAXES, VERIFICATION
+from dicomweb.dimse.contexts import COMMITMENT, MODALITY_WORKLIST, SERVICES, TRANSFER_SYNTAXES, VERIFICATION
 from dicomweb.dimse.limits import Limits
 from dicomweb.dimse.outgoing import FALLBACK
 from dicomweb.dimse.peers import UNKNOWN_CALLER, Right
@@ -64,7 +64,7 @@ def services() -> str:
                         ("implementation class UID", IMPLEMENTATION_CLASS),
                         ("implementation version name", IMPLEMENTATION_VERSION),
                         ("outstanding asynchronous operations", "1, also to who proposes more"),
-                        ("role selection", "the requestor is SCU, of storage also SCP where it may get"),
+                        ("role selection", "the requestor is SCU; also SCP of storage to get, of commitment to report"),
                         *((text, f"`{field}` = {value}") for field, value, text in _limits()),
                     ],
                 ),
@@ -212,6 +212,7 @@ def _requested() -> str:
             (
                 ("Verification", VERIFICATION, "SCU", "`healix peer echo`"),
                 ("Storage", f"{len(STORAGE_CLASSES)} classes, see above, and private ones", "SCU", "C-MOVE, push"),
+                (name(COMMITMENT), COMMITMENT, "SCU", "`healix peer push --commit`"),
                 (name(retrieving.FIND), retrieving.FIND, "SCU", "`healix peer find`"),
                 (name(MODALITY_WORKLIST), MODALITY_WORKLIST, "SCU", "`healix peer find --level worklist`"),
                 (name(retrieving.MOVE), retrieving.MOVE, "SCU", "`healix peer pull`"),

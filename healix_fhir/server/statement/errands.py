@@ -5,13 +5,17 @@ Spec: PS3.2 N.5.2 (2024d)
 
 from __future__ import annotations
 
+from dicomweb.commitment import sought
 from dicomweb.commitment.asked import KEPT
 from dicomweb.commitment.judge import FailureReason
 from dicomweb.commitment.references import LONGEST, MOST
 from dicomweb.dimse.commit import ActionStatus
+from dicomweb.dimse.commitment_outcome import ReportStatus
+from dicomweb.dimse.commitment_request import MOMENT
 from dicomweb.dimse.contexts import COMMITMENT
 from dicomweb.dimse.fetch import MOST_ANSWERS
 from dicomweb.dimse.notice import INSTANCE_AVAILABILITY
+from dicomweb.dimse.pushing import BATCH
 from dicomweb.dimse.retrieving import FIND, MOVE
 from dicomweb.dimse.ups import EVENT
 from dicomweb.errand.queue import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE
@@ -25,10 +29,21 @@ WHEN = {
 }
 """Why a reference fails; a test holds it to be total."""
 
+WHY = {
+    ReportStatus.PROCESSING_FAILURE: "the database is not available",
+    ReportStatus.NO_SUCH_SOP_INSTANCE: "not the well-known instance",
+    ReportStatus.NO_SUCH_EVENT_TYPE: "the event type is neither 1 nor 2",
+    ReportStatus.INVALID_ARGUMENT_VALUE: "this peer was not asked for that transaction, or the data set cannot be read",
+    ReportStatus.NO_SUCH_SOP_CLASS: "not the SOP class of its presentation context",
+    ReportStatus.RESOURCE_LIMITATION: "the data set is too long",
+}
+"""Why a report is not taken; a test holds it to be total."""
+
 
 INITIATED = (
     (EVENT, "SCP, by role selection", "tells a peer of the workitems that it has subscribed to (N-EVENT-REPORT)"),
     (COMMITMENT, "SCP, by role selection", "tells a peer what became of its request (N-EVENT-REPORT)"),
+    (COMMITMENT, "SCU", "asks the peer of a push with `--commit` for what it has taken (N-ACTION)"),
     (INSTANCE_AVAILABILITY, "SCU", "tells the peer of a route with `--notice` what has come of a study (N-CREATE)"),
     (
         "",
@@ -76,4 +91,13 @@ def commitment() -> str:
         " (`healix errand list`). A request that is repeated word for word is one request and is answered again. A"
         f" Transaction UID is known as used for {KEPT}. Instances stay until they are deleted or their retention"
         " ends. Storage Media File-Set ID and UID are not heeded; Retrieve AE Title is that of this server.",
+        "SCU of it after a push with `--commit`: what the peer has taken is named in one N-ACTION for each part of the"
+        f" push, at most {BATCH} instances, under a Transaction UID of its own (2.25 and a random UUID), in Implicit VR"
+        f" Little Endian. The report is awaited for {MOMENT:g} s on the association of the request, and for"
+        f" {sought.PATIENCE} on one that the peer opens to this server, where it has to propose itself as SCP by role"
+        " selection; it needs to be a known peer with any right at all. A later report counts as long as the"
+        f" transaction is known, {sought.KEPT}. An instance of the request that the report does not name is not"
+        " committed. The first report of a transaction counts; one that is repeated is answered with success. One that"
+        " is not taken is answered with one of these statuses:",
+        table(("status", "meaning"), ((f"{one:04X}H", WHY[one]) for one in ReportStatus)),
     )

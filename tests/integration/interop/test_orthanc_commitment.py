@@ -1,4 +1,4 @@
-"""Orthanc as the one that asks for storage commitment, and as the one that a route sends to."""
+"""Orthanc as the one that asks for storage commitment or is asked, and as the one that a route sends to."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from dicomweb.dimse import peers
+from dicomweb.dimse import commitment_request, peers
 from dicomweb.dimse.commitment_report import reporter
+from dicomweb.dimse.commitment_request import seeker
 from dicomweb.dimse.forwarding import to_peer
 from dicomweb.dimse.limits import Limits
-from dicomweb.errand.queue import Kind
+from dicomweb.dimse.pushing import pusher, wanted
+from dicomweb.errand.queue import Kind, begin
 from dicomweb.errand.work import worker
 from dicomweb.events import study_changed
 from dicomweb.routing.arrived import arrived
@@ -43,7 +45,14 @@ class Pair:
         self.url = url
         self.client = client
         send = forwarder(to_peer(store.archive, store.pool, Event()), to_url(store.archive, "here:443"))
-        self.step = worker({Kind.COMMITMENT: reporter(store.archive, Event()), Kind.SEND: send})
+        self.step = worker(
+            {
+                Kind.COMMITMENT: reporter(store.archive, Event()),
+                Kind.COMMIT: seeker(store.pool, Event()),
+                Kind.PUSH: pusher(store.archive, store.pool, Event()),
+                Kind.SEND: send,
+            }
+        )
 
     def ask(self, path: str, body: Any = None) -> Any:
         """Orthanc's answer to a GET, or to a POST with a body."""
@@ -61,6 +70,13 @@ class Pair:
         with psycopg.connect(self.url, autocommit=True) as connection:
             while self.step(connection):
                 pass
+
+    def told(self) -> Row:
+        """What Orthanc said last when it was asked for commitment, once it did: the reason of the errand, how it is."""
+        latest = "FROM errand WHERE kind = 'commit' ORDER BY seq DESC LIMIT 1"
+        wait_until(lambda: self.store.sql(f"SELECT due <= now() {latest}") == [(True,)], "the report of Orthanc")
+        self.work()
+        return self.store.sql(f"SELECT reason, ended IS NOT NULL, given_up {latest}")[0]
 
 
 @pytest.fixture
@@ -113,6 +129,21 @@ def test_orthanc_learns_what_is_safe(pair: Pair) -> None:
     assert told["Status"] == "Failure"
     assert [one["SOPInstanceUID"] for one in told["Success"]] == [uid(1, 1, 1)]
     assert [(one["SOPInstanceUID"], one["FailureReason"]) for one in told["Failures"]] == [(uid(1, 1, 2), 0x0112)]
+
+
+@pytest.mark.spec("PS3.4 J.3.2")
+def test_orthanc_says_what_it_has_committed(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a push Orthanc is asked, and says on an association of its own what it has, and what it has lost since."""
+    monkeypatch.setattr(commitment_request, "MOMENT", 0.05)
+    pair.store.add(ct(3, 1, 1, size=16), ct(3, 1, 2, size=16))
+    pair.store.run(begin(wanted(Kind.PUSH, "ORTHANC", [uid(3)], commit=True)))
+    with psycopg.connect(pair.url, autocommit=True) as connection:
+        pair.step(connection)  # pushed, not asked yet
+    (lost,) = pair.ask("/tools/find", {"Level": "Instance", "Query": {"SOPInstanceUID": uid(3, 1, 2)}})
+    pair.client.delete(f"/instances/{lost}").raise_for_status()
+    pair.work()
+    said = f"1 committed, 1 failed; 0112H no such object instance (1, the first {uid(3, 1, 2)})"
+    assert pair.told() == (said, True, True)
 
 
 @pytest.mark.spec("PS3.4 B.2.2")

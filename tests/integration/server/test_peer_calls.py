@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool
 from pydicom import Dataset
 from typer.testing import CliRunner
 
+from dicomweb.commitment.references import unpack
 from dicomweb.dimse import peers
 from dicomweb.dimse.requestor import Remote
 from healix_fhir.kernel.database import Row
@@ -101,6 +102,18 @@ def test_a_push_is_done_and_told(desk: Desk) -> None:
     assert code == 1
     assert (told["state"], told["sent"], told["warnings"], told["failed"]) == ("done", 2, 1, 1)
     assert "C001H" in told["reason"]
+
+
+def test_a_push_with_commit_leaves_a_request_to_the_server(desk: Desk) -> None:
+    """With `--commit` the running server has to ask for what the peer took; without, it has nothing to ask."""
+    with receiving([(CT, [EXPLICIT])], lambda ds: 0xC001 if ds.InstanceNumber == 3 else 0) as peer:
+        desk.knows(peer.remote)
+        desk.run("push", "ARCHIVE", "--study", uid(1))
+        assert desk.store.sql("SELECT about FROM errand WHERE kind = 'commit'") == []
+        desk.run("push", "ARCHIVE", "--study", uid(1), "--commit")
+    assert desk.store.sql("SELECT about, ended FROM errand WHERE kind = 'commit'") == [(uid(1), None)]
+    ((packed,),) = desk.store.sql("SELECT list FROM commitment_sought")
+    assert [one.sop_instance for one in unpack(packed)] == [uid(1, 1, 1), uid(1, 1, 2)]
 
 
 @pytest.mark.parametrize("what", ["push", "pull"])

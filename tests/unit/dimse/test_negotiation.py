@@ -10,7 +10,7 @@ from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ
 
 from dicomweb.dimse import contexts
 from dicomweb.dimse.associate import Reject, accept, decode, reject
-from dicomweb.dimse.contexts import TRANSFER_SYNTAXES, negotiate, with_further
+from dicomweb.dimse.contexts import COMMITMENT, TRANSFER_SYNTAXES, negotiate, with_further
 from dicomweb.dimse.pdu import ProtocolError
 from dicomweb.dimse.peers import ALL, Right
 from dicomweb.dimse.storage_classes import STORAGE_CLASSES
@@ -107,6 +107,27 @@ def test_roles_of_storage(
     assert read.user_information is not None
     found = [(one.scu_role, one.scp_role) for one in read.user_information.role_selection.values()]
     assert found == [*filter(None, [answered])]
+
+
+@pytest.mark.spec("PS3.4 J.3.3")
+@pytest.mark.parametrize(
+    ("proposed", "rights", "result", "agreed"),
+    [
+        ((0, 1), {Right.ECHO}, 0, (0, 1)),
+        ((1, 1), {Right.ECHO}, 0, (0, 1)),
+        ((1, 0), {Right.ECHO}, 1, (0, 0)),
+        ((1, 1), {Right.COMMIT}, 0, (1, 1)),
+    ],
+)
+def test_who_reports_commitment_is_its_scp(
+    proposed: tuple[int, int], rights: Collection[Right], result: int, agreed: tuple[int, int]
+) -> None:
+    """Whoever may call may be SCP of storage commitment, to report; SCU of it who has the right."""
+    user = role(COMMITMENT, scu=proposed[0], scp=proposed[1])
+    read = answers(proposal(1, COMMITMENT, [IMPLICIT]), rights=rights, user=user)
+    assert read.user_information is not None
+    (answer,) = read.user_information.role_selection.values()
+    assert (results(read), (answer.scu_role, answer.scp_role)) == ([result], agreed)
 
 
 def test_only_storage_is_provided_by_the_requestor() -> None:
