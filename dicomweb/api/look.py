@@ -97,7 +97,7 @@ def _viewport(value: str) -> Viewport:
 
 
 def _quality(value: str) -> int:
-    if not value.isascii() or not value.isdecimal() or not 1 <= int(value[:4]) <= 100:
+    if not (value.isascii() and value.isdecimal() and len(value) <= 3) or not 1 <= int(value) <= 100:
         raise invalid("quality is a whole number from 1 to 100", code="value")
     return int(value)
 

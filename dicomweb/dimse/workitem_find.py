@@ -56,7 +56,7 @@ def workitem_query_service(
         asked = asked_for(identifier.members)
         fuzzy = context.extended[FUZZY : FUZZY + 1] == b"\1"
         query = Query(asked.keys, fuzzy=fuzzy, limit=PAGE)
-        assert isinstance(query.conditions, list)  # malformed values are refused here
+        _ = query.conditions  # a malformed value is refused before anything is asked
         return Question(_pages(caller.access, look_up, query, identifier.members, asked), asked.unsupported)
 
     return QueryService(caller, WORD, SEARCHED, most, ask, audit)

@@ -29,6 +29,7 @@ LIMIT = 1000
 """The most matches of one answer, also when more are asked for."""
 COUNTED = 100
 MOST_FIELDS = 200
+DIGITS = 10
 OFFSET_LIMIT = 1 << 31
 WORD = "query-non-patient"
 STEERING = frozenset({"limit", "offset", "fuzzymatching", "includefield"})
@@ -125,7 +126,7 @@ def query(
     classes = frozenset(uid for model in models for uid in model.classes)
     returned = frozenset(tag for model in models for tag in model.attributes) | {*include}
     made = Query(classes, tuple(_moments_joined(keys)), returned, every, fuzzy, limit, offset)
-    assert isinstance(made.conditions, list)  # malformed values are refused here
+    _ = made.conditions  # a malformed value is refused before anything is asked
     return made
 
 
@@ -147,7 +148,7 @@ def _moments_joined(keys: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:
 
 
 def _whole(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdecimal() or int(value[:11]) > OFFSET_LIMIT:
+    if not (value.isascii() and value.isdecimal() and len(value) <= DIGITS) or int(value) > OFFSET_LIMIT:
         raise invalid(f"{name} must be a whole number", code="value")
     return int(value)
 

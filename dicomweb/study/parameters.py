@@ -19,6 +19,7 @@ from dicomweb.index.further import BUILT_IN, Catalogue
 from dicomweb.study.query import LIMIT, How, Query, sortable
 from healix_fhir.kernel.errors import invalid
 
+DIGITS = 10
 OFFSET_LIMIT = 1 << 31
 MOST_NAMES = 256
 """Attributes that one request names."""
@@ -79,7 +80,7 @@ def _once(names: Sequence[str]) -> None:
 
 def _whole(steering: Mapping[str, str], name: str, usual: int) -> int:
     value = steering.get(name, str(usual))
-    if not value.isascii() or not value.isdecimal() or int(value[:11]) > OFFSET_LIMIT:
+    if not (value.isascii() and value.isdecimal() and len(value) <= DIGITS) or int(value) > OFFSET_LIMIT:
         raise invalid(f"{name} must be a whole number", code="value")
     return int(value)
 

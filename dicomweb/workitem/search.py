@@ -27,6 +27,7 @@ LIMIT = 1000
 """The most matches of one answer, also when more are asked for."""
 COUNTED = 100
 MOST_FIELDS = 200
+DIGITS = 10
 OFFSET_LIMIT = 1 << 31
 
 
@@ -88,12 +89,12 @@ def parse(params: Sequence[tuple[str, str]]) -> Query:
     if len(include) > MOST_FIELDS:
         raise invalid(f"a search may ask for at most {MOST_FIELDS} further fields", code="too-costly")
     query = Query(tuple(keys), tuple(include), every, fuzzy, limit, offset)
-    assert isinstance(query.conditions, list)  # malformed values are refused here
+    _ = query.conditions  # a malformed value is refused before anything is asked
     return query
 
 
 def _whole(name: str, value: str) -> int:
-    if not value.isascii() or not value.isdecimal() or int(value[:11]) > OFFSET_LIMIT:
+    if not (value.isascii() and value.isdecimal() and len(value) <= DIGITS) or int(value) > OFFSET_LIMIT:
         raise invalid(f"{name} must be a whole number", code="value")
     return int(value)
 
