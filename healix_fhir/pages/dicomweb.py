@@ -27,6 +27,7 @@ SERVICES = {
     "": marked("Delete (not in the standard)"),
     "11": marked("Worklist (UPS-RS)"),
     "8.10": marked("Worklist (UPS-RS)"),
+    "12": marked("Objects of no patient (NPI)"),
     "13": marked("Storage commitment"),
     "9": marked("URI service (WADO-URI)"),
 }

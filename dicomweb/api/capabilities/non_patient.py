@@ -47,7 +47,7 @@ def rows() -> Iterator[tuple[tuple[str, str], Transaction]]:
         yield (
             ("GET", f"{one}/bulkdata/{{path}}"),
             Transaction(
-                f"Retrieve {name} Bulkdata", "8.7.3.3", (f'{MULTIPART}; type="{OCTETS}"', OCTETS), (), {},
+                f"Retrieve {name} Bulkdata", "12.4", (f'{MULTIPART}; type="{OCTETS}"', OCTETS), (), {},
                 (200, 206, 304), READING,
             ),
         )  # fmt: skip
