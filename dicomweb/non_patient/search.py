@@ -17,6 +17,7 @@ from dicomweb.non_patient.found_by import CREATION, DATE, TIME
 from dicomweb.non_patient.models import Model
 from dicomweb.non_patient.opened import require
 from dicomweb.study.retrieve import absolute
+from dicomweb.whole import whole
 from dicomweb.workitem.matching import Path, conditions, path_of
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.conditions import all_of
@@ -29,8 +30,6 @@ LIMIT = 1000
 """The most matches of one answer, also when more are asked for."""
 COUNTED = 100
 MOST_FIELDS = 200
-DIGITS = 10
-OFFSET_LIMIT = 1 << 31
 WORD = "query-non-patient"
 STEERING = frozenset({"limit", "offset", "fuzzymatching", "includefield"})
 """The parameters that are no attributes."""
@@ -93,9 +92,9 @@ def parse(models: Sequence[Model], params: Sequence[tuple[str, str]]) -> Query:
     limit, offset, fuzzy, every = LIMIT, 0, False, False
     for name, value in params:
         if name == "limit":
-            limit = min(_whole(name, value), LIMIT)
+            limit = min(whole(name, value), LIMIT)
         elif name == "offset":
-            offset = _whole(name, value)
+            offset = whole(name, value)
         elif name == "fuzzymatching":
             if value.lower() not in ("true", "false"):
                 raise invalid("fuzzymatching must be true or false", code="value")
@@ -145,12 +144,6 @@ def _moments_joined(keys: Sequence[tuple[Path, str]]) -> list[tuple[Path, str]]:
         return list(keys)
     others = [(path, value) for path, value in keys if path.key not in (DATE, TIME)]
     return [*others, (Path((CREATION,), "DT", "InstanceCreationDate"), f"{first}{begin}-{last}{end}")]
-
-
-def _whole(name: str, value: str) -> int:
-    if not (value.isascii() and value.isdecimal() and len(value) <= DIGITS) or int(value) > OFFSET_LIMIT:
-        raise invalid(f"{name} must be a whole number", code="value")
-    return int(value)
 
 
 def search(access: AccessContext, query: Query, where: Mapping[str, str]) -> Work[Matches]:

@@ -17,10 +17,9 @@ from dicomweb.index import moments, naming
 from dicomweb.index.attributes import Level
 from dicomweb.index.further import BUILT_IN, Catalogue
 from dicomweb.study.query import LIMIT, How, Query, sortable
+from dicomweb.whole import whole
 from healix_fhir.kernel.errors import invalid
 
-DIGITS = 10
-OFFSET_LIMIT = 1 << 31
 MOST_NAMES = 256
 """Attributes that one request names."""
 ZONE = "TimezoneOffsetFromUTC"
@@ -62,8 +61,8 @@ def parse(
             multiple=_boolean(steering, "multiplevaluematching"),
             zone=_zone(keys),
         ),
-        limit=min(_whole(steering, "limit", LIMIT), LIMIT),
-        offset=_whole(steering, "offset", 0),
+        limit=min(whole("limit", steering.get("limit", str(LIMIT))), LIMIT),
+        offset=whole("offset", steering.get("offset", "0")),
         catalogue=catalogue,
         order=_order(level, steering["orderby"], creators) if "orderby" in steering else (),
     )
@@ -76,13 +75,6 @@ def _once(names: Sequence[str]) -> None:
     for name, times in Counter(names).items():
         if times > 1:
             raise invalid(f"'{name[: naming.SHOWN]}' is given more than once", code="structure")
-
-
-def _whole(steering: Mapping[str, str], name: str, usual: int) -> int:
-    value = steering.get(name, str(usual))
-    if not (value.isascii() and value.isdecimal() and len(value) <= DIGITS) or int(value) > OFFSET_LIMIT:
-        raise invalid(f"{name} must be a whole number", code="value")
-    return int(value)
 
 
 def _boolean(steering: Mapping[str, str], name: str) -> bool:

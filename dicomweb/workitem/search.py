@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from dicomweb.index.naming import is_creator
+from dicomweb.whole import whole
 from dicomweb.workitem.attributes import RETURNED
 from dicomweb.workitem.keys import part
 from dicomweb.workitem.matching import Path, conditions, path_of
@@ -27,8 +28,6 @@ LIMIT = 1000
 """The most matches of one answer, also when more are asked for."""
 COUNTED = 100
 MOST_FIELDS = 200
-DIGITS = 10
-OFFSET_LIMIT = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,9 @@ def parse(params: Sequence[tuple[str, str]]) -> Query:
     limit, offset, fuzzy, every = LIMIT, 0, False, False
     for name, value in params:
         if name == "limit":
-            limit = min(_whole(name, value), LIMIT)
+            limit = min(whole(name, value), LIMIT)
         elif name == "offset":
-            offset = _whole(name, value)
+            offset = whole(name, value)
         elif name == "fuzzymatching":
             if value.lower() not in ("true", "false"):
                 raise invalid("fuzzymatching must be true or false", code="value")
@@ -91,12 +90,6 @@ def parse(params: Sequence[tuple[str, str]]) -> Query:
     query = Query(tuple(keys), tuple(include), every, fuzzy, limit, offset)
     _ = query.conditions  # a malformed value is refused before anything is asked
     return query
-
-
-def _whole(name: str, value: str) -> int:
-    if not (value.isascii() and value.isdecimal() and len(value) <= DIGITS) or int(value) > OFFSET_LIMIT:
-        raise invalid(f"{name} must be a whole number", code="value")
-    return int(value)
 
 
 Place = tuple[str, int]
