@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from dicomweb.study.outcome import Outcome
+from dicomweb.study.outcome import Disposition, Outcome
 from dicomweb.study.receive import FileMeta, Received, Receiver
 from healix_fhir.kernel.errors import Category, HealixError
 from healix_fhir.kernel.log import get_logger
@@ -58,6 +58,7 @@ class Intake:
         self.outcomes: list[Outcome] = []
         self.failures: list[Failure] = []
         self.other_types = 0
+        self._told = 0
 
     def keep(self, received: Received, meta: FileMeta | None) -> None:
         """An object is complete and on the disk."""
@@ -75,11 +76,22 @@ class Intake:
                 None  # they hold all that there was of the object
             )
             failure = Failure(error, meta)
-            if len(self.failures) < LOGGED:
-                log.info("object refused", entity=failure.instance, reason=error.detail or error.message, times=times)
+            self._tell(failure.instance, error.detail or error.message, times)
             self.failures += [failure] * times
-            if len(self.failures) == LOGGED:
-                log.info("further refused objects of this request have no lines of their own")
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """What became of those that waited for their rows."""
+        for one in outcomes:
+            if one.status is Disposition.REFUSED:
+                self._tell(one.sop_instance, one.message)
+        self.outcomes += outcomes
+
+    def _tell(self, instance: str | None, why: str, times: int = 1) -> None:
+        if self._told < LOGGED:
+            log.info("object refused", entity=instance, reason=why, times=times)
+        self._told += 1
+        if self._told == LOGGED:
+            log.info("further refused objects of this request have no lines of their own")
 
     @property
     def is_full(self) -> bool:

@@ -21,6 +21,9 @@ from dicomweb.study.outcome import Disposition, Outcome
 from dicomweb.study.receive import FileMeta
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 
+TOLD = 1000
+"""Characters of a header in which it is told why objects were refused."""
+
 
 def response(base: str, intake: Intake, form: Offer) -> Response:
     """The answer to a request that stores instances of studies, below the base URL; raises as `answered`."""
@@ -65,8 +68,8 @@ def answered(intake: Intake, form: Offer, all_of_it: str, above: str, url: Calla
     status, headers = _status(kept, intake, whole=whole)
     if kept:
         headers = headers | {"Location": where, "Content-Location": where}
-    if elsewhere := _elsewhere(intake):
-        headers = headers | {"Warning": f"299 {above}: {elsewhere}"}
+    if told := _told(intake, refused):
+        headers = headers | {"Warning": f"299 {above}: {told}"}
     content, kind = one_document(msgspec.json.encode(body), form)
     return Response(content, status, headers, kind)
 
@@ -85,10 +88,20 @@ def _status(kept: Sequence[Outcome], intake: Intake, *, whole: bool) -> tuple[in
     return 409, PRIVATE
 
 
-def _elsewhere(intake: Intake) -> str:
-    """What is said of objects whose SOP class is not taken at this address, as some are at another."""
-    unsupported = (one.error.message for one in intake.failures if one.error.category is Category.UNSUPPORTED)
-    return next(unsupported, "")
+def _told(intake: Intake, refused: Sequence[Outcome]) -> str:
+    """In words why objects were refused, of which a Failure Reason tells the kind alone: each reason with how many it
+    met and the first of them. As much as fits into a header.
+    """
+    why: dict[str, list[str | None]] = {}
+    for failure in intake.failures:
+        why.setdefault(failure.error.message, []).append(failure.instance)
+    for outcome in refused:
+        why.setdefault(outcome.message, []).append(outcome.sop_instance)
+    told = "; ".join(
+        f"{message} ({len(met)}, the first {met[0]})" if met[0] else f"{message} ({len(met)})"
+        for message, met in why.items()
+    )
+    return told.encode("ascii", "replace").decode()[:TOLD]
 
 
 def _sop(sop_class: str, sop_instance: str) -> dict[str, Any]:

@@ -121,7 +121,7 @@ async def _deposit(edge: Edge, access: AccessContext, intake: Intake) -> None:
     """Give what waits its rows."""
     if intake.received:
         deposit = intake.deposit or edge.deposits.store
-        intake.outcomes += await deposit(access, intake.take())
+        intake.settle(await deposit(access, intake.take()))
 
 
 def _feed(reader: Fed, chunks: Sequence[bytes]) -> None:

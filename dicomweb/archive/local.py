@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Final
 
 from dicomweb.archive.blobs import STREAM_CHUNK
-from dicomweb.archive.spool import incomplete, left_to_the_sweep, unavailable
+from dicomweb.archive.spool import incomplete, left_to_the_sweep, unavailable, unread
 
 BATCH = 1000
 AT_HAND = getattr(os, "RWF_NOWAIT", 0)
@@ -117,7 +117,7 @@ class LocalArchive:
                 file.seek(start)
                 data = file.read(length)
         except OSError as error:
-            raise unavailable(error) from error
+            raise unread(error, key) from error
         if len(data) < length:
             raise incomplete(key)
         return data
@@ -150,7 +150,7 @@ class LocalArchive:
                     remaining -= len(chunk) if remaining > 0 else 0
                     yield chunk
         except OSError as error:
-            raise unavailable(error) from error
+            raise unread(error, key) from error
         if remaining > 0:
             raise incomplete(key)
 

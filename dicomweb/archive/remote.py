@@ -20,7 +20,7 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from dicomweb.archive.blobs import STREAM_CHUNK
-from dicomweb.archive.spool import incomplete, left_to_the_sweep, unavailable
+from dicomweb.archive.spool import incomplete, left_to_the_sweep, unavailable, unread
 from healix_fhir.kernel.bucket import brief, refusal
 from healix_fhir.kernel.errors import HealixError
 
@@ -102,7 +102,7 @@ class RemoteArchive:
             result = obstore.get(self._store, key, options=options)
             return result.bytes(), result.meta["size"]
         except (BaseError, OSError) as error:
-            raise _failed(error) from error
+            raise unread(error, key, brief(error)) from error
 
     def has(self, key: str) -> bool:
         """One request."""

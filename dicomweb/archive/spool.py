@@ -30,6 +30,14 @@ def unavailable(error: Exception, detail: str = "") -> HealixError:
     return HealixError(Category.UNAVAILABLE, message, detail=detail or repr(error), retry_after=RETRY_AFTER)
 
 
+def unread(error: Exception, key: str, detail: str = "") -> HealixError:
+    """A blob cannot be read: it is not there, for which nobody need wait, or its archive is not."""
+    if isinstance(error, FileNotFoundError):
+        said = "the file of this image is missing in the image archive"
+        return HealixError(Category.UNAVAILABLE, said, detail=f"blob {key} is missing")
+    return unavailable(error, detail)
+
+
 def incomplete(key: str) -> HealixError:
     """A blob is shorter than its row says."""
     return HealixError(Category.UNAVAILABLE, "the image archive is incomplete", detail=f"blob {key} is too short")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dicomweb.archive.blobs import Archive
-from dicomweb.archive.spool import incomplete, unavailable
+from dicomweb.archive.spool import incomplete, unread
 from dicomweb.dicomjson.inflate import inflate
 from dicomweb.dicomjson.part10 import META_LIMIT, read_meta
 from dicomweb.dicomjson.syntax import DEFLATED_LITTLE, EXPLICIT_BIG, EXPLICIT_LITTLE, NATIVE
@@ -37,7 +37,7 @@ class Located:
             with self.path.open("rb", buffering=0) as file:
                 found = [os.pread(file.fileno(), length, start) for start, length in self.ranges]
         except OSError as error:
-            raise unavailable(error) from error
+            raise unread(error, self.path.name) from error
         if sum(map(len, found)) < sum(length for _, length in self.ranges):
             raise incomplete(self.path.name)
         return b"".join(found)

@@ -27,6 +27,7 @@ from dicomweb.index.attributes import INDEXED, values
 from dicomweb.index.further import Catalogue, Value
 from dicomweb.non_patient.models import BY_CLASS, NON_PATIENT
 from dicomweb.pixel.layout import WANTED, Layout, layout
+from dicomweb.study.directory import DIRECTORY_CLASS
 from dicomweb.study.requirements.required import lacking
 from dicomweb.study.services import is_service
 from dicomweb.uid import check_uid
@@ -225,6 +226,8 @@ class Incoming:
         if self._meta is None:
             raise invalid("this is no DICOM file: it ends before its data set")
         meta, start = self._meta
+        if meta.sop_class == DIRECTORY_CLASS:
+            raise unsupported("this is a DICOMDIR, the index of a medium: send the files that it lists")
         if is_service(meta.sop_class):
             raise unsupported("SOPClassUID is that of a service, not of objects that are stored")
         if self._apart is not None:
@@ -246,8 +249,8 @@ class Incoming:
         study = "" if self._apart else _identifying(header, STUDY, "StudyInstanceUID")
         instance = _identifying(header, SOP_INSTANCE, "SOPInstanceUID")
         sop_class = _identifying(header, SOP_CLASS, "SOPClassUID")
-        if (sop_class, instance) != (meta.sop_class, meta.sop_instance):
-            raise HealixError(Category.UNPROCESSABLE, "SOP class or instance UID differ from what was announced for it")
+        _same(sop_class, meta.sop_class, "SOPClassUID")
+        _same(instance, meta.sop_instance, "SOPInstanceUID")
         return Received(
             sop_class,
             instance,
@@ -269,6 +272,14 @@ class Incoming:
         while chunk := os.pread(self._spool.descriptor, READ_CHUNK, position):
             yield chunk
             position += len(chunk)
+
+
+def _same(within: str, before: str, keyword: str) -> None:
+    """The data set is what came before it says: the File Meta Information, or the request of C-STORE."""
+    if within != before:
+        raise HealixError(
+            Category.UNPROCESSABLE, f"the {keyword} of the data set is not that of its header: {within}, but {before}"
+        )
 
 
 def _elsewhere(sop_class: str) -> str:
@@ -298,12 +309,12 @@ def _walked(buffer: bytes | mmap.mmap, start: int, size: int, transfer_syntax: s
 
 def _identifying(header: Header, tag: int, keyword: str) -> str:
     encoded = header.attributes.get(tag)
-    if encoded is None or len(encoded) > SHORT:
-        return check_uid(_sole(encoded), keyword)
-    return check_uid(_remembered(encoded), keyword)
+    if encoded is None:
+        raise invalid(f"{keyword} is missing", code="required")
+    return check_uid(_sole(encoded) if len(encoded) > SHORT else _remembered(encoded), keyword)
 
 
-def _sole(encoded: bytes | None) -> str:
+def _sole(encoded: bytes) -> str:
     found = values(encoded)
     return str(found[0]) if len(found) == 1 else ""
 

@@ -102,9 +102,10 @@ def check_command(
     from rich.progress import DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     from dicomweb.archive.opening import open_archive
-    from dicomweb.study.integrity import check, damaged, runs
+    from dicomweb.study.integrity import EVERY, check, damaged, runs
 
     with database(data_dir) as (settings, pool), pool.connection() as connection:
+        before = transaction(pool, runs)[:1]
         columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
         with Progress(*columns, console=Console(file=sys.stderr)) as bar:
             task = bar.add_task("Checking", total=None)
@@ -114,6 +115,10 @@ def check_command(
         last = transaction(pool, runs)[:1]
         found = transaction(pool, damaged)
         recorded(pool, "E", "study check")
+        if last == before and last[0].finished is not None:
+            ended = f"{last[0].finished:%Y-%m-%d %H:%M} UTC"
+            said = f"Nothing was read: the last run ended at {ended}, the next is due {EVERY} later; --now begins one."
+            typer.echo(said, err=True)
         answer({"run": msgspec.to_builtins(last), "damaged": [msgspec.to_builtins(one) for one in found]})
     if found:
         raise typer.Exit(1)

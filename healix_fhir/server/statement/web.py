@@ -150,7 +150,8 @@ def _store() -> str:
     return lines(
         "#### Storing",
         "Parts are streamed and each is judged by itself. A request is at most"
-        f" {Settings().max_store_gb} GB in at most {PART_LIMIT} parts. Failure Reason (0008,1197) is one of these:",
+        f" {Settings().max_store_gb} GB in at most {PART_LIMIT} parts. Failure Reason (0008,1197) is one of these;"
+        " a Warning header, 299, says it in words, each reason with how many objects it meets and the first of them:",
         table(("code", "meaning"), ((f"{one:04X}H", one.name.lower().replace("_", " ")) for one in Reason)),
         "Warning Reason (0008,1196) of an instance that was accepted all the same, with which the answer is 202:",
         table(

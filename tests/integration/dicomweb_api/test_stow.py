@@ -15,6 +15,7 @@ import zstandard
 from psycopg.errors import DiskFull
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
+from structlog.testing import capture_logs
 
 from dicomweb.study import store as rooms
 from tests.support.ct import ct_image
@@ -113,6 +114,42 @@ def test_one_bad_part_does_not_hold_up_the_others(server: LiveServer, study: lis
     assert cut[FAILURE]["Value"] == other[FAILURE]["Value"] == [UNDERSTAND]
     assert "00081155" not in other
     assert (stored(server), left_behind(server)) == (2, 2)
+
+
+@pytest.mark.spec("PS3.18 10.5.3")
+def test_why_objects_are_refused_is_told_in_words(server: LiveServer, study: list[Dataset]) -> None:
+    """A Failure Reason tells the kind alone: the words are in a Warning header, each once with how many it meets and
+    the first of them, and in the log; also where an object was whole, and the store refused it.
+    """
+    assert store(server, body([file_of(study[0])])).status_code == 200
+    for one in study[1:]:
+        one.PatientID = "SOMEBODY^ELSE"
+    with capture_logs() as logs:
+        answer = store(server, body([b"no DICOM file", *map(file_of, study[1:])]))
+    assert answer.status_code == 409
+    told = answer.headers["warning"]
+    assert told.startswith("299 ")
+    assert f"differ from those of the study (2, the first {study[1].SOPInstanceUID})" in told
+    assert " (1)" in told
+    refused = {log.get("entity"): log["reason"] for log in logs if log["event"] == "object refused"}
+    assert refused.keys() == {None, study[1].SOPInstanceUID, study[2].SOPInstanceUID}
+    assert "PatientID" in refused[study[2].SOPInstanceUID]
+
+
+@pytest.mark.spec("PS3.18 10.5.3")
+def test_what_is_wrong_with_an_object_is_named(server: LiveServer, study: list[Dataset]) -> None:
+    """Which UID is not that of the header and what both are; which one there is not; and that a directory of a medium
+    is none of its objects.
+    """
+    other, without, directory = study
+    within, header = other.SOPInstanceUID, "1.2.3" + "0" * (len(other.SOPInstanceUID) - 5)
+    apart = file_of(other).replace(within.encode(), header.encode(), 1)  # the first is in the File Meta Information
+    del without.StudyInstanceUID
+    directory.SOPClassUID = directory.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    told = store(server, body([apart, file_of(without), file_of(directory)])).headers["warning"]
+    assert f"the SOPInstanceUID of the data set is not that of its header: {within}, but {header}" in told
+    assert "StudyInstanceUID is missing" in told
+    assert "this is a DICOMDIR" in told
 
 
 @pytest.mark.spec("PS3.18 10.5.1")

@@ -63,3 +63,14 @@ def test_users(served: Served) -> None:
     assert set_ == {"username": "grace", "password": "set"}
     unknown = healix(served.data_dir, "user", "show", "nobody")
     assert (unknown.returncode, unknown.stdout) == (1, "")
+
+
+def test_a_check_that_is_not_due_says_so(served: Served) -> None:
+    """Whoever asks for a check a short time after the last is told that nothing was read, and how to have it all the
+    same.
+    """
+    assert "Nothing was read" not in healix(served.data_dir, "study", "check", "--now").stderr
+    again = healix(served.data_dir, "study", "check")
+    assert again.returncode == 0
+    assert "Nothing was read" in again.stderr
+    assert "--now" in again.stderr

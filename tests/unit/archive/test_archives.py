@@ -143,8 +143,10 @@ def test_a_blob_that_is_short_or_gone_is_unavailable(archive: Archive) -> None:
             archive.read(asked, 0, length)
         assert caught.value.category is Category.UNAVAILABLE
         assert key not in caught.value.message
-    with pytest.raises(HealixError):
-        list(archive.stream("00/none"))
+    for reading in (lambda: archive.read("00/none", 0, 1), lambda: list(archive.stream("00/none"))):
+        with pytest.raises(HealixError, match="missing") as caught:
+            reading()
+        assert caught.value.retry_after is None
 
 
 def test_removing_twice_is_no_error(archive: Archive) -> None:
