@@ -14,7 +14,7 @@ import pytest
 import zstandard
 from psycopg.errors import DiskFull
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
+from pydicom.uid import MediaStorageDirectoryStorage, generate_uid
 from structlog.testing import capture_logs
 
 from dicomweb.study import store as rooms
@@ -142,10 +142,10 @@ def test_what_is_wrong_with_an_object_is_named(server: LiveServer, study: list[D
     is none of its objects.
     """
     other, without, directory = study
-    within, header = other.SOPInstanceUID, "1.2.3" + "0" * (len(other.SOPInstanceUID) - 5)
+    within, header = str(other.SOPInstanceUID), "1.2.3" + "0" * (len(other.SOPInstanceUID) - 5)
     apart = file_of(other).replace(within.encode(), header.encode(), 1)  # the first is in the File Meta Information
     del without.StudyInstanceUID
-    directory.SOPClassUID = directory.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    directory.SOPClassUID = directory.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
     told = store(server, body([apart, file_of(without), file_of(directory)])).headers["warning"]
     assert f"the SOPInstanceUID of the data set is not that of its header: {within}, but {header}" in told
     assert "StudyInstanceUID is missing" in told
