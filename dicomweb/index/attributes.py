@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from dicomweb.index.regions import READ, REGIONS
+
 
 class Level(IntEnum):
     """The levels of the information model."""
@@ -68,6 +70,15 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute(_S, 0x00080050, "AccessionNumber", "SH", "accession_number", _M.TEXT),
     Attribute(_S, 0x00080061, "ModalitiesInStudy", "CS", "modalities", _M.MEMBER, computed=True),
     Attribute(_S, 0x00080062, "SOPClassesInStudy", "UI", "sop_classes", _M.MEMBER, default=False, computed=True),
+    Attribute(_S, 0x00080063, REGIONS, "SQ", "regions", _M.NONE, default=False, computed=True),
+    Attribute(
+        _S, 0x00080100, "CodeValue", "SH", "region_code", _M.MEMBER,
+        default=False, computed=True, within=REGIONS,
+    ),
+    Attribute(
+        _S, 0x00080102, "CodingSchemeDesignator", "SH", "region_scheme", _M.MEMBER,
+        default=False, computed=True, within=REGIONS,
+    ),
     Attribute(_S, 0x00080080, "InstitutionName", "LO", "institution_name", _M.TEXT, default=False),
     Attribute(_S, 0x00080090, "ReferringPhysicianName", "PN", "referring_physician", _M.NAME),
     Attribute(_S, 0x00080201, "TimezoneOffsetFromUTC", "SH", "timezone_offset", _M.ZONE),
@@ -131,7 +142,8 @@ BY_KEY: Mapping[str, Attribute] = {attribute.key: attribute for attribute in ATT
 SENT: tuple[Attribute, ...] = tuple(attribute for attribute in ATTRIBUTES if not attribute.computed)
 """Those whose value comes from the object itself."""
 
-INDEXED: frozenset[int] = frozenset(attribute.tag for attribute in SENT)
+INDEXED: frozenset[int] = frozenset(attribute.tag for attribute in SENT) | READ
+"""The attributes of an object from which its rows are made."""
 
 TIME_OF: Mapping[str, str] = {
     "StudyDate": "StudyTime",

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from dicomweb.index import grams
+from dicomweb.index import grams, regions
 from dicomweb.index.attributes import GRAMS, NUMERIC, SENT, Attribute, Level, values
 from dicomweb.index.names import folded, words
 
@@ -37,9 +37,9 @@ def columns(attributes: Mapping[int, bytes], level: Level) -> Columns:
     Those of a study and of a series come with each of their objects, so they are worked out once for all.
     """
     given = tuple(attributes.get(attribute.tag) for attribute in OF_LEVEL[level])
-    if level is Level.INSTANCE or sum(map(len, filter(None, given))) > SHORT:
-        return _columns(given, level)
-    return dict(_remembered(given, level))
+    long = level is Level.INSTANCE or sum(map(len, filter(None, given))) > SHORT
+    found = _columns(given, level) if long else dict(_remembered(given, level))
+    return found | regions.columns(attributes) if level is Level.SERIES else found
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -2,7 +2,8 @@
 
 An attribute that stands in none of these modules is one of the instance.
 
-Spec: PS3.3 C.7.1.1, C.7.1.3, C.7.2.1 to C.7.2.3, C.7.3.1, C.7.3.2, C.7.4.1 and C.7.5.1, PS3.4 Table C.6-2 (2024d)
+Spec: PS3.3 C.7.1.1, C.7.1.3, C.7.2.1 to C.7.2.3, C.7.3.1, C.7.3.2, C.7.4.1 and C.7.5.1, PS3.4 Tables C.3-1 and
+C.6-2 (2024d)
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _STUDY = """
     IssuerOfAdmissionIDSequence ServiceEpisodeID ServiceEpisodeDescription IssuerOfServiceEpisodeIDSequence
     PatientSexNeutered ReasonForVisit ReasonForVisitCodeSequence
     ClinicalTrialTimePointID ClinicalTrialTimePointDescription TimezoneOffsetFromUTC OtherStudyNumbers
+    AnatomicRegionsInStudyCodeSequence
 """
 
 _SERIES = """

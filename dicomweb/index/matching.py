@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from dicomweb.index import grams, names
+from dicomweb.index import grams, names, regions
 from dicomweb.index import matching_further as further
 from dicomweb.index.attributes import GRAMS, TIME_OF, Attribute, Level, Matching
 from dicomweb.index.columns import LARGEST
@@ -107,6 +107,8 @@ def _empty(attribute: Attribute) -> Fragment:
     """Spec: PS3.4 C.2.2.2.7 (2024d): the attribute is absent or has no value."""
     if attribute.code:
         return further.absent(attribute, ALIAS[attribute.level])
+    if regions.REGIONS in (attribute.keyword, attribute.within):
+        return regions.NONE
     column = _column(attribute)
     if attribute.matching is Matching.MEMBER:
         return Fragment(f"NOT EXISTS (SELECT 1 FROM unnest({column}) v WHERE v <> '')")
@@ -228,15 +230,17 @@ def _member(attribute: Attribute, value: str, how: How) -> Fragment:
 
 def _item(keys: Sequence[Key]) -> Fragment:
     """Several keys of one sequence match in one item. Spec: PS3.4 C.2.2.2.6 (2024d)"""
-    columns = ", ".join(_column(attribute) for attribute, _ in keys)
-    aliases = [f"v{number}" for number in range(len(keys))]
+    if keys[0][0].within == regions.REGIONS:
+        columns, items = [f"r.{attribute.column}" for attribute, _ in keys], regions.OF_STUDY
+    else:
+        columns = [f"v{number}" for number in range(len(keys))]
+        arrays = ", ".join(_column(attribute) for attribute, _ in keys)
+        items = f"unnest({arrays}) q ({', '.join(columns)}) WHERE"
     parts = [
-        any_of(_scalar(alias, one) for one in _list(value)) for alias, (_, value) in zip(aliases, keys, strict=True)
+        any_of(_scalar(column, one) for one in _list(value)) for column, (_, value) in zip(columns, keys, strict=True)
     ]
     whole = all_of(parts)
-    return Fragment(
-        f"EXISTS (SELECT 1 FROM unnest({columns}) q ({', '.join(aliases)}) WHERE {whole.sql})", whole.params
-    )
+    return Fragment(f"EXISTS (SELECT 1 FROM {items} {whole.sql})", whole.params)
 
 
 def _scalar(column: str, value: str) -> Fragment:

@@ -13,6 +13,7 @@ import msgspec
 
 from dicomweb.index.attributes import INSTANCE_AVAILABILITY, NUMERIC, RETRIEVE_URL, Attribute
 from dicomweb.index.columns import name_attribute
+from dicomweb.index.regions import REGIONS, encoded
 
 NONE: Mapping[str, bytes] = MappingProxyType({})
 CHARACTER_SET = "00080005"
@@ -76,6 +77,8 @@ def _encoder(attribute: Attribute) -> Encode:
     """How the values of an attribute's column become JSON."""
     empty = b'{"vr":"%s"}' % attribute.vr.encode()
     start = empty[:-1] + b',"Value":'
+    if attribute.keyword == REGIONS:
+        return encoded
     if attribute.vr == "SQ":
         return lambda value: bytes(value) if value else empty
     if attribute.vr == "PN":

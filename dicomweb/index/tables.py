@@ -78,6 +78,9 @@ series = Table(
     Column("series_description", C),
     Column("station_name", C),
     Column("body_part", C),
+    Column("region_code", C),  # see dicomweb/index/regions.py; empty: none, null: stored before it was read
+    Column("region_scheme", C),
+    Column("region_meaning", C),
     Column("series_number", BigInteger),
     Column("laterality", C),
     Column("performed_date", C),
@@ -90,6 +93,7 @@ series = Table(
     comment="one row for each series",
 )
 Index("series_study", series.c.study_pk, series.c.pk)
+Index("series_region", series.c.region_code, series.c.study_pk)
 Index("series_grams", series.c.grams, postgresql_using="gin")
 
 instance = Table(

@@ -17,6 +17,7 @@ from dicomweb.index.entities import level_of
 from dicomweb.index.further import BUILT_IN, Catalogue
 from dicomweb.index.matching import ALIAS, How, conditions
 from dicomweb.index.naming import Step, steps
+from dicomweb.index.regions import LISTED, REGIONS, UNREAD
 from dicomweb.index.render import NONE, remembering, renderer
 from dicomweb.index.stored import members, pick
 from dicomweb.study.audited import audited
@@ -232,6 +233,8 @@ def _remembered(level: Level, keys: tuple[str, ...], base: str) -> Callable[[Key
 
 def selected(attribute: Attribute) -> str:
     """The value of an attribute; several ones as DICOM writes them, in one text."""
+    if attribute.keyword == REGIONS:
+        return LISTED
     column = f"{ALIAS[attribute.level]}.{attribute.column}"
     return f"array_to_string({column}, '\\')" if attribute.matching is Matching.MEMBER else column
 
@@ -276,13 +279,17 @@ def condition(access: AccessContext, query: Query) -> Fragment:
 
 
 def indexed(query: Query) -> Work[None]:
-    """Refuse (Unavailable) further attributes of which not all that is stored is indexed yet."""
+    """Refuse (Unavailable) further attributes, and regions, of which not all that is stored is indexed yet."""
     codes = {one.code: name for name, _ in query.keys if (one := query.catalogue.further.get(name)) is not None}
     if codes:
         rows = yield Statement("SELECT code FROM further_attribute WHERE code = ANY(%s) AND whole", (list(codes),))
         missing = [name for code, name in codes.items() if (code,) not in rows]
         if missing:
             raise HealixError(Category.UNAVAILABLE, f"{missing[0]} is still being indexed")
+    if any(name.startswith(f"{REGIONS}.") and value.strip() for name, value in query.keys):
+        rows = yield Statement(UNREAD)
+        if rows[0][0]:
+            raise HealixError(Category.UNAVAILABLE, f"{REGIONS} is still being indexed")
 
 
 def _order(query: Query) -> str:
@@ -305,7 +312,7 @@ def sortable(level: Level, name: str) -> Attribute:
     return attribute
 
 
-UNSORTED = frozenset({"modalities", "sop_classes", "request_attributes"})
+UNSORTED = frozenset({"modalities", "sop_classes", "regions", "request_attributes"})
 """Columns with several values."""
 
 

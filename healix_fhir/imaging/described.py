@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 import zstandard
 
+from dicomweb.index.regions import anatomic_item
 from healix_fhir.imaging.elements import DCM, UNPRINTABLE, code, display_name, text
 
 Members = dict[str, Any]
 
 ISSUER, QUALIFIERS, OTHER_IDS, PATIENT_ID = "00100021", "00100024", "00101002", "00100020"
-PROCEDURE, REASON, REGION = "00081032", "00401012", "00082218"
+PROCEDURE, REASON = "00081032", "00401012"
 ACCESSION_ISSUER = "00080051"
 READING, PERFORMING, OPERATORS = "00081060", "00081050", "00081070"
 CONTENT_LABEL, DOCUMENT_TITLE, CONCEPT = "00700080", "00420010", "0040A043"
@@ -71,7 +72,7 @@ def members_of(encoded: bytes) -> Members:
 
 def described(members: Members) -> Described:
     """The codes and people of an object."""
-    region = next(_items(members, REGION), None)
+    region = anatomic_item(members)
     return Described(
         tuple(_concepts(members, PROCEDURE)),
         tuple(_concepts(members, REASON)),
@@ -95,7 +96,7 @@ def title(members: Members) -> str | None:
     )
 
 
-def coding(item: Members) -> Members | None:
+def coding(item: Mapping[str, Any]) -> Members | None:
     """An item of a code sequence as Coding; None where it has no code."""
     value = code(_first(item, "00080100") or _first(item, "00080119") or _first(item, "00080120"))
     if value is None:
@@ -121,7 +122,7 @@ def _items(members: Members, tag: str) -> Iterator[Members]:
     return (item for item in members.get(tag, {}).get("Value", ()) if isinstance(item, dict) and item)
 
 
-def _first(members: Members, tag: str) -> str:
+def _first(members: Mapping[str, Any], tag: str) -> str:
     found = next(iter(members.get(tag, {}).get("Value", ())), None)
     return found if isinstance(found, str) else ""
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from dicomweb.index.body_parts import body_part
 from healix_fhir.imaging.access import display_endpoint, retrievable
 from healix_fhir.imaging.elements import DCM, UID_SYSTEM, URI_SYSTEM, code, date_time, display_name, text, unsigned
 from healix_fhir.imaging.studies import Series, Study
@@ -31,6 +32,9 @@ LATERALITY = {
     "B": {"system": _SNOMED, "code": "51440002", "display": "Bilateral"},
 }
 """Spec: ValueSet bodysite-laterality; PS3.3 C.7.3.1 (2024d)"""
+
+OTHER_SIDE = {"L": "right", "R": "left"}
+"""The word in the meaning of what cannot be of that laterality."""
 
 ACCESSION = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
 
@@ -121,7 +125,7 @@ def _named(ordered: Sequence[dict[str, Any]]) -> set[str]:
 
 
 def _series(series: Series, study: Study) -> dict[str, Any]:
-    body_part = text(series.body_part)
+    side = code(series.laterality) or ""
     said = series.described
     return _present(
         {
@@ -130,8 +134,8 @@ def _series(series: Series, study: Study) -> dict[str, Any]:
             "modality": {"system": DCM, "code": code(series.modality) or "OT"},
             "description": text(series.description),
             "numberOfInstances": len(series.instances),
-            "bodySite": said.region or ({"display": body_part} if body_part else None),
-            "laterality": LATERALITY.get(code(series.laterality) or ""),
+            "bodySite": said.region or _examined(series.body_part, side),
+            "laterality": LATERALITY.get(side),
             "started": date_time(*series.started, study.timezone),
             "performer": [
                 {"function": {"coding": [function]}, "actor": {"display": name}}
@@ -151,6 +155,18 @@ def _series(series: Series, study: Study) -> dict[str, Any]:
             ],
         }
     )
+
+
+def _examined(value: str | None, side: str) -> dict[str, Any] | None:
+    """Body Part Examined as Coding: alone what it says where that is no term, or is of the other side.
+
+    Spec: FHIR R4 imagingstudy-definitions.html#ImagingStudy.series.bodySite: it is consistent with the laterality
+    """
+    part = body_part(value)
+    if part is not None and OTHER_SIDE.get(side, "") not in part.meaning.lower().split():
+        return {"system": _SNOMED, "code": part.code, "display": part.meaning}
+    said = text(value)
+    return {"display": said} if said else None
 
 
 def _present(element: dict[str, Any]) -> dict[str, Any]:

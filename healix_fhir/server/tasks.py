@@ -13,7 +13,7 @@ from dicomweb.commitment import asked as commitments
 from dicomweb.commitment import sought
 from dicomweb.errand import queue as errand_queue
 from dicomweb.index import further
-from dicomweb.study import indexing
+from dicomweb.study import indexing, regions
 from dicomweb.study.expire import expire
 from dicomweb.study.integrity import check, damaged
 from dicomweb.study.purge import purge
@@ -62,6 +62,7 @@ SCHEDULES = {
     "archive.move": "57 * * * *",
     "errands.sweep": "42 * * * *",
     "jobs.sweep": "2 * * * *",
+    regions.TASK: "47 * * * *",
     "subscriptions.sweep": "52 * * * *",
     SWEEP: "32 * * * *",
     "goals.follow": "12 */6 * * *",
@@ -87,6 +88,7 @@ def tasks(settings: Settings) -> Mapping[str, Task]:
         "partitions.analyze": lambda: _analyze(settings),
         TASK: lambda run: _reindex(settings, run),
         indexing.TASK: lambda: _index(settings),
+        regions.TASK: lambda: _read_regions(settings),
         indexing.STUDY_TASK: lambda study: _index_study(settings, study),
         worklist_indexing.TASK: lambda: _index_worklist(settings),
         relabel.TASK: lambda number: _relabel(settings, number),
@@ -192,6 +194,14 @@ def _index(settings: Settings) -> None:
             log.info("indexing further DICOM attributes", done=done)
 
 
+def _read_regions(settings: Settings) -> None:
+    done = 0
+    with open_pool(settings.database_url, size=1) as pool:
+        for count in regions.read(pool):
+            done += count
+            log.info("reading the anatomic regions of series", done=done)
+
+
 def _index_worklist(settings: Settings) -> None:
     with open_pool(settings.database_url, size=1) as pool:
         done = sum(worklist_indexing.indexed(pool))
@@ -201,6 +211,7 @@ def _index_worklist(settings: Settings) -> None:
 def _index_study(settings: Settings, study: str) -> None:
     with open_pool(settings.database_url, size=1) as pool:
         transaction(pool, lambda: indexing.index_study(further.read(settings.dicom_attributes), study))
+        sum(regions.read(pool))
 
 
 def _relabel(settings: Settings, number: int) -> None:

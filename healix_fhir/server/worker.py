@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool
 
 from dicomweb.errand.queue import CHANNEL as ERRANDS
 from dicomweb.index.further import read
+from dicomweb.study import regions
 from dicomweb.study.indexing import declare
 from dicomweb.workitem.retention import tell_of_restart
 from healix_fhir.kernel import jobs
@@ -110,6 +111,7 @@ async def _jobs(settings: Settings, pool: ConnectionPool[Connection[Row]], stop:
     transaction(pool, tell_of_restart)
     transaction(pool, lambda: publish((settings.fhir_base,)))
     transaction(pool, lambda: declare(read(settings.dicom_attributes)))
+    transaction(pool, regions.declare)
     if renewed is not None:
         log.warning("the search index is not whole and is written anew", run=renewed.id, total=renewed.total)
     known = tasks(settings)

@@ -177,6 +177,37 @@ def test_each_level(
     assert values(answers, keyword) == found
 
 
+@pytest.mark.spec("PS3.4 C.3.4 (2025a)")
+def test_the_regions_of_studies(archive: Archive) -> None:
+    """A code in the item of the key finds; an empty key, or item, returns the regions as items of what was asked."""
+    archive.store.add(part10(data_set(5, 1, 1, BodyPartExamined="HEAD")))
+
+    def asked(*items: dict[str, str]) -> list[tuple[str, list[dict[str, str]]]]:
+        regions = [Dataset() for _ in items]
+        for region, item in zip(regions, items, strict=True):
+            for keyword, value in item.items():
+                setattr(region, keyword, value)
+        keys: dict[str, Any] = {"AnatomicRegionsInStudyCodeSequence": regions, "StudyInstanceUID": ""}
+        status, answers = archive.find("STUDY", **keys)
+        assert {status, *(pending for pending, _ in answers)} == ({SUCCESS, PENDING} if answers else {SUCCESS})
+        return [
+            (
+                match.StudyInstanceUID,
+                [{one.keyword: one.value for one in item} for item in match.AnatomicRegionsInStudyCodeSequence],
+            )
+            for _, match in answers
+        ]
+
+    head = {"CodeValue": "69536005", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Head"}
+    none: list[tuple[str, list[dict[str, str]]]] = [(uid(study), []) for study in (4, 3, 2, 1)]
+    assert sorted(asked()) == sorted([(uid(5), [head]), *none])
+    assert sorted(asked(dict.fromkeys(head, ""))) == sorted([(uid(5), [head]), *none])
+    assert asked({"CodeValue": "69536005", "CodingSchemeDesignator": "SCT"}) == [
+        (uid(5), [{"CodeValue": "69536005", "CodingSchemeDesignator": "SCT"}])
+    ]
+    assert asked({"CodeValue": "69536005", "CodingSchemeDesignator": "99X"}) == []
+
+
 def test_retired_patient_study_only_model(archive: Archive) -> None:
     """The retired model has patients and studies."""
     retired = "1.2.840.10008.5.1.4.1.2.3.1"

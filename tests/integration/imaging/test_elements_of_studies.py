@@ -114,6 +114,38 @@ def test_codes_people_and_titles(store: Store) -> None:
     assert second["instance"][0]["title"] == "Imaging Report"
 
 
+@pytest.mark.spec("FHIR R4 imagingstudy-definitions.html#ImagingStudy.series.bodySite", "PS3.16 Annex L")
+def test_body_parts_are_coded(store: Store) -> None:
+    """Where no region is coded the term says which it is, but for what is none, or is of the other side; studies are
+    found by the code, as they are by that of a region that the frames of an enhanced image share.
+    """
+    shared, anatomy = Dataset(), Dataset()
+    anatomy.AnatomicRegionSequence = Sequence([coded("76752008", "SCT", "Breast")])
+    shared.FrameAnatomySequence = Sequence([anatomy])
+    store.add(
+        small(1, 1, BodyPartExamined="LSPINE"),
+        small(1, 2, BodyPartExamined="ELSEWHERE"),
+        small(1, 3, BodyPartExamined="LLQ", Laterality="R"),
+        small(1, 4, BodyPartExamined="LLQ", Laterality="L"),
+        small(1, 5, BodyPartExamined="LLQ", SharedFunctionalGroupsSequence=Sequence([shared])),
+    )
+    settle(store)
+    lower = {"system": "http://snomed.info/sct", "code": "68505006", "display": "Left lower quadrant of abdomen"}
+    sites = [one["bodySite"] for one in sorted(study(store)["series"], key=lambda one: str(one["uid"]))]
+    assert sites == [
+        {"system": "http://snomed.info/sct", "code": "122496007", "display": "Lumbar spine"},
+        {"display": "ELSEWHERE"},
+        {"display": "LLQ"},
+        lower,
+        {"system": "http://snomed.info/sct", "code": "76752008", "display": "Breast"},
+    ]
+    clinic = Clinic(store.pool)
+    for wanted in ("http://snomed.info/sct|122496007", "76752008", "http://snomed.info/sct|68505006"):
+        assert clinic.ids(f"ImagingStudy?bodysite={wanted}") == [study(store)["id"]], wanted
+    assert clinic.ids("ImagingStudy?bodysite:text=elsewhere") == [study(store)["id"]]
+    assert clinic.ids("ImagingStudy?bodysite=http://snomed.info/sct|69536005") == []
+
+
 @pytest.mark.spec("FHIR R4 imagingstudy-definitions.html#ImagingStudy.basedOn")
 def test_a_study_names_the_order_that_carries_its_accession_number(store: Store) -> None:
     """Whichever comes first; of the same patient only; and no more once it carries another number."""
