@@ -21,5 +21,7 @@ def require(access: AccessContext, permission: Permission) -> None:
     access.require_whole(TYPE, permission, "what is of no patient")
     opened = contexts(access.scopes, TYPE, permission)
     clinician = access.practitioner is not None and Context.USER in opened and permission in LOOKING
-    if access.project is not None or not (clinician or Context.SYSTEM in opened):
+    if access.project is not None:
+        raise forbidden("a research token opens the images of its project alone")
+    if not (clinician or Context.SYSTEM in opened):
         raise forbidden("what is of no patient is open to system scopes, and to clinicians' user scopes to be read")

@@ -71,9 +71,13 @@ class Line:
 
 
 def create(name: str, profile: Profile, origin: Origin) -> Work[None]:
-    """A new project. Raises Invalid for a name that does not fit, Conflict for one that is taken."""
+    """A new project. Raises Invalid for a name that does not fit, and for rules of pixels that would blank nothing;
+    Conflict for a name that is taken.
+    """
     if not NAME.fullmatch(name):
         raise invalid("the name of a project is 1 to 32 of the characters a-z, 0-9 and -", code="value")
+    if profile.regions and Option.PIXELS not in profile.options:
+        raise invalid(f"rules for pixels blank nothing without the option {Option.PIXELS.value}")
     if name == ON_REQUEST and not _is_as_asked_for(profile):
         raise invalid(
             f"the project '{ON_REQUEST}', for objects that are asked for with anonymize=yes, has the option"

@@ -158,8 +158,9 @@ def migrate(data_dir: DataDir = None) -> None:
 
 
 def main() -> None:
-    """The entry point of the console script."""
-    app()
+    """The entry point of the console script: what a command refuses by itself is a line, too."""
+    with reasons():
+        app()
 
 
 if __name__ == "__main__":

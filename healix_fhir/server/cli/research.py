@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from dicomweb.deidentify.options import BurnedIn, PixelRule, Profile, SafePrivate, chosen
+from dicomweb.deidentify.options import BurnedIn, Option, PixelRule, Profile, SafePrivate, chosen
 from healix_fhir.kernel.audit import OPERATOR
 from healix_fhir.kernel.clock import instant
 from healix_fhir.kernel.database import transaction
@@ -63,6 +63,9 @@ def create_command(
     with database(data_dir) as (_, pool):
         profile = Profile(chosen(option or ()), burned_in, read.pixels, read.private)
         transaction(pool, lambda: create(name, profile, OPERATOR))
+        if profile.safe_private and Option.SAFE_PRIVATE not in profile.options:
+            said = f"The [[private]] rules keep nothing: the project has not --option {Option.SAFE_PRIVATE.value}."
+            typer.echo(said, err=True)
         answer({"project": name, "profile": [code for code, _ in profile.codes], "burned_in": burned_in.value})
 
 

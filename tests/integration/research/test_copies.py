@@ -12,9 +12,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from dicomweb.archive.local import LocalArchive
-from dicomweb.deidentify.options import Option
+from dicomweb.deidentify.options import BurnedIn, Option, PixelRule, Profile, Region
 from dicomweb.research.copies import remove
-from dicomweb.research.projects import Project, delete, listed
+from dicomweb.research.projects import Project, create, delete, listed
 from dicomweb.study import expire
 from dicomweb.study.overview import look_up, overview
 from dicomweb.study.parameters import parse
@@ -137,6 +137,15 @@ def test_a_project_that_retains_uids_has_no_copies(store: Store) -> None:
     store.add(image())
     with pytest.raises(HealixError, match="export"):
         _copied(store, project(store.pool, "linked", Option.UIDS), uid(1))
+
+
+def test_rules_that_would_blank_nothing_are_refused(store: Store) -> None:
+    """Rules for pixels without their option are refused before an image goes out with what they were to blank."""
+    rules = (PixelRule((Region(0, 0, -1, 40),)),)
+    unclean = Profile(burned_in=BurnedIn.KEEP, regions=rules)
+    with pytest.raises(HealixError, match="clean-pixel-data"):
+        store.run(create("unclean", unclean, OPERATOR))
+    store.run(create("clean", Profile(frozenset({Option.PIXELS}), regions=rules), OPERATOR))
 
 
 def test_nobody_stores_into_a_copy(store: Store, trial: Project) -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from pydicom import dcmread
 
+from dicomweb.non_patient.models import WORDS
 from healix_fhir.kernel.consume import drain
 from healix_fhir.kernel.database import run
 from healix_fhir.server.composition import consumers
@@ -20,6 +21,7 @@ from smart_auth.oauth.clients import NewClient, create_client
 from smart_auth.store import CHANNEL, create_token
 from tests.support.dicom import data_set, part10, uid, with_pixels
 from tests.support.live_server import LiveServer
+from tests.support.non_patient import hanging
 from tests.support.research import OPERATOR, seeded
 from tests.support.stow import HEADERS, body
 
@@ -155,6 +157,27 @@ def test_nothing_is_changed(trial: Trial, method: str, path: str) -> None:
         address = "/dicomweb" + path.format(*trial.uids)
         answer = client.request(method, address, headers=headers, content=content if method == "POST" else None)
     assert answer.status_code == 403
+
+
+@pytest.mark.spec("PS3.18 12")
+@pytest.mark.parametrize("category", WORDS)
+def test_objects_of_no_patient_are_not_open(trial: Trial, category: str) -> None:
+    """They are of no project: a research token with a system scope neither finds, reads, stores nor deletes them, and
+    cannot tell whether there are any.
+    """
+    with trial.server.client("system/*.cruds") as everything:
+        content = body([part10(hanging(61))])
+        assert everything.post("/dicomweb/hanging-protocols", content=content, headers=HEADERS).is_success
+        there = everything.get("/dicomweb/hanging-protocols").json()[0]["00080018"]["Value"][0]
+    with trial.client() as client:
+        answers = [
+            client.request(method, f"/dicomweb/{category}{path}", headers=HEADERS if method == "POST" else ANY)
+            for method, path in (
+                ("GET", ""), ("GET", f"/{there}"), ("GET", "/1.2.3"), ("POST", ""), ("DELETE", f"/{there}"),
+            )
+        ]  # fmt: skip
+    assert {answer.status_code for answer in answers} == {403}
+    assert "research token" in answers[0].text
 
 
 def test_the_trail_names_the_project(trial: Trial) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from dicomweb.deidentify.options import PixelRule, Region, SafePrivate
 from healix_fhir.kernel.errors import HealixError
+from healix_fhir.server.cli.main import main
 from healix_fhir.server.cli.research import Rules, rules_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "de-identify.md"
@@ -37,3 +38,15 @@ def test_what_is_no_file_of_rules_is_refused(tmp_path: Path, text: str) -> None:
         rules_of(file)
     with pytest.raises(HealixError, match="cannot be read"):
         rules_of(tmp_path / "missing.toml")
+
+
+def test_a_command_that_refuses_its_arguments_says_so_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where no database was opened yet."""
+    file = tmp_path / "missing.toml"
+    monkeypatch.setattr("sys.argv", ["healix", "research", "create", "trial", "--rules", str(file)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out, told.err) == (1, "", f"healix: {file} cannot be read\n")
