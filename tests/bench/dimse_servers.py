@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.serve import free_ports
 from tests.support.tools import require_tool
 
 ENVIRONMENT = os.environ | {"TCP_NODELAY": "1"}
@@ -30,9 +30,8 @@ class Target:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that nobody gets meanwhile who asks for any."""
+    return free_ports(1)[0]
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from pynetdicom.events import EventHandlerType
 from dicomweb.dimse.requestor import Remote
 from tests.bench.dimse_servers import free_port
 from tests.support.dimse import IMPLICIT, VERIFICATION
+from tests.support.serve import wait_until
 from tests.support.tools import require_tool
 
 STUDY_ROOT_FIND, STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.2"
@@ -37,13 +38,14 @@ def storescp(folder: Path, *options: str) -> Iterator[Remote]:
     port = free_port()
     program = [require_tool("storescp"), "-od", str(folder), "-aet", "ARCHIVE", *options, str(port)]
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def listens() -> bool:
+        assert process.poll() is None, "storescp has ended"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
     try:
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.02)
+        wait_until(listens, "storescp")
         yield local(port, "ARCHIVE")
     finally:
         process.terminate()
