@@ -15,6 +15,7 @@ from contextlib import suppress
 from dicomweb.dimse import command as dimse
 from dicomweb.dimse.associate import Context
 from dicomweb.dimse.command import Command, CommandField, Element, Fragments
+from dicomweb.dimse.contexts import COMMITMENT
 from dicomweb.dimse.data_transfer import AbortedError, DataTransfer, ReleasedError
 from dicomweb.dimse.exchange import Turn
 from dicomweb.dimse.limits import Limits
@@ -113,7 +114,7 @@ class Association:
         if field & dimse.RESPONSE:
             raise _unexpected("a response to nothing")
         is_report = field == CommandField.N_EVENT_REPORT_RQ
-        if not (context.roles.scp if is_report else context.roles.scu):
+        if not (_may_report(context) if is_report else context.roles.scu):
             message = f"the requestor is not {'SCP' if is_report else 'SCU'} of the SOP class"
             return Answer(dimse.response(command, Status.SOP_CLASS_NOT_SUPPORTED, message))
         for known, service in self._services.items():
@@ -141,6 +142,17 @@ class Association:
     def _abort(self, source: AbortSource, reason: AbortReason = AbortReason.NOT_SPECIFIED) -> None:
         with suppress(ClosedError):
             self._transfer.wire.write(abort(source, reason))
+
+
+def _may_report(context: Context) -> bool:
+    """Whether the requestor may send N-EVENT-REPORT: as SCP, and of storage commitment without having said so.
+
+    The standard has it negotiate the role; devices leave that out. Who may call for this class may report then, since a
+    report counts only where that peer was asked.
+
+    Spec: PS3.4 J.2.1 and J.3.3 (2024d), PS3.7 D.3.3.4 (2024d)
+    """
+    return context.roles.scp or context.abstract_syntax == COMMITMENT
 
 
 def _unexpected(message: str) -> ProtocolError:

@@ -22,7 +22,7 @@ from dicomweb.dimse.commit import REQUEST, WELL_KNOWN
 from dicomweb.dimse.commitment_outcome import OutcomeService
 from dicomweb.dimse.contexts import COMMITMENT
 from dicomweb.dimse.identifier import Gathering
-from dicomweb.dimse.requestor import Failure, PeerError, Requestor
+from dicomweb.dimse.requestor import Failure, Message, PeerError, Requestor, Response
 from dicomweb.errand.queue import Errand, Kind
 from dicomweb.errand.work import SENDER, WORDS, AwayError, Done, Performer, RefusedError
 from healix_fhir.kernel.audit import AuditRow, Origin, record
@@ -30,6 +30,8 @@ from healix_fhir.kernel.database import Row, one, run
 
 MOMENT = 2.0
 """Seconds for which a report on the association of the request is waited for."""
+REPORTS = 16
+"""Reports that are heard before the response: they may be about other requests."""
 PAUSE = 600.0
 """Seconds after which an errand looks whether it waits in vain; a report wakes it."""
 
@@ -42,8 +44,7 @@ def seeker(pool: ConnectionPool[Connection[Row]], stop: Event) -> Performer:
         if sought is None:
             return Done()
         if sought.failed is None and (sought.asked is None or sought.asked < errand.asked):  # or asked for anew
-            _ask(connection, errand, sought, pool, stop)
-            sought = run(connection, find(errand.receiver, errand.rule)) or sought
+            sought = _asked(connection, errand, sought, pool, stop)
         if sought.failed:
             raise RefusedError(sought.said, final=True)
         if sought.failed is not None:
@@ -71,27 +72,55 @@ def data_set(sought: Sought) -> bytes:
     return uid(0x00081195, sought.transaction_uid) + sequence(0x00081199, items)
 
 
+def _asked(
+    connection: Connection[Row], errand: Errand, sought: Sought, pool: ConnectionPool[Connection[Row]], stop: Event
+) -> Sought:
+    """Ask, and hear what the peer says of it at once: how the request stands then.
+
+    A peer that has reported took the request, however the association ended, and whether or not it said so.
+    """
+    try:
+        _ask(connection, errand, sought, pool, stop)
+    except (AwayError, RefusedError):
+        now = run(connection, find(errand.receiver, errand.rule))
+        if now is None or now.failed is None:
+            raise
+        if now.asked == sought.asked:
+            _take(connection, errand, sought)
+        return now
+    return run(connection, find(errand.receiver, errand.rule)) or sought
+
+
 def _ask(
     connection: Connection[Row], errand: Errand, sought: Sought, pool: ConnectionPool[Connection[Row]], stop: Event
 ) -> None:
-    """Ask, and hear what the peer says of it at once; how the association ends does not matter once it is asked."""
-    row = AuditRow(
-        Origin(client=SENDER), "E", WORDS[Kind.COMMIT], 0, None, sought.transaction_uid,
-        f"{len(sought.references)} instances to {errand.receiver}",
-    )  # fmt: skip
+    """How the association ends does not matter once the peer has taken the request."""
+    service = _service(connection, errand, pool)
     is_taken = False
     try:
         with calling(connection, errand.receiver, COMMITMENT, stop) as association:
-            response = association.ask(association.needed(COMMITMENT), command(), [data_set(sought)])
+            message_id = association.request(association.needed(COMMITMENT), command(), [data_set(sought)])
+            response = _response(association, message_id, service)
             if response.status == SUCCESS:
-                with connection.transaction():
-                    run(connection, taken(sought.transaction_uid, row))
+                _take(connection, errand, sought)
                 is_taken = True
-                _hear(association, _service(connection, errand, pool))
+                now = run(connection, find(errand.receiver, errand.rule))
+                if now is not None and now.failed is None:
+                    _hear(association, service)
     except (AwayError, RefusedError):
         if not is_taken:
             raise
     succeeded(response, errand.receiver)
+
+
+def _take(connection: Connection[Row], errand: Errand, sought: Sought) -> None:
+    """Write down that the peer took the request."""
+    row = AuditRow(
+        Origin(client=SENDER), "E", WORDS[Kind.COMMIT], 0, None, sought.transaction_uid,
+        f"{len(sought.references)} instances to {errand.receiver}",
+    )  # fmt: skip
+    with connection.transaction():
+        run(connection, taken(sought.transaction_uid, row))
 
 
 def _service(connection: Connection[Row], errand: Errand, pool: ConnectionPool[Connection[Row]]) -> OutcomeService:
@@ -99,6 +128,17 @@ def _service(connection: Connection[Row], errand: Errand, pool: ConnectionPool[C
         run(connection, one(record([row])))
 
     return OutcomeService(errand.receiver, Origin(client=errand.receiver), pool, audit)
+
+
+def _response(association: Requestor, message_id: int, service: OutcomeService) -> Response:
+    """The response to the request. A peer that looks at once may report before it answers."""
+    message = association.receive()
+    for _ in range(REPORTS):
+        if message.command[Element.CommandField] != CommandField.N_EVENT_REPORT_RQ:
+            break
+        _answer(association, message, service)
+        message = association.receive()
+    return association.answered(message, message_id)
 
 
 def _hear(association: Requestor, service: OutcomeService) -> None:
@@ -109,6 +149,11 @@ def _hear(association: Requestor, service: OutcomeService) -> None:
         if error.failure is Failure.TIMED_OUT:
             return
         raise
+    _answer(association, message, service)
+
+
+def _answer(association: Requestor, message: Message, service: OutcomeService) -> None:
+    """Take what the peer says and answer, if it is a report."""
     information = Gathering()
     for piece in association.pieces():
         information.write(piece)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from threading import Event as Flag
 from threading import Thread
 from typing import Any
 
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import CTImageStorage, ImplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ImplicitVRLittleEndian
 from pynetdicom import AE, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_messages import N_ACTION_RSP
+from pynetdicom.dimse_primitives import N_EVENT_REPORT
 from pynetdicom.events import Event, EventHandlerType
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
@@ -24,6 +26,9 @@ from tests.support.serve import wait_until
 
 TRANSACTION = uid(77)
 CT = str(CTImageStorage)
+Roles = tuple[bool, bool]
+"""Of the SCU and of the SCP."""
+AS_SCP: Roles = (False, True)
 WELL_KNOWN = "1.2.840.10008.1.20.1.1"
 
 
@@ -125,8 +130,14 @@ def outcome(asked: Dataset, failed: Mapping[str, int] | None = None, unnamed: Co
 
 
 @contextmanager
-def archive(at_once: Callable[[Dataset], Dataset] | None = None, status: int = 0) -> Iterator[Archive]:
-    """It stores, answers requests with a status, and with `at_once` reports on the association of the request."""
+def archive(
+    at_once: Callable[[Dataset], Dataset] | None = None,
+    status: int = 0,
+    first: Callable[[Association, Dataset], None] | None = None,
+) -> Iterator[Archive]:
+    """It stores, answers requests with a status, and with `at_once` reports on the association of the request; `first`
+    is what it does before it answers one.
+    """
     ae = AE("ARCHIVE")
     ae.add_supported_context(CTImageStorage)
     ae.add_supported_context(StorageCommitmentPushModel, ImplicitVRLittleEndian)
@@ -136,6 +147,8 @@ def archive(at_once: Callable[[Dataset], Dataset] | None = None, status: int = 0
     def take(event: Event) -> tuple[int, None]:
         ds = event.action_information
         running.asked.append(ds)
+        if first is not None:
+            first(event.assoc, ds)
         if at_once is not None:
             ds = at_once(ds)
             reporting.append(Thread(target=report, args=(event.assoc, ds)))
@@ -162,6 +175,20 @@ def archive(at_once: Callable[[Dataset], Dataset] | None = None, status: int = 0
         server.shutdown()
 
 
+def sent_first(association: Association, ds: Dataset) -> int:
+    """The status that a report gets which is sent before the request that came on the association is answered."""
+    report = N_EVENT_REPORT()
+    report.MessageID, report.EventTypeID = 1, 1
+    report.AffectedSOPClassUID, report.AffectedSOPInstanceUID = StorageCommitmentPushModel, UID(WELL_KNOWN)
+    report.EventInformation = BytesIO(encoded(ds))
+    (context,) = (one for one in association.accepted_contexts if one.abstract_syntax == StorageCommitmentPushModel)
+    assert context.context_id is not None
+    association.dimse.send_msg(report, context.context_id)
+    _, answer = association.dimse.get_msg(block=True)
+    assert isinstance(answer, N_EVENT_REPORT)
+    return int(answer.Status or 0)
+
+
 def sent(association: Association, ds: Dataset, event: int = 0, instance: str = WELL_KNOWN) -> int:
     """The status that a report gets on an association."""
     kind = event or (2 if ds.get("FailedSOPSequence") else 1)
@@ -169,12 +196,24 @@ def sent(association: Association, ds: Dataset, event: int = 0, instance: str = 
     return int(answer.Status)
 
 
-def reporting(port: int, ds: Dataset, *, aet: str = "ARCHIVE", event: int = 0, instance: str = WELL_KNOWN) -> int:
-    """The status that a report gets on an association that a peer opens as SCP; -1 when it gets no context."""
+def reporting(
+    port: int,
+    ds: Dataset,
+    *,
+    aet: str = "ARCHIVE",
+    event: int = 0,
+    instance: str = WELL_KNOWN,
+    roles: Roles | None = AS_SCP,
+) -> int:
+    """The status that a report gets on an association that a peer opens as SCP, or without a word of its role; -1 when
+    it gets no context.
+    """
     ae = AE(aet)
     ae.add_requested_context(StorageCommitmentPushModel)
-    roles = [build_role(StorageCommitmentPushModel, scp_role=True)]
-    association = ae.associate("127.0.0.1", port, ae_title="HEALIX", ext_neg=list(roles))
+    said = [] if roles is None else [build_role(StorageCommitmentPushModel, *roles)]
+    association = ae.associate("127.0.0.1", port, ae_title="HEALIX", ext_neg=list(said))
+    for context in association.accepted_contexts:
+        context._as_scp = True  # what it would not send without the role is what is tried
     if not association.is_established:
         return -1
     try:

@@ -94,10 +94,11 @@ def commitment() -> str:
         "SCU of it after a push with `--commit`: what the peer has taken is named in one N-ACTION for each part of the"
         f" push, at most {BATCH} instances, under a Transaction UID of its own (2.25 and a random UUID), in Implicit VR"
         f" Little Endian. The report is awaited for {MOMENT:g} s on the association of the request, and for"
-        f" {sought.PATIENCE} on one that the peer opens to this server, where it has to propose itself as SCP by role"
-        " selection; it needs to be a known peer with any right at all. A later report counts as long as the"
-        f" transaction is known, {sought.KEPT}. An instance of the request that the report does not name is not"
-        " committed. The first report of a transaction counts; one that is repeated is answered with success. One that"
-        " is not taken is answered with one of these statuses:",
+        f" {sought.PATIENCE} on one that the peer opens to this server, as SCP by role selection, for which it needs"
+        " to be a known peer with any right at all, or without role selection, for which it needs the right `commit`."
+        " One that comes before the response to the N-ACTION counts, whatever that response is. A later report counts"
+        f" as long as the transaction is known, {sought.KEPT}. An instance of the request that the report does not name"
+        " is not committed. The first report of a transaction counts; one that is repeated is answered with success."
+        " One that is not taken is answered with one of these statuses:",
         table(("status", "meaning"), ((f"{one:04X}H", WHY[one]) for one in ReportStatus)),
     )

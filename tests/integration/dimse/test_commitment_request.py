@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
@@ -11,6 +11,7 @@ import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 from pydicom import Dataset
+from pynetdicom.association import Association
 
 from dicomweb.commitment import sought
 from dicomweb.dimse import commitment_request, peers, pushing
@@ -22,7 +23,7 @@ from dicomweb.errand.queue import Kind, begin, retry
 from dicomweb.errand.work import worker
 from healix_fhir.kernel.database import Row
 from healix_fhir.kernel.settings import Settings
-from tests.support.commitment import CT, Archive, archive, asking, information, outcome, reporting
+from tests.support.commitment import CT, Archive, archive, asking, information, outcome, reporting, sent_first
 from tests.support.dicom import ct, uid
 from tests.support.dimse_service import serving_dimse
 from tests.support.study import Store, open_store
@@ -136,6 +137,93 @@ def test_a_report_on_the_same_association(
         sender.push(theirs)
     assert theirs.answers == [0]
     assert sender.told()[0] == ("given up" if failed else "done")
+
+
+@pytest.mark.spec("PS3.4 J.3.3")
+@pytest.mark.parametrize("ends", ["answers", "refuses", "aborts"])
+def test_a_report_before_the_request_is_answered(sender: Sender, ends: str) -> None:
+    """A peer that looks at once reports first on the association of the request: it counts, and nothing is asked twice,
+    whatever becomes of the answer.
+    """
+    answers = []
+
+    def first(association: Association, asked: Dataset) -> None:
+        answers.append(sent_first(association, other(asked)))
+        answers.append(sent_first(association, outcome(asked)))
+        if ends == "aborts":
+            association.abort()
+
+    with archive(first=first, status=0x0213 if ends == "refuses" else 0) as theirs:
+        sender.push(theirs)
+        sender.store.sql("UPDATE errand SET due = now() WHERE ended IS NULL")
+        sender.work()
+    assert answers == [0x0115, 0]
+    assert len(theirs.asked) == 1
+    assert sender.told() == ("done", "2 committed")
+    assert sorted(row[:2] for row in sender.trail()) == [
+        ("commitment-outcome", 0),
+        ("commitment-outcome", 4),
+        ("commitment-request", 0),
+    ]
+
+
+@pytest.mark.spec("PS3.4 J.3.3")
+@pytest.mark.parametrize("ends", ["answers", "aborts"])
+def test_a_report_elsewhere_before_the_request_is_answered(sender: Sender, ends: str) -> None:
+    """The same on an association that the peer opens meanwhile."""
+    answers = []
+    with sender.serving() as port:
+
+        def first(association: Association, asked: Dataset) -> None:
+            answers.append(reporting(port, outcome(asked)))
+            if ends == "aborts":
+                association.abort()
+
+        with archive(first=first) as theirs:
+            sender.push(theirs)
+            sender.store.sql("UPDATE errand SET due = now() WHERE ended IS NULL")
+            sender.work()
+    assert (answers, len(theirs.asked)) == ([0], 1)
+    assert sender.told() == ("done", "2 committed")
+
+
+def test_reports_without_end_are_no_answer(sender: Sender) -> None:
+    """A peer that does nothing but report is left; it is asked again later."""
+
+    def first(association: Association, asked: Dataset) -> None:
+        connection = association.dul.socket.socket if association.dul.socket else None
+        assert connection is not None
+        with connection, suppress(AssertionError):  # pynetdicom closes none that the other side has closed
+            for _ in range(commitment_request.REPORTS + 1):
+                sent_first(association, other(asked))
+
+    with archive(first=first) as theirs:
+        sender.push(theirs)
+    state, reason = sender.told()
+    assert state == "waiting"
+    assert "something else than a response" in (reason or "")
+
+
+@pytest.mark.spec("PS3.4 J.2.1", "PS3.4 J.3.3", "PS3.7 D.3.3.4")
+def test_a_report_without_role_selection(sender: Sender) -> None:
+    """Devices leave it out when they call to report: it counts of who may ask for commitment, too, for what that peer
+    was asked for; nothing but reports is let through so.
+    """
+    with archive() as theirs, sender.serving() as port:
+        sender.push(theirs)
+        (asked,) = theirs.asked
+        for said in (None, (True, False)):
+            assert reporting(port, outcome(asked), roles=said) == -1
+        sender.store.run(peers.add("ARCHIVE", "127.0.0.1", theirs.port, [Right.COMMIT]))
+        sender.store.run(peers.add("CT1", "127.0.0.1", 104, [Right.COMMIT]))
+        assert reporting(port, outcome(asked), roles=None, aet="CT1") == 0x0115
+        assert reporting(port, other(asked), roles=None) == 0x0115
+        assert reporting(port, outcome(asked), roles=None, event=3) == 0x0113
+        sender.work()
+        assert sender.told()[0] == "waiting"
+        assert reporting(port, outcome(asked), roles=None) == 0
+        sender.work()
+    assert sender.told() == ("done", "2 committed")
 
 
 def other(asked: Dataset) -> Dataset:
