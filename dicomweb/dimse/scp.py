@@ -66,7 +66,7 @@ T = TypeVar("T")
 log = get_logger("dimse")
 
 POOL_SIZE = 4
-SWITCH_INTERVAL = 0.0005
+SWITCH_INTERVAL = 0.002
 """A thread that has received a PDU waits at most this long (seconds) for another one that computes."""
 
 

@@ -1,7 +1,9 @@
 """The least that could take C-STOREs in Python: a thread for each association that puts the bytes of each object into
-a file, forces file and directory to the disk, and answers. It looks at nothing and keeps no index.
+a file, forces file and directory to the disk, and answers. It looks at nothing and keeps no index, unless it is given
+a database: then each object has a row there before it is answered, as whoever keeps an index has. Rows of objects that
+come while others are committed are committed together.
 
-`python -m tests.bench.bare_scp PORT FOLDER` serves it.
+`python -m tests.bench.bare_scp PORT FOLDER [URL]` serves it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+
+import psycopg
 
 from dicomweb.dimse.associate import accept, decode
 from dicomweb.dimse.contexts import negotiate
@@ -28,11 +33,52 @@ CLASS, FIELD, MESSAGE, ANSWERED, DATA_SET, STATUS, INSTANCE = 0x2, 0x100, 0x110,
 C_STORE, NO_DATA_SET, SUCCESS = b"\x01\x00", b"\x01\x01", b"\0\0"
 
 
-class Connection:
-    """One association; its objects go to files in `folder`."""
+METADATA = os.urandom(600)
+"""What an index keeps of a small image beside its names: about as much as Healix does, compressed."""
 
-    def __init__(self, connection: socket.socket, folder: Path) -> None:
+
+class Rows:
+    """A row for each object, durable before its sender goes on; `None` as URL keeps none."""
+
+    def __init__(self, url: str | None) -> None:
+        self._waiting: SimpleQueue[tuple[str, Lock]] = SimpleQueue()
+        self._kept = url is not None
+        if url is not None:
+            self._database = psycopg.connect(url, autocommit=True)
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS bare (uid text PRIMARY KEY, place text, digest bytea, metadata bytea)"
+            )
+            Thread(target=self._run, daemon=True).start()
+
+    def keep(self, place: str) -> None:
+        """Return when the row of the object that lies at `place` is committed."""
+        if self._kept:
+            lock = Lock()
+            lock.acquire()
+            self._waiting.put((place, lock))
+            lock.acquire()
+
+    def _run(self) -> None:
+        while True:
+            group = [self._waiting.get()]
+            with suppress(Empty):
+                while True:
+                    group.append(self._waiting.get_nowait())
+            self._database.execute(
+                "INSERT INTO bare SELECT p, p, %s, %s FROM unnest(%s::text[]) p",
+                (METADATA[:16], METADATA, [place for place, _ in group]),
+                prepare=True,
+            )
+            for _, lock in group:
+                lock.release()
+
+
+class Connection:
+    """One association; its objects go to files in `folder`, and have `rows`."""
+
+    def __init__(self, connection: socket.socket, folder: Path, rows: Rows) -> None:
         self._socket = connection
+        self._rows = rows
         self._buffer = memoryview(bytearray(BUFFER))
         folder.mkdir()
         self._folder = str(folder)
@@ -93,12 +139,14 @@ class Connection:
             self._socket.sendall(HEADER.pack(PDUType.P_DATA_TF, len(head) + len(self._answer)) + head + self._answer)
 
     def _keep(self) -> None:
-        descriptor = os.open(f"{self._folder}/{next(self._names)}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        place = f"{self._folder}/{next(self._names)}"
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.writev(descriptor, self._pieces)
         self._pieces = []
         os.fsync(descriptor)
         os.fsync(self._directory)
         os.close(descriptor)
+        self._rows.keep(place)
 
 
 def _answer(command: bytes) -> tuple[bytes, bool]:
@@ -117,13 +165,14 @@ def _answer(command: bytes) -> tuple[bytes, bool]:
     return ELEMENT.pack(0, 0, 4) + struct.pack("<I", len(body)) + body, given[FIELD] == C_STORE
 
 
-def main(port: int, folder: Path) -> None:
+def main(port: int, folder: Path, url: str | None = None) -> None:
     """Serve for ever."""
+    rows = Rows(url)
     with socket.create_server(("127.0.0.1", port)) as listener:
         for number in itertools.count():
             connection, _ = listener.accept()
-            Thread(target=Connection(connection, folder / str(number)).serve, daemon=True).start()
+            Thread(target=Connection(connection, folder / str(number), rows).serve, daemon=True).start()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

@@ -62,13 +62,12 @@ def healix(data_dir: Path, *, url: str = "") -> Iterator[Target]:
 
 
 @contextmanager
-def bare(folder: Path) -> Iterator[Target]:
-    """The least that could store in Python: what is beyond it is ours to save."""
+def bare(folder: Path, *, url: str = "") -> Iterator[Target]:
+    """The least that could store in Python: what is beyond it is ours to save. With rows in the database of `url`."""
     port = free_port()
     folder.mkdir(parents=True)
-    with _running(
-        [sys.executable, "-m", "tests.bench.bare_scp", str(port), str(folder)], "BARE", port, {**ENVIRONMENT}
-    ) as target:
+    command = [sys.executable, "-m", "tests.bench.bare_scp", str(port), str(folder), *([url] if url else [])]
+    with _running(command, "INDEXED" if url else "BARE", port, {**ENVIRONMENT}) as target:
         yield target
 
 
