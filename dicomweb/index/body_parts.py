@@ -344,6 +344,14 @@ LONGEST = 64
 """Characters of a value that is looked up: 16 are allowed."""
 
 
-def body_part(value: str | None) -> BodyPart | None:
-    """What a value of Body Part Examined means; None for one that is no term of the standard."""
-    return BODY_PARTS.get(APART.sub("", value).upper()) if value and len(value) <= LONGEST else None
+OTHER_SIDE = {"L": "right", "R": "left"}
+"""The word in the meaning of what cannot be of that laterality."""
+
+
+def body_part(value: str | None, laterality: str | None = None) -> BodyPart | None:
+    """What a value of Body Part Examined means; None for one that is no term of the standard, or of the other side than
+    the Laterality (0020,0060) beside it: one of the two is wrong.
+    """
+    found = BODY_PARTS.get(APART.sub("", value).upper()) if value and len(value) <= LONGEST else None
+    other = OTHER_SIDE.get((laterality or "").strip(), "")
+    return None if found is None or other in found.meaning.lower().split() else found

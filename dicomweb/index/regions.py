@@ -23,10 +23,14 @@ CODES = ("00080100", "00080119", "00080120")
 """Code Value, Long Code Value and URN Code Value, of which an item has one."""
 SCHEME, MEANING = "00080102", "00080104"
 READ = frozenset({0x00082218, 0x52009229})
-"""What is read of an object for it, beside its Body Part Examined."""
-BODY_PART = 0x00180015
+"""What is read of an object for it, beside what the index holds anyhow."""
+GIVEN = (0x00082218, 0x52009229, 0x00180015, 0x00200060)
+"""With Body Part Examined and Laterality."""
+SHORT = 4096
+"""Bytes of attributes that are remembered with what is in columns of them."""
 
 Item = Mapping[str, Any]
+Given = tuple[bytes | None, ...]
 FIELD, LINE = "\\", "\n"
 """Between the parts of a region and between regions, where they are one text; no part holds them."""
 
@@ -56,27 +60,36 @@ def anatomic_item(members: Item) -> Item | None:
     return own or _first(_first(_first(members, SHARED_GROUPS), FRAME_ANATOMY), ANATOMIC_REGION) or None
 
 
-def region(members: Item, examined: str | None) -> Region:
-    """The region of a decoded object whose Body Part Examined is `examined`."""
+def region(members: Item, examined: str | None, laterality: str | None) -> Region:
+    """The region of a decoded object with this Body Part Examined and Laterality."""
     item = anatomic_item(members) or {}
     value = next(filter(None, (_text(item, tag) for tag in CODES)), "")
     if value:
         return Region(value, _text(item, SCHEME), _text(item, MEANING))
-    part = body_part(examined)
+    part = body_part(examined, laterality)
     return Region(part.code, "SCT", part.meaning) if part else Region()
 
 
 def columns(attributes: Mapping[int, bytes]) -> dict[str, str]:
     """The columns of a series, from the encoded attributes of an object."""
-    return _columns(attributes.get(0x00082218), attributes.get(0x52009229), attributes.get(BODY_PART))
+    given = tuple(attributes.get(tag) for tag in GIVEN)
+    return _remembered(given) if sum(map(len, filter(None, given))) <= SHORT else _columns(given)
 
 
 @lru_cache(maxsize=128)
-def _columns(anatomic: bytes | None, shared: bytes | None, examined: bytes | None) -> dict[str, str]:
-    given = {ANATOMIC_REGION: anatomic, SHARED_GROUPS: shared}
-    members = {key: msgspec.json.decode(encoded) for key, encoded in given.items() if encoded is not None}
-    parts: list[Any] = msgspec.json.decode(examined).get("Value", []) if examined is not None else []
-    return named(region(members, parts[0] if len(parts) == 1 and isinstance(parts[0], str) else None))
+def _remembered(given: Given) -> dict[str, str]:
+    return _columns(given)
+
+
+def _columns(given: Given) -> dict[str, str]:
+    anatomic, shared, examined, laterality = (msgspec.json.decode(one) if one is not None else {} for one in given)
+    return named(region({ANATOMIC_REGION: anatomic, SHARED_GROUPS: shared}, _only(examined), _only(laterality)))
+
+
+def _only(member: Item) -> str | None:
+    """The value of an attribute that has one."""
+    values: Sequence[Any] = member.get("Value") or ()
+    return values[0] if len(values) == 1 and isinstance(values[0], str) else None
 
 
 def named(found: Region) -> dict[str, str]:

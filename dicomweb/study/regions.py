@@ -27,7 +27,7 @@ BATCH = 200
 
 # Who stores locks a study before its series; the rows that this would wait for are left for later.
 _NEXT = """
-SELECT e.pk, s.study_uid, e.body_part,
+SELECT e.pk, s.study_uid, e.body_part, e.laterality,
        (SELECT i.metadata FROM instance i WHERE i.series_pk = e.pk ORDER BY i.pk LIMIT 1)
 FROM series e JOIN study s ON s.pk = e.study_pk WHERE e.region_code IS NULL LIMIT %s
 FOR NO KEY UPDATE OF e SKIP LOCKED"""
@@ -55,7 +55,7 @@ def read(pool: ConnectionPool[Connection[Row]]) -> Iterator[int]:
 def batch() -> Work[int]:
     """Read the regions of the next series, and how many there were."""
     rows = yield Statement(_NEXT, (BATCH,))
-    found = [(pk, study, _region(body_part, metadata)) for pk, study, body_part, metadata in rows]
+    found = [(pk, study, _region(*said)) for pk, study, *said in rows]
     if found:
         kept = [{"pk": pk} | named(one) for pk, _, one in found]
         yield Statement(_KEEP, (msgspec.json.encode(kept).decode(),))
@@ -68,6 +68,6 @@ def _announced(studies: Sequence[str]) -> Work[None]:
         yield publish(study_changed(studies))
 
 
-def _region(body_part: str | None, metadata: bytes | None) -> Region:
+def _region(body_part: str | None, laterality: str | None, metadata: bytes | None) -> Region:
     members = msgspec.json.decode(zstandard.ZstdDecompressor().decompress(metadata)) if metadata is not None else {}
-    return region(members, body_part)
+    return region(members, body_part, laterality)

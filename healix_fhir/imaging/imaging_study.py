@@ -33,9 +33,6 @@ LATERALITY = {
 }
 """Spec: ValueSet bodysite-laterality; PS3.3 C.7.3.1 (2024d)"""
 
-OTHER_SIDE = {"L": "right", "R": "left"}
-"""The word in the meaning of what cannot be of that laterality."""
-
 ACCESSION = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
 
 
@@ -162,8 +159,8 @@ def _examined(value: str | None, side: str) -> dict[str, Any] | None:
 
     Spec: FHIR R4 imagingstudy-definitions.html#ImagingStudy.series.bodySite: it is consistent with the laterality
     """
-    part = body_part(value)
-    if part is not None and OTHER_SIDE.get(side, "") not in part.meaning.lower().split():
+    part = body_part(value, side)
+    if part is not None:
         return {"system": _SNOMED, "code": part.code, "display": part.meaning}
     said = text(value)
     return {"display": said} if said else None

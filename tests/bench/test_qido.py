@@ -11,6 +11,7 @@ import pytest
 from psycopg import Connection
 
 from dicomweb.index.attributes import Level
+from dicomweb.index.regions import REGIONS
 from dicomweb.study.parameters import parse
 from dicomweb.study.query import count, query
 from healix_fhir.kernel.database import Row, open_pool, run
@@ -44,6 +45,10 @@ SEARCHES = {
     "ModalitiesInStudy=CT,MR": [*LIST, ("ModalitiesInStudy", "CT,MR")],
     "ModalitiesInStudy=PT": [*LIST, ("ModalitiesInStudy", "PT")],
     "ModalitiesInStudy=XX": [*LIST, ("ModalitiesInStudy", "XX")],
+    "region CHEST": [*LIST, (f"{REGIONS}.CodeValue", "816094009")],
+    "region ZYGOMA": [*LIST, (f"{REGIONS}.CodeValue", "13881006")],
+    "region of nobody": [*LIST, (f"{REGIONS}.CodeValue", "1")],
+    "regions returned": [*LIST[:3], ("includefield", REGIONS)],
     "Modality=MG below": [*LIST, ("Modality", "MG")],
     "UIDs": [("StudyInstanceUID", ",".join(uid(n) for n in range(0, 1000, 20)))],
     "stored fields": [*LIST[:3], ("includefield", "PatientComments")],

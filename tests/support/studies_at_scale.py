@@ -19,6 +19,7 @@ FAMILIES = ("Smith", "Müller", "García", "Nguyen", "Kowalski", "Rossi", "Yamad
 SYLLABLES = ("ba", "de", "ki", "lo", "mu", "ne", "ra", "so", "ti", "vu", "an", "er")
 DESCRIPTIONS = ("CT CHEST W CONTRAST", "MR BRAIN", "XR HAND", "US ABDOMEN", "CT HEAD WITHOUT CONTRAST", "MG SCREENING")
 MODALITIES = ("CT", "MR", "CR", "US", "CT", "MG")
+EXAMINED = ("CHEST", "ABDOMEN", "HEAD", "KNEE", "SOMEWHERE")
 METADATA = zstandard.ZstdCompressor().compress(
     b'{"00080016":{"vr":"UI","Value":["1.2.840.10008.5.1.4.1.1.2"]},"00104000":{"vr":"LT","Value":["quiet"]},'
     + b",".join(b'"0018%04X":{"vr":"DS","Value":[%d]}' % (n, n) for n in range(0x1000, 0x1040))
@@ -95,7 +96,11 @@ def _study(number: int, series: int, instances: int, patients: int, chance: Rand
 
 
 def _series(number: int, place: int, first: int, instances: int) -> dict[str, Any]:
-    attributes = {0x00080060: MODALITIES[number % len(MODALITIES)], 0x0008103E: f"series {place}"}
+    attributes = {
+        0x00080060: MODALITIES[number % len(MODALITIES)],
+        0x0008103E: f"series {place}",
+        0x00180015: "ZYGOMA" if number % 10_000 == 17 else EXAMINED[number % len(EXAMINED)],
+    }
     encoded = {tag: b'{"vr":"LO","Value":["%s"]}' % value.encode() for tag, value in attributes.items()}
     return columns(encoded, Level.SERIES) | {
         "study_pk": first + number,

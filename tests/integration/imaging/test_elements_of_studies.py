@@ -8,7 +8,8 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from healix_fhir.imaging import bridge
+from dicomweb.study import regions
+from healix_fhir.imaging import bridge, imaging_study
 from healix_fhir.imaging.orders import service_requests
 from healix_fhir.imaging.patients import made_id
 from healix_fhir.interaction.accept import change
@@ -144,6 +145,21 @@ def test_body_parts_are_coded(store: Store) -> None:
         assert clinic.ids(f"ImagingStudy?bodysite={wanted}") == [study(store)["id"]], wanted
     assert clinic.ids("ImagingStudy?bodysite:text=elsewhere") == [study(store)["id"]]
     assert clinic.ids("ImagingStudy?bodysite=http://snomed.info/sct|69536005") == []
+
+
+def test_body_parts_of_studies_that_are_there_are_coded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job that reads regions has their ImagingStudies written anew, once, and others not."""
+    monkeypatch.setattr(imaging_study, "body_part", lambda *_: None)
+    store.add(small(1, BodyPartExamined="KNEE"), small(2, BodyPartExamined="SOMEWHERE"))
+    settle(store)
+    monkeypatch.undo()
+    for _ in range(2):
+        store.sql("UPDATE series SET region_code = NULL, region_scheme = NULL, region_meaning = NULL")
+        assert sum(regions.read(store.pool)) == 2
+        settle(store)
+        found = resources(store, "ImagingStudy")
+        versions = {one["series"][0]["bodySite"].get("code"): one["meta"]["versionId"] for one in found}
+        assert versions == {"72696002": "2", None: "1"}
 
 
 @pytest.mark.spec("FHIR R4 imagingstudy-definitions.html#ImagingStudy.basedOn")

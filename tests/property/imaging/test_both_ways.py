@@ -13,6 +13,7 @@ from random import Random
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from pydicom import Dataset
 
 from dicomweb.index.attributes import Level
 from dicomweb.study.query import Query, query
@@ -38,6 +39,18 @@ CLASSES = {
 }
 IDS = ("P-one", "P-two", "P-three", "P-both", "P-none")
 ACCESSION = "http://terminology.hl7.org/CodeSystem/v2-0203|ACSN"
+PLACES = (
+    ("CHEST", None, None),
+    ("LLQ", "L", None),
+    ("LLQ", "R", None),
+    ("CHEST", None, "69536005"),
+    ("SOMEWHERE", None, None),
+    (None, None, "816094009"),
+    (None, None, None),
+)
+"""Body Part Examined, Laterality and the code of the anatomic region."""
+SITES = ("816094009", "68505006", "69536005", "64033007")
+SCT = "http://snomed.info/sct"
 LONGEST = 100
 Question = tuple[tuple[str, str], tuple[str, str] | None]
 """A search parameter of ImagingStudy, and the key that asks the same of QIDO-RS; None: all studies."""
@@ -55,7 +68,17 @@ def studies(random: Random) -> Iterator[bytes]:
             modality = random.choice(MODALITIES)
             for number in range(1, random.randrange(2, 4)):
                 ds = data_set(study, series, number, Modality=modality, SOPClassUID=CLASSES[modality], **shared)
-                yield part10(ds)
+                yield part10(located(ds, study + series))
+
+
+def located(ds: Dataset, number: int) -> Dataset:
+    """The object with one of the ways to say what it shows, or with none."""
+    part, side, code = PLACES[number % len(PLACES)]
+    ds.BodyPartExamined, ds.Laterality = part, side
+    if code:
+        ds.AnatomicRegionSequence = [Dataset()]
+        ds.AnatomicRegionSequence[0].CodeValue, ds.AnatomicRegionSequence[0].CodingSchemeDesignator = code, "SCT"
+    return ds
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +137,9 @@ question = st.one_of(
     st.integers(0, 8).map(lambda n: (("identifier:of-type", f"{ACCESSION}|A{n}"), ("AccessionNumber", f"A{n}"))),
     st.integers(0, 8).map(lambda n: (("identifier", f"A{n}"), ("AccessionNumber", f"A{n}"))),
     st.sampled_from(MODALITIES).map(lambda value: (("modality", value), ("ModalitiesInStudy", value))),
+    st.sampled_from(SITES).map(
+        lambda code: (("bodysite", f"{SCT}|{code}"), ("AnatomicRegionsInStudyCodeSequence.CodeValue", code))
+    ),
     days.map(lambda day: (("started", fhir_day(day)), ("StudyDate", f"202601{day:02}"))),
     days.map(lambda day: (("started", f"ge{fhir_day(day)}"), ("StudyDate", f"202601{day:02}-"))),
     days.map(lambda day: (("started", f"le{fhir_day(day)}"), ("StudyDate", f"-202601{day:02}"))),

@@ -69,10 +69,25 @@ def test_the_region_of_an_object() -> None:
     """Its own sequence; else that which its frames share; else what its body part means; without a code, none."""
     own, shared = sequence(item("1")), sequence(item("2", tag="00080119"))
     groups = sequence({"00209071": sequence({"00082218": shared})})
-    assert region({"00082218": own, "52009229": groups}, "CHEST") == Region("1", "SCT", "Chest")
-    assert region({"00082218": {"vr": "SQ"}, "52009229": groups}, "CHEST").code == "2"
-    assert region({"00082218": sequence(item(""))}, "Heart") == Region("80891009", "SCT", "Heart")
-    assert region({"00082218": {"vr": "SQ", "Value": ["x"]}, "52009229": {"vr": "UN"}}, "x") == Region()
+    assert region({"00082218": own, "52009229": groups}, "CHEST", None) == Region("1", "SCT", "Chest")
+    assert region({"00082218": {"vr": "SQ"}, "52009229": groups}, "CHEST", None).code == "2"
+    assert region({"00082218": sequence(item(""))}, "Heart", "L") == Region("80891009", "SCT", "Heart")
+    assert region({"00082218": {"vr": "SQ", "Value": ["x"]}, "52009229": {"vr": "UN"}}, "x", "") == Region()
+
+
+def test_a_term_of_the_other_side_is_none() -> None:
+    """What is left of who was looked at from the right, or the other way round, is not known."""
+    assert [bool(body_part("LLQ", side)) for side in (None, "", "L", "R", "B", " R ")] == [1, 1, 1, 0, 1, 0]
+    assert [bool(body_part("RUQ", side)) for side in ("L", "R")] == [False, True]
+    given = {0x00180015: b'{"vr":"CS","Value":["LLQ"]}', 0x00200060: b'{"vr":"CS","Value":["R"]}'}
+    assert columns(given)["region_code"] == ""
+    assert columns(given | {0x00200060: b'{"vr":"CS"}'})["region_code"] == "68505006"
+
+
+def test_long_sequences_are_read_and_not_remembered() -> None:
+    """What a sender makes long takes no memory for longer."""
+    long = sequence(item("5", "x" * 5000), item("6"))
+    assert columns({0x00082218: msgspec.json.encode(long)})["region_code"] == "5"
 
 
 def test_columns_hold_what_can_be_listed() -> None:
