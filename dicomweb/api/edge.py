@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from dicomweb.api.denial import denials
-from dicomweb.api.remembered import CAPACITY, SEARCHES, Asked, Kept, Search
+from dicomweb.api.remembered import CAPACITY, LISTS, SEARCHES, Asked, Kept, Listed, Search
 from dicomweb.api.unsupported import told
 from dicomweb.archive.blobs import Archive
 from dicomweb.status import HTTP
@@ -47,8 +47,8 @@ class Edge:
     """The services of one web process. `base` is the DICOMweb base URL without a slash at the end; `max_request` the
     largest STOW-RS request in bytes; `find_patient` knows whom a PatientID means; `reader` reads single instances;
     `deposits` store what was received; `pictures` were drawn before, by their
-    tags, `documents` are metadata that were sent before, `searches` those that were read before. Searches and
-    metadata are looked up on the `standby` where there is one.
+    tags, `documents` and `lists` are metadata and lists that were sent before, `searches` those that were read before.
+    Searches and metadata are looked up on the `standby` where there is one.
     """
 
     pool: AsyncConnectionPool[AsyncConnection[Row]]
@@ -62,6 +62,7 @@ class Edge:
     deposits: Deposits
     pictures: Memory[str, bytes] = field(default_factory=lambda: Memory(PICTURES))
     documents: Memory[Asked, Kept] = field(default_factory=lambda: Memory(CAPACITY))
+    lists: Memory[Listed, Kept] = field(default_factory=lambda: Memory(LISTS))
     searches: Memory[Search, tuple[str, Query]] = field(default_factory=lambda: Memory(SEARCHES))
     standby: Standby | None = None
 

@@ -5,19 +5,22 @@ Spec: PS3.18 10.6 (2024d); an empty result is 200 with `[]` since CP-2473, where
 
 from __future__ import annotations
 
+from secrets import token_hex
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dicomweb.api.accept import ATTRIBUTES, Offer, acceptable, check_charset, none_of, wanted
+from dicomweb.api.coding import WORTHWHILE, Document, coded, sent, taken_by
 from dicomweb.api.edge import Edge, Handler
-from dicomweb.api.related import PRIVATE, objects
-from dicomweb.api.remembered import Search
+from dicomweb.api.related import PRIVATE, joined
+from dicomweb.api.remembered import Kept, Listed, Search
 from dicomweb.api.table import CSV, table
 from dicomweb.api.unsupported import INCLUDEFIELD, further, is_ignored, supported
 from dicomweb.index.naming import is_name
 from dicomweb.study.parameters import STEERING, parse
-from dicomweb.study.query import COUNTED, Level, Query, count, query, reads_metadata
+from dicomweb.study.query import COUNTED, Level, Matches, Query, count, query, reads_metadata
 from smart_auth.access import AccessContext
 
 FORMS = (*ATTRIBUTES, Offer(CSV))
@@ -32,14 +35,28 @@ def search(level: Level) -> Handler:
         headers = request.headers
         form = Search(level, *_named(request), headers.get("accept", ""), headers.get("accept-charset", ""))
         kind, asked = edge.searches.get(form) or _remembered(edge, form, request)
-        found = await edge.looked_up(lambda: query(access, asked, base=edge.base), aside=reads_metadata(asked))
-        if kind == CSV:
-            answer = Response(table(found.objects), 200, PRIVATE, f"{CSV}; charset=utf-8; header=present")
-        else:
-            answer = await objects(request, found.objects, kind, PRIVATE)
-        return _warned(answer, edge, asked, found.remaining)
+        listed = Listed(form, taken_by(request), access.origin.client, access.origin.account)
+        kept = edge.lists.get(listed)
+        known = None if kept is None else kept.state
+        found = await edge.looked_up(
+            lambda: query(access, asked, base=edge.base, known=known), aside=reads_metadata(asked)
+        )
+        document = kept.document if kept is not None and found.known else await _made(edge, listed, kind, found)
+        return _warned(sent(request, document, PRIVATE), edge, asked, found.remaining)
 
     return handler
+
+
+async def _made(edge: Edge, listed: Listed, kind: str, found: Matches) -> Document:
+    """The list as it is sent; where it is worth it, it is remembered until its rows are others."""
+    if kind == CSV:
+        body, content_type = table(found.objects), f"{CSV}; charset=utf-8; header=present"
+    else:
+        body, content_type = await joined(found.objects, kind, token_hex(16))
+    document = await coded(body, content_type, listed.coding)
+    if found.state is not None and len(body) >= WORTHWHILE:
+        edge.lists.put(listed, Kept(found.state, document), listed.weight(document))
+    return document
 
 
 def counting(level: Level) -> Handler:

@@ -1,4 +1,4 @@
-"""What a process remembers of requests: metadata as it has sent them, and searches as it has read them.
+"""What a process remembers of requests: metadata and lists as it has sent them, and searches as it has read them.
 
 A series has hundreds of objects, and every viewer asks for all of them; lists are asked for in the same words all day.
 Nothing is sent because it is remembered: the database says each time whether it may be, and still is what it was.
@@ -13,6 +13,8 @@ from dicomweb.index.attributes import Level
 
 CAPACITY = 32 << 20
 """Bytes of metadata that a process remembers."""
+LISTS = 16 << 20
+"""Bytes of lists."""
 OVERHEAD = 1024
 SEARCHES = 4 << 20
 """Bytes of searches."""
@@ -53,3 +55,16 @@ class Search(NamedTuple):
     def weight(self) -> int:
         """About how many bytes it takes to remember how it was read."""
         return READ + PARSED * (len(self.params) + sum(map(len, self.uids)) + len(self.accept) + len(self.charset))
+
+
+class Listed(NamedTuple):
+    """A list as it is asked for: the words, the coding, and by whom, as others are shown other ones."""
+
+    form: Search
+    coding: str | None
+    client: str | None
+    account: str | None
+
+    def weight(self, document: Document) -> int:
+        """About how many bytes it takes to remember what was sent in this form."""
+        return self.form.weight + len(document.body)

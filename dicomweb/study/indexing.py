@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool
 from dicomweb.index.attributes import Attribute, Level
 from dicomweb.index.further import Catalogue, values
 from dicomweb.index.further_tables import VALUES
-from dicomweb.study.query import METADATA
+from dicomweb.study.listed import METADATA
 from healix_fhir.kernel.database import Row, Statement, Work, transaction
 from healix_fhir.kernel.jobs import enqueue
 

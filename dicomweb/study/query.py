@@ -21,6 +21,7 @@ from dicomweb.index.regions import LISTED, REGIONS, UNREAD
 from dicomweb.index.render import NONE, remembering, renderer
 from dicomweb.index.stored import members, pick
 from dicomweb.study.audited import audited
+from dicomweb.study.listed import FROM, IF_OTHER, METADATA, ORDER, PATIENTS, VERSIONS
 from dicomweb.study.retrieve import absolute
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.conditions import all_of
@@ -36,7 +37,9 @@ LIMIT = 1000
 SHAPES = 8
 """Kinds of lists of which rows are remembered."""
 _END = -4
-"""Where the columns end that are attributes: the metadata, the patient, the place and the count follow."""
+"""Where the columns end that are attributes: the metadata, the patient, the place and the count follow, or the number,
+how many matches there are, their state and the place.
+"""
 COUNTED = 100
 """How many further matches are counted, for the number of those that can still be requested.
 
@@ -46,8 +49,8 @@ A page that nobody turned over is not to cost more the more is stored: to count 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What is read of each match: the UIDs of its levels, then the attributes with the `keys`; as `inner` and `outer`
-    columns of the statement.
+    """What is read of each match: the UIDs of its levels, then the attributes with the `keys`; as `inner` columns of
+    a statement, and as the `outer` ones of one around it.
     """
 
     keys: tuple[str, ...]
@@ -112,11 +115,14 @@ class Query:
 class Matches:
     """The result: one DICOM JSON object (encoded) for each match, and how many `remaining` ones come after them.
 
-    More than `COUNTED` are one more than that.
+    More than `COUNTED` are one more than that. `state` stands for the rows that the objects are made of, if there is
+    one; where it is that which the caller knows, they are `known` and left out.
     """
 
     objects: list[bytes]
     remaining: int = 0
+    state: bytes | None = None
+    known: bool = False
 
     @property
     def more(self) -> bool:
@@ -124,11 +130,6 @@ class Matches:
         return self.remaining > 0
 
 
-FROM = {
-    Level.STUDY: "study s",
-    Level.SERIES: "series e JOIN study s ON s.pk = e.study_pk",
-    Level.INSTANCE: "instance i JOIN series e ON e.pk = i.series_pk JOIN study s ON s.pk = e.study_pk",
-}
 WITHIN = {
     Level.STUDY: {
         Level.SERIES: "series e WHERE e.study_pk = s.pk",
@@ -138,52 +139,25 @@ WITHIN = {
 }
 """The entities below one of a level, for keys of a lower level: some of them must match all."""
 
-_STUDIES = (("s.study_date", True), ("s.pk", True))
-_SERIES = (*_STUDIES, ("e.series_number", False), ("e.pk", False))
-ORDERED: Mapping[Level, Sequence[tuple[str, bool]]] = {
-    Level.STUDY: _STUDIES,
-    Level.SERIES: _SERIES,
-    Level.INSTANCE: (*_SERIES, ("i.instance_number", False), ("i.pk", False)),
-}
-"""Total orders, so that pages neither repeat nor miss: columns, and which descend. Spec: PS3.18 8.3.4.4.1 (2024d)"""
-ORDER = {
-    level: ", ".join(f"{column} DESC NULLS LAST" if descends else column for column, descends in ordered)
-    for level, ordered in ORDERED.items()
-}
-
-_FIRST_OF_SERIES = "SELECT i.metadata FROM instance i WHERE i.series_pk = {series} ORDER BY i.pk LIMIT 1"
-METADATA = {
-    Level.STUDY: "("
-    + _FIRST_OF_SERIES.format(series="(SELECT e.pk FROM series e WHERE e.study_pk = p.pk ORDER BY e.pk LIMIT 1)")
-    + ")",
-    Level.SERIES: f"({_FIRST_OF_SERIES.format(series='p.pk')})",
-    Level.INSTANCE: "(SELECT i.metadata FROM instance i WHERE i.pk = p.pk)",
-}
-"""The metadata of the first object of each match, which index rows of studies and series are made from too."""
-
-PATIENTS = (
-    "SELECT p.patient, NULL AS entity, %s AS query FROM (SELECT 1) one"
-    " LEFT JOIN (SELECT DISTINCT patient FROM found WHERE place <= %s AND patient IS NOT NULL) p ON true"
-)
-"""What the audit trail says of a search: each patient shown, or one row of nobody."""
-
 UIDS = ("s.study_uid", "e.series_uid", "i.instance_uid")
 SEGMENTS = ("studies", "series", "instances")
 
 
-def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matches]:
+def query(access: AccessContext, query: Query, *, base: str = "", known: bytes | None = None) -> Work[Matches]:
     """Run a search as far as `access` may see; one statement, with the audit rows of each patient shown.
 
     `base` is the DICOMweb base URL without a slash at the end, for Retrieve URL (0008,1190); without it none is
-    returned (C-FIND). Raises Forbidden when `access` may not search at all, Invalid for a malformed key.
+    returned. The objects are left out where their state is the `known` one. Raises Forbidden when `access` may not
+    search at all, Invalid for a malformed key.
     """
     where = condition(access, query)
     yield from indexed(query)
+    if has_state(query):
+        return (yield from _if_other(access, query, where, base, known))
     found = Fragment(
         f"SELECT {query.columns.outer},"
         f" {METADATA[query.level] if reads_metadata(query) else 'NULL'} AS metadata,"
-        " (SELECT k.id FROM patient_key k WHERE k.pat = p.pat) AS patient,"
-        " row_number() OVER () AS place,"
+        " p.pat, row_number() OVER () AS place,"
         f" CASE WHEN row_number() OVER () > %s THEN (SELECT count(*) FROM (SELECT 1 FROM {FROM[query.level]}"
         f" WHERE {where.sql} LIMIT %s) m) END AS total"
         f" FROM (SELECT s.pat, {ALIAS[query.level]}.pk, {query.columns.inner} FROM {FROM[query.level]}"
@@ -202,6 +176,47 @@ def query(access: AccessContext, query: Query, *, base: str = "") -> Work[Matche
     remaining = rows[query.limit][-1] - query.offset - query.limit if len(rows) > query.limit else 0
     del rows[query.limit :]
     return Matches(objects(query, query.columns.keys, [row[: _END + 1] for row in rows], base), remaining)
+
+
+def has_state(query: Query) -> bool:
+    """Whether matches have a state: of lists without keys, which everybody asks for; those of the index alone.
+
+    With keys the statement is planned each time, and this one takes longer to plan than it saves.
+    """
+    return not query.keys and not reads_metadata(query)
+
+
+def _if_other(access: AccessContext, query: Query, where: Fragment, base: str, known: bytes | None) -> Work[Matches]:
+    """The matches of a list, or none where their state is the known one."""
+    alias, source, versions = ALIAS[query.level], FROM[query.level], VERSIONS[query.level]
+    most, passed = (_told(number, where) for number in (query.limit + COUNTED + 1, query.offset))
+    found = Fragment(
+        f"SELECT p.*, row_number() OVER () AS place FROM (SELECT {alias}.pk, s.pat,"
+        f" {', '.join(f'{version} AS v{number}' for number, version in enumerate(versions))} FROM {source}"
+        f" WHERE {where.sql} ORDER BY {_order(query)} LIMIT {most.sql} OFFSET {passed.sql}) p",
+        (*where.params, *most.params, *passed.params),
+    )
+    mark = " || ".join(["int8send(pk)", *(f"xidsend(v{number})" for number in range(len(versions)))])
+    other = Fragment(
+        IF_OTHER.format(mark=mark, columns=query.columns.inner, source=source, key=f"{alias}.pk"),
+        (query.limit, query.limit, known or b""),
+    )
+    about = Fragment(PATIENTS, (asked(query), query.limit))
+    rows = yield audited(found, about, trail_row(access, query), other)
+    number, matches, state, _ = rows[0][_END:]
+    remaining = max(0, matches - query.limit)
+    if number is None:  # nothing is shown, or what is known
+        return Matches([], remaining, state, state is not None and state == known)
+    made = objects(query, query.columns.keys, [(*row[:_END], None) for row in rows], base)
+    return Matches(made, remaining, state)
+
+
+def _told(number: int, where: Fragment) -> Fragment:
+    """How many rows, for the planner: as it is where all else is the same for whoever asks, so that one plan serves
+    them all. Where it does not know, it expects a tenth of all, and rather plans each time, which takes longer than the
+    list.
+    """
+    return Fragment("%s", (number,)) if where.params else Fragment(str(number))
 
 
 def objects(query: Query, keys: tuple[str, ...], rows: Sequence[Row], base: str = "") -> list[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from itertools import product
 
 import httpx
 import pytest
@@ -96,3 +97,27 @@ def test_xml(filled: httpx.Client) -> None:
 def test_nobody_searches_without_a_token(filled: httpx.Client, path: str) -> None:
     """Without a token nothing is told."""
     assert filled.get(f"/dicomweb{path}", headers={"Authorization": ""}).status_code == 401
+
+
+@pytest.mark.parametrize("accept", ["application/dicom+json", 'multipart/related; type="application/dicom+xml"'])
+def test_a_list_is_sent_again_until_it_is_another(
+    server: LiveServer, filled: httpx.Client, study: list[Dataset], monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    """The same to the byte, in the coding that is asked for; with what came in since; and to no one else."""
+    monkeypatch.setattr("dicomweb.api.qido.WORTHWHILE", 1)
+    monkeypatch.setattr("dicomweb.api.coding.WORTHWHILE", 1)
+    of_study = f"{STUDIES}/{study[0].StudyInstanceUID}"
+    for query, coding in product(("", "?limit=2"), ("identity", "gzip", "zstd")):
+        headers = {"Accept": accept, "Accept-Encoding": coding}
+        first, second = (filled.get(f"/dicomweb/instances{query}", headers=headers) for _ in range(2))
+        assert first.status_code == 200
+        assert first.headers.get("content-encoding", "identity") == coding
+        assert (second.content, second.headers["content-type"]) == (first.content, first.headers["content-type"])
+        assert study[2].SOPInstanceUID in first.text or query
+        assert warnings(second) == warnings(first)
+        assert bool(warnings(first)) is bool(query)
+        with server.client("patient/*.rs", patient="somebody-else") as stranger:
+            assert study[0].StudyInstanceUID not in stranger.get(f"/dicomweb/instances{query}", headers=headers).text
+    assert filled.delete(f"{of_study}/series/{study[2].SeriesInstanceUID}").is_success
+    assert study[2].SOPInstanceUID not in filled.get("/dicomweb/instances", headers=headers).text
+    assert warnings(filled.get("/dicomweb/instances?limit=2", headers=headers)) == []
