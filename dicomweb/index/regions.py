@@ -29,6 +29,9 @@ GIVEN = (0x00082218, 0x52009229, 0x00180015, 0x00200060)
 SHORT = 4096
 """Bytes of attributes that are remembered with what is in columns of them."""
 
+LONGEST = 512
+"""Characters of a code that is kept. Some may be of any length, and an index takes no more than 2,700 bytes."""
+
 Item = Mapping[str, Any]
 Given = tuple[bytes | None, ...]
 FIELD, LINE = "\\", "\n"
@@ -64,9 +67,9 @@ def region(members: Item, examined: str | None, laterality: str | None) -> Regio
     """The region of a decoded object with this Body Part Examined and Laterality."""
     item = anatomic_item(members) or {}
     value = next(filter(None, (_text(item, tag) for tag in CODES)), "")
-    if value:
+    if 0 < len(value) <= LONGEST:
         return Region(value, _text(item, SCHEME), _text(item, MEANING))
-    part = body_part(examined, laterality)
+    part = None if value else body_part(examined, laterality)
     return Region(part.code, "SCT", part.meaning) if part else Region()
 
 

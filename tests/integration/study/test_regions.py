@@ -50,6 +50,14 @@ def numbers(store: Store, *params: tuple[str, str], level: Level = Level.STUDY) 
     return {int(one["0020000D"]["Value"][0].rpartition(".")[2]) for one in found(store, *params, level=level)}
 
 
+def test_a_long_code_keeps_no_object_out(store: Store) -> None:
+    """Long Code Value has no end, the index has."""
+    item = Dataset()
+    item.LongCodeValue = "".join(f"{number:x}" for number in range(9000))  # which nothing makes much shorter
+    store.add(part10(data_set(1, 1, 1, AnatomicRegionSequence=[item])))
+    assert found(store, ("includefield", SEQUENCE))[0]["00080063"] == {"vr": "SQ"}
+
+
 QUESTIONS = [
     ([(CODE, CHEST)], {1, 2}),
     ([(CODE, HAND)], {1}),

@@ -90,6 +90,14 @@ def test_long_sequences_are_read_and_not_remembered() -> None:
     assert columns({0x00082218: msgspec.json.encode(long)})["region_code"] == "5"
 
 
+def test_a_code_that_no_index_holds_is_none() -> None:
+    """The object is stored all the same, and what its body part means is not said in its stead."""
+    for length, kept in ((512, True), (513, False), (20_000, False)):
+        given = {0x00082218: msgspec.json.encode(sequence(item("9" * length, tag="00080119")))}
+        given[0x00180015] = b'{"vr":"CS","Value":["CHEST"]}'
+        assert columns(given)["region_code"] == "9" * length * kept
+
+
 def test_columns_hold_what_can_be_listed() -> None:
     """A region's parts have no character that stands between them."""
     given = {0x00082218: msgspec.json.encode(sequence(item("1\\2", "a\nb\0"))), 0x00180015: b'{"vr":"CS"}'}
