@@ -179,11 +179,12 @@ def query(access: AccessContext, query: Query, *, base: str = "", known: bytes |
 
 
 def has_state(query: Query) -> bool:
-    """Whether matches have a state: of lists without keys, which everybody asks for; those of the index alone.
+    """Whether matches have a state: of lists without keys, which everybody asks for; those of the index alone, and of
+    rows of their own levels, where the regions of a study are none of its row.
 
     With keys the statement is planned each time, and this one takes longer to plan than it saves.
     """
-    return not query.keys and not reads_metadata(query)
+    return not query.keys and not reads_metadata(query) and BY_KEYWORD[REGIONS].key not in query.columns.keys
 
 
 def _if_other(access: AccessContext, query: Query, where: Fragment, base: str, known: bytes | None) -> Work[Matches]:

@@ -102,6 +102,8 @@ def test_regions_of_what_was_stored_before_are_read(filled: Store) -> None:
     """Searches by them are refused until then; studies with one are announced; it is done once."""
     filled.sql("UPDATE series SET region_code = NULL, region_scheme = NULL, region_meaning = NULL")
     filled.sql("DELETE FROM outbox")
+    asked = parse(Level.STUDY, [("includefield", SEQUENCE)])
+    unread = filled.run(query(SYSTEM, asked))
     with pytest.raises(HealixError, match="still being") as caught:
         numbers(filled, (CODE, CHEST))
     assert caught.value.category is Category.UNAVAILABLE
@@ -112,4 +114,5 @@ def test_regions_of_what_was_stored_before_are_read(filled: Store) -> None:
     assert [int(uid.rpartition(".")[2]) for (uid,) in told] == [1, 2]
     for params, expected in QUESTIONS:
         assert numbers(filled, *params) == expected, params
+    assert filled.run(query(SYSTEM, asked, known=unread.state)).objects, "the list is another one"
     assert not filled.run(regions.declare())
