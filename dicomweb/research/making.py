@@ -21,6 +21,7 @@ from dicomweb.deidentify.object import Done, deidentified
 from dicomweb.deidentify.options import Profile
 from dicomweb.research.projects import Project
 from dicomweb.study.retrieve import Instance
+from healix_fhir.kernel.children import deaf
 from healix_fhir.kernel.database import Work
 from healix_fhir.kernel.errors import HealixError
 
@@ -57,7 +58,9 @@ def each(archive: Archive, project: Project, instances: Iterable[Instance], proc
         under_way: deque[tuple[Instance, Path, Future[Done | str]]] = deque()
         for number, one in enumerate(instances):
             source, target = file_of(archive, one, Path(folder, f"{number}.from")), Path(folder, f"{number}.dcm")
-            under_way.append((one, target, pool.submit(_make, source, target, project.secret, project.profile)))
+            with deaf():
+                future = pool.submit(_make, source, target, project.secret, project.profile)
+            under_way.append((one, target, future))
             if len(under_way) >= UNDER_WAY * processes:
                 yield from _taken(under_way.popleft())
         while under_way:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,10 @@ from typing import Annotated
 import typer
 
 from healix_fhir.server.cli.console import DataDir, answer, database, recorded
+from healix_fhir.server.reasons import stop
+
+STOPPED = 128 + signal.SIGINT
+"""The exit code of a command that was stopped with Ctrl-C, as shells have it."""
 
 Paths = Annotated[list[Path], typer.Argument(help="Files or folders: FHIR JSON or NDJSON (also .gz), DICOM.")]
 
@@ -36,16 +41,19 @@ def import_command(paths: Paths, data_dir: DataDir = None, processes: Processes 
     with database(data_dir) as (settings, pool), watching(settings.database_url):
         found = find(paths)
         columns = (TextColumn("{task.description}"), BarColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(file=sys.stderr)) as bar:
-            task = bar.add_task("Importing", total=sum(source.size for source in found.sources))
-            report = run(
-                settings,
-                pool,
-                found.sources,
-                lambda size: bar.advance(task, size),
-                processes=processes or min(4, os.cpu_count() or 1),
-                name=run_of(paths),
-            )
+        try:
+            with Progress(*columns, console=Console(file=sys.stderr)) as bar:
+                task = bar.add_task("Importing", total=sum(source.size for source in found.sources))
+                report = run(
+                    settings,
+                    pool,
+                    found.sources,
+                    lambda size: bar.advance(task, size),
+                    processes=processes or min(4, os.cpu_count() or 1),
+                    name=run_of(paths),
+                )
+        except KeyboardInterrupt:
+            stop("stopped: what was done is kept, and the same command goes on with the images that were not", STOPPED)
         for path, reason in found.refused:
             report.reject(Place(str(path)), [reason])
         recorded(pool, "C", " ".join(["import", *map(str, paths)]))

@@ -6,7 +6,6 @@ The process ends when its end of the pipe is closed, also by the death of its pa
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 
+from healix_fhir.kernel.children import deaf
 from healix_fhir.kernel.errors import Category, HealixError
 
 Asked = TypeVar("Asked")
@@ -65,13 +65,13 @@ class Apart(Generic[Asked, Answered]):
         context = multiprocessing.get_context("spawn")  # a fork would share the parent's connections and threads
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._opened), daemon=True)
-        self._process.start()
+        with deaf():
+            self._process.start()
         theirs.close()
         return self._pipe
 
 
 def _serve(pipe: Connection[Any, Any], opened: Opened[Any, Any]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it ends
     with opened() as call, suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             asked = pipe.recv()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 import pytest
@@ -25,6 +27,10 @@ from tests.support.preloaded import forked  # noqa: F401 - a fixture for all
 from tests.support.serve import HEALIX, environment, wait_until
 
 STUDIES, EACH = 3, 50
+MORE = 2400
+"""Images of an import that is not done before it is stopped."""
+UnderWay: TypeAlias = tuple[list[str], "subprocess.Popen[str]"]
+"""A command, and its process."""
 
 
 @pytest.fixture
@@ -106,32 +112,46 @@ def test_goes_on(
 
 
 @pytest.fixture
-def killed(folder: Path, tmp_path: Path, database_url: str) -> list[str]:
-    """The command of an import that was killed on its way."""
+def under_way(folder: Path, tmp_path: Path, database_url: str) -> Iterator[UnderWay]:
+    """The command of an import, and its process, which has begun to store."""
     more = folder / "more"
     more.mkdir()
-    for number in range(800):
+    for number in range(MORE):
         (more / f"{number}.dcm").write_bytes(ct(9, 1, number, size=16))
     command = [*HEALIX, "import", str(folder), "--processes", "2", "--data-dir", str(tmp_path / "data")]
     with (
         subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             env=environment(database_url=database_url),
             start_new_session=True,
+            text=True,
         ) as process,
         psycopg.connect(database_url, autocommit=True) as connection,
     ):
         wait_until(lambda: connection.execute("SELECT 1 FROM import_file LIMIT 1").fetchone(), "the first files")
+        yield command, process
         process.kill()
-    return command
 
 
-def test_killed(killed: Sequence[str], pool: ConnectionPool[Connection[Row]], database_url: str) -> None:
+def test_stopped(under_way: UnderWay) -> None:
+    """Who stops an import with Ctrl-C, which reaches all its processes, is told what is kept and how it goes on."""
+    _, process = under_way
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGINT, said
+    assert said.endswith("the same command goes on with the images that were not\n")
+    assert "Traceback" not in said
+
+
+def test_killed(under_way: UnderWay, pool: ConnectionPool[Connection[Row]], database_url: str) -> None:
     """An import killed on its way and started again stores every image once and counts every file."""
+    killed, process = under_way
+    process.kill()
+    process.communicate()
     before = stored(pool)[0]
-    total = STUDIES * EACH + 800
+    total = STUDIES * EACH + MORE
     assert 0 < before < total
     done = subprocess.run(killed, capture_output=True, env=environment(database_url=database_url), check=False)
     result = json.loads(done.stdout)
