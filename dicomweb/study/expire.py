@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import msgspec
 from psycopg import Connection
 
 from dicomweb.study.delete import delete
-from dicomweb.study.retention import Facts, Rule, kept_until, rules
+from dicomweb.study.retention import Facts, Rule, kept_until, ruled_until, rules
 from healix_fhir.kernel.database import Row, Statement, Work, run
 from healix_fhir.kernel.errors import Category, HealixError
 from smart_auth.access import internal
@@ -19,6 +20,10 @@ WORD = "expire-instances"
 BATCH = 1000
 PASSED_OVER = (Category.CONFLICT, Category.NOT_FOUND, Category.GONE)
 """Held, or gone, since it was looked at."""
+
+
+LOOKED_AT = 20
+"""Batches that an outlook goes over: somebody waits for it."""
 
 
 class Expired(msgspec.Struct, frozen=True):
@@ -41,8 +46,25 @@ ORDER BY s.pk LIMIT %s"""
 """The copies of research projects are their project's to remove."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What the rules would delete today: how many `studies`, the `first` of them, and how many others are `resting`
+    although their time is over, since they have changed lately. Not `whole` where there are more than it looked at.
+    """
+
+    studies: int
+    first: Sequence[Expired]
+    resting: int
+    whole: bool
+
+
 def over(connection: Connection[Row], today: date) -> Iterator[Expired]:
     """The studies whose time is over, in batches of one statement each; those under hold are none."""
+    return (one for one in judged(connection, today) if one.until < today)
+
+
+def judged(connection: Connection[Row], today: date) -> Iterator[Expired]:
+    """The same, with those that rest: their last day is yet to come."""
     found = run(connection, rules())
     after = 0
     while found:
@@ -53,6 +75,22 @@ def over(connection: Connection[Row], today: date) -> Iterator[Expired]:
         yield from (one for row in rows if (one := _judged(row, found, today)) is not None)
 
 
+def outlook(today: date, most: int) -> Work[Outlook]:
+    """What the rules would delete today, with `most` of the studies."""
+    found = yield from rules()
+    all_: list[Expired] = []
+    after, batches = 0, 0
+    rows: list[Row] = []
+    while found and batches < LOOKED_AT:
+        rows = yield from _batch(after)
+        if not rows:
+            break
+        after, batches = rows[-1][0], batches + 1
+        all_ += (one for row in rows if (one := _judged(row, found, today)) is not None)
+    going = [one for one in all_ if one.until < today]
+    return Outlook(len(going), going[:most], len(all_) - len(going), whole=len(rows) < BATCH)
+
+
 def _batch(after: int) -> Work[list[Row]]:
     rows = yield Statement(_STUDIES, (after, BATCH))
     return rows
@@ -60,8 +98,9 @@ def _batch(after: int) -> Work[list[Row]]:
 
 def _judged(row: Row, found: list[Rule], today: date) -> Expired | None:
     _, study, patient, study_date, birth, modalities, institution, updated, instances = row
-    kept = kept_until(Facts(study_date, birth, modalities, institution, updated.date()), found)
-    if kept is None or kept[0] >= today:
+    facts = Facts(study_date, birth, modalities, institution, updated.date())
+    ruled, kept = ruled_until(facts, found), kept_until(facts, found)
+    if ruled is None or kept is None or ruled[0] >= today:
         return None
     return Expired(study, patient, study_date, instances, *kept)
 

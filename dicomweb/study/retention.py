@@ -49,11 +49,16 @@ class Facts(msgspec.Struct, frozen=True):
 
 def kept_until(facts: Facts, rules: Iterable[Rule]) -> tuple[date, str] | None:
     """The last day on which a study is kept, and the rule that says so; None where it is kept for ever."""
+    ruled = ruled_until(facts, rules)
+    return (max(ruled[0], facts.changed + timedelta(days=REST)), ruled[1]) if ruled is not None else None
+
+
+def ruled_until(facts: Facts, rules: Iterable[Rule]) -> tuple[date, str] | None:
+    """The same by the rules alone, whenever the study has changed."""
     found = [(until(facts, rule), rule.name) for rule in rules if applies(facts, rule)]
     if not found or any(day is None for day, _ in found):
         return None
-    last, name = max((day, name) for day, name in found if day is not None)
-    return max(last, facts.changed + timedelta(days=REST)), name
+    return max((day, name) for day, name in found if day is not None)
 
 
 def applies(facts: Facts, rule: Rule) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from dicomweb.study.expire import Outlook, outlook
 from dicomweb.study.retention import Rule, put, remove, rules
-from healix_fhir.kernel.database import atransaction
+from healix_fhir.kernel import clock
+from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid
 from healix_fhir.pages.admin.gate import at, is_fresh
-from healix_fhir.pages.admin.studies import STUDIES, access
+from healix_fhir.pages.admin.studies import SHOWN, STUDIES, access
 from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
@@ -20,9 +22,13 @@ LONGEST_NUMBER = 6
 
 
 async def show(site: Site, request: Request, session: Session) -> Response:
-    """GET /admin/studies/retention"""
-    del request
-    return await _page(site, session)
+    """GET /admin/studies/retention, with `outlook` to see what goes the next night."""
+    asked = "outlook" in request.query_params
+    return await _page(site, session, seen=await atransaction(site.pool, _outlook) if asked else None)
+
+
+def _outlook() -> Work[Outlook]:
+    return outlook(clock.now().date(), SHOWN)
 
 
 async def add(site: Site, request: Request, session: Session, fields: Fields) -> Response:
@@ -57,7 +63,7 @@ def _number(text: str, what: str) -> int:
     return int(text)
 
 
-async def _page(site: Site, session: Session, error: str = "") -> Response:
+async def _page(site: Site, session: Session, error: str = "", seen: Outlook | None = None) -> Response:
     found = await atransaction(site.pool, rules)
     return page(
         "admin/retention.html",
@@ -68,4 +74,5 @@ async def _page(site: Site, session: Session, error: str = "") -> Response:
         rules=found,
         at=at(STUDIES, RETENTION),
         error=error,
+        seen=seen,
     )

@@ -47,12 +47,16 @@ def run_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Delete the studies whose time is over, as the server does each night; they can be restored for a while."""
-    from dicomweb.study.expire import expire, over
+    """Delete the studies whose time is over, as the server does each night; they can be restored for a while.
+
+    Those that came or changed within 30 days rest first: they are counted as "resting".
+    """
+    from dicomweb.study.expire import expire, judged, over
     from healix_fhir.kernel import clock
 
     today = clock.now().date()
     with database(data_dir) as (_, pool), pool.connection() as connection:
+        resting = sum(1 for one in judged(connection, today) if one.until >= today)
         found = over(connection, today) if dry_run else expire(connection, today)
         listed = list(islice(found, LISTED))
         more = sum(1 for _ in found)
@@ -62,5 +66,6 @@ def run_command(
                 "dry_run": dry_run,
                 "studies": len(listed) + more,
                 "expired": [msgspec.to_builtins(one) for one in listed],
+                "resting": resting,
             }
         )

@@ -150,6 +150,26 @@ def test_holds_deletions_and_rejections(database_url: str, store: Store) -> None
     administering(database_url, use)
 
 
+def test_outlook_on_retention(database_url: str, store: Store) -> None:
+    """Before the night comes a rule shows what goes by it, and what rests first."""
+    study, (held,) = uid(1), store.sql("SELECT count(*) FROM study")
+
+    async def use(client: httpx.AsyncClient) -> None:
+        path = "/admin/studies/retention"
+        await send(client, path, name="all", days="1")
+        shown = (await client.get(path)).text
+        assert "What goes tonight" in shown
+        assert study not in shown
+        assert "came or changed within 30 days" in (await client.get(path, params={"outlook": "1"})).text
+        store.sql("UPDATE study SET updated = updated - interval '40 days'")
+        shown = (await client.get(path, params={"outlook": "1"})).text
+        assert f"/admin/studies/{study}" in shown
+        assert "by rule all" in shown
+        assert store.sql("SELECT count(*) FROM study") == [held]
+
+    administering(database_url, use)
+
+
 def test_retention_rules(database_url: str, store: Store) -> None:
     """Added, shown, removed; what is no rule is said on the page."""
     del store
@@ -161,6 +181,7 @@ def test_retention_rules(database_url: str, store: Store) -> None:
         shown = (await client.get(path)).text
         assert "3650 days" in shown
         assert "CT, MR" in shown
+        assert "No study goes tonight" in (await client.get(path, params={"outlook": "1"})).text
         await send(client, f"{path}/remove", name="ct")
         assert "kept for ever" in (await client.get(path)).text
 

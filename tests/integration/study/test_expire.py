@@ -53,6 +53,21 @@ def test_expire(filled: Store, database_url: str, monkeypatch: pytest.MonkeyPatc
     assert len(filled.run(restore(SYSTEM, uid(1)))) == 2
 
 
+def test_outlook(filled: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tells what would go today, what rests although its time is over, and when it has not looked at all."""
+    filled.sql("UPDATE study SET updated = %s WHERE study_uid = %s", TODAY, uid(3))
+    seen = filled.run(expire.outlook(TODAY, 1))
+    assert ([one.study for one in seen.first], seen.studies, seen.resting, seen.whole) == ([uid(1)], 3, 1, True)
+    assert len(left(filled)) == 6
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        assert [one.study for one in expire.over(connection, TODAY)] == [uid(1), uid(2), uid(4)]
+        assert [one.study for one in expire.judged(connection, TODAY)] == [uid(1), uid(2), uid(3), uid(4)]
+    monkeypatch.setattr(expire, "BATCH", 2)
+    monkeypatch.setattr(expire, "LOOKED_AT", 1)
+    seen = filled.run(expire.outlook(TODAY, 9))
+    assert ([one.study for one in seen.first], seen.resting, seen.whole) == ([uid(1), uid(2)], 0, False)
+
+
 def test_held_meanwhile(filled: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A study that comes under hold between the look and the deletion stays."""
     found = expire.over
