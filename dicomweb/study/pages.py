@@ -81,7 +81,7 @@ def page(access: AccessContext, query: Query, after: Place | None = None) -> Wor
     found = Fragment(
         f"SELECT {outer}, {query.columns.outer},"
         f" {METADATA[query.level] if reads_metadata(query) else 'NULL'} AS metadata,"
-        " p.pat, row_number() OVER () AS place"
+        " (SELECT k.id FROM patient_key k WHERE k.pat = p.pat) AS patient, row_number() OVER () AS place"
         f" FROM ({matches.sql}) p",
         matches.params,
     )
@@ -110,9 +110,9 @@ def patients(access: AccessContext, query: Query, after: Place | None = None) ->
     )
     found = Fragment(
         f"SELECT {_names(len(columns))}, {METADATA[Level.STUDY] if reads_metadata(query) else 'NULL'} AS metadata,"
-        " p.studies, p.series, p.instances, p.pat, row_number() OVER (ORDER BY p.patient_id, p.issuer) AS place"
-        f" FROM (SELECT s.pat, s.pk, {numbered}, n.*, g.patient_id, g.patient_id_issuer AS issuer"
-        f" FROM ({named.sql}) g JOIN study s ON s.pk = g.pk"
+        " p.studies, p.series, p.instances, p.patient, row_number() OVER (ORDER BY p.patient_id, p.issuer) AS place"
+        f" FROM (SELECT k.id AS patient, s.pk, {numbered}, n.*, g.patient_id, g.patient_id_issuer AS issuer"
+        f" FROM ({named.sql}) g JOIN study s ON s.pk = g.pk LEFT JOIN patient_key k ON k.pat = s.pat"
         " CROSS JOIN LATERAL (SELECT count(*) AS studies, sum(t.series_count)::bigint AS series,"
         " sum(t.instance_count)::bigint AS instances FROM study t WHERE"
         " (t.patient_id = s.patient_id OR (t.patient_id IS NULL AND s.patient_id IS NULL))"

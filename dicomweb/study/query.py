@@ -21,7 +21,7 @@ from dicomweb.index.regions import LISTED, REGIONS, UNREAD
 from dicomweb.index.render import NONE, remembering, renderer
 from dicomweb.index.stored import members, pick
 from dicomweb.study.audited import audited
-from dicomweb.study.listed import FROM, IF_OTHER, METADATA, ORDER, PATIENTS, VERSIONS
+from dicomweb.study.listed import FROM, IF_OTHER, METADATA, ORDER, PATIENTS, PATIENTS_BY_KEY, VERSIONS
 from dicomweb.study.retrieve import absolute
 from healix_fhir.kernel.audit import AuditRow, record
 from healix_fhir.kernel.conditions import all_of
@@ -157,7 +157,8 @@ def query(access: AccessContext, query: Query, *, base: str = "", known: bytes |
     found = Fragment(
         f"SELECT {query.columns.outer},"
         f" {METADATA[query.level] if reads_metadata(query) else 'NULL'} AS metadata,"
-        " p.pat, row_number() OVER () AS place,"
+        " (SELECT k.id FROM patient_key k WHERE k.pat = p.pat) AS patient,"
+        " row_number() OVER () AS place,"
         f" CASE WHEN row_number() OVER () > %s THEN (SELECT count(*) FROM (SELECT 1 FROM {FROM[query.level]}"
         f" WHERE {where.sql} LIMIT %s) m) END AS total"
         f" FROM (SELECT s.pat, {ALIAS[query.level]}.pk, {query.columns.inner} FROM {FROM[query.level]}"
@@ -202,7 +203,7 @@ def _if_other(access: AccessContext, query: Query, where: Fragment, base: str, k
         IF_OTHER.format(mark=mark, columns=query.columns.inner, source=source, key=f"{alias}.pk"),
         (query.limit, query.limit, known or b""),
     )
-    about = Fragment(PATIENTS, (asked(query), query.limit))
+    about = Fragment(PATIENTS_BY_KEY, (asked(query), query.limit))
     rows = yield audited(found, about, trail_row(access, query), other)
     number, matches, state, _ = rows[0][_END:]
     remaining = max(0, matches - query.limit)

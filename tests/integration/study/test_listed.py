@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
 
 from dicomweb.index.attributes import Level
 from dicomweb.study.parameters import parse
 from dicomweb.study.query import Matches, query
-from healix_fhir.kernel.database import one
+from healix_fhir.kernel.database import Row, one, run
 from smart_auth.access import AccessContext
 from tests.support.dicom import ct, uid
 from tests.support.query_recorder import query_recorder
+from tests.support.studies_at_scale import fill
 from tests.support.study import SYSTEM, Store, caller
 
 AUDITED = "SELECT action, outcome, client, patient, entity, query FROM audit_event WHERE action = 'E' ORDER BY seq"
@@ -127,3 +130,13 @@ def test_a_standby_finds_the_same(filled: Store, params: tuple[tuple[str, str], 
     trail = filled.sql(AUDITED)[before:]
     half = len(trail) // 2
     assert sorted(trail[:half], key=repr) == sorted(trail[half:], key=repr) != []
+
+
+def test_a_list_of_many_is_planned_once(pool: ConnectionPool[Connection[Row]]) -> None:
+    """Where nothing depends on who asks one plan serves all, however many studies there are."""
+    with pool.connection() as connection:
+        fill(connection, studies=4000)
+        for _ in range(30):
+            run(connection, query(SYSTEM, parse(Level.STUDY, [("limit", "101")])))
+        plans = "SELECT generic_plans > custom_plans FROM pg_prepared_statements WHERE statement LIKE '%audited%'"
+        assert connection.execute(plans).fetchall() == [(True,)]
