@@ -12,8 +12,7 @@ from healix_fhir.operation.prescription.dosage import PERIODS, ROUTES, UNITS, WH
 from healix_fhir.operation.prescription.recording import ACTIONS
 from healix_fhir.pages.admin.audit import ACTIONS as ACTIONS_TOLD
 from healix_fhir.pages.admin.audit import OUTCOMES
-from healix_fhir.pages.admin.studies import FORM_LABELS
-from healix_fhir.pages.admin.study import REASONS
+from healix_fhir.pages.admin.studies import FORM_LABELS, REASONS
 from healix_fhir.pages.measures import MEASURES
 from healix_fhir.pages.render import TEMPLATES
 from healix_fhir.pages.wording import messages

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from dicomweb.study.hold import Hold, holds
 from dicomweb.study.integrity import Damaged, Run, damaged, runs
 from dicomweb.study.overview import StudyLine, look_up
+from dicomweb.study.reject import EXPIRED, REJECTED
 from dicomweb.study.relabel.asked import Relabelling, relabellings
 from dicomweb.study.restore import Deletion, deletions
 from healix_fhir.imaging.reconcile import Unmatched, persons, unmatched
@@ -27,6 +28,8 @@ FORM_LABELS = {
     "AccessionNumber": "Accession number", "StudyDescription": "Description",
 }  # fmt: skip
 """The labels that the form writes, as it calls them."""
+REASONS = {code: f"rejected {why}" for code, why in REJECTED.items()} | {EXPIRED: "kept long enough"}
+"""Why images are out of use, by the code of a rejection note."""
 
 
 def access(request: Request, session: Session) -> AccessContext:
@@ -81,6 +84,7 @@ async def kept(site: Site, request: Request, session: Session) -> Response:
         held=held[:SHOWN],
         changes=changes[:SHOWN],
         labels=FORM_LABELS,
+        reasons=REASONS,
         at=at(STUDIES),
     )
 

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from dicomweb.study.delete import delete
 from dicomweb.study.hold import hold, release
 from dicomweb.study.overview import StudyLine, overview
-from dicomweb.study.reject import EXPIRED, REJECTED, reject_study
+from dicomweb.study.reject import reject_study
 from dicomweb.study.relabel.asked import NEW, Relabelling, ask, relabellings
 from dicomweb.study.relabel.undo import undo
 from dicomweb.study.restore import restore
@@ -19,7 +19,7 @@ from healix_fhir.imaging.reconcile import assign
 from healix_fhir.kernel.database import Work, atransaction
 from healix_fhir.kernel.errors import Category, HealixError, invalid, not_found
 from healix_fhir.pages.admin.gate import at, is_fresh
-from healix_fhir.pages.admin.studies import FORM_LABELS, STUDIES, access
+from healix_fhir.pages.admin.studies import FORM_LABELS, REASONS, STUDIES, access
 from healix_fhir.pages.gate import Fields, one
 from healix_fhir.pages.render import page
 from healix_fhir.pages.site import Site
@@ -30,7 +30,6 @@ LONGEST_NUMBER = 15
 SURE = "Tick that you are sure."
 TOLD = (Category.INVALID, Category.CONFLICT, Category.NOT_FOUND, Category.TOO_LARGE)
 """Refusals that are shown on the study's page."""
-REASONS = {code: f"rejected {why}" for code, why in REJECTED.items()} | {EXPIRED: "kept long enough"}
 Step = Callable[[AccessContext, str, Fields], Work[object]]
 
 

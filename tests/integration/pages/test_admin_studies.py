@@ -142,7 +142,9 @@ def test_holds_deletions_and_rejections(database_url: str, store: Store) -> None
         assert "no reason for a rejection" in (await send(client, f"{PAGE}/remove", sure="yes", code="1")).text
         await send(client, f"{PAGE}/remove", sure="yes", series=uid(1, 2), code="113001")
         assert store.sql("SELECT instance_uid FROM rejected_instance") == [(uid(1, 2, 1),)]
-        assert uid(1) in (await client.get("/admin/studies/kept")).text
+        shown = (await client.get("/admin/studies/kept")).text
+        assert uid(1) in shown
+        assert "rejected for quality reasons" in shown
         await send(client, f"{PAGE}/restore")
         assert store.sql("SELECT count(*) FROM rejected_instance") == [(0,)]
         assert store.sql("SELECT instance_count FROM study") == [(2,)]
