@@ -1,8 +1,8 @@
 """What the defined terms of Body Part Examined (0018,0015) mean in SNOMED CT.
 
 Terms are written without spaces and in capitals; devices do not all keep to that, so neither they nor hyphens and
-underscores count. ARM and LEG, which stood in the table until they were found to mean the whole limb to some and a part
-of it to others, are no terms: UPPERARM and UPPERLIMB, LOWERLEG and LOWERLIMB took their place.
+underscores count. ARM and LEG, which older editions have, are none of them: UPPERARM and UPPERLIMB, LOWERLEG and
+LOWERLIMB say which is meant.
 
 Spec: PS3.16 Annex L, Table L-1 (2024d)
 """
