@@ -147,7 +147,7 @@ def perform(connection: Connection[Row], errand: Errand, performer: Performer) -
 def _refused(connection: Connection[Row], errand: Errand, reason: str, *, final: bool = False) -> None:
     with connection.transaction():
         given_up = run(connection, queue.refused(errand, reason, _gave_up(errand, reason), final=final))
-    log.warning("an errand failed", kind=errand.kind, receiver=errand.receiver, reason=reason, given_up=given_up)
+    log.warning("an errand failed", kind=errand.kind.value, receiver=errand.receiver, reason=reason, given_up=given_up)
 
 
 def _gave_up(errand: Errand, reason: str) -> queue.GivenUp:

@@ -34,10 +34,16 @@ class Keeping(Generic[Rule]):
     shown: Callable[[Rule], Mapping[str, Any]] = msgspec.to_builtins
 
 
-def add(keeping: Keeping[Rule], rule: Rule, data_dir: Path | None) -> None:
-    """Add a rule, or replace the one of its name."""
+def add(keeping: Keeping[Rule], rule: Rule, data_dir: Path | None, *, peer: str | None = None) -> None:
+    """Add a rule, or replace the one of its name; it may come before the `peer` that it names, which is said."""
+    from dicomweb.dimse.peers import find
+
     with database(data_dir) as (_, pool):
         transaction(pool, lambda: keeping.put(ACCESS, rule))
+        if peer is not None and transaction(pool, lambda: find(peer)) is None:
+            typer.echo(
+                f"No peer {peer} is known yet, and nothing goes by this rule until it is: healix peer add", err=True
+            )
         answer(keeping.shown(rule))
 
 

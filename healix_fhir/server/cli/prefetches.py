@@ -44,4 +44,4 @@ def add_command(
     from dicomweb.routing.priors import Rule
 
     rule = Rule(name, peer, tuple(modality or ()), tuple(prior_modality or ()), most, years)
-    add(_keeping(), rule, data_dir)
+    add(_keeping(), rule, data_dir, peer=peer)

@@ -70,4 +70,4 @@ def add_command(
         tuple(caller or ()),
         quiet,
     )
-    add(_keeping(), route, data_dir)
+    add(_keeping(), route, data_dir, peer=peer)

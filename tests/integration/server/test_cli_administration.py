@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from tests.integration.server.test_cli import command
 from tests.support.serve import Served, healix
@@ -74,3 +75,14 @@ def test_a_check_that_is_not_due_says_so(served: Served) -> None:
     assert again.returncode == 0
     assert "Nothing was read" in again.stderr
     assert "--now" in again.stderr
+
+
+@pytest.mark.parametrize("rule", [("route", "add", "early"), ("prefetch", "add", "early", "--modality", "CT")])
+def test_a_rule_that_names_an_unknown_peer_says_so(served: Served, rule: tuple[str, ...]) -> None:
+    """A rule may come before its peer, and whoever mistyped its AE title is told at once."""
+    asked = (*rule, "--peer", "NEWCOMER")
+    assert "No peer NEWCOMER is known yet" in healix(served.data_dir, *asked).stderr
+    command(served, "peer", "add", "NEWCOMER", "--host", "127.0.0.1", "--port", "4242")
+    assert "NEWCOMER" not in healix(served.data_dir, *asked).stderr
+    command(served, "peer", "remove", "NEWCOMER")
+    command(served, rule[0], "remove", "early")
