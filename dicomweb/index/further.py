@@ -80,7 +80,10 @@ def read(setting: str) -> Catalogue:
     parts = [part.strip() for part in setting.split(";") if part.strip()]
     if len(parts) > MOST:
         raise invalid(f"at most {MOST} further attributes can be indexed")
-    found = [_attribute(part) for part in parts]
+    try:
+        found = [_attribute(part) for part in parts]
+    except HealixError as error:
+        raise invalid(f"HEALIX_DICOM_ATTRIBUTES: {error.message}") from error
     return Catalogue({attribute.keyword: attribute for attribute in found})
 
 

@@ -15,6 +15,7 @@ from functools import partial
 from dicomweb.archive.opening import check_archive
 from dicomweb.dimse.contexts import with_further
 from dicomweb.dimse.tls import acceptor_context
+from dicomweb.index import further
 from healix_fhir.interaction.review import demands
 from healix_fhir.kernel import embedded
 from healix_fhir.kernel.log import configure
@@ -62,6 +63,7 @@ def _check(settings: Settings) -> None:
     changed_rules(settings.rate_limits)
     listen(settings.host, settings.dimse_port).close()
     with_further(settings.dimse_storage_classes)
+    further.read(settings.dicom_attributes)
     if acceptor_context(settings) is not None:
         listen(settings.host, settings.dimse_tls_port).close()
     https_context(settings)

@@ -172,6 +172,10 @@ def test_sigterm_drains(second: Served) -> None:
         ({"port": "tcp://10.0.0.1:80"}, "HEALIX_PORT must be a whole number, not 'tcp://10.0.0.1:80'"),
         ({"tls_certificate": "/nowhere"}, "HEALIX_TLS_CERTIFICATE names no file: /nowhere"),
         ({"tls_key": "/nowhere"}, "HEALIX_TLS_KEY is set without HEALIX_TLS_CERTIFICATE"),
+        (
+            {"dicom_attributes": "PatientComments; 0009xx02"},
+            "HEALIX_DICOM_ATTRIBUTES: '0009xx02' is no attribute and no parameter that this server knows",
+        ),
         ({"smtp_url_file": "/nowhere"}, "HEALIX_SMTP_URL_FILE names a file that cannot be read: /nowhere"),
     ],
 )
