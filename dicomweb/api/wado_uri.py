@@ -124,9 +124,15 @@ def _wanted(request: Request, given: Mapping[str, str]) -> tuple[MediaType, ...]
 
 
 def _frame(value: str, one: Shown) -> int:
-    """The one frame that is asked for. Raises Invalid. Spec: PS3.18 9.5.2 (2024e)"""
+    """The one frame that is asked for. Raises Invalid, also for the first of an image with one frame, as the standard
+    has it.
+
+    Spec: PS3.18 9.5.2 (2024e)
+    """
+    if one.frames < 2:
+        raise invalid("this image has one frame: ask for it without frameNumber", code="value")
     numbers = numbers_of(value)
-    if one.frames < 2 or len(numbers) != 1 or numbers[0] > one.frames:
+    if len(numbers) != 1 or numbers[0] > one.frames:
         raise invalid("frameNumber is one of the frames of an image that has several", code="value")
     return numbers[0]
 

@@ -43,6 +43,18 @@ def test_the_object_comes_as_it_is_stored_or_in_the_syntax_asked_for(client: htt
     assert client.get("/dicomweb/wado", params=ONE | other).status_code == 406
 
 
+@pytest.mark.spec("PS3.18 9.5.2")
+def test_an_image_of_one_frame_has_no_frame_number(client: httpx.Client) -> None:
+    """Also its first frame is refused with a frameNumber, and it is told how to ask."""
+    single = body([part10(with_pixels(data_set(instance=3), frames=1))])
+    assert client.post("/dicomweb/studies", content=single, headers=HEADERS).is_success
+    wanted = ONE | {"objectUID": uid(1, 1, 3)}
+    refused = client.get("/dicomweb/wado", params=wanted | {"frameNumber": "1"})
+    assert refused.status_code == 400
+    assert "without frameNumber" in refused.text
+    assert client.get("/dicomweb/wado", params=wanted).headers["content-type"] == "image/jpeg"
+
+
 @pytest.mark.spec("PS3.18 9.5")
 @pytest.mark.parametrize(
     ("params", "kind", "size"),
