@@ -15,7 +15,6 @@ import struct
 import sys
 from contextlib import suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
 import psycopg
@@ -41,36 +40,37 @@ class Rows:
     """A row for each object, durable before its sender goes on; `None` as URL keeps none."""
 
     def __init__(self, url: str | None) -> None:
-        self._waiting: SimpleQueue[tuple[str, Lock]] = SimpleQueue()
         self._kept = url is not None
+        self._coming: list[str] = []
+        self._came = self._entered = 0
+        self._lock, self._turn = Lock(), Lock()
         if url is not None:
             self._database = psycopg.connect(url, autocommit=True)
             self._database.execute(
                 "CREATE TABLE IF NOT EXISTS bare (uid text PRIMARY KEY, place text, digest bytea, metadata bytea)"
             )
-            Thread(target=self._run, daemon=True).start()
 
     def keep(self, place: str) -> None:
-        """Return when the row of the object that lies at `place` is committed."""
-        if self._kept:
-            lock = Lock()
-            lock.acquire()
-            self._waiting.put((place, lock))
-            lock.acquire()
-
-    def _run(self) -> None:
-        while True:
-            group = [self._waiting.get()]
-            with suppress(Empty):
-                while True:
-                    group.append(self._waiting.get_nowait())
+        """Return when the row of the object that lies at `place` is committed: by its own thread, with all that have
+        come until then, unless one of those did. A thread that commits for all is woken for each.
+        """
+        if not self._kept:
+            return
+        with self._lock:
+            self._coming.append(place)
+            self._came += 1
+            number = self._came
+        with self._turn:
+            if self._entered >= number:
+                return
+            with self._lock:
+                group, self._coming = self._coming, []
             self._database.execute(
                 "INSERT INTO bare SELECT p, p, %s, %s FROM unnest(%s::text[]) p",
-                (METADATA[:16], METADATA, [place for place, _ in group]),
+                (METADATA[:16], METADATA, group),
                 prepare=True,
             )
-            for _, lock in group:
-                lock.release()
+            self._entered += len(group)
 
 
 class Connection:
